@@ -11,6 +11,7 @@ import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { inheritedBy, shareCheckpoints } from '../../coordinator/artifacts/inherited-checkpoints.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
+import type { Output } from '../../coordinator/core/step.ts';
 import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
@@ -56,6 +57,10 @@ export interface CoordinatorWorld {
   nats(): SimulatedNatsServer;
   /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
+  /** Called at each start, once the deliberate bug has changed the runtime. */
+  onStarted(runtime: Runtime): void;
+  /** Called before each message is sent. */
+  onSend(output: Output, runtime: Runtime): void;
   onSubmitted(runtime: Runtime): void;
   /** Starts the process of a sampler. */
   readonly startSampler: StartProcess;
@@ -104,6 +109,8 @@ export class SimulatedCoordinator {
       leaseMs,
       nats: server,
       onLoaded,
+      onStarted,
+      onSend,
       onSubmitted,
       onRetryAsked,
       onCommit,
@@ -130,6 +137,7 @@ export class SimulatedCoordinator {
       },
       onBroken: (error) => onCrash(process, error),
       send: (output) => {
+        onSend(output, runtime);
         if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
         else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
@@ -139,6 +147,7 @@ export class SimulatedCoordinator {
     const runtime = bug.runtime?.(options) ?? new Runtime(options);
     onLoaded(runtime);
     bug.onLoaded?.(runtime);
+    onStarted(runtime);
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
     const counts = async (key: AttemptKey, name: string) =>
       runtime.core.leases.has(keyText(key)) || (await runtime.queries.artifacts.has(key, name));

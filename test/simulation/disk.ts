@@ -11,6 +11,8 @@ export class Disk {
   full = false;
   /** A deliberate bug: rows of a transaction survive when the process dies before its commit. */
   torn = false;
+  /** Whether the current transaction has created a trial. */
+  #creates = false;
 
   view(process: SimulatedProcess): Db {
     const view: Pick<Db, 'exec' | 'prepare' | 'transaction' | 'inTransaction' | 'close'> = {
@@ -27,6 +29,7 @@ export class Disk {
   #exec(process: SimulatedProcess, sql: string): Db {
     if (sql === 'rollback') return this.db.exec(sql);
     this.#check(process);
+    if (sql === 'begin immediate') this.#creates = false;
     if (sql === 'commit') this.#dieBeforeCommit(process);
     this.db.exec(sql);
     if (sql === 'commit') afterCommit(process);
@@ -49,12 +52,14 @@ export class Disk {
     const statement = this.db.prepare(sql);
     return {
       get: (...values: unknown[]) => statement.get(...values),
+      iterate: (...values: unknown[]) => statement.iterate(...values),
       all: (...values: unknown[]) => {
         if (/^(insert|update|delete)/.test(sql)) this.#check(process);
         return statement.all(...values);
       },
       run: (...values: unknown[]) => {
         this.#check(process);
+        if (sql.startsWith('insert into trials')) this.#creates = true;
         const result = statement.run(...values);
         if (this.torn && this.db.inTransaction && process.deathPoint?.at === 'before commit') {
           this.db.exec('commit');
@@ -73,7 +78,8 @@ export class Disk {
 
   /** Kills the process before a commit, and rolls the transaction back. */
   #dieBeforeCommit(process: SimulatedProcess): void {
-    if (process.deathPoint?.at !== 'before commit') return;
+    const at = process.deathPoint?.at;
+    if (at !== 'before commit' && !(at === 'before creation' && this.#creates)) return;
     this.db.exec('rollback');
     process.kill();
     throw new DeadError();

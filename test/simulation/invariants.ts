@@ -7,7 +7,7 @@ import { range } from 'd3-array';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
 import type { AttemptEnd } from '../../coordinator/core/attempt-model.ts';
 import { isEnded } from '../../coordinator/core/model.ts';
-import type { Change } from '../../coordinator/core/step.ts';
+import type { Change, Output } from '../../coordinator/core/step.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -21,12 +21,15 @@ import { EarlyStoppingInvariant } from './early-stopping-invariant.ts';
 import { canRun, type MachineResources } from './placement.ts';
 import { PriorityInvariant } from './priority-invariant.ts';
 import { SamplerInvariant } from './sampler.ts';
+import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
 /** Comparisons are this many commits apart, because a comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
+/** The maximum time from a grant to its commit. */
+const COMMIT_MS = 5;
 
 interface Attempt {
   readonly agentId: string;
@@ -66,6 +69,7 @@ export class Invariants {
   readonly #priorities: PriorityInvariant;
   readonly #earlyStopping = new EarlyStoppingInvariant();
   readonly #samplers = new SamplerInvariant();
+  readonly #searches = new SearchInvariant((invariant) => this.violated(invariant));
   #commits = 0;
   /** The events and states that occurred: a measure of coverage. */
   readonly reached = new Set<string>();
@@ -114,7 +118,21 @@ export class Invariants {
         this.violated(`sweep ${sweep.id} was submitted with ${trials.size} trials`);
       this.ledger.addSweep({ ...sweep, trials, priority: row.priority, policy: JSON.parse(row.policy) });
       this.#priorities.submitted(sweep.id, this.#world.now());
+      this.#searches.submitted(sweep.id, runtime.db, creating);
     }
+  }
+
+  /** Checks the suggestions of a coordinator that has started. */
+  started(runtime: Runtime): void {
+    this.#searches.watch(runtime);
+  }
+
+  /** Checks that an offer names a durable trial. */
+  sending(output: Output, { db }: Runtime): void {
+    if (output.kind !== 'offer') return;
+    const { sweepId, trialId } = output.key;
+    if (db.prepare('select 1 from trials where sweep_id = ? and id = ?').get(sweepId, trialId) !== undefined) return;
+    this.violated(`${keyText(output.key)} was offered before its trial was durable`);
   }
 
   /** Checks that a started coordinator loaded the durable state. */
@@ -140,7 +158,8 @@ export class Invariants {
       this.#earlyStoppingHolds(changes, runtime);
       const problem = this.#samplers.take(changes, runtime.db);
       if (problem !== undefined) this.violated(problem);
-      for (const name of this.#samplers.reached) this.reached.add(name);
+      this.#searches.take(changes, runtime.db);
+      for (const name of [...this.#samplers.reached, ...this.#searches.reached]) this.reached.add(name);
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
     });
@@ -281,7 +300,7 @@ export class Invariants {
     const now = this.#world.now();
     const calm = this.#world.calmSince();
     if (calm !== undefined && attempt.grantedAt > calm + SETTLED_MS) {
-      const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs;
+      const early = failure.class === 'timeout' && now - attempt.grantedAt < timeoutMs - COMMIT_MS;
       if (failure.class === 'lost' || early) this.violated(`${name} failed after the last fault: ${failure.message}`);
     }
     if (failure.class === 'lost' && this.#world.isThere(attempt.agentId, attempt.incarnation, key)) {

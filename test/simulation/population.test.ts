@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FIRST_POPULATION_SEED } from './scenario.ts';
+import { FIRST_POPULATION_SEED } from './scenarios.ts';
 import { simulate } from './simulation.ts';
 import { TIMEOUT_MS } from './suites.ts';
 

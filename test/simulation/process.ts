@@ -3,6 +3,8 @@
 /** The step at which a process dies, for example between a commit and the messages after the commit. */
 export type DeathPoint =
   | { readonly at: 'before commit' }
+  /** The process dies before the next commit that creates a trial. */
+  | { readonly at: 'before creation' }
   | { readonly at: 'after commit' }
   /** The process dies after `left` more messages. */
   | { readonly at: 'sending'; left: number };

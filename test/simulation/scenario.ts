@@ -1,4 +1,4 @@
-/** The scenario of a seed: a cluster, sweeps, user actions and faults, each with its time. */
+/** A cluster, sweeps, user actions and faults, each with its time. */
 import { TestRandom } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';
@@ -70,24 +70,34 @@ interface EndProbabilities {
   readonly hang: number;
 }
 
-/** A user applies an edited file, which leaves out points at the beginning and adds points at the end. */
+/**
+ * A user applies an edited file. The file of a grid leaves out points at the beginning and adds points at the end. The
+ * file of a search has another `run_cap`.
+ */
 export interface VersionOrder {
   readonly at: number;
   /** The index of the sweep, in order of submission. */
   readonly sweep: number;
-  /** The number of points at the beginning that the new version leaves out. */
+  /** The number of points that the new version leaves out. */
   readonly without: number;
-  /** The number of points that the new version adds at the end. */
+  /** The number of points that the new version adds. */
   readonly more: number;
   /** The number of retries after a crash that the new version allows. */
   readonly crashRetries: number;
+}
+
+interface SubmittedSweep {
+  readonly at: number;
+  readonly text: string;
+  /** The index of a sweep that must have ended before the submission. Default: none. */
+  readonly after?: number;
 }
 
 export interface Scenario {
   readonly leaseMs: number;
   readonly conditions: NetworkConditions;
   readonly machines: readonly MachineOptions[];
-  readonly sweeps: readonly { readonly at: number; readonly text: string }[];
+  readonly sweeps: readonly SubmittedSweep[];
   readonly orders: readonly Order[];
   readonly drains: readonly DrainOrder[];
   readonly retries: readonly RetryOrder[];
@@ -110,35 +120,8 @@ export interface Scenario {
 const NO_RESOURCES: MachineResources = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
-/** The sweeps of this seed and of all higher seeds train populations. */
-export const FIRST_POPULATION_SEED = 1_000_000;
-
-export function scenarioOf(seed: number): Scenario {
-  return seed < FIRST_POPULATION_SEED ? anyScenario(seed) : withPopulations(anyScenario(seed), seed);
-}
-
-function withPopulations(scenario: Scenario, seed: number): Scenario {
-  const random = new TestRandom(seed ^ 0x9b7);
-  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
-  const sweeps = scenario.sweeps.slice(0, 2).map(({ at }) => ({
-    at,
-    text: [
-      'name: simulated\nmethod: pbt\ntrainer: command\ncommand: [program]\nmetric: {name: test_loss, goal: minimize}\n',
-      `population: ${whole(4, 9)}\npbt: {interval: ${whole(1, 2)}, explore: [x]}\nseed: ${whole(0, 9)}\n`,
-      'parameters:\n  x: {min: 0.5, max: 9.5}\n',
-      `  epochs: {value: ${whole(3, 7)}}\n  duration_ms: {value: ${whole(50, 1_500)}}\n`,
-      `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
-      'timeout: 60s\n',
-    ].join(''),
-  }));
-  const orders = scenario.orders.filter(({ sweep }) => sweep < sweeps.length);
-  const retries = scenario.retries.filter(({ sweep }) => sweep < sweeps.length);
-  const trialKills = scenario.trialKills.filter(({ sweep }) => sweep < sweeps.length);
-  const priorities = scenario.priorities.filter(({ sweep }) => sweep < sweeps.length);
-  return { ...scenario, sweeps, orders, retries, trialKills, priorities, versions: [] };
-}
-
-function anyScenario(seed: number): Scenario {
+/** Returns the scenario of a seed whose sweeps are grids, with some searches among them. */
+export function anyScenario(seed: number): Scenario {
   const random = new TestRandom(seed);
   const chance = (of: number) => random.next() < of;
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));

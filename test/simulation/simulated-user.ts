@@ -1,5 +1,6 @@
 /** A user who submits and controls sweeps over a network that loses requests and responses. */
 
+import { isEnded, type SweepState } from '../../coordinator/core/model.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { CoordinatorProcess, SimulatedCoordinator } from './coordinator.ts';
@@ -40,8 +41,7 @@ export class SimulatedUser {
 
   carryOut({ sweeps, orders, drains, retries, trialKills, versions, priorities, calmAt }: Scenario): void {
     const { clock } = this.#network;
-    for (const [at, sweep] of sweeps.entries())
-      clock.after(sweep.at, this.#process, () => this.#submit(at, sweep.text));
+    for (const [at, sweep] of sweeps.entries()) clock.after(sweep.at, this.#process, () => this.#submit(at, sweep));
     for (const order of orders) {
       clock.after(order.at, this.#process, () => {
         const sweepId = this.submitted.get(order.sweep);
@@ -63,17 +63,25 @@ export class SimulatedUser {
   }
 
   /** Repeats a request until the coordinator answers. */
-  #submit(at: number, text: string): void {
+  #submit(at: number, { text, after }: Scenario['sweeps'][number]): void {
     const requestId = `request ${at}`;
     const ask = () => {
       if (this.submitted.has(at)) return;
-      this.#ask(
-        ({ control }) => control.submit({ fileName: 'sweep.yaml', text, requestId, source: undefined }),
-        (id) => this.submitted.set(at, id),
-      );
+      if (after === undefined || this.#hasEnded(after)) {
+        this.#ask(
+          ({ control }) => control.submit({ fileName: 'sweep.yaml', text, requestId, source: undefined }),
+          (id) => this.submitted.set(at, id),
+        );
+      }
       this.#network.clock.after(ASK_AGAIN_MS, this.#process, ask);
     };
     ask();
+  }
+
+  #hasEnded(at: number): boolean {
+    const select = this.#coordinator.disk.db.prepare('select state from sweeps where id = ?');
+    const row = select.get(this.submitted.get(at) ?? '') as { readonly state: SweepState } | undefined;
+    return row !== undefined && isEnded(row.state);
   }
 
   /** Sends an action once. A lost action is not repeated. */
@@ -200,7 +208,11 @@ export class SimulatedUser {
 }
 
 function editedText(text: string, { without, more, crashRetries }: VersionOrder): string {
+  const cap = (_: string, trials: string) => `run_cap: ${Math.max(1, Number(trials) - without + more)}`;
   const points = (_: string, last: string) =>
     `x: {min: ${Math.min(1 + without, Number(last))}, max: ${Number(last) + more}, step: 1}`;
-  return text.replace(/x: \{min: 1, max: (\d+), step: 1\}/, points).replace(/crash: \d/, `crash: ${crashRetries}`);
+  return text
+    .replace(/x: \{min: 1, max: (\d+), step: 1\}/, points)
+    .replace(/run_cap: (\d+)/, cap)
+    .replace(/crash: \d/, `crash: ${crashRetries}`);
 }

@@ -16,7 +16,8 @@ import { SimulatedNatsServer } from './nats-server.ts';
 import { FAULTLESS, SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { simulatedSamplers } from './sampler.ts';
-import { type Scenario, scenarioOf } from './scenario.ts';
+import type { Scenario } from './scenario.ts';
+import { scenarioOf } from './scenarios.ts';
 import { SimulatedUser } from './simulated-user.ts';
 import { artifactProblems, storeProblems } from './store-problems.ts';
 import { installVirtualTime } from './timers.ts';
@@ -104,6 +105,8 @@ class Simulation {
         for (const problem of artifactProblems(this.coordinator.disk.db, this.coordinator.files))
           this.invariants.violated(problem);
       },
+      onStarted: (runtime) => this.invariants.started(runtime),
+      onSend: (output, runtime) => this.invariants.sending(output, runtime),
       onSubmitted: (runtime) => this.invariants.submitted(runtime),
       onRetryAsked: (requestId, answer) => this.invariants.retryAsked(requestId, answer),
       onCommit: (commit, runtime) => {

@@ -3,7 +3,7 @@
  * bug.
  */
 
-import { FIRST_POPULATION_SEED } from './scenario.ts';
+import { FIRST_POPULATION_SEED, FIRST_SEARCH_SEED } from './scenarios.ts';
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
@@ -20,6 +20,7 @@ export const BUG_SEEDS = 250;
 const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ack-before-commit': 1,
   'advances-not-stored': 5,
+  'arrived-results-used': FIRST_SEARCH_SEED + 2,
   'attempts-forgotten': 3,
   'checkpoint-not-fetched': 4,
   'checkpoints-forgotten': 2,
@@ -43,6 +44,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'lease-given-twice': 4,
   'lease-renewed-after-its-end': 6,
   'leases-never-expire': 22,
+  'offered-before-commit': FIRST_SEARCH_SEED,
   'offers-not-reconciled': 18,
   'old-checkpoint-inherited': FIRST_POPULATION_SEED,
   'pause-forgotten': 3,
@@ -62,6 +64,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'rungs-forgotten': 6,
   'search-forgotten': 1,
   'search-stored-ahead': 1,
+  'seed-of-the-process': FIRST_SEARCH_SEED,
   'speculates-unasked': 30,
   'spool-deleted-when-sent': 2,
   'spool-dropped-on-restart': 4,
@@ -72,7 +75,10 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'timeout-ignored': 12,
   'torn-commit': 6,
   'trial-not-durable': 1,
+  'version-ends-search': FIRST_SEARCH_SEED + 8,
   'version-plans-wrongly': 5,
+  'warm-start-forgotten': FIRST_SEARCH_SEED,
+  'warm-start-read-again': FIRST_SEARCH_SEED + 2,
   'window-ignored': 1,
 };
 
