@@ -28,7 +28,9 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   const apply = ['apply', file.fileName, '--sweep', sweep.sweep, '--dir', dir, '-o', 'json'];
   const compared = await trawl(...apply, '--dry-run');
   if (compared.code !== 0) {
-    note(`sweep ${sweep.sweep} has the same name, but cannot change to the file; ${compared.stderr.trim()}`);
+    note(
+      `sweep ${sweep.sweep} has the same name, but cannot change to the file: ${compared.stderr.trim().replace(/^trawl: /, '')}`,
+    );
     return;
   }
   const { changes }: { changes: VersionChangesJson } = JSON.parse(compared.stdout);

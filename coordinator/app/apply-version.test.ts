@@ -263,6 +263,35 @@ test('every version of the sweep file remains readable', async () => {
   await expect(queries.sweeps.versionText('1', 3)).rejects.toThrow('sweep 1 has versions 1 to 2, not 3');
 });
 
+const POPULATION = `name: edited
+method: pbt
+population: 8
+pbt: {interval: 2, explore: [lr]}
+command: [python3, train.py]
+metric: {name: loss, goal: minimize}
+parameters:
+  lr: {min: 0.1, max: 1}
+`;
+
+test.each([
+  ['max: 1', 'max: 2'],
+  ['population: 8', 'population: 9'],
+  ['interval: 2', 'interval: 4'],
+  ['goal: minimize', 'goal: minimize, target: 0.1'],
+  ['command:', 'priority: 3\ncommand:'],
+])('a population cannot change from %s to %s', async (from, to) => {
+  const world = await coordinator(POPULATION);
+  const expected =
+    'trains a population (method: pbt), which cannot change, because each comparison depends on the earlier';
+  await expect(world.apply(POPULATION.replace(from, to))).rejects.toThrow(expected);
+  await expect(world.apply(POPULATION.replace(from, to), { dryRun: true })).rejects.toThrow(expected);
+});
+
+test('applying the current file of a population changes nothing', async () => {
+  const world = await coordinator(POPULATION);
+  expect(await world.apply(`# the same content\n${POPULATION}`)).toMatchObject({ version: 1, differs: false });
+});
+
 test('a killed sweep rejects a new version', async () => {
   const world = await coordinator(FILE);
   await sweepControl(world.runtime).act('1', { action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 }, '');

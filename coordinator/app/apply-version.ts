@@ -51,13 +51,17 @@ async function compareVersion(
   const after = parseSweep(file.text, file.fileName);
   const before = parseStored(sweepId, current);
   const settings = compareSettings(before, after);
+  const isPopulation = [before, after].some(({ earlyTerminate }) => earlyTerminate?.type === 'pbt');
+  if (isPopulation && (settings.length > 0 || sweepFingerprint(before) !== sweepFingerprint(after))) {
+    throw new RejectedError(
+      `sweep ${sweepId} trains a population (method: pbt), which cannot change, because each comparison depends on the ` +
+        'earlier ones: submit the file as a new sweep',
+    );
+  }
   const space = compareSpaces(before, after);
   const { kept, added, dropped } = countChanges(before, after, space);
   const differs = settings.length > 0 || space.kind !== 'same';
   const sweep = await queries.sweeps.get(sweepId);
-  if (differs && [before, after].some(({ search }) => search?.method === 'pbt')) {
-    throw new RejectedError(`sweep ${sweepId}: a sweep of method pbt cannot change: submit the file as a new sweep`);
-  }
   if (differs) mustBeChangeable(sweep);
   const marks = await marksOf(queries, sweepId, after, space);
   const hasReachedTarget = differs && sweepState.of(sweep.state) === 'stopped';

@@ -144,6 +144,24 @@ test.each([
   expect(problemsOf(SWEEP.replace(from, to))).toContain(message);
 });
 
+test.each([
+  ['population: 8', 'population: 1', ['population: expected a whole number from 2 to 1000, got 1']],
+  ['interval: 2', 'interval: 0', ['interval: expected a whole number from 1 to 1000000000, got 0']],
+])('%s replaced by %s has one problem: the key is not missing', (from, to, problems) => {
+  expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
+});
+
+test('an interval that is not shorter than every trial is rejected, because the members would never be compared', () => {
+  const problem = (least: number, got: number) =>
+    `interval: the members would never be compared before their last epoch; expected less than ${least}, got ${got}`;
+  expect(problemsOf(SWEEP.replace('interval: 2', 'interval: 12'))).toEqual([problem(12, 12)]);
+  // A program may count its epochs from 0.
+  const epochs = (text: string) => PROGRAM.replace('parameters:', `parameters:\n  num_epochs: ${text}`);
+  expect(problemsOf(epochs('{value: 3}'))).toEqual([problem(2, 2)]);
+  expect(problemsOf(epochs('{values: [2, 3]}'))).toEqual([problem(2, 2)]);
+  expect(problemsOf(epochs('{min: 2, max: 4}'))).toEqual([]);
+});
+
 test('a program without a list of parameters to change is rejected', () => {
   const problem = 'pbt: expected explore, the parameters with which the program can resume, such as explore: [lr]';
   expect(problemsOf(PROGRAM.replace(', explore: [lr, momentum]', ''))).toContain(problem);

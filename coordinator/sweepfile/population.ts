@@ -1,7 +1,8 @@
 /** Validates the settings of `method: pbt` and fills in the defaults. */
+import { max } from 'd3-array';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote } from '../../lib/text/quote.ts';
-import { canChangeOnResume, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import { canChangeOnResume, epochsOf, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { quantileCount } from '../early-stop/population.ts';
 import type { ExploredDistribution, PopulationSettings } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
@@ -37,8 +38,13 @@ export function populationOf(
     }
     return undefined;
   }
-  if (population === undefined) findings.atKey([], 'missing key "population": write population: 8');
-  if (pbt === undefined) findings.atKey([], 'missing key "pbt": write pbt: {interval: 5}');
+  // An invalid value is undefined here, and has its own message.
+  for (const [key, example] of [
+    ['population', '8'],
+    ['pbt', '{interval: 5}'],
+  ] as const) {
+    if (!has(findings.root, [key])) findings.atKey([], `missing key "${key}": write ${key}: ${example}`);
+  }
   for (const [key, reason] of Object.entries(EXCLUDED_KEYS)) {
     if (has(findings.root, [key])) findings.atKey([key], `${key} cannot be used with method pbt: ${reason}`);
   }
@@ -58,6 +64,7 @@ export function populationOf(
     findings.atKey(['method'], `method pbt compares the values of a metric, but the file names none; ${remedy}`);
   }
   checkCheckpoints(file, findings);
+  checkInterval(file, space, findings);
   const explore = exploredOf(file, space, findings);
   if (population === undefined || pbt === undefined) return undefined;
   const { interval, quantile = DEFAULT_QUANTILE, perturb = DEFAULT_PERTURB, resample = DEFAULT_RESAMPLE } = pbt;
@@ -82,6 +89,29 @@ function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findi
     const message = `interval: expected a multiple of checkpoint_every ${every}, got ${pbt.interval}`;
     findings.atValue(['pbt', 'interval'], message);
   }
+}
+
+/** A trial at its last epoch is not held, so a population with a longer interval would never be compared. */
+function checkInterval(
+  { trainer, pbt }: SweepFile,
+  space: ReadonlyMap<string, Distribution>,
+  findings: Findings,
+): void {
+  const largest = [...space].flatMap(([name, distribution]) => {
+    const value = largestOf(distribution);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const last = epochsOf(trainer, Object.fromEntries(largest));
+  if (pbt === undefined || last === undefined || pbt.interval < last) return;
+  const message = `interval: the members would never be compared before their last epoch; expected less than ${last}, got ${pbt.interval}`;
+  findings.atValue(['pbt', 'interval'], message);
+}
+
+/** Returns the largest number that a distribution can yield; undefined if there is no such number. */
+function largestOf(distribution: Distribution): number | undefined {
+  if (distribution.kind === 'constant') return typeof distribution.value === 'number' ? distribution.value : undefined;
+  if (distribution.kind === 'categorical') return max(distribution.values, (value) => Number(value));
+  return 'max' in distribution ? distribution.max : undefined;
 }
 
 function exploredOf(
