@@ -186,7 +186,7 @@ for (const variant of options.variants.split(',') as Variant[]) {
 function ashaSweep(variant: Variant, order: number): SweepFile {
   const rule = { type: 'asha', variant, ...(options.eta === undefined ? {} : { eta: Number(options.eta) }) };
   const more = { order: 'shuffled', seed: order, early_terminate: rule };
-  // A trial that waits for its promotion resumes from a checkpoint.
+  // A promoted trial resumes from its checkpoint, so every epoch stores one.
   return grid(variant === 'promotion' ? { ...more, checkpoint_every: 1 } : more);
 }
 

@@ -73,8 +73,8 @@ async function bench(): Promise<void> {
       ...['--slots', `${slots}`, ...quiet],
     ),
   );
-  // Waits until every worker is ready, so that the time for loading TensorFlow.js is not measured.
   const scrape = async () => (await fetch(`http://${metrics}/metrics`, { headers: { authorization } })).text();
+  // Waits until every worker is ready, so that the time for loading TensorFlow.js is not measured.
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));
 

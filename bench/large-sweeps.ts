@@ -21,7 +21,7 @@ import { drawCurves } from './large-sweeps/draw-curves.ts';
 const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const ROUNDS = 18;
 const LEASE_MS = 15_000;
-/** The processor times of the first sweeps include the compilation of the code. */
+/** The results of these rounds are not used, because their processor times include the compilation of the code. */
 const WARM_UP_ROUNDS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-large-sweeps-'));
@@ -36,7 +36,7 @@ const runtime = new Runtime({
 });
 const control = sweepControl(runtime);
 
-/** Returns the processor time of this process in milliseconds, which other load hardly changes. */
+/** Runs `work`, and returns its result and the processor time that it took. Other load hardly changes this time. */
 async function timed<T>(work: () => Promise<T> | T): Promise<[cpuMs: number, result: T]> {
   const begun = process.cpuUsage();
   const result = await work();
@@ -89,7 +89,7 @@ console.log(
 for (let round = 0; round < WARM_UP_ROUNDS; round++) await measure(1e4, -1 - round);
 const measured = new Map<number, Costs[]>(SIZES.map((points) => [points, []]));
 for (let round = 0; round < ROUNDS; round++) {
-  // The order rotates, because a write of one sweep can leave work for the next sweep, such as a checkpoint of the store.
+  // The order rotates, because a write of one sweep can leave work for the next one, such as a checkpoint of the store.
   const first = round % SIZES.length;
   for (const points of [...SIZES.slice(first), ...SIZES.slice(0, first)])
     measured.get(points)?.push(await measure(points, round));

@@ -4,7 +4,7 @@ import { trawlVersion } from './package.ts';
 
 type Register = (program: Command) => void;
 
-/** The verbs by group. A verb's module is loaded when it is needed, because the libraries of all verbs take long to load. */
+/** The verbs by group. A verb's module is loaded on demand, because the libraries of all verbs take long to load. */
 const VERBS: Readonly<Record<string, Readonly<Record<string, () => Promise<Register>>>>> = {
   'Run a sweep:': {
     plan: async () => (await import('./commands/plan.ts')).registerPlan,

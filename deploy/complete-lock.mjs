@@ -1,5 +1,5 @@
-// Run this script after `npm install` if the registry has only the packages of this platform (see
-// setup/platform-packages.mjs).
+// Adds the packages of other platforms to package-lock.json. Run this script after `npm install` if the registry has
+// only the packages of this platform (see setup/platform-packages.mjs).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CHECKOUT } from './setup/common.mjs';

@@ -5,8 +5,8 @@ const HELP = `Usage: npm test [-- VITEST_ARGS ...]
        npm run test:release [-- VITEST_ARGS ...]
 
 npm test installs what the tests need and runs these checks, up to the first failure: lint (biome, buf, knip), generated
-code against the .proto files, types and build, tests (vitest: unit, property and integration tests with a real nats-server).
-Arguments after -- are passed to vitest: \`npm test -- coordinator\` runs the tests of that folder.
+code against the .proto files, types and build, and tests (vitest: unit, property and integration tests with a real
+nats-server). Arguments after -- are passed to vitest: \`npm test -- coordinator\` runs the tests of that folder.
 
 test:slow runs the *.slow.test.ts files: a cluster over network namespaces, many seeds, other Node versions.
 test:release runs the fault, fuzz, simulation and cluster tests with many rounds. It takes hours.`;

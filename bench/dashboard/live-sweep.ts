@@ -6,7 +6,10 @@ import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 const PER_MESSAGE = 1_000;
 /** The number of different values that a metric has in one epoch. Every VALUES-th trial has the best value. */
 const VALUES = 1_000;
-/** After the first minute, the running time of a trial is shown in seconds and does not change in every frame. */
+/**
+ * How long ago the trials started. After the first minute, the running time of a trial is shown in whole seconds, so it
+ * does not change in every frame.
+ */
 const AGE_MS = 10 * 60_000;
 /**
  * The number of trials that report most often. These trials lead the leaderboard, so every delta changes a visible row.

@@ -11,7 +11,7 @@ export interface GpuUse {
 
 const QUERY = ['--query-gpu=utilization.gpu,memory.used', '--format=csv,noheader,nounits', '--loop-ms=500', '--id=0'];
 
-/** Runs `work`, and returns its result and the use of the GPU. Undefined without nvidia-smi. */
+/** Runs `work`, and returns its result and the use of the GPU. The use is undefined without nvidia-smi. */
 export async function sampleGpuDuring<T>(work: () => Promise<T>): Promise<{ result: T; use: GpuUse | undefined }> {
   const child = spawn('nvidia-smi', QUERY, { stdio: ['ignore', 'pipe', 'ignore'] });
   child.on('error', () => {});

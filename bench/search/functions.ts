@@ -219,7 +219,7 @@ export const REQUIRED: readonly TestFunction[] = [
   conditional(),
 ];
 
-/** Further functions, so that the search is not tuned to a few functions. */
+/** The functions of `--further`, which show whether the search is good on more than a few functions. */
 export const FURTHER: readonly TestFunction[] = [
   continuous('Ackley 2', cube(2, -15, 30), ackley, 0),
   continuous('Ackley 8', cube(8, -15, 30), ackley, 0),

@@ -1,6 +1,7 @@
-"""Runs one study of Optuna's TPE. Reads JSON lines on stdin, writes JSON lines to stdout.
+"""Runs studies of Optuna's TPE, one after the other. Reads JSON lines on stdin, writes JSON lines to stdout.
 
-The first line is the study: {"sampler", "seed", "trials", "parameters": [{"name", "kind", ..., "condition"}]}.
+First, the peer writes the versions of Optuna and Python. A study starts with a line on stdin:
+{"sampler", "seed", "trials", "parameters": [{"name", "kind", ..., "condition"}]}.
 For each trial, the peer writes the point and reads its value, or null if the trial failed.
 """
 import json

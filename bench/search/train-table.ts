@@ -11,7 +11,7 @@ import { TrainingError, type TrainingRun } from '../../agent/trainers/trainer.ts
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { AXES, pointOfRow, ROWS } from './autoencoder-table.ts';
 
-/** A short training spends most of its time evaluating the test images. */
+/** Few images, because evaluating all test images would take most of the time of a short training. */
 const TEST_IMAGES = 200;
 
 const [, , file] = process.argv;

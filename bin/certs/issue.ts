@@ -19,9 +19,12 @@ export interface KeyAndCertificate {
 export interface CertificateSubject {
   readonly name: string;
   readonly role: string;
-  /** The serial number by which NATS distinguishes certificates with the same name. */
+  /** The serial number in the subject, by which NATS distinguishes certificates with the same name. */
   readonly serial?: string;
-  /** Host names and addresses of a server. The certificate of a client has no host names. */
+  /**
+   * Host names and addresses for which the certificate is valid as a server certificate. If undefined, the certificate
+   * is valid for a client only.
+   */
   readonly hosts?: readonly string[];
 }
 

@@ -1,6 +1,5 @@
 /**
- * Writes configuration files of NATS servers. The servers accept trawl's identities. Each identity has its own
- * permissions.
+ * Writes the configuration files of NATS servers that accept trawl's identities. Each identity has its own permissions.
  */
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
@@ -23,14 +22,14 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** A heartbeat lists every attempt of an agent, at about a hundred bytes per attempt. */
+/** Enough for a heartbeat, which lists every attempt of an agent at about a hundred bytes per attempt. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
 /** The maximum number of subscriptions of one client. An agent needs one subscription. */
 const MAX_SUBSCRIPTIONS = 64;
 const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 
-/** Port for clients. */
+/** The port for clients. */
 export const NATS_PORT = 4222;
 const NATS_CLUSTER_PORT = 6222;
 /** A machine that loses power does not close its connections, so the server drops clients that miss three pings. */
@@ -84,12 +83,12 @@ const addressOf = (host: string) => `${isIP(host) === 6 ? `[${host}]` : host}:${
 function clusterConfig({ name, hosts, certificates }: NatsMember): string {
   const routes = hosts.map((host) => text(`nats-route://${addressOf(host)}`));
   return `# The other servers. Only servers with these keys are accepted, because agents have certificates of the same authority.
-# Clients connect to the server names in their identities, because the certificates contain these names.
 cluster {
   name: "trawl"
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
   # The name of this server in its certificate.
   advertise: ${text(addressOf(name))}
+  # Clients learn no further addresses: they connect to the names in their identities, which the certificates contain.
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {
@@ -102,15 +101,15 @@ ${OWN_CERTIFICATE.replaceAll(/^/gm, '  ')}
 `;
 }
 
-/** The coordinator's account, which owns the streams of offers, and the agents' account. */
+/** The names of two accounts: the coordinator's account, which owns the streams of offers, and the agents' account. */
 const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
 
 /**
  * Returns the accounts file. trawl rewrites the file whenever an agent is added or revoked.
  *
- * Agents have a separate account, because a request can name any subject for its reply, and the server does not check permissions
- * for this subject. A reply to an agent stays in the agents' account, which has no stream and no JetStream API
- * (docs/decisions/nats-accounts.md).
+ * Agents have a separate account, because a request can name any subject for its reply, and the server does not check
+ * permissions for this subject. A reply to an agent stays in the agents' account, which has no stream and no JetStream
+ * API (docs/decisions/nats-accounts.md).
  */
 export function natsAccounts(agents: readonly KnownIdentity[]): string {
   const responseType = (subject: string) => (subject === OFFER_PULLS ? ', response_type: "stream"' : '');
@@ -142,7 +141,10 @@ ${imported.map((entry) => `      ${entry}`).join('\n')}
 `;
 }
 
-/** @param serial the serial number in the certificate's subject, by which NATS rejects earlier certificates of the same name */
+/**
+ * @param serial the serial number in the certificate's subject, by which NATS rejects earlier certificates of the same
+ * name
+ */
 function user(role: string, name: string, { publish, subscribe }: Permissions, serial?: string): string {
   const allow = (subjects: readonly string[]) => `{ allow: [${subjects.map(text).join(', ')}] }`;
   const subject = `CN=${name},OU=${role}${serial === undefined ? '' : `,SERIALNUMBER=${serial}`}`;
@@ -164,8 +166,8 @@ export interface NatsServers {
 }
 
 /**
- * Creates a folder `nats-HOST/` for each server of a cluster. Each server has its own certificate, so that no server holds the
- * coordinator's key.
+ * Creates a folder `nats-HOST/` for each server of a cluster. Each server has its own certificate, so that no server
+ * holds the coordinator's key.
  * @returns the folders
  */
 export async function createNatsServers(

@@ -17,8 +17,8 @@ export interface Renewal {
 }
 
 /**
- * Renews the certificates of the folder of `trawl certs`. Keys and tokens stay as they are, so only `cert.pem` changes, and
- * the NATS servers need no new accounts.
+ * Renews the certificates of the folder of `trawl certs`. Keys and tokens stay as they are, so only `cert.pem` changes,
+ * and the NATS servers need no new accounts.
  * @param names the folders to renew, such as `agent-NAME`; empty means all
  * @throws {NotFoundError} if a folder has no valid identity
  * @throws {BadInputError} if the authority is missing or expires earlier than the new certificates

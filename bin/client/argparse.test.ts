@@ -27,7 +27,7 @@ const warnings = (parameters: string, macro = '${args}', script = SCRIPT) =>
     'train.py',
   );
 
-test('the options of a script are read with their short names and flags', () => {
+test('the options of a script are found with all their names, and options without a value are marked as flags', () => {
   expect(argparseOptions(SCRIPT)).toEqual([
     { names: ['-b', '--batch_size'], isFlag: false },
     { names: ['--learning-rate'], isFlag: false },

@@ -1,6 +1,6 @@
 /**
- * Compares the parameters of a sweep file with the options that a Python script declares with argparse. The script is only
- * read as text, so options that the text does not contain literally cannot be compared.
+ * Compares the parameters of a sweep file with the options that a Python script declares with argparse. The script is
+ * only read as text, so options that the text does not contain literally cannot be compared.
  */
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { SEED } from '../../lib/domain/parameters.ts';
@@ -20,7 +20,10 @@ interface ScriptOption {
   readonly isFlag: boolean;
 }
 
-/** Returns the options of a script. Undefined if the script does not use argparse, or its text does not show all options. */
+/**
+ * Returns the options of a script. Undefined if the script does not use argparse, or its text does not show all
+ * options.
+ */
 export function argparseOptions(script: string): ScriptOption[] | undefined {
   const text = script.replaceAll(/^\s*#.*$/gm, '');
   if (!/\bArgumentParser\(/.test(text) || !/\.parse_args\(/.test(text) || OPEN_PARSER.test(text)) return undefined;
@@ -30,7 +33,7 @@ export function argparseOptions(script: string): ScriptOption[] | undefined {
   }));
 }
 
-/** Returns one sentence for each parameter that the options of the script cannot receive. */
+/** Returns one sentence for each parameter that no option of the script can receive. */
 export function argparseWarnings({ command, program }: SweepSpec, script: string, scriptName: string): string[] {
   const macro = OPTION_MACROS.find((one) => command.includes(one));
   const options = macro === undefined ? undefined : argparseOptions(script);

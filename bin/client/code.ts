@@ -21,7 +21,7 @@ export interface PackedCode {
   readonly path: string;
 }
 
-/** A sweep file and the folder that contains the file. Paths in the file are relative to the folder. */
+/** A parsed sweep file. Paths in the file are relative to the folder of `fileName`. */
 type SpecifiedFile = Pick<LoadedSweepFile, 'fileName' | 'spec'>;
 
 /**
@@ -34,8 +34,7 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 
 /**
  * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed after
- * the call.
- * Passes undefined if the sweep file has no `code`.
+ * the call. Passes undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function withPackedCode<T>(
@@ -56,8 +55,8 @@ export async function withPackedCode<T>(
 }
 
 /**
- * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted upload is
- * resumed. The coordinator has stored the archive durably when the promise resolves.
+ * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted
+ * upload is resumed. The coordinator has stored the archive durably when the promise resolves.
  * @throws {UnreachableError | RejectedError}
  */
 export async function uploadCode(connection: Connection, { path, source }: PackedCode): Promise<void> {

@@ -59,7 +59,7 @@ test('an internal error of the server names the server', async () => {
   expect(error).toMatchObject({ message: `the coordinator at ${address} failed: oops` });
 });
 
-test('without a coordinator, the error has the address, the cause and the remedy', async () => {
+test('the error of a call without a coordinator names the address and the remedy', async () => {
   const gone = await serveCanned({});
   gone.stop();
   const error = await list({ server: gone.address }).catch((caught: unknown) => caught);
@@ -184,7 +184,7 @@ test('a command rejects --server together with --dir, and a missing folder', asy
 
 const finished = sampleSweep({ state: SweepState.FINISHED });
 
-test('a watch receives a new snapshot after an outage', async () => {
+test('a watch reconnects after an outage, and reports the outage and the reconnect once each', async () => {
   const first = await serve({ watch: (call) => void call.write(snapshot()) });
   const kinds: (string | undefined)[] = [];
   const onOutage = vi.fn();

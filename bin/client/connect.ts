@@ -39,13 +39,15 @@ export interface ConnectOptions {
   readonly identity?: string | false | undefined;
   /**
    * A file with the token of a coordinator on the loopback interface. Default: the token in `dir`, or else TRAWL_TOKEN,
-   * or else the token
-   * of this user's coordinator at the address.
+   * or else the token of this user's coordinator at the address.
    */
   readonly tokenFile?: string | undefined;
 }
 
-/** The snapshot of a large sweep is one message. */
+/**
+ * More than gRPC's default of 4 MiB, because the answer to a unary call, such as the list of all sweeps, is one
+ * message.
+ */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
 const KEEPALIVE_EVERY_MS = 20_000;
@@ -94,9 +96,10 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
 /**
  * Connects to a coordinator, or to a data folder without a coordinator. The connection to a `server` is opened by the
  * first call.
- * @throws {UnreachableError} when the coordinator of the folder runs but does not answer @throws {BadInputError} when
- * both `server` and `dir` are given, the address is malformed, or the folder is not a trawl data folder @throws
- * {RejectedError} when the identity has the wrong role
+ * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
+ * @throws {BadInputError} when both `server` and `dir` are given, the address is malformed, or the folder is not a
+ * trawl data folder
+ * @throws {RejectedError} when the identity has the wrong role
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {
@@ -115,8 +118,8 @@ function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
 }
 
 /**
- * Connects to the coordinator that uses a data folder. Returns undefined if no coordinator answers. Does not read the folder's
- * store.
+ * Connects to the coordinator that uses a data folder. Returns undefined if no coordinator answers. Does not read the
+ * folder's store.
  * @throws {RejectedError} when the coordinator requires an identity and no identity is given
  */
 export async function connectToCoordinatorOf(
@@ -152,8 +155,8 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 }
 
 /**
- * Returns coordinator.json only if the process that it names is alive, because another coordinator can use the port of
- * a dead process.
+ * Returns the content of coordinator.json. Undefined if there is no such file, or if the process that it names has
+ * ended: another coordinator can use the port of an ended process.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);
@@ -163,7 +166,10 @@ function runningCoordinator(dir: string): CoordinatorFile | undefined {
   return isLocal && !isAlive(file.pid) ? undefined : file;
 }
 
-/** Returns the error for a store whose coordinator runs but did not answer; undefined if another process holds the store. */
+/**
+ * Returns the error for a store whose coordinator runs but did not answer; undefined if another process holds the
+ * store.
+ */
 function silentHolder(dir: string): UnreachableError | undefined {
   const found = runningCoordinator(dir);
   if (found === undefined) return undefined;

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Finds probable errors in the program of a valid sweep file: no pattern has a group for the ranking metric, the script is
- * missing, parameters do not reach the program, or the program has no option for a parameter.
+ * Finds probable errors in the program of a valid sweep file: no pattern has a group for the ranking metric, the script
+ * is missing, parameters do not reach the program, or the program has no option for a parameter.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';

@@ -88,17 +88,20 @@ test.each([
 test.each([
   ['TLS', tls],
   ['TLS and a client certificate', asksForCertificate],
-])('a call without an identity to a server that needs %s fails with cause and remedy', async (_how, create) => {
-  const address = await listen(create());
-  await expect(failedCall(address)).resolves.toMatchObject({
-    exitCode: EXIT.unreachable,
-    message:
-      `the server at ${address} requires TLS, and no identity was given; if it is a coordinator, pass your identity ` +
-      'with --identity DIR or TRAWL_IDENTITY',
-  });
-});
+])(
+  'the error of a call without an identity to a server that requires %s has the cause and the remedy',
+  async (_how, create) => {
+    const address = await listen(create());
+    await expect(failedCall(address)).resolves.toMatchObject({
+      exitCode: EXIT.unreachable,
+      message:
+        `the server at ${address} requires TLS, and no identity was given; if it is a coordinator, pass your identity ` +
+        'with --identity DIR or TRAWL_IDENTITY',
+    });
+  },
+);
 
-test('a call with an identity to a server without TLS fails with cause and remedy', async () => {
+test('the error of a call with an identity to a server without TLS has the cause and the remedy', async () => {
   const address = await listen(createPlainHttp2());
   await expect(failedCall(address, true)).resolves.toMatchObject({
     exitCode: EXIT.unreachable,

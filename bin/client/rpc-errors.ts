@@ -139,6 +139,9 @@ const FAILED_CONNECTIONS: readonly { readonly pattern: RegExp; readonly reason: 
   { pattern: /ETIMEDOUT|timed out/i, reason: 'connection timed out' },
 ];
 
-/** The server accepted the connection, then closed the connection or sent something unexpected. */
+/**
+ * Matches the details of an error if the server accepted the connection, and then closed it or sent something
+ * unexpected.
+ */
 const CLOSED =
   /ECONNRESET|EPIPE|EPROTO|SSL|socket|hang up|dropped|no connection established|connection closed|Protocol error|Failed to connect/i;

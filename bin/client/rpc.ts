@@ -70,7 +70,7 @@ export async function* stream<Request, Response>(
   const call = method.call(connection.client, request);
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
-  // A cancelled call emits an error after the loop has ended.
+  // A cancelled call emits an error after the loop has ended. Without a listener, this error would end the process.
   call.on('error', () => {});
   try {
     for await (const response of call) yield response as Response;
@@ -83,8 +83,8 @@ export async function* stream<Request, Response>(
 }
 
 /**
- * Retries a call while the coordinator is unreachable. The request must carry the same request_id each time, so that
- * the coordinator executes the call once.
+ * Makes a call, and retries it up to three times if the coordinator is unreachable. The call must be safe to repeat:
+ * for example, its request carries the same request_id each time, so that the coordinator executes the request once.
  */
 export async function retryUnreachable<T>(call: () => Promise<T>): Promise<T> {
   for (let failures = 0; ; failures++) {

@@ -31,15 +31,15 @@ export interface RunHistory {
   /** The number of trials that ran on one slot at the same time, as packs. At least 1. */
   readonly perSlot: number;
   /**
-   * All ended trials of the earlier sweeps with the same early stopping. Empty if the sweep has no early stopping, or if no
-   * earlier sweep had the same early stopping.
+   * The successful and the stopped trials of the earlier sweeps with the same early stopping. Empty if the sweep has no
+   * early stopping, or if no earlier sweep had the same early stopping.
    */
   readonly underRule: readonly PastTrial[];
 }
 
 /**
- * Reads the successful trials of the newest sweeps with the same trainer and command. From sweeps that also have the same
- * early stopping, reads the stopped trials too.
+ * Reads the successful trials of the newest sweeps with the same trainer and command. From sweeps that also have the
+ * same early stopping, reads the stopped trials too.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});

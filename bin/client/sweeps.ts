@@ -87,8 +87,8 @@ export async function* streamReports(
 }
 
 /**
- * Yields each trial's metrics over its epochs, in the sweep's order. Trials without a report are omitted. A long curve
- * is yielded in several consecutive parts.
+ * Yields the metrics of each trial by epoch, in the order of the trials in the sweep. Trials without a report are
+ * omitted. A long curve is yielded in several consecutive parts.
  * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(
@@ -100,7 +100,7 @@ export async function* streamCurves(
   for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
 }
 
-/** The maximum number of values that a command keeps in memory; they take up to about 1 GB. */
+/** The maximum number of curve values that a command keeps in memory. They take up to about 1 GB. */
 const MAX_CURVE_VALUES = 10_000_000;
 
 /** Counts the curve values that a command keeps in memory. */

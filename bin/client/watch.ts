@@ -109,8 +109,8 @@ export class WatchPosition {
 
   /**
    * Returns the new part of a message. An interrupted batch of events is sent again as a whole, so events that were
-   * already received are dropped. @returns undefined if another store answers now and the caller must request a new
-   * snapshot
+   * already received are dropped.
+   * @returns undefined if another store answers now, so that the caller must request a new snapshot
    */
   take(response: WatchResponse): WatchResponse | undefined {
     const { update } = response;

@@ -40,8 +40,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * The default grace period plus the time limit for stopping a program is less than 30 s, the usual limit of service
- * managers.
+ * This grace period plus the time limit for stopping a program is less than 30 s, a usual time limit of service
+ * managers for stopping a process.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -110,8 +110,8 @@ function serverOf({ server }: Options, identity: Identity | undefined): string {
 }
 
 /**
- * Returns the URL of NATS: the given URL, or else the URL from the coordinator on this machine. If both URLs name the same
- * server, returns the coordinator's URL, which has the password.
+ * Returns the URL of NATS: the given URL, or else the URL from the coordinator on this machine. If both URLs name the
+ * same server, returns the coordinator's URL, which has the password.
  */
 function natsUrlOf(given: string | undefined, local: LocalCoordinator | undefined): string {
   if (local === undefined) return given ?? DEFAULT_NATS;
@@ -121,7 +121,7 @@ function natsUrlOf(given: string | undefined, local: LocalCoordinator | undefine
 export function registerAgent(program: Command): void {
   const command = program
     .command('agent')
-    .description('run an agent, which trains trials on this machine, one per slot')
+    .description('run an agent, which runs trials on this machine: one trial, or one pack of trials, per slot')
     .option(
       '--nats <urls>',
       'NATS server, or comma-separated servers of a cluster ' +

@@ -83,8 +83,8 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the heading of the table: all objectives of a sweep that has several; otherwise the goal and the metric, if the
- * goal is only assumed or the best steps are ranked. Empty in all other cases.
+ * Returns the heading of the table: all objectives of a sweep that has several; otherwise the goal and the metric, if
+ * the goal is only assumed or the trials are ranked by their best steps. Empty in all other cases.
  */
 function headingOf(
   sweep: Sweep,

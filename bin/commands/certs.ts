@@ -27,7 +27,7 @@ interface InitOptions extends Options {
 
 const ROLES = ['agent', ...USER_ROLES] as const;
 
-/** The certificate library is large, and only this verb needs it. */
+/** Loaded on demand, because the certificate library is large and only this verb needs it. */
 const certs = () => import('../certs/authority.ts');
 
 const splitCommas = (texts: readonly string[]) =>
@@ -58,7 +58,10 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
   if (role === 'agent') note(`to let the agent connect, ${await natsReloadSteps(dir)}`);
 }
 
-/** A cluster's servers run on other machines, so their account files have to be copied first. */
+/**
+ * Returns the steps after which the NATS servers use a changed file. The servers of a cluster run on other machines, so
+ * the file must first be copied to them.
+ */
 async function natsReloadSteps(dir: string, file = 'nats-accounts.conf'): Promise<string> {
   const { natsFolders } = await import('../certs/nats.ts');
   const folders = natsFolders(dir);

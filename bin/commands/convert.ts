@@ -29,7 +29,7 @@ export function registerConvert(program: Command): void {
       'a Katib Experiment, a Determined experiment, an NNI configuration or search space, a Ray Tune or Optuna space in JSON, a text file with Hydra multirun arguments, or a Hydra configuration with a sweeper',
     )
     .addOption(
-      new Option('--from <format>', 'format of the file (default: recognised by its content)').choices(CONVERT_FORMATS),
+      new Option('--from <format>', 'format of the file (default: recognized by its content)').choices(CONVERT_FORMATS),
     )
     .option('--out <file>', 'write the sweep file here (default: stdout)', pathOption);
   withHelp(command, {

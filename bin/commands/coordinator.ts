@@ -38,7 +38,7 @@ async function coordinator(options: Options): Promise<void> {
   keepFilesPrivate();
   const log = newLogger('coordinator', options);
   const { startCoordinator } = await import('../../coordinator/main.ts');
-  // State in memory can be ahead of the store, so nothing more is acknowledged.
+  // State in memory can be ahead of the store, so the process exits before it acknowledges anything more.
   const exitBroken = (error: unknown): never => {
     const reason = isDiskFull(error)
       ? `the disk of ${options.dir} is full: free some space, then restart the coordinator`
@@ -130,7 +130,7 @@ export function registerCoordinator(program: Command): void {
       [3, 'NATS could not be reached, or the address is in use'],
       [
         4,
-        'rejected: the data folder is in use, its store is damaged or newer than this trawl, or the address is public',
+        'rejected: the data folder is in use, its store is damaged or newer than this trawl, or an address is public (see --insecure)',
       ],
       [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken'],
     ],

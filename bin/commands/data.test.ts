@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 
-test('a data set is missing, downloaded, verified, and then damaged', async () => {
+test('the data commands list, download and verify a data set, and detect a damaged file', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'trawl-data-verb-'));
   onTestFinished(() => rm(dir, { recursive: true }));
   const data = (...args: string[]) => runTrawl('data', ...args, '--data', dir);

@@ -32,8 +32,8 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
 }
 
 /**
- * Yields all events of a sweep, oldest first. Without `follow`, ends after the newest event; otherwise, ends with
- * the sweep.
+ * Yields all events of a sweep, oldest first. Without `follow`, ends after the event that was the newest at the start;
+ * otherwise, ends with the sweep.
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
@@ -106,7 +106,7 @@ export function registerEvents(program: Command): void {
     .argument('[sweep]', 'sweep id, name or "last" (default: the sweep of --trial, or else last)')
     .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
     .option('--reports', 'include the report of each epoch')
-    .option('--trial <trial>', 'only events of this trial of any sweep (id, unambiguous prefix or SWEEP/ID)')
+    .option('--trial <trial>', 'only events of this trial (id, unambiguous prefix or SWEEP/ID)')
     .option(
       '--kind <kind>',
       'only events of this kind, such as failed, lost or "sweep paused"; repeatable',

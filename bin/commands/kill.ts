@@ -45,7 +45,8 @@ type Target =
   | { readonly sweep: undefined; readonly trial: Trial };
 
 /**
- * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can name a sweep and a trial.
+ * Returns the sweep or the trial that a selector names. The name of a sweep can contain slashes, so `a/b` can name a
+ * sweep or a trial.
  * @throws {AmbiguousError} when several trials match, or both a sweep and a trial match
  */
 async function findTarget(connection: Connection, selector: string): Promise<Target> {

@@ -246,7 +246,7 @@ test('trials --configs includes configs without a value, prints ids with -q and 
   expect(json[2]).toMatchObject({ config: 'c30', rank: null, counts: { failed: 1 }, metrics: {} });
 });
 
-test('export writes RFC 4180 to a file atomically', async () => {
+test('export writes a CSV file as defined in RFC 4180, and a failed export leaves no file', async () => {
   const out = join(dir, 'trials.csv');
   const { stdout, exitCode } = await trawl({}, 'export', '--out', out);
   expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 });

@@ -42,7 +42,7 @@ export function registerReport(program: Command): void {
     examples: [
       ['trawl report', 'report of the newest sweep, as HTML and Markdown'],
       ['trawl report 3 --dir runs/ae -f html --out study.html', 'HTML only, from a data folder'],
-      ['trawl report 3 --out reports/', 'both formats, with the charts of the Markdown as files'],
+      ['trawl report 3 --out reports/', 'both formats, with the charts of the Markdown report as files'],
       ['trawl report 3 --file hypotheses.yaml', 'test hypotheses written after the sweep'],
     ],
   }).action((sweep: string, options: Options) => report(sweep, options));

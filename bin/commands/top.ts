@@ -99,7 +99,7 @@ async function showSweep(sweep: string, style: TerminalStyle, options: Options, 
   });
   connected.catch(reject);
   await shown;
-  // A user who quits does not wait for a connection.
+  // If the user quits before the connection is open, the process exits without waiting for it.
   if (await isPending(ready)) process.exit();
   await connected;
 }

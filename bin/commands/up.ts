@@ -184,8 +184,9 @@ async function run(
 }
 
 /**
- * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard; other outputs get one
- * line per event. Without a terminal, the output also ends when the sweep is paused and has no running trials.
+ * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard. Without a terminal, or
+ * after the user has closed the dashboard, one line per event is printed. Without a terminal, the output also ends when
+ * the sweep is paused and has no running trials.
  */
 async function follow(
   connection: Connection,

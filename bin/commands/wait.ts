@@ -33,8 +33,8 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 const PATIENCE_MS = 60 * 60_000;
 
 /**
- * Returns the last known state of the sweep. The sweep has ended, with two exceptions: the signal was aborted, or the sweep is
- * paused without running trials and there is no terminal.
+ * Returns the last known state of the sweep. The sweep has ended, with two exceptions: the signal was aborted, or the
+ * sweep is paused without running trials and there is no terminal.
  */
 async function follow(
   connection: Connection,

@@ -1,5 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Tests that twelve W&B sweep files, which together have every key and shape of such files, are planned as W&B reads them. */
+/**
+ * Tests that twelve W&B sweep files, which together have every key and shape of such files, are planned as W&B reads
+ * them.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -189,7 +192,7 @@ const FILES: Readonly<Record<string, Expected>> = {
 const folder = join(packageRoot(), 'bin/commands/fixtures/wandb');
 const read = (file: string) => parseSweep(readFileSync(join(folder, file), 'utf8'), file);
 
-test('every W&B file of the folder has its expected plan', () => {
+test('the list of expected plans covers every W&B file of the folder', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(FILES).sort());
 });
 

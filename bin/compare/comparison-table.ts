@@ -26,7 +26,10 @@ function differenceText(difference: Difference | undefined): string {
 const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
-/** Renders one column per config: varying parameters, metrics, and below each metric the difference from the first config. */
+/**
+ * Renders one column per config: varying parameters, metrics, and below each metric the difference from the first
+ * config.
+ */
 export function renderComparison(
   { configs, shared, parameters, metrics }: ConfigComparison,
   terminal: Terminal,

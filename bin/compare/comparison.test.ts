@@ -9,7 +9,7 @@ const replicates = (index: number, losses: readonly number[]): Trial[] =>
 
 const compare = (trials: readonly Trial[]) => comparisonOf(configsOf(trials), trials, ['test_loss']);
 
-test('differences are from the first config, with the interval of Welch’s t-test', () => {
+test('each config is compared with the first config, with the confidence interval of Welch’s t-test', () => {
   const { metrics } = compare([...replicates(0, [1, 2, 3]), ...replicates(2, [3, 5, 10])]);
   const [loss] = metrics;
   expect(loss?.spreads).toEqual([

@@ -22,7 +22,10 @@ interface ComparedMetric {
   readonly name: string;
   /** One entry per config. The entry of a config without a value is undefined. */
   readonly spreads: readonly (Spread | undefined)[];
-  /** One entry per config. An entry is undefined for the first config, and if one of the two configs has fewer than two results. */
+  /**
+   * One entry per config. An entry is undefined for the first config, and if one of the two configs has fewer than two
+   * results.
+   */
   readonly differences: readonly (Difference | undefined)[];
 }
 
@@ -37,7 +40,7 @@ export interface ConfigComparison {
 /**
  * Compares each config with the first config.
  * @param trials contains at least the trials of the configs
- * @param metrics names, in display order
+ * @param metrics the names of the metrics to compare, in display order
  */
 export function comparisonOf(
   configs: readonly Config[],

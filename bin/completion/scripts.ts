@@ -39,7 +39,7 @@ export function verbsOf(command: Command, path: readonly string[] = []): Verb[] 
   return [own, ...below.flatMap((one) => verbsOf(one, [...path, one.name()]))];
 }
 
-/** Returns a bash script that completes verbs, options and their values, or else files. */
+/** Returns a bash script that completes verbs, options and the values of options, and otherwise file names. */
 export function bashScript(verbs: readonly Verb[]): string {
   const named = verbs.filter(({ path }) => path.length > 0);
   const choices = verbs.flatMap(({ path, flags }) =>

@@ -226,7 +226,7 @@ spec:
     ['5', '0.9', 5, 0.5],
     ['3', '0.1', 3, 0.34],
   ])(
-    '%s members and a share of %s, which trawl rejects, become %i members and %f',
+    'a population of %s and a truncation threshold of %s, which trawl rejects, become %i members and a quantile of %f',
     async (size, share, population, quantile) => {
       const settings = `{name: n_population, value: "${size}"}, {name: truncation_threshold, value: "${share}"}`;
       const { sweep, notes } = await convert(katib(settings));
@@ -262,7 +262,7 @@ spec:
     expect(notes).toContain('the file has no population_size; 10 is the default of NNI.');
   });
 
-  test('a file without a parameter that a child could change becomes a random search', async () => {
+  test('a population file without a parameter to explore is converted to a random search', async () => {
     const { sweep, notes } = await convert(nni('', 'w: {_type: normal, _value: [0, 1]}'));
     expect(sweep).toMatchObject({ method: 'random', run_cap: 30 });
     expect(sweep.population).toBeUndefined();
@@ -289,7 +289,7 @@ describe("Hydra's arguments", () => {
     ['x=null,true,False', { x: { values: [null, true, false] } }],
     ['lr=tag(log,interval(0.001,0.1))', { lr: { distribution: 'log_uniform_values', min: 0.001, max: 0.1 } }],
     ['lr=interval(0,0.1)', { lr: { distribution: 'uniform', min: 0, max: 0.1 } }],
-  ])('%s', async (text, parameters) => {
+  ])('the arguments %s are converted to parameters', async (text, parameters) => {
     expect((await convert(text)).sweep.parameters).toEqual(parameters);
   });
 

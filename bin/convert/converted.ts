@@ -48,7 +48,7 @@ export function toYaml({ from, sweep, notes }: Converted): string {
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Returns the entry of a record, or an empty record if the entry is not a record. */
+/** Returns the record at a key, or an empty record if there is none. */
 export function recordAt(value: unknown, key: string): Record<string, unknown> {
   const found = isRecord(value) ? value[key] : undefined;
   return isRecord(found) ? found : {};
@@ -71,7 +71,7 @@ export const listAt = (value: unknown, key: string): unknown[] => {
   return Array.isArray(found) ? found : [];
 };
 
-/** Parses a number, boolean or null; returns other text unchanged. */
+/** Parses a number or a boolean; returns other values unchanged. */
 export function scalar(text: unknown): unknown {
   if (typeof text !== 'string') return text;
   if (/^(?:true|false)$/i.test(text)) return text.toLowerCase() === 'true';

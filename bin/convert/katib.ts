@@ -23,7 +23,7 @@ const METHODS: Readonly<Record<string, Converted['sweep']['method']>> = {
   pbt: 'pbt',
 };
 
-/** Katib's default filter for a line of metrics. */
+/** Matches a metric in a line of output, as Katib's default filter does. */
 const DEFAULT_FORMAT = '(?<name>[\\w|-]+)\\s*=\\s*(?<value>[+-]?\\d*(\\.\\d+)?([Ee][+-]?\\d+)?)';
 
 export const isKatib = (data: unknown): boolean =>

@@ -26,7 +26,10 @@ export const isNni = (data: unknown): boolean =>
   isRecord(data) &&
   ('trialCommand' in data || 'searchSpaceFile' in data || 'searchSpacePath' in data || isNniSpace(data.searchSpace));
 
-/** Returns the path of a separate search space file, relative to the configuration; undefined if the configuration names no such file. */
+/**
+ * Returns the path of a separate search space file, relative to the configuration; undefined if the configuration names
+ * no such file.
+ */
 export function nniSpaceFile(data: unknown): string | undefined {
   return textAt(data, 'searchSpaceFile') ?? textAt(data, 'searchSpacePath');
 }

@@ -29,7 +29,9 @@ export function katibPopulation(spec: unknown, parameters: Parameters, notes: st
   const share = named('truncation_threshold', 0.2);
   const resample = numberAt(settings, 'resample_probability');
   if (resample !== undefined) {
-    notes.push('Katib does not change a parameter that is not drawn anew; trawl multiplies it by a factor of perturb.');
+    notes.push(
+      'Katib does not change a parameter that is not drawn anew; trawl multiplies it by one of the factors of perturb.',
+    );
   }
   return populationOf({ size, share, resample: resample ?? 0, total: numberAt(spec, 'maxTrialCount') }, parameters, {
     notes,

@@ -80,7 +80,10 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
   }
 }
 
-/** The data sets take 110 MB; metrics and logs take about 100 MB per thousand trials. */
+/**
+ * Less free space than this causes a warning. The data sets take 110 MB; metrics and logs take about 100 MB per
+ * thousand trials.
+ */
 const LOW_DISK_BYTES = 2 ** 30;
 
 /** Checks that `folder` is writable and has enough free space. If it is missing, checks its closest existing parent. */
@@ -104,7 +107,10 @@ export function diskFinding(name: string, folder: string, option = '--dir'): Fin
   };
 }
 
-/** Checks whether a coordinator's folder has orphans: files that no record in the store named when the coordinator started. */
+/**
+ * Checks whether a coordinator's folder has orphans: files that no record in the store named when the coordinator
+ * started.
+ */
 export async function orphansFinding(dir: string): Promise<Finding> {
   const sets = await orphanSets(dir);
   const files = sets.reduce((sum, set) => sum + set.files, 0);

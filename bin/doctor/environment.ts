@@ -1,4 +1,6 @@
-/** Checks the environment of an agent on this machine: web proxies, the host name, the agent's id, and the certificate. */
+/**
+ * Checks the environment of an agent on this machine: web proxies, the host name, the agent's id, and the certificate.
+ */
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -8,7 +8,7 @@ export interface Finding {
   /** `missing` means absent or unusable; `warning` means usable, with a limitation. */
   readonly state: 'ok' | 'missing' | 'warning';
   readonly detail: string;
-  /** How to fix the problem, in one or more lines. Required if sweeps need the item. */
+  /** How to fix the problem, in one or more lines. Undefined if there is no problem, or if `detail` suffices. */
   readonly fix?: string;
   /** Whether sweeps on this machine need the item. */
   readonly needed: boolean;

@@ -15,7 +15,10 @@ export interface CurveRow {
   readonly metrics: TrialJson['metrics'];
 }
 
-/** Yields the rows by trial in the sweep's order, then by epoch. Skips trials that are not in `trials`. */
+/**
+ * Yields the rows by trial, in the order of the trials in the sweep, and then by epoch. Skips trials that are not in
+ * `trials`.
+ */
 export async function* curveRows(
   connection: Connection,
   sweep: string,

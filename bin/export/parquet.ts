@@ -4,7 +4,9 @@ import { PARQUET_MARK } from '../../lib/code/own-output.ts';
 import { trawlVersion } from '../package.ts';
 import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
-/** Number of rows in memory at a time. Programs that read the file also load one row group at a time. */
+/**
+ * The number of rows per row group. The writer keeps one row group in memory, and so do programs that read the file.
+ */
 export const ROWS_PER_GROUP = 10_000;
 
 const SCHEMA: Readonly<Record<CellType, Omit<SchemaElement, 'name'>>> = {

@@ -43,7 +43,7 @@ test('a parameter or metric with the name of another column is prefixed with its
   expect(new Set(header).size).toBe(header.length);
 });
 
-test('each row of an export has every column, and a column without a value is empty', async () => {
+test('each row of an export has a cell for every column, and a cell without a value is empty', async () => {
   const rows = await csvOf([trial({ parameters: { a: 1 } }), trial({ parameters: { b: 2 }, metrics: { m: 3 } })]);
   expect(rows.map((cells) => cells.slice(7, 10))).toEqual([
     ['a', 'b', 'm'],

@@ -27,9 +27,9 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
   { name: 'rank', type: 'integer', read: (t) => t.rank },
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
-/** Only for sweeps with several objectives. */
+/** The column of the Pareto front, only for sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
-/** Columns of populations. */
+/** Columns only for sweeps with a population. */
 const ORIGIN: readonly ExportColumn<TrialJson>[] = [
   { name: 'parent', type: 'text', read: ({ parent }) => parent ?? null },
   { name: 'parent_epoch', type: 'number', read: ({ parent_epoch }) => parent_epoch ?? null },

@@ -16,7 +16,7 @@ function cannot(path: string, error: unknown, temporary: string = path): Error {
   return new BadInputError(`${failed}: ${reason}`, { cause: error });
 }
 
-/** The error code of a full disk. The command ends with the exit code for a full disk. */
+/** The error code of a full disk, by which the command chooses its exit code. */
 const DISK_FULL = 'ENOSPC';
 
 /** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */
@@ -26,8 +26,8 @@ async function discard(path: string): Promise<void> {
 
 /**
  * Calls `write` with a temporary path, and replaces the file at `path` with the new file at the temporary path.
- * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file; an error with the code
- * ENOSPC when the disk is full
+ * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file; an error with the
+ * code ENOSPC when the disk is full
  */
 export async function writeWholeFile(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const existing = await stat(path).catch(() => undefined);

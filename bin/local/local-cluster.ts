@@ -97,7 +97,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
       const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
-      // Only this user can submit sweep files if a token is required. Without a token, other users could run code.
+      // A sampler in a sweep file runs code. If no token is required, other users could submit such a file.
       const permitted = requireToken ? ['--allow-sampler-code'] : [];
       const args = ['--dir', dir, ...addresses, ...artifacts, ...auth, ...permitted];
       const process = startVerb(options, 'coordinator', args, natsUrl);
@@ -131,7 +131,10 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   }
 }
 
-/** Every user of the machine can read command lines, so the URL, which contains a password, is in the environment. */
+/**
+ * Starts a verb in a separate process. The URL of NATS contains a password, so it is passed in the environment: every
+ * user of the machine can read command lines.
+ */
 function startVerb(
   { dir, logLevel }: LocalClusterOptions,
   verb: string,
@@ -142,7 +145,7 @@ function startVerb(
   const log = openSync(logFile(dir, verb), 'a');
   const program = join(packageRoot(), 'bin', 'trawl.mjs');
   const logging = ['--log-level', logLevel, '--log-format', 'json'];
-  // A token in the environment belongs to another coordinator.
+  // A TRAWL_TOKEN in the environment belongs to another coordinator, so it is not passed on.
   const environment = { ...process.env, TRAWL_NATS: natsUrl, TRAWL_TOKEN: '' };
   const child = spawnBound(process.execPath, [program, verb, ...args, ...logging], log, environment);
   closeSync(log);

@@ -45,8 +45,8 @@ jetstream {
 }
 
 /**
- * Returns the command line of a live process, with spaces between its arguments; null if no process has this id. Used to
- * check that a process id read from a file still belongs to the process that wrote it.
+ * Returns the command line of a live process, with spaces between its arguments; null if no process has this id. Used
+ * to check that a process id read from a file still belongs to the process that wrote it.
  */
 export function processCommand(pid: number): string | null {
   try {
@@ -62,7 +62,7 @@ export function processCommand(pid: number): string | null {
   }
 }
 
-/** The limit is long, because after a crash JetStream recovers its streams before it answers. */
+/** The limit is long, because after a crash, nats-server recovers its streams before it answers. */
 const START_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 5_000;
 const POLL_MS = 20;
@@ -139,7 +139,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Local
   throw new UnreachableError(`nats-server (${binary}) ${failure}; end of its log:\n${logEnd(storeDir)}`);
 }
 
-/** Returns the addresses of the server; null until the server has written them to its file. */
+/** Returns the address and the process id of the server; null until the server answers with JetStream. */
 async function readyServer(storeDir: string): Promise<{ url: string; port: number; pid: number } | null> {
   const name = portsFiles(storeDir)[0];
   const pid = readPid(storeDir);

@@ -29,7 +29,7 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   const compared = await trawl(...apply, '--dry-run');
   if (compared.code !== 0) {
     note(
-      `sweep ${sweep.sweep} has the same name, but cannot change to the file: ${compared.stderr.trim().replace(/^trawl: /, '')}`,
+      `sweep ${sweep.sweep} has the same name, but the file cannot be applied to it: ${compared.stderr.trim().replace(/^trawl: /, '')}`,
     );
     return;
   }
@@ -42,7 +42,10 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   if (applied.code !== 0) throw new BadInputError(applied.stderr.trim());
 }
 
-/** Returns the newest sweep with the name in the file, unless a sweep of the folder has the same content as the file. */
+/**
+ * Returns the newest sweep with the name in the file, unless a sweep of the folder has the same content as the file.
+ * Ignores stopped and killed sweeps.
+ */
 function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {
   const open = sweeps.filter(({ state }) => state !== 'stopped' && state !== 'killed');
   if (open.some((sweep) => sweep.fingerprint === fingerprint)) return undefined;

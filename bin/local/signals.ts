@@ -7,8 +7,8 @@ export interface Interruption {
 }
 
 /**
- * Returns a promise for the first SIGINT or SIGTERM and a promise for the second signal. A third signal exits the process
- * immediately.
+ * Returns a promise for the first SIGINT or SIGTERM and a promise for the second signal. A third signal exits the
+ * process immediately.
  */
 export function untilSignals(): { readonly first: Promise<Interruption>; readonly second: Promise<void> } {
   const second = new Promise<void>((resolve) => {

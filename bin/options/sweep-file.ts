@@ -10,7 +10,8 @@ export interface LoadedSweepFile {
   /** The file name that the user gave. */
   readonly fileName: string;
   /**
-   * The text of the sweep file. Values from other files are inlined, because a coordinator cannot read the files of its clients.
+   * The text of the sweep file. Values from other files are inlined, because a coordinator cannot read the files of its
+   * clients.
    */
   readonly text: string;
   readonly spec: SweepSpec;

@@ -42,7 +42,10 @@ export function parseCountOrZero(text: string): number {
   return Number(text);
 }
 
-/** Returns a parser of durations from `leastMs` up to the longest delay of a timer. @param least the shortest duration as text */
+/**
+ * Returns a parser of durations from `leastMs` up to the longest delay of a timer.
+ * @param least the shortest duration as text
+ */
 export function durationFrom(leastMs: number, least: string): (text: string) => number {
   return (text) => {
     const ms = durationOption(text);

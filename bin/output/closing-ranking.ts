@@ -44,7 +44,7 @@ function ranking(sweep: Sweep, trials: readonly Trial[], by: RankedBy, terminal:
       numeric('rank', ({ rank }) => String(rank)),
       ...(objectives.length > 0 ? [numeric('front', ({ front }) => String(front ?? '-'))] : []),
       { header: 'trial', neverCut: true, required: true, cell: (trial) => shortId(trial.id) },
-      // The value of a trial that has not ended is provisional.
+      // Until the sweep has ended, the table shows the states, because the value of a running trial is provisional.
       ...(sweepEnded(sweep) ? [] : [{ header: 'state', neverCut: true, required: true, cell: stateText }]),
       ...own,
       required(numeric(metric.name, (trial) => formatMetric(ownValue(trial.metrics, metric.name)))),
@@ -121,8 +121,7 @@ function heading({ metric: { name, goal }, objectives }: RankedBy, sweep: Sweep,
 
 /**
  * Renders the rankings that `trawl up` prints when it exits: by the sweep's objectives, or by its own metric and, if
- * reported, by PSNR. Headings
- * say "so far" while the sweep has not ended.
+ * reported, by PSNR. Headings say "so far" while the sweep has not ended.
  */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);

@@ -26,7 +26,9 @@ function archiveText({ archive, files }: Source): string {
   return `${countText(files, 'file')}, ${formatSize(size)}, sha256 ${sha256.slice(0, SHORT_HASH)}`;
 }
 
-/** Returns the size of a diff, such as `2 files changed, 10 lines added, 3 removed`; undefined if nothing was recorded. */
+/**
+ * Returns the size of a diff, such as `2 files changed, 10 lines added, 3 removed`; undefined if nothing was recorded.
+ */
 export function diffSummary(diff: string): string | undefined {
   if (diff === '') return undefined;
   const lines = diff.split('\n');

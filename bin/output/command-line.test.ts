@@ -47,7 +47,7 @@ test.each([
   ['values: [.inf, -.INF, .nan, 2, ".inf"]', ['inf', '-inf', 'nan', '2', '.inf']],
   ['values: [1, 1.0]', ['1']],
   ['min: 1.0, max: 3, distribution: int_uniform', ['1.0', '2.0', '3.0']],
-])('each number reaches the program as a W&B file writes it: %s', (written, texts) => {
+])('each number of a W&B file reaches the program in the form in which W&B passes it: %s', (written, texts) => {
   const lines = linesOf(`program: t.py\nparameters:\n  x: {${written}}\n`);
   const start = '/usr/bin/env python3 t.py --x=';
   expect(lines.map((line) => line.replaceAll("'\\''", '"').replaceAll("'", '').replace(start, ''))).toEqual(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { isoTime, spreadText } from './format.ts';
 
-test('an invalid time is formatted as an empty text', () => {
+test('a time that is 0 or invalid is formatted as null', () => {
   expect([0, 1_000, 9e15].map(isoTime)).toEqual([null, '1970-01-01T00:00:01.000Z', null]);
 });
 

@@ -58,8 +58,8 @@ export function estimateJson(estimate: HistoryEstimate): Record<string, unknown>
 const SAMPLED_POINTS = 2_000;
 
 /**
- * Estimates the sweep from the trials in a data folder. Returns undefined if the sweep has no or infinitely many trials, or
- * if the default folder cannot be read, because a plan does not need the default folder.
+ * Estimates the sweep from the trials in the folder of --dir, or else in the default folder. Returns undefined if the
+ * sweep has no trials or no limit, or if the default folder cannot be read, because a plan does not need it.
  */
 export async function estimateIfPossible(
   plan: Plan,

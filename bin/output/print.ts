@@ -18,7 +18,8 @@ const CHARACTERS_PER_WRITE = 64 * 1024;
 
 /**
  * Prints an indented JSON object as `printJson` does, with a list whose items need not fit into memory.
- * @param before the fields before the list @param after the fields after the list, at least one
+ * @param before the fields before the list
+ * @param after the fields after the list, at least one
  */
 export async function printJsonWithList<Item>(
   before: object,

@@ -23,7 +23,7 @@ export interface TrialTableOptions {
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
   /** Whether to show the step of the ranking metric even if the step is the last step of every trial. */
   readonly wide?: boolean;
@@ -101,7 +101,10 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
   return columns;
 }
 
-/** Parameters that vary in the sweep are columns, even if the shown rows have a single value. */
+/**
+ * Separates the parameters that are columns from those that all rows share. Parameters that vary in the sweep are
+ * columns, even if the shown rows have a single value.
+ */
 function splitColumns(points: readonly ParameterPoint[], swept: readonly string[] = []): ParameterSplit {
   const { varying, constant } = splitParameters(points);
   const shown = Object.entries(constant);
@@ -122,7 +125,7 @@ export function renderTrials(table: TrialTableOptions, terminal: Terminal): stri
 
 export interface ConfigTableOptions {
   readonly configs: readonly Config[];
-  /** Parameters that vary in the sweep. Varying parameters are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
   /** The ranking metric, whose column comes first. */
   readonly by: string;

@@ -6,7 +6,8 @@ import { type ServerOptions, serverFlags } from '../options/common.ts';
 const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
 /**
- * Returns a command that uses the same coordinator or folder as the current command. @param words such as `resume 3`
+ * Returns a command that uses the same coordinator or folder as the current command.
+ * @param words such as `resume 3`
  */
 export function suggested(words: string, options: ServerOptions = {}): string {
   return `${TRAWL} ${words}${serverFlags(options)}`;

@@ -24,7 +24,7 @@ test('--no-color, NO_COLOR and a dumb terminal disable colour', () => {
   expect(terminalOf(tty, colour, { TERM: 'dumb' }).colour).toBe(false);
 });
 
-test('only ASCII is printed after --ascii, and on a terminal whose locale is not UTF-8', () => {
+test('only ASCII is printed with --ascii, and on a terminal that does not show UTF-8', () => {
   const ascii = (stream: typeof tty | object, environment: NodeJS.ProcessEnv, option?: true) =>
     terminalOf(stream, { color: true, ...(option && { ascii: option }) }, environment).ascii;
   expect(ascii(tty, UTF8)).toBe(false);

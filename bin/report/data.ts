@@ -37,7 +37,7 @@ export interface ReportData {
   readonly plan: Plan;
   /** The configs in order of rank by the sweep's metric. Configs without a value come last. */
   readonly configs: readonly Config[];
-  /** The trials in the sweep's order. */
+  /** The trials by index. */
   readonly trials: readonly Trial[];
   /** The reports by trial id, with one entry per epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
@@ -68,8 +68,8 @@ export type Answers = Pick<
 >;
 
 /**
- * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because the
- * report is also read elsewhere.
+ * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because
+ * the report is also read elsewhere.
  */
 export function commandOn({ location: { server, dir } }: Pick<ReportData, 'location'>, words: string): string {
   return `trawl ${words}${serverFlags({ server, dir })}`;

@@ -177,7 +177,7 @@ test('a report without results has the design and the commands to reproduce the 
   expect(factsOf(sectionOf(document, 'verdicts')).because).toMatch(/has a result yet; 12 trials not finished yet$/);
 });
 
-test('a report on one config compares nothing', () => {
+test('a report on a single config has no effects and no parallel coordinates', () => {
   const text = 'trainer: noop\nparameters: { x: { value: 1 } }\nseeds: [0, 1]\n';
   const document = documentOf(
     reportData(text, ({ seed }) => ({ curves: { test_loss: [2, 1 + seed] } })),

@@ -17,7 +17,7 @@ export interface ReportTable {
   readonly rows: readonly (readonly (string | Badge)[])[];
 }
 
-/** One chart of a figure; its panels share the legend. */
+/** One chart of a figure. All panels of a figure share its legend. */
 export interface Panel {
   readonly title: string;
   /** Alternative text of the drawing. */
@@ -39,7 +39,7 @@ export interface Figure {
   /** Labels of the series by index. The class `s0`, `s1`, ... of a series sets its colour and dash. */
   readonly legend: readonly string[];
   readonly panels: readonly Panel[];
-  /** Whether the figure keeps its width and scrolls. */
+  /** Whether a figure that is wider than the page keeps its width and scrolls sideways. */
   readonly scrolls: boolean;
   /** A table with the numbers of the chart; undefined if another table contains the numbers. */
   readonly table: ReportTable | undefined;

@@ -16,9 +16,10 @@ import { variedParameters } from './trial-results.ts';
 
 /**
  * Collects the data of a report.
- * @param location names the coordinator or the data folder in the commands that the report suggests @param
- * hypothesesFile a sweep file whose hypotheses replace those of the sweep @throws {NotFoundError} when the sweep does
- * not exist @throws {BadInputError} when the file is invalid
+ * @param location names the coordinator or the data folder in the commands that the report suggests
+ * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
+ * @throws {NotFoundError} when the sweep does not exist
+ * @throws {BadInputError} when the file is invalid
  */
 export async function collectReportData(
   connection: Connection,

@@ -28,7 +28,7 @@ export const MAX_EPOCHS_LISTED = 6;
 export const MAX_LEVELS = 24;
 /** The maximum number of interactions in the table of importance. */
 export const MAX_INTERACTIONS = 10;
-/** The maximum number of reconstructions along the main parameter, in addition to the best reconstruction. */
+/** The maximum number of reconstructions, one for each value or range of values of the main parameter. */
 export const MAX_RECONSTRUCTIONS = 8;
 /** The maximum number of members in the drawing of a population. */
 export const MAX_MEMBERS_DRAWN = 40;

@@ -42,7 +42,10 @@ export function levelsOf(values: readonly ParameterValue[], most: number): Param
   });
 }
 
-/** Returns the names of the parameters that differ between configs. The names in `first` come first, in the order of `first`. */
+/**
+ * Returns the names of the parameters that differ between configs. The names in `first` come first, in the order of
+ * `first`.
+ */
 export function varyingParameters(parameters: readonly Parameters[], first: readonly string[]): string[] {
   const names = new Set(parameters.flatMap((of) => Object.keys(of)));
   const varies = (name: string) => {
@@ -55,7 +58,8 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 }
 
 /**
- * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or `zip`).
+ * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or
+ * `zip`).
  * @param own independent axes, which are kept even if another axis happens to determine their values, for example
  * because each value of the other axis occurs only once
  */

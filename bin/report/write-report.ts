@@ -97,11 +97,14 @@ export function targetsOf(
   };
 }
 
-/** Removes characters with a special meaning in shells, links or paths. */
+/** Replaces characters with a special meaning in shells, links or paths, and limits the length. */
 function fileNameOf(name: string): string {
   const plain = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
   return plain === '' ? 'sweep' : [...plain].slice(0, MAX_FILE_NAME).join('');
 }
 
-/** The maximum length of the name of the sweep in a file name. File systems allow 255 bytes for the whole name. */
+/**
+ * The maximum number of characters of the name of the sweep in a file name. File systems allow 255 bytes for the whole
+ * file name.
+ */
 const MAX_FILE_NAME = 50;

@@ -10,6 +10,6 @@ test.each([
   ['top', ['top', '--help'], false],
   ['ls', ['ls'], false],
   [undefined, [], false],
-])('keys that are typed early are held for the dashboard: %s %j %s', (verb, args, expected) => {
+])('whether the verb %s with the arguments %j opens the dashboard: %s', (verb, args, expected) => {
   expect(opensDashboard(verb, args)).toBe(expected);
 });

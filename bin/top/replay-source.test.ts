@@ -22,7 +22,7 @@ const history = {
   ],
 };
 
-/** A replay speed so slow that only keys change the position of the replay. */
+/** Starts a replay that is so slow that only keys change its position. */
 async function replayed() {
   const { source } = replaySource(new SampleSource({ updates: [] }), history, 0.1);
   const at = await sampleDashboard(source, { columns: 160, rows: 40 });
@@ -79,7 +79,7 @@ test('keys and a command change the speed of a replay, and the error about an in
   at.stop();
 });
 
-test('a live sweep has no replay keys', async () => {
+test('the command seek is rejected for a live sweep', async () => {
   const at = await sampleDashboard(new SampleSource({ updates: [] }), { columns: 160, rows: 40 });
   await at.press(':', ...'seek 50%', 'enter');
   expect(at.frame().join('\n')).toContain('seek works in a replay only');

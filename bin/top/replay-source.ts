@@ -1,4 +1,4 @@
-/** Replays an ended sweep in the dashboard, at another speed. */
+/** Replays an ended sweep in the dashboard, at a selectable speed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
 import { shownAt, startClock } from '../../dashboard/state/replay-clock.ts';

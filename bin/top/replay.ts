@@ -131,7 +131,7 @@ export class Replay {
     }
   }
 
-  /** Returns the agent that an attempt was granted to. */
+  /** Marks the slot of a granted attempt as used. Returns the id of the agent. */
   #occupy(event: Event): string {
     const { detail, atMs } = event;
     const { agent = '', slot = '0' } = GRANTED.exec(detail)?.groups ?? {};
@@ -162,7 +162,7 @@ export class Replay {
 
   #reported(trial: Trial, { attempt, detail, atMs }: Event): void {
     const curve = this.#history.curves.get(trial.id) ?? [];
-    // The event has the step as rounded text.
+    // The event has the step only as rounded text, so the steps are compared as text.
     const report = curve.find((one) => detail === `epoch ${formatStep(one.epoch)}` && one.attempt === attempt);
     const agent = this.#agents.get(trial.agentId);
     if (agent !== undefined) agent.heardMs = atMs;
@@ -220,7 +220,10 @@ class ReplayedLeases {
     return atMs - lease.sinceMs;
   }
 
-  /** Returns the slot time so far. Events do not record GPUs, so each slot has the mean number of GPUs of the whole sweep. */
+  /**
+   * Returns the slot time so far. Events do not record GPUs, so each slot has the mean number of GPUs of the whole
+   * sweep.
+   */
   slotTime(whole: SlotTime = NO_SLOT_TIME): SlotTime {
     const gpusPerSlot = whole.slotMs > 0 ? whole.gpuMs / whole.slotMs : 0;
     let slotMs = this.#doneMs;

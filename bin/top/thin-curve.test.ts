@@ -21,7 +21,7 @@ test('a curve within the limit is kept whole, and a longer curve keeps its first
   );
 });
 
-test('a single report with more points than the limit is kept', () => {
+test('the first and the newest report are kept even if one report alone exceeds the limit', () => {
   const curve = new ThinCurve(1);
   curve.add(report(1));
   curve.add(report(2));

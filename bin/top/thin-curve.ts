@@ -1,7 +1,9 @@
 /** Keeps a curve of any length within a limited size. */
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 
-/** The maximum size of a curve's points in memory, in characters: enough for more points than a terminal has columns. */
+/**
+ * The maximum size of a curve's points in memory, in characters: enough for more points than a terminal has columns.
+ */
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 const CHARACTERS_PER_VALUE = 20;
 const CHARACTERS_PER_POINT = 100;

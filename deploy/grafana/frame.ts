@@ -1,4 +1,4 @@
-/** Common parts of the dashboards: data source, time range, links, annotations for the start and end of sweeps. */
+/** Common parts of the dashboards: data source, time range, links, and annotations for the start and end of sweeps. */
 import {
   AnnotationQueryBuilder,
   DashboardBuilder,
@@ -34,7 +34,7 @@ export function dashboardFrame(uid: string, title: string, about: string, sweeps
     .annotation(sweepAnnotation('sweep ended', 'red', `trawl_sweep_end_timestamp_seconds{${sweeps}} * 1000`));
 }
 
-/** The value of the series is the time of the annotation in milliseconds. */
+/** @param expr a query whose values are the times of the annotations, in milliseconds */
 function sweepAnnotation(name: string, colour: string, expr: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name(name)

@@ -25,7 +25,7 @@ const placement = () => ({
   napi: 8,
 });
 
-test('setup copies the binding into the package, and the libraries to the path where the binding looks for libraries', () => {
+test('setup copies the binding into the package, and links the libraries where the binding looks for them', () => {
   expect(isPlaced(root, NAME)).toBe(false);
   placeLibrary(root, placement());
   expect(isPlaced(root, NAME)).toBe(true);

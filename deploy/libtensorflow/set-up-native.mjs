@@ -20,11 +20,11 @@ const CPU_PACKAGE = '@tensorflow/tfjs-node';
 const PACKAGES = { cpu: [CPU_PACKAGE], cuda: [GPU_PACKAGE, CPU_PACKAGE] };
 
 /**
- * Adds the native part to the TensorFlow packages of a checkout: obtains a libtensorflow library, builds the binding from
- * source, and verifies that the packages can train. Reuses the cache.
+ * Adds the native part to the TensorFlow packages of a checkout: obtains a libtensorflow library, builds the binding
+ * from source, and verifies that the packages can train. Reuses the cache.
  * @param {{root: string, log: (line: string) => void, from?: string, variant?: import('./pinned.mjs').Variant}} options
- * `from` is the path of a libtensorflow library to use; `variant` defaults to `cuda` where an NVIDIA GPU is found, otherwise
- * to `cpu`
+ * `from` is the path of a libtensorflow library to use; `variant` defaults to `cuda` where an NVIDIA GPU is found,
+ * otherwise to `cpu`
  */
 export async function setUpNative({ root, log, from, variant: requested }) {
   const start = performance.now();

@@ -20,8 +20,8 @@ import { OFFICIAL, WHEEL } from './pinned.mjs';
  */
 
 /**
- * Returns the sources in the order in which they are tried: only `from` if it is set, otherwise TensorFlow's own release
- * and then the wheel from a Python registry.
+ * Returns the sources in the order in which they are tried: only `from` if it is set, otherwise TensorFlow's own
+ * release and then the wheel from a Python registry.
  * @param {{from?: string, variant: import('./pinned.mjs').Variant}} options
  * @param {Pinned} [pinned]
  * @returns {Promise<readonly Source[]>}

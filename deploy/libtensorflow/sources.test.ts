@@ -41,7 +41,10 @@ function archive(): string {
   return path;
 }
 
-/** Returns pinned sources that need no network: a local server has the release or returns 404, and the wheel does not exist. */
+/**
+ * Returns pinned sources that need no network: a local server has the release or returns 404, and the wheel does not
+ * exist.
+ */
 async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinned> {
   const server = createServer((_request, response) => {
     if (bytes === undefined) response.writeHead(404);
@@ -63,7 +66,7 @@ async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinn
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('without a path, the release is tried before the wheel, and each variant has its own cache key', async () => {
+test('without a path, the release is tried before the wheel, and each source and variant has its own cache key', async () => {
   const cpu = await sourcesFor({ variant: 'cpu' });
   expect(cpu.map(({ title }) => title)).toEqual(["TensorFlow's own release 2.18.0", 'the wheel tensorflow-cpu 2.18.1']);
   const cuda = await sourcesFor({ variant: 'cuda' });

@@ -68,7 +68,7 @@ export async function build(root) {
   const paths = sources(root);
   const before = fingerprint(root, paths);
   rmSync(stampFile(root), { force: true });
-  // The incremental compiler does not detect deleted output.
+  // The incremental compiler does not detect deleted output, so its state is removed and everything is compiled again.
   if (paths.some((path) => !existsSync(join(root, outputOf(path)))))
     rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -16,8 +16,8 @@ const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react
 export const bundleFile = (root) => join(root, 'dist', 'bundle', 'main.js');
 
 /**
- * Whether the bundle exists and is at least as new as the output of the compiler. The published
- * package has no .tsbuildinfo, and its bundle is always current.
+ * Whether the bundle exists and is at least as new as the output of the compiler. The published package has no
+ * .tsbuildinfo, and its bundle is always current.
  * @param {string} root
  */
 export function isBundleCurrent(root) {
@@ -80,7 +80,8 @@ function otherCommands(folder) {
 }
 
 /**
- * Returns the licences of the packages in a bundle. Most licences require that every copy of the software contains the licence.
+ * Returns the licences of the packages in a bundle. Most licences require that every copy of the software contains the
+ * licence.
  * @param {string} root
  * @param {readonly string[]} inputs paths of the bundled files
  */

@@ -31,7 +31,7 @@ const RELEASE_ROUNDS = {
 const SUITES = {
   fast: { checks: true, vitest: ['--project', 'unit', '--project', 'system'], env: {} },
   // Slow test files spend more than half of their time waiting for leases, outages and elections, so more of them run
-  // at once.
+  // at once than the machine has cores.
   slow: {
     checks: false,
     vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 3}`],
@@ -56,8 +56,8 @@ const SUITES = {
 };
 
 /**
- * Sets up the clone and runs a suite. The fast suite starts with the static checks, the fastest check first, and stops
- * at the first failure.
+ * Sets up the checkout and runs a suite. The fast suite starts with the static checks, the fastest check first, and
+ * stops at the first failure.
  * @param {string} name `fast`, `slow` or `release`
  * @param {readonly string[]} testArgs files, folders and options for vitest
  * @returns {Promise<number>} the exit code
@@ -79,7 +79,7 @@ export async function runSuite(name, testArgs) {
 }
 
 /**
- * @param {string} root the clone
+ * @param {string} root of the checkout
  * @returns {Promise<boolean>} whether all pass
  */
 async function staticChecksPass(root) {

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
 /**
- * Locks of other hosts expire after this time, because a process on another host or in another container cannot be
- * checked.
+ * A lock expires after this time, because it cannot be checked whether its owner is alive on another host or in another
+ * container.
  */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
@@ -14,8 +14,8 @@ const POLL_MS = 100;
 /** @typedef {{pid: number, host: string}} LockOwner */
 
 /**
- * Runs `work` while holding a lock file, so that two setups of one checkout take turns. Takes over a lock whose owner
- * died.
+ * Runs `work` while holding a lock file, so that two setups of one checkout take turns. Takes over a lock that has
+ * expired or whose owner has ended.
  * @template T
  * @param {string} path
  * @param {(line: string) => void} log called once if the lock is held by another process
@@ -93,7 +93,8 @@ function isAlive(pid) {
 }
 
 /**
- * Renames the lock of a dead owner. Restores the lock if a third process has taken it over in the meantime.
+ * Removes the lock of a dead owner. The lock is renamed first, and restored if a third process has taken it over in the
+ * meantime.
  * @param {string} path
  * @param {LockOwner} deadOwner
  */

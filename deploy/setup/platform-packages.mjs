@@ -24,9 +24,10 @@ export function missingPlatformPackages(lock) {
 }
 
 /**
- * Searches in the order in which Node resolves packages: beside the package that depends on it, then in each enclosing node_modules folder.
+ * Returns whether the lock file has a package where Node finds it: in the node_modules folder of the dependent package,
+ * or in an enclosing node_modules folder.
  * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
- * @param {string} from path of the package that depends on it
+ * @param {string} from path of the dependent package
  * @param {string} name
  */
 function isLocked(lock, from, name) {

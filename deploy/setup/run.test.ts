@@ -29,7 +29,7 @@ test('the exit code of the child is returned', async () => {
   await expect(runAttached(join('no', 'such', 'program'), [])).rejects.toThrow('ENOENT');
 });
 
-test('after an interrupt of the group, the parent waits until the child ends', async () => {
+test('after SIGINT to the process group, the parent waits until the child ends', async () => {
   const outer = await started(exitOn('SIGINT', 130));
   process.kill(-(outer.pid ?? 0), 'SIGINT');
   expect(await once(outer, 'exit')).toEqual([130, null]);

@@ -9,7 +9,10 @@ import { findNatsServer } from './nats/find.mjs';
 
 /** The steps that run by default. */
 export const STEPS = ['dependencies', 'build', 'nats'];
-/** Steps that run on request, because they need gigabytes of disk. `native` also runs by default where an NVIDIA GPU is found. */
+/**
+ * Steps that run on request, because they need gigabytes of disk. `native` also runs by default where an NVIDIA GPU is
+ * found.
+ */
 export const EXTRA_STEPS = ['native'];
 
 /**

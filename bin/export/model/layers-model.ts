@@ -94,7 +94,7 @@ export interface LayersModel {
 
 /**
  * Builds a sequence of dense layers, one per entry of the metadata `activations`, from the tensors `<name>.weight`
- * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata except `activations`.
+ * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata.
  * @param generatedBy program and version
  * @throws {BadInputError} when the file does not describe such a network
  */

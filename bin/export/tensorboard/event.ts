@@ -1,7 +1,9 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { tfRecord } from '../../../lib/files/tfrecord.ts';
 
-/** Writes fields of a protobuf message. The field numbers are those of TensorBoard's .proto files, which never change. */
+/**
+ * Writes fields of a protobuf message. The field numbers are those of TensorBoard's .proto files, which never change.
+ */
 export type Fields = (writer: BinaryWriter) => BinaryWriter;
 
 export function message(fields: Fields): Uint8Array {
@@ -49,7 +51,7 @@ export function scalars(wallMs: number, step: number, values: Readonly<Record<st
   return event(wallMs, int64(2, step), summary(...named));
 }
 
-/** TensorBoard drops a summary without data, so the summary contains an empty DT_FLOAT tensor. */
+/** The empty DT_FLOAT tensor of a summary that has only metadata. TensorBoard drops a summary without data. */
 const NO_DATA = inner(8, int32(1, 1), inner(2));
 
 /** Encodes the data of a plugin, in the summary's metadata. */

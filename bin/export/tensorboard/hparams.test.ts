@@ -10,7 +10,7 @@ test.each<[string, readonly ParameterValue[], HParamDomain]>([
   ['flags', [true, false], { type: 'flag', listed: [false, true] }],
   ['texts', ['b', 'a'], { type: 'text', listed: ['a', 'b'] }],
   ['many texts', rising.map((n) => `n${n}`), { type: 'text' }],
-  ['several kinds', [1, 'auto', true], { type: 'text', listed: ['1', 'auto', 'true'] }],
+  ['values of several types', [1, 'auto', true], { type: 'text', listed: ['1', 'auto', 'true'] }],
 ])('a parameter with %s has the right domain in TensorBoard', (_, values, domain) => {
   expect(domainOf(new Set(values))).toEqual(domain);
 });

@@ -141,7 +141,6 @@ test('the experiment has the domains of the parameters, and the metrics, startin
 
 const python = process.env.TRAWL_PYTHON;
 
-// Reads the export with TensorBoard itself, if TRAWL_PYTHON is a Python with the package `tensorboard`.
 test.skipIf(python === undefined)(
   'TensorBoard reads the exported runs (skipped unless TRAWL_PYTHON names a Python with TensorBoard)',
   async () => {

@@ -18,7 +18,7 @@ const MOST_CHARACTERS = 26;
 const THICK = 5;
 const THIN = 3;
 
-/** A trial between two comparisons, or up to its last epoch. */
+/** A part of a trial's line: from one comparison of the population to the next, or to the trial's last epoch. */
 export interface LineageStep {
   readonly from: number;
   readonly to: number;
@@ -34,11 +34,11 @@ export interface LineageLine {
   /** The value of the parameter that a parameter chart draws. */
   readonly value: number | undefined;
   readonly steps: readonly LineageStep[];
-  /** The line from which the trial started, at its first epoch. */
+  /** The place of the parent's line, where the branch to this line starts. Undefined if no parent is drawn. */
   readonly parent: { readonly row: number | undefined; readonly value: number | undefined } | undefined;
 }
 
-/** The label of a row at its right end. */
+/** The labels of a row: `member` at its left end, and `label` at its right end. */
 export interface LineageRow {
   readonly member: string;
   readonly label: string;
@@ -98,7 +98,7 @@ export function scheduleChart(
 
 type Place = Pick<LineageLine, 'row' | 'value'>;
 
-/** The best trial and its ancestors are on top. */
+/** Draws the lines and their branches. The best trial and its ancestors are on top. */
 function drawnLines(
   lines: readonly LineageLine[],
   x: (epoch: number) => number,

@@ -1,4 +1,4 @@
-/** Draws the parts that all charts have: the plot area and the value axis. */
+/** Draws the parts that several charts share: the plot area and its axes. */
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3-scale';
 import { clipped, line, text } from './svg.ts';
 

@@ -46,7 +46,7 @@ function withChild(population = 4): ReportData {
 test('the report of a population draws one row per member, and a branch from the parent to its child', () => {
   const section = populationSection(withChild());
   expect(section?.blocks[0]).toMatchObject({
-    text: 'The 4 members of the population are compared after every 2 epochs. 1 child has replaced other members.',
+    text: 'The 4 members of the population are compared after every 2 epochs. 1 child has replaced another member.',
   });
   const [lineage, parameters] = section === undefined ? [] : figuresOf(section);
   const drawing = lineage?.panels[0]?.drawing.content ?? '';
@@ -88,7 +88,7 @@ test('only the best members of a large population are drawn, with a note', () =>
   ]);
 });
 
-test('other sweeps, and a population without a report, have no such section', () => {
+test('the report of another sweep, or of a population without reports, has no population section', () => {
   const text = sweep(4)
     .replace('method: pbt', 'method: random\nrun_cap: 4')
     .replace(/population: 4\npbt.*\n/, '');

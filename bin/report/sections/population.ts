@@ -31,12 +31,15 @@ export function populationSection(data: ReportData): Section | undefined {
   const lineage = lineageOf(data, settings.interval);
   const { members, shown } = lineage;
   const children = trials.filter(({ origin }) => origin !== undefined).length;
-  const replaced = children === 1 ? '1 child has' : `${formatCount(children)} children have`;
+  const replaced =
+    children === 1
+      ? '1 child has replaced another member'
+      : `${formatCount(children)} children have replaced other members`;
   const every = settings.interval === 1 ? 'epoch' : `${settings.interval} epochs`;
   const blocks: ReportBlock[] = [
     {
       kind: 'text',
-      text: `The ${countText(members.length, 'member')} of the population are compared after every ${every}. ${replaced} replaced other members.`,
+      text: `The ${countText(members.length, 'member')} of the population are compared after every ${every}. ${replaced}.`,
     },
     { kind: 'figure', figure: lineageFigure(data, lineage, explored, last) },
     ...scheduleFigures(lineage, explored, last),
@@ -167,7 +170,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
   };
 }
 
-/** Draws the explored parameters that have numbers as values. */
+/** Returns the figure of the explored parameters that have numeric values. Empty if there are no such parameters. */
 function scheduleFigures(lineage: Lineage, explored: readonly string[], last: number): ReportBlock[] {
   const panels = explored.slice(0, MAX_PANELS).flatMap((name) => {
     const lines = linesOf(lineage, name);

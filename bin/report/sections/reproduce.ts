@@ -70,7 +70,7 @@ function codeBlocks({ facts: { source } }: ReportData): ReportBlock[] {
   ];
 }
 
-/** The packages of the most frequent environment, and the differences of the other environments. */
+/** Returns the packages of the most frequent environment, and how the packages of each other environment differ. */
 function environmentBlocks({ facts: { environments } }: ReportData): ReportBlock[] {
   const [first, ...others] = environments;
   if (first === undefined) return [];
@@ -96,7 +96,10 @@ function environmentText({ python, attempts, agents }: Environment): string {
   return `Python ${python || 'of an unknown version'}: ${countText(attempts, 'attempt')} on ${agents.join(', ')}.`;
 }
 
-/** Lists the backends, because results are reproducible only on the same backend. */
+/**
+ * Returns the table of the agents and backends that ran the trials, because results are reproducible only on the same
+ * backend.
+ */
 function machinesTable({ trials, agents }: ReportData): ReportBlock | undefined {
   const byMachine = new Map<string, { agent: string; backend: string; trials: number }>();
   for (const { agentId: agent, backend } of trials) {

@@ -39,7 +39,10 @@ const READING =
   `probably decide the claim (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total). For a claim of several steps, it is ` +
   'the number for the step that needs the most.';
 
-/** The usual confidence level in percent. The report omits this level, and states any other level. */
+/**
+ * The usual confidence level, in percent. The table's header states this level, so only intervals with another level
+ * state their own.
+ */
 const USUAL_LEVEL = 95;
 
 const MEASURES = [
@@ -106,7 +109,7 @@ function stepsTable(name: string, parts: readonly JudgedPart[]): ReportTable {
   };
 }
 
-/** Formats the effect size, which is infinite if the seeds do not differ. */
+/** Formats the effect size, which is infinite if all seeds of a config give the same value. */
 function sizeText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';

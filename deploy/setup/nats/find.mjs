@@ -49,7 +49,7 @@ export class NatsServerUnusableError extends Error {
   name = 'NatsServerUnusableError';
 }
 
-/** The PATH of users other than root often does not contain these folders. */
+/** Folders in which packages install servers. The PATH of users other than root often does not contain them. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /**
@@ -142,7 +142,8 @@ function places(options, env) {
  */
 async function fromDebian(env, onPath, bin, log) {
   if (findExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  // With systemd, installing the package starts a server that listens on every address without a password.
+  // With systemd, installing the package would start a server that listens on every address without a password. The
+  // package is then only unpacked.
   if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
     log('apt-get install nats-server');
     try {

