@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { piecesOf } from './command.ts';
@@ -18,7 +18,7 @@ test.each([
   ['${envvar:a b}', [{ kind: 'unknown', name: 'envvar:a b' }]],
   ['echo $${HOME} $HOME', [text('echo ${'), text('HOME} $HOME')]],
   ['costs ${', [text('costs ${')]],
-])('the command %j expands to %j', (item, pieces) => {
+])('the item %j of a command is split into %j', (item, pieces) => {
   expect(piecesOf(item)).toEqual(pieces);
 });
 

@@ -1,4 +1,4 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros are written so
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: this is the syntax of macros
 /**
  * The command line of a user's program in a sweep file (trainer `command`): a list of arguments, which can contain
  * macros. The macros have the same names as in Weights & Biases. The command line is not passed to a shell. `$${` is an

@@ -83,7 +83,10 @@ export class RejectedError extends TrawlError {
 /** Another process uses the store, which only one process can open at a time. */
 export class StoreInUseError extends RejectedError {}
 
-/** The id is in use by another agent, and will be free soon. The caller can retry. */
+/**
+ * The id belongs to another agent, which is silent. The caller can retry: the id becomes free unless that agent
+ * returns.
+ */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = STATUS.ABORTED;
@@ -101,7 +104,7 @@ export class NoSpaceError extends TrawlError {
   readonly grpcCode = STATUS.FAILED_PRECONDITION;
 }
 
-/** The name of a file conflicts with the name of a stored file. */
+/** The name of a file conflicts with a stored file, because a name cannot be both a file and a folder. */
 export class ConflictError extends TrawlError {
   readonly exitCode = EXIT.badInput;
   readonly grpcCode = STATUS.ALREADY_EXISTS;

@@ -16,6 +16,6 @@ test.each([
     Object.fromEntries(Array.from({ length: MAX_LABELS + 1 }, (_, at) => [`l${at}`, 'a'])),
     '33 labels: expected at most 32',
   ],
-])('the label %j is rejected, and the message names the label', (labels, problem) => {
+])('the labels %j are rejected with the message %j', (labels, problem) => {
   expect(labelProblem(labels as Record<string, string>)).toContain(problem);
 });

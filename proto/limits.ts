@@ -53,7 +53,8 @@ export const MAX_TRIAL_IDS = 1_000;
 /** The maximum number of metrics in a report. */
 export const MAX_METRICS = 256;
 /**
- * The maximum number of different metrics in all reports of an attempt. Every update of a trial has all its metrics.
+ * The maximum number of different metrics in all reports of an attempt. The limit bounds the size of an update, because
+ * each update of a trial contains all its metrics.
  */
 export const MAX_ATTEMPT_METRICS = 1_000;
 /** The maximum total length of the names of all metrics of an attempt, in characters. */

@@ -18,7 +18,7 @@ const AGENTS: readonly Role[] = ['agent'];
 const PEOPLE: readonly Role[] = USER_ROLES;
 const OPERATORS: readonly Role[] = ['operator'];
 
-/** The type makes a missing method a compile error. */
+/** The types of this table and of the following tables make a missing method a compile error. */
 const SWEEP_SERVICE: Record<keyof typeof SweepServiceService, readonly Role[]> = {
   submit: OPERATORS,
   applySweep: OPERATORS,
@@ -58,12 +58,12 @@ const CODE_SERVICE: Record<keyof typeof CodeServiceService, readonly Role[]> = {
   readCode: [...PEOPLE, ...AGENTS],
 };
 
-/** A backup contains everything and can be restored elsewhere. */
 const OPERATIONS_SERVICE: Record<keyof typeof OperationsServiceService, readonly Role[]> = {
   drainAgent: OPERATORS,
   undrainAgent: OPERATORS,
   releaseAgent: OPERATORS,
   prune: OPERATORS,
+  // A viewer cannot make a backup, because it contains all data and can be restored elsewhere.
   backup: OPERATORS,
 };
 

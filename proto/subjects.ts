@@ -54,7 +54,7 @@ export function agentIdProblem(id: string): string | undefined {
   if (AGENT_ID.test(id) && id.length <= MAX_AGENT_ID) return undefined;
   return (
     `invalid agent id ${JSON.stringify(id)}: expected letters, digits, underscores and hyphens, in parts of up to 64 characters ` +
-    `separated by single dots, ${MAX_AGENT_ID} characters in total`
+    `separated by single dots, at most ${MAX_AGENT_ID} characters in total`
   );
 }
 
@@ -82,7 +82,8 @@ export interface Permissions {
 }
 
 /**
- * A request for offers. The answer consists of several messages: offers, and idle heartbeats while there is no offer.
+ * The subject of requests for offers. A request has several replies: offers, and idle heartbeats while there is no
+ * offer.
  */
 export const OFFER_PULLS = `$JS.API.CONSUMER.MSG.NEXT.*.${OFFER_CONSUMER}`;
 const OFFER_ACKNOWLEDGEMENTS = `$JS.ACK.*.${OFFER_CONSUMER}.>`;
@@ -112,7 +113,7 @@ export function coordinatorPermissions(): Permissions {
   };
 }
 
-/** Removes users and passwords from server URLs separated by commas, for logs and messages. */
+/** Removes user names and passwords from a comma-separated list of server URLs, for logs and messages. */
 export function withoutSecrets(urls: string): string {
   return urls
     .split(',')

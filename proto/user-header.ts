@@ -1,5 +1,6 @@
 /**
- * The metadata header in which a client gives its user. The header names people in logs and events, and grants nothing.
+ * The metadata header with the name of the user who runs a client, for logs and events. The header grants no
+ * permissions.
  */
 export const USER_HEADER = 'trawl-user';
 

@@ -79,8 +79,7 @@ export function canonicalJson(value: Json): string {
 }
 
 /**
- * Gives all equal mappings in the data the order of keys of the first of them. A nested mapping comes before the
- * mapping that contains it.
+ * Returns the data, in which all equal mappings have the same order of keys: the order of the first of these mappings.
  */
 export function withOneSpelling(data: unknown): unknown {
   const first = new Map<string, unknown>();

@@ -82,8 +82,8 @@ export interface PresignedPart_HeadersEntry {
 
 export interface ListRequest {
   /**
-   * An empty text means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
-   * ambiguous.
+   * If empty, the trial is looked up in all sweeps, or in the sweep that `trial` names as SWEEP/ID. An id that several
+   * sweeps have is then ambiguous. If `trial` is empty too, this is the newest sweep.
    */
   sweep: string;
   /** The id of a trial or an unambiguous prefix. An empty text means every trial of the sweep. */

@@ -45,7 +45,7 @@ export const protobufFileName = "trawl/v1/attempt_service.proto";
 
 export const WandbMode = {
   UNSPECIFIED: "WANDB_MODE_UNSPECIFIED",
-  /** OFFLINE - The environment that W&B's agent sets, but without access to W&B's servers. */
+  /** OFFLINE - The program gets the variables that W&B's agent sets, and W&B runs offline, without its servers. */
   OFFLINE: "WANDB_MODE_OFFLINE",
   /** ONLINE - The user's own W&B settings apply. */
   ONLINE: "WANDB_MODE_ONLINE",
@@ -331,9 +331,12 @@ export interface ProgramSpec {
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
-  /** The sweep shows a warning if an attempt has not reported for this many milliseconds since its start. */
+  /** The sweep shows a warning if an attempt has sent no report this many milliseconds after its start. */
   firstReportMs: number;
-  /** The parameter that carries the seed, if the sweep file has one; it is passed like any other parameter. */
+  /**
+   * The name of the parameter whose value is the seed; empty if the sweep file has no such parameter. The parameter is
+   * passed like any other parameter.
+   */
   seedParameter: string;
   /**
    * The names of all parameters, including the seed's parameter, in the order of the sweep file. Arguments are in
@@ -423,7 +426,7 @@ export interface Hello {
   trainers: string[];
   /** Identifies the agent's folder. Created with the folder, and stored there. */
   instance: string;
-  /** The id differs between copies of a folder, on one machine or on several machines. */
+  /** Identifies the place of the agent's folder: a copy of the folder has another location, even on the same machine. */
   location: string;
 }
 
@@ -503,7 +506,7 @@ export interface Welcome {
   /** The name of this coordinator in NATS subjects and streams. */
   cluster: string;
   heartbeatMs: number;
-  /** The field is set while the agent is drained. */
+  /** Set while the agent is drained. */
   drain:
     | Drain
     | undefined;
@@ -527,7 +530,7 @@ export interface Undrain {
 
 /** Moves the agent's slots to other pools. */
 export interface Pools {
-  /** As in the welcome. */
+  /** As in Welcome. */
   pools: string[];
 }
 

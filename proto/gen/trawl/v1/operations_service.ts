@@ -67,7 +67,7 @@ export interface BackupFile {
   size: number;
 }
 
-/** One of these is required: older_than_ms above 0, keep above 0, or all. A request without a selector is rejected. */
+/** One of these is required: older_than_ms above 0, keep above 0, or all. Other requests are rejected. */
 export interface PruneRequest {
   /** Removes only sweeps that ended at least this long ago. */
   olderThanMs: number;

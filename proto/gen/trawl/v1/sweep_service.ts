@@ -309,8 +309,8 @@ export interface ListCurvesResponse {
 }
 
 /**
- * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. A curve of the
- * same trial as the previous curve is its continuation.
+ * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. If two
+ * consecutive curves have the same trial, the second curve continues the first.
  */
 export interface Curve {
   trialId: string;
@@ -319,8 +319,8 @@ export interface Curve {
 
 export interface GetTrialRequest {
   /**
-   * Empty means any sweep, or the sweep that `trial` names as SWEEP/ID. A trial id that several sweeps have is
-   * ambiguous.
+   * If empty, the trial is looked up in all sweeps, or in the sweep that `trial` names as SWEEP/ID. An id that several
+   * sweeps have is then ambiguous.
    */
   sweep: string;
   /** The id or an unambiguous prefix. */
@@ -331,7 +331,7 @@ export interface GetTrialResponse {
   trial: Trial | undefined;
   attempts: Attempt[];
   artifacts: Artifact[];
-  /** How the programs of its attempts were started. */
+  /** How the programs of the attempts were started. */
   programs: ProgramStart[];
   /** The rungs of early stopping that the trial has entered, in ascending order. */
   rungs: Rung[];
@@ -384,8 +384,8 @@ export interface WatchRequest {
   sweep: string;
   /**
    * The last event that the watcher has received. Every later event of the sweep, and every row that changed with such
-   * an event, is sent in deltas. -1 begins with the first event. 0, or an event newer than the store, begins with a
-   * snapshot.
+   * an event, is sent in deltas. -1 begins with the first event. 0, or a number above that of the newest stored event,
+   * begins with a snapshot.
    */
   sinceEventSeq: number;
 }
@@ -6164,8 +6164,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
   },
   /**
-   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
-   * after another.
+   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
+   * consecutive messages.
    */
   listCurves: {
     path: "/trawl.v1.SweepService/ListCurves" as const,
@@ -6283,8 +6283,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
   /**
-   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
-   * after another.
+   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
+   * consecutive messages.
    */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
@@ -6459,8 +6459,8 @@ export interface SweepServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListConfigsResponse>;
   /**
-   * Streams the learning curves of all trials, in order of their indexes. A long curve comes in several messages, one
-   * after another.
+   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
+   * consecutive messages.
    */
   listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
   listCurves(

@@ -25,7 +25,7 @@ export const WarningKind = {
   SILENT: "WARNING_KIND_SILENT",
   /** STRAGGLER - An attempt has run three times as long as comparable attempts did. */
   STRAGGLER: "WARNING_KIND_STRAGGLER",
-  /** WARM_START - Configs of the earlier sweeps of warm_start are left out. */
+  /** WARM_START - Some configs of the sweeps that warm_start names are not used, or none of their trials has ended. */
   WARM_START: "WARNING_KIND_WARM_START",
   /** SAMPLER - The process of an optuna search fails. The coordinator restarts it. */
   SAMPLER: "WARNING_KIND_SAMPLER",
@@ -118,7 +118,10 @@ export const SweepState = {
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
   KILLED: "SWEEP_STATE_KILLED",
-  /** INTERRUPTED - The sweep has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
+  /**
+   * INTERRUPTED - The sweep has not ended, and its coordinator is gone. This state appears only when a command reads a data folder
+   * without a coordinator.
+   */
   INTERRUPTED: "SWEEP_STATE_INTERRUPTED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
@@ -301,8 +304,8 @@ export const TrialState = {
   FAILED: "TRIAL_STATE_FAILED",
   CANCELLED: "TRIAL_STATE_CANCELLED",
   /**
-   * INTERRUPTED - The trial was running when its coordinator was last known to run. Only a data folder without a coordinator shows
-   * this state.
+   * INTERRUPTED - The trial was running when its coordinator was last known to run. This state appears only when a command reads a
+   * data folder without a coordinator.
    */
   INTERRUPTED: "TRIAL_STATE_INTERRUPTED",
   /** HELD - The trial waits at a rung of early stopping, without a slot, until it is promoted. */
@@ -497,7 +500,10 @@ export const AttemptOutcome = {
   STOPPED: "ATTEMPT_OUTCOME_STOPPED",
   FAILED: "ATTEMPT_OUTCOME_FAILED",
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
-  /** INTERRUPTED - The attempt has not ended, and its coordinator is gone. Only a data folder without a coordinator shows this state. */
+  /**
+   * INTERRUPTED - The attempt has not ended, and its coordinator is gone. This state appears only when a command reads a data folder
+   * without a coordinator.
+   */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
   /** SUPERSEDED - Another attempt of the trial, which ran at the same time, had a result first. */
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
@@ -819,7 +825,10 @@ export interface SlotShare {
  */
 export interface SlotTime {
   slotMs: number;
-  /** Each slot counts with its number of GPUs, which is less than 1 if slots share a GPU. */
+  /**
+   * Like slot_ms, but the time of each slot is multiplied by its number of GPUs, which is less than 1 if slots share a
+   * GPU.
+   */
   gpuMs: number;
   /** The slots that attempts hold now, and their GPUs. */
   slots: number;
@@ -881,7 +890,7 @@ export interface ProgramStart {
   python: string;
   /** The installed Python packages, as NAME==VERSION, one per line. Empty while they are unknown. */
   packages: string;
-  /** Zero in a record, which names its attempt itself. */
+  /** 0 in a Record, whose key names the attempt. */
   attempt: number;
 }
 
@@ -1067,7 +1076,7 @@ export interface Rung {
   atMs: number;
 }
 
-/** A file produced by an attempt, stored in the coordinator's folder. */
+/** A file produced by an attempt, stored in the coordinator's folder or in an S3-compatible store. */
 export interface Artifact {
   attempt: number;
   /** Relative path with slashes, such as "reconstructions/epoch-5.png". */
@@ -1129,10 +1138,11 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, priority, warning, "warning removed", quarantine, or "sweep " and its new state ("sweep
-   * paused").
-   * Of a trial: its new state (pending, offered, succeeded, stopped, failed, cancelled), or retried, if a user made it
-   * pending again. Of an attempt: granted (the trial is now running), reported, ended.
+   * Of a sweep: submitted, applied, priority, warning, "warning removed", quarantine, or "sweep " and its new state
+   * ("sweep paused").
+   * Of a trial: created; its new state (pending, offered, held, succeeded, stopped, failed, cancelled); retried, if a
+   * user made it pending again; promoted; dropped or restored by a new version of the sweep file.
+   * Of an attempt: granted (the trial is now running), speculated, straggler, reported, rung, ended.
    * Of an agent (sweep_id is 0): joined, left, lost, returned, quarantined, released, drained, undrained.
    */
   kind: string;
@@ -1203,7 +1213,7 @@ export interface Quarantine {
 export interface GpuFigures {
   /** Index into Agent.gpus. */
   index: number;
-  /** Share of the last sampling period in which a kernel ran, from 0 to 1. */
+  /** Share of the last sampling period during which a kernel ran, from 0 to 1. */
   utilization?: number | undefined;
   memoryUsedBytes?: number | undefined;
   memoryTotalBytes?: number | undefined;
