@@ -25,7 +25,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries its failed replicates, and asks a question first if several replicates failed', async () => {
+test('R on a config retries its failed replicate, without a question if only one replicate failed', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
@@ -45,7 +45,7 @@ test('R retries the marked trials after a confirmation, independently of the cur
   at.stop();
 });
 
-test('R on several trials sends no request if none of them has failed, but R on a single trial always sends a request', async () => {
+test('R on a config sends no request if no replicate failed or was cancelled, but R on a single trial always sends one', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');

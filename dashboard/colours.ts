@@ -2,8 +2,8 @@ import chalk from 'chalk';
 import type { TerminalStyle } from './terminal.ts';
 
 /**
- * Ink draws with chalk, which detects the terminal, but does not know whether the user wants colours. At level 0, chalk
- * also omits bold, dim and reverse video, so a terminal without colours gets level 1.
+ * Sets the colour level of chalk, with which Ink draws. chalk detects the terminal, but does not know whether the user
+ * wants colours. At level 0, chalk also omits bold, dim and reverse video, so a terminal without colours gets level 1.
  */
 export function setColours({ colour, plain }: TerminalStyle): void {
   chalk.level = plain ? 0 : colour ? 2 : 1;

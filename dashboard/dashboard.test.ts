@@ -223,7 +223,7 @@ test('in the list of sweeps, p, x and K apply to the sweep under the cursor', as
   at.stop();
 });
 
-test('n and N move to the next and the previous failed row, and y copies the id of the row', async () => {
+test('n and N move to a failed row; y copies an id, and the status line shows what the id belongs to', async () => {
   const at = await start();
   await at.press('n');
   const failed = at.cursor();
@@ -253,7 +253,7 @@ test('in the trial view, → and ← open the trial of the next and the previous
   at.stop();
 });
 
-test('a filter and a command are recalled with the arrows and completed with Tab', async () => {
+test('an earlier filter is recalled with the arrow keys, and a name in a filter is completed with Tab', async () => {
   const at = await start();
   await at.press('/', ...'noise', 'tab', 'backspace', ...'=0', 'enter');
   expect(at.rows()).toHaveLength(2);
@@ -274,7 +274,7 @@ test('the mouse wheel moves the cursor; a mouse press moves the cursor to the pr
   at.stop();
 });
 
-test('D drains the agent under the cursor after a confirmation', async () => {
+test('D drains the agent under the cursor after a confirmation, and ends the drain of a drained agent at once', async () => {
   const at = await start();
   await at.press('3', 'D');
   expect(at.status()).toContain('drain agent-1?');
@@ -329,7 +329,7 @@ test('Enter on a sweep opens the sweep, and Enter on an agent shows the trials o
   at.stop();
 });
 
-test('q closes one view at a time, and quits on the leaderboard; Ctrl-C interrupts the dashboard in every view', async () => {
+test('q closes one view at a time, and quits on the leaderboard; Ctrl-C interrupts the dashboard even in a prompt', async () => {
   const at = await start();
   await at.press('j', 'd', 'l', '?');
   for (const kind of ['log', 'trial', 'sweep']) {

@@ -244,7 +244,7 @@ export class DetailCache {
     this.#log?.stop.abort();
   }
 
-  /** Runs one request per name at a time, and at most one request within `intervalMs`. */
+  /** Starts a request, unless a request of the same name is pending or was started within the last `intervalMs`. */
   #request(name: string, now: number, intervalMs: number, fetch: () => Promise<void>): void {
     if (this.#busy.has(name) || now < (this.#notBefore.get(name) ?? 0)) return;
     this.#busy.add(name);

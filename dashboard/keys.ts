@@ -265,7 +265,7 @@ function keyName({ input, key }: KeyPress): string {
   return input === ' ' ? 'space' : input;
 }
 
-/** Several key presses can arrive as one text. */
+/** The keys that a text of several key presses contains as control characters. */
 const CONTROLS: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',

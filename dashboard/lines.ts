@@ -206,7 +206,7 @@ function endedCount({ trials }: DashboardState): number {
   return count;
 }
 
-/** A killed sweep can have thousands of cancelled trials that never ran. */
+/** Whether a trial needs an end line. A killed sweep can have thousands of cancelled trials that were never started. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
 function linesFor({ update }: WatchResponse, before: DashboardState, after: LinesState): string[] {

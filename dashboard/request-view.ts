@@ -47,7 +47,7 @@ export function requestView(details: DetailCache, model: Model, sweep: Sweep, no
   }
 }
 
-/** All compared trials show the epoch that the first trial with images shows. */
+/** Requests the details of the compared trials. All of them show the epoch that the first trial with images shows. */
 function requestCompared(details: DetailCache, model: Model, now: number): void {
   const shown = markedComparison(model).shown.map(({ trial }) => trial);
   const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);

@@ -1,5 +1,5 @@
 /**
- * The escape sequences for which Ink has no component: the alternate screen, Kitty's graphics protocol.
+ * The escape sequences for which Ink has no component: the alternate screen, images, the clipboard and the mouse.
  */
 
 /**
@@ -14,11 +14,10 @@ export const LEAVE_SCREEN = '\u001b[0m\u001b[?25h\u001b[?1049l';
 export const CLEAR_SCREEN = '\u001b[0m\u001b[2J\u001b[H';
 
 /**
- * Kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/): the terminal receives a PNG once and
- * scales it to a number of columns and lines.
+ * The maximum number of bytes of base64 per escape sequence of Kitty's graphics protocol
+ * (https://sw.kovidgoyal.net/kitty/graphics-protocol/). In this protocol, the terminal receives a PNG once, and scales
+ * it to a number of columns and lines.
  */
-
-/** The protocol allows at most 4096 bytes of base64 per escape sequence. */
 const CHUNK = 4096;
 
 const apc = (control: string, payload = ''): string =>
@@ -55,6 +54,9 @@ export const FREE_IMAGES = apc('a=d,d=A,q=2');
  */
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;
 
-/** Reports presses and the wheel of the mouse (SGR mode). Most terminals select text while Shift is held. */
+/**
+ * Makes the terminal report presses and the wheel of the mouse (SGR mode). Most terminals select text while Shift is
+ * held.
+ */
 export const MOUSE_ON = '\u001b[?1000h\u001b[?1006h';
 export const MOUSE_OFF = '\u001b[?1006l\u001b[?1000l';

@@ -8,7 +8,7 @@ export interface Size {
 
 /** The features that the terminal supports and the user has enabled. */
 export interface TerminalStyle {
-  /** Bold, dim and reverse are not colours. */
+  /** Whether colours are used. Bold, dim and reverse do not count as colours. */
   readonly colour: boolean;
   /** Whether only ASCII characters are used. */
   readonly ascii: boolean;

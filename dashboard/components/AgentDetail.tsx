@@ -29,7 +29,10 @@ interface Props {
   readonly columns: number;
 }
 
-/** The machine, the reason why the agent takes no trials, the GPUs, the running trials and the newest ended trials of an agent. */
+/**
+ * The details of an agent: its machine, the reason why it takes no trials, its GPUs, its running trials, and the trials
+ * that ended last.
+ */
 export function AgentDetail({ model, row: { agent, running, recent }, columns }: Props) {
   const why = agentReason(agent);
   const reason = why === '' ? [] : wrapWords(visibleText(why), columns).slice(0, MAX_REASON_LINES);

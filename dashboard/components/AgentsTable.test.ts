@@ -23,7 +23,7 @@ test('the row of an agent shows its CPU, memory and disk, and the row of each tr
   at.stop();
 });
 
-test('s sorts the agents, r reverses the order, and / filters the agents; q clears the filter first', async () => {
+test('s sorts the agents, r reverses the order, and / filters the agents; q clears the filter', async () => {
   const at = await open('3', 's', 'r');
   const names = () =>
     at

@@ -80,7 +80,7 @@ test('the errors view states that a sweep has no failures', async () => {
   at.stop();
 });
 
-test('the errors view lists the warnings of the sweep below the failures, newest first', async () => {
+test('below the failures, the errors view lists the four newest warnings of the sweep, newest first', async () => {
   const at = await start(trials, ['1st', '2nd', '3rd', '4th', '5th']);
   expect(at.drawn().slice(-5)).toEqual(['warnings of the sweep, newest first', '5th', '4th', '3rd', '2nd']);
   expect(at.drawn()[4]).toBe('oom: torch.OutOfMemoryError: CUDA out of memory');

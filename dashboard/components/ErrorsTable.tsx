@@ -20,7 +20,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** The number of warnings that are shown, newest first. */
+/** At most this many warnings are shown, newest first. */
 const MAX_WARNINGS = 4;
 const WARNINGS_HEADING_LINES = 2;
 

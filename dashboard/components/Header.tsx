@@ -65,7 +65,7 @@ export function Header({ model, columns }: Props) {
   );
 }
 
-/** Trials that have not been created yet are drawn as pending. */
+/** Returns the counts of the bar, in which trials that have not been created yet are pending. */
 function withTrialsToCome(sweep: Sweep): TrialCounts {
   const counts = sweep.counts ?? noCounts();
   return { ...counts, pending: counts.pending + trialTotal(sweep) - presentTotal(sweep) };
@@ -160,7 +160,7 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   const finished = sweepProgress(sweep).finished > 0;
   const idle = finished ? 'no trial finished in the last 10 min' : NO_ESTIMATE_TEXT;
-  // In a paused sweep without running trials, no trial ends, so the mean of the last minutes would only fall.
+  // A paused sweep without running trials shows no rate, because the mean of the last minutes would only fall.
   const isIdle = sweepState.of(sweep.state) === 'paused' && (sweep.counts?.running ?? 0) === 0;
   const rate = isIdle
     ? ''
@@ -178,7 +178,7 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   ];
 }
 
-/** A warning that is cut to fewer columns would not be understandable. */
+/** The minimum width of a warning that is cut, in columns. A shorter text would not be understandable. */
 const LEAST_WARNING = 60;
 
 /**

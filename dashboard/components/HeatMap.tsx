@@ -11,7 +11,7 @@ const MOST_COLUMN = 14;
 interface Props {
   readonly down: { readonly name: string; readonly values: readonly string[] };
   readonly across: { readonly name: string; readonly values: readonly string[] };
-  /** Undefined when no trial has a result. */
+  /** Returns the value of a cell; undefined if no trial of the cell has a result. */
   readonly value: (down: number, across: number) => number | undefined;
   /** Whether lower is better. The best cell has the darkest shade. */
   readonly minimize: boolean;
@@ -20,8 +20,8 @@ interface Props {
 }
 
 /**
- * A table of a metric over two parameters, shaded from worst to best. If rows or columns do not fit, their number is
- * shown.
+ * A table of a metric over two parameters, shaded from worst to best. The heading has the number of rows and columns
+ * that do not fit.
  */
 export function HeatMap({ down, across, value, minimize, columns: width, lines }: Props) {
   const shown = useShownText();

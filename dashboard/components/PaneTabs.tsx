@@ -21,7 +21,10 @@ export function PaneTabs({ model, columns }: { readonly model: Model; readonly c
   );
 }
 
-/** Names with wide gaps, abbreviated names, or only the name of the open pane, so that the filter remains visible. */
+/**
+ * The forms of the list of panes: names with wide gaps, abbreviated names, or only the name of the open pane. The first
+ * form that leaves room for the filter is used.
+ */
 const FORMS = ['wide', 'narrow', 'keys'] as const;
 
 function tabsOf({ ui, state }: Model, form: (typeof FORMS)[number]): Segment[] {

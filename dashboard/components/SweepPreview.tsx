@@ -27,7 +27,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** The number of warnings that are shown, newest first. */
+/** At most this many warnings are shown, newest first. */
 const MAX_WARNINGS = 3;
 /** The number of lines for the name, the counts and the plan. */
 const FACT_LINES = 3;

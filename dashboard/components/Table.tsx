@@ -32,8 +32,9 @@ interface WindowProps<Row> extends Props<Row> {
   readonly id: (row: Row) => string;
   /** Returns the marks in the two columns before a row. */
   readonly gutter?: (row: Row) => Segment;
-  /** Text before and after the header. */
+  /** The text before the header. */
   readonly left?: string;
+  /** Returns the text after the header, given the number of columns that do not fit. */
   readonly more?: (hidden: number) => string;
 }
 

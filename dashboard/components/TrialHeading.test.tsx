@@ -45,7 +45,7 @@ test('a narrow terminal shortens the agent in its middle, and omits facts instea
   expect(narrow?.length).toBeLessThanOrEqual(80);
 });
 
-test('a trial without an attempt has not started', async () => {
+test('a trial without an attempt is shown as not started', async () => {
   const [line] = await heading((trial) => ({ ...trial, attempts: 0, state: 'TRIAL_STATE_OFFERED', epoch: 0 }));
   expect(line).toMatch(/^trial \w+ {2}pending {2}not started/);
 });

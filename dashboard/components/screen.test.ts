@@ -57,7 +57,7 @@ test.each([
   }
 });
 
-test('a question and its answers fit on the smallest terminal', async () => {
+test('on a small terminal, a question is cut so that its answers are visible', async () => {
   const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 40, rows: 8 });
   await at.press(':', ...'kill', 'enter');
   expect(at.frame().at(-1)).toBe('kill sweep 7 (autoencoders)? 1 tr… [y/N]');

@@ -70,7 +70,7 @@ export class BrailleCanvas {
     }
   }
 
-  /** Shades the area between two vertical edges with every fourth dot. */
+  /** Shades the area between two vertical edges with every eighth dot. */
   shade([x0, top0, bottom0]: Edge, [x1, top1, bottom1]: Edge, series: number): void {
     for (let x = x0; x <= x1; x++) {
       const share = x1 === x0 ? 0 : (x - x0) / (x1 - x0);

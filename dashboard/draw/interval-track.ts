@@ -22,8 +22,8 @@ export function commonScale(means: readonly ScaledMean[], results: Scale): Scale
 }
 
 /**
- * Returns the cell of a value on a scale of `width` cells. A value outside the scale has a cell below 0 or above `width
- * - 1`.
+ * Returns the cell of a value on a scale of `width` cells, from 0. A value outside the scale has a cell below 0 or
+ * beyond the last cell.
  */
 function cellOf(value: number, { low, high }: Scale, width: number): number {
   // The values are halved first, so that the difference of two huge values is finite.

@@ -9,7 +9,10 @@ export interface ShownModel {
   readonly postpone: () => void;
 }
 
-/** Returns the dashboard's model, at most ten times a second, and at once after a key. A slow terminal skips frames. */
+/**
+ * Returns the dashboard's model, and a new model at most ten times per second and at once after a key. A slow terminal
+ * skips models.
+ */
 export function useModel(dashboard: Dashboard): ShownModel {
   const { stdout } = useStdout();
   const timer = useRef<NodeJS.Timeout>(undefined);

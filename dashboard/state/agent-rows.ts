@@ -104,7 +104,7 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
     get perHour() {
       const ends = usesOf(trials).get(agent.id)?.ends ?? [];
       const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-      // An agent that was lost and returned can have earlier results.
+      // Results can be older than the connection, if the agent was lost and has returned.
       const first = ends.reduce((least, at) => Math.min(least, at), since);
       return trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until);
     },

@@ -10,7 +10,7 @@ import type { Model } from './model.ts';
 
 interface BestSoFar {
   readonly metric: string;
-  /** The value of the first config of the leaderboard. */
+  /** The value of the config that ranks first. */
   readonly value: number;
   /** When the config's last trial ended, in Unix milliseconds. Undefined while the value is provisional. */
   readonly sinceMs: number | undefined;
@@ -37,7 +37,7 @@ const isEnded = ({ state, endedAtMs }: Trial): boolean =>
 
 /**
  * Returns the best result at the end of each of `parts` equal parts of a period; NaN before the first result.
- * Provisional values are omitted.
+ * Configs without a finished trial are omitted, because their values are provisional.
  * @param untilMs the end of the period, in Unix milliseconds
  */
 export function bestOverTime(
@@ -67,7 +67,7 @@ const TREND = 8;
 
 const trends = new WeakMap<readonly ConfigRow[], readonly number[]>();
 
-/** Returns the best result over the duration of the sweep. Caches the result until the configs change. */
+/** Returns the best results over the duration of the sweep. Caches them until the configs change. */
 function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): readonly number[] {
   const [metric] = board.metrics;
   if (metric === undefined) return [];

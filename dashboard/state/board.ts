@@ -38,7 +38,7 @@ export interface Board {
 }
 
 export interface ChosenOrder {
-  /** Two keys are equal if the user's choices are equal. */
+  /** Identifies the user's choice of column, direction and filter. */
   readonly key: string;
   readonly order: RowOrder<ConfigRow>;
 }

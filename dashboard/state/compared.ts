@@ -74,8 +74,7 @@ export const resultsOf = ({ trial, config }: MarkedRow, metric: string): number[
 const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(value);
 
 /**
- * Returns the verdict on a row, compared with the first row, in words.
- * @param letters of the row and of the first row
+ * Returns the verdict on a row, compared with the first row, in words. The letters stand for the two rows.
  */
 export function comparisonVerdict(
   [letter, first]: readonly [string, string],

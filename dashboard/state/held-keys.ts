@@ -1,4 +1,4 @@
-/** Decides which keys wait while the rows of a sweep have not arrived. */
+/** Decides which keys wait until the rows of a sweep have arrived. */
 import { bindingOf, type Command } from '../keys.ts';
 import { type Ui, viewOf } from './ui.ts';
 

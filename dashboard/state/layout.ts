@@ -71,7 +71,7 @@ export function listColumns(model: ListModel): number {
 export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 
-/** Returns how many of the lines a list of `rows` rows takes; the remaining lines show the preview. */
+/** Returns how many of the `lines` a list of `rows` rows takes. The other lines show the preview. */
 function linesBesidePreview(rows: number, lines: number): number {
   if (rows === 0) return lines;
   const needed = rows + 1;

@@ -9,7 +9,7 @@ test('characters are inserted at the cursor', () => {
   expect(typed('a', 'b', 'home', 'x', 'end', 'space', 'y')).toEqual({ text: 'xab y', at: 5 });
 });
 
-test('Ctrl-W deletes the word before the cursor, and Ctrl-U deletes the line before the cursor', () => {
+test('Ctrl-W deletes the word before the cursor, Ctrl-U the text before it, and Ctrl-K the text after it', () => {
   expect(typed('a', 'space', 'b', 'c', 'ctrl-w')).toEqual({ text: 'a ', at: 2 });
   expect(typed('a', 'space', 'b', 'space', 'ctrl-w')).toEqual({ text: 'a ', at: 2 });
   expect(typed('a', 'b', 'left', 'ctrl-u')).toEqual({ text: 'b', at: 0 });

@@ -7,7 +7,7 @@ export interface EditedLine {
 }
 
 /**
- * Returns the line after a key. Other keys have no effect.
+ * Returns the line after a key. A key that edits nothing returns the same line.
  * @param key a name that `keyNames` returns
  */
 export function editLine(line: EditedLine, key: string): EditedLine {

@@ -80,8 +80,7 @@ export function matchIndex({ match }: LogUi, matches: readonly LogMatch[]): numb
 
 /**
  * Searches for a text and goes to the first match on or after the first visible row. If no match follows, goes to the
- * last match. An empty
- * text ends the search.
+ * last match. An empty text ends the search.
  */
 export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {
   const begun: LogUi = { ...log, search, match: undefined };

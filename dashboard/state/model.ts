@@ -27,7 +27,7 @@ export interface TrialDetail {
 export interface ReconstructionImage {
   readonly pixels: PixelImage;
   readonly png: Uint8Array;
-  /** The image's number in terminals that keep images. */
+  /** The number under which a terminal stores the image. */
   readonly number: number;
 }
 

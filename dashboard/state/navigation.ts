@@ -101,8 +101,8 @@ export function openView(ui: Ui, view: View): Ui {
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
 /**
- * Closes the current view. First clears the search of a log or the filter of a list. On the leaderboard without a
- * filter, closes the dashboard.
+ * Clears the search of a log or the filter of a list. If there is none, closes the current view, or the dashboard if
+ * the current view is the leaderboard.
  */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;

@@ -144,7 +144,7 @@ function compare(a: number, aIndex: number, b: number, bIndex: number, descendin
 /** The number of rows from which a radix sort is faster than comparing. */
 const RADIX_FROM = 1_000;
 
-/** The array is valid until the next call. */
+/** Returns the indexes of the keys in sorted order. The array is valid until the next call. */
 function indicesInOrder(keys: Float64Array, descending: boolean): Uint32Array {
   if (keys.length >= RADIX_FROM) return radixOrder(keys, descending);
   const order = Uint32Array.from(keys, (_, i) => i);

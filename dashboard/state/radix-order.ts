@@ -55,7 +55,10 @@ function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending:
   }
 }
 
-/** Returns false when all digits are equal. The low digits are often equal, for example for integers. */
+/**
+ * Computes where each bucket of one pass starts. Returns false if the pass can be skipped because all digits are equal.
+ * The low digits are often equal, for example for integers.
+ */
 function countStarts(digits: Uint16Array, d: number, n: number): boolean {
   starts.fill(0);
   for (let i = 0; i < n; i++) {

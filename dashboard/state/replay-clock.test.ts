@@ -24,7 +24,7 @@ test('a replay that has ended starts again', () => {
   expect(shownAt(again, 600_000)).toBe(START);
 });
 
-test('the displayed time of a replay is always within the sweep, and does not change with the speed or a pause', () => {
+test('a replay always shows a time within the sweep, and does not jump when its speed changes or it is paused', () => {
   const real = fc.integer({ min: 0, max: 1_000_000 });
   fc.assert(
     fc.property(

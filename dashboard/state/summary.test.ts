@@ -54,7 +54,7 @@ test('the remaining time covers running and pending trials, but only running tri
   expect(paused.sweep?.lowMs).toBeLessThan(paused.sweep?.highMs ?? 0);
 });
 
-test('slot and GPU time include running trials up to now, and failures are counted by class', () => {
+test('failed trials are counted by class, the most frequent class first', () => {
   const failed = (index: number, kind: FailureClass) => ({
     ...endedTrial(index, {}, 10),
     state: TrialState.FAILED,

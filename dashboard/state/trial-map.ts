@@ -65,7 +65,7 @@ export class TrialMap implements ReadonlyMap<string, Trial> {
   }
 }
 
-/** The ids of trials are usually hashes, but this is not guaranteed. */
+/** Hashes the id, because it is not guaranteed that the id of a trial is a hash itself. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
