@@ -23,7 +23,7 @@ const HELD: Column<RungSummary> = { header: 'held', numeric: true, cell: ({ held
 
 /**
  * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them. For
- * a population, also its lineage.
+ * a population, the view also shows the lineage.
  */
 export function RungsView({ model, columns }: Props) {
   const { rungs: found } = model;

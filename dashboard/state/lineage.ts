@@ -15,7 +15,10 @@ export interface LineageRow {
   readonly member: number;
   /** The newest trial of the member. */
   readonly trial: Trial;
-  /** The member over the epochs, such as `━━━━━━←3────`: a child of member 3 starts. `━` leads to the best trial. */
+  /**
+   * The epochs of the member, such as `━━━━━━←3────`. `←3` is the start of a child of member 3, and `━` leads to the best
+   * trial.
+   */
   readonly track: string;
 }
 
