@@ -1,20 +1,25 @@
 /**
  * Recorded sweeps, with which eta.test.ts measures how often the intervals of the estimates are right. Recorded with
- * "trawl up --slots 3" on two busy cores: trainer noop with epochs of 30 to 400 ms, and a bash script that sleeps for
+ * "trawl up" with two or three slots on two busy cores: trainer noop with epochs of 30 to 800 ms, and a bash script that sleeps for
  * 0.05 to 0.5 s per epoch, varied at random by about 20%. Times come from "trawl trials -o json" and "trawl events
  * --reports -o json", in milliseconds from the first start.
  */
+import type { Parameters } from '../../proto/trainers.ts';
 
 export interface RecordedSweep {
   readonly name: string;
   readonly slots: number;
-  /** In the order of the sweep: number of the config, epochs, start, end, and the times of the reports. */
+  /**
+   * In the order of the sweep: number of the config, epochs, start, end, the times of the reports, and the parameters if
+   * they were recorded.
+   */
   readonly trials: readonly (readonly [
     config: number,
     epochs: number,
     startMs: number,
     endMs: number,
     reportsMs: readonly number[],
+    parameters?: Parameters,
   ])[];
 }
 
@@ -197,6 +202,36 @@ export const RECORDED_SWEEPS: readonly RecordedSweep[] = [
       [5, 3, 5426, 6096, [5620, 5876, 6072]],
       [5, 3, 5516, 6057, [5726, 5862, 6007]],
       [5, 3, 5833, 6422, [6077, 6203, 6403]],
+    ],
+  },
+  {
+    name: 'noop with parameters, in random order',
+    slots: 2,
+    trials: [
+      [0, 5, 0, 4119, [841, 1641, 2447, 3243, 4052], { size: 8, lr: 0.1, duration_ms: 800, epochs: 5 }],
+      [1, 5, 0, 1073, [258, 475, 658, 881, 1069], { size: 2, lr: 0.1, duration_ms: 200, epochs: 5 }],
+      [2, 5, 1107, 2163, [1344, 1547, 1747, 1951, 2151], { size: 4, lr: 0.2, duration_ms: 200, epochs: 5 }],
+      [3, 5, 2163, 3267, [2465, 2659, 2856, 3059, 3263], { size: 8, lr: 0.1, duration_ms: 200, epochs: 5 }],
+      [4, 5, 3281, 4332, [3502, 3718, 3910, 4243, 4332], { size: 4, lr: 0.3, duration_ms: 200, epochs: 5 }],
+      [5, 5, 4119, 5291, [4482, 4687, 4891, 5090, 5291], { size: 1, lr: 0.2, duration_ms: 200, epochs: 5 }],
+      [6, 5, 4361, 5419, [4582, 4784, 4984, 5185, 5419], { size: 8, lr: 0.3, duration_ms: 200, epochs: 5 }],
+      [7, 5, 5339, 9418, [6175, 6977, 7777, 8583, 9394], { size: 1, lr: 0.3, duration_ms: 800, epochs: 5 }],
+      [8, 5, 5460, 9655, [6287, 7095, 7898, 8727, 9622], { size: 4, lr: 0.2, duration_ms: 800, epochs: 5 }],
+      [9, 5, 9418, 10501, [9671, 9888, 10090, 10310, 10501], { size: 4, lr: 0.1, duration_ms: 200, epochs: 5 }],
+      [10, 5, 9655, 10786, [9918, 10111, 10461, 10582, 10776], { size: 8, lr: 0.2, duration_ms: 200, epochs: 5 }],
+      [11, 5, 10537, 14625, [11374, 12176, 12999, 13793, 14603], { size: 2, lr: 0.2, duration_ms: 800, epochs: 5 }],
+      [12, 5, 10786, 11932, [11022, 11232, 11430, 11668, 11932], { size: 2, lr: 0.3, duration_ms: 200, epochs: 5 }],
+      [13, 5, 11956, 13083, [12262, 12463, 12667, 12872, 13083], { size: 2, lr: 0.2, duration_ms: 200, epochs: 5 }],
+      [14, 5, 13108, 17216, [13982, 14807, 15613, 16402, 17216], { size: 4, lr: 0.1, duration_ms: 800, epochs: 5 }],
+      [15, 5, 14625, 15697, [14875, 15098, 15293, 15493, 15697], { size: 1, lr: 0.3, duration_ms: 200, epochs: 5 }],
+      [16, 5, 15722, 19796, [16583, 17371, 18173, 18989, 19782], { size: 8, lr: 0.3, duration_ms: 800, epochs: 5 }],
+      [17, 5, 17257, 21354, [18147, 18967, 19748, 20575, 21351], { size: 8, lr: 0.2, duration_ms: 800, epochs: 5 }],
+      [18, 5, 19796, 23878, [20618, 21415, 22219, 23023, 23836], { size: 1, lr: 0.1, duration_ms: 800, epochs: 5 }],
+      [19, 5, 21374, 25407, [22194, 23009, 23816, 24604, 25407], { size: 2, lr: 0.1, duration_ms: 800, epochs: 5 }],
+      [20, 5, 23878, 27935, [24719, 25519, 26328, 27131, 27935], { size: 1, lr: 0.2, duration_ms: 800, epochs: 5 }],
+      [21, 5, 25435, 29495, [26277, 27079, 27886, 28682, 29495], { size: 4, lr: 0.3, duration_ms: 800, epochs: 5 }],
+      [22, 5, 27960, 29055, [28178, 28376, 28582, 28782, 28984], { size: 1, lr: 0.1, duration_ms: 200, epochs: 5 }],
+      [23, 5, 29055, 33099, [29889, 30687, 31515, 32291, 33091], { size: 2, lr: 0.3, duration_ms: 800, epochs: 5 }],
     ],
   },
 ];

@@ -95,10 +95,10 @@ function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituatio
     slots,
     paused: false,
     now: now + 1,
-    trials: trials.map(([config, epochs, startMs, endMs, reportsMs], at): EtaTrial => {
+    trials: trials.map(([config, epochs, startMs, endMs, reportsMs, parameters], at): EtaTrial => {
       const state = endMs <= now ? 'ended' : startMs <= now ? 'running' : 'waiting';
       return {
-        ...{ id: `${at}`, configId: `${config}`, parameters: undefined, state, epochs },
+        ...{ id: `${at}`, configId: `${config}`, parameters, state, epochs },
         epoch: reportsMs.filter((ms) => ms <= now).length,
         startedAtMs: state === 'waiting' ? 0 : startMs + 1,
         endedAtMs: state === 'ended' ? endMs + 1 : 0,
