@@ -47,6 +47,7 @@ export const WARNING_KINDS: readonly WarningKindName[] = [
   'straggler',
   'warm_start',
   'sampler',
+  'no_checkpoint',
 ];
 
 /** Kinds of agent events. These events belong to no sweep. */

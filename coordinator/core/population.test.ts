@@ -221,7 +221,7 @@ test('run_cap limits the children, and the worst member then continues', () => {
   expect(sweep.counts).toMatchObject({ succeeded: 4, stopped: 1 });
 });
 
-test('if no parent has a checkpoint, all members continue', () => {
+test('if no parent has a checkpoint, all members continue, and a warning is shown until a parent has a checkpoint', () => {
   for (const trial of live()) {
     open(trial);
     for (let epoch = 1; epoch <= 3; epoch++) send(trial, { epoch, loss: epoch });
@@ -230,6 +230,21 @@ test('if no parent has a checkpoint, all members continue', () => {
   pass();
   expect(inherited()).toEqual([]);
   expect(sweep.counts).toMatchObject({ held: 0, offered: 4 });
+  expect(sweep.warnings.shown.get('no_checkpoint')?.message).toBe(
+    'none of the best members had a checkpoint at the comparison of epoch 2, so no member was replaced',
+  );
+  for (const [at, trial] of live().entries()) train(trial, at);
+  pass();
+  expect(inherited()).toHaveLength(1);
+  expect(sweep.warnings.shown.has('no_checkpoint')).toBe(false);
+});
+
+test('a population that has reached run_cap shows no warning about checkpoints', () => {
+  start({ maxTrials: 4 });
+  for (const [at, trial] of live().entries()) train(trial, at);
+  pass();
+  expect(inherited()).toEqual([]);
+  expect(sweep.warnings.shown.size).toBe(0);
 });
 
 test('the children do not depend on the order in which the members reach the comparison', () => {

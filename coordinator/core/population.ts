@@ -17,7 +17,7 @@ import type { Change } from './step.ts';
 import type { Population } from './sweep-observations.ts';
 import { isFinal, newTrial, type Trial } from './trial-model.ts';
 import { addTrial, createdTrials, moveTrial } from './trials.ts';
-import { onHeldTrialStopped } from './warnings.ts';
+import { onComparison, onHeldTrialStopped } from './warnings.ts';
 
 /**
  * The attempt number of a checkpoint that a child inherits from its parent. The child's own attempts are numbered from
@@ -63,7 +63,13 @@ export function compareMembers(sweep: Sweep, now: number): Change[] {
     if (trial.state !== 'held') continue;
     changes.push(...advance(sweep, trial, trial.rung, { detail: place(trial), verb: 'continues' }));
   }
-  return changes;
+  const hasProblem = parents.length === 0 && selection.replaced.length + vacant.size > 0;
+  return [...changes, ...onComparison(sweep, hasProblem ? noParentText(population) : undefined, now)];
+}
+
+function noParentText({ compared }: Population): string {
+  const at = `at the comparison of epoch ${formatStep(compared)}`;
+  return `none of the best members had a checkpoint ${at}, so no member was replaced`;
 }
 
 function byScore(a: Trial, b: Trial): number {

@@ -241,6 +241,14 @@ export function onSamplerProblem(core: Core, { sweepId, problem, failures }: Sam
   return stepOf(show(sweep, 'sampler', failures === 0 ? undefined : { message: problem, count: failures }, now));
 }
 
+/**
+ * Shows or removes the warning that no child of a population could be created, because no parent has a checkpoint.
+ * @param problem undefined if the members could be replaced
+ */
+export function onComparison(sweep: Sweep, problem: string | undefined, now: number): Change[] {
+  return show(sweep, 'no_checkpoint', problem === undefined ? undefined : { message: problem, count: 1 }, now);
+}
+
 function newestOf(
   texts: ReadonlyMap<string, string>,
   othersText: (others: number) => string,

@@ -15,17 +15,20 @@ export function scenarioOf(seed: number): Scenario {
 function withPopulations(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x9b7);
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
-  const sweeps = scenario.sweeps.slice(0, 2).map(({ at }) => ({
-    at,
-    text: [
+  const textOf = () => {
+    const [population, interval, sweepSeed] = [whole(4, 9), whole(1, 2), whole(0, 9)];
+    // A shorter trial would never be compared.
+    const epochs = Math.max(whole(3, 7), interval + 2);
+    return [
       'name: simulated\nmethod: pbt\ntrainer: command\ncommand: [program]\nmetric: {name: test_loss, goal: minimize}\n',
-      `population: ${whole(4, 9)}\npbt: {interval: ${whole(1, 2)}, explore: [x]}\nseed: ${whole(0, 9)}\n`,
+      `population: ${population}\npbt: {interval: ${interval}, explore: [x]}\nseed: ${sweepSeed}\n`,
       'parameters:\n  x: {min: 0.5, max: 9.5}\n',
-      `  epochs: {value: ${whole(3, 7)}}\n  duration_ms: {value: ${whole(50, 1_500)}}\n`,
+      `  epochs: {value: ${epochs}}\n  duration_ms: {value: ${whole(50, 1_500)}}\n`,
       `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
       'timeout: 60s\n',
-    ].join(''),
-  }));
+    ].join('');
+  };
+  const sweeps = scenario.sweeps.slice(0, 2).map(({ at }) => ({ at, text: textOf() }));
   const orders = scenario.orders.filter(({ sweep }) => sweep < sweeps.length);
   const retries = scenario.retries.filter(({ sweep }) => sweep < sweeps.length);
   const trialKills = scenario.trialKills.filter(({ sweep }) => sweep < sweeps.length);

@@ -29,6 +29,8 @@ export const WarningKind = {
   WARM_START: "WARNING_KIND_WARM_START",
   /** SAMPLER - The process of an optuna search fails. The coordinator restarts it. */
   SAMPLER: "WARNING_KIND_SAMPLER",
+  /** NO_CHECKPOINT - A population was compared, and none of the members that can be parents had a checkpoint. */
+  NO_CHECKPOINT: "WARNING_KIND_NO_CHECKPOINT",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -44,6 +46,7 @@ export namespace WarningKind {
   export type STRAGGLER = typeof WarningKind.STRAGGLER;
   export type WARM_START = typeof WarningKind.WARM_START;
   export type SAMPLER = typeof WarningKind.SAMPLER;
+  export type NO_CHECKPOINT = typeof WarningKind.NO_CHECKPOINT;
   export type UNRECOGNIZED = typeof WarningKind.UNRECOGNIZED;
 }
 
@@ -76,6 +79,9 @@ export function warningKindFromJSON(object: any): WarningKind {
     case 8:
     case "WARNING_KIND_SAMPLER":
       return WarningKind.SAMPLER;
+    case 9:
+    case "WARNING_KIND_NO_CHECKPOINT":
+      return WarningKind.NO_CHECKPOINT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -103,6 +109,8 @@ export function warningKindToNumber(object: WarningKind): number {
       return 7;
     case WarningKind.SAMPLER:
       return 8;
+    case WarningKind.NO_CHECKPOINT:
+      return 9;
     case WarningKind.UNRECOGNIZED:
     default:
       return -1;
