@@ -250,7 +250,7 @@ test('stopped trials are listed with their epochs and reasons', () => {
   const data = reportData(GRID, ({ parameters, seed }) => {
     const result = falling(Number(parameters.width), seed);
     return parameters.width === 16 && seed === 1
-      ? { ...result, state: 'stopped', stopReason: 'asha: 2 is number 2 of 2 at rung 1; the best 1 continues' }
+      ? { ...result, state: 'stopped', stopReason: 'asha: 2 ranks 2 of 2 at rung 1; the top 1 continues' }
       : result;
   });
   const section = sectionOf(documentOf(data, NOW), 'early-stopping');
@@ -263,7 +263,7 @@ test('stopped trials are listed with their epochs and reasons', () => {
   expect(table && rowsOf(table)[0]).toEqual({
     trial: stopped?.id.slice(0, 8),
     epoch: `${stopped?.epoch}`,
-    reason: 'asha: 2 is number 2 of 2 at rung 1; the best 1 continues',
+    reason: 'asha: 2 ranks 2 of 2 at rung 1; the top 1 continues',
     setting: 'width=16 noise=0',
     seed: '1',
   });

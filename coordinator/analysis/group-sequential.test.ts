@@ -26,6 +26,6 @@ test('the level of the last look is below the whole error rate, but above the pa
   );
   const last = levels.at(-1) ?? Number.NaN;
   expect(last).toBeLessThan(0.05);
-  // Later looks are correlated with earlier looks, so the level of a later look is higher than the error that it adds.
+  // Later looks are correlated with earlier looks, so the level of a later look exceeds the error rate that it spends.
   expect(last).toBeGreaterThan(0.05 * (1 - 0.8 ** 2));
 });

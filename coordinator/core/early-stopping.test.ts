@@ -16,7 +16,7 @@ import { onKill, onKillTrial, onPause, onResume, onStop } from './sweeps.ts';
 const NOW = 1_000;
 const ASHA: EarlyTerminate = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 };
 const PATIENCE: EarlyTerminate = { type: 'patience', patience: 3, minDelta: 0, minIter: 1 };
-const REASON = '0.9 is number 2 of 2 at rung 1; the best 1 continues';
+const REASON = '0.9 ranks 2 of 2 at rung 1; the top 1 continues';
 
 let core: Core;
 let seqs: Map<string, number>;
@@ -65,7 +65,7 @@ test('a report that the rule rejects ends its attempt and its trial in the same 
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([
     { kind: 'report' },
-    { kind: 'rung', rung: 1, step: 1, value: 0.5, detail: '0.5 is number 1 of 1 at rung 1; the best 1 continues' },
+    { kind: 'rung', rung: 1, step: 1, value: 0.5, detail: '0.5 ranks 1 of 1 at rung 1; the top 1 continues' },
   ]);
   const { step, answer } = report(second, 1, 0.9);
   expect(answer).toEqual({ result: 'accepted' });
@@ -189,7 +189,7 @@ test('a trial is held when the checkpoint of its rung is stored, and its slot be
   const key = open(sweep, 't0');
   expect(report(key, 1, 0.5).step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 1, detail: '' }]);
   const { step } = send(key, checkpoint(1));
-  const reason = '0.5 is number 1 of 1 at rung 1; none are promoted';
+  const reason = '0.5 ranks 1 of 1 at rung 1; none are promoted';
   expect(step.changes).toMatchObject([
     { kind: 'artifact' },
     { kind: 'ended', end: { outcome: 'held', rule: 'asha', reason }, early: false, free: false },
@@ -257,7 +257,7 @@ test('when no trial of a sweep is left to run, its held trials are stopped with 
     {
       trialId: 't0',
       state: 'stopped',
-      detail: 'asha: 0.5 is number 2 of 2 at rung 1; the best 1 was promoted',
+      detail: 'asha: 0.5 ranks 2 of 2 at rung 1; the top 1 was promoted',
     },
     { kind: 'sweep', state: 'finished' },
   ]);

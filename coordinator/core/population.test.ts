@@ -129,7 +129,7 @@ test('members wait at the checkpoint of the interval, and are compared when all 
   expect(changes.filter((change) => change.kind === 'trial' && change.state === 'stopped')).toMatchObject([
     {
       trialId: members[3]?.id,
-      detail: expect.stringMatching(/^pbt: 3 is number 4 of 4 at epoch 2; replaced by \w{8}, a child of \w{8}$/),
+      detail: expect.stringMatching(/^pbt: 3 ranks 4 of 4 at epoch 2; replaced by \w{8}, a child of \w{8}$/),
     },
   ]);
   expect(live().map(({ state }) => state)).not.toContain('held');

@@ -78,7 +78,7 @@ function byScore(a: Trial, b: Trial): number {
 
 function placeText({ policy }: Sweep, ranked: readonly Trial[], trial: Trial): string {
   const value = scoreText(trial.rungScore, policy.ranking.goal);
-  return `${value} is number ${ranked.indexOf(trial) + 1} of ${ranked.length} at epoch ${formatStep(trial.rung)}`;
+  return `${value} ranks ${ranked.indexOf(trial) + 1} of ${ranked.length} at epoch ${formatStep(trial.rung)}`;
 }
 
 interface Child {

@@ -123,9 +123,9 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
   if (rung === undefined) return `${value} at rung ${formatStep(trial.rung)}`;
   const total = rung.scores.length;
   const count = promotedAt(total, eta);
-  const best = count === 0 ? 'none' : `the best ${count}`;
+  const best = count === 0 ? 'none' : `the top ${count}`;
   const promoted = count === 1 ? `${verb === 'are' ? 'is' : 'was'} promoted` : `${verb} promoted`;
-  return `${value} is number ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
+  return `${value} ranks ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
 }
 
 /** Decides, after a checkpoint is stored, whether its trial is held. The checkpoint must include the rung. */

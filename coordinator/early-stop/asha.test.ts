@@ -17,9 +17,9 @@ test('the reason of ASHA states the rank of the trial and the number of trials t
   for (const [at, value] of [1, 2, 3, 4, 5].entries()) race.report(`t${at}`, 1, value);
   expect(race.report('t5', 1, 2.5)).toEqual({
     kind: 'stop',
-    reason: '2.5 is number 3 of 6 at rung 1; the best 2 continue',
+    reason: '2.5 ranks 3 of 6 at rung 1; the top 2 continue',
   });
-  expect(race.report('t6', 1, 1.5).reason).toBe('1.5 is number 2 of 7 at rung 1; the best 2 continue');
+  expect(race.report('t6', 1, 1.5).reason).toBe('1.5 ranks 2 of 7 at rung 1; the top 2 continue');
 });
 
 test('the rungs of ASHA are at min_iter times powers of eta, and trials are compared only at rungs', () => {
@@ -42,8 +42,8 @@ test('ASHA has no rung at max_iter or above', () => {
 
 test('in ASHA, a trial that reports every fifth step enters the highest rung that it passed', () => {
   const race = new Race(ASHA);
-  expect(race.report('a', 5, 1).reason).toBe('1 is number 1 of 1 at rung 3; the best 1 continues');
-  expect(race.report('a', 10, 1).reason).toBe('1 is number 1 of 1 at rung 9; the best 1 continues');
+  expect(race.report('a', 5, 1).reason).toBe('1 ranks 1 of 1 at rung 3; the top 1 continues');
+  expect(race.report('a', 10, 1).reason).toBe('1 ranks 1 of 1 at rung 9; the top 1 continues');
 });
 
 test('ASHA prefers higher values if the metric is maximized', () => {
@@ -51,7 +51,7 @@ test('ASHA prefers higher values if the metric is maximized', () => {
   expect(race.report('a', 1, 0.8).kind).toBe('continue');
   expect(race.report('b', 1, 0.7)).toMatchObject({
     kind: 'stop',
-    reason: '0.7 is number 2 of 2 at rung 1; the best 1 continues',
+    reason: '0.7 ranks 2 of 2 at rung 1; the top 1 continues',
   });
   expect(race.report('c', 1, 0.9).kind).toBe('continue');
 });

@@ -32,10 +32,10 @@ export function ashaRule({ minIter, maxIter, eta, variant }: AshaSettings, { at,
       const scores = scoresOf(entered.rung);
       const place = bisectLeft(scores, entered.score) + 1;
       const kept = keptAt(scores.length, eta);
-      const compared = `${scoreText(entered.score, goal)} is number ${place} of ${scores.length} at rung ${formatStep(entered.rung)}`;
+      const compared = `${scoreText(entered.score, goal)} ranks ${place} of ${scores.length} at rung ${formatStep(entered.rung)}`;
       return {
         kind: place <= kept ? 'continue' : 'stop',
-        reason: `${compared}; the best ${kept} ${kept === 1 ? 'continues' : 'continue'}`,
+        reason: `${compared}; the top ${kept} ${kept === 1 ? 'continues' : 'continue'}`,
       };
     },
   };

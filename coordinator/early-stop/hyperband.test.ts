@@ -15,7 +15,7 @@ test('in the example of the sweeps package of Weights & Biases, hyperband stops 
   expect(race.run('b', [10, 10])).toEqual({
     kind: 'stop',
     step: 2,
-    reason: 'best value 10 is worse than 8, the bound of 5 trials at bracket 2',
+    reason: 'best value 10 is worse than 8, the limit among 5 trials at bracket 2',
   });
   expect(race.report('c', 3, 8).kind).toBe('continue');
   expect(race.report('d', 3, 7).kind).toBe('continue');
@@ -35,7 +35,7 @@ test('hyperband compares a value between two brackets with the current values at
   race.run('c', [4, 4]);
   expect(race.report('a', 3, 9)).toMatchObject({
     kind: 'stop',
-    reason: 'best value 9 is worse than 5, the bound of 3 trials at bracket 2',
+    reason: 'best value 9 is worse than 5, the limit among 3 trials at bracket 2',
   });
   expect(race.report('d', 1, 100).kind).toBe('continue');
 });
@@ -49,9 +49,9 @@ test('hyperband keeps a trial that improves later, unless the rule is strict', (
   };
   expect(at(false)).toEqual({
     kind: 'continue',
-    reason: 'best value 1 is not worse than 2, the bound of 5 trials at bracket 1',
+    reason: 'best value 1 is not worse than 2, the limit among 5 trials at bracket 1',
   });
-  expect(at(true)).toEqual({ kind: 'stop', reason: '3 is worse than 2, the bound of 5 trials at bracket 1' });
+  expect(at(true)).toEqual({ kind: 'stop', reason: '3 is worse than 2, the limit among 5 trials at bracket 1' });
 });
 
 test('the brackets of hyperband end below max_iter', () => {

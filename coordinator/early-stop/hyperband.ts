@@ -38,7 +38,7 @@ export function hyperbandRule(settings: HyperbandSettings, { goal }: RankingRule
       const bound = hyperbandBound(scores, eta);
       if (bound === undefined) return CONTINUE;
       const own = `${strict ? '' : 'best value '}${scoreText(score, goal)}`;
-      const compared = `than ${scoreText(bound, goal)}, the bound of ${countText(scores.length, 'trial')} at bracket ${rung}`;
+      const compared = `than ${scoreText(bound, goal)}, the limit among ${countText(scores.length, 'trial')} at bracket ${rung}`;
       return score > bound
         ? { kind: 'stop', reason: `${own} is worse ${compared}` }
         : { kind: 'continue', reason: `${own} is not worse ${compared}` };

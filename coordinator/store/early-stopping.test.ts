@@ -117,15 +117,15 @@ test('a coordinator that restarts after every step has the same rungs and curves
   send(second, report(2, 0.65));
   expect(sweep().trials.has('t1')).toBe(false);
   expect(sweep().counts).toMatchObject({ running: 1, stopped: 1 });
-  const reason = 'asha: 0.65 is number 2 of 2 at rung 2; the best 1 continues';
+  const reason = 'asha: 0.65 ranks 2 of 2 at rung 2; the top 1 continues';
   expect(await queries.trials.get('1', 't1')).toMatchObject({ stopReason: reason, metrics: { loss: 0.65 }, epoch: 2 });
   expect((await queries.trials.get('1', 't0')).stopReason).toBe('');
   const events = written.events.filter(({ kind }) => kind === 'rung' || kind === 'stopped');
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
-    ['t0', 'rung', '0.5 is number 1 of 1 at rung 1; the best 1 continues'],
-    ['t1', 'rung', '0.6 is number 1 of 2 at rung 1; the best 1 continues'],
-    ['t0', 'rung', '0.7 is number 1 of 1 at rung 2; the best 1 continues'],
-    ['t0', 'rung', '0.3 is number 1 of 1 at rung 4; the best 1 continues'],
+    ['t0', 'rung', '0.5 ranks 1 of 1 at rung 1; the top 1 continues'],
+    ['t1', 'rung', '0.6 ranks 1 of 2 at rung 1; the top 1 continues'],
+    ['t0', 'rung', '0.7 ranks 1 of 1 at rung 2; the top 1 continues'],
+    ['t0', 'rung', '0.3 ranks 1 of 1 at rung 4; the top 1 continues'],
     ['t1', 'stopped', reason],
   ]);
 });
@@ -146,7 +146,7 @@ test('a coordinator that restarts after every step holds and promotes the same t
   send(first, report(1, 0.5));
   send(first, checkpoint(1));
   expect(sweep().counts).toMatchObject({ held: 1, running: 0 });
-  const held = 'asha: 0.5 is number 1 of 1 at rung 1; none are promoted';
+  const held = 'asha: 0.5 ranks 1 of 1 at rung 1; none are promoted';
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     state: 'TRIAL_STATE_HELD',
     stopReason: held,
@@ -171,7 +171,7 @@ test('a coordinator that restarts after every step holds and promotes the same t
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
     ['t0', 'held', held],
     ['t0', 'promoted', '0.5 is among the best 1 of 2 at rung 1'],
-    ['t1', 'held', 'asha: 0.4 is number 2 of 2 at rung 1; the best 1 is promoted'],
+    ['t1', 'held', 'asha: 0.4 ranks 2 of 2 at rung 1; the top 1 is promoted'],
   ]);
 });
 

@@ -162,8 +162,8 @@ const unsupported: [string, string][] = [
 const search: [string, string][] = [
   [
     '  lambda_l1: {distribution: log_uniform_values, min: 0.1, max: 1}',
-    '4:29: lambda_l1: method grid cannot list the values of log_uniform_values; list the values, give min, max and step, use ' +
-      'int_uniform or q_uniform, or write method: random',
+    '4:29: lambda_l1: method grid cannot enumerate log_uniform_values; list the values; or give min, max and step; ' +
+      'or use int_uniform or q_uniform; or write method: random',
   ],
   [
     '  lambda_l1: {distribution: log_unifrom_values, min: 0.1, max: 1}',

@@ -132,7 +132,7 @@ interface Place {
 }
 
 const GRID_ALTERNATIVES =
-  'list the values, give min, max and step, use int_uniform or q_uniform, or write method: random';
+  'list the values; or give min, max and step; or use int_uniform or q_uniform; or write method: random';
 
 function axisOf(name: string, entry: ParameterEntry, place: Place, context: Context): Axis | undefined {
   const { path, located } = place;
@@ -144,7 +144,7 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
     if (!isListed && distribution !== 'int_uniform' && distribution !== 'q_uniform') {
       findings.atValue(
         [...path, 'distribution'],
-        `${name}: method grid cannot list the values of ${distribution}; ${GRID_ALTERNATIVES}`,
+        `${name}: method grid cannot enumerate ${distribution}; ${GRID_ALTERNATIVES}`,
       );
       return undefined;
     }

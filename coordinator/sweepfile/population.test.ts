@@ -147,7 +147,7 @@ test.each([
 test.each([
   ['population: 8', 'population: 1', ['population: expected a whole number from 2 to 1000, got 1']],
   ['interval: 2', 'interval: 0', ['interval: expected a whole number from 1 to 1000000000, got 0']],
-])('%s replaced by %s has one problem: the key is not missing', (from, to, problems) => {
+])('%s replaced by %s has only one problem; the key is not also reported as missing', (from, to, problems) => {
   expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
 });
 

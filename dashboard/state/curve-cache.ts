@@ -7,7 +7,7 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. Epochs ascend. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** The maximum number of cached curves. This is more than two screens of a large terminal can show. */
+/** The maximum number of cached curves. Two screens of a large terminal show fewer curves than this. */
 const MAX_CURVES = 400;
 
 /**

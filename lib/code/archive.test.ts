@@ -143,7 +143,7 @@ describe('damaged and hostile archives', () => {
     'a path that leaves the folder through a subfolder': [{ path: 'a/../../outside', content: 'x' }],
     'an absolute path': [{ path: '/tmp/trawl-outside', content: 'x' }],
     'a path that is not plain': [{ path: './a', content: 'x' }],
-    'a link above the folder': [{ path: 'out', type: 'SymbolicLink', linkpath: '../outside' }],
+    'a link to a path above the folder': [{ path: 'out', type: 'SymbolicLink', linkpath: '../outside' }],
     'an absolute link': [{ path: 'out', type: 'SymbolicLink', linkpath: '/etc/passwd' }],
     'a file written through a link': [
       { path: 'out', type: 'SymbolicLink', linkpath: '.' },

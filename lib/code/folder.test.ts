@@ -114,7 +114,7 @@ describe('the files of a code folder', () => {
     expect(await paths(code)).toEqual(['train.py']);
   });
 
-  test('the history, caches, installed packages, and the data folder of a coordinator are always omitted', async () => {
+  test("the Git history, caches, installed packages and a coordinator's data folder are always omitted", async () => {
     const code = write({
       'train.py': '',
       '.git/HEAD': '',

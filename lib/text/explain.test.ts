@@ -99,9 +99,9 @@ test.each<[Partial<Trial>, Attempt | undefined, string]>([
   [{ state: 'TRIAL_STATE_RUNNING', epoch: 3 }, attempt(), 'running: attempt 2 on agent a, slot 1; 3 epochs reported'],
   [{ state: 'TRIAL_STATE_SUCCEEDED' }, attempt(), 'succeeded: attempt 2 on agent a, slot 1'],
   [
-    { state: 'TRIAL_STATE_STOPPED', stopReason: 'asha: 0.9 is number 2 of 2 at rung 1; the best 1 continues' },
+    { state: 'TRIAL_STATE_STOPPED', stopReason: 'asha: 0.9 ranks 2 of 2 at rung 1; the top 1 continues' },
     attempt(),
-    'stopped early by asha: 0.9 is number 2 of 2 at rung 1; the best 1 continues; attempt 2 on agent a, slot 1',
+    'stopped early by asha: 0.9 ranks 2 of 2 at rung 1; the top 1 continues; attempt 2 on agent a, slot 1',
   ],
   [
     { state: 'TRIAL_STATE_FAILED', failure: { class: 'FAILURE_CLASS_OOM', message: 'no memory' } },

@@ -96,7 +96,7 @@ describe.runIf(hasTool('python3'))('a W&B sweep file runs unchanged', () => {
     for (const trial of trials) {
       if (trial.state === 'stopped') {
         expect(trial.stop_reason).toMatch(
-          /^hyperband: best value [\d.]+ is worse than [\d.]+, the bound of \d+ trials at bracket [248]$/,
+          /^hyperband: best value [\d.]+ is worse than [\d.]+, the limit among \d+ trials at bracket [248]$/,
         );
       } else expect([trial.state, trial.epoch]).toEqual(['succeeded', 9]);
     }

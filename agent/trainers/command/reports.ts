@@ -224,7 +224,7 @@ export class Reports {
           const names = reading.ignored.slice(0, 20).map((name) => JSON.stringify(name));
           this.note(
             'values',
-            `ignored values that are not numbers, have no valid name or exceed the limits on metrics, here and in later reports: ${names.join(', ')}`,
+            `some values are ignored, here and in later reports, because they are not numbers, have no valid name or exceed the limits on metrics: ${names.join(', ')}`,
           );
         }
         if (this.#count % REPORTS_PER_BATCH === 0) await sleep(BATCH_PAUSE_MS);

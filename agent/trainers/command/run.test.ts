@@ -96,7 +96,7 @@ test('metric lines on stdout are reports, and other lines are log text', async (
   expect(log).toContain('hello --lr=0.1 --name=a b\n');
   expect(log).toContain('warning\n');
   expect(log).toContain(
-    '[trawl] ignored values that are not numbers, have no valid name or exceed the limits on metrics, here and in later reports: "note"',
+    '[trawl] some values are ignored, here and in later reports, because they are not numbers, have no valid name or exceed the limits on metrics: "note"',
   );
   expect(log).not.toContain('"loss"');
 });

@@ -977,7 +977,7 @@ export interface Trial {
   /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
   rank: number;
   /**
-   * The rule that stopped or holds the trial, and its reason, such as "asha: 2.5 is number 3 of 6 at rung 1; ...";
+   * The rule that stopped or holds the trial, and its reason, such as "asha: 2.5 ranks 3 of 6 at rung 1; ...";
    * empty in other states.
    */
   stopReason: string;
