@@ -70,6 +70,8 @@ async function coordinator(text: string) {
       await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: x } });
       await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
     },
+    /** The numbers of ended trials in memory whose points were dropped. */
+    dropped: () => runtime.core.sweeps.get(sweepId)?.dropped,
     trials: () =>
       db
         .prepare(
@@ -166,6 +168,29 @@ test('a running trial whose point was dropped finishes, and is not retried after
   expect((await control.retry(none, '')).trials).toBe(0);
   const named = { ...none, cancelled: false, trials: [second.trialId], requestId: 'p' };
   await expect(control.retry(named, '')).rejects.toThrow(/is not in the current version of the sweep file/);
+});
+
+test('failed trials of dropped points do not count against max_failed, also after a restart', async () => {
+  const file = FILE.replace('retry: {crash: 3, backoff: 0s}', 'retry: {crash: 0}\nmax_failed: 1');
+  const edited = file.replace('[1, 2, 3, 4]', '[3, 4, 5, 6]');
+  const failure = { class: 'crash', message: 'exit code 1' };
+  const world = await coordinator(file);
+  const fail = async (x: number) => {
+    await world.record(await world.start(x), { kind: 'ended', end: { outcome: 'failed', failure } });
+  };
+  await fail(1);
+  const running = await world.start(2);
+  await world.apply(edited);
+  await world.record(running, { kind: 'ended', end: { outcome: 'succeeded' } });
+  expect(world.dropped()).toEqual({ succeeded: 1, stopped: 0, failed: 1, cancelled: 0 });
+  await fail(3);
+  expect((await world.sweep()).state).toBe('SWEEP_STATE_RUNNING');
+  await world.restart();
+  expect(world.dropped()).toEqual({ succeeded: 1, stopped: 0, failed: 1, cancelled: 0 });
+  await fail(4);
+  expect(await world.sweep()).toMatchObject({ state: 'SWEEP_STATE_PAUSED', reason: '2 trials failed (max_failed: 1)' });
+  await world.apply(file.replace('[1, 2, 3, 4]', '[1, 2, 3, 4, 7]'));
+  expect(world.dropped()).toEqual({ succeeded: 0, stopped: 0, failed: 0, cancelled: 2 });
 });
 
 test('a point that returns in a later version keeps its result, or runs if it has no result', async () => {

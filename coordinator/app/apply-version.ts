@@ -15,7 +15,7 @@ import { initialState } from '../grid/trials.ts';
 import type { SourceState } from '../search/trial-source.ts';
 import { loadSweep } from '../store/load.ts';
 import { loadCurve, loadResumableCurve, loadScores } from '../store/load-early-stopping.ts';
-import { loadTrials } from '../store/load-trials.ts';
+import { endedTrials, loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
 import { parseSourceState } from '../store/rows.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
@@ -219,6 +219,7 @@ export async function applyVersion(
       planned: plan.trials + outside,
       search: await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
       dropped,
+      droppedEnds: endedTrials(db, sweepId, dropped),
       restored,
       resumed,
     },

@@ -8,7 +8,7 @@ import { releaseGates, stopHeldTrials } from './promotions.ts';
 import { insertInOrder, retryTrial } from './retry-trials.ts';
 import { resetLevel } from './share.ts';
 import { type Change, type NewVersion, type Step, stepOf } from './step.ts';
-import type { Trial } from './trial-model.ts';
+import { FINAL_STATES, type FinalState, isFinal, type Trial } from './trial-model.ts';
 import {
   closeIfDone,
   DROPPED_DETAIL,
@@ -33,6 +33,8 @@ export interface ApplyRequest {
   };
   /** The ids of trials whose points the new version lacks. */
   readonly dropped: readonly string[];
+  /** The number of trials among `dropped` that have ended in each state. Default: none. */
+  readonly droppedEnds?: Readonly<Partial<Record<FinalState, number>>>;
   /** The ids of dropped trials whose points the new version has again. */
   readonly restored: readonly string[];
   /** The ids of trials that were cancelled when the sweep ended, and whose points the new version keeps. */
@@ -45,7 +47,7 @@ export interface ApplyRequest {
  * sweep that has trials to run returns to the core. The caller must check that the sweep can change.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
-  const { sweep, version, planned, search, dropped, restored, resumed } = request;
+  const { sweep, version, planned, search, dropped, droppedEnds = {}, restored, resumed } = request;
   const ended = isEnded(sweep.state);
   const { state, done } = search;
   const changes: Change[] = [{ kind: 'applied', sweepId: sweep.id, version, planned, state, done, dropped, restored }];
@@ -53,6 +55,7 @@ export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   sweep.planned = planned;
   sweep.search = done ? undefined : { source: search.source, state };
   changes.push(...changePolicy(sweep, version, ended, now));
+  for (const state of FINAL_STATES) sweep.dropped[state] += droppedEnds[state] ?? 0;
   for (const trial of trialsOf(sweep, dropped)) changes.push(...drop(sweep, trial));
   const requestId = `${sweep.id}/${version.number}`;
   const again = trialsOf(sweep, [...restored, ...resumed]);
@@ -100,6 +103,7 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
 
 /** A restored trial is pending again, as after a retry. */
 function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
+  if (trial.dropped && isFinal(trial.state)) sweep.dropped[trial.state] -= 1;
   trial.dropped = false;
   return trial.state === 'cancelled' ? [retryTrial(sweep, trial, requestId)] : [];
 }

@@ -256,7 +256,8 @@ function pauseAtMaxFailed(sweep: Sweep): Change[] {
   const limit = sweep.policy.maxFailed;
   if (limit === undefined || sweep.state !== 'running') return [];
   const allowed = limit.kind === 'count' ? limit.count : limit.ratio * expectedTrials(sweep);
-  if (sweep.counts.failed <= allowed) return [];
+  const failed = sweep.counts.failed - sweep.dropped.failed;
+  if (failed <= allowed) return [];
   const limitText = limit.kind === 'count' ? `${limit.count}` : `${Math.round(limit.ratio * 1000) / 10}%`;
-  return pause(sweep, `${sweep.counts.failed} trials failed (max_failed: ${limitText})`);
+  return pause(sweep, `${failed} trials failed (max_failed: ${limitText})`);
 }

@@ -44,7 +44,7 @@ import type {
   EarlyStopping,
   SweepWarnings,
 } from './sweep-observations.ts';
-import type { Trial, TrialState } from './trial-model.ts';
+import type { FinalState, Trial, TrialState } from './trial-model.ts';
 
 export type SweepState = Exclude<SweepStateName, 'interrupted'>;
 
@@ -68,6 +68,11 @@ export interface Sweep {
   readonly trials: Map<string, Trial>;
   /** The number of trials in each state, including trials that have ended. */
   readonly counts: Record<TrialState, number>;
+  /**
+   * The part of `counts` whose points the current version of the sweep lacks. Only trials that have ended count, because
+   * the other trials still use slots.
+   */
+  readonly dropped: Record<FinalState, number>;
   /** The trials in state `offered`. */
   readonly offers: Set<Trial>;
   /** The trials with a speculative offer, or with a speculative attempt beside the first attempt. */

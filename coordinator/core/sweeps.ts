@@ -31,6 +31,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
     planned: 0,
     trials: new Map(),
     counts: { pending: 0, offered: 0, running: 0, held: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
+    dropped: { succeeded: 0, stopped: 0, failed: 0, cancelled: 0 },
     offers: new Set(),
     speculations: new Set(),
     ready: new TinyQueue<Trial>([], byIndex),

@@ -78,6 +78,10 @@ interface SpeculativeOffer {
 /** The states of a trial in the store. The state `interrupted` exists only in the views for users. */
 export type TrialState = Exclude<TrialStateName, 'interrupted'>;
 
+/** The states of a trial that has ended. */
+export const FINAL_STATES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const satisfies TrialState[];
+export type FinalState = (typeof FINAL_STATES)[number];
+
 /** Returns a trial that has not started. */
 export function newTrial(
   { trainer, earlyTerminate }: Pick<SweepPolicy, 'trainer' | 'earlyTerminate'>,
@@ -114,6 +118,6 @@ export function newTrial(
 }
 
 /** Whether a trial in this state has ended. An ended trial changes its state only if a user retries the trial. */
-export function isFinal(state: TrialState): boolean {
-  return state === 'succeeded' || state === 'stopped' || state === 'failed' || state === 'cancelled';
+export function isFinal(state: TrialState): state is FinalState {
+  return FINAL_STATES.some((one) => one === state);
 }

@@ -7,7 +7,7 @@ import { addToConfig, moveInConfig } from './identical-replicates.ts';
 import { isEnded, type Sweep } from './model.ts';
 import { avoidKey } from './placement.ts';
 import type { Change } from './step.ts';
-import type { Trial, TrialState } from './trial-model.ts';
+import { isFinal, type Trial, type TrialState } from './trial-model.ts';
 
 interface Reason {
   readonly detail?: string;
@@ -32,6 +32,7 @@ export function moveTrial(
 export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
+  if (trial.dropped && isFinal(state)) sweep.dropped[state] += 1;
   moveInConfig(sweep, trial, state);
   trial.state = state;
   if (state === 'offered') sweep.offers.add(trial);
@@ -132,11 +133,17 @@ export function isUnfinished({ counts, search, earlyStopping }: Sweep): boolean 
 }
 
 /**
- * Returns the total number of trials of the sweep. If the search has no limit, returns the number of trials created so
- * far.
+ * Returns the total number of trials of the sweep, without ended trials whose points were dropped. If the search has no
+ * limit, returns the number of trials created so far.
  */
 export function expectedTrials(sweep: Sweep): number {
-  return Number.isFinite(sweep.planned) ? sweep.planned : createdTrials(sweep);
+  const total = Number.isFinite(sweep.planned) ? sweep.planned : createdTrials(sweep);
+  return total - droppedTrials(sweep);
+}
+
+/** Returns the number of trials that have ended and whose points the current version lacks. */
+export function droppedTrials({ dropped }: Sweep): number {
+  return Object.values(dropped).reduce((sum, count) => sum + count, 0);
 }
 
 /** Returns the number of trials that were created, including those that have ended. */

@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type BusyOptions, busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
-import { newFolder } from '../../test/support/coordinator/serve.ts';
-import { now } from '../app/runtime.ts';
+import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { newFolder, serve } from '../../test/support/coordinator/serve.ts';
+import { now, Runtime } from '../app/runtime.ts';
 import { sweepControl } from '../app/sweep-control.ts';
+import { onHello } from '../core/agents.ts';
 import { onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
 import { openOffers, schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import { findStragglers } from '../core/stragglers.ts';
-import { onKill, onPause } from '../core/sweeps.ts';
+import { onKill, onKillTrial, onPause } from '../core/sweeps.ts';
 import { loadCore } from '../store/load.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
+import { startCollecting } from './collect.ts';
+import { coordinatorMetrics } from './families.ts';
 import { MAX_BEST_METRICS } from './sweep-series.ts';
 
 const SMALL: BusyOptions = {
@@ -200,4 +205,56 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
 
   const loaded = loadCore(runtime.db, 1_000, now()).sweeps.get('1');
   expect(loaded && slotTimeOf(loaded.slotTime, now())).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs });
+});
+
+/** Returns the text of a scrape of a coordinator that starts from the store of another one. */
+async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Promise<void>) {
+  const { db, now: clock } = runtime;
+  const restarted = new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: clock });
+  const metrics = coordinatorMetrics();
+  const collecting = startCollecting(restarted, metrics, {
+    ...{ version: '0', trialMetrics: false },
+    onError: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => collecting.stop());
+  await lead(restarted);
+  await collecting.measure();
+  return metrics.registry.metrics();
+}
+
+test('a trial that was held before a restart counts as stopped when its sweep ends, with its saved epochs', async () => {
+  const { runtime, stop } = await serve(newFolder());
+  onTestFinished(stop);
+  const text = `trainer: autoencoder
+parameters: {learning_rate: {values: [0.1, 0.2, 0.3]}, epochs: {value: 8}}
+checkpoint_every: 1
+early_terminate: {type: asha, variant: promotion, min_iter: 2, eta: 3}
+`;
+  await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
+  await runtime.settle(onHello(runtime.core, agentHello('a', 'i', 3), now()));
+  await runtime.settle(schedule(runtime.core, now()));
+  const [trial] = runtime.core.sweeps.get('1')?.trials.values() ?? [];
+  const key = { sweepId: '1', trialId: trial?.id ?? '', attempt: 1 };
+  await runtime.settle(onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, now()).step);
+  const artifact = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: 'f' } as const;
+  const records = [
+    ...[1, 2].map((epoch) => ({ kind: 'report', epoch, metrics: { test_loss: 1 } }) as const),
+    { kind: 'artifact', artifact } as const,
+  ];
+  for (const [at, body] of records.entries()) {
+    const record = { key, seq: at + 1, at: now(), ...body };
+    await runtime.settle(onRecord(runtime.core, { agentId: 'a', record }, now()).step);
+  }
+  expect(trial?.state).toBe('held');
+  const scraped = await afterRestart(runtime, async (restarted) => {
+    const waiting = [...(restarted.core.sweeps.get('1')?.trials.values() ?? [])].filter(({ id }) => id !== trial?.id);
+    for (const { id } of waiting) {
+      const request = { sweepId: '1', trialId: id, reason: '' };
+      await restarted.settle(onKillTrial(restarted.core, request, now()));
+    }
+  });
+  expect(figure(scraped, 'trawl_early_stops_total{sweep="1",rule="asha"}')).toBe(1);
+  expect(figure(scraped, 'trawl_saved_epochs_total{sweep="1"}')).toBe(6);
 });

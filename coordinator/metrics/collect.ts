@@ -8,7 +8,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { Runtime } from '../app/runtime.ts';
 import { now } from '../app/runtime.ts';
 import { REJECTION_REASONS } from '../auth/rejections.ts';
-import { type Core, isEnded } from '../core/model.ts';
+import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { livePools, openOffers } from '../core/scheduler.ts';
 import type { Change } from '../core/step.ts';
 import { expectedTrials } from '../core/trials.ts';
@@ -72,6 +72,8 @@ export function startCollecting(
 
 interface AttemptProgress {
   readonly grantedAt: number;
+  /** The newest epoch of the attempt, including reports that an earlier process of the coordinator received. */
+  epoch: number;
   /** The epoch of the newest report, and the time of the report by the agent's clock. */
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
@@ -90,10 +92,7 @@ class Collector {
   readonly #onError: (error: unknown) => void;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
-  /**
-   * The time at which a trial returned to the queue. A trial without an entry has been pending since its sweep was
-   * submitted.
-   */
+  /** The time at which a trial returned to the queue of this process. */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
   /** The last attempts of held trials, by sweep and trial. */
@@ -115,11 +114,37 @@ class Collector {
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#trialSeries = trialSeries;
-    this.#counted = this.#openAll([...runtime.core.sweeps.keys()]).catch(onError);
     for (const { key, grantedAt } of runtime.core.leases.values()) {
-      // The time before an attempt's next report is not measured, because an earlier process received the previous
-      // report.
-      this.#runs.set(keyText(key), { grantedAt, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) });
+      this.#runs.set(keyText(key), this.#earlierProgress(key, grantedAt));
+    }
+    for (const sweep of runtime.core.sweeps.values()) this.#addHeld(sweep);
+    this.#counted = this.#openAll([...runtime.core.sweeps.keys()]).catch(onError);
+  }
+
+  /**
+   * Returns the progress of an attempt that an earlier process granted. The time before its next report is not measured,
+   * because the earlier process received the previous report.
+   */
+  #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>, grantedAt: number): AttemptProgress {
+    return { grantedAt, epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };
+  }
+
+  #addHeld({ id: sweepId, policy, trials }: Sweep): void {
+    const rule = policy.earlyTerminate?.type;
+    if (rule === undefined) return;
+    for (const { id: trialId, state } of trials.values()) {
+      if (state !== 'held') continue;
+      const run = this.#earlierProgress({ sweepId, trialId }, 0);
+      this.#held.set(`${sweepId}/${trialId}`, { rule, run });
+    }
+  }
+
+  /** Reads the epochs of the running and held trials of an earlier process. */
+  async #restoreEpochs(): Promise<void> {
+    const runs = [...this.#runs, ...[...this.#held].map(([name, { run }]) => [name, run] as const)];
+    for (const [name, run] of runs) {
+      const [sweepId = '', trialId = ''] = name.split('/');
+      if (run !== undefined) run.epoch = (await this.#runtime.queries.trials.get(sweepId, trialId)).epoch;
     }
   }
 
@@ -128,6 +153,7 @@ class Collector {
   }
 
   async #openAll(sweepIds: Iterable<string>): Promise<void> {
+    await this.#restoreEpochs();
     for (const id of sweepIds) if (!this.#sweeps.has(id)) await this.#open(id);
   }
 
@@ -161,6 +187,7 @@ class Collector {
       const sweepId = measuredSweep(change);
       if (sweepId !== undefined && !this.#sweeps.has(sweepId)) await this.#open(sweepId);
       if (change.kind === 'sweep' && isEnded(change.state)) await this.#sweepEnded(change.sweepId, at);
+      else if (change.kind === 'granted') await this.#granted(change, at);
       else this.#count(change, at);
     }
   }
@@ -172,9 +199,6 @@ class Collector {
         break;
       case 'retried':
         this.#retried(change, at);
-        break;
-      case 'granted':
-        this.#granted(change, at);
         break;
       case 'ended':
         this.#ended(change, at);
@@ -224,18 +248,28 @@ class Collector {
     if (failure !== undefined) this.#metrics.trialRetries.inc({ sweep, class: failure });
   }
 
-  #granted({ key, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): void {
+  async #granted({ key, resumedFrom, speculative }: Change & { kind: 'granted' }, at: number): Promise<void> {
     const name = `${key.sweepId}/${key.trialId}`;
     // The trial of a speculative attempt was already running, not pending.
     if (!speculative) {
       const offeredAt = this.#offeredAt.get(name);
       if (offeredAt !== undefined) this.#metrics.dispatchLatency.observe((at - offeredAt) / 1000);
-      const waitedMs = at - (this.#pendingSince.get(name) ?? this.#sweeps.get(key.sweepId)?.createdAt ?? at);
+      const waitedMs = at - (this.#pendingSince.get(name) ?? (await this.#earlierPendingSince(key)) ?? at);
       this.#metrics.queueWait.observe({ sweep: key.sweepId }, Math.max(0, waitedMs) / 1000);
       this.#offeredAt.delete(name);
       this.#pendingSince.delete(name);
     }
-    this.#runs.set(keyText(key), { grantedAt: at, last: undefined, from: resumedFrom, epochs: this.#epochsOf(key) });
+    const epochs = this.#epochsOf(key);
+    this.#runs.set(keyText(key), { grantedAt: at, epoch: resumedFrom, last: undefined, from: resumedFrom, epochs });
+  }
+
+  /**
+   * Returns since when a trial has been pending that did not return to the queue of this process: since the end of its
+   * previous attempt, or since the submission of its sweep.
+   */
+  async #earlierPendingSince(key: AttemptKey): Promise<number | undefined> {
+    const previous = key.attempt === 1 ? undefined : await this.#runtime.queries.attempts.previousEnd(key);
+    return previous ?? this.#sweeps.get(key.sweepId)?.createdAt;
   }
 
   #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
@@ -254,17 +288,16 @@ class Collector {
 
   #stopped({ sweepId: sweep }: Pick<AttemptKey, 'sweepId'>, rule: RuleName, run: AttemptProgress | undefined): void {
     this.#metrics.earlyStops.inc({ sweep, rule });
-    if (run?.epochs === undefined || run.last === undefined) return;
-    this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, run.epochs - run.last.epoch));
+    if (run?.epochs === undefined) return;
+    this.#metrics.savedEpochs.inc({ sweep }, Math.max(0, run.epochs - run.epoch));
   }
 
-  /** Counts the stop of a held trial, unless the trial has been held since before a restart. */
   #heldStopped(sweepId: string, name: string): void {
     const held = this.#held.get(name);
     if (held !== undefined) this.#stopped({ sweepId }, held.rule, held.run);
   }
 
-  #epochsOf({ sweepId, trialId }: AttemptKey): number | undefined {
+  #epochsOf({ sweepId, trialId }: Pick<AttemptKey, 'sweepId' | 'trialId'>): number | undefined {
     return this.#runtime.core.sweeps.get(sweepId)?.trials.get(trialId)?.epochs;
   }
 
@@ -280,6 +313,7 @@ class Collector {
       last === undefined ? (at - run.grantedAt) / (epoch - run.from) : (madeAt - last.at) / (epoch - last.epoch);
     if (Number.isFinite(each) && each >= 0) this.#metrics.epochDuration.observe({ sweep: key.sweepId }, each / 1000);
     run.last = { epoch, at: madeAt };
+    run.epoch = Math.max(run.epoch, epoch);
   }
 
   async measure(): Promise<void> {

@@ -9,7 +9,8 @@ import { BadInputError } from '../../proto/errors.ts';
 import type { Sweep as StoredSweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type GoalName, goal, WARNING_KINDS } from '../../proto/names.ts';
 import type { Sweep } from '../core/model.ts';
-import { expectedTrials } from '../core/trials.ts';
+import { FINAL_STATES } from '../core/trial-model.ts';
+import { droppedTrials, expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Queries } from '../store/queries.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
@@ -40,7 +41,8 @@ export class SweepSeries {
   readonly ranking: Ranking;
   readonly #metrics: CoordinatorMetrics;
   readonly #best = new Map<string, number>();
-  #hasHeld = false;
+  /** The states that have a series although their count is 0. */
+  readonly #seen = new Set<string>();
 
   /**
    * Adds the series of a sweep, with the values that the store already has.
@@ -120,7 +122,7 @@ export class SweepSeries {
    * @param timeLeft the estimated time left; undefined without an estimate
    */
   measure(sweep: Sweep, timeLeft: TimeLeft | undefined): void {
-    this.#setCounts(sweep.counts);
+    this.#setCounts(presentCounts(sweep));
     this.#metrics.stragglers.set({ sweep: sweep.id }, sweep.warnings.stragglers.size);
     this.#metrics.trialsExpected.set({ sweep: sweep.id }, expectedTrials(sweep));
     for (const kind of WARNING_KINDS) {
@@ -150,13 +152,14 @@ export class SweepSeries {
   }
 
   /**
-   * Sets the number of trials in each state. The state `held` has a series only once a trial of the sweep has been
-   * held.
+   * Sets the number of trials in each state. The states `held` and `dropped` have a series only once a trial of the
+   * sweep has been in the state.
    */
   #setCounts(counts: Readonly<Record<string, number>>): void {
     for (const [state, count] of Object.entries(counts)) {
-      if (state === 'held' && count === 0 && !this.#hasHeld) continue;
-      this.#hasHeld ||= state === 'held';
+      const isRare = state === 'held' || state === 'dropped';
+      if (isRare && count === 0 && !this.#seen.has(state)) continue;
+      this.#seen.add(state);
       this.#metrics.trials.set({ sweep: this.id, state }, count);
     }
   }
@@ -168,6 +171,13 @@ export class SweepSeries {
   #lessIsBetter(metric: string): boolean {
     return metric === this.ranking.metric ? this.ranking.lessIsBetter : usualGoal(metric) === 'minimize';
   }
+}
+
+/** Counts trials as `trawl show` does: dropped trials that have ended count only as dropped. */
+function presentCounts(sweep: Sweep): Record<string, number> {
+  const counts: Record<string, number> = { ...sweep.counts, dropped: droppedTrials(sweep) };
+  for (const state of FINAL_STATES) counts[state] = sweep.counts[state] - sweep.dropped[state];
+  return counts;
 }
 
 /** Returns the search method of a sweep, or `unknown` if this version of trawl rejects the stored sweep file. */

@@ -1,4 +1,5 @@
 /** Reads attempts, their assignments, reports, log text, programs and rungs. */
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { interruptedAttempt } from '../../lib/domain/interrupted.ts';
 import { toWire } from '../../lib/domain/parameters.ts';
 import { NotFoundError } from '../../proto/errors.ts';
@@ -129,6 +130,14 @@ export class AttemptQueries {
   async lastReportAt(sweepId: string): Promise<number | undefined> {
     const sql = 'select max(at) as at from reports where sweep_id = ?';
     const row = await this.#reader.get<{ at: number | null }>(sql, sweepId);
+    return row?.at ?? undefined;
+  }
+
+  /** Returns when the attempt before the given attempt ended, in Unix milliseconds. Undefined if there is none. */
+  async previousEnd({ sweepId, trialId, attempt }: AttemptKey): Promise<number | undefined> {
+    const sql =
+      'select max(ended_at) as at from attempts where sweep_id = ? and trial_id = ? and number < ? and ended_at > 0';
+    const row = await this.#reader.get<{ at: number | null }>(sql, sweepId, trialId, attempt);
     return row?.at ?? undefined;
   }
 

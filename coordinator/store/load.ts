@@ -24,7 +24,7 @@ import { beginSlotUsage } from '../core/share.ts';
 import { recordDuration } from '../core/stragglers.ts';
 import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
-import type { TrialState } from '../core/trial-model.ts';
+import { isFinal, type TrialState } from '../core/trial-model.ts';
 import { restoreProgress, restoreSpeculativeValues, restoreWarnings, type StoredWarnings } from '../core/warnings.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
@@ -146,7 +146,8 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
     live.map((trial) => trial.id),
     now,
   );
-  for (const { state: of, n } of countedTrials(db, id)) sweep.counts[of] = n;
+  for (const { state: of, n } of countedTrials(db, id, 'trial_counts')) sweep.counts[of] = n;
+  for (const { state: of, n } of countedTrials(db, id, 'dropped_counts')) if (isFinal(of)) sweep.dropped[of] = n;
   restoreWarnings(sweep, loadWarnings(db, id));
   loadRecords(db, sweep);
   loadDurations(db, sweep);
@@ -176,8 +177,12 @@ export function loadUnfinishedSearch(
   return { source: openSource({ id, text, fileName }), state };
 }
 
-function countedTrials(db: Database, sweepId: string): { readonly state: TrialState; readonly n: number }[] {
-  const rows = db.prepare('select state, n from trial_counts where sweep_id = ?').all(sweepId);
+function countedTrials(
+  db: Database,
+  sweepId: string,
+  table: 'trial_counts' | 'dropped_counts',
+): { readonly state: TrialState; readonly n: number }[] {
+  const rows = db.prepare(`select state, n from ${table} where sweep_id = ?`).all(sweepId);
   return rows as { state: TrialState; n: number }[];
 }
 

@@ -442,15 +442,17 @@ export class Invariants {
     const sweep = this.ledger.sweeps.get(sweepId);
     const limit = sweep?.policy.maxFailed;
     if (limit === undefined || sweep?.state !== 'running') return;
-    const allowed = limit.kind === 'count' ? limit.count : limit.ratio * sweep.planned;
-    const failed = this.#count(sweepId, (state) => state === 'failed');
+    const dropped = this.#count(sweepId, (state, isDropped) => isDropped && FINAL.includes(state));
+    const allowed = limit.kind === 'count' ? limit.count : limit.ratio * (sweep.planned - dropped);
+    const failed = this.#count(sweepId, (state, isDropped) => state === 'failed' && !isDropped);
     if (failed > allowed)
       this.violated(`sweep ${sweepId} continues with ${failed} failed trials; its limit is ${allowed}`);
   }
 
-  #count(sweepId: string, which: (state: string) => boolean): number {
+  #count(sweepId: string, which: (state: string, isDropped: boolean) => boolean): number {
     let count = 0;
-    for (const [name, { state }] of this.ledger.trials) if (name.startsWith(`${sweepId}/`) && which(state)) count += 1;
+    for (const [name, { state, dropped }] of this.ledger.trials)
+      if (name.startsWith(`${sweepId}/`) && which(state, dropped)) count += 1;
     return count;
   }
 

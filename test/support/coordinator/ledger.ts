@@ -7,7 +7,7 @@ import { strict as assert } from 'node:assert';
 import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
-import type { TrialState } from '../../../coordinator/core/trial-model.ts';
+import { isFinal, type TrialState } from '../../../coordinator/core/trial-model.ts';
 import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import { endedByTarget } from '../../../lib/domain/target.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
@@ -446,9 +446,11 @@ export class Ledger {
       assert.equal(sweep.state, this.#sweep(sweep.id).state);
       assert.equal(sweep.priority, this.#sweep(sweep.id).priority);
       const tally = { pending: 0, offered: 0, running: 0, held: 0, succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
-      for (const [name, { state }] of this.trials) {
+      const ended = { succeeded: 0, stopped: 0, failed: 0, cancelled: 0 };
+      for (const [name, { state, dropped }] of this.trials) {
         if (!name.startsWith(`${sweep.id}/`)) continue;
         tally[state] += 1;
+        if (dropped && isFinal(state)) ended[state] += 1;
         const isLive = state === 'pending' || state === 'offered' || state === 'running' || state === 'held';
         const isInMemory = sweep.trials.has(name.slice(sweep.id.length + 1));
         assert.ok(isInMemory || !isLive, `trial ${name} is ${state} and not in memory`);
@@ -483,6 +485,7 @@ export class Ledger {
         }
       }
       assert.deepEqual(sweep.counts, tally, 'the counts match the states');
+      assert.deepEqual(sweep.dropped, ended, 'the counts of dropped trials match the states');
       const { concurrency = Number.POSITIVE_INFINITY } = sweep.policy;
       const seconds = [...sweep.speculations].filter(({ speculation }) => speculation !== undefined).length;
       const attempts = tally.offered + tally.running + seconds;
