@@ -2,11 +2,11 @@
 import { greatest, sort, sum } from 'd3-array';
 import type { PastTrial } from '../../coordinator/analysis/trial-durations.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
-import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { connectedSlots } from '../../lib/domain/eta.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
-import { type Sweep, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { storedSpec } from '../options/sweep-file.ts';
 import { listAgents } from './agents.ts';
 import type { Connection } from './connect.ts';
 import { unary } from './rpc.ts';
@@ -51,7 +51,7 @@ export async function runHistory(connection: Connection, spec: SweepSpec): Promi
   const underRule: PastTrial[] = [];
   for (const sweep of candidates.reverse()) {
     if (trials.length >= MAX_PAST_TRIALS || trialTotal(sweep) > MAX_PAST_TRIALS) continue;
-    const earlier = await specOf(connection, sweep);
+    const earlier = storedSpec((await getSweep(connection, sweep.id)).text, sweep.name);
     if (spec.command.length > 0 && !areEqual(earlier?.command, spec.command)) continue;
     const ended = (await listTrials(connection, { sweep: sweep.id, states: ENDED })).filter(
       ({ startedAtMs, endedAtMs }) => startedAtMs > 0 && endedAtMs > startedAtMs,
@@ -71,16 +71,6 @@ export async function runHistory(connection: Connection, spec: SweepSpec): Promi
     }
   }
   return { trials, sweeps: found, slots: connectedSlots(agents) || usedSlots, perSlot, underRule };
-}
-
-/** Returns undefined for a sweep file that only an older version of trawl accepts. */
-async function specOf(connection: Connection, { id, name }: Sweep): Promise<SweepSpec | undefined> {
-  const { text } = await getSweep(connection, id);
-  try {
-    return parseSweep(text, name);
-  } catch {
-    return undefined;
-  }
 }
 
 function areEqual(one: unknown, other: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { AdaptiveReplicates } from '../../coordinator/grid/spec.ts';
 import { timeLeftText } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
@@ -64,16 +65,28 @@ function spanText(fromMs: number, toMs: number): string {
   return fromMs === 0 || toMs === 0 ? '-' : formatSpan(toMs - fromMs);
 }
 
-function trialsText(sweep: Sweep): string {
+function trialsText(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): string {
   if (!Number.isFinite(trialsToCome(sweep))) return 'no limit';
-  const { configs, replicates } = sweep;
-  return `${formatCount(trialTotal(sweep))} (${formatCount(configs)} configs x ${replicates} replicates)`;
+  const total = `${canEndEarly(sweep, adaptive) ? 'at most ' : ''}${formatCount(trialTotal(sweep))}`;
+  const replicates = adaptive === undefined ? sweep.replicates : `${adaptive.min} to ${adaptive.max}`;
+  return `${total} (${formatCount(sweep.configs)} configs x ${replicates} replicates)`;
 }
 
-function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): string {
+/** Returns whether results can still decide that the sweep creates fewer trials than planned. */
+function canEndEarly(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): boolean {
+  return adaptive !== undefined && sweep.searching;
+}
+
+function sweepText(
+  sweep: Sweep,
+  adaptive: AdaptiveReplicates | undefined,
+  facts: GetSourceResponse,
+  terminal: Terminal,
+): string {
   const best = sweep.metric?.at === MetricAt.BEST ? ', best over the steps' : '';
   const metric = sweep.metric && `${objectiveText(sweep)}${best}`;
   const estimate = runningEstimate(sweep, Date.now());
+  const atMost = canEndEarly(sweep, adaptive) ? 'at most ' : '';
   return renderFields(
     [
       ['sweep', sweep.id],
@@ -84,15 +97,15 @@ function sweepText(sweep: Sweep, facts: GetSourceResponse, terminal: Terminal): 
       ['trainer', sweep.trainer],
       ['priority', `${sweep.priority}, weight ${sweep.weight}`],
       ['metric', metric ?? '-'],
-      ['trials', trialsText(sweep)],
+      ['trials', trialsText(sweep, adaptive)],
       ['finished', progressText(sweep)],
       ['counts', [countsText(sweep.counts), toComeText(sweep)].filter(Boolean).join(', ')],
       ['axes', sweep.axes.join(', ') || '-'],
       ['created', `${isoTime(sweep.createdAtMs) ?? '-'}${sweep.submittedBy === '' ? '' : ` by ${sweep.submittedBy}`}`],
       ['duration', spanText(sweep.createdAtMs, sweep.endedAtMs)],
       ['slot time', slotTimeText(sweep.slotTime ?? NO_SLOT_TIME)],
-      ...(sweep.timeLeft === undefined ? [] : [['time left', timeLeftText(sweep.timeLeft)] as const]),
-      ...(estimate === undefined ? [] : [['estimate', runningEstimateText(sweep, estimate)] as const]),
+      ...(sweep.timeLeft === undefined ? [] : [['time left', `${atMost}${timeLeftText(sweep.timeLeft)}`] as const]),
+      ...(estimate === undefined ? [] : [['estimate', `${atMost}${runningEstimateText(sweep, estimate)}`] as const]),
       ['version', `${sweep.version ?? 1}`],
       ['fingerprint', sweep.fingerprint],
       ...reproductionFields(facts),
@@ -303,9 +316,20 @@ function packagesOf(environments: readonly { readonly packages: string }[], sele
   return `${visibleLines(packages)}\n`;
 }
 
+/** The parser of sweep files is loaded only for a sweep with several replicates, because loading it takes time. */
+async function adaptiveReplicatesOf(
+  { name, replicates }: Sweep,
+  text: string,
+): Promise<AdaptiveReplicates | undefined> {
+  if (replicates < 2) return undefined;
+  const { storedSpec } = await import('../options/sweep-file.ts');
+  return storedSpec(text, name)?.adaptiveReplicates;
+}
+
 async function showSweep(connection: Connection, sweep: Sweep, text: string, options: Options): Promise<void> {
   const facts = await getSource(connection, sweep.id);
-  if (options.output !== 'json') return print(sweepText(sweep, facts, resultTerminal(options)));
+  if (options.output !== 'json')
+    return print(sweepText(sweep, await adaptiveReplicatesOf(sweep, text), facts, resultTerminal(options)));
   const code = facts.source === undefined ? null : sourceJson(facts.source);
   return printJson({
     ...sweepJson(sweep),

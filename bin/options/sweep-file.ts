@@ -29,3 +29,15 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
   const spec = parseSweep(text, fileName);
   return { fileName, text, spec, fingerprint: sweepFingerprint(spec) };
 }
+
+/**
+ * Returns the content of a sweep file that a coordinator keeps. Undefined for a sweep file that only an older version of trawl
+ * accepts.
+ */
+export function storedSpec(text: string, name: string): SweepSpec | undefined {
+  try {
+    return parseSweep(text, name);
+  } catch {
+    return undefined;
+  }
+}
