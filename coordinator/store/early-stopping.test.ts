@@ -100,7 +100,7 @@ const checkpoint = (epoch: number): Body => ({
 
 const PROMOTION = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2, variant: 'promotion' } as const;
 
-test('a coordinator that restarts after every step has the same rungs and curves, and makes the same decisions', async () => {
+test('a restart of the coordinator after every step changes no rung, curve or decision of early stopping', async () => {
   const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
   const first = open('t0', 'a');
   const second = open('t1', 'b');
@@ -140,7 +140,7 @@ test('the checkpoint of a trial that was stopped early is removed', async () => 
   expect(written.dropped).toEqual([{ key, name: 'c1' }]);
 });
 
-test('a coordinator that restarts after every step holds and promotes the same trials', async () => {
+test('a restart of the coordinator after every step does not change which trials are held and promoted', async () => {
   const { open, send, sweep, queries, written } = coordinator({ ...PROMOTION });
   const first = open('t0', 'a');
   send(first, report(1, 0.5));
@@ -187,7 +187,7 @@ const POPULATION: EarlyTerminate = {
   explore: [['lr', { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }]],
 };
 
-test('a coordinator that restarts after every step replaces the same members of a population', async () => {
+test('a restart of the coordinator after every step does not change which members of a population are replaced', async () => {
   const { open, send, sweep, queries, written, pass } = coordinator(POPULATION);
   for (const [at, id] of ['t0', 't1', 't2'].entries()) {
     const key = open(id, 'a');
@@ -211,8 +211,8 @@ test('a coordinator that restarts after every step replaces the same members of 
   expect(await queries.artifacts.inherited()).toEqual([
     { sweepId: '1', trialId: id, parent: 't2', attempt: 1, name: 'c2', size: 1, sha256: '' },
   ]);
-  // The parent continues, and its old checkpoint is dropped. The child keeps its copy of the file until it stores its own
-  // checkpoint.
+  // The parent continues, and its old checkpoint is dropped. The child keeps its copy of the file until the child
+  // stores its own checkpoint.
   const parent = open('t2', 'a');
   send(parent, report(3, 3));
   send(parent, checkpoint(3));

@@ -7,16 +7,16 @@ import { RejectedError } from '../../proto/errors.ts';
 import { checkHighWater, commitCounted, formatHighWater, HIGH_WATER_FILE, parseHighWater } from './high-water.ts';
 import { openStore } from './open.ts';
 
-/** Returns the folder of a coordinator that was killed after these transactions. */
-let killed: string;
 const COMMITS = 30;
+/** The data folder of a coordinator that was killed after `COMMITS` transactions. */
+let killed: string;
 
 beforeAll(() => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-high-water-'));
   const db = openStore(dir);
   const insert = db.prepare("insert into logs values (1, 't', 1, ?, 0, ?)");
   for (let seq = 1; seq <= COMMITS; seq++) commitCounted(db, () => insert.run(seq, 'x'.repeat(500)));
-  // A copy of the files of an open store has the same state as after `kill -9`.
+  // Copied while the store is open, the files are in the state in which `kill -9` leaves them.
   killed = `${dir}-killed`;
   cpSync(dir, killed, { recursive: true });
   db.close();
@@ -85,7 +85,7 @@ test('a write-ahead log that is cut at any offset is rejected and left unchanged
 
 test('a write-ahead log with one altered byte is rejected and left unchanged', () => {
   const original = readFileSync(logOf(killed));
-  // Bytes 8 to 11 of a frame's header are the salt of the frame; bytes 12 to 15 of the file are a counter that SQLite
+  // Byte 40 is in the salt of the first frame. Bytes 12 to 15 are left out, because they are a counter that SQLite
   // ignores.
   const offsets = [0, 8, 17, 24, 32, 40, 48, original.length - 1];
   for (let part = 1; part < 40; part++) offsets.push(Math.floor((original.length * part) / 40));

@@ -195,13 +195,13 @@ test("a clock set back while the coordinator was stopped does not extend an atte
   expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
 });
 
-test('a submit request with the same request id is stored once', async () => {
+test('a sweep that is submitted twice with the same request id is stored once', async () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
   expect(await new Queries(db).sweeps.all()).toHaveLength(1);
 });
 
-test('a store in use is rejected, and the error names the process that uses it', () => {
+test('a store in use is rejected', () => {
   openStore(dir);
   expect(() => openStore(dir)).toThrow(RejectedError);
 });

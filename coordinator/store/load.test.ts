@@ -128,7 +128,7 @@ function runningProgram(db: Database): string {
   return sweepId;
 }
 
-test('a program that was silent before a restart causes the warning shortly after the restart, not immediately', () => {
+test('a program that was silent before a restart causes a warning one lease after the restart, not immediately', () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = loadCore(db, LEASE_MS, 6 * MINUTE);
@@ -154,7 +154,7 @@ test('the interval between reports of a running attempt is restored after a rest
   }
 });
 
-test('the warning about a silent program stays across a restart until the program reports', () => {
+test('after a restart, the warning about a silent program is still shown, and still has its first time', () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = loadCore(db, LEASE_MS, 6 * MINUTE);

@@ -26,8 +26,8 @@ function newFolder(): string {
 }
 
 /**
- * Returns the path of a filled store. A separate process writes the store, because libsql keeps the lock of a store
- * until the process ends.
+ * Returns the path of a filled store. The store is a copy that is not open, because libsql keeps the lock of an opened
+ * store until the process ends.
  */
 function filledStore(): string {
   const db = openStore(newFolder());
@@ -77,7 +77,7 @@ test.each<[string, (path: string) => void]>([
   ['overwritten with zeros in the middle', (path) => overwrite(path, 30 * PAGE, Buffer.alloc(PAGE))],
   ['overwritten at its beginning', (path) => overwrite(path, 0, Buffer.alloc(100, 0xab))],
   ['replaced by another file', (path) => writeFileSync(path, 'sweep: not a store\n'.repeat(1_000))],
-])('a store that is %s is rejected and left unchanged, with advice on how to restore it', (_, damage) => {
+])('a store that is %s is rejected with advice on how to restore it, and is left unchanged', (_, damage) => {
   const path = filledStore();
   damage(path);
   const before = readFileSync(path);

@@ -51,7 +51,7 @@ interface Expected {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Computes the expected curve, with all reports in memory. */
+/** Computes the expected reports, in order of attempt and step, from all reports in memory. */
 function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
   return attempts.flatMap(({ hidden, reports }, at) => {
     const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);
@@ -89,7 +89,7 @@ const anyAttempt = fc.record({
   ),
 });
 
-test('pages of any size contain the reports by attempt and step, and give the curve', async () => {
+test('with pages of any size, the reports are read in order of attempt and step, and the curve is correct', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), async (attempts, size) => {
       const queries = new Queries(db);

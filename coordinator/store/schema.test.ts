@@ -186,7 +186,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('an upgraded store of version 1 keeps its sweeps, and the sweeps continue', async () => {
+test('an upgrade of a store of version 1 keeps a copy of the old store, and gives its sweeps defaults for newer settings', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -414,7 +414,7 @@ test('after an upgrade of a store of version 16, the planned trials of a sweep a
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });
 
-test('after an upgrade of a store of version 18, the slot time counts each pack once, and no user has submitted the sweep', async () => {
+test('after an upgrade of a store of version 18, the slot time counts each pack once, and the submitting user is unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -57,7 +57,7 @@ function coordinator() {
       expect(loaded.speculation?.lastSeq).toBe(before.speculation?.lastSeq);
     }
     for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 6), now);
-    // The agents have had enough time to report.
+    // The coordinator acts as if the agents had had enough time to report.
     core.listeningSince = Number.NEGATIVE_INFINITY;
     for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
   };
@@ -210,7 +210,7 @@ test('if the first attempt succeeds first, the trial keeps its values, and the r
   ]);
 });
 
-test('a trial whose first attempt fails continues with the values of the second attempt, and the failure does not count', async () => {
+test('a trial whose first attempt fails continues with the values of the second attempt, and the failure uses no retry', async () => {
   const { queries, report, end, speculate, curve, trial } = coordinator();
   report(FIRST, 1, 1);
   speculate();

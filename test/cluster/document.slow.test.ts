@@ -87,7 +87,10 @@ class CommandRunner {
     return `typed-${this.#typed}`;
   }
 
-  /** Writes a file on the first machine, or runs commands until the commands end or their service is ready. */
+  /**
+   * Writes the file of the block on the machine `fileOn`, or runs the commands of the block until they end or their
+   * service is ready.
+   */
   async follow(block: CodeBlock, fileOn = 'head'): Promise<void> {
     if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);
     const machine = this.#network.machine(block.machine);
@@ -99,7 +102,7 @@ class CommandRunner {
     expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
   }
 
-  /** Runs the given lines in a shell that stays open while its program runs. */
+  /** Runs lines in a shell that waits for the programs that the lines start in the background. */
   openShell(machine: Machine, lines: readonly string[]): Promise<Daemon> {
     return machine.start(...this.#terminal([...lines, 'wait']));
   }
@@ -136,8 +139,8 @@ async function programs(folder: string): Promise<string> {
 }
 
 /**
- * Checks that Prometheus scrapes every part of the cluster with the configuration from the document. Only the scrape
- * interval and the listen address are changed.
+ * Checks that Prometheus scrapes every part of the cluster with the configuration from the document. Only the intervals
+ * are shortened.
  */
 async function expectScrapes(network: Network, runner: CommandRunner): Promise<void> {
   const monitor = network.machine(MONITOR);

@@ -1,4 +1,4 @@
-/** A sweep on six machines. One machine loses power without notice and comes back. */
+/** A sweep on six machines. One or two machines lose power without notice and come back. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';

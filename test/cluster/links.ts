@@ -6,7 +6,7 @@ import { cutLinks, type Machine, restoreLinks } from './machine.ts';
 import { busySweep, expectRecovery } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';
 
-/** Client and server close a connection after 15 s of unanswered pings. */
+/** Longer than the 15 s of unanswered pings after which client and server close a connection. */
 const CUT_MS = 20_000;
 
 export interface Cut {
@@ -38,7 +38,7 @@ export function inBothDirections(
   };
 }
 
-/** Drops messages from some machines to other machines, but not the replies. */
+/** Drops everything that some machines send to other machines, but nothing in the other direction. */
 export function inOneDirection(from: readonly string[], to: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const pairs = machines(cluster, from).flatMap((source) =>
@@ -51,7 +51,7 @@ export function inOneDirection(from: readonly string[], to: readonly string[]): 
   };
 }
 
-/** Checks that a sweep loses no trial, runs no trial twice, and keeps its running trials during the cut. */
+/** Cuts a link during a sweep. Checks that no report and at most `maxLostAttempts` attempts are lost. */
 export async function sweepThroughCut({ what, agents, inflict, maxLostAttempts = 0 }: Cut): Promise<void> {
   const folder = testFolder();
   const cluster = await SpreadCluster.start(folder);

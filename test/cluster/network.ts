@@ -1,6 +1,6 @@
 /**
  * A network of simulated machines. Each machine has its own network namespace, and an address on a bridge. This process
- * is also connected to the bridge. A test removes the networks that killed tests left behind.
+ * is also connected to the bridge. The creation of a network removes the networks that killed tests left behind.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ export class Network {
   }
 }
 
-/** The creation of the bridge reserves the number of the network. */
+/** Reserves a free number for a network, by the creation of its bridge. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
     if (tryIp('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
@@ -97,7 +97,7 @@ async function removeNetwork(number: number): Promise<void> {
     });
     tryIp('netns', 'del', namespace);
   }
-  // A deleted namespace and its cable stay until the last of its connections has timed out.
+  // A deleted namespace keeps its cable until its last connection has timed out, so the cables are deleted separately.
   for (const { ifname } of links()) if (ifname.startsWith(`${bridge}-`)) tryIp('link', 'del', ifname);
   tryIp('link', 'del', bridge);
 }

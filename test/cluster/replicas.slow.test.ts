@@ -1,4 +1,4 @@
-/** The offer queue on a real NATS cluster. The servers of the cluster stop and restart. */
+/** The offer queue on a real NATS cluster, with a server that joins late and a server that is permanently lost. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -31,7 +31,8 @@ async function threeServers(hasOwnRoute: boolean): Promise<{ urls: string; start
   const { path } = await findNatsBinary({ install: false });
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
-  // A new cluster counts the routes of its first server. If a route leads to the server itself, two servers elect no leader.
+  // A new cluster takes its expected size from the routes of its first server. If one of these routes leads to the
+  // server itself, two servers elect no leader.
   const routesOf = (index: number) => routes.filter((_, at) => hasOwnRoute || at !== index).join(', ');
   const start = async (index: number) => {
     const dir = join(folder, `${index}`);
@@ -91,7 +92,7 @@ async function hasCompleteCopies(manager: JetStreamManager, count: number): Prom
   return state.messages === 1 && others.length === count - 1 && others.every(({ current }) => current);
 }
 
-test('with three servers, the queue has a replica on each server; with two servers, the queue has one replica until the third server joins', {
+test('with two servers, the queue has one replica; after a third server has joined, the queue has a replica on each server', {
   timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers(false);
@@ -137,7 +138,8 @@ test('a queue is recreated on the other servers if its only server is permanentl
     () => manager.getAccountInfo().catch(() => undefined),
     ELECTION_LIMIT_MS,
   );
-  // If the deletion is lost, a later round of the coordinator repeats it.
+  // The test repeats the rebuild because the deletion of the queue can be lost. The coordinator repeats it in a later
+  // round.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

@@ -1,6 +1,6 @@
 /**
- * The cluster tests take minutes: `npm run test:slow` runs a part of the rounds, and `npm run test:cluster` runs all
- * parts.
+ * The cluster tests take minutes, so `npm run test:slow` runs only some of their rounds. `npm run test:cluster` runs
+ * all rounds.
  */
 export const ALL_ROUNDS = process.env.TRAWL_CLUSTER === 'all';
 

@@ -24,10 +24,10 @@ export const HEAD = 'head';
 export const SLOTS_EACH = 2;
 
 const DAYS = 2;
-/** The duration is longer than the interval between two reports, and shorter than the network faults. */
+/** Longer than the interval between two reports, and shorter than the network faults. */
 const LEASE = '5s';
 
-/** The NATS server that leads the offer queue. */
+/** Waits until the offer queue has a leader. Returns the machine of this NATS server. */
 export function queueLeader(cluster: SpreadCluster): Promise<string> {
   return until('the queue of offers has a leader', () => cluster.leader());
 }
@@ -161,7 +161,7 @@ export class SpreadCluster {
     return join(this.#certs, 'user-ann');
   }
 
-  /** Copies an identity to a machine that does not have the identity yet. */
+  /** Copies an identity to a machine, unless the machine already has it. Returns the folder on the machine. */
   #take(machine: Machine, folder: string): string {
     const there = machine.path(folder);
     if (!existsSync(there)) cpSync(join(this.#certs, folder), there, { recursive: true });

@@ -11,7 +11,10 @@ import { buildProgram } from '../../bin/program.ts';
 const ROOT = packageRoot();
 const read = (...path: string[]) => readFileSync(join(ROOT, 'deploy', ...path), 'utf8');
 
-/** The ids in the schema belong to an older draft than the rest of the schema. */
+/**
+ * The schema without `id` and `$schema`, which Ajv rejects: `id` belongs to an older draft than the rest of the schema,
+ * and Ajv does not know the draft in `$schema`.
+ */
 const COMPOSE_SCHEMA = JSON.parse(JSON.stringify(composeSchema), (key, value) =>
   (key === 'id' || key === '$schema') && typeof value === 'string' ? undefined : value,
 );
@@ -52,7 +55,7 @@ test('each file that a Dockerfile copies exists in the repository or is created 
   }
 });
 
-test('liveness probes and the health checks of images do not depend on NATS, but readiness probes do', () => {
+test('liveness probes and the health checks of images request /healthz, and readiness probes request /readyz', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
     expect(new URL(checked ?? '').pathname, name).toBe('/healthz');
@@ -93,7 +96,7 @@ test.each(USES)('every option that %s passes to trawl %s exists', async (_, verb
   for (const option of given) expect(known, option).toContain(option);
 });
 
-test('the Helm chart contains the same alerts as the repository', () => {
+test('the alerts in the Helm chart are the same as in deploy/prometheus', () => {
   expect(read('helm', 'trawl', 'alerts.yml')).toBe(read('prometheus', 'alerts.yml'));
 });
 

@@ -63,7 +63,7 @@ test.skipIf(withoutHelm)(
 );
 
 test.skipIf(withoutHelm)(
-  'with identities, the coordinator and the agents use TLS, and each agent can read only its own identity',
+  'with identities, the coordinator and the agents run with an identity, and no agent can read the identities of others',
   () => {
     const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
     const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));

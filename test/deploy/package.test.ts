@@ -9,8 +9,8 @@ const ROOT = packageRoot();
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
 /**
- * Whether the current source has produced a file, because old builds leave files behind in dist/. A bundle has no
- * single source file, and is accepted as it is.
+ * Returns whether the current source has the file that a file in dist/ was built from, because old builds leave files
+ * behind. A bundle has no single source file, and is always accepted.
  */
 function hasSource(file: string): boolean {
   if (file.startsWith('dist/bundle/')) return true;

@@ -5,13 +5,13 @@ import { packageRoot } from '../../bin/package.ts';
 import { testFolder } from '../support/folder.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
-/** systemd's exposure score times ten, from 0 to 100; below 20 is "OK". */
+/** The maximum exposure score, times ten. systemd rates the exposure from 0.0 (best) to 10.0. */
 const LEAST_EXPOSED = '20';
 
 test.skipIf(!hasTool('systemd-analyze')).each(['trawl-coordinator.service', 'trawl-agent.service'])(
-  'systemd accepts %s and rates its exposure as OK',
+  'systemd accepts %s, and rates its exposure at 2.0 or less',
   (name) => {
-    // systemd rejects a unit whose program is not installed.
+    // systemd rejects a unit whose program is not installed, so the test replaces the program.
     const unit = readFileSync(join(packageRoot(), 'deploy', 'systemd', name), 'utf8').replace(
       '/usr/bin/trawl',
       '/bin/true',

@@ -1,4 +1,4 @@
-/** Backups of running coordinators, and their restoration. */
+/** Backups with and without a running coordinator, and their restoration. */
 import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -136,7 +136,7 @@ test('a folder without a coordinator is backed up with its artifacts, and the re
   }
 });
 
-test('a damaged or incomplete backup is rejected, and the folder stays empty', {
+test('restore rejects a damaged or incomplete backup, and leaves the new folder empty', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

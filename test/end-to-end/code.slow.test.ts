@@ -103,7 +103,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(archivesIn(join(restored, 'code'))).toHaveLength(1);
   });
 
-  test('an agent that is killed during the download of the code continues after a restart', async () => {
+  test('an agent that is killed while it downloads the code runs the sweep after a restart', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder, { lease: '2s' });
     const file = project(folder, version(1));
@@ -124,7 +124,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(readdirSync(parts)).toEqual([]);
   });
 
-  test('`up` continues an unfinished sweep with its code, and submits a new sweep if the code has changed since the last sweep ended', async () => {
+  test('if the code has not changed, `up` shows the finished sweep again; if the code has changed, `up` submits a new sweep', async () => {
     const folder = testFolder();
     const file = project(folder, version(1));
     execFileSync('git', ['init', '-q'], { cwd: folder });

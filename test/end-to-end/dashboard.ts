@@ -1,4 +1,4 @@
-/** A cluster that runs twelve no-op trials, and the dashboard of this cluster. */
+/** Starts a cluster with a sweep, and the dashboard of this cluster in a terminal. */
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { TestTerminal } from '../support/terminal.ts';

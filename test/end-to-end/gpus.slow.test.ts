@@ -1,7 +1,6 @@
 /**
- * GPU detection on a machine without GPUs, with a program that prints the recorded output of a real nvidia-smi. `npm
- * run bench:gpu`
- * trains on real GPUs.
+ * GPU detection on a machine without GPUs, with programs that print the recorded output of real drivers' tools.
+ * `npm run bench:gpu` trains on real GPUs.
  */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,7 +45,7 @@ const WHICH =
   `echo '{"gpu": "'"$CUDA_VISIBLE_DEVICES"'", "hip": "'"$HIP_VISIBLE_DEVICES"'", "order": "'"$CUDA_DEVICE_ORDER"'", "loss": 1}' >> seen; ` +
   `echo '{"loss": 1}'; sleep 2\n`;
 
-/** Installs a program that replaces a driver's tool and prints recorded output, with another output for -L. */
+/** Installs a program in place of a driver's tool. It prints the fixture `list` for -L, and otherwise `output`. */
 function install(name: string, output: string, list = output): void {
   const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');
   const file = join(folder, 'bin', name);
@@ -73,7 +72,7 @@ async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; 
   return [...new Set(lines)].sort().map((line) => JSON.parse(line));
 }
 
-test('programs receive only the visible GPUs, in the order of nvidia-smi', { timeout: 300_000 }, async () => {
+test('programs receive only visible GPUs, by their numbers in nvidia-smi', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: '3,GPU-x', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toMatchObject([
     { gpu: '3', order: 'PCI_BUS_ID' },
@@ -87,7 +86,7 @@ test('programs receive no GPU if no GPU is visible', { timeout: 300_000 }, async
   ]);
 });
 
-test('programs receive one MIG instance each', { timeout: 300_000 }, async () => {
+test('each program receives one MIG instance', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L-mig.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: 'MIG-1e852099,MIG-cba663e8' })).toMatchObject([
     { gpu: 'MIG-1e852099-16ab-5e5f-8dd2-32c6ba4c4c59', order: 'PCI_BUS_ID' },

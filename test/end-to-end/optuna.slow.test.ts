@@ -75,7 +75,7 @@ function openStudy(optuna: string, goals: StudySettings['goals'], python: string
 }
 
 /**
- * Returns the suggestions of a search with two trials at a time.
+ * Returns the suggestions of a search that runs two trials at a time.
  * @param restarts whether every third suggestion comes from a new process
  */
 async function suggestionsOf(optuna: string, objectives: number, count: number, restarts: boolean) {
@@ -120,7 +120,9 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
     },
   );
 
-  test('with an unknown option is rejected with the nearest name', { timeout: LIMIT_MS }, async () => {
+  test('with an unknown option is rejected, and the error suggests the nearest name', {
+    timeout: LIMIT_MS,
+  }, async () => {
     const study = openStudy('{options: {multivarate: true}}', ['minimize'], join(programs, 'python3'));
     const answer = study.next(0, [], INITIAL_OPTUNA_STATE);
     await expect(answer).rejects.toThrow(
@@ -129,7 +131,7 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
     study.samplers.closeAll();
   });
 
-  test('is not found in a Python without Optuna, and the message has the command that installs Optuna', {
+  test('is not found in a Python without Optuna, and the error shows the command that installs Optuna', {
     timeout: LIMIT_MS,
   }, async () => {
     const study = openStudy('{}', ['minimize'], 'python3');

@@ -18,7 +18,7 @@ interface Explained {
   readonly agents: readonly { readonly agent: string; readonly fit_slots: number; readonly reasons: string[] }[];
 }
 
-/** Runs with an nvidia-smi on the PATH that lists two GPUs. */
+/** Calls `start` with a fake nvidia-smi on the PATH, which lists two GPUs. */
 async function withCards(folder: string, start: () => Promise<void>): Promise<void> {
   const bin = join(folder, 'bin');
   mkdirSync(bin);

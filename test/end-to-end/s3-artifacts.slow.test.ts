@@ -13,7 +13,7 @@ import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-se
 import { trawl } from '../support/trawl.ts';
 
 const MODEL_BYTES = 3_000_000;
-/** Each trial keeps a small file, and a large file that the agent sends directly. */
+/** Each trial keeps a small file, and a large file that the agent sends directly to the S3 server. */
 const PROGRAM = `
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -68,7 +68,7 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect(readFileSync(join(out, 'model.bin'))).toEqual(Buffer.alloc(MODEL_BYTES, '1'));
 
     await cluster.coordinator.stop();
-    // The location is recorded, so commands find the artifacts.
+    // The data folder records the location, so commands find the artifacts without the variable.
     delete process.env.TRAWL_ARTIFACT_STORE;
     const offline = join(folder, 'offline');
     expect((await trawl('artifacts', 'get', trial, '--out', offline, '--dir', cluster.dir)).code).toBe(EXIT.done);

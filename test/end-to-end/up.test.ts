@@ -111,7 +111,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('a sweep with a failed trial ends with exit code 1 and the message of the failure', async () => {
+  test('if a trial fails, trawl up exits with code 1, and its results name the class of the failure', async () => {
     const folder = testFolder();
     const slow = 'duration_ms: {values: [0, 60000]}';
     const file = sweepFile(folder, `trainer: noop\nparameters: {${slow}}\ntimeout: 2s\nretry: {timeout: 0}\n`);

@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { ranExample, type UpResult, up } from './up-command.ts';
 
 describe('user programs', { timeout: 300_000 }, () => {
-  test('the Node example sends metrics through a file, and receives its parameters as one argument', async () => {
+  test('every trial of the Node example succeeds, with metrics from a file and the parameters in one argument', async () => {
     const { result } = await ranExample('node');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 4, failed: 0 } });
     for (const { epoch, metrics } of result.trials) {
@@ -32,7 +32,7 @@ describe('user programs', { timeout: 300_000 }, () => {
     expect(await run(`\${seed}`)).toEqual([]);
   });
 
-  test('files in TRAWL_ARTIFACTS are kept if the folders of trawl are relative', async () => {
+  test('files in TRAWL_ARTIFACTS are kept if --dir and --workdir are relative paths', async () => {
     const folder = testFolder();
     const at = (name: string) => relative(process.cwd(), join(folder, name));
     mkdirSync(join(folder, 'work'));

@@ -126,7 +126,7 @@ test('a truncated, changed or deleted artifact is reported as lost, and no part 
   const altered = Buffer.from(BYTES);
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
-  // If the coordinator has not closed the previous upload yet, the agent retries.
+  // The coordinator may not have closed the previous upload yet, so the test repeats the upload.
   await vi.waitFor(() => expect(upload()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
   await expect(upload()).rejects.toThrow(LostFileError);
@@ -177,7 +177,7 @@ test.each([
   ['whose file is gone', FILE, /file\.bin is missing/],
   ['that exceeds the size limit', { ...FILE, size: 2 ** 30 + 1 }, /too large: 1073741825 bytes \(max 1073741824\)/],
 ] as const)(
-  'an attempt fails if it has an artifact %s, and the other attempts of the agent continue',
+  'an attempt with an artifact %s is rejected with the reason, and the records of other attempts are still sent',
   async (_, artifact, why) => {
     const log = (trialKey: AttemptKey, seq: number) => ({
       key: trialKey,

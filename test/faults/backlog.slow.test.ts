@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { expectExactlyOnce } from './exactly-once.ts';
 
 const EPOCHS = 2_500;
-/** With a report every two milliseconds, hundreds of reports accumulate during the outage. */
+/** The epochs are so short that hundreds of reports accumulate during each outage. */
 const SWEEP = `
 trainer: noop
 parameters:
@@ -20,7 +20,7 @@ parameters:
 const LEASE = '60s';
 const AWAY_MS = 1_500;
 
-test('an outage of the coordinator loses no report and no attempt', { timeout: 300_000 }, async () => {
+test('repeated outages of the coordinator lose no report and no attempt', { timeout: 300_000 }, async () => {
   const folder = testFolder();
   const cluster = await Cluster.start(folder, { lease: LEASE });
   await cluster.startAgent('agent', 2);

@@ -47,7 +47,7 @@ test('a coordinator with a full disk exits with a message, and after a restart w
   expect(attempts.filter(({ failureClass }) => failureClass !== null)).toEqual([]);
 });
 
-test('an agent with a full disk accepts no new trials and reports the reason, and its running trials lose no reports', {
+test('an agent with a full disk logs the reason, and no report and no attempt of its trials is lost', {
   timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();
@@ -60,7 +60,7 @@ test('an agent with a full disk accepts no new trials and reports the reason, an
   disk.fill();
   const logText = () => readFileSync(cluster.logOf('agent'), 'utf8');
   await until('the agent reports the full disk', () => logText().includes("the agent's disk is full"));
-  // The full disk lasts longer than the lease. Records that wait in memory must not be lost.
+  // Records must wait in memory for longer than the lease, and must not be lost.
   await sleep(FULL_MS);
   disk.makeRoom();
   await until('the agent reports free space', () => logText().includes("the agent's disk has space again"));

@@ -62,7 +62,7 @@ test('a second agent with the same id exits with code 4, and the trials of the f
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1]);
 });
 
-test('after kill -9, an agent can reconnect immediately if the agent keeps its folder, and after at most one lease without the folder', {
+test('after kill -9, an agent with its folder reconnects immediately, and an agent without its folder waits for at most one lease', {
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.startAgent(ID, 1);
@@ -85,7 +85,7 @@ test('after kill -9, an agent can reconnect immediately if the agent keeps its f
   const waiting = startAgain(join(cluster.folder, ID));
   await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id is free in'));
   await until('the agent is connected again', async () => (await connectedAt()) !== second);
-  // The lease began with the last message before the kill, and the agent retries at most every 5 s.
+  // The lease began with the last message before the kill, and the agent waits at most 5 s between two tries.
   expect(Date.now() - killedAt).toBeLessThan((LEASE_S + 25) * 1000);
   expect(await states()).toEqual(['connected']);
   waiting.kill('SIGTERM');

@@ -6,7 +6,7 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
   granted: ['straggler', 'ended'],
-  // A delayed attempt can run three times as long as other attempts.
+  // Faults can delay an attempt so much that it becomes a straggler.
   straggler: ['ended'],
   ended: ['succeeded', 'pending'],
   succeeded: [],

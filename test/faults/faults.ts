@@ -20,7 +20,7 @@ export interface KillFault {
   readonly awayMs: number;
 }
 
-/** Returns the faults in random order and at random times, by the seed. */
+/** Returns the faults in an order and at times that are drawn from `random`. */
 export function planFaults(kinds: readonly FaultKind[], random: TestRandom): KillFault[] {
   return random.shuffled(kinds).map((kind) => ({
     kind,
@@ -31,8 +31,9 @@ export function planFaults(kinds: readonly FaultKind[], random: TestRandom): Kil
 }
 
 /**
- * Kills the process of a fault and restarts it.
- * @returns the time until every slot was busy, in milliseconds; undefined if the function did not wait
+ * Waits until the fault is due, then kills the process of the fault and restarts it.
+ * @returns how long the function waited until every slot was busy, in milliseconds; undefined if the fault did not
+ *   require busy slots
  */
 export async function killAndRestart(
   fault: KillFault,

@@ -10,12 +10,12 @@ import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
-/**
- * The trials are longer than any fault, so that each fault affects running trials. A fault is longer than the lease.
- */
+/** The sweep takes longer than all faults together, so that each fault affects running trials. */
 const SWEEP: NoopSweep = { trials: 120, epochs: 6, epochMs: 400 };
 const LEASE = '3s';
+/** Each fault lasts longer than the lease. */
 const FAULT_MS = 5_000;
+
 interface Fault {
   readonly name: string;
   begin(nats: ConfiguredNats, cluster: Cluster): Promise<void> | void;
@@ -116,7 +116,7 @@ const FAULTS: readonly Fault[] = [
         until('the stream is taken', () =>
           manager.streams.add({ name: 'OTHER', subjects: ['other'], storage: StorageType.Memory }).then(
             () => true,
-            // The coordinator was faster.
+            // The coordinator has created its stream first. Delete the stream, and try again.
             () =>
               manager.streams
                 .names()
@@ -177,7 +177,7 @@ const FAULTS: readonly Fault[] = [
 export const NATS_FAULTS_LIMIT_MS = 900_000;
 
 /**
- * Checks that no fault ends an agent or the coordinator, loses a lease or a report, or remains after its cause.
+ * Checks that no fault ends an agent or the coordinator, loses a lease or a report, or has effects after its end.
  * @param binary the path of nats-server; default: the installed program
  * @param every n tests only every n-th fault, with proportionally fewer trials
  */

@@ -20,7 +20,7 @@ parameters:
   epochs: {value: ${EPOCHS}}
 `;
 
-/** The losses are about 0.2 with the first rate, and about 0.9 with the last two rates. */
+/** The losses are about 0.2 with the first rate, and about 0.9 with the last two rates, so each rule stops a trial. */
 const RULES = [
   '{type: asha, eta: 2}',
   '{type: asha, variant: promotion, eta: 2}',
@@ -30,7 +30,7 @@ const RULES = [
   '{type: threshold, worse_than: 0.6, min_iter: 2}',
 ];
 
-test('each rule stops members of a pack, and the best member continues with the same results', {
+test('each rule stops members of a pack, and the best member has the same results as without early stopping', {
   timeout: 900_000,
 }, async () => {
   const folder = testFolder();

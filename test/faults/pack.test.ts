@@ -42,7 +42,7 @@ test('if a worker dies, each trial of its pack loses one attempt, and other tria
   );
 });
 
-test('if the sweep of a pack is killed, the slot of the pack can run the next sweep', {
+test('if the sweep of a pack is killed, the worker of the pack runs the next sweep', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -1,4 +1,4 @@
-/** Population based training with real processes: kills of a worker, an agent and the coordinator do not change the lineage. */
+/** Population based training with real processes, of which a worker, an agent and the coordinator are killed. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -35,7 +35,7 @@ interface Shown extends TrialJson {
   readonly reports: readonly { readonly epoch: number }[];
 }
 
-/** Everything that must not depend on faults. */
+/** Returns the properties of trials that must not depend on faults. */
 function lineageOf(trials: readonly TrialJson[]) {
   return trials.map(
     ({ index, trial, seed, parameters, parent, parent_epoch, replaces, state, epoch, metrics, stop_reason }) => {
@@ -44,7 +44,7 @@ function lineageOf(trials: readonly TrialJson[]) {
   );
 }
 
-test('a population has the same lineage and results after kills of the coordinator, a worker and an agent as without kills', {
+test('kills of the coordinator, a worker and an agent do not change the lineage and the results of a population', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -76,7 +76,7 @@ test('a held trial survives a crash of the coordinator and of its agent, and res
   expect(shown.attempt_list.at(-1)).toMatchObject({ resumed_from: 2 });
   expect(shown.reports.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(shown.metrics).toEqual(best?.metrics);
-  // The second trial was held at rung 2, so its loss is higher than without early stopping.
+  // The second-best trial was held at rung 2, so its loss is higher than without early stopping.
   expect(trials[1]?.metrics.test_loss).toBeGreaterThan(second?.metrics.test_loss ?? 1);
   for (const { stop_reason: reason } of trials.slice(1)) expect(reason).toMatch(/^asha: .* at rung [12];/);
 });

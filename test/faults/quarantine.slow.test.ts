@@ -14,7 +14,7 @@ interface ShownAgent {
 
 const TIMEOUT = { timeout: 300_000 };
 
-/** The program reports after a short run, and fails at once for the parameter `bad`. */
+/** The program reports after a short run. If its argument is `bad`, it fails at once. */
 const PROGRAM = `if [ "$1" = bad ]; then echo 'ValueError: bad parameter' >&2; exit 3; fi
 sleep 0.2
 echo '{"epoch": 1, "loss": 0.5}'
@@ -120,7 +120,7 @@ test(
 );
 
 test(
-  'with one agent, a bad program pauses its sweep after 10 failures, the errors are the reason of the pause, and the agent is not quarantined',
+  'with one agent, a bad program pauses its sweep after 10 failures, with the errors as the reason, and the agent is not quarantined',
   TIMEOUT,
   async () => {
     const cluster = await startCluster({ bad: BROKEN });

@@ -1,6 +1,6 @@
 /**
- * Artifacts in a real S3-compatible server (test/support/s3-server.ts), with its failures: the server is down, overloaded or cut
- * off, or rejects the credentials, the bucket or a request.
+ * Artifacts in a real S3-compatible server (test/support/s3-server.ts), and the failures of this server: it is down,
+ * overloaded or cut off, or rejects the credentials, the bucket or a request.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ function artifactOf(bytes: Uint8Array, name = 'file'): Artifact {
 
 type Fault = 'cut' | { readonly status: number; readonly code: string } | undefined;
 
-/** A proxy in front of the server. It answers some requests with an error, or cuts their connection. */
+/** Starts a proxy in front of the server, which answers some requests with an error or cuts their connection. */
 async function startFaults(target: string, faultOf: (incoming: IncomingMessage) => Fault): Promise<string> {
   const proxy = createServer((incoming, response) => {
     const fault = faultOf(incoming);
@@ -147,7 +147,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     await expect(readDirectly(url.replace('signed', 'other'), 0).next()).rejects.toThrow(DirectTransferError);
   });
 
-  test('incomplete uploads and unnamed objects are removed only when they are old enough', async () => {
+  test('incomplete uploads, and objects that no record names, are removed only when they are old enough', async () => {
     const { cluster, bucket, store: opened, restarted } = await openTested();
     const root = `sweeps/${cluster}/artifacts/`;
     await bucket.beginParts(`${root}1/t/1/a/${'0'.repeat(64)}`, 2 * PART_BYTES);
@@ -210,7 +210,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     });
   };
 
-  test('a coordinator does not start if its location has a problem that only a person can correct', async () => {
+  test('a coordinator does not start if the location of its artifacts has a problem that only a person can correct', async () => {
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow(RejectedError);
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow('the bucket does not exist: create it');
     onTestFinished(() => void Object.assign(process.env, S3_CREDENTIALS));
@@ -240,7 +240,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(problems.at(-1)).toBeUndefined();
   });
 
-  /** Serves an attempt whose artifacts are in the server, and returns an agent's client. */
+  /** Serves an attempt whose artifacts are in the S3 server. `upload` sends a file as an agent does. */
   async function serveAttempt(endpoint: string, quota?: SpaceLedger) {
     const { bucket, requests } = await openTested(endpoint);
     const dir = newFolder();
@@ -297,7 +297,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
   });
 
   test('an agent that cannot reach the server sends files through the coordinator', async () => {
-    // A presigned request has no header with credentials.
+    // A presigned request has no header with credentials. The proxy rejects only these requests.
     const endpoint = await startFaults(server.url, ({ headers }) =>
       headers.authorization === undefined ? { status: 403, code: 'AccessDenied' } : undefined,
     );

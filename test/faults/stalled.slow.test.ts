@@ -35,7 +35,7 @@ async function superseded(cluster: Cluster): Promise<number> {
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('after an agent stalls past its lease, its late records are rejected, its workers stop, and its slots run trials again', {
+test('after an agent stalls past its lease, its late records are rejected, and the same workers run trials again', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -69,7 +69,7 @@ test('after an agent stalls past its lease, its late records are rejected, its w
   expect(cluster.workersOf('stalled')).toEqual(workers);
 });
 
-/** The program runs until the file `finish` exists, and creates a file named after its process id. */
+/** The program creates a file named after its process id, and runs until the file `finish` exists. */
 const PROGRAM = `
 trainer: command
 command: [sh, -c, 'touch "$PIDS/$$"; while [ ! -e "$PIDS/finish" ]; do sleep 0.1; done; echo "{\\"test_loss\\": 1}"']
@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease stops its running program before any report, even without a connection to the coordinator', {
+test('an agent that was suspended for longer than its lease stops its program when it resumes, even without a connection to the coordinator', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -13,7 +13,7 @@ parameters:
   epochs: {value: 2}
 `;
 
-/** Metrics and attempts of every trial, by its id. */
+/** Returns the metrics of each trial by its id, and the number of attempts of all trials. */
 async function resultsOf(cluster: Cluster, sweep: string) {
   const waited = await cluster.run('wait', sweep);
   expect(waited.code, waited.stderr).toBe(0);

@@ -11,7 +11,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
 
-/** The migration works on a copy, because libsql locks a store until the process ends. */
+/** Changes a store by SQL. The SQL runs on a copy, because libsql locks a store until the process ends. */
 function change(dir: string, sql: string): void {
   const store = join(dir, 'store.db');
   const copy = join(dir, 'changed.db');
@@ -32,7 +32,7 @@ function schemaOf(path: string): unknown {
   return version;
 }
 
-/** Starts a coordinator that is expected to exit. */
+/** Starts a coordinator that must exit with code 4. Returns its stderr. */
 async function rejected(cluster: Cluster): Promise<string> {
   const where = ['--nats', cluster.natsUrl, '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0'];
   const { code, stderr } = await trawl('coordinator', '--dir', cluster.dir, ...where);
@@ -49,7 +49,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
   await untilRunning(cluster, sweep, 2);
   expect(await cluster.coordinator.stop()).toBe(0);
-  // Schema version 2 did not have these columns.
+  // Schema version 2 did not have these tables, triggers, indexes and columns.
   const tables = [
     'notices',
     'warnings',

@@ -30,7 +30,7 @@ interface Shown extends TrialJson {
 }
 
 test.each(['coordinator', 'agent'] as const)(
-  'if the %s is killed during an upload, the upload resumes after the restart, and no bytes are sent twice',
+  'if the %s is killed during an upload, the upload resumes after the restart without the bytes that have arrived',
   {
     timeout: 300_000,
   },

@@ -11,7 +11,7 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
-/** The reports of some trials are all read at the end, in one poll of the file, so they arrive within this time. */
+/** Reports that are all read at the end of a trial, in one poll of the file, arrive within this time. */
 const LIVE_MS = 100;
 
 const range = (from: number, to: number, by = 1) =>

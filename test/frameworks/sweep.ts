@@ -53,7 +53,7 @@ export function startSweep(text: string, workdir: string) {
     if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
     return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
   });
-  // A test that fails before the end of the sweep kills the command.
+  // If a test fails before the end of the sweep, the command is killed, and nothing awaits this promise.
   ended.catch(() => {});
   return { dir, ended };
 }

@@ -1,4 +1,7 @@
-/** Runs W&B sweep files with a search or early stopping, and a program with the arguments of W&B's agent, without W&B. */
+/**
+ * Runs W&B sweep files with a search or early stopping. Their program takes the arguments that W&B's agent passes, and
+ * does not need W&B.
+ */
 import { join } from 'node:path';
 import { median } from 'd3-array';
 import { describe, expect, test } from 'vitest';
@@ -25,7 +28,7 @@ async function ran(name: string): Promise<{ readonly dir: string; readonly trial
 const numbers = (trials: readonly TrialJson[], name: string): number[] =>
   trials.map(({ parameters }) => Number(parameters[name]));
 
-/** Checks that numbers lie within limits, and that some are below and some above the given value. */
+/** Checks that numbers lie between `low` and `high`, and that some are below and some above `middle`. */
 function expectAround(values: readonly number[], low: number, middle: number, high: number): void {
   for (const value of values) {
     expect(value).toBeGreaterThanOrEqual(low);
@@ -86,7 +89,7 @@ describe.runIf(hasTool('python3'))('a W&B sweep file runs unchanged', () => {
     expect(median(losses.slice(12))).toBeLessThan(median(losses.slice(0, 10)) ?? 0);
   });
 
-  test('with early_terminate: hyperband stops bad trials, and explain and events show why', async () => {
+  test('with early_terminate: hyperband, which stops bad trials; explain and events show the reason', async () => {
     const { dir, trials } = await ran('early-terminate.yaml');
     expectAround(numbers(trials, 'learning_rate'), 1e-4, 10 ** -2.5, 0.1);
     expectAround(numbers(trials, 'momentum'), 0.5, 0.745, 0.99);

@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 import { showTrial, startSweep, sweep } from './sweep.ts';
 
 const VERSIONS = ['0.31.0', '0.23.0', '0.18.7'];
-/** The slow suite runs these checks with the newest version only. */
+/** Whether to run the checks that the slow suite runs with the newest version only. */
 const isChecked = (version: string) => version === VERSIONS[0] || process.env.TRAWL_FRAMEWORKS === 'all';
 const SWEEP_LIMIT_MS = 600_000;
 
@@ -52,7 +52,10 @@ parameters:
   name: {value: "on"}
 `;
 
-/** Imports W&B with every Python flag that disables the hook: \`-S\` removes the environment's packages. */
+/**
+ * The program can import W&B with every Python flag that disables the hook. It adds the environment's packages itself,
+ * because `-S` leaves them out.
+ */
 const WITHOUT_HOOK = `
 import sys
 

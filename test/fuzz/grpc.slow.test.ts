@@ -18,6 +18,7 @@ const CONNECTIONS = 40;
 /** The lease is longer than the test, so that no lease of the fake agent expires. */
 const LEASE = '30m';
 
+/** The tables that a call of each method may change. The other methods change no table. */
 const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
   '/trawl.v1.SweepService/Submit': ['sweeps', 'trials', 'events', 'sources', 'warm_starts', 'warnings'],
   '/trawl.v1.SweepService/ControlSweep': ['sweeps', 'trials', 'attempts', 'events', 'warnings'],
@@ -58,7 +59,7 @@ function describeCall({ path, pieces, headers = {} }: RawCall, answer: RawAnswer
   return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
 }
 
-/** Sends all calls at once on a separate connection. After the answers, all effects of the calls are in the store. */
+/** Sends all calls at once on a separate connection. Returns the answers once all effects of the calls are stored. */
 async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
   const session = dial(cluster.address);
   const answers = await Promise.all(calls.map((call) => rawCall(session, call)));
@@ -68,9 +69,10 @@ async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<Raw
   return answers;
 }
 
-/** Checks that each call gets an expected answer, and that rejected calls change nothing. Returns the store's rows
- * after the
- * calls. */
+/**
+ * Checks that each call gets an expected answer, and that rejected calls change nothing. Returns the store's rows after
+ * the calls.
+ */
 async function expectOrderlyAnswers(
   cluster: Cluster,
   what: string,

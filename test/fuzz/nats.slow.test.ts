@@ -20,7 +20,7 @@ const AGENT = 'worker';
 const MESSAGES = 150;
 const REPLAYS = 150;
 
-/** Starts a trial that runs throughout the test, and a sweep that stays pending. */
+/** Submits a sweep whose trial runs throughout the test, and a sweep that is paused throughout the test. */
 async function atWork(cluster: Cluster): Promise<{ sweeps: string[]; trials: string[] }> {
   const long = 'trainer: noop\nparameters: {x: {values: [1]}, duration_ms: {value: 3600000}}\n';
   const held = await cluster.json<{ sweep: string }>('submit', sweepFile(cluster.folder, long));

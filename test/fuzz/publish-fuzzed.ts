@@ -22,7 +22,7 @@ const HEADER_ROOM = 32;
 /**
  * Sends a message once or twice.
  * @param about a subject pattern, or a recorded message, which is sent again unchanged or damaged
- * @returns the message
+ * @returns the sent messages
  */
 export function publishFuzzed(
   nats: NatsConnection,

@@ -8,7 +8,10 @@ export interface RawCall {
   readonly headers?: Readonly<Record<string, string>>;
   /** How the call ends after the last chunk. `silence` leaves the call open. */
   readonly ending?: 'end' | 'silence' | 'reset';
-  /** Whether the call must be answered after its end, with no time limit. Streams may stay open without an answer. */
+  /**
+   * Whether the call must be answered, so that the caller waits long. Streams may stay open without an answer, so the
+   * caller cancels them soon.
+   */
   readonly mustEnd?: boolean;
 }
 

@@ -2,8 +2,8 @@
 const DEFAULT_SEED = 1;
 
 /**
- * Returns one seed per round, and prints the seeds so that a failure can be reproduced. TRAWL_FUZZ_SEED repeats a run;
- * TRAWL_FUZZ_ROUNDS sets the number of rounds.
+ * Returns one seed per round. TRAWL_FUZZ_SEED sets the first seed, to repeat a run. TRAWL_FUZZ_ROUNDS sets the number
+ * of rounds.
  */
 export function fuzzSeeds(): number[] {
   const first = Number(process.env.TRAWL_FUZZ_SEED ?? DEFAULT_SEED);

@@ -40,7 +40,7 @@ export async function killActiveSweeps(cluster: Cluster): Promise<void> {
   });
 }
 
-/** Stops the coordinator, and checks the stored sweep. */
+/** Stops the coordinator, and checks in the store that each trial of the sweep ran exactly once. */
 export async function expectRanOnce(cluster: Cluster, sweep: string): Promise<void> {
   const trials = await cluster.json<TrialJson[]>('trials', sweep);
   const ids = new Set(trials.map(({ trial }) => trial));

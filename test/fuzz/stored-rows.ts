@@ -46,7 +46,7 @@ export function storedRows(dir: string): StoredRows {
 
 function rowsOf(db: Database.Database, table: string): string[] {
   const rows = db.prepare(`select * from ${table}`).all() as Record<string, unknown>[];
-  // The number is left out, because events that are ignored also raise it.
+  // The number of an event is left out, because ignored events are numbered too.
   return rows.map((row) => JSON.stringify(table === 'events' ? { ...row, seq: 0 } : row)).sort();
 }
 

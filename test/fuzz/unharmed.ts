@@ -24,7 +24,7 @@ export function expectUnharmed(cluster: Cluster, ...parts: string[]): void {
   }
 }
 
-/** Checks that all of the coordinator's files have expected paths. */
+/** Checks that all files in the cluster's folder have expected paths. */
 export function expectNoStrayFile(cluster: Cluster): void {
   const files = readdirSync(cluster.folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map(({ parentPath, name }) => relative(cluster.folder, `${parentPath}/${name}`));

@@ -24,7 +24,7 @@ const BUDGET = 1_700;
 
 const seriesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
 
-test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 1,700 series, including agents and processes', async () => {
+test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 1,700 series, including those of the agents', async () => {
   const cluster = await busyCluster(newFolder(), BUSY);
   onTestFinished(() => cluster.stop());
   const text = await cluster.scrape();
@@ -36,7 +36,7 @@ test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer th
   expect(ofCoordinator + AGENTS * ofAgent).toBeLessThan(BUDGET);
 });
 
-test('trials have series only if the option is set, and then only the running trials and the best 50 trials of each sweep', async () => {
+test('with --trial-metrics, the running trials and the best 50 trials of each sweep have series', async () => {
   const cluster = await busyCluster(newFolder(), { ...BUSY, trialMetrics: true });
   onTestFinished(() => cluster.stop());
   const epochs = [...(await cluster.scrape()).matchAll(/^trawl_trial_epoch\{sweep="(\d+)"/gm)].map(
@@ -48,7 +48,7 @@ test('trials have series only if the option is set, and then only the running tr
   expect(new Set(epochs).size).toBe(BUSY.sweeps);
 });
 
-/** Returns the metrics of one agent, with a program that prints the recorded output of a real nvidia-smi. */
+/** Returns the metrics of an agent whose nvidia-smi is a program that prints the figures of four GPUs. */
 async function scrapeAgentOfFourGpus(): Promise<string> {
   const folder = testFolder();
   const path = process.env.PATH;

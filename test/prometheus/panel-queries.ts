@@ -1,4 +1,4 @@
-/** Returns every query of the dashboards as Grafana sends it. */
+/** Returns the queries of the dashboards, and fills in Grafana's variables. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DASHBOARDS } from '../../deploy/grafana/dashboards.ts';
 

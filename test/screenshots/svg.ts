@@ -1,4 +1,4 @@
-/** Draws a terminal's screen as SVG. Blocks and braille are shapes, so that no font is needed. */
+/** Draws a terminal's screen as SVG. Blocks and braille are drawn as shapes, so that the font need not have them. */
 import type { PseudoTerminal } from '../support/pseudo-terminal.ts';
 
 type Buffer = PseudoTerminal['buffer'];

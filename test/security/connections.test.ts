@@ -20,6 +20,6 @@ test('a user without the token cannot lock out the owner by using up the connect
   });
   await Promise.all(sockets.map((socket) => (socket.connecting ? once(socket, 'connect') : undefined)));
   for (let call = 0; call < 3; call++) expect(await cluster.run('ls')).toMatchObject({ code: 0, stderr: '' });
-  // The connection of the agent is older than the other connections.
+  // The connection of the agent stays open, because it is older than the connections of the other user.
   expect(await cluster.json('agents')).toMatchObject([{ agent: 'honest', state: 'connected' }]);
 });

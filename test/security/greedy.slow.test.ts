@@ -42,13 +42,13 @@ const SLOWEST_ANSWER_MS = 60_000;
  */
 const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 500);
 /**
- * The heap is less than half the size of the reports, so that a command that holds all reports in memory fails. Node
- * and the command need 40 MiB.
+ * The heap is smaller than all reports together, so that a command that holds all reports in memory fails. Node and the
+ * command need 40 MiB.
  */
 const COMMAND_HEAP_MIB = 64;
 /** The minimum number of answers for a conclusion. */
 const MIN_ANSWERS = 20;
-/** The memory of the coordinator: the heap, and the buffers of the sockets. */
+/** The maximum memory of the coordinator: its heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 300_000 };
 
@@ -319,7 +319,7 @@ test(
   },
 );
 
-test('1,500 hellos, each with new slots, create few queues', TIMEOUT, async () => {
+test('1,500 hellos of one agent, each with another kind of slot, create few queues', TIMEOUT, async () => {
   await cluster.json<{ sweep: string }>('submit', grid(100));
   beginMeasuring();
   const client = attempts();

@@ -21,7 +21,7 @@ export class TestIdentities {
     return new TestIdentities(dir);
   }
 
-  /** The server's folder. */
+  /** The folder of the server's identity. */
   get server(): string {
     return join(this.dir, 'server');
   }

@@ -1,4 +1,4 @@
-/** Which server certificates a NATS cluster accepts if `trawl certs` wrote its configuration. */
+/** The certificates that a NATS cluster accepts from its servers, with the configuration that `trawl certs` writes. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,8 +28,8 @@ beforeEach(async () => {
 });
 
 /**
- * Connects as a cluster server with that folder's certificate. Returns the server's answer; '' if the server
- * disconnects.
+ * Connects to the cluster port with the certificate in a folder. Returns the server's greeting; '' if the server closes
+ * the connection.
  */
 async function greeting(folder: string): Promise<string> {
   const read = (file: string) => readFileSync(join(dir, folder, file));

@@ -102,7 +102,7 @@ async function expectPrivate(
   expect(owner.nats.own).toContain('PONG');
 }
 
-/** Returns the folder and everything in it, because another user cannot list the files. */
+/** Returns the paths of the folder and of everything in it, because the other user cannot list them. */
 function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];
 }

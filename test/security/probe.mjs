@@ -1,6 +1,6 @@
 /**
- * Tries to use everything that trawl opens on this machine, and prints the results as JSON. Uses only
- * Node's own modules, because another user may not be able to read this repository.
+ * Tries to use everything that trawl opens on this machine, and prints the results as JSON. Uses only Node's own
+ * modules, because another user may not be able to read this repository.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';

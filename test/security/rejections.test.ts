@@ -1,4 +1,4 @@
-/** Authentication and authorization of the coordinator's gRPC, on a real socket with TLS. */
+/** Authentication and authorization of the coordinator's gRPC services, on a real socket with TLS. */
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ async function rejectionCount(reason: RejectionReason): Promise<number> {
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
-/** Checks that one more request was rejected for the given reason, and that the rejection was logged. */
+/** Makes an attempt, and checks that its rejection is counted and logged with the given reason. */
 async function expectRejection(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await rejectionCount(reason);
   await attempt();

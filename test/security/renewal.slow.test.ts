@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 import { startSecured, startSecuredAgent, tokenHeaders } from './secured-cluster.ts';
 
 const LIMIT_MS = 300_000;
-/** In days. */
+/** The validity of renewed certificates, and of certificates that expire soon, in days. */
 const RENEWED = 30;
 const SOON = 3;
 
@@ -60,11 +60,11 @@ test('a renewed certificate is used without a restart, and a warning precedes th
     return (await presentedExpiry(Number(address.split(':')[1]))) === renewed('server');
   });
   await until(
-    'the metrics of the coordinator have it',
+    'the metrics of the coordinator show the new expiry',
     async () => (await expiryOf(metrics, headers)) === renewed('server'),
   );
   await until(
-    'the metrics of the agent have it',
+    'the metrics of the agent show the new expiry',
     async () => (await expiryOf(agentMetrics, tokenHeaders(join(folder, 'agent')))) === renewed('agent-one'),
   );
   await until('the coordinator has met the agent again', async () => !(await listed()).includes('expires in'));

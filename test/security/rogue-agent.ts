@@ -17,15 +17,14 @@ import { connectAs, offersOf, type SecuredNats, startSecuredNats } from './secur
 
 const CLUSTER = 'c1';
 /**
- * The pool of the attacker, the pool of the agent that works during the attack, and a pool whose offers the attacker
- * removes.
+ * The attacked pool, the pool of the agent that works during the attack, and a pool whose offers the attacker removes.
  */
 const [ATTACKED, HONEST, EMPTIED] = ['p1', 'p2', 'p3'];
 const STREAM = offerStream(CLUSTER, ATTACKED);
 const OTHER_STREAM = offerStream(CLUSTER, HONEST);
 const EMPTIED_STREAM = offerStream(CLUSTER, EMPTIED);
 const OFFERS = 80;
-/** The consumer delivers an offer again after 5 s without an answer. */
+/** Longer than the 5 s without an answer after which the consumer delivers an offer again. */
 const REDELIVERY_MS = 6_000;
 
 const keyOf = (trial: number): AttemptKey => ({ sweepId: '1', trialId: `t${trial}`, attempt: 1 });
@@ -106,7 +105,7 @@ const SUBSCRIPTIONS = [
 ];
 
 const NEXT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.agents`;
-/** Permitted subjects that are used as reply subjects. No permitted subject carries a message to another client. */
+/** Permitted subjects that are used as reply subjects. None of them carries a message to another agent. */
 const PERMITTED = [NEXT, heartbeatSubject(CLUSTER, 'a'), `${inboxPrefix('agent', 'a')}.rogue`];
 const REPLIES = [...FORBIDDEN, ...PERMITTED];
 const PULLS = ['', '{"batch":1,"no_wait":true}', '{"batch":2,"expires":1000000}', '{"batch":1,"expires":-1}', '{'];
@@ -129,7 +128,7 @@ async function attack(rogue: NatsConnection): Promise<void> {
   }
 }
 
-/** Takes an offer, and answers the offer with a request for a reply. */
+/** Takes an offer, and sends each body as its answer, with the given reply subject. */
 async function answerOffer(rogue: NatsConnection, stream: string, bodies: readonly string[], reply: string) {
   const offer = await offersOf(rogue, stream).next({ expires: 2 * REDELIVERY_MS, bind: true });
   if (offer === null) throw new Error('the rogue agent received no offer');
@@ -137,7 +136,7 @@ async function answerOffer(rogue: NatsConnection, stream: string, bodies: readon
   await rogue.flush();
 }
 
-/** The client keeps the subject of the acknowledgement private. */
+/** Returns the subject on which an offer is answered. The NATS client keeps this subject private. */
 function replyOf(offer: JsMsg): string {
   const subject = (offer as unknown as { readonly msg: { readonly reply?: string } }).msg.reply;
   if (subject === undefined) throw new Error('the offer cannot be acknowledged');
@@ -159,10 +158,7 @@ async function stateOf(coordinator: NatsConnection, stream: string): Promise<Str
   return { stream: config, created: `${created} ${consumer.created}`, consumer: consumer.config, subjects };
 }
 
-/**
- * Publishes offers, and takes the offers as agents do, until stopped.
- * @returns the number of offers of the honest agent
- */
+/** Publishes offers, which the honest agent takes, until `stop` is called. `stop` returns the number of offers. */
 function workMeanwhile({ offers, honest }: Attacked): { stop(): Promise<number> } {
   let stopped = false;
   const consumer = offersOf(honest, OTHER_STREAM);

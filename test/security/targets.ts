@@ -10,6 +10,6 @@ export interface Targets {
   readonly logins: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files: readonly string[];
   readonly pids: readonly number[];
-  /** Empty means that the caller has no options. */
+  /** Empty if the caller has no token. */
   readonly token: string;
 }

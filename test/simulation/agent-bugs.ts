@@ -1,4 +1,4 @@
-/** Deliberate bugs of an agent. */
+/** Planted bugs of an agent. */
 import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';

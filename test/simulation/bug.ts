@@ -1,4 +1,4 @@
-/** A deliberate bug, injected into the simulated processes to show that the simulation finds such bugs. */
+/** A planted bug, which is put into the simulated processes to show that the simulation finds such bugs. */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
@@ -9,7 +9,7 @@ import type { Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptServiceServer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 
-/** The hooks of a bug. Where a hook is absent, the behaviour is correct. */
+/** The hooks of a planted bug. Where a hook is absent, the behaviour is correct. */
 export interface Bug {
   /** The description that `--bug list` prints. */
   readonly about: string;

@@ -1,6 +1,7 @@
 /**
  * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight
- * after the faults. The two sweeps have a separate random stream, to keep old seeds stable.
+ * after the faults. The two sweeps have a separate random stream, so that the rest of each seed's scenario stays the
+ * same.
  */
 import type { TestRandom } from '../support/random.ts';
 

@@ -1,4 +1,4 @@
-/** Deliberate bugs of a coordinator. */
+/** Planted bugs of a coordinator. */
 
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { nothingReceived } from '../../coordinator/core/agent-limits.ts';
@@ -195,7 +195,7 @@ function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void
   };
 }
 
-/** Makes pending again every trial of the sweep with the given final state. */
+/** Makes every trial of the sweep in the given final state pending again. */
 function runAgain({ db, now }: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
   const rows = db.prepare('select id from trials where sweep_id = ? and state = ?').all(sweep.id, state);
   const ids = (rows as { readonly id: string }[]).map(({ id }) => id);

@@ -37,7 +37,7 @@ const EPOCH = Date.UTC(2026, 0, 1);
 
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
-/** The simulation rejects no request by identity. */
+/** Identities are not simulated, so no request may be rejected because of its identity. */
 const rejections = {
   record(reason: string) {
     throw new Error(`rejected: ${reason}`);

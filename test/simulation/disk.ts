@@ -9,7 +9,7 @@ import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 export class Disk {
   readonly db: Db = new Database(':memory:');
   full = false;
-  /** A deliberate bug: rows of a transaction survive when the process dies before its commit. */
+  /** A planted bug: rows of a transaction survive when the process dies before its commit. */
   torn = false;
   /** Whether the current transaction has created a trial. */
   #creates = false;

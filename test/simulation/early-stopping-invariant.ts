@@ -1,7 +1,7 @@
 /**
  * The invariants of early stopping, checked with durable changes only. Each trial enters a rung once. A sweep with the
- * rule asha
- * stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further changes.
+ * rule asha stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further
+ * changes.
  */
 import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';
@@ -19,8 +19,9 @@ export class EarlyStoppingInvariant {
   /** The stopped trials, by sweep and trial. */
   readonly #stopped = new Set<string>();
 
-  /** The promotions of each sweep whose rule promotes trials. */
+  /** The invariants of each sweep that trains a population. */
   readonly #populations = new Map<string, PopulationInvariant>();
+  /** The invariants of each sweep whose rule promotes trials. */
   readonly #promotions = new Map<string, PromotionInvariant>();
 
   /** The cases that occurred: a trial was stopped, and a rejected trial was at its last epoch. */

@@ -1,4 +1,4 @@
-/** Interceptors of the coordinator's messages, for deliberate bugs. */
+/** Interceptors of the coordinator's messages, for planted bugs. */
 import type { NatsConnection } from 'nats';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
 import {

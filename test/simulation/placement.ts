@@ -1,6 +1,6 @@
 /**
- * The resources of machines and the requests of sweeps. The resources have a separate random stream, to keep old seeds
- * stable.
+ * The resources of machines and the requests of sweeps. The resources have a separate random stream, so that the rest
+ * of each seed's scenario stays the same.
  */
 import type { Resources } from '../../coordinator/core/policy.ts';
 import { TestRandom } from '../support/random.ts';
@@ -41,7 +41,7 @@ export function resourcesText(
   return wanted.length === 0 ? '' : `resources: {${wanted.join(', ')}}\n`;
 }
 
-/** Returns whether a slot satisfies the requests. This function checks coordinator/core/fitness.ts independently. */
+/** Returns whether a slot satisfies the requests, independently of coordinator/core/fitness.ts. */
 export function canRun({ gpu, labels }: Resources, { zone, gpuSlots }: MachineResources, slot: number): boolean {
   if (labels.zone !== undefined && labels.zone !== zone) return false;
   return gpu === undefined || (gpu === false ? slot >= gpuSlots : slot < gpuSlots);

@@ -5,7 +5,7 @@ import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';
 
-/** A trial counts as pending only after this time, because a claim may be older than the pending trial. */
+/** A trial counts as pending only after this time, because a claim can be sent before the trial becomes pending. */
 const MIN_PENDING_MS = 1_000;
 
 export class PriorityInvariant {

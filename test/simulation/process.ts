@@ -47,7 +47,7 @@ export class SimulatedProcess {
   }
 }
 
-/** Thrown when a process acts after its death in the same turn. */
+/** Thrown when a process acts after its death, in the same turn of the event loop. */
 export class DeadError extends Error {
   override readonly name = 'DeadError';
 }

@@ -158,7 +158,7 @@ export function anyScenario(seed: number): Scenario {
       graceMs: chance(0.25) ? undefined : random.pick([0, 3_000, 60_000]),
     }),
   );
-  // Newer parts of a scenario have separate random streams, to keep old seeds stable.
+  // Newer parts of a scenario have separate random streams, so that the older parts of each seed stay the same.
   const retryRandom = new TestRandom(seed ^ 0x2e72);
   const retries = Array.from(
     { length: retryRandom.next() < 0.5 ? Math.floor(retryRandom.between(1, 7)) : 0 },
@@ -247,7 +247,7 @@ function versionOrders(seed: number, sweeps: number): VersionOrder[] {
   }));
 }
 
-/** Losses are spread evenly over 0 to 1. */
+/** Gives some sweeps a target. Losses are spread evenly over 0 to 1. */
 function withTarget(text: string, random: TestRandom): string {
   const target = random.next() < 0.3 ? random.pick([0.02, 0.1, 0.3]) : undefined;
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
@@ -263,7 +263,7 @@ function ruleText(seed: number, random: TestRandom): string {
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
 }
 
-/** Promoted trials resume from checkpoints. */
+/** Turns on checkpoints for seeds that promote trials, because promoted trials resume from checkpoints. */
 function withCheckpoints(text: string, seed: number): string {
   return seed % 9 === 5 ? text.replace('checkpoint_every: 0', 'checkpoint_every: 1') : text;
 }

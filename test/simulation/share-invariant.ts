@@ -34,7 +34,7 @@ export class ShareInvariant {
     this.#offers = 2 * slots;
   }
 
-  /** Whether the shares were compared often enough. */
+  /** Whether the shares were compared often enough for a meaningful check. */
   get wasJudged(): boolean {
     return this.#judged > 20;
   }
@@ -71,7 +71,7 @@ export class ShareInvariant {
   #judge(now: number): string | undefined {
     const [a, b] = [...this.#parties.entries()];
     if (a === undefined || b === undefined) return undefined;
-    // The duration of a sweep's trials is an estimate until a trial ends.
+    // Until a trial of each sweep has ended, the scheduler only estimates the duration of their trials.
     if (a[1].doneMs === 0 || b[1].doneMs === 0) return undefined;
     if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = usedMs(party, now);
     // A sweep without pending trials no longer competes.

@@ -178,7 +178,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Resumes all sweeps and agents after the faults. */
+  /** Resumes all paused sweeps and ends all drains after the faults, again and again. */
   #resumeAll(): void {
     const { life } = this.#coordinator;
     for (const sweep of life?.runtime.core.sweeps.values() ?? []) {
@@ -198,7 +198,7 @@ export class SimulatedUser {
     this.#network.post(this.#process, life.process, () => {
       question(life).then(
         (answer) => this.#network.post(life.process, this.#process, () => answered(answer)),
-        // The sweep has ended, the agent is unknown, or the process died.
+        // The request fails if the sweep has ended, the agent is unknown, or the process died.
         (error) => {
           if (error instanceof TrawlError) this.#network.post(life.process, this.#process, rejected);
         },

@@ -148,7 +148,7 @@ export class Cluster {
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...this.#auth,
-      // The token is found by the coordinator's address, and a proxy has another address.
+      // An agent finds the token by the coordinator's address. A proxy has another address, so the agent gets the file.
       ...(server === this.address ? [] : ['--token-file', tokenFile(this.dir)]),
       ...more,
     );

@@ -67,7 +67,8 @@ export class Prometheus {
   }
 
   /**
-   * Starts Prometheus with the shipped configuration, another address of the coordinator, and a scrape per second.
+   * Starts Prometheus with the shipped configuration, except for the address and the token of the coordinator, and
+   * intervals of one second.
    * @param coordinator HOST:PORT of the coordinator's metrics
    * @param dir the coordinator's data folder
    */

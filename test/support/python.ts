@@ -9,7 +9,7 @@ import { packageRoot } from '../../bin/package.ts';
 import { withLock } from '../../deploy/setup/lock.mjs';
 import { runTool } from './tool.ts';
 
-/** PyTorch and its libraries are 3 GB. */
+/** An installation can take minutes, because PyTorch and its libraries are 3 GB. */
 export const INSTALL_LIMIT_MS = 600_000;
 const UV = 'uv==0.13.9';
 
@@ -62,6 +62,6 @@ async function uvProgram(): Promise<string> {
 /** Puts an environment's programs first on PATH. `vi.unstubAllEnvs` restores PATH. */
 export function activate(programs: string): void {
   vi.stubEnv('PATH', `${programs}${delimiter}${process.env.PATH}`);
-  // Two trials run at once, and the networks are small.
+  // One thread per trial is enough, because two trials run at once, and the networks are small.
   vi.stubEnv('OMP_NUM_THREADS', '1');
 }

@@ -12,7 +12,7 @@ export function isSkipped(missing: string | undefined): boolean {
   return true;
 }
 
-/** Returns the requirement of tests that act as another user, or mount a disk; undefined if this process is root. */
+/** Returns the missing requirement of tests that act as another user, or mount a disk; undefined for root. */
 export function rootMissing(): string | undefined {
   return process.geteuid?.() === 0 ? undefined : 'only root can do this';
 }

@@ -17,7 +17,7 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
-  /** Unix times in milliseconds. Zero stands for an unknown time. */
+  /** Unix times in milliseconds. `endedAt` is zero if the attempt has not ended. */
   readonly grantedAt: number;
   readonly endedAt: number;
   /** Null if the attempt has not ended. */

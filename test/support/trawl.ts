@@ -59,7 +59,7 @@ function endOf(child: ChildProcess, output: () => Omit<Ended, 'code'>): Promise<
   });
 }
 
-/** Runs a command and waits for its end. Kills the command after three minutes. */
+/** Runs a command and waits for its end. Kills the command after three times PATIENCE_MS. */
 export async function trawl(...args: string[]): Promise<Ended> {
   const running = startTrawl(...args);
   const timer = setTimeout(() => running.kill('SIGKILL'), 3 * PATIENCE_MS);

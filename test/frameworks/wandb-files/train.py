@@ -1,4 +1,4 @@
-"""A program with the arguments that W&B's agent passes. It imports no package, and prints its metrics as JSON."""
+"""Takes the arguments that W&B's agent passes. Imports no package, and prints its metrics as JSON."""
 
 import json
 import math

@@ -88,7 +88,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await completed(again, BYTES)).toBe(true);
   });
 
-  test('other contents with the same name do not count as the announced file', async () => {
+  test('a stored file with the same name but other contents does not count as the announced file', async () => {
     const { store } = await open();
     expect(await upload(store, 1, BYTES)).toBe(true);
     expect(await store.holds(attempt(1), artifactOf(Buffer.from('other')))).toBe(false);
@@ -194,7 +194,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 2, artifactOf(BYTES, 'unnamed'))).toEqual(BYTES);
   });
 
-  test('a start removes no files, and moves partial uploads of ended attempts aside', async () => {
+  test('a restart removes no files, and moves partial uploads of ended attempts aside', async () => {
     const { store, restarted } = await open();
     await upload(store, 1, BYTES, 'named');
     const incoming = await store.begin(attempt(2), artifactOf(BYTES));

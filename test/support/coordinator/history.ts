@@ -94,7 +94,7 @@ export class World {
     this.core = core;
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
-      // These are enough durations to compare every attempt with.
+      // So many durations are enough to find stragglers.
       for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
     }
   }

@@ -1,6 +1,6 @@
 /**
- * An independent record of a core's state. The record is rebuilt from the changes of the core and checked with each
- * change.
+ * An independent copy of a core's state. The copy is built from the changes of the core, and each change is checked
+ * against the copy.
  */
 
 import { strict as assert } from 'node:assert';
@@ -156,7 +156,11 @@ export class Ledger {
           !this.trials.has(`${sweepId}/${trial.trialId}`),
           `trial ${sweepId}/${trial.trialId} is created twice`,
         );
-        assert.equal(state.created, trial.index + 1, 'a trial is created with the state after it');
+        assert.equal(
+          state.created,
+          trial.index + 1,
+          'a trial is created together with the search state that follows the trial',
+        );
         this.#addTrial(sweepId, trial.trialId);
         break;
       }
