@@ -57,7 +57,7 @@ export interface CoordinatorWorld {
   nats(): SimulatedNatsServer;
   /** Called at each start, once the store is loaded. */
   onLoaded(runtime: Runtime): void;
-  /** Called at each start, once the deliberate bug has changed the runtime. */
+  /** Called at each start, once the planted bug has changed the runtime. */
   onStarted(runtime: Runtime): void;
   /** Called before each message is sent. */
   onSend(output: Output, runtime: Runtime): void;

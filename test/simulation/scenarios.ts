@@ -2,7 +2,7 @@
 import { TestRandom } from '../support/random.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
 
-/** The sweeps of this seed and of all seeds up to FIRST_SEARCH_SEED train populations. */
+/** The sweeps of the seeds from this seed to the seed before FIRST_SEARCH_SEED train populations. */
 export const FIRST_POPULATION_SEED = 1_000_000;
 /** The sweeps of this seed and of all higher seeds are searches. */
 export const FIRST_SEARCH_SEED = 2_000_000;

@@ -1,4 +1,4 @@
-/** Deliberate bugs of searches. */
+/** Planted bugs of searches. */
 import type { Database } from 'libsql';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import type { Change, Step } from '../../coordinator/core/step.ts';
@@ -12,7 +12,10 @@ import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { canonicalJson } from '../../proto/values.ts';
 import type { Bug } from './bug.ts';
 
-/** Replaces the source of every search whose points depend on results, or of every other search. */
+/**
+ * Changes every search except searches of Optuna and populations.
+ * @param changeSearch returns the settings and the history that the search uses
+ */
 function searchesAs(
   about: string,
   changeSearch: (runtime: Runtime, sweepId: string, spec: SweepSpec) => { spec: SweepSpec; history: HistoryReader },
@@ -57,7 +60,7 @@ function searchesAs(
 
 type HistoryReader = (stored: SearchHistory) => SearchHistory;
 
-/** Keeps the loss of each report that has arrived since the start of the process. */
+/** Keeps the newest loss of each trial that has reported since the start of the process. */
 class NotesArrivals extends Runtime {
   readonly arrived = new Map<string, { readonly parameters: string; readonly value: number }>();
 

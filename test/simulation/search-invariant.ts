@@ -1,8 +1,9 @@
 /**
  * The invariants of searches, checked with durable changes only. Each suggestion equals the suggestion that follows
  * from the sweep file, the stored state of the search and the durable results, in the order of their commits. The same
- * seed and history therefore give the same suggestion before and after a restart. A search with `warm_start` starts with
- * the results that its earlier sweep had at its submission, whatever happens to the earlier sweep afterwards.
+ * seed and history therefore give the same suggestion before and after a restart. A search with `warm_start` starts
+ * with the results that its earlier sweep had when the search was submitted, whatever happens to the earlier sweep
+ * afterwards.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from 'libsql';
@@ -38,7 +39,7 @@ export class SearchInvariant {
   /** The outcome of each suggestion, and the process that made it. */
   readonly #suggestions = new Map<string, { readonly outcome: string; readonly process: number }>();
   #processes = 0;
-  /** The states that occurred. */
+  /** The cases that occurred. */
   readonly reached = new Set<string>();
   readonly #violated: (invariant: string) => void;
 
@@ -138,7 +139,7 @@ export class SearchInvariant {
       next: (state, isKnown) => {
         const step = source.next(state, isKnown);
         const sweep = this.#sweeps.get(sweepId);
-        // The state is read before the submission is known only if the process died during the submission.
+        // The sweep is unknown here only if the process died during the submission of the sweep.
         if (sweep === undefined) return step;
         const creating = this.#creating.get(sweepId) ?? new Map<string, Parameters>();
         this.#creating.set(sweepId, creating);

@@ -62,7 +62,7 @@ export class SimulatedUser {
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
 
-  /** Repeats a request until the coordinator answers. */
+  /** Submits a sweep once its earlier sweep, if any, has ended. Repeats the request until the coordinator answers. */
   #submit(at: number, { text, after }: Scenario['sweeps'][number]): void {
     const requestId = `request ${at}`;
     const ask = () => {
