@@ -60,7 +60,7 @@ test('lost and quarantined agents are shown first in the line of agents, even on
     sampleAgent({ id: 'gpu-3', state: 'AGENT_STATE_QUARANTINED', quarantine }),
   ];
   const lines = await header({}, agents, 80);
-  expect(lines[3]).toBe('2 agents up, 1 lost (gpu-2), 1 quarantined (gpu-3) · 14.5s left');
+  expect(lines[3]).toBe('2 agents up, 1 lost (gpu-2), 1 quarantined (gpu-3) · 17.0s left');
   expect((await header({}))[3]).toMatch(/^25\.7 trials\/min .* · 1 agent up · /);
 });
 
@@ -76,7 +76,7 @@ test('a narrow header omits whole figures and constants instead of cutting a lin
   const message = 'all 3 replicates of config c2d00000 have identical results: the program may not use its seed';
   const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 }];
   const [, , , pace, best] = await header({ warnings }, undefined, 80);
-  expect(pace).toBe('25.7 trials/min · 14.5s left (5.6s to 37.2s) · 1 agent up · 1/2 slots busy');
+  expect(pace).toBe('25.7 trials/min · 17.0s left (6.6s to 43.5s) · 1 agent up · 1/2 slots busy');
   expect(best).toBe('best test_loss 0.19000, 7.0s ago █▁▁▁▁  1 warning (6: errors)');
   const [, , , , wide] = await header({ warnings }, undefined, 160);
   expect(wide).toContain(`warning: ${message}`);
