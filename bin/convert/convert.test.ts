@@ -202,6 +202,7 @@ spec:
       population: 10,
       // Without resample_probability, Katib perturbs every parameter.
       pbt: { interval: 1, quantile: 0.3, resample: 0, explore: ['lr'] },
+      parameters: { lr: { distribution: 'uniform', min: 0.0001, max: 0.02 }, act: { values: ['relu'] } },
       concurrency: 2,
     });
     expect([sweep.run_cap, sweep.early_terminate]).toEqual([undefined, undefined]);

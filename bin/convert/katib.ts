@@ -44,7 +44,7 @@ export function fromKatib(data: unknown): Converted {
   const parameters = Object.fromEntries(
     listAt(spec, 'parameters').map((parameter) => [
       textAt(parameter, 'name') ?? '',
-      parameterOf(parameter, known === 'grid', notes),
+      parameterOf(parameter, known, notes),
     ]),
   );
   const search = known === 'pbt' ? katibPopulation(spec, parameters, notes) : { method: known ?? ('random' as const) };
@@ -91,7 +91,7 @@ export function fromKatib(data: unknown): Converted {
   };
 }
 
-function parameterOf(parameter: unknown, grid: boolean, notes: string[]): ParameterDraft {
+function parameterOf(parameter: unknown, method: Converted['sweep']['method'], notes: string[]): ParameterDraft {
   const space = recordAt(parameter, 'feasibleSpace');
   const type = textAt(parameter, 'parameterType');
   const list = listAt(space, 'list').map((value) =>
@@ -103,11 +103,13 @@ function parameterOf(parameter: unknown, grid: boolean, notes: string[]): Parame
     notes.push(`parameter ${textAt(parameter, 'name')} has neither a list nor min and max.`);
     return { value: null };
   }
-  if (step !== undefined) return { min, max, step };
+  if (step !== undefined && method !== 'pbt') return { min, max, step };
+  // Katib draws the first values in steps, but multiplies the values of children by 0.8 or 1.2.
+  if (step !== undefined) notes.push(`the step of parameter ${textAt(parameter, 'name')} is omitted.`);
   if (textAt(space, 'distribution')?.toLowerCase() === 'loguniform')
     return { distribution: 'log_uniform_values', min, max };
   if (type === 'int') return { distribution: 'int_uniform', min, max };
-  if (grid) notes.push(`parameter ${textAt(parameter, 'name')} needs a step for a grid.`);
+  if (method === 'grid') notes.push(`parameter ${textAt(parameter, 'name')} needs a step for a grid.`);
   return { distribution: 'uniform', min, max };
 }
 

@@ -229,6 +229,6 @@ test.each(['reports', 'metrics', 'programs'] as const)(
       ...(limit === 'programs' && { program: 'with packages' }),
     });
     const reason = limit === 'programs' ? countProgram({ received }) : countReport({ received }, { loss: 1 });
-    expect(reason).toMatch(limit === 'programs' ? /programs/ : limit === 'metrics' ? /2000 metrics/ : /256/);
+    expect(reason).toMatch(limit === 'programs' ? /program records/ : limit === 'metrics' ? /2000 metrics/ : /256/);
   },
 );

@@ -84,5 +84,11 @@ function trackOf(
 
 function headerOf(last: number, column: (epoch: number) => number, width: number): string {
   const labels = ticks(0, last, Math.max(1, Math.floor(width / LABEL_COLUMNS))).filter(Number.isInteger);
-  return labels.reduce((text, epoch) => text.padEnd(column(epoch)) + formatStep(epoch), '').slice(0, width);
+  let header = '';
+  for (const epoch of labels) {
+    const label = formatStep(epoch);
+    const at = Math.min(column(epoch), width - label.length);
+    if (header === '' || header.length < at) header = header.padEnd(at) + label;
+  }
+  return header;
 }
