@@ -105,14 +105,12 @@ async function sendParts(
   const timer = setInterval(report, PROGRESS_MS);
   try {
     for (const part of parts) {
-      await sendDirectly(
-        path,
-        part,
-        (bytes) => {
+      await sendDirectly(path, part, {
+        onSent: (bytes) => {
           unreported += bytes;
         },
         signal,
-      );
+      });
     }
     report();
     call.write({ message: { $case: 'sent', sent: true } });

@@ -7,11 +7,11 @@ import { type IncomingMessage, type RequestOptions, request as requestHttp } fro
 import { request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 
-/** The time without progress after which a transfer fails. */
+/** The default time without progress after which a transfer fails. */
 const IDLE_MS = 20_000;
 /** The time for which files pass through the coordinator after a failed direct transfer. */
 const CLOSED_MS = 5 * 60_000;
-/** The number of characters of an error response that the message quotes. */
+/** The number of characters of an error response that are read. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /** Thrown if the store cannot be reached or rejects a request. The file can still pass through the coordinator. */
@@ -25,54 +25,76 @@ export interface DirectPart {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+export interface TransferOptions {
+  /** Aborted to end the transfer, which then fails. */
+  readonly signal?: AbortSignal;
+  /** The time in milliseconds without progress after which the transfer fails. Default: 20,000. */
+  readonly idleMs?: number;
+}
+
+export interface SendOptions extends TransferOptions {
+  /** Called with the number of bytes of each chunk that was handed to the network. */
+  readonly onSent?: (bytes: number) => void;
+}
+
 /**
  * Sends a part of a file.
- * @param onSent called with the number of bytes of each chunk that was handed to the network
  * @throws {DirectTransferError} if the store cannot be reached or rejects the request
  * @throws {NodeJS.ErrnoException} if the file cannot be read
  */
 export async function sendDirectly(
   path: string,
   { start, size, url, headers }: DirectPart,
-  onSent: (bytes: number) => void,
-  signal: AbortSignal,
+  { onSent, ...options }: SendOptions = {},
 ): Promise<void> {
-  const { request, answer } = begin(url, { method: 'PUT', headers: { ...headers }, signal });
-  // Prevents an unhandled rejection, because the promise is awaited only after the whole file is sent.
-  answer.catch(() => {});
+  const { request, answer } = begin(url, { method: 'PUT', headers: { ...headers } }, options);
+  // The answer is read when it arrives, because a store can reject a request before the whole file is sent.
+  const accepted = answer.then((message) => check(url, message));
+  accepted.catch(() => request.destroy());
   if (size === 0) request.end();
   else {
-    const file = createReadStream(path, { start, end: start + size - 1 });
-    const whole = async function* (chunks: AsyncIterable<Buffer>) {
-      let sent = 0;
-      for await (const chunk of chunks) {
-        sent += chunk.length;
-        onSent(chunk.length);
-        yield chunk;
+    let readError: unknown;
+    // The pipeline destroys its streams with the error of any of them. The file is not one of its streams, so that an
+    // error of the file is distinguished from an error of the connection.
+    const chunks = async function* () {
+      try {
+        let sent = 0;
+        for await (const chunk of createReadStream(path, { start, end: start + size - 1 })) {
+          sent += chunk.length;
+          onSent?.(chunk.length);
+          yield chunk;
+        }
+        if (sent < size) throw new DirectTransferError(`the file ${path} is shorter than announced`);
+      } catch (error) {
+        readError = error;
+        throw error;
       }
-      if (sent < size) throw new DirectTransferError(`the file ${path} is shorter than announced`);
     };
     try {
-      await pipeline(file, whole, request);
-    } catch (error) {
-      if (error instanceof DirectTransferError || (file.errored !== null && error === file.errored)) throw error;
+      await pipeline(chunks, request);
+    } catch {
+      if (readError !== undefined) throw readError;
       // If the store closed the connection, its answer gives the reason. A store can also confirm the whole part, and
       // close the connection before the request has noticed that it is complete.
     }
   }
-  await check(await answer);
+  await accepted;
 }
 
 /**
  * Reads a file from `offset` to its end.
  * @throws {DirectTransferError} if the store cannot be reached or rejects the request
  */
-export async function* readDirectly(url: string, offset: number, signal?: AbortSignal): AsyncGenerator<Buffer> {
+export async function* readDirectly(
+  url: string,
+  offset: number,
+  options: TransferOptions = {},
+): AsyncGenerator<Buffer> {
   const headers: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
-  const { request, answer } = begin(url, { method: 'GET', headers, ...(signal === undefined ? {} : { signal }) });
+  const { request, answer } = begin(url, { method: 'GET', headers }, options);
   request.end();
   const message = await answer;
-  if (message.statusCode !== (offset === 0 ? 200 : 206)) await check(message, false);
+  if (message.statusCode !== (offset === 0 ? 200 : 206)) await check(url, message, false);
   try {
     for await (const chunk of message) yield chunk as Buffer;
   } catch (error) {
@@ -82,22 +104,40 @@ export async function* readDirectly(url: string, offset: number, signal?: AbortS
   }
 }
 
-function begin(url: string, options: RequestOptions) {
+function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS }: TransferOptions) {
   const { protocol } = new URL(url);
-  const request = (protocol === 'https:' ? requestHttps : requestHttp)(url, options);
+  const send = protocol === 'https:' ? requestHttps : requestHttp;
+  const request = send(url, signal === undefined ? options : { ...options, signal });
   const answer = new Promise<IncomingMessage>((resolve, reject) => {
-    request.on('response', resolve);
+    let message: IncomingMessage | undefined;
+    request.on('response', (response) => {
+      message = response;
+      resolve(response);
+    });
     request.on('error', (error) => reject(failed(url, error)));
-    request.setTimeout(IDLE_MS, () => request.destroy(new Error(`no data for ${IDLE_MS / 1000} s`)));
+    request.setTimeout(idleMs, () => {
+      const error = new Error(`no data for ${idleMs / 1000} s`);
+      // Once the response has begun, its reader gets the reason only from the response.
+      message?.destroy(error);
+      request.destroy(error);
+    });
   });
   return { request, answer };
 }
 
-async function check(message: IncomingMessage, mayBeSuccess = true): Promise<void> {
+/** Reads a response that has no file. @throws {DirectTransferError} if the store rejected the request */
+async function check(url: string, message: IncomingMessage, mayBeSuccess = true): Promise<void> {
   const { statusCode = 0 } = message;
+  if (mayBeSuccess && statusCode >= 200 && statusCode < 300) return void message.resume();
   let text = '';
-  for await (const chunk of message.setEncoding('utf8')) if (text.length < MAX_ERROR_CHARACTERS) text += chunk;
-  if (mayBeSuccess && statusCode >= 200 && statusCode < 300) return;
+  try {
+    for await (const chunk of message.setEncoding('utf8')) {
+      text += chunk;
+      if (text.length >= MAX_ERROR_CHARACTERS) break;
+    }
+  } catch (error) {
+    throw failed(url, error);
+  }
   const code = /<Code>([\w.]{1,60})<\/Code>/.exec(text)?.[1];
   throw new DirectTransferError(`the artifact store rejected a presigned request (${code ?? statusCode})`);
 }

@@ -114,7 +114,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(missing.map(({ size }) => size)).toEqual([PART_BYTES, PART_BYTES, 5]);
     for (const piece of missing.slice(1)) {
       const signed = await bucket.presignPart('large', uploadId, piece, 60);
-      await sendDirectly(path, { ...piece, ...signed }, () => {}, new AbortController().signal);
+      await sendDirectly(path, { ...piece, ...signed });
     }
     await bucket.putFile('large', path, artifactOf(bytes));
     expect(requests.filter((operation) => operation === 'upload_part')).toHaveLength(1);
@@ -132,7 +132,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
       writeFileSync(path, content);
       const signed = await bucket.presignPut('signed', artifactOf(bytes), expiresS);
       if (expiresS === 1) await sleep(2_100);
-      await sendDirectly(path, { start: 0, size: bytes.byteLength, ...signed }, () => {}, new AbortController().signal);
+      await sendDirectly(path, { start: 0, size: bytes.byteLength, ...signed });
     };
     await expect(send('other bytes, same n')).rejects.toThrow(/BadDigest/);
     await expect(send('fewer bytes')).rejects.toThrow('is shorter than announced');
