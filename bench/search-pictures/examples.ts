@@ -9,8 +9,8 @@ import { populationPicture } from './population-picture.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import { rulePicture } from './rule-picture.ts';
 
-export const METHODS = ['grid', 'random', 'tpe'] as const;
-export const RULES = ['asha', 'asha-promotion', 'hyperband'] as const;
+export const METHODS = ['grid', 'random', 'sobol', 'tpe', 'pbt'] as const;
+export const RULES = ['asha', 'asha-promotion', 'hyperband', 'median'] as const;
 export const PICTURED = [...METHODS, ...RULES] as const;
 export type Pictured = (typeof PICTURED)[number];
 
@@ -40,6 +40,6 @@ export function pictureOf(name: Pictured): string {
     const epochs = Number(axes.find((axis) => axis.name === 'epochs')?.at(0));
     return rulePicture(run, earlyTerminate, epochs);
   }
-  const runs = METHODS.filter(isRecorded).map(readRun);
+  const runs = METHODS.filter((method) => method !== 'pbt' && isRecorded(method)).map(readRun);
   return methodPicture(run, lossLimits(runs), readRun('random'));
 }
