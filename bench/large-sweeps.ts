@@ -14,7 +14,7 @@ import { quantile } from 'd3-array';
 import { Runtime } from '../coordinator/app/runtime.ts';
 import { sweepControl } from '../coordinator/app/sweep-control.ts';
 import { loadCore } from '../coordinator/store/load.ts';
-import { openStore } from '../coordinator/store/open.ts';
+import { SqliteStore } from '../coordinator/store/sqlite-store.ts';
 import { SubmitRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { drawCurves } from './large-sweeps/draw-curves.ts';
 
@@ -25,9 +25,10 @@ const LEASE_MS = 15_000;
 const WARM_UP_ROUNDS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-large-sweeps-'));
-const db = openStore(folder);
-const runtime = new Runtime({
-  db,
+const store = SqliteStore.open(folder);
+const { db } = store;
+const runtime = await Runtime.open({
+  store,
   leaseMs: LEASE_MS,
   send: () => {},
   onBroken: (error) => {

@@ -1,7 +1,6 @@
 /** Starts a coordinator with its store, core, transport and periodic work. */
 import { resolve } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
-import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { keyText } from '../lib/domain/attempt-key.ts';
 import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
@@ -45,7 +44,8 @@ import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
 import { Pruner, pruneAll, startRetention } from './retention/prune.ts';
 import { startSampler } from './search/optuna/process.ts';
 import type { Commit } from './store/journal.ts';
-import { clusterName, openStore } from './store/open.ts';
+import { SqliteStore } from './store/sqlite-store.ts';
+import type { Store } from './store/store.ts';
 import { artifactService } from './transport/artifact-service.ts';
 import { AttemptService } from './transport/attempt-service.ts';
 import { codeService } from './transport/code-service.ts';
@@ -109,8 +109,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   checkAddresses(options, identity);
   const identities = watchIdentities(options);
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
-  const db = openStore(dir);
-  const cluster = clusterName(db);
+  const store = SqliteStore.open(dir);
+  const { cluster } = store;
   const metrics = coordinatorMetrics();
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
@@ -128,10 +128,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
   const loaded: LoadedParts = {};
   const pages = await servePages(options, identity, token, { loaded, metrics, readiness, rejections }).catch(
-    closing(() => db.close()),
+    closing(() => store.close()),
   );
   const artifacts = await openArtifacts(
-    { db, dir, cluster, location: options.artifacts, log },
+    { store, dir, cluster, location: options.artifacts, log },
     {
       onRequest: (operation, seconds, problem) => measureStoreRequest(metrics, operation, seconds, problem),
       onProblem: (problem) => readiness.set('artifacts', problem),
@@ -139,7 +139,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   ).catch(
     closing(() => {
       pages.stop();
-      db.close();
+      return store.close();
     }),
   );
   const nats = await awaitNats(natsUrl, `trawl coordinator ${cluster}`, identity, log, (problem) =>
@@ -148,12 +148,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     closing(() => {
       artifacts.close();
       pages.stop();
-      db.close();
+      return store.close();
     }),
   );
   const offers = new Offers(nats, cluster, log, (fill) => measureStream(metrics, fill));
-  const runtime = new Runtime({
-    db,
+  const runtime = await Runtime.open({
+    store,
     leaseMs: options.leaseMs,
     onBroken: options.onBroken,
     send: (output) => send(output, offers, attempts),
@@ -173,7 +173,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const onUnread = (error: unknown) => log.error({ err: error }, 'could not read the figures of a sweep for /metrics');
   const collecting = startCollecting(runtime, metrics, { ...options, onError: onUnread });
   Object.assign(loaded, { runtime, collecting });
-  const pruner = new Pruner(db, files, archives, (id) => runtime.core.sweeps.has(id));
+  const pruner = new Pruner(store, files, archives, (id) => runtime.core.sweeps.has(id));
   const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set(free);
@@ -182,7 +182,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 
   initializeCallSeries(metrics, SERVICES);
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, db, log });
+  addServices(server, { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log });
   const tooMany = new SparseLog(log, 'too many connections: closed one');
   const listener = await listen(server, options.listen, {
     identity,
@@ -240,10 +240,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopRetention();
       stopDiskWatch();
       collecting.stop();
-      runtime.stop();
+      await runtime.stop();
       artifacts.close();
       await closeNats(nats);
-      db.close();
+      await store.close();
     },
   };
 }
@@ -329,12 +329,12 @@ interface ServiceParts {
   readonly attempts: AttemptService;
   readonly pruner: Pruner;
   readonly dir: string;
-  readonly db: Database;
+  readonly store: Store;
   readonly log: Logger;
 }
 
 function addServices(server: Server, parts: ServiceParts): void {
-  const { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, db, log } = parts;
+  const { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log } = parts;
   const { files, quota } = artifacts;
   const { core, queries } = runtime;
   const space = SpaceLedger.of(dir);
@@ -355,7 +355,7 @@ function addServices(server: Server, parts: ServiceParts): void {
     OperationsServiceService,
     operationsService(
       agentControl(runtime),
-      snapshots({ dir, db, files, archives, log }),
+      snapshots({ store, files, archives, log }),
       (request) => pruneAll(pruner, request, now()),
       log,
     ),
@@ -363,9 +363,9 @@ function addServices(server: Server, parts: ServiceParts): void {
 }
 
 /** Returns an error handler that calls `close` and then throws the error again. */
-function closing(close: () => void): (error: unknown) => never {
-  return (error) => {
-    close();
+function closing(close: () => void | Promise<void>): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await close();
     throw error;
   };
 }

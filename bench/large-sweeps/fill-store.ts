@@ -2,6 +2,7 @@
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { openStore } from '../../coordinator/store/open.ts';
+import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 
 /** A grid of 10^9 points, with a rule that makes some of them equal. */
@@ -18,10 +19,15 @@ export async function fillStore(folder: string, ended: number): Promise<void> {
   const fail = (error: unknown) => {
     throw error;
   };
-  const runtime = new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: fail });
+  const runtime = await Runtime.open({
+    store: new SqliteStore(db, ''),
+    leaseMs: LEASE_MS,
+    send: () => {},
+    onBroken: fail,
+  });
   const request = SubmitRequest.fromPartial({ requestId: 'r', fileName: 'large.yaml', text: LARGE_GRID });
   const id = await sweepControl(runtime).submit(request);
-  runtime.flush();
+  await runtime.flush();
   const search = runtime.core.sweeps.get(id)?.search;
   if (search === undefined) throw new Error('the sweep creates no trials');
   const trial = db.prepare(

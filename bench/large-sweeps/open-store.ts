@@ -6,7 +6,7 @@ import { unary } from '../../bin/client/rpc.ts';
 import { controlSweep, getSweep, listConfigs, retryTrials, submitSweep, trialsById } from '../../bin/client/sweeps.ts';
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
-import { openStore } from '../../coordinator/store/open.ts';
+import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import { listen } from '../../coordinator/transport/listener.ts';
 import { newServer } from '../../coordinator/transport/server.ts';
 import { sweepService } from '../../coordinator/transport/sweep-service.ts';
@@ -41,11 +41,11 @@ async function medianOf<T>(
   return quantile(times, 0.5) ?? 0;
 }
 
-function openRuntime(folder: string): Runtime {
+function openRuntime(folder: string): Promise<Runtime> {
   const fail = (error: unknown) => {
     throw error;
   };
-  return new Runtime({ db: openStore(folder), leaseMs: LEASE_MS, send: () => {}, onBroken: fail });
+  return Runtime.open({ store: SqliteStore.open(folder), leaseMs: LEASE_MS, send: () => {}, onBroken: fail });
 }
 
 async function measure(folder: string): Promise<Costs> {

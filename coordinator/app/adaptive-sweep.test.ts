@@ -32,7 +32,7 @@ test('only the configs of undecided hypotheses get more replicates, even if the 
     expect(pass).toBeLessThan(200);
     await sweep.schedule();
     const { search } = sweep.sweep() ?? {};
-    const loaded = sweep.restarted().core.sweeps.get('1');
+    const loaded = (await sweep.restarted()).core.sweeps.get('1');
     expect(loaded?.search?.state).toEqual(search?.state);
     await sweep.runOffers(loss);
   }

@@ -9,6 +9,7 @@ import { onRecord } from '../core/attempt-records.ts';
 import { onOpen } from '../core/attempts.ts';
 import { schedule } from '../core/scheduler.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
@@ -27,8 +28,9 @@ async function coordinator(text: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-apply-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
-  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
-  let runtime = open();
+  const store = new SqliteStore(db, '');
+  const open = () => Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  let runtime = await open();
   const sweepId = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
   const connect = () => runtime.settle(onHello(runtime.core, agentHello('a', 'i', 2), 1));
   await connect();
@@ -39,7 +41,7 @@ async function coordinator(text: string) {
     },
     /** Replaces the coordinator with one that starts from the store, as after a crash. */
     async restart() {
-      runtime = open();
+      runtime = await open();
       await connect();
     },
     apply: (file: string, options: { readonly dryRun?: boolean; readonly baseVersion?: number } = {}) =>
@@ -48,7 +50,10 @@ async function coordinator(text: string) {
         { sweep: sweepId, fileName: 's.yaml', text: file, baseVersion: 0, dryRun: false, ...options },
         'ann',
       ),
-    schedule: () => runtime.settle(schedule(runtime.core, 1)),
+    async schedule() {
+      await runtime.prepareSources();
+      await runtime.settle(schedule(runtime.core, 1));
+    },
     /** Starts the trial with the given value of x. */
     async start(x: number) {
       await world.schedule();

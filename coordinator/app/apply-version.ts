@@ -7,17 +7,12 @@ import type { Sweep as WireSweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type ApplyRequest, hasNewRule, onApply } from '../core/apply.ts';
 import { forgetIfEnded } from '../core/ended-trials.ts';
-import { leasesOf } from '../core/leases.ts';
 import type { Sweep } from '../core/model.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { type SweepSpec, sweptParameters } from '../grid/spec.ts';
 import { initialState } from '../grid/trials.ts';
 import type { SourceState } from '../search/trial-source.ts';
-import { loadSweep } from '../store/load.ts';
-import { loadCurve, loadResumableCurve, loadScores } from '../store/load-early-stopping.ts';
-import { endedTrials, loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
-import { parseSourceState } from '../store/rows.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { checkLength } from '../transport/limits.ts';
@@ -177,9 +172,7 @@ export async function applyVersion(
   by: string,
 ): Promise<VersionChanges> {
   checkLength('file name', request.fileName);
-  // Without a flush, the store could lack some of the created trials.
-  runtime.flush();
-  const { db, core, queries } = runtime;
+  const { store, core, queries } = runtime;
   const comparison = await compareVersion(queries, sweepId, request);
   const { changes, before, after, space, dropped, restored, resumed } = comparison;
   runtime.checkSampler(after);
@@ -191,8 +184,8 @@ export async function applyVersion(
     );
   }
   const now = runtime.now();
-  const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, now);
-  const loaded = loadTrials(db, sweep, [...restored, ...resumed], now);
+  const sweep = core.sweeps.get(sweepId) ?? (await store.loadSweep(sweepId, now));
+  const loaded = await store.loadTrials(sweep, [...restored, ...resumed], now);
   const policy = policyOf(after, sweep.policy.program?.code);
   const newRule = hasNewRule(sweep.policy, policy);
   const outside = (await queries.trials.droppedIds(sweepId)).length + dropped.length - restored.length;
@@ -219,27 +212,17 @@ export async function applyVersion(
       planned: plan.trials + outside,
       search: await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
       dropped,
-      droppedEnds: endedTrials(db, sweepId, dropped),
+      droppedEnds: await queries.trials.endedStates(sweepId, dropped),
       restored,
       resumed,
     },
     now,
   );
   for (const trial of loaded) forgetIfEnded(sweep, trial);
-  if (newRule) loadRuleHistory(runtime, sweep);
+  if (newRule) await store.loadRuleHistory(sweep);
   await runtime.settle(step, by);
   runtime.reschedule();
   return changes;
-}
-
-/** Loads the data that the new rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
-function loadRuleHistory({ db }: Runtime, sweep: Sweep): void {
-  if (sweep.earlyStopping === undefined) return;
-  loadScores(db, sweep);
-  for (const trial of sweep.trials.values()) {
-    for (const lease of leasesOf(trial)) loadCurve(db, sweep, lease);
-    if (trial.checkpoint !== undefined) loadResumableCurve(db, sweep, trial.id, trial.checkpoint);
-  }
 }
 
 interface NewSpace {
@@ -263,7 +246,7 @@ async function searchOf(
 ): Promise<ApplyRequest['search']> {
   const { text, fileName } = request;
   const source = runtime.openSource({ id: sweep.id, text, fileName }, { text, spec: after });
-  const stored = storedSearch(runtime, sweep.id);
+  const stored = await runtime.store.searchState(sweep.id);
   const created = await runtime.queries.trials.created(sweep.id);
   const state: SourceState =
     space.kind === 'grid' || stored === undefined
@@ -274,18 +257,6 @@ async function searchOf(
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };
-}
-
-/**
- * Returns the stored state of a sweep's search. Undefined if an older version of trawl created all trials of the sweep
- * at its submission.
- */
-function storedSearch({ db }: Runtime, sweepId: string): { state: SourceState; done: boolean } | undefined {
-  const row = db.prepare('select search, searching from sweeps where id = ?').get(sweepId) as {
-    search: string | null;
-    searching: number;
-  };
-  return row.search === null ? undefined : { state: parseSourceState(row.search), done: row.searching === 0 };
 }
 
 function describe({ version, kept, added, dropped, settings }: VersionChanges): string {

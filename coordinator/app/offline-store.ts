@@ -13,9 +13,7 @@ import { admitOwner } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
-import { loadAgents } from '../store/load-agents.ts';
-import { clusterName, openStore } from '../store/open.ts';
-import { Queries } from '../store/queries.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { artifactService } from '../transport/artifact-service.ts';
 import { codeService } from '../transport/code-service.ts';
 import { listen } from '../transport/listener.ts';
@@ -34,27 +32,29 @@ import { sweepControl } from './sweep-control.ts';
  * damaged
  */
 export async function serveStore(dir: string): Promise<{ address: string; token: string; close(): Promise<void> }> {
-  const db = openStore(dir, { create: false });
+  const store = SqliteStore.open(dir, { create: false });
   const log = pino({ level: 'silent' });
   const reject = async () => {
     throw new RejectedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
   };
-  const agents = () => [...loadAgents(db)].map(([id, facts]) => pastAgentOf(id, facts));
+  const known = await store.loadAgents();
+  const agents = () => [...known].map(([id, facts]) => pastAgentOf(id, facts));
   const source = {
-    queries: new Queries(db, { isOffline: true }),
+    queries: store.queries({ isOffline: true }),
     agents,
     explain: () => undefined,
     onCommit: () => () => {},
   };
   // A retry or a new version is decided as in a running coordinator. No trial is offered, because no agent is
   // connected.
-  let runtime: Runtime | undefined;
-  const offlineControl = () => {
-    runtime ??= new Runtime({ db, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
-    return sweepControl(runtime);
+  let opening: Promise<Runtime> | undefined;
+  const offlineControl = async () => {
+    opening ??= Runtime.open({ store, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
+    return sweepControl(await opening);
   };
-  const retry: SweepControl['retry'] = (request, by) => offlineControl().retry(request, by);
-  const apply: SweepControl['apply'] = (sweepId, request, by) => offlineControl().apply(sweepId, request, by);
+  const retry: SweepControl['retry'] = async (request, by) => (await offlineControl()).retry(request, by);
+  const apply: SweepControl['apply'] = async (sweepId, request, by) =>
+    (await offlineControl()).apply(sweepId, request, by);
   const token = randomBytes(32).toString('base64url');
   const guard = new Guard(
     (shown) => admitOwner(shown, token, 'the memory of the command'),
@@ -65,11 +65,11 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     SweepServiceService,
     sweepService(source, { submit: reject, act: reject, killTrial: reject, retry, apply }, log),
   );
-  const artifacts = await openRecordedArtifacts({ db, dir, cluster: clusterName(db), log });
+  const artifacts = await openRecordedArtifacts({ store, dir, cluster: store.cluster, log });
   const { files } = artifacts;
   const archives = new CodeArchives(dir);
   const space = SpaceLedger.of(dir);
-  const pruner = new Pruner(db, files, archives);
+  const pruner = new Pruner(store, files, archives);
   const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, options, now());
   server.addService(
     ArtifactServiceService,
@@ -89,7 +89,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     OperationsServiceService,
     operationsService(
       { drain: reject, undrain: reject, release: reject },
-      snapshots({ dir, db, files, archives, log }),
+      snapshots({ store, files, archives, log }),
       prune,
       log,
     ),
@@ -100,10 +100,10 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     token,
     async close() {
       server.forceShutdown();
-      runtime?.stop();
+      await (await opening)?.stop();
       artifacts.close();
       listener.close();
-      db.close();
+      await store.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
@@ -19,7 +20,8 @@ async function submitted(points: number) {
     rmSync(dir, { recursive: true, force: true });
   });
   const creationWindow = { trials: WINDOW, packsPerSlot: 0 };
-  const runtime = new Runtime({ db, leaseMs: 1_000, send: () => {}, onBroken: () => {}, creationWindow });
+  const store = new SqliteStore(db, '');
+  const runtime = await Runtime.open({ store, leaseMs: 1_000, send: () => {}, onBroken: () => {}, creationWindow });
   const control = sweepControl(runtime);
   const text = `trainer: noop\nparameters: {a: {min: 1, max: ${points}, step: 1}}\n`;
   const id = await control.submit(SubmitRequest.fromPartial({ requestId: 's', fileName: 's.yaml', text }));
@@ -29,7 +31,7 @@ async function submitted(points: number) {
     const { trials } = await control.retry(RetryTrialsRequest.fromPartial({ requestId, sweep: id, ...choice }), '');
     // The scheduler creates trials only in its own turn of the event loop.
     for (let turn = 0; turn < 5; turn++) await nextTurn();
-    runtime.flush();
+    await runtime.flush();
     return trials;
   };
   const sweep = () => runtime.queries.sweeps.get(id);

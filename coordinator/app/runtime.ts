@@ -1,10 +1,9 @@
 /** Makes the changes of each decision durable, and only then sends its outputs. */
-import type { Database } from 'libsql';
 import { RejectedError } from '../../proto/errors.ts';
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 import { blockedReason } from '../core/blocked.ts';
 import { forgetEndedTrials } from '../core/ended-trials.ts';
-import { type Core, type CreationWindow, isEnded, type Sweep } from '../core/model.ts';
+import { type Core, type CreationWindow, isEnded, newCore, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import type { Change, Output, Step } from '../core/step.ts';
@@ -13,8 +12,8 @@ import type { SweepSpec } from '../grid/spec.ts';
 import { ownCodeOf, ownCodeText } from '../search/optuna/samplers.ts';
 import { Samplers, type SamplersOptions } from '../search/optuna/sweep-samplers.ts';
 import { type Commit, Journal } from '../store/journal.ts';
-import { loadCore } from '../store/load.ts';
-import { Queries } from '../store/queries.ts';
+import type { Queries } from '../store/queries.ts';
+import type { Store } from '../store/store.ts';
 import { TimeLeftEstimates } from './time-left.ts';
 import { type SourceOpener, sourceOpener } from './trial-sources.ts';
 
@@ -27,7 +26,7 @@ export function now(): number {
 }
 
 export interface RuntimeOptions {
-  readonly db: Database;
+  readonly store: Store;
   readonly leaseMs: number;
   /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
@@ -46,8 +45,7 @@ export interface RuntimeOptions {
 export type SamplerOptions = Omit<SamplersOptions, 'onReady' | 'onProblem'>;
 
 export class Runtime {
-  readonly db: Database;
-  readonly core: Core;
+  readonly store: Store;
   readonly queries: Queries;
   readonly openSource: SourceOpener;
   readonly timeLeft: TimeLeftEstimates;
@@ -57,11 +55,26 @@ export class Runtime {
   readonly #onBroken: (error: unknown) => void;
   readonly #onPass: (seconds: number) => void;
   readonly #samplers: Samplers | undefined;
+  #core: Core;
+  #lastOperation: Promise<unknown> = Promise.resolve();
   #scheduling = false;
   #stopped = false;
 
+  /** Loads the sweeps of the store that have not ended. */
+  static async open<Options extends RuntimeOptions, Opened extends Runtime>(
+    this: new (
+      options: Options,
+    ) => Opened,
+    options: Options,
+  ): Promise<Opened> {
+    const runtime = new this(options);
+    await runtime.#load(options);
+    return runtime;
+  }
+
+  /** Must be called only by `open`. */
   constructor({
-    db,
+    store,
     leaseMs,
     send,
     onBroken,
@@ -70,13 +83,17 @@ export class Runtime {
     creationWindow,
     samplers,
   }: RuntimeOptions) {
-    this.db = db;
+    this.store = store;
     this.now = clock;
     this.#samplers = samplers && this.#samplersOf(samplers);
-    this.openSource = sourceOpener(db, this.#samplers);
-    this.core = loadCore(db, leaseMs, clock(), this.openSource, creationWindow);
-    this.timeLeft = new TimeLeftEstimates(this.core, (sweepId) => this.queries.trials.etaTrials(sweepId), clock);
-    this.queries = new Queries(db, {
+    this.openSource = sourceOpener(store, this.#samplers);
+    this.#core = newCore(leaseMs, clock(), creationWindow);
+    this.timeLeft = new TimeLeftEstimates(
+      () => this.core,
+      (sweepId) => this.queries.trials.etaTrials(sweepId),
+      clock,
+    );
+    this.queries = store.queries({
       live: {
         blocked: (sweepId) => blockedReason(this.core, sweepId),
         timeLeft: (sweepId) => this.timeLeft.of(sweepId),
@@ -88,7 +105,30 @@ export class Runtime {
     this.#send = send;
     this.#onBroken = onBroken;
     this.#onPass = onPass;
-    this.#journal = new Journal(db, clock);
+    this.#journal = new Journal(store, clock);
+  }
+
+  /** The state in memory. It is ahead of the store until a step is settled. */
+  get core(): Core {
+    return this.#core;
+  }
+
+  async #load({ leaseMs, creationWindow }: RuntimeOptions): Promise<void> {
+    const { openSource } = this;
+    this.#core = await this.store.loadCore({ leaseMs, now: this.now(), openSource, creationWindow });
+  }
+
+  /**
+   * Runs an operation that reads the store before it changes the state in memory. Such operations run one after another,
+   * and all earlier changes are durable when an operation begins.
+   */
+  exclusively<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.#lastOperation.then(async () => {
+      await this.flush();
+      return operation();
+    });
+    this.#lastOperation = result.catch(() => {});
+    return result;
   }
 
   /**
@@ -134,7 +174,8 @@ export class Runtime {
       this.settle(step).catch(() => {});
     }
     // A pass creates and drops a limited number of points, and the next pass continues.
-    if (step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
+    const isUnprepared = [...this.core.sweeps.values()].some(({ search }) => search?.source.isUnprepared === true);
+    if (isUnprepared || step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
   }
 
   /** Reads what the sources of the running sweeps need for their next trials. */
@@ -181,15 +222,15 @@ export class Runtime {
   }
 
   /** Stops the scheduler and the samplers, and writes the gathered changes. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.#samplers?.closeAll();
-    this.flush();
+    await this.flush();
   }
 
   /** Writes the gathered changes immediately. */
-  flush(): void {
-    this.#journal.flush();
+  flush(): Promise<void> {
+    return this.#journal.flush();
   }
 
   /** Removes ended sweeps and trials from memory. Ended sweeps and trials are read only from the store. */

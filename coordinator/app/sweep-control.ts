@@ -16,10 +16,8 @@ import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { createdConfigs } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
-import { loadSweep, loadUnfinishedSearch } from '../store/load.ts';
-import { loadTrials } from '../store/load-trials.ts';
 import type { Queries } from '../store/queries.ts';
-import { insertSweep } from '../store/submit.ts';
+import type { StoredSweepFile } from '../store/store.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { submittedSource } from '../transport/code-service.ts';
@@ -35,7 +33,7 @@ import { readWarmStart } from './warm-start.ts';
  */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
-    submit: (request, by) => submit(runtime, archives, request, by),
+    submit: (request, by) => runtime.exclusively(() => submit(runtime, archives, request, by)),
     async act(sweepId, request, by) {
       checkLength('reason', request.reason);
       const state = await runtime.queries.sweeps.state(sweepId);
@@ -46,7 +44,7 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
     async killTrial(sweepId, trialId, reason, by) {
       checkLength('reason', reason);
       // Without a flush, the store could lack a recent retry of the trial.
-      runtime.flush();
+      await runtime.flush();
       const state = trialState.of((await runtime.queries.trials.get(sweepId, trialId)).state);
       if (state === 'cancelled') return;
       if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
@@ -55,8 +53,8 @@ export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'ho
       await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()), by);
       runtime.reschedule();
     },
-    retry: (request, by) => retry(runtime, request, by),
-    apply: (sweepId, request, by) => applyVersion(runtime, sweepId, request, by),
+    retry: (request, by) => runtime.exclusively(() => retry(runtime, request, by)),
+    apply: (sweepId, request, by) => runtime.exclusively(() => applyVersion(runtime, sweepId, request, by)),
   };
 }
 
@@ -65,18 +63,16 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   if (request.requestId === '') throw new BadInputError('a retry must have a request_id');
   checkLength('request_id', request.requestId);
   const choice = choiceOf(request);
-  // Without a flush, the store could lack the end of a sweep, or an earlier copy of this request.
-  runtime.flush();
-  const { db, core, queries } = runtime;
+  const { store, core, queries } = runtime;
   const before = await queries.trials.retried(request.requestId);
   if (before !== undefined) return before;
   const sweepId = await sweepToRetry(queries, request);
   const chosen = await chosenTrials(queries, sweepId, choice);
-  const sweep = core.sweeps.get(sweepId) ?? loadSweep(db, sweepId, runtime.now());
-  const restored = loadTrials(db, sweep, chosen, runtime.now());
+  const sweep = core.sweeps.get(sweepId) ?? (await store.loadSweep(sweepId, runtime.now()));
+  const restored = await store.loadTrials(sweep, chosen, runtime.now());
   let step: Step;
   try {
-    const unfinishedSearch = loadUnfinishedSearch(db, sweep, runtime.openSource);
+    const unfinishedSearch = await store.loadUnfinishedSearch(sweep, runtime.openSource);
     step = onRetry(core, { sweep, choice, requestId: request.requestId, unfinishedSearch });
   } finally {
     for (const trial of restored) forgetIfEnded(sweep, trial);
@@ -165,11 +161,12 @@ async function submit(
     search: { planned: done ? trials.length : planned.trials, state: searchState, done },
     warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
-  const id = insertSweep(runtime.db, sweep, trials, runtime.now(), by);
+  const id = await runtime.store.addSweep(sweep, trials, runtime.now(), by);
   const state = await runtime.queries.sweeps.state(id);
   if (!runtime.core.sweeps.has(id) && !isEnded(state)) {
     const parsed = { text: request.text, spec };
-    runtime.addSweep(loadSweep(runtime.db, id, runtime.now(), (stored) => runtime.openSource(stored, parsed)));
+    const open = (stored: StoredSweepFile) => runtime.openSource(stored, parsed);
+    runtime.addSweep(await runtime.store.loadSweep(id, runtime.now(), open));
   }
   return id;
 }

@@ -27,7 +27,7 @@ async function busy(run: number) {
   const timeLeft = () => {
     const at = now();
     const estimates = new TimeLeftEstimates(
-      runtime.core,
+      () => runtime.core,
       (id) => runtime.queries.trials.etaTrials(id),
       () => at,
     );
@@ -40,7 +40,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   const { runtime } = await busy(24);
   const at = now();
   const estimates = new TimeLeftEstimates(
-    runtime.core,
+    () => runtime.core,
     (id) => runtime.queries.trials.etaTrials(id),
     () => at,
   );
@@ -65,7 +65,7 @@ test('an estimate of the time left is reused for one millisecond per trial, and 
   let reads = 0;
   let at = now();
   const estimates = new TimeLeftEstimates(
-    runtime.core,
+    () => runtime.core,
     (id) => {
       reads++;
       return runtime.queries.trials.etaTrials(id);

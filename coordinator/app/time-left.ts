@@ -21,14 +21,14 @@ interface Estimate {
 }
 
 export class TimeLeftEstimates {
-  readonly #core: Core;
+  readonly #coreNow: () => Core;
   readonly #trialsOf: (sweepId: string) => Promise<readonly EtaTrial[]>;
   readonly #now: () => number;
   readonly #known = new Map<string, Estimate>();
 
   /** @param trialsOf returns the trials of a sweep from the store, in the order in which they start */
-  constructor(core: Core, trialsOf: (sweepId: string) => Promise<readonly EtaTrial[]>, now: () => number) {
-    this.#core = core;
+  constructor(core: () => Core, trialsOf: (sweepId: string) => Promise<readonly EtaTrial[]>, now: () => number) {
+    this.#coreNow = core;
     this.#trialsOf = trialsOf;
     this.#now = now;
   }
@@ -54,6 +54,10 @@ export class TimeLeftEstimates {
   async shareOf(sweepId: string): Promise<SlotShare | undefined> {
     const known = await this.#estimateOf(sweepId);
     return known?.share && { ...known.share, waitMs: Math.max(0, known.share.waitMs - (this.#now() - known.atMs)) };
+  }
+
+  get #core(): Core {
+    return this.#coreNow();
   }
 
   async #estimateOf(sweepId: string): Promise<Estimate | undefined> {

@@ -36,9 +36,10 @@ describe('sweeps with method tpe', () => {
     let compared = 0;
     while (sweep.sweep() !== undefined) {
       const state = sweep.sweep()?.search?.state;
-      const other = sweep.restarted();
+      const other = await sweep.restarted();
       const loaded = other.core.sweeps.get('1');
       expect(loaded?.search?.state).toEqual(state);
+      if (loaded?.search !== undefined) await loaded.search.source.prepare?.(loaded.search.state);
       const next = loaded?.search?.source.next(loaded.search.state, () => false);
       const { changes } = await sweep.schedule();
       const [first] = createdIn(changes);
@@ -78,7 +79,7 @@ describe('sweeps with method tpe', () => {
     const sweep = await coordinatorWithSweep(dir, FILE.replace('run_cap: 60\n', ''), 1);
     await sweep.schedule();
     expect(sweep.sweep()?.planned).toBe(10_000);
-    expect(sweep.restarted().core.sweeps.get('1')?.planned).toBe(10_000);
+    expect((await sweep.restarted()).core.sweeps.get('1')?.planned).toBe(10_000);
   });
 
   test('a TPE sweep ends when a small space has no further points', async () => {

@@ -7,6 +7,7 @@ import { firstTrials } from '../grid/enumerate.ts';
 import { initialState } from '../grid/trials.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { insertSweep } from '../store/submit.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { sourceOpener } from './trial-sources.ts';
@@ -28,10 +29,11 @@ function storeWith(text: string) {
   return db;
 }
 
-test('a trial source continues after the stored trials, and drops a point that already has a trial', () => {
+test('a trial source continues after the stored trials, and drops a point that already has a trial', async () => {
   const db = storeWith(GRID);
-  const search = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search;
+  const search = loadCore(db, 1_000, 0, sourceOpener(new SqliteStore(db, ''))).sweeps.get('1')?.search;
   expect(search?.state).toMatchObject({ created: 3, points: 3 });
+  if (search !== undefined) await search.source.prepare?.(search.state);
   const dropped = search?.source.next(search.state, () => false);
   expect(dropped).toMatchObject({ kind: 'dropped', state: { created: 3, points: 4, duplicates: 1 } });
   if (dropped?.kind !== 'dropped') throw new Error('the source did not drop the equal point');
@@ -43,16 +45,20 @@ test('a trial source continues after the stored trials, and drops a point that a
 
 test('a coordinator starts although this version rejects a stored sweep file', () => {
   const db = storeWith('{trainer: noop, parameters: {a: {value: 1}}, unknown_key: 1}');
-  const source = loadCore(db, 1_000, 0, sourceOpener(db)).sweeps.get('1')?.search?.source;
+  const source = loadCore(db, 1_000, 0, sourceOpener(new SqliteStore(db, ''))).sweeps.get('1')?.search?.source;
   expect(source?.problem).toMatch(/^this version of trawl rejects its sweep file: s\.yaml:1:/);
 });
 
-test('a source uses the parsed file of a request only if the stored file has the same text', () => {
-  const open = sourceOpener(storeWith(GRID));
+test('a source uses the parsed file of a request only if the stored file has the same text', async () => {
+  const open = sourceOpener(new SqliteStore(storeWith(GRID), ''));
   const text = 'trainer: noop\nparameters: {a: {value: 100}}\n';
   const spec = parseSweep(text, 's.yaml');
-  const first = (stored: string) =>
-    open({ id: '2', text: stored, fileName: 's.yaml' }, { text, spec }).next(initialState(spec), () => false);
-  expect(first(text)).toMatchObject({ trial: { parameters: { a: 100 } } });
-  expect(first(GRID)).toMatchObject({ trial: { parameters: { a: 1 } } });
+  const first = async (stored: string) => {
+    const source = open({ id: '2', text: stored, fileName: 's.yaml' }, { text, spec });
+    const state = initialState(spec);
+    await source.prepare?.(state);
+    return source.next(state, () => false);
+  };
+  expect(await first(text)).toMatchObject({ trial: { parameters: { a: 100 } } });
+  expect(await first(GRID)).toMatchObject({ trial: { parameters: { a: 1 } } });
 });

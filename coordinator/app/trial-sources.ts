@@ -1,5 +1,4 @@
 /** Opens the sources of the trials of submitted sweeps. */
-import type { Database } from 'libsql';
 import { BadInputError } from '../../proto/errors.ts';
 import { adaptiveSource } from '../grid/adaptive-trials.ts';
 import { type OptunaSettings, type SweepSpec, usesResults } from '../grid/spec.ts';
@@ -9,10 +8,10 @@ import type { StudySettings } from '../search/optuna/messages.ts';
 import type { Samplers } from '../search/optuna/sweep-samplers.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { endedTrials } from '../store/judged-trials.ts';
-import type { StoredSweepFile } from '../store/load.ts';
-import { Queries } from '../store/queries.ts';
-import { storedSearchHistory } from '../store/search-history.ts';
+import { type StoredSearchHistory, storedSearchHistory } from '../store/search-history.ts';
+import type { Store, StoredSweepFile } from '../store/store.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
+import { StepsAhead } from './steps-ahead.ts';
 
 interface ParsedFile {
   readonly text: string;
@@ -30,9 +29,8 @@ export type SourceOpener = (sweep: StoredSweepFile, parsed?: ParsedFile) => Tria
  * source of the sweep yields no trials. The coordinator starts nevertheless, and all other sweeps run.
  * @param samplers the processes of optuna searches; without them, such a search yields no trials
  */
-export function sourceOpener(db: Database, samplers?: Samplers): SourceOpener {
-  const queries = new Queries(db);
-  const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
+export function sourceOpener(store: Pick<Store, 'reader' | 'queries'>, samplers?: Samplers): SourceOpener {
+  const queries = store.queries();
   return ({ id, text, fileName }, parsed) => {
     let spec: SweepSpec;
     try {
@@ -42,43 +40,62 @@ export function sourceOpener(db: Database, samplers?: Samplers): SourceOpener {
       const problem = `this version of trawl rejects its sweep file: ${error.message}`;
       return { usesResults: false, problem, next: () => ({ kind: 'wait' }) };
     }
-    const history = storedSearchHistory(db, id, spec.seeds.length);
-    const sampler = spec.search?.method === 'optuna' ? samplers?.open(id, studyOf(spec, spec.search)) : undefined;
-    const read = () => {
-      const results = history.read();
-      if (sampler === undefined) return results;
-      return { ...results, sampler: { suggestions: history.suggestions(), answer: sampler.answer } };
-    };
-    const isStored = (trialId: string) => select.get(id, trialId) !== undefined;
-    const source = withReplicates(
-      spec,
-      {
-        usesResults: usesResults(spec.search),
-        next: (state, isKnown) => {
-          // The history is not read while the sampler is busy. The replicates of a config need no sampler.
-          if (sampler?.isBusy === true && state.config === undefined) return { kind: 'wait' };
-          const step = nextStep(spec, state, isKnown, read);
-          if (step.kind === 'wait' && step.request !== undefined) sampler?.request(step.request);
-          return step;
-        },
-      },
-      (created) => endedTrials(db, queries, id, created, needsCurves(spec)),
-    );
-    return {
-      usesResults: source.usesResults,
-      prepare: source.prepare,
-      get problem() {
-        return sampler?.problem;
-      },
-      next(state, isKnown) {
-        const step = source.next(state, (trialId) => isKnown(trialId) || isStored(trialId));
-        if (source.usesResults && step.kind === 'trial') history.add(step.trial);
-        if (step.kind !== 'wait' && step.kind !== 'done' && step.suggestion !== undefined) {
-          history.addSuggestion(step.suggestion);
-        }
-        return step;
-      },
-    };
+    const findStored = (trialIds: readonly string[]) => queries.trials.existing(id, trialIds);
+    const source = usesResults(spec.search)
+      ? resultSource(spec, storedSearchHistory(store.reader, id, spec.seeds.length), samplers, id)
+      : pureSource(spec, findStored);
+    const { adaptiveReplicates } = spec;
+    if (adaptiveReplicates === undefined) return source;
+    const ended = (created: number) => endedTrials(store.reader, queries, id, created, needsCurves(spec));
+    return adaptiveSource(spec, adaptiveReplicates, source, ended, findStored);
+  };
+}
+
+/** Returns the source of a search whose points do not depend on results. */
+function pureSource(
+  spec: SweepSpec,
+  findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
+): TrialSource {
+  const ahead = new StepsAhead((state, isKnown) => nextStep(spec, state, isKnown), findStored);
+  return {
+    usesResults: false,
+    prepare: (state) => ahead.prepare(state),
+    get isUnprepared() {
+      return ahead.isExhausted;
+    },
+    next: (state, isKnown) => ahead.next(state, isKnown),
+  };
+}
+
+/** Returns the source of a search whose points depend on results. */
+function resultSource(
+  spec: SweepSpec,
+  history: StoredSearchHistory,
+  samplers: Samplers | undefined,
+  sweepId: string,
+): TrialSource {
+  const sampler = spec.search?.method === 'optuna' ? samplers?.open(sweepId, studyOf(spec, spec.search)) : undefined;
+  const read = () => {
+    const results = history.read();
+    if (sampler === undefined) return results;
+    return { ...results, sampler: { suggestions: history.suggestions(), answer: sampler.answer } };
+  };
+  return {
+    usesResults: true,
+    get problem() {
+      return sampler?.problem;
+    },
+    prepare: () => history.refresh(),
+    next(state, isKnown) {
+      // The replicates of a config need no sampler.
+      if (sampler?.isBusy === true && state.config === undefined) return { kind: 'wait' };
+      const step = nextStep(spec, state, (trialId) => isKnown(trialId) || history.has(trialId), read);
+      if (step.kind === 'trial') history.add(step.trial);
+      if (step.kind === 'wait') {
+        if (step.request !== undefined) sampler?.request(step.request);
+      } else if (step.kind !== 'done' && step.suggestion !== undefined) history.addSuggestion(step.suggestion);
+      return step;
+    },
   };
 }
 
@@ -86,16 +103,6 @@ function studyOf({ objectives, metric, when }: SweepSpec, search: OptunaSettings
   const { sampler, options, python, seed, space } = search;
   const goals = objectives.length > 0 ? objectives.map(({ goal }) => goal) : [metric.goal];
   return { sampler, options, python, seed, space: new OptunaDimensions(space, when).space, goals };
-}
-
-/** Adds adaptive replicates to a source. Returns the source itself if the number of replicates is fixed. */
-function withReplicates(
-  spec: SweepSpec,
-  first: TrialSource,
-  trials: Parameters<typeof adaptiveSource>[3],
-): TrialSource {
-  const { adaptiveReplicates } = spec;
-  return adaptiveReplicates === undefined ? first : adaptiveSource(spec, adaptiveReplicates, first, trials);
 }
 
 const needsCurves = ({ hypotheses }: SweepSpec): boolean => hypotheses.some(({ claim }) => claim.kind === 'trend');

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteReader } from '../store/reader.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { storedWarmStart } from '../store/warm-starts.ts';
 import { Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
@@ -28,10 +30,11 @@ warm_start: [earlier]
 parameters: {x: {min: 0.0, max: 4.0}, opt: {values: [adam, sgd]}}
 `;
 
-function coordinator() {
+async function coordinator() {
   const db = openStore(dir);
-  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
-  const runtime = open();
+  const store = new SqliteStore(db, '');
+  const open = () => Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  const runtime = await open();
   let requests = 0;
   return {
     db,
@@ -50,10 +53,11 @@ function coordinator() {
 
 type Points = Record<string, unknown>[];
 
-function nextPoints(runtime: Runtime, id: string, count: number): Points {
+async function nextPoints(runtime: Runtime, id: string, count: number): Promise<Points> {
   const search = runtime.core.sweeps.get(id)?.search;
   const points: Points = [];
   let state = search?.state;
+  await runtime.prepareSources();
   while (search !== undefined && state !== undefined && points.length < count) {
     const step = search.source.next(state, () => false);
     if (step.kind === 'done' || step.kind === 'wait') break;
@@ -64,11 +68,11 @@ function nextPoints(runtime: Runtime, id: string, count: number): Points {
 }
 
 test('a TPE search with warm_start begins near the best points of the earlier sweep, even after a restart', async () => {
-  const { runtime, open, submit, end } = coordinator();
+  const { runtime, open, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
-  const restarted = nextPoints(open(), id, 6);
-  const points = nextPoints(runtime, id, 6);
+  const restarted = await nextPoints(await open(), id, 6);
+  const points = await nextPoints(runtime, id, 6);
   expect(restarted).toEqual(points);
   expect(points).toHaveLength(6);
   const near = points.filter(({ x, opt }) => Math.abs(Number(x) - 1.1) < 1 && opt === 'adam');
@@ -76,20 +80,20 @@ test('a TPE search with warm_start begins near the best points of the earlier sw
 });
 
 test('later results of the earlier sweep do not change the stored start of a search', async () => {
-  const { db, runtime, open, submit, end } = coordinator();
+  const { db, runtime, open, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
-  const before = nextPoints(open(), id, 3);
+  const before = await nextPoints(await open(), id, 3);
   db.exec("update trials set metrics = '{}' where sweep_id = 1; delete from trials where sweep_id = 1 and idx < 9");
-  expect(nextPoints(open(), id, 3)).toEqual(before);
-  expect(nextPoints(runtime, id, 3)).toEqual(before);
+  expect(await nextPoints(await open(), id, 3)).toEqual(before);
+  expect(await nextPoints(runtime, id, 3)).toEqual(before);
 });
 
 test('configs with values outside the space are left out, and the sweep shows a warning with their number', async () => {
-  const { db, runtime, submit, end } = coordinator();
+  const { db, runtime, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
-  expect(storedWarmStart(db, id)).toHaveLength(34);
+  expect(await storedWarmStart(new SqliteReader(db), id)).toHaveLength(34);
   expect((await runtime.queries.sweeps.get(id)).warnings).toEqual([
     expect.objectContaining({
       kind: 'WARNING_KIND_WARM_START',
@@ -100,13 +104,13 @@ test('configs with values outside the space are left out, and the sweep shows a 
 });
 
 test('the replicates of an earlier config count as one result, which is their mean', async () => {
-  const { db, submit } = coordinator();
+  const { db, submit } = await coordinator();
   await submit(`${GRID.replace('{min: 0, max: 5, step: 0.25}', '{value: 0}')}replicates: 3\n`);
   db.exec(`update trials set state = 'succeeded', ended_at = 5, metrics = json_object('test_loss', 10 + seed)
     where json_extract(parameters, '$.opt') = 'adam';
     update trials set state = 'failed', ended_at = 6 where json_extract(parameters, '$.opt') = 'sgd' and seed = 0`);
   const id = await submit(TPE);
-  expect(storedWarmStart(db, id)).toMatchObject([
+  expect(await storedWarmStart(new SqliteReader(db), id)).toMatchObject([
     { parameters: { x: 0, opt: 'adam' }, value: 11 },
     { parameters: { x: 0, opt: 'sgd' }, value: undefined },
   ]);
@@ -132,7 +136,7 @@ test.each([
     'sweep 1 has trainer noop, but this file has trainer command',
   ],
 ])('warm_start with %s is rejected', async (_what, text, message) => {
-  const { submit, runtime } = coordinator();
+  const { submit, runtime } = await coordinator();
   await submit(GRID);
   await expect(submit(text)).rejects.toThrow(message);
   expect(await runtime.queries.sweeps.all()).toHaveLength(1);

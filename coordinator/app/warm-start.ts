@@ -3,7 +3,7 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
 import { activityOf, parameterKinds } from '../grid/trials.ts';
-import { spaceDifference, type WarmStart, warmStartOf } from '../search/warm-start.ts';
+import { type EarlierConfig, spaceDifference, type WarmStart, warmStartOf } from '../search/warm-start.ts';
 import type { Queries } from '../store/queries.ts';
 import { earlierConfigs } from '../store/warm-starts.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
@@ -18,8 +18,8 @@ export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<
   const selectors = earlierSweepsOf(search);
   if (search === undefined || selectors.length === 0) return undefined;
   // Without a flush, the store could lack results of the earlier sweeps.
-  runtime.flush();
-  const { db, queries } = runtime;
+  await runtime.flush();
+  const { store, queries } = runtime;
   const ids = new Set<string>();
   for (const selector of selectors) {
     const id = await findEarlier(queries, selector);
@@ -27,7 +27,9 @@ export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<
     await mustMatch(queries, id, spec);
     ids.add(id);
   }
-  const configs = [...ids].flatMap((id) => earlierConfigs(db, id, spec.metric.name));
+  const configs: EarlierConfig[] = [];
+  for (const id of ids)
+    for (const config of await earlierConfigs(store.reader, id, spec.metric.name)) configs.push(config);
   return warmStartOf(configs, search.space, activityOf(spec));
 }
 

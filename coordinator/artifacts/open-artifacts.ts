@@ -1,10 +1,9 @@
 /** Opens the artifact store of a coordinator, which is the coordinator's folder or an S3-compatible store. */
-import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { RejectedError } from '../../proto/errors.ts';
-import { artifactBytes, artifactLocation, countArtifacts, setArtifactLocation } from '../store/artifact-location.ts';
+import type { Store } from '../store/store.ts';
 import type { ArtifactStore } from './artifact-store.ts';
 import { ArtifactFiles } from './files.ts';
 import { MAX_INCOMPLETE_UPLOAD_MS, S3Artifacts } from './s3-artifacts.ts';
@@ -46,7 +45,7 @@ export function chooseLocation(
 }
 
 export interface OpenOptions {
-  readonly db: Database;
+  readonly store: Store;
   /** The coordinator's folder. */
   readonly dir: string;
   readonly cluster: string;
@@ -57,7 +56,7 @@ export interface OpenOptions {
 
 /** Opens the artifact store for a command that reads the folder while no coordinator runs. The store is not checked. */
 export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location'>): Promise<OpenArtifacts> {
-  const recorded = artifactLocation(options.db);
+  const recorded = await options.store.artifactLocation();
   if (recorded === undefined) return openFiles(options.dir);
   return openS3(recorded, options, { onRequest: () => {} });
 }
@@ -73,9 +72,9 @@ export async function openArtifacts(
   { location: requested, ...options }: OpenOptions,
   observer: S3Observer & { onProblem(problem: string | undefined): void },
 ): Promise<OpenArtifacts> {
-  const { db, log } = options;
-  const recorded = artifactLocation(db);
-  const location = chooseLocation(requested, recorded, countArtifacts(db));
+  const { store, log } = options;
+  const recorded = await store.artifactLocation();
+  const location = chooseLocation(requested, recorded, (await store.artifactTotals()).artifacts);
   if (location === undefined) return openFiles(options.dir);
   const opened = await openS3(location, options, {
     onRequest(operation, seconds, problem) {
@@ -114,7 +113,7 @@ export async function openArtifacts(
     log.warn({ reason: errorMessage(error) }, 'the artifact store cannot be used; retrying');
     recheck();
   }
-  if (location !== recorded) setArtifactLocation(db, location);
+  if (location !== recorded) await store.setArtifactLocation(location);
   const upkeep = setInterval(() => {
     opened.files.abortIncomplete(Date.now() - MAX_INCOMPLETE_UPLOAD_MS).then(
       (uploads) => uploads > 0 && log.info({ uploads }, 'aborted incomplete uploads'),
@@ -139,7 +138,7 @@ function openFiles(dir: string): OpenArtifacts {
 
 async function openS3(
   text: string,
-  { db, dir, cluster }: Omit<OpenOptions, 'location'>,
+  { store, dir, cluster }: Omit<OpenOptions, 'location'>,
   observer: S3Observer,
 ): Promise<OpenArtifacts & { readonly files: S3Artifacts }> {
   const location = parseS3Location(text);
@@ -148,7 +147,7 @@ async function openS3(
   const quota =
     quotaBytes === undefined
       ? undefined
-      : new SpaceLedger(async () => quotaBytes - artifactBytes(db), {
+      : new SpaceLedger(async () => quotaBytes - (await store.artifactTotals()).bytes, {
           of: 'the quota of the artifact store',
           keepBytes: 0,
         });

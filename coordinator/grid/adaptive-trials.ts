@@ -20,38 +20,46 @@ export function canAddReplicates(
  * @param first yields the minimum number of replicates of each config
  * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not
  * ended
+ * @param findStored returns those of the trials that the store has
  */
 export function adaptiveSource(
   spec: SweepSpec,
   replicates: AdaptiveReplicates,
   first: TrialSource,
   endedTrials: (created: number) => Promise<readonly JudgedTrial[] | undefined>,
+  findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
 ): TrialSource {
-  let missing: readonly Omit<PlannedTrial, 'index'>[] = [];
-  /** The trials of the sweep when it had `created` trials; undefined if some had not ended. */
-  let judged: { readonly created: number; readonly trials: readonly JudgedTrial[] | undefined } | undefined;
+  /** The missing replicates when the sweep had `created` trials; undefined if some had not ended. */
+  let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
   return {
     usesResults: first.usesResults,
+    get problem() {
+      return first.problem;
+    },
+    get isUnprepared() {
+      return first.isUnprepared ?? false;
+    },
     async prepare(state) {
       await first.prepare?.(state);
-      if (missing.length > 0 || !canAddReplicates(spec, state)) return;
-      judged = { created: state.created, trials: await endedTrials(state.created) };
+      if (judged?.created === state.created && judged.missing.length > 0) return;
+      judged = undefined;
+      if (!canAddReplicates(spec, state)) return;
+      const trials = await endedTrials(state.created);
+      if (trials === undefined) return;
+      const missing = missingReplicates(spec, replicates, trials).map((each) => plannedTrial(spec, each));
+      // A point of an earlier version already has a trial, which is not created again.
+      const stored = await findStored(missing.map(({ trialId }) => trialId));
+      judged = { created: state.created, missing: missing.filter(({ trialId }) => !stored.has(trialId)) };
     },
     next(state, isKnown) {
       const step = first.next(state, isKnown);
       if (step.kind !== 'done') return step;
       if (!canAddReplicates(spec, state)) return step;
-      if (missing.length === 0) {
-        if (judged?.created !== state.created || judged.trials === undefined) return { kind: 'wait' };
-        const { trials } = judged;
-        // A point of an earlier version already has a trial, which is not created again.
-        missing = missingReplicates(spec, replicates, trials)
-          .map((each) => plannedTrial(spec, each))
-          .filter(({ trialId }) => !isKnown(trialId));
-      }
-      const [next, ...rest] = missing;
+      if (judged?.created !== state.created) return { kind: 'wait' };
+      const [next, ...rest] = judged.missing;
       if (next === undefined) return { kind: 'done' };
-      missing = rest;
+      // Further replicates are judged only when the created ones have ended.
+      judged = rest.length === 0 ? undefined : { created: state.created + 1, missing: rest };
       return {
         kind: 'trial',
         trial: { ...next, index: state.created },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type BusyOptions, busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
+import { databaseOf } from '../../test/support/coordinator/database-of.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { newFolder, serve } from '../../test/support/coordinator/serve.ts';
 import { now, Runtime } from '../app/runtime.ts';
@@ -203,14 +204,14 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
   const series = 'trawl_gpu_seconds_total{sweep="1"}';
   expect(figure(await first.scrape(), series)).toBeCloseTo(paused.gpuMs / 1000, 9);
 
-  const loaded = loadCore(runtime.db, 1_000, now()).sweeps.get('1');
+  const loaded = loadCore(databaseOf(runtime), 1_000, now()).sweeps.get('1');
   expect(loaded && slotTimeOf(loaded.slotTime, now())).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs });
 });
 
 /** Returns the text of a scrape of a coordinator that starts from the store of another one. */
 async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Promise<void>) {
-  const { db, now: clock } = runtime;
-  const restarted = new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: clock });
+  const { store, now: clock } = runtime;
+  const restarted = await Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: clock });
   const metrics = coordinatorMetrics();
   const collecting = startCollecting(restarted, metrics, {
     ...{ version: '0', trialMetrics: false },

@@ -9,6 +9,8 @@ import { ArtifactFiles } from '../artifacts/files.ts';
 import { pendingRemovals } from '../store/artifact-location.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
+import { SqliteReader } from '../store/reader.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
 import { insertSweep } from '../store/submit.ts';
 import { checkSelector, Pruner, pruneAll } from './prune.ts';
 
@@ -26,7 +28,7 @@ beforeEach(() => {
   db = openStore(dir);
   files = new ArtifactFiles(dir);
   archives = new CodeArchives(dir);
-  pruner = new Pruner(db, files, archives);
+  pruner = new Pruner(new SqliteStore(db, ''), files, archives);
   onTestFinished(() => {
     db.close();
     rmSync(dir, { recursive: true, force: true });
@@ -77,7 +79,7 @@ const rowsOf = (id: string) =>
   TABLES.map(
     (table) => (db.prepare(`select count(*) as n from ${table} where sweep_id = ?`).get(id) as { n: number }).n,
   );
-const sweeps = async () => (await new Queries(db).sweeps.all()).map(({ id }) => id);
+const sweeps = async () => (await new Queries(new SqliteReader(db)).sweeps.all()).map(({ id }) => id);
 
 test('a prune request without a selector is rejected, and the error names the expected selectors', () => {
   expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
@@ -165,7 +167,9 @@ test('a sweep is kept if it runs again before the prune deletes it', async () =>
   sweep('finished', 3);
   const revived = new Set<string>();
   const slow = { ...withoutOrphans, removeSweep: async () => revived.add(second).has(second) };
-  expect(ids(await new Pruner(db, slow, archives, (id) => revived.has(id)).prune(all, NOW))).toEqual([first]);
+  expect(
+    ids(await new Pruner(new SqliteStore(db, ''), slow, archives, (id) => revived.has(id)).prune(all, NOW)),
+  ).toEqual([first]);
   expect(await sweeps()).toContain(second);
 });
 
@@ -192,14 +196,14 @@ test('if a process dies after it removed the rows of a sweep, the next start mov
   const old = sweep('finished', 1);
   const kept = sweep('finished', 2);
   const dies = new Pruner(
-    db,
+    new SqliteStore(db, ''),
     { ...withoutOrphans, removeSweep: () => Promise.reject(new Error('killed here')) },
     archives,
   );
   await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
   expect(await sweeps()).toEqual([kept]);
   expect(existsSync(fileOf(old))).toBe(true);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(await new ArtifactFiles(dir).moveOrphans((key, name) => queries.artifacts.has(key, name), NOW)).toBe(1);
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
@@ -208,7 +212,7 @@ test('if a process dies after it removed the rows of a sweep, the next prune rem
   const old = sweep('finished', 1);
   sweep('finished', 2);
   const dies = new Pruner(
-    db,
+    new SqliteStore(db, ''),
     { ...withoutOrphans, removeSweep: () => Promise.reject(new Error('killed here')) },
     archives,
   );

@@ -3,18 +3,14 @@
  * records the removal, so that the next prune continues if the process dies in between. When the coordinator starts, it
  * moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
  */
-import type { Database } from 'libsql';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import type { SweepStateName } from '../../proto/names.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { type CodeArchives, type RemovedCode, UNUSED_CODE_MS } from '../artifacts/code-archives.ts';
 import type { OrphanSet } from '../artifacts/orphans.ts';
-import { endRemoval, noteRemoval, pendingRemovals } from '../store/artifact-location.ts';
-import { ArtifactQueries } from '../store/artifact-queries.ts';
-import { commitCounted } from '../store/high-water.ts';
-import { SqliteReader } from '../store/reader.ts';
+import type { EndedSweep } from '../store/ended-sweeps.ts';
+import type { Store } from '../store/store.ts';
 
 export interface PruneOptions {
   /** Removes only sweeps that ended at least this many milliseconds ago. */
@@ -45,29 +41,10 @@ export function checkSelector({
   }
 }
 
-export interface PrunedSweep {
-  readonly id: string;
-  readonly name: string;
-  readonly state: SweepStateName;
-  readonly endedAtMs: number;
-  readonly trials: number;
-  readonly artifacts: number;
-  /** The total size of the sweep's artifacts, in bytes. */
-  readonly bytes: number;
-}
-
-/**
- * The tables that contain rows of a sweep. The table of trials comes first, because its trigger changes rows of another
- * of these tables when trials are removed.
- */
-const SWEEP_TABLES = `
-  select name from sqlite_schema as s
-  where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')
-  order by name <> 'trials', name
-`;
+export type PrunedSweep = EndedSweep;
 
 export class Pruner {
-  readonly #db: Database;
+  readonly #store: Store;
   readonly #files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>;
   readonly #archives: Pick<CodeArchives, 'removeUnused'>;
 
@@ -75,12 +52,12 @@ export class Pruner {
 
   /** @param isLive whether a sweep runs again because a user retried its trials */
   constructor(
-    db: Database,
+    store: Store,
     files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>,
     archives: Pick<CodeArchives, 'removeUnused'>,
     isLive: (sweepId: string) => boolean = () => false,
   ) {
-    this.#db = db;
+    this.#store = store;
     this.#files = files;
     this.#archives = archives;
     this.#isLive = isLive;
@@ -91,13 +68,14 @@ export class Pruner {
    * @returns the removed sweeps, oldest first
    */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
-    const chosen = this.#choose(options, now);
+    const { olderThanMs, keep } = options;
+    const chosen = await this.#store.endedSweeps({ endedBefore: now - olderThanMs, keep });
     if (options.dryRun) return chosen;
-    for (const sweepId of pendingRemovals(this.#db)) await this.#removeFiles(sweepId);
+    for (const sweepId of await this.#store.pendingRemovals()) await this.#removeFiles(sweepId);
     const pruned: PrunedSweep[] = [];
     for (const sweep of chosen) {
       if (this.#isLive(sweep.id)) continue;
-      this.#removeRows(sweep.id);
+      await this.#store.removeSweep(sweep.id);
       await this.#removeFiles(sweep.id);
       pruned.push(sweep);
     }
@@ -109,53 +87,23 @@ export class Pruner {
    * @param pruned sweeps that count as removed, even in a dry run
    */
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
-    const uses = this.#db.prepare('select cast(sweep_id as text) as id from sources where sha256 = ?');
+    const { sweeps } = this.#store.queries();
     const gone = new Set(pruned.map(({ id }) => id));
-    const isUsed = async (sha256: string) => (uses.all(sha256) as { id: string }[]).some(({ id }) => !gone.has(id));
+    const isUsed = async (sha256: string) => (await sweeps.withCode(sha256)).some((id) => !gone.has(id));
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
   /** Removes the files of a sweep. If the removal is deferred, the next prune repeats it. */
   async #removeFiles(sweepId: string): Promise<void> {
-    if (await this.#files.removeSweep(sweepId)) endRemoval(this.#db, sweepId);
+    if (await this.#files.removeSweep(sweepId)) await this.#store.endRemoval(sweepId);
   }
 
   /** Removes orphans (see ArtifactStore.removeOrphans). The files of a sweep that has not ended are never orphans. */
   pruneOrphans(before: number, dryRun: boolean, now: number): Promise<OrphanSet[]> {
-    const artifacts = new ArtifactQueries(new SqliteReader(this.#db));
-    const live = this.#db.prepare(
-      "select 1 as found from sweeps where cast(id as text) = ? and state not in ('finished', 'stopped', 'killed')",
-    );
+    const { artifacts, sweeps } = this.#store.queries();
     const isNamed = async (key: AttemptKey, name: string, sha256: string) =>
-      live.get(key.sweepId) !== undefined || (await artifacts.has(key, name, sha256));
+      (await sweeps.isUnfinished(key.sweepId)) || (await artifacts.has(key, name, sha256));
     return this.#files.removeOrphans(isNamed, before, dryRun, now);
-  }
-
-  /** Selects the sweeps to remove, oldest first. The newest sweep is never selected, so that its id is not reused. */
-  #choose({ olderThanMs, keep }: PruneOptions, now: number): PrunedSweep[] {
-    return this.#db
-      .prepare(
-        `with ended as (
-           select id, name, state, ended_at, row_number() over (order by ended_at desc, id desc) as place from sweeps
-           where state in ('finished', 'stopped', 'killed'))
-         select cast(id as text) as id, name, state, ended_at as endedAtMs,
-           (select count(*) from trials where sweep_id = ended.id) as trials,
-           (select count(*) from artifacts where sweep_id = ended.id) as artifacts,
-           (select coalesce(sum(size), 0) from artifacts where sweep_id = ended.id) as bytes
-         from ended
-         where place > ? and ended_at <= ? and id < (select max(id) from sweeps) order by ended_at, id`,
-      )
-      .all(keep, now - olderThanMs) as PrunedSweep[];
-  }
-
-  #removeRows(sweepId: string): void {
-    commitCounted(this.#db, () => {
-      for (const { name: table } of this.#db.prepare(SWEEP_TABLES).all() as { name: string }[])
-        this.#db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
-      this.#db.prepare('delete from sweeps where id = ?').run(sweepId);
-      noteRemoval(this.#db, sweepId);
-      this.#db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
-    });
   }
 }
 

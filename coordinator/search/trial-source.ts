@@ -87,6 +87,8 @@ export interface TrialSource {
    * nothing.
    */
   prepare?(state: SourceState): Promise<void>;
+  /** Whether the last step waits only because `prepare` must be called again. Default: false */
+  readonly isUnprepared?: boolean;
   /** @param isKnown returns whether the sweep already has a trial with the given id */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;
 }

@@ -15,6 +15,7 @@ import type { EarlyTerminate } from '../early-stop/settings.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
@@ -69,7 +70,7 @@ function coordinator(earlyTerminate: EarlyTerminate) {
   };
   return {
     written,
-    queries: new Queries(db),
+    queries: new Queries(new SqliteReader(db)),
     sweep: sweepOf,
     open(trialId: string, agentId: string): AttemptKey {
       take(schedule(core, now));

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 
 /** Returns the queries of a store with the given sweeps, whose ids are 1, 2, ... */
@@ -18,7 +19,7 @@ function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {
     const rows = ids.map((trialId, index) => ({ trialId, configId: 'c', index, seed: 0, parameters: {} }));
     insertSweep(db, { ...sweep, ...more, policy: PLAIN_POLICY }, rows, 1);
   }
-  return new Queries(db);
+  return new Queries(new SqliteReader(db));
 }
 
 const SHARED = { 'team/a': ['abc1', 'abd2', 'fff1'], b: ['abc1', 'eee1'] };

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 
@@ -29,7 +30,7 @@ function newSweep(metric: string) {
       seq += 1;
       const key = { sweepId, trialId, attempt: 1 };
       write({ kind: 'report', key, seq, at: 1, epoch: seq, metrics }, 1, { events: [], dropped: [] });
-      const { name, goal } = (await new Queries(db).sweeps.get(sweepId)).metric ?? {};
+      const { name, goal } = (await new Queries(new SqliteReader(db)).sweeps.get(sweepId)).metric ?? {};
       return [name, goal];
     },
   };

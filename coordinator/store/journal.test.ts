@@ -12,7 +12,9 @@ import { loadCore, loadSweep } from './load.ts';
 import { loadTrials } from './load-trials.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { trialReports } from './report-stream.ts';
+import { SqliteStore } from './sqlite-store.ts';
 import { insertSweep } from './submit.ts';
 
 let dir: string;
@@ -81,7 +83,7 @@ function filled() {
   const db = openStore(dir);
   insertSweep(db, SWEEP, [trial(0), trial(1)], 1);
   const commits: Commit[] = [];
-  const journal = new Journal(db, () => 7);
+  const journal = new Journal(new SqliteStore(db, ''), () => 7);
   journal.onCommit((commit) => commits.push(commit));
   return { db, commits, journal };
 }
@@ -90,12 +92,12 @@ test('changes that are made in one turn of the event loop share a transaction, a
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
-  expect(await new Queries(db).trials.get('1', 't0')).toMatchObject({
+  expect(await new Queries(new SqliteReader(db)).trials.get('1', 't0')).toMatchObject({
     attempts: 1,
     epoch: 1,
     metrics: { test_loss: 1 },
   });
-  expect((await new Queries(db).trials.get('1', 't0')).metrics.psnr).toBeNaN();
+  expect((await new Queries(new SqliteReader(db)).trials.get('1', 't0')).metrics.psnr).toBeNaN();
 });
 
 test('NaN, infinity and the largest numbers are stored, and only finite values count as extremes', async () => {
@@ -109,7 +111,7 @@ test('NaN, infinity and the largest numbers are stored, and only finite values c
   };
   await journal.commit([granted]);
   await journal.commit([{ kind: 'report', key, seq: 1, at: 5, epoch: 1, metrics }]);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect((await queries.trials.get('1', 't0')).metrics).toEqual(metrics);
   expect((await collected(trialReports(queries, '1', 't0'))).map((one) => one.metrics)).toEqual([metrics]);
   expect((await queries.attempts.extremes('1')).map(({ metric, least }) => [metric, least])).toEqual([
@@ -123,7 +125,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await journal.commit([granted]);
   const failed = journal.commit([report(1), report(1)]);
   await expect(failed).rejects.toThrow();
-  expect(await collected(trialReports(new Queries(db), '1', 't0'))).toEqual([]);
+  expect(await collected(trialReports(new Queries(new SqliteReader(db)), '1', 't0'))).toEqual([]);
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
@@ -165,7 +167,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'sweep', sweepId: '1', state: 'running', reason: '' },
     { kind: 'retried', ...name, requestId: 'r', attempts: 1, failure: 'oom', resumesFrom: 0 },
   ]);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(await queries.sweeps.get('1')).toMatchObject({ state: 'SWEEP_STATE_RUNNING', endedAtMs: 0 });
   const { failure: none, ...trial } = await queries.trials.get('1', 't0');
   expect(none).toBeUndefined();
@@ -182,7 +184,10 @@ test('a retry resumes from the checkpoint and its metrics, and a retry from the 
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
   const retried = { kind: 'retried', sweepId: '1', trialId: 't0', attempts: 1, failure: undefined } as const;
   await journal.commit([{ ...retried, requestId: 'r1', resumesFrom: 1 }]);
-  expect(await new Queries(db).trials.get('1', 't0')).toMatchObject({ epoch: 1, metrics: { test_loss: 1 } });
+  expect(await new Queries(new SqliteReader(db)).trials.get('1', 't0')).toMatchObject({
+    epoch: 1,
+    metrics: { test_loss: 1 },
+  });
   await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
   expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
   expect(loadSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
@@ -198,7 +203,7 @@ test("a clock set back while the coordinator was stopped does not extend an atte
 test('a sweep that is submitted twice with the same request id is stored once', async () => {
   const { db } = filled();
   expect(insertSweep(db, SWEEP, [trial(0), trial(1)], 9)).toBe('1');
-  expect(await new Queries(db).sweeps.all()).toHaveLength(1);
+  expect(await new Queries(new SqliteReader(db)).sweeps.all()).toHaveLength(1);
 });
 
 test('a store in use is rejected', () => {
@@ -226,7 +231,7 @@ test('reports of one step are merged, and a metric keeps the value of its last s
     reported(4, 1, { train: 2 }),
     reported(5, 0, { late: 7 }),
   ]);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     epoch: 1,
     metrics: { train: 2, val: 8, constructor: 1, late: 7 },
@@ -253,21 +258,21 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
   const db = openStore(dir);
   const ranking = { metric: 'loss', goal: 'minimize', at: 'best' } as const;
   insertSweep(db, { ...SWEEP, policy: { ...SWEEP.policy, ranking } }, [trial(0)], 1);
-  const journal = new Journal(db, () => 7);
+  const journal = new Journal(new SqliteStore(db, ''), () => 7);
   const changes = [3, 1, 2].map((loss, at): Change => {
     return { kind: 'report', key, seq: at + 1, at: 5, epoch: at + 1, metrics: { loss, other: loss } };
   });
   await journal.commit([granted, ...changes]);
-  const found = await new Queries(db).trials.get('1', 't0');
+  const found = await new Queries(new SqliteReader(db)).trials.get('1', 't0');
   expect(found).toMatchObject({ epoch: 3, metrics: { loss: 1, other: 2 }, metricSteps: { loss: 2, other: 3 } });
-  expect((await new Queries(db).sweeps.get('1')).metric).toMatchObject({ at: 'METRIC_AT_BEST' });
+  expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
 
 test('events name the user who caused them, and events of agents belong to every sweep that has not ended', async () => {
   const db = openStore(dir);
   insertSweep(db, SWEEP, [trial(0)], 10);
   let now = 20;
-  const journal = new Journal(db, () => now);
+  const journal = new Journal(new SqliteStore(db, ''), () => now);
   const facts = {
     ...{ instance: 'i', location: 'l', host: 'h', version: 'v', slots: 1, backend: 'wasm', gpus: [] },
     ...{ connectedAt: 1, lastHeardAt: 2 },
@@ -280,7 +285,7 @@ test('events name the user who caused them, and events of agents belong to every
   await journal.commit([{ kind: 'sweep', sweepId: '1', state: 'killed', reason: '' }], 'bob@desk');
   now = 40;
   await journal.commit([lost]);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(
     (await queries.sweeps.eventsAfter('1', 0, 100)).map(({ kind, by, agentId, atMs }) => [kind, by, agentId, atMs]),
   ).toEqual([
@@ -294,7 +299,7 @@ test('events name the user who caused them, and events of agents belong to every
 
 test('the store keeps the user who submitted a sweep', async () => {
   const { db } = filled();
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   const id = insertSweep(db, { ...SWEEP, requestId: 'another' }, [trial(0)], 1, 'ann@gpu-1');
   expect((await queries.sweeps.get(id)).submittedBy).toBe('ann@gpu-1');
   expect(await queries.sweeps.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);

@@ -2,11 +2,9 @@
  * Commits changes in groups. The changes of a few milliseconds are written in one transaction, so that many
  * acknowledgements share one disk flush. No change is announced before its transaction is durable.
  */
-import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
-import { commitCounted } from './high-water.ts';
-import { changeWriter } from './write.ts';
-import type { DroppedArtifact, StoredEvent, TransactionResult } from './write-events.ts';
+import type { AttributedChange, Store } from './store.ts';
+import type { DroppedArtifact, StoredEvent } from './write-events.ts';
 
 /**
  * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on disk
@@ -23,32 +21,26 @@ export interface Commit {
   readonly seconds: number;
 }
 
-/** A change, and the user who made the change; the user is empty for the coordinator's own changes. */
-interface AttributedChange {
-  readonly change: Change;
-  readonly by: string;
-}
-
 interface PendingCommit {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class Journal {
-  readonly #db: Database;
-  readonly #write: ReturnType<typeof changeWriter>;
+  readonly #store: Pick<Store, 'write'>;
   readonly #now: () => number;
   readonly #listeners = new Set<(commit: Commit) => void>();
   #changes: AttributedChange[] = [];
   #pending: PendingCommit[] = [];
   #scheduled = false;
+  /** The write in progress. */
+  #writing: Promise<void> | undefined;
   #lastBegun = Number.NEGATIVE_INFINITY;
   /** The error of the first failed transaction. After the error, every later commit is rejected with this error. */
   #failure: unknown;
 
-  constructor(db: Database, now: () => number) {
-    this.#db = db;
-    this.#write = changeWriter(db);
+  constructor(store: Pick<Store, 'write'>, now: () => number) {
+    this.#store = store;
     this.#now = now;
   }
 
@@ -73,21 +65,33 @@ export class Journal {
       if (this.#scheduled) return;
       this.#scheduled = true;
       const waitMs = this.#lastBegun + COMMIT_INTERVAL_MS - performance.now();
-      if (waitMs > 0.5) setTimeout(() => this.flush(), waitMs);
-      else setImmediate(() => this.flush());
+      if (waitMs > 0.5) setTimeout(() => void this.flush(), waitMs);
+      else setImmediate(() => void this.flush());
     });
   }
 
-  /** Writes the gathered changes immediately. */
-  flush(): void {
+  /**
+   * Writes the gathered changes immediately, or after the write in progress. Resolves when no gathered change is left to
+   * write. An error is reported by `commit`.
+   */
+  async flush(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
     this.#scheduled = false;
+    if (this.#changes.length === 0 && this.#pending.length === 0) return;
+    this.#writing = this.#writeGathered().finally(() => {
+      this.#writing = undefined;
+    });
+    await this.#writing;
+  }
+
+  async #writeGathered(): Promise<void> {
     const changes = this.#changes;
     const pending = this.#pending;
     this.#changes = [];
     this.#pending = [];
     try {
       if (this.#failure !== undefined) throw this.#failure;
-      if (changes.length > 0) this.#writeAll(changes);
+      if (changes.length > 0) await this.#writeAll(changes);
     } catch (error) {
       this.#failure = error;
       for (const { reject } of pending) reject(error);
@@ -96,14 +100,10 @@ export class Journal {
     for (const { resolve } of pending) resolve();
   }
 
-  #writeAll(attributed: readonly AttributedChange[]): void {
+  async #writeAll(attributed: readonly AttributedChange[]): Promise<void> {
     const begun = performance.now();
     this.#lastBegun = begun;
-    const at = this.#now();
-    const written: TransactionResult = { events: [], dropped: [] };
-    commitCounted(this.#db, () => {
-      for (const { change, by } of attributed) this.#write(change, at, written, by);
-    });
+    const written = await this.#store.write(attributed, this.#now());
     const changes = attributed.map(({ change }) => change);
     const commit = { changes, ...written, seconds: (performance.now() - begun) / 1000 };
     for (const listener of this.#listeners) listener(commit);

@@ -1,10 +1,10 @@
 /** Reads the trials of a sweep in the form that the analysis of hypotheses needs. */
-import type { Database } from 'libsql';
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { JudgedTrial } from '../analysis/judgement.ts';
 import type { Queries } from './queries.ts';
+import type { Reader } from './reader.ts';
 import { trialCurve } from './report-stream.ts';
 
 interface TrialRow {
@@ -22,26 +22,24 @@ interface TrialRow {
  * @param withCurves whether the curves are read; without them, each curve is empty
  */
 export async function endedTrials(
-  db: Database,
+  reader: Reader,
   queries: Queries,
   sweepId: string,
   created: number,
   withCurves: boolean,
 ): Promise<JudgedTrial[] | undefined> {
-  const counts = db
-    .prepare(
-      `select coalesce(sum(n), 0) as stored,
+  const counts = await reader.get<{ readonly stored: number; readonly ended: number }>(
+    `select coalesce(sum(n), 0) as stored,
          coalesce(sum(n) filter (where state in ('succeeded', 'stopped', 'failed', 'cancelled')), 0) as ended
        from trial_counts where sweep_id = ?`,
-    )
-    .get(sweepId) as { readonly stored: number; readonly ended: number };
-  if (counts.stored < created || counts.ended < counts.stored) return undefined;
-  const rows = db
-    .prepare(
-      `select id, config_id as configId, seed, state, parameters, metrics from trials
+    sweepId,
+  );
+  if (counts === undefined || counts.stored < created || counts.ended < counts.stored) return undefined;
+  const rows = await reader.all<TrialRow>(
+    `select id, config_id as configId, seed, state, parameters, metrics from trials
        where sweep_id = ? and dropped_in = 0 order by idx`,
-    )
-    .all(sweepId) as TrialRow[];
+    sweepId,
+  );
   const trials: JudgedTrial[] = [];
   for (const { parameters, metrics, ...row } of rows) {
     const curve: Report[] = [];

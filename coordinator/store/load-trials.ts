@@ -8,7 +8,7 @@ import { restoreConfig } from '../core/identical-replicates.ts';
 import { type Sweep, tracksProgram } from '../core/model.ts';
 import { ELSEWHERE_PATIENCE_MS } from '../core/placement.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
-import { type FinalState, isFinal, newTrial, type Trial, type TrialState } from '../core/trial-model.ts';
+import { newTrial, type Trial, type TrialState } from '../core/trial-model.ts';
 import { placeTrial } from '../core/trials.ts';
 import { restoreValues } from '../core/warnings.ts';
 import { loadResumableCurve, loadRungs } from './load-early-stopping.ts';
@@ -82,22 +82,6 @@ export function loadTrials(db: Database, sweep: Sweep, ids: readonly string[], n
   }
   if (tracksProgram(sweep)) loadConfigs(db, sweep, new Set(trials.map(({ configId }) => configId)));
   return trials;
-}
-
-/** Counts those of the listed trials that have ended, by state. */
-export function endedTrials(
-  db: Database,
-  sweepId: string,
-  ids: readonly string[],
-): Partial<Record<FinalState, number>> {
-  if (ids.length === 0) return {};
-  const rows = db
-    .prepare(
-      `select state, count(*) as n from json_each(?2) as wanted cross join trials as t
-       where sweep_id = ?1 and t.id = wanted.value group by state`,
-    )
-    .all(sweepId, JSON.stringify(ids)) as { state: TrialState; n: number }[];
-  return Object.fromEntries(rows.flatMap(({ state, n }) => (isFinal(state) ? [[state, n]] : [])));
 }
 
 /** Returns an SQL condition that excludes attempts before the last manual retry of their trial. */

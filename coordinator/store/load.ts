@@ -26,22 +26,12 @@ import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts'
 import { newSweep } from '../core/sweeps.ts';
 import { isFinal, type TrialState } from '../core/trial-model.ts';
 import { restoreProgress, restoreSpeculativeValues, restoreWarnings, type StoredWarnings } from '../core/warnings.ts';
-import type { TrialSource } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
 import { loadCurve, loadScores } from './load-early-stopping.ts';
 import { loadLeases, loadProgress } from './load-leases.ts';
 import { loadTrials, sinceRetry } from './load-trials.ts';
 import { foldReports, parseSourceState, type ReportColumns } from './rows.ts';
-
-/** The file of a stored sweep. */
-export interface StoredSweepFile {
-  readonly id: string;
-  readonly text: string;
-  readonly fileName: string;
-}
-
-/** Opens the source of the trials that a sweep has not created yet. */
-type OpenSource = (sweep: StoredSweepFile) => TrialSource;
+import type { OpenSource } from './store.ts';
 
 /** A trial source that yields no trial. */
 const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });

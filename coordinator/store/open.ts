@@ -13,6 +13,11 @@ import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/error
 import { checkHighWater, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
+export interface OpenStoreOptions {
+  /** Whether a missing store is created. Default: true */
+  readonly create?: boolean;
+}
+
 /** The name of a file that exists while the restore of the folder is incomplete. */
 export const UNFINISHED_RESTORE = 'restore.json';
 
@@ -28,7 +33,7 @@ export function upgradeCopy(schema: number): string {
  * the store
  * @throws {NotFoundError} if `create` is false and no store exists
  */
-export function openStore(dir: string, { create = true }: { create?: boolean } = {}): Db {
+export function openStore(dir: string, { create = true }: OpenStoreOptions = {}): Db {
   const path = join(dir, STORE_FILE);
   checkRegular(path);
   checkNotLost(dir, path);

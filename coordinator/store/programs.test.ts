@@ -11,6 +11,7 @@ import { schedule } from '../core/scheduler.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
@@ -55,7 +56,7 @@ test('each list of packages is stored once, and the next record number survives 
   const written: TransactionResult = { events: [], dropped: [] };
   let core = loadCore(db, LEASE_MS, 10);
   onHello(core, agentHello('a', 'a1', 3), 10);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   const send = (trialId: string, seq: number, more: Partial<ProgramStart>) => {
     const key = { sweepId: '1', trialId, attempt: 1 };
     const record = { kind: 'program', key, seq, at: 1, program: { ...START, ...more } } as const;

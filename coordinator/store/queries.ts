@@ -1,11 +1,15 @@
 /** Reads from the store and returns wire messages. All returned rows are durable. */
-import type { Database } from 'libsql';
 import { ArtifactQueries } from './artifact-queries.ts';
 import { AttemptQueries } from './attempt-queries.ts';
-import { SqliteReader } from './reader.ts';
+import type { Reader } from './reader.ts';
 import { Selectors } from './selectors.ts';
 import { type LiveFacts, SweepQueries } from './sweep-queries.ts';
 import { TrialQueries } from './trial-queries.ts';
+
+export interface QueryOptions {
+  readonly isOffline?: boolean;
+  readonly live?: Partial<LiveFacts>;
+}
 
 export class Queries {
   readonly selectors: Selectors;
@@ -20,7 +24,7 @@ export class Queries {
    * @param live in-memory facts about sweeps; default: none
    */
   constructor(
-    db: Database,
+    reader: Reader,
     {
       isOffline = false,
       live: {
@@ -30,9 +34,8 @@ export class Queries {
         slotShare = async () => undefined,
         slotTime = () => undefined,
       } = {},
-    }: { readonly isOffline?: boolean; readonly live?: Partial<LiveFacts> } = {},
+    }: QueryOptions = {},
   ) {
-    const reader = new SqliteReader(db);
     this.selectors = new Selectors(reader);
     this.sweeps = new SweepQueries(reader, isOffline, { blocked, timeLeft, slotTimeLeft, slotShare, slotTime });
     this.trials = new TrialQueries(reader, isOffline);

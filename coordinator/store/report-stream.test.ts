@@ -8,6 +8,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { collected } from '../../test/support/collected.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
 
 let db: Database;
@@ -92,7 +93,7 @@ const anyAttempt = fc.record({
 test('with pages of any size, the reports are read in order of attempt and step, and the curve is correct', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyAttempt, { maxLength: 4 }), fc.integer({ min: 1, max: 6 }), async (attempts, size) => {
-      const queries = new Queries(db);
+      const queries = new Queries(new SqliteReader(db));
       const trialId = store(attempts);
       const sizes = { placesPerRead: size, reportsPerRead: 2 };
       const plain = ({ attempt, epoch, metrics }: Expected) => ({ attempt, epoch, metrics: { ...metrics } });
@@ -110,7 +111,10 @@ test('an attempt that started from scratch replaces the curve, and an attempt th
   const scratch = { resumedFrom: 0, hidden: false, reports: reports.slice(0, 2) };
   const resumed = { resumedFrom: 2, hidden: false, reports: reports.slice(2) };
   const curve = async (...attempts: StoredAttempt[]) =>
-    (await collected(trialCurve(new Queries(db), '1', store(attempts)))).map(({ attempt, epoch }) => [attempt, epoch]);
+    (await collected(trialCurve(new Queries(new SqliteReader(db)), '1', store(attempts)))).map(({ attempt, epoch }) => [
+      attempt,
+      epoch,
+    ]);
   expect(await curve({ ...scratch, reports }, scratch)).toEqual([
     [2, 1],
     [2, 2],
@@ -125,7 +129,7 @@ test('an attempt that started from scratch replaces the curve, and an attempt th
 
 test('reports are read when they are requested, so reports that arrive during the reading are included', async () => {
   const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
-  const reports = trialReports(new Queries(db), '1', trialId, { placesPerRead: 1 });
+  const reports = trialReports(new Queries(new SqliteReader(db)), '1', trialId, { placesPerRead: 1 });
   db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');
   expect((await collected(reports)).map(({ epoch }) => epoch)).toEqual([1, 2]);
 });

@@ -9,6 +9,7 @@ import { slotTimeOf } from '../core/slot-time.ts';
 import { loadCore } from './load.ts';
 import { openStore, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 import { insertSweep } from './submit.ts';
 
@@ -228,8 +229,10 @@ test('an upgrade of a store of version 1 keeps a copy of the old store, and give
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1, speculate: false });
   expect(loaded?.priority).toBe(0);
-  expect(await new Queries(db).attempts.all('1', 't0')).toMatchObject([{ number: 1, resumedFrom: 0 }]);
-  expect(await new Queries(db).artifacts.page('1', '', { limit: 9 })).toEqual([]);
+  expect(await new Queries(new SqliteReader(db)).attempts.all('1', 't0')).toMatchObject([
+    { number: 1, resumedFrom: 0 },
+  ]);
+  expect(await new Queries(new SqliteReader(db)).artifacts.page('1', '', { limit: 9 })).toEqual([]);
 });
 
 const TO_VERSION_3 = `
@@ -285,7 +288,7 @@ test('an upgraded store of version 7 records the code of new sweeps', async () =
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(await queries.sweeps.source('1')).toBeUndefined();
   const git = {
     commit: 'c',
@@ -343,9 +346,13 @@ test('after an upgrade of a store of version 13, the store has the number of tri
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect((await new Queries(db).sweeps.get('1')).counts).toMatchObject({ pending: 2, failed: 1 });
+  expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).counts).toMatchObject({ pending: 2, failed: 1 });
   db.exec("update trials set state = 'running' where id = 't2'");
-  expect((await new Queries(db).sweeps.get('1')).counts).toMatchObject({ pending: 1, running: 1, failed: 1 });
+  expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).counts).toMatchObject({
+    pending: 1,
+    running: 1,
+    failed: 1,
+  });
 });
 
 const NEW_SWEEP = {
@@ -386,11 +393,11 @@ test('after an upgrade of a store of version 14, the times of pauses are taken f
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(await new Queries(db).sweeps.all()).toMatchObject([
+  expect(await new Queries(new SqliteReader(db)).sweeps.all()).toMatchObject([
     { id: '1', stateSinceMs: 7_000, stateBy: '' },
     { id: '2', stateSinceMs: 1_000, stateBy: '' },
   ]);
-  expect((await new Queries(db).sweeps.eventsAfter('1', 0, 100)).at(-1)).toMatchObject({
+  expect((await new Queries(new SqliteReader(db)).sweeps.eventsAfter('1', 0, 100)).at(-1)).toMatchObject({
     kind: 'sweep paused',
     by: '',
     agentId: '',
@@ -410,7 +417,11 @@ test('after an upgrade of a store of version 16, the planned trials of a sweep a
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  expect(await new Queries(db).sweeps.get('1')).toMatchObject({ planned: 2, searching: false, counts: { pending: 2 } });
+  expect(await new Queries(new SqliteReader(db)).sweeps.get('1')).toMatchObject({
+    planned: 2,
+    searching: false,
+    counts: { pending: 2 },
+  });
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });
 
@@ -439,7 +450,7 @@ test('after an upgrade of a store of version 18, the slot time counts each pack 
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   expect(await queries.sweeps.get('1')).toMatchObject({
     slotTime: { slotMs: 4_500, gpuMs: 8_000, slots: 0, gpus: 0 },
     submittedBy: '',
@@ -471,7 +482,7 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const counts = async () => (await new Queries(db).sweeps.get('1')).counts;
+  const counts = async () => (await new Queries(new SqliteReader(db)).sweeps.get('1')).counts;
   expect(await counts()).toMatchObject({ succeeded: 1, running: 1, pending: 1, dropped: 1 });
   db.exec("update trials set state = 'failed' where id = 't2'");
   expect(await counts()).toMatchObject({ succeeded: 1, running: 0, failed: 0, pending: 1, dropped: 2 });

@@ -1,13 +1,14 @@
 /** Reads the history of a search from the store, for searchers that use results. */
-import type { Database } from 'libsql';
 import type { Objective } from '../../lib/domain/pareto.ts';
 import { resultOf } from '../../lib/domain/trial-result.ts';
 import type { EventKind, GoalName, TrialStateName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
+import type { SweepPolicy } from '../core/policy.ts';
 import type { PastSuggestion, SearchHistory } from '../search/searcher.ts';
 import type { PlannedTrial, StoredSuggestion } from '../search/trial-source.ts';
 import { ConfigOutcomes } from './config-outcomes.ts';
+import type { Reader } from './reader.ts';
 import { storedWarmStart } from './warm-starts.ts';
 
 const KINDS = ['created', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const satisfies EventKind[];
@@ -19,6 +20,7 @@ interface EventRow {
 }
 
 interface TrialRow {
+  readonly id: string;
   readonly configId: string;
   readonly state: TrialStateName;
   readonly parameters: string;
@@ -28,49 +30,45 @@ interface TrialRow {
 interface SweepRow {
   readonly metric: string;
   readonly goal: GoalName;
-  /** All objectives as JSON, if the sweep has several. */
-  readonly objectives: string | null;
+  readonly policy: string;
 }
 
 export interface StoredSearchHistory {
+  /** Reads the results since the previous call. */
+  refresh(): Promise<void>;
+  /** Returns whether the sweep has a trial with the given id. */
+  has(trialId: string): boolean;
   /** Adds a trial that the next transaction stores. */
   add(trial: PlannedTrial): void;
   /** Adds a suggestion that the next transaction stores. */
   addSuggestion(suggestion: StoredSuggestion): void;
+  /** Returns the history up to the last refresh. */
   read(): SearchHistory;
   /** Returns the suggestions so far, for searchers with an external process. */
   suggestions(): readonly PastSuggestion[];
 }
 
 /**
- * Returns the history of one sweep's trials, in the order of the event log. Each call of `read` reads only the events
- * since the previous call. A restart does not change the history.
+ * Returns the history of one sweep's trials, in the order of the event log. Each refresh reads only the events since the
+ * previous one. A restart does not change the history.
  * @param replicates the number of trials per config
  */
-export function storedSearchHistory(db: Database, sweepId: string, replicates = 1): StoredSearchHistory {
-  const selectEvents = db.prepare(
-    `select seq, trial_id as trialId, kind from events
-     where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')}) order by seq`,
-  );
-  const selectTrial = db.prepare(
-    'select config_id as configId, state, parameters, metrics from trials where sweep_id = ? and id = ?',
-  );
-  const selectSweep = db.prepare(
-    "select metric, goal, json_extract(policy, '$.objectives') as objectives from sweeps where id = ?",
-  );
+export function storedSearchHistory(reader: Reader, sweepId: string, replicates = 1): StoredSearchHistory {
   const results = new Map<string, SearchHistory['results'][number]>();
   const live = new Map<string, Parameters>();
   /** Trials that were created, but are not stored yet. */
   const created = new Map<string, Parameters>();
   const outcomes = new ConfigOutcomes(replicates);
-  let suggested: StoredSuggestion[] | undefined;
+  let ids: Set<string> | undefined;
+  let suggested: StoredSuggestion[] = [];
   let lastSeq = 0;
+  let goal: GoalName = 'minimize';
   let known: string | undefined;
-  let warmStart: SearchHistory['results'] | undefined;
+  let objectives: readonly Objective[] = [];
+  let warmStart: SearchHistory['results'] = [];
 
-  function apply({ trialId, kind }: EventRow, metric: string, objectives: readonly Objective[]): void {
+  function apply({ trialId, kind }: EventRow, row: TrialRow | undefined, metric: string): void {
     for (const trials of [results, live, created]) trials.delete(trialId);
-    const row = selectTrial.get(sweepId, trialId) as TrialRow | undefined;
     if (row === undefined) return;
     if (kind === 'cancelled') {
       outcomes.set(row.configId, trialId, { kind: 'ended', values: [] });
@@ -89,36 +87,65 @@ export function storedSearchHistory(db: Database, sweepId: string, replicates = 
     }
   }
 
+  async function readSweep(): Promise<void> {
+    const row = await reader.get<SweepRow>('select metric, goal, policy from sweeps where id = ?', sweepId);
+    if (row === undefined) return;
+    const { objectives: several = [] }: SweepPolicy = JSON.parse(row.policy);
+    ({ goal } = row);
+    objectives = several;
+    if (row.metric === known) return;
+    // If the sweep file names no metric, the sweep has a metric only after the first reports.
+    known = row.metric;
+    lastSeq = 0;
+    results.clear();
+    live.clear();
+    outcomes.clear();
+  }
+
+  /** Later trials and suggestions are added before their transaction, so the store is read only once. */
+  async function readOnce(): Promise<Set<string>> {
+    const rows = await reader.all<{ id: string }>('select id from trials where sweep_id = ?', sweepId);
+    warmStart = await storedWarmStart(reader, sweepId);
+    suggested = await storedSuggestions(reader, sweepId);
+    return new Set(rows.map(({ id }) => id));
+  }
+
   return {
+    async refresh() {
+      ids ??= await readOnce();
+      await readSweep();
+      const events = await reader.all<EventRow>(
+        `select seq, trial_id as trialId, kind from events
+         where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')}) order by seq`,
+        sweepId,
+        lastSeq,
+      );
+      if (events.length === 0) return;
+      const changed = [...new Set(events.map(({ trialId }) => trialId))];
+      const rows = await reader.all<TrialRow>(
+        `select trials.id, config_id as configId, state, parameters, metrics
+         from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value`,
+        sweepId,
+        JSON.stringify(changed),
+      );
+      const trials = new Map(rows.map((row) => [row.id, row]));
+      for (const event of events) {
+        lastSeq = event.seq;
+        ids.add(event.trialId);
+        apply(event, trials.get(event.trialId), known ?? '');
+      }
+    },
+    has: (trialId) => ids?.has(trialId) ?? false,
     add({ trialId, configId, parameters }) {
+      ids?.add(trialId);
       created.set(trialId, parameters);
       outcomes.set(configId, trialId, { kind: 'running' });
     },
     addSuggestion(suggestion) {
-      suggested ??= storedSuggestions(db, sweepId);
       suggested.push(suggestion);
     },
-    suggestions() {
-      // Later suggestions are added before their transaction, so the store is read only once.
-      suggested ??= storedSuggestions(db, sweepId);
-      return suggested.map(({ configId, record }) => ({ record, outcome: outcomes.of(configId) }));
-    },
+    suggestions: () => suggested.map(({ configId, record }) => ({ record, outcome: outcomes.of(configId) })),
     read() {
-      const { metric, goal, objectives: json } = selectSweep.get(sweepId) as SweepRow;
-      const objectives: readonly Objective[] = json === null ? [] : JSON.parse(json);
-      // If the sweep file names no metric, the sweep has a metric only after the first reports.
-      if (metric !== known) {
-        known = metric;
-        lastSeq = 0;
-        results.clear();
-        live.clear();
-        outcomes.clear();
-      }
-      for (const event of selectEvents.all(sweepId, lastSeq) as EventRow[]) {
-        lastSeq = event.seq;
-        apply(event, metric, objectives);
-      }
-      warmStart ??= storedWarmStart(db, sweepId);
       const goals = objectives.length > 0 ? objectives.map((objective) => objective.goal) : undefined;
       return {
         goal,
@@ -131,12 +158,11 @@ export function storedSearchHistory(db: Database, sweepId: string, replicates = 
   };
 }
 
-function storedSuggestions(db: Database, sweepId: string): StoredSuggestion[] {
-  const rows = db
-    .prepare(
-      'select number, config_id as configId, choices, attributes from suggestions where sweep_id = ? order by number',
-    )
-    .all(sweepId) as { number: number; configId: string | null; choices: string; attributes: string }[];
+async function storedSuggestions(reader: Reader, sweepId: string): Promise<StoredSuggestion[]> {
+  const rows = await reader.all<{ number: number; configId: string | null; choices: string; attributes: string }>(
+    'select number, config_id as configId, choices, attributes from suggestions where sweep_id = ? order by number',
+    sweepId,
+  );
   return rows.map(({ number, configId, choices, attributes }) => ({
     number,
     configId: configId ?? undefined,

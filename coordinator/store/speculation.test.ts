@@ -16,6 +16,7 @@ import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
@@ -103,7 +104,7 @@ function coordinator() {
     take(onRecord(core, { agentId: 'a', record: ended }, now).step);
   }
   open(FIRST, 'a');
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   return {
     queries,
     send,

@@ -13,6 +13,7 @@ import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
@@ -69,13 +70,13 @@ test('durations, stragglers and their warning survive a restart, and each stragg
     ['t5', 1],
     ['t6', 1],
   ]);
-  const shown = (await new Queries(db).sweeps.get('1')).warnings;
+  const shown = (await new Queries(new SqliteReader(db)).sweeps.get('1')).warnings;
   expect(shown).toMatchObject([{ kind: 'WARNING_KIND_STRAGGLER', count: 2, sinceMs: now }]);
   restart();
   now += 2 * LEASE_MS;
   tick();
   expect(stragglers()).toHaveLength(2);
-  expect((await new Queries(db).sweeps.get('1')).warnings).toEqual(shown);
+  expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).warnings).toEqual(shown);
   for (const key of keys.slice(5)) succeed(key);
-  expect((await new Queries(db).sweeps.get('1')).warnings).toEqual([]);
+  expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).warnings).toEqual([]);
 });

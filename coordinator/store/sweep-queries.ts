@@ -111,6 +111,19 @@ export class SweepQueries {
     return row && sourceOf(row);
   }
 
+  /** Returns the ids of the sweeps that name the code archive. */
+  async withCode(sha256: string): Promise<string[]> {
+    const sql = 'select cast(sweep_id as text) as id from sources where sha256 = ?';
+    return (await this.#reader.all<{ id: string }>(sql, sha256)).map(({ id }) => id);
+  }
+
+  /** Returns whether the sweep exists and has not ended. */
+  async isUnfinished(sweepId: string): Promise<boolean> {
+    const sql =
+      "select 1 as found from sweeps where cast(id as text) = ? and state not in ('finished', 'stopped', 'killed')";
+    return (await this.#reader.get(sql, sweepId)) !== undefined;
+  }
+
   /** Returns whether a sweep names the code archive. */
   async usesCode(sha256: string): Promise<boolean> {
     return (await this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256)) !== undefined;

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { testFolder } from '../../test/support/folder.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 
 const STATES = ['pending', 'offered', 'running', 'succeeded', 'failed'] as const;
 
@@ -33,7 +34,7 @@ test('the stored counts of trials by state equal the counts of the rows after ea
   const move = db.prepare('update trials set state = ? where sweep_id = ? and idx = ?');
   const remove = db.prepare('delete from trials where sweep_id = ? and idx = ?');
   const count = db.prepare('select state, count(*) as n from trials where sweep_id = ? group by state');
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   const transactions = fc.array(transaction, { maxLength: 10 });
   await fc.assert(
     fc.asyncProperty(transactions, async (all) => {

@@ -7,7 +7,7 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
-import { isFinal, type TrialState } from '../core/trial-model.ts';
+import { type FinalState, isFinal, type TrialState } from '../core/trial-model.ts';
 import type { Reader } from './reader.ts';
 import { type TrialResult, type TrialRow, trialOf, trialResultOf } from './rows.ts';
 
@@ -80,6 +80,28 @@ export class TrialQueries {
       JSON.stringify(ids),
     );
     return rows.map((row) => this.#trial(row));
+  }
+
+  /** Counts those of the listed trials that have ended, by state. */
+  async endedStates(sweepId: string, ids: readonly string[]): Promise<Partial<Record<FinalState, number>>> {
+    if (ids.length === 0) return {};
+    const rows = await this.#reader.all<{ state: TrialState; n: number }>(
+      `select state, count(*) as n from json_each(?2) as wanted cross join trials as t
+       where sweep_id = ?1 and t.id = wanted.value group by state`,
+      sweepId,
+      JSON.stringify(ids),
+    );
+    return Object.fromEntries(rows.flatMap(({ state, n }) => (isFinal(state) ? [[state, n]] : [])));
+  }
+
+  /** Returns those of the given ids that trials of the sweep have. */
+  async existing(sweepId: string, ids: readonly string[]): Promise<Set<string>> {
+    const rows = await this.#reader.all<{ id: string }>(
+      'select trials.id from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value',
+      sweepId,
+      JSON.stringify(ids),
+    );
+    return new Set(idsOf(rows));
   }
 
   /** Returns the trials with the given indices that exist, in any order. */

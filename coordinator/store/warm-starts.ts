@@ -6,30 +6,28 @@ import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SearchResult } from '../search/searcher.ts';
 import type { EarlierConfig } from '../search/warm-start.ts';
+import type { Reader } from './reader.ts';
 
 /** The maximum number of ended trials to read per earlier sweep. The newest trials are read. */
 const MAX_READ_TRIALS = 100_000;
+const ROWS_PER_PAGE = 20_000;
 
 interface TrialRow {
   readonly config_id: string;
   readonly state: TrialStateName;
   readonly parameters: string;
   readonly metrics: string;
+  readonly ended_at: number;
+  readonly idx: number;
 }
 
 /**
  * Returns those configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
  * first.
  */
-export function earlierConfigs(db: Database, sweepId: string, metric: string): EarlierConfig[] {
-  const rows = db
-    .prepare(
-      `select config_id, state, parameters, metrics from trials
-       where sweep_id = ? and state in ('succeeded', 'stopped', 'failed') order by ended_at desc, idx desc limit ?`,
-    )
-    .iterate(sweepId, MAX_READ_TRIALS) as IterableIterator<TrialRow>;
+export async function earlierConfigs(reader: Reader, sweepId: string, metric: string): Promise<EarlierConfig[]> {
   const configs = new Map<string, { readonly parameters: string; readonly values: number[]; hasResult: boolean }>();
-  for (const { config_id: id, state, parameters, metrics } of rows) {
+  for await (const { config_id: id, state, parameters, metrics } of newestEnded(reader, sweepId)) {
     const config = configs.get(id) ?? { parameters, values: [], hasResult: false };
     configs.set(id, config);
     if (!hasResult(state)) continue;
@@ -44,6 +42,25 @@ export function earlierConfigs(db: Database, sweepId: string, metric: string): E
   }));
 }
 
+/** Yields the ended trials of a sweep in pages, newest first. */
+async function* newestEnded(reader: Reader, sweepId: string): AsyncGenerator<TrialRow, void, void> {
+  let last = { ended_at: Number.MAX_SAFE_INTEGER, idx: 0 };
+  for (let left = MAX_READ_TRIALS; left > 0; left -= ROWS_PER_PAGE) {
+    const rows: TrialRow[] = await reader.all(
+      `select config_id, state, parameters, metrics, ended_at, idx from trials
+       where sweep_id = ? and state in ('succeeded', 'stopped', 'failed') and (ended_at, idx) < (?, ?)
+       order by ended_at desc, idx desc limit ?`,
+      sweepId,
+      last.ended_at,
+      last.idx,
+      Math.min(left, ROWS_PER_PAGE),
+    );
+    yield* rows;
+    last = rows.at(-1) ?? last;
+    if (rows.length < ROWS_PER_PAGE) return;
+  }
+}
+
 /** Adds the results with which the search of a new sweep starts. Must run in the transaction that adds the sweep. */
 export function insertWarmStart(db: Database, sweepId: number, results: readonly SearchResult[]): void {
   const insert = db.prepare('insert into warm_starts (sweep_id, place, parameters, value) values (?, ?, ?, ?)');
@@ -53,9 +70,12 @@ export function insertWarmStart(db: Database, sweepId: number, results: readonly
 }
 
 /** Returns the results with which the search of a sweep starts. */
-export function storedWarmStart(db: Database, sweepId: string): SearchResult[] {
-  const rows = db.prepare('select parameters, value from warm_starts where sweep_id = ? order by place').all(sweepId);
-  return (rows as { readonly parameters: string; readonly value: number | null }[]).map(({ parameters, value }) => ({
+export async function storedWarmStart(reader: Reader, sweepId: string): Promise<SearchResult[]> {
+  const rows = await reader.all<{ readonly parameters: string; readonly value: number | null }>(
+    'select parameters, value from warm_starts where sweep_id = ? order by place',
+    sweepId,
+  );
+  return rows.map(({ parameters, value }) => ({
     parameters: parseParameters(parameters),
     value: value ?? undefined,
   }));

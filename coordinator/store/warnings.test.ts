@@ -11,6 +11,7 @@ import { schedule } from '../core/scheduler.ts';
 import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
@@ -50,7 +51,7 @@ function coordinator(trials: number, metric: string) {
   const connect = () => onHello(core, agentHello('a', 'a1', trials), 10);
   connect();
   return {
-    queries: new Queries(db),
+    queries: new Queries(new SqliteReader(db)),
     events: written.events,
     loaded: () => core.sweeps.get('1'),
     restart() {

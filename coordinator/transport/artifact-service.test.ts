@@ -14,6 +14,7 @@ import {
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
+import { databaseOf } from '../../test/support/coordinator/database-of.ts';
 import { agentHello } from '../../test/support/coordinator/sample-core.ts';
 import {
   INSECURE,
@@ -257,12 +258,12 @@ test('an upload that sends single bytes at long intervals times out', async () =
 });
 
 test('a long list of artifacts is sent in several messages of limited size, omits checkpoints, and keeps its order', async () => {
-  const insert = served.runtime.db.prepare(
+  const insert = databaseOf(served.runtime).prepare(
     `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
      values (1, ?, ?, ?, ?, 0, 1, '', 1, 1)`,
   );
   const expected: string[] = [];
-  served.runtime.db.transaction(() => {
+  databaseOf(served.runtime).transaction(() => {
     for (const trial of ['t1', 't2']) {
       for (const attempt of [1, 2]) {
         for (let at = 1_000; at < 1_700; at++) {

@@ -13,6 +13,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { collected } from '../../test/support/collected.ts';
+import { databaseOf } from '../../test/support/coordinator/database-of.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { agentControl } from '../app/agent-control.ts';
 import { sweepControl } from '../app/sweep-control.ts';
@@ -390,7 +391,7 @@ test('the stream of an agent that never reads its answers is closed', { timeout:
 
 test('after a failed write to the store, the call fails, and the coordinator is asked to stop', async () => {
   const { keys } = await offered(1);
-  served.runtime.db.exec('drop table attempts');
+  databaseOf(served.runtime).exec('drop table attempts');
   await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });
   expect(served.broken).not.toHaveLength(0);
 });

@@ -9,6 +9,7 @@ import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import type { Change } from '../core/step.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
+import { SqliteReader } from '../store/reader.ts';
 import { insertSweep } from '../store/submit.ts';
 import { changeWriter } from '../store/write.ts';
 import { bestConfigs, bestTrials } from './best.ts';
@@ -70,7 +71,7 @@ test('the best trials and configs are the first trials and configs of the whole 
     db.close();
     rmSync(dir, { recursive: true, force: true });
   });
-  const queries = new Queries(db);
+  const queries = new Queries(new SqliteReader(db));
   const write = changeWriter(db);
   let requests = 0;
   await fc.assert(

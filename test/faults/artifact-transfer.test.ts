@@ -1,4 +1,5 @@
 /** The agent's artifact transfer against the coordinator's services, on real sockets and files. */
+
 import { createHash, randomBytes } from 'node:crypto';
 import {
   appendFileSync,
@@ -28,6 +29,7 @@ import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service
 import type { AttemptKey, Record as RecordMessage, RecordRefused } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
+import { databaseOf } from '../support/coordinator/database-of.ts';
 import { agentHello } from '../support/coordinator/sample-core.ts';
 import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/coordinator/serve.ts';
 import { testFolder } from '../support/folder.ts';
@@ -206,7 +208,9 @@ test('an artifact whose name uses another artifact as a folder is skipped with a
   ]);
   await expect.poll(() => spool.isEmpty(), { timeout: 20_000 }).toBe(true);
   expect(dismissed).toEqual([]);
-  const logs = served.runtime.db.prepare('select seq, text from logs order by seq').all() as { text: string }[];
+  const logs = databaseOf(served.runtime).prepare('select seq, text from logs order by seq').all() as {
+    text: string;
+  }[];
   expect(logs.map(({ text }) => text)).toEqual([
     expect.stringMatching(/^\[trawl\] artifact .* was not stored: .* conflicts with the artifact folder\/file\.bin:/),
     'later',

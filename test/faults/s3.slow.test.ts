@@ -22,7 +22,7 @@ import { SpaceLedger } from '../../coordinator/artifacts/space-ledger.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
 import type { Artifact } from '../../coordinator/core/attempt-model.ts';
 import { onOpen } from '../../coordinator/core/attempts.ts';
-import { openStore } from '../../coordinator/store/open.ts';
+import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import { DirectPath, DirectTransferError, readDirectly, sendDirectly } from '../../lib/net/direct-transfer.ts';
 import { NoSpaceError, RejectedError } from '../../proto/errors.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -201,11 +201,11 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
 
   const start = async (location: string, problems: (string | undefined)[] = []) => {
     const dir = newFolder();
-    const db = openStore(dir);
+    const store = SqliteStore.open(dir);
     const observer = { onRequest: () => {}, onProblem: (problem: string | undefined) => problems.push(problem) };
-    const options = { db, dir, cluster: 'c', location, log: pino({ level: 'silent' }) };
+    const options = { store, dir, cluster: 'c', location, log: pino({ level: 'silent' }) };
     return openArtifacts(options, observer).finally(() => {
-      db.close();
+      void store.close();
       rmSync(dir, { recursive: true, force: true });
     });
   };

@@ -19,7 +19,7 @@ export interface Bug {
   readonly losesSpool?: boolean;
   /** Each death of the coordinator loses the files that were stored in the last `losesFilesOfMs`. */
   readonly losesFilesOfMs?: number;
-  runtime?(options: RuntimeOptions): Runtime;
+  runtime?(options: RuntimeOptions): Promise<Runtime>;
   /** Called after each start, once the store is loaded. */
   onLoaded?(runtime: Runtime): void;
   request?(request: SubmitRequest): SubmitRequest;

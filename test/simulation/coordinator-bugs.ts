@@ -18,6 +18,7 @@ import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
+import { databaseOf } from '../support/coordinator/database-of.ts';
 import type { Bug } from './bug.ts';
 import { aroundOpen, onClaims, onHeartbeats, onRecords, onWelcome } from './interceptors.ts';
 
@@ -56,7 +57,7 @@ function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): 
       return super.settle({ ...step, changes });
     }
   }
-  return { about, runtime: (options) => new ChangesEnds(options) };
+  return { about, runtime: (options) => ChangesEnds.open(options) };
 }
 
 class LosesPromotions extends Runtime {
@@ -87,7 +88,7 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
       return super.settle({ ...step, changes });
     }
   }
-  return { about, runtime: (options) => new ChangesCreation(options) };
+  return { about, runtime: (options) => ChangesCreation.open(options) };
 }
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
@@ -99,7 +100,7 @@ function changesAs(about: string, change: (one: Step['changes'][number], step: S
       return super.settle({ ...step, changes: step.changes.flatMap((one) => change(one, step)) }, by);
     }
   }
-  return { about, runtime: (options) => new ChangesSteps(options) };
+  return { about, runtime: (options) => ChangesSteps.open(options) };
 }
 
 const replacesMembers = ({ changes }: Step) => changes.some(({ kind }) => kind === 'inherited');
@@ -112,7 +113,7 @@ function appliesAs(about: string, changeApplied: (applied: AppliedChange, runtim
       return super.settle({ ...step, changes }, by);
     }
   }
-  return { about, runtime: (options) => new ChangesVersions(options) };
+  return { about, runtime: (options) => ChangesVersions.open(options) };
 }
 
 type AppliedChange = Step['changes'][number] & { readonly kind: 'applied' };
@@ -181,7 +182,7 @@ function policy(about: string, change: (policy: SweepPolicy) => Partial<SweepPol
   }
   return {
     about,
-    runtime: (options) => new ChangesPolicy(options),
+    runtime: (options) => ChangesPolicy.open(options),
     onLoaded: ({ core }) => core.sweeps.forEach(changePolicy),
   };
 }
@@ -196,10 +197,11 @@ function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void
 }
 
 /** Makes every trial of the sweep in the given final state pending again. */
-function runAgain({ db, now }: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
+function runAgain(runtime: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
+  const db = databaseOf(runtime);
   const rows = db.prepare('select id from trials where sweep_id = ? and state = ?').all(sweep.id, state);
   const ids = (rows as { readonly id: string }[]).map(({ id }) => id);
-  for (const trial of loadTrials(db, sweep, ids, now())) {
+  for (const trial of loadTrials(db, sweep, ids, runtime.now())) {
     setState(sweep, trial, 'pending');
     makeReady(sweep, trial);
   }
@@ -299,7 +301,7 @@ class ForgetsSuggestions extends Runtime {
 export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'suggestions-not-stored': {
     about: 'the suggestions of samplers are not stored',
-    runtime: (options) => new ForgetsSuggestions(options),
+    runtime: (options) => ForgetsSuggestions.open(options),
   },
   'study-not-rebuilt': asksAs('a new process of a sampler begins with an empty study', (request) => {
     if ('settings' in request) request.add = [];
@@ -309,7 +311,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'ack-before-commit': {
     about: 'answers are sent before the commit is durable',
-    runtime: (options) => new AnswersBeforeCommit(options),
+    runtime: (options) => AnswersBeforeCommit.open(options),
   },
   'torn-commit': { about: 'an interrupted commit leaves its first rows', tornCommits: true },
   'search-stored-ahead': createsAs(
@@ -391,7 +393,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   },
   'retry-restarts-numbers': {
     about: 'the attempt numbers of a retried trial restart at 1',
-    runtime: (options) => new RestartsNumbers(options),
+    runtime: (options) => RestartsNumbers.open(options),
   },
   'attempts-forgotten': forgets('a restart resets the attempt numbers', (sweep) => {
     for (const trial of trialsOf(sweep)) if (trial.state !== 'running') trial.attempts = 0;
@@ -399,8 +401,8 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'failures-forgotten': forgets('a restart resets the used retries', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.failures = {};
   }),
-  'retries-forgotten': forgets('a restart counts failures from before a manual retry', (sweep, { db }) => {
-    const rows = db
+  'retries-forgotten': forgets('a restart counts failures from before a manual retry', (sweep, runtime) => {
+    const rows = databaseOf(runtime)
       .prepare(
         `select trial_id as id, failure_class as class, count(*) as n from attempts
          where sweep_id = ? and outcome = 'failed' group by trial_id, failure_class`,
@@ -425,7 +427,8 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a failure soon after the start of an attempt counts like a late failure',
     service: (service, runtime) => onRecords(service, runtime, failLate),
   },
-  'timeout-by-wall-clock': forgets('an attempt exceeds its timeout when the clock is set back', (sweep, { db }) => {
+  'timeout-by-wall-clock': forgets('an attempt exceeds its timeout when the clock is set back', (sweep, runtime) => {
+    const db = databaseOf(runtime);
     for (const { lease } of trialsOf(sweep)) {
       if (lease === undefined) continue;
       const row = db
@@ -461,12 +464,12 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'new-sweep-credited': {
     about: 'a new sweep is credited with slot time from before its submission',
-    runtime: (options) => new CreditsNewSweeps(options),
+    runtime: (options) => CreditsNewSweeps.open(options),
   },
   'speculates-unasked': policy('stragglers of every sweep have a second attempt', () => ({ speculate: true })),
   'loser-not-ended': {
     about: 'a superseded attempt is not ended',
-    runtime: (options) => new KeepsLosers(options),
+    runtime: (options) => KeepsLosers.open(options),
   },
   'one-of-two-charged': endsAs('the failure of one of two attempts uses a retry', (ended) => ({
     ...ended,
@@ -479,11 +482,11 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   ),
   'promotions-lost': {
     about: 'a trial keeps the results of its first attempt although the second one continues',
-    runtime: (options) => new LosesPromotions(options),
+    runtime: (options) => LosesPromotions.open(options),
   },
   'stops-not-stored': {
     about: 'a crash between the decision to stop a trial and the stop loses the decision',
-    runtime: (options) => new LosesStops(options),
+    runtime: (options) => LosesStops.open(options),
   },
   'rungs-forgotten': forgets('a restart forgets the scores of the rungs', ({ earlyStopping }) => {
     earlyStopping?.scores.clear();
@@ -504,7 +507,9 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       : [one],
   ),
   'failed-members-forgotten': forgets('a restart replaces failed members a second time', (sweep, runtime) => {
-    const rows = runtime.db.prepare("select id from trials where sweep_id = ? and state = 'failed'").all(sweep.id) as {
+    const rows = databaseOf(runtime)
+      .prepare("select id from trials where sweep_id = ? and state = 'failed'")
+      .all(sweep.id) as {
       id: string;
     }[];
     for (const { id } of rows) sweep.earlyStopping?.population?.vacant.add(id);
@@ -521,11 +526,11 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'held-trial-keeps-slot': {
     about: 'the attempt of a held trial is not ended',
-    runtime: (options) => new KeepsSlotsOfHeldTrials(options),
+    runtime: (options) => KeepsSlotsOfHeldTrials.open(options),
   },
   'advances-not-stored': {
     about: 'a held trial resumes without a stored promotion',
-    runtime: (options) => new LosesAdvances(options),
+    runtime: (options) => LosesAdvances.open(options),
   },
   'promotions-repeated': forgets('a restart promotes trials a second time', (sweep) => {
     const { rungs } = sweep.earlyStopping?.promotion ?? { rungs: new Map<number, PromotionRung>() };
@@ -569,7 +574,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'ended-trials-kept': {
     about: 'trials that have ended stay in memory',
-    runtime: (options) => new KeepsEndedTrials(options),
+    runtime: (options) => KeepsEndedTrials.open(options),
   },
   'ended-trials-run-again': forgets('a restart makes failed trials pending', (sweep, runtime) => {
     runAgain(runtime, sweep, 'failed');

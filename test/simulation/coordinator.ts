@@ -15,6 +15,7 @@ import type { Output } from '../../coordinator/core/step.ts';
 import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
+import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import type { Retried, SweepControl } from '../../coordinator/transport/sweep-service.ts';
@@ -125,7 +126,7 @@ export class SimulatedCoordinator {
     });
     const nats = new SimulatedNats(grpc.network, process, server);
     const options: RuntimeOptions = {
-      db: this.disk.view(process),
+      store: new SqliteStore(this.disk.view(process), ''),
       leaseMs,
       now,
       creationWindow: SIMULATED_WINDOW,
@@ -144,7 +145,7 @@ export class SimulatedCoordinator {
         else attempts.sendPools(output.agentId);
       },
     };
-    const runtime = bug.runtime?.(options) ?? new Runtime(options);
+    const runtime = await (bug.runtime?.(options) ?? Runtime.open(options));
     onLoaded(runtime);
     bug.onLoaded?.(runtime);
     onStarted(runtime);

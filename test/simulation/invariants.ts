@@ -15,6 +15,7 @@ import { TrawlError } from '../../proto/errors.ts';
 import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
+import { databaseOf } from '../support/coordinator/database-of.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
 import { SIMULATED_WINDOW } from './creation-window.ts';
 import { EarlyStoppingInvariant } from './early-stopping-invariant.ts';
@@ -103,12 +104,14 @@ export class Invariants {
     );
     for (const sweep of runtime.core.sweeps.values()) {
       if (this.ledger.sweeps.has(sweep.id)) continue;
-      const row = runtime.db.prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
+      const row = databaseOf(runtime).prepare('select policy, priority from sweeps where id = ?').get(sweep.id) as {
         policy: string;
         priority: number;
       };
       // Memory can contain trials that are not durable yet.
-      const stored = runtime.db.prepare('select id from trials where sweep_id = ?').all(sweep.id) as { id: string }[];
+      const stored = databaseOf(runtime).prepare('select id from trials where sweep_id = ?').all(sweep.id) as {
+        id: string;
+      }[];
       const trials = new Map(
         [...sweep.trials].filter(([id]) => {
           return stored.some((one) => one.id === id) && !creating.has(`${sweep.id}/${id}`);
@@ -118,7 +121,7 @@ export class Invariants {
         this.violated(`sweep ${sweep.id} was submitted with ${trials.size} trials`);
       this.ledger.addSweep({ ...sweep, trials, priority: row.priority, policy: JSON.parse(row.policy) });
       this.#priorities.submitted(sweep.id, this.#world.now());
-      this.#searches.submitted(sweep.id, runtime.db, creating);
+      this.#searches.submitted(sweep.id, databaseOf(runtime), creating);
     }
   }
 
@@ -128,10 +131,11 @@ export class Invariants {
   }
 
   /** Checks that an offer names a durable trial. */
-  sending(output: Output, { db }: Runtime): void {
+  sending(output: Output, runtime: Runtime): void {
     if (output.kind !== 'offer') return;
     const { sweepId, trialId } = output.key;
-    if (db.prepare('select 1 from trials where sweep_id = ? and id = ?').get(sweepId, trialId) !== undefined) return;
+    const select = databaseOf(runtime).prepare('select 1 from trials where sweep_id = ? and id = ?');
+    if (select.get(sweepId, trialId) !== undefined) return;
     this.violated(`${keyText(output.key)} was offered before its trial was durable`);
   }
 
@@ -156,16 +160,17 @@ export class Invariants {
       }
       this.#budgetsHold(changes);
       this.#earlyStoppingHolds(changes, runtime);
-      const problem = this.#samplers.take(changes, runtime.db);
+      const problem = this.#samplers.take(changes, databaseOf(runtime));
       if (problem !== undefined) this.violated(problem);
-      this.#searches.take(changes, runtime.db);
+      this.#searches.take(changes, databaseOf(runtime));
       for (const name of [...this.#samplers.reached, ...this.#searches.reached]) this.reached.add(name);
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0) this.ledger.compare(runtime.core);
     });
   }
 
-  #earlyStoppingHolds(changes: readonly Change[], { db }: Runtime): void {
+  #earlyStoppingHolds(changes: readonly Change[], runtime: Runtime): void {
+    const db = databaseOf(runtime);
     const invariant = this.#earlyStopping.take(
       changes,
       (sweepId) => this.ledger.sweeps.get(sweepId),

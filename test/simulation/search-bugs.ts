@@ -1,5 +1,4 @@
 /** Planted bugs of searches. */
-import type { Database } from 'libsql';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import type { Change, Step } from '../../coordinator/core/step.ts';
 import { earlierSweepsOf, type SweepSpec, usesResults } from '../../coordinator/grid/spec.ts';
@@ -10,6 +9,7 @@ import { storedSearchHistory } from '../../coordinator/store/search-history.ts';
 import { earlierConfigs } from '../../coordinator/store/warm-starts.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { canonicalJson } from '../../proto/values.ts';
+import { databaseOf } from '../support/coordinator/database-of.ts';
 import type { Bug } from './bug.ts';
 
 /**
@@ -18,11 +18,12 @@ import type { Bug } from './bug.ts';
  */
 function searchesAs(
   about: string,
-  changeSearch: (runtime: Runtime, sweepId: string, spec: SweepSpec) => { spec: SweepSpec; history: HistoryReader },
+  changeSearch: (runtime: Runtime, sweepId: string, spec: SweepSpec) => ChangedSearch,
   onRuntime: Pick<Bug, 'runtime'> = {},
 ): Bug {
   const changed = (runtime: Runtime): Runtime['openSource'] => {
-    const { openSource, db } = runtime;
+    const { openSource, store } = runtime;
+    const db = databaseOf(runtime);
     const isStored = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
     return (file, parsed) => {
       const spec = parseSweep(file.text, file.fileName);
@@ -30,9 +31,13 @@ function searchesAs(
         return openSource(file, parsed);
       const { id } = file;
       const search = changeSearch(runtime, id, spec);
-      const stored = storedSearchHistory(db, id, spec.seeds.length);
+      const stored = storedSearchHistory(store.reader, id, spec.seeds.length);
       return {
         usesResults: usesResults(spec.search),
+        async prepare() {
+          await stored.refresh();
+          await search.prepare?.();
+        },
         next(state, isKnown) {
           const isOld = (trialId: string) => isKnown(trialId) || isStored.get(id, trialId) !== undefined;
           const step = nextStep(search.spec, state, isOld, () => search.history(stored.read()));
@@ -49,13 +54,21 @@ function searchesAs(
       const openSource = changed(runtime);
       for (const sweep of runtime.core.sweeps.values()) {
         if (sweep.search === undefined) continue;
-        const row = runtime.db.prepare('select text, file_name as fileName from sweeps where id = ?').get(sweep.id);
+        const row = databaseOf(runtime)
+          .prepare('select text, file_name as fileName from sweeps where id = ?')
+          .get(sweep.id);
         const file = { id: sweep.id, ...(row as { text: string; fileName: string }) };
         sweep.search = { ...sweep.search, source: openSource(file) };
       }
       Object.assign(runtime, { openSource });
     },
   };
+}
+
+interface ChangedSearch {
+  readonly spec: SweepSpec;
+  readonly history: HistoryReader;
+  prepare?(): Promise<void>;
 }
 
 type HistoryReader = (stored: SearchHistory) => SearchHistory;
@@ -70,7 +83,7 @@ class NotesArrivals extends Runtime {
   }
 
   #note({ key, metrics }: Change & { readonly kind: 'report' }): void {
-    const row = this.db
+    const row = databaseOf(this)
       .prepare('select parameters from trials where sweep_id = ? and id = ?')
       .get(key.sweepId, key.trialId) as { parameters: string } | undefined;
     const { test_loss: value } = metrics;
@@ -94,16 +107,21 @@ function withArrivals(runtime: Runtime, sweepId: string, stored: SearchHistory):
   };
 }
 
-function withCurrentResults(db: Database, spec: SweepSpec, stored: SearchHistory): SearchHistory {
+/** Reads the results of the earlier sweep before each suggestion. */
+function withCurrentResults({ store }: Runtime, spec: SweepSpec): ChangedSearch {
   const { search } = spec;
   const [name] = earlierSweepsOf(search);
-  if (name === undefined || search === undefined) return stored;
-  const { id } = db.prepare('select cast(id as text) as id from sweeps where name = ? limit 1').get(name) as {
-    id: string;
+  let warm: SearchHistory['results'] = [];
+  if (name === undefined || search === undefined) return { spec, history: (stored) => stored };
+  return {
+    spec,
+    async prepare() {
+      const id = await store.queries().selectors.findSweep(name);
+      const configs = await earlierConfigs(store.reader, id, spec.metric.name);
+      warm = warmStartOf(configs, search.space, activityOf(spec)).results;
+    },
+    history: (stored) => ({ ...stored, warm, results: [...warm, ...stored.results.slice(stored.warm?.length ?? 0)] }),
   };
-  const own = stored.results.slice(stored.warm?.length ?? 0);
-  const { results: warm } = warmStartOf(earlierConfigs(db, id, spec.metric.name), search.space, activityOf(spec));
-  return { ...stored, warm, results: [...warm, ...own] };
 }
 
 class OffersBeforeCommit extends Runtime {
@@ -131,11 +149,11 @@ export const SEARCH_BUGS: Readonly<Record<string, Bug>> = {
   'arrived-results-used': searchesAs(
     'a suggestion depends on results in the order of their arrival, before the ends of their trials are durable',
     (runtime, sweepId, spec) => ({ spec, history: (stored) => withArrivals(runtime, sweepId, stored) }),
-    { runtime: (options) => new NotesArrivals(options) },
+    { runtime: (options) => NotesArrivals.open(options) },
   ),
   'warm-start-read-again': searchesAs(
     'a search reads the results of the earlier sweep again, after the earlier sweep has changed',
-    ({ db }, _, spec) => ({ spec, history: (stored) => withCurrentResults(db, spec, stored) }),
+    (runtime, _, spec) => withCurrentResults(runtime, spec),
   ),
   'warm-start-forgotten': searchesAs('a search starts without the results of the earlier sweep', (_, __, spec) => ({
     spec,
@@ -147,10 +165,10 @@ export const SEARCH_BUGS: Readonly<Record<string, Bug>> = {
   }),
   'offered-before-commit': {
     about: 'a suggestion is offered before it is durable',
-    runtime: (options) => new OffersBeforeCommit(options),
+    runtime: (options) => OffersBeforeCommit.open(options),
   },
   'version-ends-search': {
     about: 'a restart ends a search whose run_cap a new version has raised',
-    runtime: (options) => new EndsSearches(options),
+    runtime: (options) => EndsSearches.open(options),
   },
 };

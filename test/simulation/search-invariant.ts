@@ -5,6 +5,7 @@
  * with the results that its earlier sweep had when the search was submitted, whatever happens to the earlier sweep
  * afterwards.
  */
+
 import { createHash } from 'node:crypto';
 import type { Database } from 'libsql';
 import type { Runtime } from '../../coordinator/app/runtime.ts';
@@ -16,6 +17,7 @@ import type { SourceStep, TrialSource } from '../../coordinator/search/trial-sou
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson, parseParameters } from '../../proto/values.ts';
+import { databaseOf } from '../support/coordinator/database-of.ts';
 
 /** The durable history of a sweep. */
 interface DurableSearch {
@@ -117,7 +119,7 @@ export class SearchInvariant {
     for (const sweep of runtime.core.sweeps.values()) {
       const { id, search } = sweep;
       if (search === undefined) continue;
-      sweep.search = { ...search, source: this.#watched(runtime, id, specOf(runtime.db, id), search.source) };
+      sweep.search = { ...search, source: this.#watched(runtime, id, specOf(databaseOf(runtime), id), search.source) };
     }
     const { openSource } = runtime;
     const watching: Runtime['openSource'] = (file, parsed) => {
@@ -127,17 +129,22 @@ export class SearchInvariant {
     Object.assign(runtime, { openSource: watching });
   }
 
-  #watched({ db }: Runtime, sweepId: string, spec: SweepSpec, source: TrialSource): TrialSource {
+  #watched(runtime: Runtime, sweepId: string, spec: SweepSpec, source: TrialSource): TrialSource {
     // The suggestions of samplers have their own invariant.
     if (spec.search === undefined || spec.search.method === 'optuna' || spec.search.method === 'pbt') return source;
-    const select = db.prepare('select 1 as found from trials where sweep_id = ? and id = ?');
+    const select = databaseOf(runtime).prepare('select 1 as found from trials where sweep_id = ? and id = ?');
     return {
       usesResults: source.usesResults,
       get problem() {
         return source.problem;
       },
+      get isUnprepared() {
+        return source.isUnprepared ?? false;
+      },
+      prepare: async (state) => source.prepare?.(state),
       next: (state, isKnown) => {
         const step = source.next(state, isKnown);
+        if (source.isUnprepared === true) return step;
         const sweep = this.#sweeps.get(sweepId);
         // The sweep is unknown here only if the process died during the submission of the sweep.
         if (sweep === undefined) return step;

@@ -8,6 +8,7 @@ import { onOpen } from '../../../coordinator/core/attempts.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import type { Step } from '../../../coordinator/core/step.ts';
 import { openStore } from '../../../coordinator/store/open.ts';
+import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
 import { agentHello, LEASE_MS } from './sample-core.ts';
 
 /**
@@ -16,8 +17,9 @@ import { agentHello, LEASE_MS } from './sample-core.ts';
  */
 export async function coordinatorWithSweep(dir: string, text: string, slots: number) {
   const db = openStore(dir);
-  const open = () => new Runtime({ db, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
-  const runtime = open();
+  const store = new SqliteStore(db, '');
+  const open = () => Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
+  const runtime = await open();
   const id = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
   await runtime.settle(onHello(runtime.core, agentHello('a', 'i', slots), 1));
   const seqs = new Map<string, number>();

@@ -20,7 +20,7 @@ import { watchRevocations } from '../../../coordinator/auth/revocation.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
 import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
 import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
-import { clusterName, openStore } from '../../../coordinator/store/open.ts';
+import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
 import { artifactService } from '../../../coordinator/transport/artifact-service.ts';
 import { AttemptService } from '../../../coordinator/transport/attempt-service.ts';
 import { codeService } from '../../../coordinator/transport/code-service.ts';
@@ -72,16 +72,16 @@ export interface ServeOptions {
 /** @param dir a folder in which this process has not opened a store, because libsql keeps the lock of a closed store */
 export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
   const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
-  const db = openStore(dir);
-  const cluster = clusterName(db);
+  const store = SqliteStore.open(dir);
+  const { cluster } = store;
   const log = logTo === undefined ? pino({ level: 'silent' }) : pino({}, { write: logTo });
   const metrics = coordinatorMetrics();
   const offers: AttemptKey[] = [];
   const broken: unknown[] = [];
   const files = options.files?.(dir, cluster) ?? new ArtifactFiles(dir);
   const archives = new CodeArchives(dir);
-  const runtime: Runtime = new Runtime({
-    db,
+  const runtime: Runtime = await Runtime.open({
+    store,
     leaseMs: LEASE_MS,
     onBroken: (error) => broken.push(error),
     send: (output) => {
@@ -140,8 +140,9 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       stopRevocations();
       server.forceShutdown();
       listener.close();
-      runtime.flush();
-      db.close();
+      // SQLite writes before the call returns.
+      void runtime.flush();
+      void store.close();
       rmSync(dir, { recursive: true, force: true });
     },
   };

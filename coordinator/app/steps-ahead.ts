@@ -1,0 +1,95 @@
+/**
+ * Computes the next steps of a trial source in advance, so that one query finds which of their trials the store already
+ * has. Only for searches whose points do not depend on results.
+ */
+import type { SourceState, SourceStep } from '../search/trial-source.ts';
+
+/** The maximum number of points to compute in advance, and of trials to look for in one query. */
+const MAX_POINTS = 5_000;
+const MAX_TRIALS = 256;
+/** Further steps are computed when fewer than this number of steps are left. */
+const MIN_STEPS = 64;
+
+type NextStep = (state: SourceState, isKnown: (trialId: string) => boolean) => SourceStep;
+
+interface Ahead {
+  readonly before: SourceState;
+  readonly step: SourceStep;
+  /** The trial that the step depends on. The store does not have the trial unless the step is dropped. */
+  readonly trialId: string | undefined;
+}
+
+export class StepsAhead {
+  readonly #next: NextStep;
+  readonly #findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  #steps: Ahead[] = [];
+  #isExhausted = false;
+
+  /** @param findStored returns those of the trials that the store has */
+  constructor(next: NextStep, findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>) {
+    this.#next = next;
+    this.#findStored = findStored;
+  }
+
+  /** Whether the last call of `next` needed a step that was not computed in advance. */
+  get isExhausted(): boolean {
+    return this.#isExhausted;
+  }
+
+  /** Computes steps from a state. */
+  async prepare(state: SourceState): Promise<void> {
+    this.#isExhausted = false;
+    const place = this.#steps.findIndex(({ before }) => before === state);
+    this.#steps = place < 0 ? [] : this.#steps.slice(place);
+    if (this.#steps.length >= MIN_STEPS) return;
+    const last = this.#steps.at(-1);
+    if (last !== undefined && !('state' in last.step)) return;
+    const stored = new Set<string>();
+    for (let found = true; found; ) {
+      const steps = this.#compute(last === undefined || !('state' in last.step) ? state : last.step.state, stored);
+      const asked = steps.flatMap(({ step, trialId }) =>
+        step.kind === 'trial' && trialId !== undefined ? trialId : [],
+      );
+      const before = stored.size;
+      if (asked.length > 0) for (const id of await this.#findStored(asked)) stored.add(id);
+      found = stored.size > before;
+      if (!found) this.#steps.push(...steps);
+    }
+  }
+
+  /** Returns the step after a state. Waits for `prepare` if the step was not computed in advance. */
+  next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep {
+    const [ahead] = this.#steps;
+    this.#isExhausted = ahead?.before !== state;
+    if (ahead === undefined || this.#isExhausted) return { kind: 'wait' };
+    // The sweep can have created the trial since.
+    if (ahead.step.kind === 'trial' && ahead.trialId !== undefined && isKnown(ahead.trialId)) {
+      this.#steps = [];
+      return this.#next(state, () => true);
+    }
+    // A source that is done is asked again, for example by adaptive replicates.
+    if ('state' in ahead.step) this.#steps.shift();
+    return ahead.step;
+  }
+
+  #compute(from: SourceState, stored: ReadonlySet<string>): Ahead[] {
+    const steps: Ahead[] = [];
+    const known = new Set(stored);
+    let before = from;
+    for (let trials = 0; steps.length < MAX_POINTS && trials < MAX_TRIALS; ) {
+      let trialId: string | undefined;
+      const step = this.#next(before, (id) => {
+        trialId = id;
+        return known.has(id);
+      });
+      steps.push({ before, step, trialId });
+      if (!('state' in step)) break;
+      if (step.kind === 'trial') {
+        trials += 1;
+        known.add(step.trial.trialId);
+      }
+      before = step.state;
+    }
+    return steps;
+  }
+}

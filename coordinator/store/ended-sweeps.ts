@@ -1,0 +1,61 @@
+/** Finds ended sweeps, and removes their rows. */
+import type { Database } from 'libsql';
+import type { SweepStateName } from '../../proto/names.ts';
+import { noteRemoval } from './artifact-location.ts';
+import { commitCounted } from './high-water.ts';
+import type { Reader } from './reader.ts';
+
+export interface EndedSweep {
+  readonly id: string;
+  readonly name: string;
+  readonly state: SweepStateName;
+  readonly endedAtMs: number;
+  readonly trials: number;
+  readonly artifacts: number;
+  /** The total size of the sweep's artifacts, in bytes. */
+  readonly bytes: number;
+}
+
+export interface EndedSweepChoice {
+  /** Selects only sweeps that ended at or before this time, in Unix milliseconds. */
+  readonly endedBefore: number;
+  /** The number of newest ended sweeps that are not selected, regardless of their age. */
+  readonly keep: number;
+}
+
+/** Returns ended sweeps, oldest first. The newest sweep is never selected, so that its id is not reused. */
+export function endedSweeps(reader: Reader, { endedBefore, keep }: EndedSweepChoice): Promise<EndedSweep[]> {
+  return reader.all(
+    `with ended as (
+       select id, name, state, ended_at, row_number() over (order by ended_at desc, id desc) as place from sweeps
+       where state in ('finished', 'stopped', 'killed'))
+     select cast(id as text) as id, name, state, ended_at as endedAtMs,
+       (select count(*) from trials where sweep_id = ended.id) as trials,
+       (select count(*) from artifacts where sweep_id = ended.id) as artifacts,
+       (select coalesce(sum(size), 0) from artifacts where sweep_id = ended.id) as bytes
+     from ended
+     where place > ? and ended_at <= ? and id < (select max(id) from sweeps) order by ended_at, ended.id`,
+    keep,
+    endedBefore,
+  );
+}
+
+/**
+ * The tables that contain rows of a sweep. The table of trials comes first, because its trigger changes rows of another
+ * of these tables when trials are removed.
+ */
+const SWEEP_TABLES = `
+  select name from sqlite_schema as s
+  where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')
+  order by name <> 'trials', name
+`;
+
+export function removeSweepRows(db: Database, sweepId: string): void {
+  commitCounted(db, () => {
+    for (const { name: table } of db.prepare(SWEEP_TABLES).all() as { name: string }[])
+      db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
+    db.prepare('delete from sweeps where id = ?').run(sweepId);
+    noteRemoval(db, sweepId);
+    db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * The interface of stores. A store keeps the sweeps, their trials and everything that agents report about them, and is the
+ * only source of truth. `SqliteStore` keeps them in the coordinator's folder.
+ *
+ * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies in between, either
+ * all changes of the transaction are stored, or none is. Writes do not overlap: a caller waits for the previous write.
+ * Reads return rows of durable transactions only, can overlap each other and a write, and return at most one page of a
+ * list that grows with a sweep.
+ */
+import type { StoredFile } from '../backup/backup-folder.ts';
+import type { AgentFacts } from '../core/agent-model.ts';
+import type { Core, CreationWindow, Sweep, TrialCreation } from '../core/model.ts';
+import type { Change } from '../core/step.ts';
+import type { Trial } from '../core/trial-model.ts';
+import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
+import type { EndedSweep, EndedSweepChoice } from './ended-sweeps.ts';
+import type { Queries, QueryOptions } from './queries.ts';
+import type { Reader } from './reader.ts';
+import type { NewSweep } from './submit.ts';
+import type { TransactionResult } from './write-events.ts';
+
+/** A change, and the user who made the change; the user is empty for the coordinator's own changes. */
+export interface AttributedChange {
+  readonly change: Change;
+  readonly by: string;
+}
+
+/** The file of a stored sweep. */
+export interface StoredSweepFile {
+  readonly id: string;
+  readonly text: string;
+  readonly fileName: string;
+}
+
+/** Opens the source of the trials that a sweep has not created yet. */
+export type OpenSource = (sweep: StoredSweepFile) => TrialSource;
+
+export interface LoadOptions {
+  readonly leaseMs: number;
+  /** Unix milliseconds. */
+  readonly now: number;
+  /**
+   * Opens the trial source of each sweep that has not created all of its trials. By default, no further trials are
+   * created.
+   */
+  readonly openSource?: OpenSource | undefined;
+  /** Default: CREATION_WINDOW */
+  readonly creationWindow?: CreationWindow | undefined;
+}
+
+/** A consistent copy of the store, made while the coordinator keeps running. */
+export interface StoreSnapshot {
+  /** In bytes. */
+  readonly size: number;
+  /** The artifacts and code archives that the copy names. */
+  readonly files: readonly StoredFile[];
+  /** Returns the bytes of the copy. */
+  read(): AsyncIterable<Buffer>;
+  /** Must be called when the copy is read. */
+  end(): void;
+}
+
+export interface Store {
+  /** The coordinator's cluster name on NATS, which is unique to the store. */
+  readonly cluster: string;
+  readonly reader: Reader;
+  queries(options?: QueryOptions): Queries;
+
+  /**
+   * Writes the changes in one transaction, in order.
+   * @param at the time of the changes in Unix milliseconds
+   */
+  write(changes: readonly AttributedChange[], at: number): Promise<TransactionResult>;
+  /**
+   * Adds a sweep with its first trials.
+   * @param by the user who submits the sweep; default: unknown
+   * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
+   */
+  addSweep(sweep: NewSweep, trials: readonly PlannedTrial[], at: number, by?: string): Promise<string>;
+
+  /**
+   * Loads the sweeps that have not ended, with their live trials. Leases of running attempts are extended to their full
+   * duration from now, because no heartbeat could arrive while the coordinator was down. The delays before retries are not
+   * stored, so retries are due immediately.
+   */
+  loadCore(options: LoadOptions): Promise<Core>;
+  /** Loads a sweep without its leases. A sweep that has ended creates no more trials. */
+  loadSweep(id: string, now: number, openSource?: OpenSource): Promise<Sweep>;
+  /**
+   * Loads trials of a sweep into memory, without their leases. The counts of the sweep already include these trials. Trials
+   * that are already in memory are skipped. All earlier changes must be durable before this call.
+   * @returns the loaded trials
+   */
+  loadTrials(sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]>;
+  /**
+   * Returns the source of the trials that a sweep had not created yet when it was stopped or killed. Undefined if all
+   * trials of the sweep were created, or if an older version created them at the submission.
+   */
+  loadUnfinishedSearch(sweep: Sweep, openSource: OpenSource): Promise<TrialCreation | undefined>;
+  /** Loads the data that a new early-stopping rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
+  loadRuleHistory(sweep: Sweep): Promise<void>;
+  /** Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission. */
+  searchState(sweepId: string): Promise<{ readonly state: SourceState; readonly done: boolean } | undefined>;
+  /** Returns the known agents, by id. Agents that were connected count as lost. */
+  loadAgents(): Promise<Map<string, AgentFacts>>;
+
+  /** Returns the recorded location of the artifacts, such as `s3://bucket/`; undefined for the coordinator's folder. */
+  artifactLocation(): Promise<string | undefined>;
+  setArtifactLocation(location: string): Promise<void>;
+  /** Returns the number of artifacts and their total size, checkpoints included. */
+  artifactTotals(): Promise<{ readonly artifacts: number; readonly bytes: number }>;
+
+  /** Returns ended sweeps, oldest first. The newest sweep is never returned, so that its id is not reused. */
+  endedSweeps(choice: EndedSweepChoice): Promise<EndedSweep[]>;
+  /** Removes the rows of an ended sweep, and records that its artifacts have not been removed yet. */
+  removeSweep(sweepId: string): Promise<void>;
+  /** Returns the ids of the sweeps whose rows are removed and whose artifacts may remain. */
+  pendingRemovals(): Promise<string[]>;
+  /** Records that the artifacts of a removed sweep are gone. */
+  endRemoval(sweepId: string): Promise<void>;
+
+  /**
+   * Begins a snapshot.
+   * @throws {RejectedError} if the store is busy, or if its own tools make backups
+   */
+  snapshot(): Promise<StoreSnapshot>;
+  close(): Promise<void>;
+}
