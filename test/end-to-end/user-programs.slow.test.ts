@@ -18,6 +18,17 @@ describe('user programs', { timeout: 300_000 }, () => {
     }
   });
 
+  test('in the example of a population, each child continues from the checkpoint of its parent with its own parameters', async () => {
+    const { result, dir } = await ranExample('population');
+    expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, stopped: 10 } });
+    const children = result.trials.filter(({ parent }) => parent !== undefined);
+    expect(children).toHaveLength(10);
+    const [child] = children.filter(({ parent_epoch }) => parent_epoch === 12);
+    const { stdout: log } = await trawl('logs', child?.trial ?? '', '--attempt', '1', '--dir', dir);
+    const [, ...values] = /continuing after epoch 12 with lr (\S+) and momentum (\S+)/.exec(log) ?? [];
+    expect(values.map(Number)).toEqual([child?.parameters.lr, child?.parameters.momentum]);
+  });
+
   test('replicates that ignore their seed cause a warning, and replicates that use their seed cause no warning', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'run.sh'), `echo '{"epoch": 1, "loss": '$1'}'\n`);
