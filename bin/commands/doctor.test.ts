@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { usableMemoryBytes } from '../../agent/machine/memory.ts';
 import { moveToOrphans } from '../../coordinator/artifacts/orphans.ts';
+import { artifactStoreFindings } from '../doctor/artifact-store.ts';
 import {
   backendFindings,
   datasetFinding,
@@ -170,4 +171,20 @@ test('the output of doctor has one line per finding, its fix below the line, and
       '',
     ].join('\n'),
   );
+});
+
+test('doctor warns about a clock that differs from the artifact store, and about a store that permits no direct transfers', () => {
+  const facts = { where: 's3://b/', verifiesChecksums: true, clockDifferenceMs: 59_000, presignedStatus: 200 };
+  const warnings = (changed: Partial<typeof facts>) => artifactStoreFindings({ ...facts, ...changed }).slice(1);
+  expect(warnings({})).toEqual([]);
+  expect(warnings({ clockDifferenceMs: 61_000 })).toMatchObject([
+    { state: 'warning', detail: 'the clock of this machine is 61 s behind the clock of the server' },
+  ]);
+  expect(warnings({ clockDifferenceMs: -120_000 })).toMatchObject([
+    { detail: 'the clock of this machine is 120 s ahead of the clock of the server' },
+  ]);
+  expect(warnings({ verifiesChecksums: false })).toMatchObject([
+    { detail: expect.stringContaining('does not verify SHA-256') },
+  ]);
+  expect(warnings({ presignedStatus: 403 })).toMatchObject([{ fix: expect.stringContaining('direct=false') }]);
 });

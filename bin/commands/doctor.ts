@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { defaultAgentDir } from '../../agent/folders.ts';
+import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { DEFAULT_ADDRESS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { faults, findingsText } from '../doctor/finding.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
-import { pathOption } from '../options/values.ts';
+import { artifactsLocation, pathOption } from '../options/values.ts';
 import { print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -15,6 +16,7 @@ interface DoctorOptions extends OutputOptions {
   readonly agentDir: string;
   readonly server?: string;
   readonly identity?: string;
+  readonly artifacts?: string;
 }
 
 export function registerDoctor(program: Command): void {
@@ -32,11 +34,18 @@ export function registerDoctor(program: Command): void {
       'your identity, for a coordinator that requires one (default: TRAWL_IDENTITY)',
       pathOption,
     )
+    .option(
+      '--artifacts <s3-url>',
+      'S3-compatible store of artifacts to check, with one object that is written and deleted ' +
+        '(default: TRAWL_ARTIFACT_STORE, or else none)',
+    )
     .action(async (options: DoctorOptions) => {
       const { dir, agentDir, server, identity } = options;
       const nats = natsUrls(options.nats);
       if (server !== undefined) parseAddress(server, '--server');
-      const findings = await examine({ nats, dir, agentDir, server, identity, env: process.env });
+      const location = artifactsLocation(options.artifacts);
+      const artifacts = location === undefined ? undefined : parseS3Location(location);
+      const findings = await examine({ nats, dir, agentDir, server, identity, artifacts, env: process.env });
       const terminal = resultTerminal(command.optsWithGlobals<GlobalOptions & OutputOptions>());
       const ready = faults(findings).length === 0;
       if (options.output === 'json') await printJson({ ready, findings });
@@ -48,6 +57,7 @@ export function registerDoctor(program: Command): void {
     examples: [
       ['trawl doctor', 'check everything'],
       ['trawl doctor --nats nats://bus.example:4222', 'check with a remote NATS server'],
+      ["trawl doctor --artifacts 's3://sweeps/a?endpoint=https://s3.example'", 'also check a store of artifacts'],
       ['trawl doctor -o json', 'print the findings as JSON'],
     ],
     exits: [[1, 'this machine cannot run sweeps']],

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { defaultDataDir } from '../../agent/data/cache.ts';
 import { machineMemoryBytes } from '../../agent/machine/memory.ts';
+import type { S3Location } from '../../coordinator/artifacts/s3-location.ts';
+import { checkArtifactStore } from './artifact-store.ts';
 import {
   backendFindings,
   datasetFinding,
@@ -24,16 +26,22 @@ export interface ExamineOptions {
   /** The coordinator on which the agent id must be unique. See ConnectOptions. */
   readonly server?: string | undefined;
   readonly identity?: string | undefined;
+  /** The location of artifacts to check. Undefined if a coordinator would keep artifacts in its data folder. */
+  readonly artifacts?: S3Location | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Checks everything that a sweep on this machine needs. Changes nothing. */
+/**
+ * Checks everything that a sweep on this machine needs. Changes nothing, except that the check of `artifacts` writes and
+ * deletes an object.
+ */
 export async function examine({
   nats,
   dir,
   agentDir,
   server,
   identity,
+  artifacts,
   env,
 }: ExamineOptions): Promise<readonly Finding[]> {
   // TensorFlow.js takes a third of a second to load, so it is loaded only here.
@@ -41,17 +49,19 @@ export async function examine({
   const { discoverGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
-  const [node, natsServer, probes, gpus, datasets, environment] = await Promise.all([
+  const [node, natsServer, probes, gpus, datasets, environment, artifactStore] = await Promise.all([
     nodeFinding(process.versions.node),
     natsFinding(nats),
     probeBackends(),
     discoverGpus(env),
     datasetStatus(dataDir),
     environmentFindings({ agentDir, server, identity, env }),
+    artifacts === undefined ? [] : checkArtifactStore(artifacts),
   ]);
   return [
     node,
     natsServer,
+    ...artifactStore,
     ...backendFindings(probes, gpus.gpus),
     ...gpuFindings(gpus),
     ...datasets.map(datasetFinding),

@@ -20,6 +20,7 @@ import type {
   IncomingArtifact,
   StoredArtifact,
 } from './artifact-store.ts';
+import { checkBucket } from './check-bucket.ts';
 import { ArtifactFiles } from './files.ts';
 import { type OrphanSet, removeOrphanSets } from './orphans.ts';
 import type { S3Bucket } from './s3-bucket.ts';
@@ -97,26 +98,9 @@ export class S3Artifacts implements ArtifactStore {
    * @throws {S3UnavailableError | NoSpaceError} if the store cannot be used
    */
   async check(): Promise<{ verifiesChecksums: boolean }> {
-    const key = `${this.#root}.check`;
-    const bytes = Buffer.from('trawl checks that this location can be used\n');
-    const { sha256 } = await checksumOfStream(one(bytes));
-    await this.#bucket.put(key, bytes, sha256);
-    const found = await this.#bucket.head(key);
-    const verifiesChecksums = found?.sha256 === sha256 && (await this.#rejectsWrongChecksum(key));
-    for await (const chunk of this.#bucket.read(key, 0, bytes.byteLength)) void chunk;
-    for await (const _ of this.#bucket.list(key)) break;
-    await this.#bucket.remove([key]);
+    const { verifiesChecksums } = await checkBucket(this.#bucket, `${this.#root}.check`);
     this.direct = this.#bucket.location.direct && verifiesChecksums ? this.#directTransfers() : undefined;
     return { verifiesChecksums };
-  }
-
-  async #rejectsWrongChecksum(key: string): Promise<boolean> {
-    try {
-      await this.#bucket.put(key, Buffer.from('x'), '0'.repeat(64));
-      return false;
-    } catch {
-      return true;
-    }
   }
 
   has(key: AttemptKey, name: string): boolean {
@@ -382,8 +366,4 @@ export class S3Artifacts implements ArtifactStore {
   #attemptRoot({ sweepId, trialId, attempt }: AttemptKey): string {
     return `${this.#root}${innerPath('', sweepId, trialId, `${attempt}`)}/`;
   }
-}
-
-async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

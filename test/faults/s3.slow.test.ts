@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
+import { checkArtifactStore } from '../../bin/doctor/artifact-store.ts';
 import { now } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { openArtifacts } from '../../coordinator/artifacts/open-artifacts.ts';
@@ -227,6 +228,37 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     );
     const skewed = await startFaults(server.url, () => ({ status: 403, code: 'RequestTimeTooSkewed' }));
     await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronise both with NTP');
+  });
+
+  test('doctor checks a location with one object, deletes the object, and explains each failure', async () => {
+    const findings = (location: string) => checkArtifactStore(parseS3Location(location));
+    const names = () => readdirSync(server.folder, { recursive: true, encoding: 'utf8' });
+    const doctorObjects = () => names().filter((name) => name.includes('.trawl-doctor-'));
+    const location = `s3://trawl/doctor?endpoint=${server.url}&direct=true`;
+    const detail = `s3://trawl/doctor/ at ${server.url}: an object was written, read and deleted`;
+    expect(await findings(location)).toEqual([{ name: 'artifact store', state: 'ok', detail, needed: true }]);
+    expect(doctorObjects()).toEqual([]);
+    const missing = async (location: string, reason: string) =>
+      expect(await findings(location)).toEqual([
+        expect.objectContaining({ state: 'missing', needed: true, detail: expect.stringContaining(reason) }),
+      ]);
+    await missing(`s3://missing?endpoint=${server.url}`, 'the bucket does not exist: create it');
+    await missing('s3://trawl?endpoint=http://127.0.0.1:1', 'the server could not be reached (ECONNREFUSED)');
+    const unreadable = await startFaults(server.url, ({ method }) =>
+      method === 'GET' ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
+    await missing(`s3://trawl?endpoint=${unreadable}`, 'must permit reading, writing, listing and deleting');
+    expect(doctorObjects()).toEqual([]);
+    const unsigned = await startFaults(server.url, ({ headers }) =>
+      headers.authorization === undefined ? { status: 403, code: 'AccessDenied' } : undefined,
+    );
+    expect(await findings(`s3://trawl?endpoint=${unsigned}&direct=true`)).toMatchObject([
+      { state: 'ok' },
+      { state: 'warning', detail: 'the server answers a presigned request with status 403' },
+    ]);
+    onTestFinished(() => void Object.assign(process.env, S3_CREDENTIALS));
+    process.env.AWS_SECRET_ACCESS_KEY = 'wrong';
+    await missing(location, 'check AWS_SECRET_ACCESS_KEY');
   });
 
   test('a coordinator starts while the server is down, and uses the server as soon as the server answers', async () => {

@@ -1,0 +1,42 @@
+/** Checks with one small object whether a location in an S3-compatible store can be used for artifacts. */
+import { sha256Of } from '../../lib/files/checksum.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+
+const BYTES = Buffer.from('trawl checks that this location can be used\n');
+
+/**
+ * Checks that an object can be written, read, listed and deleted, and whether the server verifies checksums. The object
+ * is deleted in the end, also after a failure if the server permits the deletion.
+ * @param key the key of the object, which nothing else uses
+ * @param whileStored called while the object is stored
+ * @throws {S3UnavailableError | NoSpaceError} if the location cannot be used
+ */
+export async function checkBucket(
+  bucket: S3Bucket,
+  key: string,
+  whileStored: () => Promise<void> = async () => {},
+): Promise<{ readonly verifiesChecksums: boolean }> {
+  const sha256 = sha256Of(BYTES);
+  await bucket.put(key, BYTES, sha256);
+  try {
+    const found = await bucket.head(key);
+    for await (const chunk of bucket.read(key, 0, BYTES.byteLength)) void chunk;
+    for await (const _ of bucket.list(key)) break;
+    await whileStored();
+    const verifiesChecksums = found?.sha256 === sha256 && (await rejectsWrongChecksum(bucket, key));
+    await bucket.remove([key]);
+    return { verifiesChecksums };
+  } catch (error) {
+    await bucket.remove([key]).catch(() => {});
+    throw error;
+  }
+}
+
+async function rejectsWrongChecksum(bucket: S3Bucket, key: string): Promise<boolean> {
+  try {
+    await bucket.put(key, Buffer.from('x'), '0'.repeat(64));
+    return false;
+  } catch {
+    return true;
+  }
+}
