@@ -15,6 +15,7 @@ import {
 } from '../../test/support/coordinator/history.ts';
 import { Ledger } from '../../test/support/coordinator/ledger.ts';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 import type { Lease } from './attempt-model.ts';
 import type { Claim, PackMate } from './attempts.ts';
 import { shortfallsOf } from './fitness.ts';
@@ -229,7 +230,7 @@ test('every invariant holds after each step of any history, and without further 
       for (const action of actions) judge.apply(action);
       judge.finishWithoutFaults();
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });
 
@@ -326,7 +327,7 @@ test('every invariant holds while trials have two attempts, and every trial reac
         for (const one of what) reached.set(one, (reached.get(one) ?? 0) + 1);
       }
     }),
-    { numRuns: 140, seed: 1 },
+    { numRuns: propertyRuns(140), seed: 1 },
   );
   expect([...reached.keys()].sort()).toEqual(['a free failure', 'granted', 'promoted', 'superseded']);
 });

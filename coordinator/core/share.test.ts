@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { addSweep, agentHello, emptyCore, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { endAttempt } from './attempt-ends.ts';
 import { onOpen } from './attempts.ts';
@@ -144,7 +145,7 @@ describe('sweeps of one priority', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: propertyRuns(60) },
     );
   });
 

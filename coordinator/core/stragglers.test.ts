@@ -9,6 +9,7 @@ import {
   sampleKey,
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 import { onHello } from './agents.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
@@ -179,7 +180,7 @@ test('the median covers all durations, in whatever order they arrived', () => {
       tickAfter(1);
       expect(found()).toHaveLength(1);
     }),
-    { numRuns: 100 },
+    { numRuns: propertyRuns(100) },
   );
 });
 

@@ -10,6 +10,7 @@ import {
   sampleKey,
   sampleTrial,
 } from '../../test/support/coordinator/sample-core.ts';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
@@ -416,6 +417,6 @@ test('a warning exists exactly as long as its cause, and each change of a warnin
       for (const [kind, warning] of sweep.warnings.shown) expect(announced.get(kind)).toEqual(warning);
       for (const [kind, warning] of announced) expect(sweep.warnings.shown.get(kind)).toEqual(warning);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(300) },
   );
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 import { enumerateTrials } from '../grid/enumerate.ts';
 import { parseSweep } from './parse.ts';
 import { SweepFileError } from './problems.ts';
@@ -65,13 +66,13 @@ function parses(bytes: Uint8Array): void {
 }
 
 test('random bytes are parsed or rejected with a position', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: 500 });
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: propertyRuns(500) });
 });
 
 test('random pieces of YAML are parsed or rejected with a position', () => {
   fc.assert(
     fc.property(fc.array(PIECE, { maxLength: 60 }), (pieces) => parses(Buffer.from(pieces.join('')))),
-    { numRuns: 1_000 },
+    { numRuns: propertyRuns(1_000) },
   );
 });
 
@@ -82,7 +83,7 @@ test('a real file with random edits is parsed or rejected with a position', () =
       const text = edits.reduce((now, { at, cut, put }) => now.slice(0, at) + put + now.slice(at + cut), EXAMPLE);
       parses(Buffer.from(text));
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 
@@ -110,7 +111,7 @@ test('values of any shape in any key are parsed or rejected with a position', ()
       const file = { trainer: 'noop', parameters: { a: { values: [1, 2] } }, ...known, ...other };
       parses(Buffer.from(JSON.stringify(file)));
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(500) },
   );
 });
 

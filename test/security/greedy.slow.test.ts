@@ -40,7 +40,7 @@ const SLOWEST_ANSWER_MS = 60_000;
  * The size of each report is 181 kB. `npm run test:release` sends 1,400 reports. Their total of 242 MiB is almost the
  * limit of an attempt.
  */
-const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 500);
+const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
 /**
  * The heap is smaller than all reports together, so that a command that holds all reports in memory fails. Node and the
  * command need 40 MiB.
