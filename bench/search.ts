@@ -5,6 +5,7 @@
  * its stored results.
  *
  *   npm run bench:search -- [--seeds 60] [--trials 100] [--further] [--results FILE]
+ *   npm run bench:search -- --times     # measures only the CPU time of a suggestion, without Optuna
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from 'd3-array';
-import type { SearchState } from '../coordinator/search/searcher.ts';
+import type { SearchResult, SearchState } from '../coordinator/search/searcher.ts';
 import { INITIAL_TPE_STATE, nextTpePoint } from '../coordinator/search/tpe/searcher.ts';
 import { nextPoint, type Observation, type TpeSearch } from '../coordinator/search/tpe/tpe.ts';
 import { tableFunction } from './search/autoencoder-table.ts';
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '60' },
     trials: { type: 'string', default: '100' },
     further: { type: 'boolean', default: false },
+    times: { type: 'boolean', default: false },
     results: { type: 'string', default: join(tmpdir(), 'trawl-bench-search.jsonl') },
   },
 });
@@ -42,20 +44,28 @@ const trials = Number(values.trials);
 const results = new Results(values.results);
 const functions = values.further ? FURTHER : [...REQUIRED, tableFunction(TABLE)];
 
-const { peer, versions } = await OptunaPeer.start(pythonWithOptuna());
-console.log(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}, ${versions}`);
-console.log(`${seeds} seeds of ${trials} trials; results in ${values.results}; load ${loadavg()[0]?.toFixed(1)}\n`);
-for (const f of functions) {
-  for (let seed = 0; seed < seeds; seed++) {
-    for (const sampler of ['multivariate+group', 'default'] as const) await recordOptuna(f, sampler, seed);
-    if (results.get(f.name, 'tpe', seed) === undefined) {
-      results.add({ f: f.name, method: 'tpe', seed, regret: regretOf(f, searched(f, seed)) });
+if (!values.times) await compare();
+printTimes();
+
+async function compare(): Promise<void> {
+  const { peer, versions } = await OptunaPeer.start(pythonWithOptuna());
+  console.log(`${machine()}, ${versions}`);
+  console.log(`${seeds} seeds of ${trials} trials; results in ${values.results}; load ${loadavg()[0]?.toFixed(1)}\n`);
+  for (const f of functions) {
+    for (let seed = 0; seed < seeds; seed++) {
+      for (const sampler of ['multivariate+group', 'default'] as const) await recordOptuna(peer, f, sampler, seed);
+      if (results.get(f.name, 'tpe', seed) === undefined) {
+        results.add({ f: f.name, method: 'tpe', seed, regret: regretOf(f, searched(f, seed)) });
+      }
     }
   }
+  peer.close();
+  printTable();
 }
-peer.close();
-printTable();
-printTimes();
+
+function machine(): string {
+  return `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}`;
+}
 
 /** Returns the interpreter of a virtual environment with Optuna. */
 function pythonWithOptuna(): string {
@@ -77,7 +87,7 @@ function pythonWithOptuna(): string {
  * and groups have no effect. The run with the first seed checks that both samplers give the same points. The other
  * seeds reuse the regret of the multivariate sampler.
  */
-async function recordOptuna(f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
+async function recordOptuna(peer: OptunaPeer, f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
   const method: Method = `optuna ${sampler}`;
   if (results.get(f.name, method, seed) !== undefined) return;
   const twin = results.get(f.name, 'optuna multivariate+group', seed);
@@ -146,10 +156,12 @@ function printTable(): void {
 }
 
 /**
- * Prints the CPU time of a suggestion after many trials, in a space with ten parameters and in a space with conditions.
+ * Prints the CPU time of a suggestion after many trials: in a space with ten parameters, in a space with conditions, and
+ * in the space with ten parameters with two to four objectives. The further objectives are parameters.
  */
 function printTimes(): void {
-  console.log('\nCPU time of a suggestion after 100, 1,000 and 10,000 trials, median of 21 (largest)');
+  console.log(`\n${machine()}, load ${loadavg()[0]?.toFixed(1)}`);
+  console.log('CPU time of a suggestion after 100, 1,000 and 10,000 trials, median of 21 (largest)');
   const ten = FURTHER.find(({ space }) => space.size === 10);
   for (const f of [ten, REQUIRED.find(({ conditions }) => conditions.size > 0)]) {
     if (f === undefined) continue;
@@ -160,13 +172,40 @@ function printTimes(): void {
         return { point, value: f.value(point) };
       });
       const times = Array.from({ length: 21 }, (_, index) => {
-        const before = process.cpuUsage();
-        nextPoint(search, count + index, { ended, running: [] });
-        const { user, system } = process.cpuUsage(before);
-        return (user + system) / 1000;
+        return cpuMs(() => nextPoint(search, count + index, { ended, running: [] }));
       });
-      return `${(median(times) ?? Number.NaN).toFixed(1)} ms (${Math.max(...times).toFixed(1)})`;
+      return timeText(times);
     });
     console.log(`${f.name.padEnd(20)} ${cells.join('   ')}`);
   }
+  if (ten !== undefined) for (const objectives of [2, 3, 4]) printTimesOf(ten, objectives);
+}
+
+function printTimesOf(f: TestFunction, objectives: number): void {
+  const search = searchOf(f, 0);
+  const goals = Array.from({ length: objectives }, () => 'minimize' as const);
+  const cells = [100, 1_000, 10_000].map((count) => {
+    const results = Array.from({ length: count }, (_, index): SearchResult => {
+      const parameters = nextPoint(search, index, { ended: [], running: [] });
+      const others = Object.values(parameters).map(Number);
+      return { parameters, value: undefined, values: [f.value(parameters), ...others].slice(0, objectives) };
+    });
+    const times = Array.from({ length: 21 }, (_, index) => {
+      const state = { points: count + index, trials: 0, repeated: 0 };
+      return cpuMs(() => nextTpePoint(search, 1, state, { goal: 'minimize', goals, results, live: [] }));
+    });
+    return timeText(times);
+  });
+  console.log(`${`${objectives} objectives`.padEnd(20)} ${cells.join('   ')}`);
+}
+
+function cpuMs(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+function timeText(times: readonly number[]): string {
+  return `${(median(times) ?? Number.NaN).toFixed(1)} ms (${Math.max(...times).toFixed(1)})`;
 }

@@ -9,7 +9,11 @@ export type Losses = readonly number[];
 
 /** Returns whether `a` is at least as good as `b` in every objective. Equal points are as good as each other. */
 export function isAsGood(a: Losses, b: Losses): boolean {
-  return a.every((loss, objective) => loss <= (b[objective] ?? Number.POSITIVE_INFINITY));
+  // A loop is several times as fast here as `every`, and this comparison takes most of the time of a ranking.
+  for (let objective = 0; objective < a.length; objective++) {
+    if (!((a[objective] ?? 0) <= (b[objective] ?? Number.POSITIVE_INFINITY))) return false;
+  }
+  return true;
 }
 
 /** Returns the points that no other point dominates. Of equal points, one is returned. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { exclusiveVolume, hypervolume, type Losses } from './hypervolume.ts';
-import { contributionsOf, frontsOf, lossesOf, MAX_EXACT_FRONT, rankByLosses } from './pareto.ts';
+import { bestPlaces, contributionsOf, frontsOf, lossesOf, MAX_EXACT_FRONT, rankByLosses } from './pareto.ts';
 
 const SIDE = 6;
 const pointsOf = (objectives: number) =>
@@ -98,6 +98,23 @@ test('an item that dominates another item has a better place, and equal items sh
           if (a.losses.join() === b.losses.join()) expect(place).toBe(other.place);
         }
       }
+    }),
+  );
+});
+
+test('the best places equal the places of the whole ranking', () => {
+  fc.assert(
+    fc.property(points, fc.integer({ min: 1, max: 30 }), (all, limit) => {
+      const ranked = rankByLosses(
+        all.map((losses, index) => ({ losses, index })),
+        ({ losses }) => losses,
+      );
+      const places = new Map(ranked.map(([{ index }, { place }]) => [index, place]));
+      const best = bestPlaces(all, limit);
+      expect(best.size).toBeGreaterThanOrEqual(Math.min(limit, all.length));
+      for (const [index, place] of best) expect(place).toBe(places.get(index));
+      const worst = Math.max(...best.values());
+      for (const [index, place] of places) if (!best.has(index)) expect(place).toBeGreaterThan(worst);
     }),
   );
 });

@@ -28,8 +28,13 @@ const REFERENCE = 1.1;
 
 /** Returns the losses of an item, or undefined if an objective has no finite value. */
 export function lossesOf(values: readonly (number | undefined)[], goals: readonly GoalName[]): Losses | undefined {
-  const losses = values.map((value = Number.NaN, objective) => (goals[objective] === 'maximize' ? -value : value));
-  return losses.every(Number.isFinite) ? losses : undefined;
+  const losses: number[] = [];
+  for (let objective = 0; objective < values.length; objective++) {
+    const value = values[objective];
+    if (value === undefined || !Number.isFinite(value)) return undefined;
+    losses.push(goals[objective] === 'maximize' ? -value : value);
+  }
+  return losses;
 }
 
 /** Returns the number of the front of each point, from 0. Equal points are in one front. */
@@ -68,11 +73,75 @@ function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): numb
 }
 
 function compareLosses(a: Losses, b: Losses): number {
-  for (const [objective, loss] of a.entries()) {
-    const order = ascending(loss, b[objective] ?? 0);
+  for (let objective = 0; objective < a.length; objective++) {
+    const order = ascending(a[objective] ?? 0, b[objective] ?? 0);
     if (order !== 0) return order;
   }
   return 0;
+}
+
+/**
+ * Returns the places of the best points, as `rankByLosses` gives them, by position. Takes fronts until `limit` points
+ * have a place, and is therefore much faster for a small limit.
+ */
+export function bestPlaces(points: readonly Losses[], limit: number): Map<number, number> {
+  const scale = scaleOf(points);
+  const places = new Map<number, number>();
+  // A point that dominates another point has no larger sum. Points with a small sum dominate most other points.
+  const sums = new Float64Array(points.length);
+  for (const [objective, end] of endsOf(points).entries()) {
+    for (let at = 0; at < points.length; at++) {
+      sums[at] = (sums[at] ?? 0) + scaled(points[at]?.[objective] ?? 0, end);
+    }
+  }
+  const order = Uint32Array.from(points.keys());
+  order.sort((a, b) => (sums[a] ?? 0) - (sums[b] ?? 0) || compareLosses(points[a] ?? [], points[b] ?? []));
+  let left: ArrayLike<number> & Iterable<number> = order;
+  while (places.size < limit && left.length > 0) {
+    const [front, others] = firstFrontOf(points, left);
+    const contributions = contributionsOf(front.map((at) => scale(points[at] ?? [])));
+    const scored = front.map((at, position) => ({ at, contribution: contributions[position] ?? 0 }));
+    scored.sort((a, b) => b.contribution - a.contribution || a.at - b.at);
+    let place = 0;
+    const before = places.size;
+    for (const [position, { at, contribution }] of scored.entries()) {
+      if (position === 0 || scored[position - 1]?.contribution !== contribution) place = before + position + 1;
+      places.set(at, place);
+    }
+    left = others;
+  }
+  return places;
+}
+
+/**
+ * Divides points into those that no other point dominates, and the others.
+ * @param order the positions of the points. No point dominates an earlier point, and equal points are adjacent.
+ */
+function firstFrontOf(points: readonly Losses[], order: Iterable<number>): [front: number[], others: number[]] {
+  const front: number[] = [];
+  const others: number[] = [];
+  /** The points of the front. Points that dominate many others move forward, so that they are compared early. */
+  const members: Losses[] = [];
+  let newest: Losses | undefined;
+  for (const at of order) {
+    const point = points[at] ?? [];
+    if (newest !== undefined && compareLosses(newest, point) === 0) {
+      front.push(at);
+      continue;
+    }
+    let by = 0;
+    while (by < members.length && !isAsGood(members[by] ?? [], point)) by += 1;
+    if (by < members.length) {
+      others.push(at);
+      const forward = by >> 1;
+      [members[forward], members[by]] = [members[by] ?? [], members[forward] ?? []];
+      continue;
+    }
+    front.push(at);
+    members.push(point);
+    newest = point;
+  }
+  return [front, others];
 }
 
 /** The place of an item among all items with losses. */
@@ -136,16 +205,37 @@ export function rankByLosses<T extends { readonly index: number }>(
 
 /** Returns a function that scales losses so that the best value of each objective is 0 and the worst is 1. */
 function scaleOf(points: readonly Losses[]): (losses: Losses) => number[] {
-  const ends = (points[0] ?? []).map((_, objective) => extent(points, (losses) => losses[objective]));
-  return (losses) =>
-    losses.map((loss, objective) => {
-      const [low = 0, high = 0] = ends[objective] ?? [];
-      return high > low ? (loss - low) / (high - low) : 0;
-    });
+  const ends = endsOf(points);
+  return (losses) => losses.map((loss, objective) => scaled(loss, ends[objective]));
 }
 
+type Ends = readonly [low: number | undefined, high: number | undefined];
+
+function endsOf(points: readonly Losses[]): Ends[] {
+  return (points[0] ?? []).map((_, objective) => extent(points, (losses) => losses[objective]));
+}
+
+function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
+  return high > low ? (loss - low) / (high - low) : 0;
+}
+
+/** The maximum number of fronts whose contributions are kept. */
+const MAX_KEPT_FRONTS = 8;
+/** The contributions of the fronts that were used last. A front rarely changes between two rankings. */
+const keptContributions = new Map<string, readonly number[]>();
+
 /** Returns for each point of a front the hypervolume that no other point dominates. Equal points count as one point. */
-export function contributionsOf(front: readonly Losses[]): number[] {
+export function contributionsOf(front: readonly Losses[]): readonly number[] {
+  const key = front.join(';');
+  const contributions = keptContributions.get(key) ?? computedContributions(front);
+  keptContributions.delete(key);
+  keptContributions.set(key, contributions);
+  const [oldest] = keptContributions.keys();
+  if (keptContributions.size > MAX_KEPT_FRONTS && oldest !== undefined) keptContributions.delete(oldest);
+  return contributions;
+}
+
+function computedContributions(front: readonly Losses[]): number[] {
   const distinct = new Map<string, Losses>();
   for (const losses of front) distinct.set(losses.join(), losses);
   const points = [...distinct.values()].sort(compareLosses);

@@ -105,6 +105,8 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
     ['{sampler: TPESampler, options: {n_startup_trials: 3, multivariate: true, group: true}}', 1, 7],
     ['{sampler: CmaEsSampler, options: {popsize: 3}}', 1, 9],
     ['{sampler: NSGAIISampler, options: {population_size: 3}}', 2, 9],
+    ['{sampler: NSGAIIISampler, options: {population_size: 3}}', 2, 7],
+    ['{sampler: RandomSampler}', 1, 5],
   ])(
     '%s makes the same suggestions if its process is restarted',
     {

@@ -1,6 +1,7 @@
 /** Implements the searcher of `method: tpe`. */
 import { mean } from 'd3-array';
-import { lossesOf, rankByLosses } from '../../../lib/domain/pareto.ts';
+import type { Losses } from '../../../lib/domain/hypervolume.ts';
+import { bestPlaces, lossesOf } from '../../../lib/domain/pareto.ts';
 import type { GoalName } from '../../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import { drawnPoint } from '../drawn.ts';
@@ -76,11 +77,21 @@ function ranked(
   ended: readonly EndedPoint[],
 ): { readonly goal: GoalName; readonly observations: readonly Observation[] } {
   if (goals === undefined) return { goal, observations: ended.map(({ point, values: [value] }) => ({ point, value })) };
-  const items = ended.map(({ values }, index) => ({ index, losses: lossesOf(values, goals) }));
-  const places = new Map(
-    rankByLosses(items, ({ losses }) => losses, MAX_BEST).map(([{ index }, { place }]) => [index, place || undefined]),
-  );
-  return { goal: 'minimize', observations: ended.map(({ point }, index) => ({ point, value: places.get(index) })) };
+  const ranks = new Map<number, number>();
+  const losses: Losses[] = [];
+  for (const [index, { values }] of ended.entries()) {
+    const own = lossesOf(values, goals);
+    if (own === undefined) continue;
+    ranks.set(index, losses.length);
+    losses.push(own);
+  }
+  const places = bestPlaces(losses, MAX_BEST);
+  const placeOf = (index: number) => {
+    const rank = ranks.get(index);
+    // The estimator distinguishes only the best MAX_BEST observations.
+    return rank === undefined ? undefined : (places.get(rank) ?? Number.POSITIVE_INFINITY);
+  };
+  return { goal: 'minimize', observations: ended.map(({ point }, index) => ({ point, value: placeOf(index) })) };
 }
 
 function observationsOf({ results, live }: SearchHistory): Observed {
