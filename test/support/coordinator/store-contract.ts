@@ -1,0 +1,300 @@
+/** The contract of stores. Each implementation runs these tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { Journal } from '../../../coordinator/store/journal.ts';
+import { trialReports } from '../../../coordinator/store/report-stream.ts';
+import type { Store } from '../../../coordinator/store/store.ts';
+import { NotFoundError } from '../../../proto/errors.ts';
+import { collected } from '../collected.ts';
+import { CHANGE_KINDS, EVERY_CHANGE } from './every-change.ts';
+import { AT, addSweep, byNobody, created, GRANTED, NEW_SWEEP, planned, reported } from './store-writer.ts';
+
+/** The store under test. */
+export interface TestedStore {
+  readonly store: Store;
+  /** Closes the store, and returns the store as a restarted coordinator opens it. */
+  reopened(): Promise<Store>;
+}
+
+/** A store whose writer is another process. The store is new and empty. */
+export interface CrashedStore {
+  /** The command of a process that runs `writeUntilKilled` on the store. */
+  readonly command: readonly string[];
+  /** Opens the store once the process is dead. */
+  open(): Promise<Store>;
+}
+
+const PAGE = { rows: 1_000, bytes: 2 ** 20 };
+
+/** Returns the answer to every query about a sweep, and the state that a coordinator loads. */
+async function everything(store: Store, sweepId: string): Promise<Record<string, unknown>> {
+  const { sweeps, trials, attempts, artifacts, selectors } = store.queries();
+  const ids = await trials.ids(sweepId);
+  const details: unknown[] = [];
+  for (const id of ids) {
+    details.push({
+      trial: await trials.get(sweepId, id),
+      attempts: await attempts.all(sweepId, id),
+      assignment: await attempts.assignment(sweepId, id),
+      rungs: await attempts.rungs(sweepId, id),
+      programs: await attempts.programs(sweepId, id),
+      reports: await collected(trialReports(store.queries(), sweepId, id)),
+      log: await attempts.log(sweepId, id, 1, 0),
+      artifacts: await artifacts.page(sweepId, id, { limit: 100 }),
+    });
+  }
+  const core = await store.loadCore({ leaseMs: 1_000, now: AT });
+  return {
+    sweeps: await sweeps.all(),
+    file: await sweeps.file(sweepId),
+    versions: [await sweeps.versionText(sweepId, 1)],
+    source: await sweeps.source(sweepId),
+    environments: await sweeps.environments(sweepId, 10),
+    policy: await sweeps.policy(sweepId),
+    rungEntries: await sweeps.rungEntries(sweepId, { trialId: '', rung: 0 }, 100),
+    slotTime: await sweeps.slotTime(sweepId),
+    events: await sweeps.eventsAfter(sweepId, 0, 1_000),
+    lastEvent: await sweeps.lastEvent(),
+    last: await selectors.findSweep('last'),
+    pages: await trials.after(sweepId, -1, PAGE),
+    results: await trials.resultsAfter(sweepId, -1, PAGE),
+    best: await trials.bestResults(sweepId, 'minimize', 10),
+    bestConfigs: await trials.bestConfigs(sweepId, 'minimize', 10),
+    running: await trials.runningResults(sweepId),
+    points: await collected(trials.points(sweepId)),
+    created: await trials.created(sweepId),
+    dropped: await trials.droppedIds(sweepId),
+    retryable: await trials.retryableIds(sweepId, { failures: 'all', cancelled: true }),
+    eta: await trials.etaTrials(sweepId),
+    extremes: await attempts.extremes(sweepId),
+    lastReportAt: await attempts.lastReportAt(sweepId),
+    inherited: await artifacts.inherited(),
+    agents: [...(await store.loadAgents())],
+    searchState: await store.searchState(sweepId),
+    totals: await store.artifactTotals(),
+    drains: [...core.drains],
+    quarantines: [...core.quarantines],
+    live: [...(core.sweeps.get(sweepId)?.trials.values() ?? [])].map(({ id, state, attempts: n }) => [id, state, n]),
+    leases: [...core.leases.values()].map(({ key, agentId, lastSeq, reported: has }) => [key, agentId, lastSeq, has]),
+    warnings: [...(core.sweeps.get(sweepId)?.warnings.shown ?? [])],
+    details,
+  };
+}
+
+/**
+ * Declares the tests of the contract.
+ * @param open opens a new, empty store
+ * @param openCrashed prepares a store that another process writes
+ */
+export function testStore(open: () => Promise<TestedStore>, openCrashed: () => Promise<CrashedStore>): void {
+  test('a change of each kind is stored, and every query and the loaded state are the same after a restart', async () => {
+    const tested = await open();
+    const { store } = tested;
+    const id = await addSweep(store);
+    const kinds = new Set<string>();
+    for (const change of EVERY_CHANGE) {
+      const { events } = await store.write([{ change, by: 'bob' }], AT);
+      expect(events.every(({ by, at }) => by === 'bob' && at === AT)).toBe(true);
+      kinds.add(change.kind);
+    }
+    const before = await everything(store, id);
+    expect(before).toMatchObject({
+      created: 5,
+      best: [{ index: 0, value: 0.25 }],
+      extremes: [
+        { metric: 'psnr', least: 30, greatest: 30 },
+        { metric: 'test_loss', least: 0.25, greatest: 0.5 },
+      ],
+      totals: { artifacts: 3, bytes: 2 ** 41 + 30 },
+      retryable: [],
+      leases: [[{ sweepId: '1', trialId: 't1', attempt: 2 }, 'b', 0, false]],
+    });
+    expect(await everything(await tested.reopened(), id)).toEqual(before);
+    expect(kinds).toEqual(new Set(Object.keys(CHANGE_KINDS)));
+  });
+
+  test('a transaction that fails is not stored in part, and the store can be used afterwards', async () => {
+    const { store } = await open();
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED, reported(1)]), AT);
+    const before = await everything(store, id);
+    // The second report has the number of the first one.
+    await expect(store.write(byNobody([reported(2), reported(1)]), AT)).rejects.toThrow();
+    expect(await everything(store, id)).toEqual(before);
+    await store.write(byNobody([reported(2)]), AT);
+    expect(await store.queries().trials.get(id, 't0')).toMatchObject({ epoch: 2, metrics: { test_loss: 0.5 } });
+  });
+
+  test('a repeated submission adds one sweep, even after a restart', async () => {
+    const tested = await open();
+    expect([await addSweep(tested.store), await addSweep(tested.store)]).toEqual(['1', '1']);
+    const store = await tested.reopened();
+    expect(await addSweep(store)).toBe('1');
+    expect(await store.addSweep({ ...NEW_SWEEP, requestId: 'r2' }, [planned('t0', 0)], AT)).toBe('2');
+    const sweeps = await store.queries().sweeps.all();
+    expect(sweeps.map(({ id, submittedBy, counts }) => [id, submittedBy, counts?.pending])).toEqual([
+      ['1', 'ann', 3],
+      ['2', '', 1],
+    ]);
+  });
+
+  test('a group commit stores the changes of concurrent calls in their order, before it acknowledges them', async () => {
+    const { store } = await open();
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    const journal = new Journal(store, () => AT);
+    const seqs: number[] = [];
+    journal.onCommit(({ events }) => seqs.push(...events.map(({ seq }) => seq)));
+    const stored: number[] = [];
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, at) => {
+        await journal.commit([reported(at + 1)]);
+        stored.push((await store.queries().trials.get(id, 't0')).epoch);
+      }),
+    );
+    expect(stored.every((epoch, at) => epoch >= at + 1)).toBe(true);
+    expect(seqs).toHaveLength(200);
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    const reports = await collected(trialReports(store.queries(), id, 't0'));
+    expect(reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 200 }, (_, at) => at + 1));
+  });
+
+  test('readers see each transaction whole while other transactions are written', async () => {
+    const { store } = await open();
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    let done = false;
+    const writing = (async () => {
+      for (let seq = 1; seq <= 100; seq += 2) {
+        await store.write(byNobody([reported(seq), reported(seq + 1)]), AT);
+        await sleep(0);
+      }
+      done = true;
+    })();
+    const read = async () => {
+      let last = 0;
+      while (!done) {
+        const { epoch } = await store.queries().trials.get(id, 't0');
+        expect(epoch % 2).toBe(0);
+        expect(epoch).toBeGreaterThanOrEqual(last);
+        last = epoch;
+        await sleep(0);
+      }
+    };
+    await Promise.all([writing, read(), read(), read()]);
+  });
+
+  test('pages contain every row once and in order, and the order of ids is that of their bytes', async () => {
+    const { store } = await open();
+    const ids = ['Z', 'a', '_', '0', 'é', 'b'];
+    const id = await store.addSweep(
+      NEW_SWEEP,
+      ids.map((trial, index) => planned(trial, index)),
+      AT,
+    );
+    const { trials, selectors } = store.queries();
+    const found: string[] = [];
+    for (let after = -1, more = true; more; ) {
+      const page = await trials.after(id, after, { rows: 2, bytes: 2 ** 20 });
+      expect(page.trials.length).toBeLessThanOrEqual(2);
+      found.push(...page.trials.map((trial) => trial.id));
+      after = page.trials.at(-1)?.index ?? 0;
+      more = page.more;
+    }
+    expect(found).toEqual(ids);
+    const inOrder = [...ids].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    expect(await selectors.trialsWithPrefix(id, '', 10)).toEqual(inOrder);
+    expect(await trials.existing(id, ['a', 'none', 'Z'])).toEqual(new Set(['a', 'Z']));
+    expect((await trials.byIndices(id, [4, 1, 99])).map((trial) => trial.id).sort()).toEqual(['a', 'é']);
+    expect((await trials.byIds(id, ['b', 'none'])).map(({ index }) => index)).toEqual([5]);
+    expect((await trials.ofConfigs(id, ['c3', 'c0'])).map((trial) => trial.id)).toEqual(['Z', '0']);
+    await expect(trials.get(id, 'none')).rejects.toThrow(NotFoundError);
+  });
+
+  test('numbers and texts are stored exactly', async () => {
+    const tested = await open();
+    const id = await addSweep(tested.store);
+    const metrics = { test_loss: Number.NaN, up: Number.POSITIVE_INFINITY, down: -1e308, small: 5e-324, '"\\': 0.1 };
+    const text = "a line end \r\n, a quote ' and \u{1f600}";
+    const { key } = GRANTED;
+    await tested.store.write(byNobody([GRANTED, reported(1, metrics), { kind: 'log', key, seq: 2, at: AT, text }]), AT);
+    const store = await tested.reopened();
+    expect((await store.queries().trials.get(id, 't0')).metrics).toEqual(metrics);
+    expect(await store.queries().attempts.log(id, 't0', 1, 0)).toEqual([{ seq: 2, text }]);
+    expect(await store.queries().trials.bestResults(id, 'minimize', 5)).toEqual([]);
+  });
+
+  test('the rows of an ended sweep are removed together, and its artifacts stay on record until they are removed', async () => {
+    const tested = await open();
+    const { store } = tested;
+    const id = await addSweep(store);
+    await store.addSweep({ ...NEW_SWEEP, requestId: 'newer' }, [planned('t0', 0)], AT);
+    const choice = { endedBefore: AT, keep: 0 };
+    expect(await store.endedSweeps(choice)).toEqual([]);
+    await store.write(byNobody([{ kind: 'sweep', sweepId: id, state: 'killed', reason: 'enough' }]), AT);
+    expect(await store.endedSweeps({ ...choice, endedBefore: AT - 1 })).toEqual([]);
+    expect(await store.endedSweeps({ ...choice, keep: 1 })).toEqual([]);
+    expect(await store.endedSweeps(choice)).toMatchObject([{ id, trials: 3, artifacts: 0, bytes: 0, endedAtMs: AT }]);
+    await store.removeSweep(id);
+    const after = await tested.reopened();
+    expect(await after.pendingRemovals()).toEqual([id]);
+    await expect(after.queries().sweeps.get(id)).rejects.toThrow(NotFoundError);
+    expect(await after.queries().trials.ids(id)).toEqual([]);
+    await after.endRemoval(id);
+    expect(await after.pendingRemovals()).toEqual([]);
+    // The id of a removed sweep is not used again.
+    expect(await after.addSweep({ ...NEW_SWEEP, requestId: 'third' }, [], AT)).toBe('3');
+  });
+
+  test('the cluster name and the location of the artifacts are kept', async () => {
+    const tested = await open();
+    const { cluster } = tested.store;
+    expect(await tested.store.artifactLocation()).toBeUndefined();
+    await tested.store.setArtifactLocation('s3://bucket/');
+    const store = await tested.reopened();
+    expect([store.cluster, await store.artifactLocation()]).toEqual([cluster, 's3://bucket/']);
+  });
+
+  test.each([0, 1, 2, 5, 9, 30])(
+    'a store whose writer is killed after %i acknowledgements has each acknowledged transaction, and none in part',
+    async (acknowledgements) => {
+      const { command, open: openAfter } = await openCrashed();
+      const acknowledged = await killedAfter(acknowledgements, command);
+      const store = await openAfter();
+      const queries = store.queries();
+      const reports =
+        (await queries.sweeps.all()).length === 0 ? [] : await collected(trialReports(queries, '1', 't0'));
+      const stored = reports.length;
+      // The transaction after the last acknowledgement can be durable already.
+      expect(stored).toBeGreaterThanOrEqual(acknowledged);
+      expect(reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: stored }, (_, at) => at + 1));
+      if (stored > 0) {
+        expect((await queries.attempts.log('1', 't0', 1, 0)).length).toBe(Math.min(stored, 500));
+        expect(await queries.trials.created('1')).toBe(stored + 3);
+      }
+      await addSweep(store);
+      await store.write(byNobody([stored > 0 ? reported(stored + 1) : created('later', 3)]), AT);
+    },
+    60_000,
+  );
+}
+
+/** Kills a writer with SIGKILL after a number of acknowledgements. @returns the acknowledgements that arrived */
+async function killedAfter(count: number, [program = '', ...args]: readonly string[]): Promise<number> {
+  const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  let acknowledged = 0;
+  const exited = once(child, 'exit');
+  if (child.stdout === null) throw new Error('the writer has no output');
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'ready' ? count === 0 : Number(line) === count) child.kill('SIGKILL');
+    acknowledged = Number(line) || acknowledged;
+  }
+  await exited;
+  return acknowledged;
+}
