@@ -9,8 +9,8 @@ import { populationPicture } from './population-picture.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import { rulePicture } from './rule-picture.ts';
 
-export const METHODS = ['grid', 'random', 'sobol', 'tpe', 'pbt'] as const;
-export const RULES = ['asha', 'asha-promotion', 'hyperband', 'median'] as const;
+export const METHODS = ['grid', 'random', 'sobol', 'tpe', 'optuna', 'pbt'] as const;
+export const RULES = ['asha', 'asha-promotion', 'hyperband', 'median', 'patience', 'threshold'] as const;
 export const PICTURED = [...METHODS, ...RULES] as const;
 export type Pictured = (typeof PICTURED)[number];
 
