@@ -114,3 +114,18 @@ test('the small study has the same grid and hypotheses with less training', asyn
     expect(parameters).toMatchObject({ train_size: 6_000, epochs: 3 });
   }
 });
+
+test('the study with adaptive replicates has the same configs and hypotheses, with fewer images', async () => {
+  const study = await example('autoencoder-study.yaml');
+  const adaptive = await example('autoencoder-study-adaptive.yaml');
+  expect(adaptive.hypotheses).toEqual(study.hypotheses);
+  const configsOf = (spec: typeof study) => {
+    const configs = Array.from(enumerateTrials(spec), ({ parameters: { train_size, test_size, ...rest } }) => {
+      return JSON.stringify(rest);
+    });
+    return [...new Set(configs)].sort();
+  };
+  expect(configsOf(adaptive)).toEqual(configsOf(study));
+  expect(adaptive.adaptiveReplicates).toEqual({ min: 3, max: 12 });
+  for (const { parameters } of enumerateTrials(adaptive)) expect(parameters.train_size).toBe(1_500);
+});
