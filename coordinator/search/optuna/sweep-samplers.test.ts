@@ -141,7 +141,8 @@ describe('a process that fails', () => {
       const { sampler, seen } = opened(script, end === 'time.sleep(60)' ? { answerTimeoutMs: 5_000 } : {});
       sampler.request({ number: 0, trials: [trial(1, 5)] });
       await until('the failure', () => seen.problems.length > 0);
-      expect(sampler.problem).toBe(problem);
+      expect(sampler.problem).toMatch(/; a new process starts in \S+$/);
+      expect(sampler.problem?.startsWith(`${problem}; `)).toBe(true);
       expect(seen.problems).toEqual([problem]);
       await until('the end of the delay', () => !sampler.isBusy);
       sampler.request({ number: 0, trials: [trial(1, 5)] });
@@ -172,6 +173,19 @@ describe('code of the author of the sweep file', () => {
       expect(samplers.makeRoom()).toBe(true);
     },
   );
+});
+
+test('a slow start and a slow suggestion are shown with their time', async () => {
+  const script = `import os, time\ntime.sleep(6)\n${ECHO.replace('import json, os, sys', 'import json, os, sys, time')}`;
+  const { sampler } = opened(script);
+  sampler.request({ number: 0, trials: [] });
+  expect(sampler.problem).toBeUndefined();
+  await until('the slow start is shown', () => sampler.problem !== undefined);
+  expect(sampler.problem).toMatch(
+    /^the Python process of the sampler TPESampler started [\d.]+s ago and has not answered/,
+  );
+  await until('the answer', () => sampler.answer?.number === 0);
+  expect(sampler.problem).toBeUndefined();
 });
 
 test('at most four processes run, and the process of a fifth sweep replaces an idle process', async () => {

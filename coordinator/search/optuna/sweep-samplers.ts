@@ -4,6 +4,7 @@
  * than an answer is replaced after a delay. The new process receives the whole study again.
  */
 import { Backoff } from '../../../lib/net/backoff.ts';
+import { formatSpan } from '../../../lib/text/duration.ts';
 import type { SamplerAnswer, SamplerRequest } from '../searcher.ts';
 import { type KnownTrial, knownTrial, readAnswer, requestLine, type StudySettings } from './messages.ts';
 import type { LineProcess, StartProcess } from './process.ts';
@@ -104,6 +105,10 @@ export class SweepSampler {
   #failure: string | undefined;
   #failures = 0;
   #hasAnswered = false;
+  /** Whether the process has not answered yet. */
+  #isStarting = false;
+  /** When the delay after a failure ends, in the time of `performance.now()`. */
+  #retryAt: number | undefined;
 
   constructor(samplers: Samplers, sweepId: string, settings: StudySettings) {
     this.#samplers = samplers;
@@ -132,10 +137,22 @@ export class SweepSampler {
 
   /** The reason why the sweep has no further trials now. Undefined if the next suggestion is due soon. */
   get problem(): string | undefined {
-    if (this.#failure !== undefined) return this.#failure;
+    if (this.#failure !== undefined) return [this.#failure, ...this.#recovery].join('; ');
     if (this.#waits === 'room') return `the samplers of ${MAX_PROCESSES} other sweeps are busy`;
-    const isSlow = this.#asked !== undefined && performance.now() - this.#askedAt >= SLOW_MS;
-    return isSlow ? `the sampler ${this.#settings.sampler} is choosing the next point` : undefined;
+    if (this.#asked === undefined || performance.now() - this.#askedAt < SLOW_MS) return undefined;
+    const span = formatSpan(performance.now() - this.#askedAt);
+    return this.#isStarting
+      ? `the Python process of the sampler ${this.#settings.sampler} started ${span} ago and has not answered yet`
+      : `the sampler ${this.#settings.sampler} has been computing a suggestion for ${span}`;
+  }
+
+  /** How the sampler recovers from a failure. Empty if only the user can end the failure. */
+  get #recovery(): string[] {
+    if (this.#asked !== undefined) {
+      return [`a new process started ${formatSpan(performance.now() - this.#askedAt)} ago and has not answered yet`];
+    }
+    if (this.#retryAt === undefined) return [];
+    return [`a new process starts in ${formatSpan(Math.max(0, this.#retryAt - performance.now()))}`];
   }
 
   /** Sends a request to the process, unless the sampler is busy. */
@@ -147,6 +164,8 @@ export class SweepSampler {
       return;
     }
     this.#process ??= this.#start();
+    this.#isStarting ||= isNew;
+    this.#retryAt = undefined;
     const line = requestLine(number, trials, isNew ? undefined : this.#known, this.#settings);
     this.#known = trials.map(knownTrial);
     this.#asked = number;
@@ -199,6 +218,7 @@ export class SweepSampler {
     }
     clearTimeout(this.#timer);
     this.#asked = undefined;
+    this.#isStarting = false;
     this.#known.push({ record: answer.record, ended: undefined });
     this.answer = answer;
     // The store can still show a problem from before a restart of the coordinator.
@@ -221,10 +241,12 @@ export class SweepSampler {
     this.#failure = reason;
     this.#waits = 'delay';
     this.#samplers.options.onProblem(this.#sweepId, reason, this.#failures);
+    const delayMs = this.#backoff.next();
+    this.#retryAt = performance.now() + delayMs;
     this.#timer = setTimeout(() => {
       this.#waits = 'no';
       this.#samplers.options.onReady(this.#sweepId);
-    }, this.#backoff.next());
+    }, delayMs);
     this.#timer.unref();
     this.#samplers.wake();
   }
