@@ -101,7 +101,7 @@ export class S3Bucket {
     const [s3, sign] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/s3-request-presigner')]);
     const { endpoint, pathStyle } = location;
     // S3-compatible servers either ignore the region or expect us-east-1.
-    const region = location.region ?? (endpoint === undefined ? undefined : (process.env.AWS_REGION ?? 'us-east-1'));
+    const region = location.region ?? (endpoint === undefined ? undefined : process.env.AWS_REGION || 'us-east-1');
     const client = new s3.S3Client({
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(region === undefined ? {} : { region }),

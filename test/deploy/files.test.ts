@@ -45,6 +45,17 @@ test('the compose file is valid, and all files that it names exist', () => {
   }
 });
 
+test('the compose file passes the location of the artifact store, and its credentials, only to the coordinator', () => {
+  const { services } = parse(read('docker', 'compose.yml'), { merge: true }) as {
+    services: Record<string, { environment?: Record<string, string | null> }>;
+  };
+  const passedTo = (variable: string) =>
+    Object.keys(services).filter((name) => services[name]?.environment?.[variable] === null);
+  for (const variable of ['TRAWL_ARTIFACT_STORE', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+    expect(passedTo(variable), variable).toEqual(['coordinator']);
+  }
+});
+
 test('each file that a Dockerfile copies exists in the repository or is created by the build', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const copied = [...read('docker', name).matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(

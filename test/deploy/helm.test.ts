@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { packageRoot } from '../../bin/package.ts';
+import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
@@ -9,7 +10,7 @@ const withoutHelm = !hasTool('helm', ['version']);
 
 interface Manifest {
   readonly kind: string;
-  readonly spec: { readonly template?: { readonly spec: Pod } };
+  readonly spec: { readonly template?: { readonly spec: Pod }; readonly egress?: readonly object[] };
 }
 interface Pod {
   readonly securityContext: object;
@@ -18,6 +19,7 @@ interface Pod {
     readonly securityContext: object;
     readonly resources: { limits: object };
     readonly args: readonly string[];
+    readonly env?: readonly { readonly name: string; readonly valueFrom: { readonly secretKeyRef?: object } }[];
     readonly volumeMounts: readonly { readonly name: string }[];
   }[];
 }
@@ -76,6 +78,42 @@ test.skipIf(withoutHelm)(
     }
     const named = pods.flatMap(({ volumes }) => volumes.flatMap(({ secret }) => secret?.secretName ?? []));
     expect(named.sort()).toEqual(['trawl-agents', 'trawl-server']);
+  },
+);
+
+test.skipIf(withoutHelm)(
+  'with a bucket, only the coordinator gets the location and the credentials of the artifact store',
+  () => {
+    const set = (values: Record<string, string>) =>
+      Object.entries(values).flatMap(([name, value]) => ['--set', `artifacts.${name}=${value}`]);
+    const values = { bucket: 'sweeps', prefix: 'team-a', endpoint: 'https://s3.example:9000', quota: '500GiB' };
+    const manifests = render(...set({ ...values, pathStyle: 'false', credentialsSecret: 'trawl-s3' }));
+    const [agent, coordinator] = manifests
+      .flatMap(({ spec }) => spec.template?.spec.containers ?? [])
+      .sort((a, b) => (a.args[0] ?? '').localeCompare(b.args[0] ?? ''));
+    const locations = (coordinator?.args ?? []).flatMap((arg) => /^--artifacts=(.*)$/.exec(arg)?.[1] ?? []);
+    expect(locations.map(parseS3Location)).toEqual([
+      {
+        ...{ bucket: 'sweeps', prefix: 'team-a/', endpoint: 'https://s3.example:9000', region: undefined },
+        ...{ pathStyle: false, direct: true, quotaBytes: 500 * 2 ** 30 },
+      },
+    ]);
+    expect(coordinator?.env?.map(({ name, valueFrom }) => [name, valueFrom.secretKeyRef])).toEqual([
+      ['AWS_ACCESS_KEY_ID', { name: 'trawl-s3', key: 'AWS_ACCESS_KEY_ID' }],
+      ['AWS_SECRET_ACCESS_KEY', { name: 'trawl-s3', key: 'AWS_SECRET_ACCESS_KEY' }],
+      ['AWS_SESSION_TOKEN', { name: 'trawl-s3', key: 'AWS_SESSION_TOKEN', optional: true }],
+    ]);
+    expect(agent?.args.join(' ')).not.toContain('s3://');
+    expect(JSON.stringify(agent?.env)).not.toContain('AWS_');
+    const permitted = (manifests: readonly Manifest[]) =>
+      manifests
+        .filter(({ kind }) => kind === 'NetworkPolicy')
+        .map(({ spec }) => JSON.stringify(spec.egress))
+        .filter((egress) => egress.includes('9000')).length;
+    const port = ['--set', 'networkPolicy.artifactPort=9000'];
+    expect(permitted(render(...set(values), ...port))).toBe(2);
+    expect(permitted(render(...set({ ...values, direct: 'false' }), ...port))).toBe(1);
+    expect(permitted(render(...port))).toBe(0);
   },
 );
 

@@ -78,6 +78,12 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect((await trawl('backup', '--out', backup, '--dir', cluster.dir)).code).toBe(EXIT.done);
     expect((await trawl('restore', backup, '--dir', restored)).code).toBe(EXIT.done);
     await server.stop();
+    // The restored artifacts are in the data folder. A start with a bucket must not hide them.
+    const elsewhere = await trawl('coordinator', '--dir', restored, '--artifacts', location);
+    expect(elsewhere.code).toBe(EXIT.rejected);
+    expect(elsewhere.stderr).toMatch(
+      /--artifacts names s3:\/\/trawl\/sweeps\/, but \d+ artifacts of this store are in the/,
+    );
     const again = join(folder, 'again');
     expect((await trawl('artifacts', 'get', trial, '--out', again, '--dir', restored)).code).toBe(EXIT.done);
     expect(readFileSync(join(again, 'result.txt'), 'utf8')).toBe('the result of 1');

@@ -31,3 +31,13 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end -}}
+
+{{/* The URL for --artifacts. */}}
+{{- define "trawl.artifacts" -}}
+{{- $query := list (printf "direct=%t" .direct) -}}
+{{- with .endpoint }}{{ $query = append $query (printf "endpoint=%s" (urlquery .)) }}{{ end -}}
+{{- with .region }}{{ $query = append $query (printf "region=%s" (urlquery .)) }}{{ end -}}
+{{- if kindIs "bool" .pathStyle }}{{ $query = append $query (printf "path-style=%t" .pathStyle) }}{{ end -}}
+{{- with .quota }}{{ $query = append $query (printf "quota=%s" (urlquery .)) }}{{ end -}}
+s3://{{ .bucket }}/{{ .prefix }}?{{ join "&" $query }}
+{{- end -}}
