@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CoordinatorFile, readCoordinatorFile, removeCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder, tightenedText } from '../../lib/files/private-files.ts';
 import { NO_AUTH_TEXT, tokenFile } from '../../lib/files/token-file.ts';
-import { UnreachableError } from '../../proto/errors.ts';
+import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import { type SlotOptions, slotFlags } from '../options/slots.ts';
 import { packageRoot } from '../package.ts';
 import { exitOf, type RunningProcess, SupervisedProcess, spawnBound } from './child-process.ts';
@@ -54,6 +54,7 @@ const LOG_LINES_SHOWN = 5;
 /**
  * Starts the processes, and resolves once the coordinator answers.
  * @throws {UnreachableError} when a process does not start; the message ends with its log
+ * @throws {RejectedError} when the coordinator rejects the store, for example because a newer version of trawl wrote it
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {
   const { dir, requireToken, report } = options;
@@ -160,16 +161,17 @@ function startVerb(
 }
 
 async function coordinatorAddress(dir: string, process: RunningProcess): Promise<CoordinatorFile> {
-  let exited = false;
-  void process.exited.then(() => {
-    exited = true;
+  let exitCode: number | undefined;
+  void process.exited.then(({ code }) => {
+    exitCode = code;
   });
   for (const since = performance.now(); performance.now() - since < COORDINATOR_LIMIT_MS; await sleep(POLL_MS)) {
     const file = readCoordinatorFile(dir);
     if (file !== undefined) return file;
-    if (exited) break;
+    if (exitCode !== undefined) break;
   }
-  throw new UnreachableError(`the coordinator did not start; ${logEnd(dir, 'coordinator')}`);
+  const message = `the coordinator did not start; ${logEnd(dir, 'coordinator')}`;
+  throw exitCode === EXIT.rejected ? new RejectedError(message) : new UnreachableError(message);
 }
 
 function logFile(dir: string, name: string): string {

@@ -278,12 +278,20 @@ export class TrialQueries {
 
   /**
    * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
-   * cancelled for another reason, are not included. Reads all events of the store.
+   * cancelled for another reason, are not included. Reads the events since the
+   * sweep began to stop.
    */
   async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
+      // One step cancels the trials and stops the sweep, so at most as many events come before the stop as there are
+      // cancelled trials.
       `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
-           and id in (select trial_id from events where sweep_id = ?1 and kind = 'cancelled' and detail = ?2) order by idx`,
+           and id in (
+             select trial_id from events where seq >= (
+                 select seq from events where sweep_id = ?1 and kind = 'sweep stopping' order by seq desc limit 1
+               ) - (select coalesce(sum(n), 0) from trial_counts where sweep_id = ?1 and state = 'cancelled')
+               and sweep_id = ?1 and kind = 'cancelled' and detail = ?2
+           ) order by idx`,
       sweepId,
       reason,
     );
