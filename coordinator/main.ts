@@ -26,7 +26,7 @@ import { type NatsPart, startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
 import { sweepControl } from './app/sweep-control.ts';
 import type { ArtifactStore } from './artifacts/artifact-store.ts';
-import { CodeArchives } from './artifacts/code-archives.ts';
+import { CodeArchives, startCopying } from './artifacts/code-archives.ts';
 import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
 import { inheritedBy, shareCheckpoints } from './artifacts/inherited-checkpoints.ts';
 import { type OpenArtifacts, openArtifacts } from './artifacts/open-artifacts.ts';
@@ -162,7 +162,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   });
   const { files } = artifacts;
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
-  const archives = new CodeArchives(dir);
+  const archives = new CodeArchives(dir, artifacts.code);
+  const stopCopying = startCopying(archives, log);
   await shareCheckpoints(await runtime.queries.artifacts.inherited(), files, log);
   await moveOrphans(runtime, files, log);
   runtime.onCommit(commitFollower(files, log));
@@ -238,6 +239,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       listener.close();
       pages.stop();
       stopRetention();
+      stopCopying();
       stopDiskWatch();
       collecting.stop();
       await runtime.stop();

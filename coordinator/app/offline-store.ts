@@ -67,7 +67,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   );
   const artifacts = await openRecordedArtifacts({ store, dir, cluster: store.cluster, log });
   const { files } = artifacts;
-  const archives = new CodeArchives(dir);
+  const archives = new CodeArchives(dir, artifacts.code);
   const space = SpaceLedger.of(dir);
   const pruner = new Pruner(store, files, archives);
   const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, options, now());

@@ -1,9 +1,18 @@
-/** Stores code archives as code/SHA256.tar in the coordinator's folder. Only a prune removes archives. */
-import { createReadStream, existsSync } from 'node:fs';
-import { readdir, rm, stat, utimes } from 'node:fs/promises';
+/**
+ * Stores code archives as code/SHA256.tar in the coordinator's folder. Only a prune removes archives. If artifacts are
+ * in a remote store, each archive is also copied there before it counts as stored, and an archive that the folder lacks
+ * is read from its copy.
+ */
+import { randomUUID } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Logger } from 'pino';
+import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
 import { withResolvers } from '../../lib/net/within.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import type { CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { ARTIFACT_CHUNK_BYTES } from '../../proto/limits.ts';
 import { IncomingFile, isStored, moveIntoPlace } from './incoming-file.ts';
@@ -18,10 +27,23 @@ const PARTS = '.parts';
  * still be submitted.
  */
 export const UNUSED_CODE_MS = 3_600_000;
+const RETRY_COPY_MS = 60_000;
 
 /** Returns the name of an archive's file. */
 export function codeArchiveName(sha256: string): string {
   return `${sha256}${EXTENSION}`;
+}
+
+/** Copies of code archives in a remote store. */
+export interface CodeCopies {
+  /** Durably stores the archive in the file `path`, unless the remote store has the archive. */
+  store(archive: CodeArchive, path: string): Promise<void>;
+  /** Returns the size of a copy in bytes; undefined if there is no copy. */
+  size(sha256: string): Promise<number | undefined>;
+  read(sha256: string, size: number): AsyncIterable<Buffer>;
+  remove(sha256: string): Promise<void>;
+  /** Lists all copies. `at` is the time of the copy in Unix milliseconds. */
+  list(): AsyncIterable<CodeArchive & { readonly at: number }>;
 }
 
 export interface RemovedCode {
@@ -36,12 +58,19 @@ export class CodeArchives {
   readonly #root: string;
   /** The uploads in progress, by checksum. Each promise resolves when its upload has ended. */
   readonly #uploads = new Map<string, Promise<void>>();
+  readonly #copies: CodeCopies | undefined;
+  /** The checksums of the archives that the remote store is known to have. */
+  readonly #copied = new Set<string>();
   #kept = 0;
 
-  /** @param dir the coordinator's folder */
-  constructor(dir: string) {
+  /**
+   * @param dir the coordinator's folder
+   * @param copies undefined if archives are only in the folder
+   */
+  constructor(dir: string, copies?: CodeCopies) {
     this.dir = resolve(dir);
     this.#root = join(this.dir, CODE_FOLDER);
+    this.#copies = copies;
   }
 
   path(sha256: string): string {
@@ -52,12 +81,30 @@ export class CodeArchives {
     return existsSync(this.path(sha256));
   }
 
+  /** Returns whether the archive can be read. An archive that the folder lacks is restored from its copy. */
+  async available(sha256: string): Promise<boolean> {
+    return this.has(sha256) || (await this.#restore(sha256));
+  }
+
   /**
-   * Returns whether the archive is complete, intact and durable. The check of a complete archive counts as an upload at
-   * the current time.
+   * Returns whether the archive is complete, intact and durable, in the folder and in the remote store. A missing file
+   * is restored from its copy, and a missing copy is made.
+   * @throws {S3UnavailableError | NoSpaceError} if the remote store cannot be used
+   */
+  async secure(archive: CodeArchive): Promise<boolean> {
+    const path = this.path(archive.sha256);
+    if (!(await isStored({ path, top: this.dir }, archive)) && !(await this.#restore(archive.sha256))) return false;
+    await this.#copy(archive, path);
+    return this.holds(archive);
+  }
+
+  /**
+   * Returns whether the archive is complete, intact and durable. The remote store is not asked: a copy counts if it was
+   * made or seen since the start. The check of a complete archive counts as an upload at the current time.
    */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);
+    if (this.#copies !== undefined && !this.#copied.has(archive.sha256)) return false;
     if (!(await isStored({ path, top: this.dir }, archive))) return false;
     const now = new Date();
     await utimes(path, now, now);
@@ -86,13 +133,57 @@ export class CodeArchives {
   begin(archive: CodeArchive): Promise<IncomingFile> {
     const { sha256 } = archive;
     const place = { path: this.path(sha256), top: this.dir };
-    const store = (part: string) => moveIntoPlace(part, place);
+    const store = async (part: string) => {
+      await this.#copy(archive, part);
+      await moveIntoPlace(part, place);
+    };
     return IncomingFile.begin({ part: join(this.#root, PARTS, sha256), store }, archive, () => {});
   }
 
-  /** Reads an archive in chunks, starting at `offset`. */
-  read(sha256: string, offset: number): AsyncIterable<Buffer> {
-    return createReadStream(this.path(sha256), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
+  /** Reads an archive in chunks, starting at `offset`. @throws ENOENT if there is neither a file nor a copy */
+  async *read(sha256: string, offset: number): AsyncGenerator<Buffer> {
+    await this.available(sha256);
+    yield* createReadStream(this.path(sha256), { start: offset, highWaterMark: ARTIFACT_CHUNK_BYTES });
+  }
+
+  /**
+   * Copies all intact archives of the folder that the remote store lacks, such as archives from before the coordinator
+   * used the remote store.
+   * @returns the number of new copies
+   */
+  async copyMissing(): Promise<number> {
+    if (this.#copies === undefined) return 0;
+    for await (const { sha256 } of this.#copies.list()) this.#copied.add(sha256);
+    let copies = 0;
+    for (const { path, sha256 } of await this.#files()) {
+      if (path !== this.path(sha256) || this.#copied.has(sha256)) continue;
+      const found = await checksumOfFile(path);
+      if (found.sha256 !== sha256) continue;
+      await this.#copy(found, path);
+      copies += 1;
+    }
+    return copies;
+  }
+
+  async #copy(archive: CodeArchive, path: string): Promise<void> {
+    if (this.#copies === undefined) return;
+    await this.#copies.store(archive, path);
+    this.#copied.add(archive.sha256);
+  }
+
+  async #restore(sha256: string): Promise<boolean> {
+    const size = await this.#copies?.size(sha256);
+    if (this.#copies === undefined || size === undefined) return false;
+    const part = join(this.#root, PARTS, `${sha256}.${randomUUID()}`);
+    await mkdir(join(this.#root, PARTS), { recursive: true });
+    try {
+      await pipeline(this.#copies.read(sha256, size), createWriteStream(part, { flush: true }));
+      if ((await checksumOfFile(part)).sha256 !== sha256) return false;
+      await moveIntoPlace(part, { path: this.path(sha256), top: this.dir });
+      return true;
+    } finally {
+      await rm(part, { force: true });
+    }
   }
 
   /** Prevents every removal of archives until the returned function is called. */
@@ -104,7 +195,8 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives and partial uploads that were last uploaded before `before`, except archives and uploads in use.
+   * Removes archives, their copies, and partial uploads that were last uploaded before `before`, except archives and
+   * uploads in use.
    * @param isUsed whether a sweep names the archive
    * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed
@@ -116,15 +208,46 @@ export class CodeArchives {
   ): Promise<RemovedCode> {
     let archives = 0;
     let bytes = 0;
-    for (const { path, sha256 } of await this.#files()) {
-      const found = await stat(path).catch(() => undefined);
-      if (this.#kept > 0 || found === undefined || found.mtimeMs >= before) continue;
-      if ((await isUsed(sha256)) || this.#uploads.has(sha256)) continue;
-      if (!dryRun) await rm(path, { force: true });
+    const removed = (size: number) => {
       archives += 1;
-      bytes += found.size;
+      bytes += size;
+    };
+    const isKept = async (sha256: string) => this.#kept > 0 || this.#uploads.has(sha256) || (await isUsed(sha256));
+    for (const { path, sha256 } of await this.#files()) {
+      const isOld = async () => {
+        const found = await stat(path).catch(() => undefined);
+        return found !== undefined && found.mtimeMs < before ? found : undefined;
+      };
+      const found = await isOld();
+      if (found === undefined || (await isKept(sha256))) continue;
+      if (dryRun) removed(found.size);
+      else {
+        await this.exclusively(sha256, async () => {
+          // An upload can have ended in the meantime.
+          if ((await isOld()) === undefined || this.#kept > 0 || (await isUsed(sha256))) return;
+          if (path === this.path(sha256)) await this.#removeCopy(sha256);
+          await rm(path, { force: true });
+          removed(found.size);
+        });
+      }
+    }
+    for await (const { sha256, size, at } of this.#copies?.list() ?? []) {
+      if (at >= before || this.has(sha256) || (await isKept(sha256))) continue;
+      if (dryRun) removed(size);
+      else {
+        await this.exclusively(sha256, async () => {
+          if (this.has(sha256) || this.#kept > 0 || (await isUsed(sha256))) return;
+          await this.#removeCopy(sha256);
+          removed(size);
+        });
+      }
     }
     return { archives, bytes };
+  }
+
+  async #removeCopy(sha256: string): Promise<void> {
+    this.#copied.delete(sha256);
+    await this.#copies?.remove(sha256);
   }
 
   async #files(): Promise<{ path: string; sha256: string }[]> {
@@ -135,4 +258,28 @@ export class CodeArchives {
       return { path, sha256: path.slice(path.lastIndexOf('/') + 1).replace(EXTENSION, '') };
     });
   }
+}
+
+/**
+ * Copies all archives that the remote store lacks, in the background. Retries until the remote store can be used.
+ * @returns a function that ends the retries
+ */
+export function startCopying(archives: CodeArchives, log: Logger): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const copy = () => {
+    archives.copyMissing().then(
+      (copies) => copies > 0 && log.info({ copies }, 'copied code archives to the artifact store'),
+      (error) => {
+        if (stopped) return;
+        log.warn({ reason: errorMessage(error) }, 'could not copy code archives to the artifact store; retrying');
+        timer = setTimeout(copy, RETRY_COPY_MS);
+      },
+    );
+  };
+  copy();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
 }

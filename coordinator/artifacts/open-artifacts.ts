@@ -5,9 +5,11 @@ import { countText } from '../../lib/text/numbers.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Store } from '../store/store.ts';
 import type { ArtifactStore } from './artifact-store.ts';
+import type { CodeCopies } from './code-archives.ts';
 import { ArtifactFiles } from './files.ts';
 import { MAX_INCOMPLETE_UPLOAD_MS, S3Artifacts } from './s3-artifacts.ts';
 import { S3Bucket, type S3Observer } from './s3-bucket.ts';
+import { S3CodeCopies } from './s3-code.ts';
 import { S3UnavailableError } from './s3-errors.ts';
 import { parseS3Location, s3Place } from './s3-location.ts';
 import { SpaceLedger } from './space-ledger.ts';
@@ -18,6 +20,8 @@ const UPKEEP_MS = 3_600_000;
 export interface OpenArtifacts {
   readonly files: ArtifactStore;
   readonly isRemote: boolean;
+  /** The copies of code archives in the remote store; undefined if code is only in the coordinator's folder. */
+  readonly code: CodeCopies | undefined;
   /** The quota of the location; undefined without a quota. */
   readonly quota: SpaceLedger | undefined;
   close(): void;
@@ -133,7 +137,7 @@ export async function openArtifacts(
 }
 
 function openFiles(dir: string): OpenArtifacts {
-  return { files: new ArtifactFiles(dir), isRemote: false, quota: undefined, close: () => {} };
+  return { files: new ArtifactFiles(dir), isRemote: false, code: undefined, quota: undefined, close: () => {} };
 }
 
 async function openS3(
@@ -143,6 +147,7 @@ async function openS3(
 ): Promise<OpenArtifacts & { readonly files: S3Artifacts }> {
   const location = parseS3Location(text);
   const bucket = await S3Bucket.open(location, observer);
+  const code = new S3CodeCopies(bucket, cluster);
   const { quotaBytes } = location;
   const quota =
     quotaBytes === undefined
@@ -151,5 +156,5 @@ async function openS3(
           of: 'the quota of the artifact store',
           keepBytes: 0,
         });
-  return { files: new S3Artifacts(bucket, dir, cluster), isRemote: true, quota, close: () => bucket.close() };
+  return { files: new S3Artifacts(bucket, dir, cluster), isRemote: true, code, quota, close: () => bucket.close() };
 }

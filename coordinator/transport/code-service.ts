@@ -65,7 +65,7 @@ async function store(
   archive: CodeArchive,
 ): Promise<void> {
   const send = (message: PutCodeResponse['message']) => call.write({ message });
-  if (await archives.holds(archive)) return void send({ $case: 'stored', stored: true });
+  if (await archives.secure(archive)) return void send({ $case: 'stored', stored: true });
   const incoming = await archives.begin(archive);
   try {
     const onReserved = () => send({ $case: 'offset', offset: incoming.offset });
@@ -131,7 +131,7 @@ async function* read(
   if (agentId !== undefined && (core === undefined || !isLeased(core, agentId, sha256))) {
     throw guard.reject('other_attempt', call, `no trial with the code ${sha256} is leased to agent ${agentId}`);
   }
-  if (!archives.has(sha256)) throw new NotFoundError(`the coordinator has no code archive ${sha256}`);
+  if (!(await archives.available(sha256))) throw new NotFoundError(`the coordinator has no code archive ${sha256}`);
   for await (const chunk of archives.read(sha256, offset)) yield { chunk };
 }
 

@@ -41,8 +41,8 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     await cluster.startAgent('agent', 2, undefined, 1, ['--workdir', join(folder, 'work')]);
     const file = (name: string) =>
       sweepFile(
-        folder,
-        `name: ${name}\ncommand: [node, train.cjs, "\${param:x}"]\nmetric: {name: loss, goal: minimize}\nparameters: {x: {values: [1, 2, 3, 4]}}\n`,
+        join(folder, 'work'),
+        `name: ${name}\ncode: .\ncommand: [node, train.cjs, "\${param:x}"]\nmetric: {name: loss, goal: minimize}\nparameters: {x: {values: [1, 2, 3, 4]}}\n`,
       );
     const { sweep } = await cluster.json<{ sweep: string }>('submit', file('first'));
     await cluster.coordinator.killNow();
@@ -51,6 +51,7 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     const stored = readdirSync(server.folder, { recursive: true, encoding: 'utf8' });
     expect(stored.filter((name) => /result\.txt\/[0-9a-f]{64}$/.test(name)).length).toBeGreaterThanOrEqual(4);
     expect(stored.filter((name) => /model\.bin\/[0-9a-f]{64}$/.test(name)).length).toBeGreaterThanOrEqual(4);
+    expect(stored.filter((name) => /\/code\/[0-9a-f]{64}\.tar$/.test(name))).toHaveLength(1);
     const atCoordinator = existsSync(join(cluster.dir, 'artifacts'))
       ? readdirSync(join(cluster.dir, 'artifacts'), { recursive: true, withFileTypes: true }).filter((entry) =>
           entry.isFile(),

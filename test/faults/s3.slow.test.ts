@@ -15,9 +15,11 @@ import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts'
 import { checkArtifactStore } from '../../bin/doctor/artifact-store.ts';
 import { now } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
+import { CodeArchives } from '../../coordinator/artifacts/code-archives.ts';
 import { openArtifacts } from '../../coordinator/artifacts/open-artifacts.ts';
 import { S3Artifacts } from '../../coordinator/artifacts/s3-artifacts.ts';
 import { PART_BYTES, S3Bucket } from '../../coordinator/artifacts/s3-bucket.ts';
+import { S3CodeCopies } from '../../coordinator/artifacts/s3-code.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { SpaceLedger } from '../../coordinator/artifacts/space-ledger.ts';
 import { onHello } from '../../coordinator/core/agents.ts';
@@ -198,6 +200,80 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     // The received bytes were kept, so the agent sends none of them again.
     expect(await store(opened, other)).toBe(true);
     expect(readdirSync(join(dir, 'artifacts/1/t/1/.parts'))).toEqual([]);
+  });
+
+  async function storeCode(archives: CodeArchives, bytes: Buffer): Promise<boolean> {
+    const incoming = await archives.begin(artifactOf(bytes));
+    try {
+      await incoming.append(bytes.subarray(incoming.offset));
+      return await incoming.finish();
+    } finally {
+      await incoming.close();
+    }
+  }
+
+  async function codeOf(archives: CodeArchives, sha256: string, offset = 0): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of archives.read(sha256, offset)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  test('a stored code archive survives the loss of the folder', async () => {
+    const { dir, cluster, bucket } = await openTested();
+    const copies = new S3CodeCopies(bucket, cluster);
+    const bytes = randomBytes(PART_BYTES + 5);
+    const archive = artifactOf(bytes);
+    expect(await storeCode(new CodeArchives(dir, copies), bytes)).toBe(true);
+    const empty = async () => {
+      const archives = new CodeArchives(mkdtempSync(join(folder, 'lost-')), copies);
+      expect([archives.has(archive.sha256), await archives.holds(archive)]).toEqual([false, false]);
+      return archives;
+    };
+    expect((await codeOf(await empty(), archive.sha256, 7)).equals(bytes.subarray(7))).toBe(true);
+    expect(await (await empty()).available(archive.sha256)).toBe(true);
+    expect(await (await empty()).available('0'.repeat(64))).toBe(false);
+    const again = await empty();
+    expect([await again.secure(archive), await again.holds(archive)]).toEqual([true, true]);
+  });
+
+  test('a code archive counts as stored only if its copy is stored, and an existing archive is copied', async () => {
+    const faults: Fault[] = [];
+    const endpoint = await startFaults(server.url, ({ method }) => (method === 'PUT' ? faults.shift() : undefined));
+    const { dir, cluster, bucket } = await openTested(endpoint);
+    const copies = new S3CodeCopies(bucket, cluster);
+    const bytes = randomBytes(MIB);
+    const archive = artifactOf(bytes);
+    const archives = new CodeArchives(dir, copies);
+    faults.push(...Array<Fault>(4).fill({ status: 503, code: 'SlowDown' }));
+    await expect(storeCode(archives, bytes)).rejects.toThrow('the server is overloaded (503)');
+    expect([archives.has(archive.sha256), await archives.holds(archive)]).toEqual([false, false]);
+    // The coordinator received this archive before it used the server.
+    expect(await storeCode(new CodeArchives(dir), bytes)).toBe(true);
+    expect(await archives.holds(archive)).toBe(false);
+    expect(await archives.copyMissing()).toBe(1);
+    expect(await archives.copyMissing()).toBe(0);
+    expect([await archives.holds(archive), await copies.size(archive.sha256)]).toEqual([true, MIB]);
+  });
+
+  test('an unused code archive and its copy are removed together, even if the folder was lost', async () => {
+    const { dir, cluster, bucket } = await openTested();
+    const copies = new S3CodeCopies(bucket, cluster);
+    const archives = new CodeArchives(dir, copies);
+    const [used, unused, lost] = [randomBytes(10), randomBytes(11), randomBytes(12)];
+    for (const bytes of [used, unused]) expect(await storeCode(archives, bytes)).toBe(true);
+    expect(await storeCode(new CodeArchives(mkdtempSync(join(folder, 'lost-')), copies), lost)).toBe(true);
+    const isUsed = async (sha256: string) => sha256 === artifactOf(used).sha256;
+    const later = Date.now() + 60_000;
+    expect(await archives.removeUnused(isUsed, Date.now() - 60_000, false)).toEqual({ archives: 0, bytes: 0 });
+    const release = archives.keepAll();
+    expect(await archives.removeUnused(isUsed, later, false)).toEqual({ archives: 0, bytes: 0 });
+    release();
+    expect(await archives.removeUnused(isUsed, later, true)).toEqual({ archives: 2, bytes: 23 });
+    expect(await archives.removeUnused(isUsed, later, false)).toEqual({ archives: 2, bytes: 23 });
+    const kept: string[] = [];
+    for await (const { sha256 } of copies.list()) kept.push(sha256);
+    expect(kept).toEqual([artifactOf(used).sha256]);
+    expect([archives.has(artifactOf(used).sha256), archives.has(artifactOf(unused).sha256)]).toEqual([true, false]);
   });
 
   const start = async (location: string, problems: (string | undefined)[] = []) => {
