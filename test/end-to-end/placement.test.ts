@@ -98,6 +98,15 @@ test('trials run only on matching agents, trials that match no agent do not bloc
   const { stdout } = await cluster.run('explain', waiting?.trial ?? '', '--sweep', nowhere);
   expect(stdout).toContain('  zone: no: label zone is a (the sweep requires moon)\n');
 
+  const sweep = await cluster.run('explain', '--sweep', nowhere);
+  const sentence = 'running, but nothing can run: no agent has the label zone=moon';
+  expect(sweep.stdout).toBe(`sweep ${nowhere}: ${sentence}\n  3 trials pending: run trawl explain TRIAL\n`);
+  expect(await cluster.json('explain', '--sweep', nowhere)).toMatchObject({
+    trial: null,
+    sweep: nowhere,
+    blocked: true,
+  });
+
   await cluster.startAgent('moon', 1, cluster.address, 1, ['--label', 'zone=moon']);
   expect((await cluster.run('wait', nowhere)).code).toBe(EXIT.done);
   expect(new Set(await agentsOf(nowhere))).toEqual(new Set(['moon']));

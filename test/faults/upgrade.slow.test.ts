@@ -147,6 +147,8 @@ test('a coordinator exits with code 4 and advice if its store is locked, newer o
   expect(await rejected(cluster)).toContain(
     `the store has schema ${SCHEMA_VERSION + 1}, but this trawl supports up to`,
   );
+  const up = await trawl('up', sweepFile(folder, noopSweepText(SWEEP)), '--dir', cluster.dir);
+  expect(up.code, up.stderr).toBe(4);
   change(cluster.dir, `pragma user_version = ${SCHEMA_VERSION}`);
 
   const store = join(cluster.dir, 'store.db');
