@@ -1,6 +1,6 @@
 /**
- * Draws the pictures of docs/search-gallery.md, docs/early-stopping.md and docs/pbt.md from recorded results, and prints
- * a table of the results. With --run, first runs the sweeps of examples/mnist and records their results.
+ * Draws the pictures of docs/search-gallery.md, docs/early-stopping.md and docs/pbt.md from recorded results, and
+ * prints a table of the results. With --run, first runs the sweeps of examples/mnist and records their results.
  *
  *   npm run pictures:search
  *   npm run pictures:search -- --run all [--dir DIR] [--slots 2]

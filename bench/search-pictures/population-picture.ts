@@ -1,4 +1,6 @@
-/** Draws population based training: the learning rates of the members, their losses, and the lineage of the best trial. */
+/**
+ * Draws population based training: the learning rates of the members, their losses, and the lineage of the best trial.
+ */
 import { extent, max, range } from 'd3-array';
 import { figureSvg } from '../../bin/report/charts/svg.ts';
 import { axes, cross, curve, horizontal, LOSS_TICKS, type Point, ring, vertical } from './plot.ts';

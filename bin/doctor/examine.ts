@@ -32,8 +32,8 @@ export interface ExamineOptions {
 }
 
 /**
- * Checks everything that a sweep on this machine needs. Changes nothing, except that the check of `artifacts` writes and
- * deletes an object.
+ * Checks everything that a sweep on this machine needs. Changes nothing, except that the check of `artifacts` writes
+ * and deletes an object.
  */
 export async function examine({
   nats,

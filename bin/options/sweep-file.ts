@@ -31,8 +31,8 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * Returns the content of a sweep file that a coordinator keeps. Undefined for a sweep file that only an older version of trawl
- * accepts.
+ * Returns the content of a sweep file that a coordinator keeps. Undefined for a sweep file that only an older version
+ * of trawl accepts.
  */
 export function storedSpec(text: string, name: string): SweepSpec | undefined {
   try {

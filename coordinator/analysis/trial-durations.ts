@@ -1,4 +1,6 @@
-/** Predicts how long a sweep takes from the durations of earlier trials, with the model in lib/domain/epoch-times.ts. */
+/**
+ * Predicts how long a sweep takes from the durations of earlier trials, with the model in lib/domain/epoch-times.ts.
+ */
 import { deviation, groups, mean, sum } from 'd3-array';
 import {
   type EpochTimeModel,

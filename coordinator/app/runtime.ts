@@ -119,8 +119,8 @@ export class Runtime {
   }
 
   /**
-   * Runs an operation that reads the store before it changes the state in memory. Such operations run one after another,
-   * and all earlier changes are durable when an operation begins.
+   * Runs an operation that reads the store before it changes the state in memory. Such operations run one after
+   * another, and all earlier changes are durable when an operation begins.
    */
   exclusively<T>(operation: () => Promise<T>): Promise<T> {
     const result = this.#lastOperation.then(async () => {

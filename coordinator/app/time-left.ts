@@ -42,7 +42,9 @@ export class TimeLeftEstimates {
     return known?.timeLeft && timeLeftAfter(known.timeLeft, this.#now() - known.atMs);
   }
 
-  /** Returns the slot time of the rest of a sweep. Undefined if the time left is undefined. A pack counts as one slot. */
+  /**
+   * Returns the slot time of the rest of a sweep. Undefined if the time left is undefined. A pack counts as one slot.
+   */
   async slotTimeOf(sweepId: string): Promise<TimeLeft | undefined> {
     return (await this.#estimateOf(sweepId))?.slotTimeLeft;
   }
@@ -92,7 +94,9 @@ export class TimeLeftEstimates {
   }
 }
 
-/** Returns the number of trials that a slot runs at the same time, from the slots that the sweep holds now. At least 1. */
+/**
+ * Returns the number of trials that a slot runs at the same time, from the slots that the sweep holds now. At least 1.
+ */
 function trialsPerSlot({ counts, slotTime }: Sweep): number {
   return slotTime.slots === 0 ? 1 : Math.max(1, counts.running / slotTime.slots);
 }

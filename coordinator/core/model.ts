@@ -69,8 +69,8 @@ export interface Sweep {
   /** The number of trials in each state, including trials that have ended. */
   readonly counts: Record<TrialState, number>;
   /**
-   * The part of `counts` whose points the current version of the sweep lacks. Only trials that have ended count, because
-   * the other trials still use slots.
+   * The part of `counts` whose points the current version of the sweep lacks. Only trials that have ended count,
+   * because the other trials still use slots.
    */
   readonly dropped: Record<FinalState, number>;
   /** The trials in state `offered`. */

@@ -122,8 +122,8 @@ class Collector {
   }
 
   /**
-   * Returns the progress of an attempt that an earlier process granted. The time before its next report is not measured,
-   * because the earlier process received the previous report.
+   * Returns the progress of an attempt that an earlier process granted. The time before its next report is not
+   * measured, because the earlier process received the previous report.
    */
   #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>, grantedAt: number): AttemptProgress {
     return { grantedAt, epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };

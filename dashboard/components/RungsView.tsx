@@ -22,8 +22,8 @@ const LEAST_BAR = 34;
 const HELD: Column<RungSummary> = { header: 'held', numeric: true, cell: ({ held }) => String(held) };
 
 /**
- * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them. For
- * a population, the view also shows the lineage.
+ * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them.
+ * For a population, the view also shows the lineage.
  */
 export function RungsView({ model, columns }: Props) {
   const { rungs: found } = model;

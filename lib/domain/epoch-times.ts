@@ -1,8 +1,8 @@
 /**
- * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus one effect
- * per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk towards zero, more strongly
- * if few trials have its value, so parameters that do not matter have effects near zero. The effect of a numeric value that
- * no measured trial had is interpolated from the nearest values.
+ * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus one
+ * effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk towards zero,
+ * more strongly if few trials have its value, so parameters that do not matter have effects near zero. The effect of a
+ * numeric value that no measured trial had is interpolated from the nearest values.
  */
 import { deviation, max, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -16,8 +16,8 @@ const CONVERGED = 1e-4;
 /** The weight of the prior assumption that a value has no effect, expressed as a number of trials. */
 const SHRINKAGE = 0.5;
 /**
- * The standard deviation of the effect of a new value, if its parameter is not numeric or had only one value in the measured
- * trials.
+ * The standard deviation of the effect of a new value, if its parameter is not numeric or had only one value in the
+ * measured trials.
  */
 const UNKNOWN_VALUE = 0.5;
 
@@ -86,8 +86,8 @@ function namesOf(times: readonly EpochTime[]): string[] {
 }
 
 /**
- * Returns parameters to leave out of the model. The parameters that explain most per effect are kept, as long as there are
- * three measured times for every two effects. Otherwise, a continuous parameter would explain every difference.
+ * Returns parameters to leave out of the model. The parameters that explain most per effect are kept, as long as there
+ * are three measured times for every two effects. Otherwise, a continuous parameter would explain every difference.
  */
 export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<string> {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;
@@ -135,8 +135,8 @@ function factorOf(name: string, times: readonly EpochTime[]): Factor {
 }
 
 /**
- * Fits the effects of one factor to the residuals that remain without it, and updates the residuals. Returns the largest
- * change of an effect.
+ * Fits the effects of one factor to the residuals that remain without it, and updates the residuals. Returns the
+ * largest change of an effect.
  */
 function refit({ levelOf, counts, effects }: Factor, residuals: number[]): number {
   const sums = counts.map(() => 0);

@@ -1,8 +1,8 @@
 /**
  * Recorded sweeps, with which eta.test.ts measures how often the intervals of the estimates are right. Recorded with
- * "trawl up" with two or three slots on two busy cores: trainer noop with epochs of 30 to 800 ms, and a bash script that sleeps for
- * 0.05 to 0.5 s per epoch, varied at random by about 20%. Times come from "trawl trials -o json" and "trawl events
- * --reports -o json", in milliseconds from the first start.
+ * "trawl up" with two or three slots on two busy cores: trainer noop with epochs of 30 to 800 ms, and a bash script
+ * that sleeps for 0.05 to 0.5 s per epoch, varied at random by about 20%. Times come from "trawl trials -o json" and
+ * "trawl events --reports -o json", in milliseconds from the first start.
  */
 import type { Parameters } from '../../proto/trainers.ts';
 
@@ -10,8 +10,8 @@ export interface RecordedSweep {
   readonly name: string;
   readonly slots: number;
   /**
-   * In the order of the sweep: number of the config, epochs, start, end, the times of the reports, and the parameters if
-   * they were recorded.
+   * In the order of the sweep: number of the config, epochs, start, end, the times of the reports, and the parameters
+   * if they were recorded.
    */
   readonly trials: readonly (readonly [
     config: number,

@@ -188,7 +188,9 @@ test('the estimate for a sweep that waits for slots includes the waiting time', 
   expect(left(60_000)).toBeCloseTo(left(0) + 60_000, 6);
 });
 
-/** The time of an epoch depends on two parameters: it doubles with the large data set, and is proportional to the depth. */
+/**
+ * The time of an epoch depends on two parameters: it doubles with the large data set, and is proportional to the depth.
+ */
 const epochTimeOf = ({ dataset, depth }: Parameters) => 1_000 * Number(depth) * (dataset === 'large' ? 2 : 1);
 
 interface FirstWave {
@@ -198,8 +200,8 @@ interface FirstWave {
 }
 
 /**
- * Returns a sweep whose first trials, in a random order, have ended. The duration of each trial deviates from the time that
- * its parameters determine.
+ * Returns a sweep whose first trials, in a random order, have ended. The duration of each trial deviates from the time
+ * that its parameters determine.
  */
 function firstWave(random: TestRandom, endedCount: number, deviation: number, known: boolean): FirstWave {
   const points = ['small', 'large'].flatMap((dataset) =>

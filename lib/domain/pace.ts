@@ -1,7 +1,7 @@
 /**
- * Measures how long the epochs of each config take, in milliseconds. Logarithms of epoch times are modelled as a mean per
- * config, drawn around the mean that the config's parameters predict (epoch-times.ts), plus noise per trial. A config without
- * measurements gets the predicted mean with a wide interval. Each measurement narrows the interval.
+ * Measures how long the epochs of each config take, in milliseconds. Logarithms of epoch times are modelled as a mean
+ * per config, drawn around the mean that the config's parameters predict (epoch-times.ts), plus noise per trial. A
+ * config without measurements gets the predicted mean with a wide interval. Each measurement narrows the interval.
  */
 import { mean, sum, variance } from 'd3-array';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -117,7 +117,9 @@ interface ExpectedEpochTime {
   readonly logMs: number;
   /** The variance between configs around `logMs`. */
   readonly between2: number;
-  /** The standard deviation of `logMs` that comes from parameter values without a measurement. Configs share this error. */
+  /**
+   * The standard deviation of `logMs` that comes from parameter values without a measurement. Configs share this error.
+   */
   readonly unknown: number;
 }
 

@@ -96,7 +96,9 @@ function lineageOf(data: ReportData, interval: number): Lineage {
   };
 }
 
-/** Returns a function that ranks a trial among all trials with a value at the same epoch: from 0 (worst) to 1 (best). */
+/**
+ * Returns a function that ranks a trial among all trials with a value at the same epoch: from 0 (worst) to 1 (best).
+ */
 function valuesByEpoch(data: ReportData): (id: string, epoch: number) => number | undefined {
   const metric = objectiveOf(data);
   const sign = objectiveGoal(data) === 'minimize' ? 1 : -1;
