@@ -54,7 +54,7 @@ const LABELS: readonly (readonly [keyof Figures, string, string])[] = [
   ['cpuPercent', 'CPU', ' % of a core'],
   ['kibPerSecond', 'written to the terminal', ' KiB per second'],
   ['keyMedianMs', 'key to frame, median', ' ms'],
-  ['keyP95Ms', 'key to frame, 95 of 100', ' ms'],
+  ['keyP95Ms', 'key to frame, 95th percentile', ' ms'],
   ['peakMib', 'peak memory', ' MiB'],
 ];
 
@@ -147,7 +147,7 @@ function report(now: readonly Figures[], before: readonly Figures[]): void {
       before.length === 0
         ? ''
         : `; before ${middle(before, name).toFixed(1)}, ratio ${(own / middle(before, name)).toFixed(2)}`;
-    console.log(`${label.padEnd(27)} ${own.toFixed(1)}${unit}${other}`);
+    console.log(`${label.padEnd(30)} ${own.toFixed(1)}${unit}${other}`);
   }
   console.log('');
 }

@@ -17,7 +17,8 @@ export interface AttemptFileCleaner {
   /** Removes the unneeded files of the attempts that a durable commit ended. */
   afterCommit(commit: Commit): void;
   /**
-   * Removes the unneeded files of an attempt that ended before its upload, once all records of the attempt are durable.
+   * Removes the unneeded files of an attempt after an upload that finished later than the attempt ended. Waits until
+   * all records of the attempt are durable.
    */
   afterUpload(key: AttemptKey): void;
 }

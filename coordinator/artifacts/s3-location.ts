@@ -50,7 +50,9 @@ export function parseS3Location(text: string): S3Location {
     fail('it contains credentials, which belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
   if (!BUCKET.test(bucket)) fail(`${JSON.stringify(bucket)} is not a valid name of a bucket`);
   if (path !== '' && (!PREFIX.test(path) || /(^|\/)\.\.?(\/|$)/.test(path))) {
-    fail(`the prefix ${JSON.stringify(path)} can contain letters, digits and . _ = @ + - with / between folders`);
+    fail(
+      `the prefix ${JSON.stringify(path)} is invalid: folders consist of letters, digits and . _ = @ + -, are separated by single slashes, and are not . or ..`,
+    );
   }
   const parameters = new URLSearchParams(query);
   for (const key of parameters.keys()) {

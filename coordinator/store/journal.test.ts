@@ -129,7 +129,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
-test('a coordinator that starts loads failures from the store, and leases with their newest records', async () => {
+test('at its start, a coordinator loads the failures of trials from the store, and each lease with its newest record', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
   const running = loadCore(db, 1000, 50);

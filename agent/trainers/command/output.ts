@@ -66,7 +66,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   const take = async (given: Iterable<OutputLine>) => {
     for (const line of given) {
       const taking = takeLine(line);
-      // In the log, a note about a line follows all earlier lines.
+      // takeLine may add a note about the line to the log. All earlier lines must precede the note.
       if (taking !== undefined) flush();
       const taken = taking === undefined ? undefined : await taking;
       if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));

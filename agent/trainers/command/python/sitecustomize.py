@@ -105,7 +105,7 @@ def _numbers(data):
         if name.startswith("_"):
             continue
         if isinstance(value, collections.abc.Mapping):
-            # W&B describes an image, a table or another file by a mapping with its size.
+            # A mapping with "_type" describes an image, a table or another file. Its numbers are not metrics.
             inner = {} if "_type" in value else _numbers(value)
             if inner:
                 numbers[name] = inner
