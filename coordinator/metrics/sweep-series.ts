@@ -19,6 +19,8 @@ import type { Ranking } from './trial-series.ts';
 
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
+/** Only users retry trials with these failures. The series of their retries begins with the first one. */
+const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
 
 /**
  * The maximum number of a sweep's metrics that have a series. The ranking metric comes first, then the others in the
@@ -92,7 +94,7 @@ export class SweepSeries {
     for (const outcome of OUTCOMES) m.trialsFinished.inc({ sweep: sweepId, outcome }, 0);
     for (const failure of CLASSES) {
       m.trialFailures.inc({ sweep: sweepId, class: failure }, 0);
-      m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
+      if (!MANUALLY_RETRIED.has(failure)) m.trialRetries.inc({ sweep: sweepId, class: failure }, 0);
     }
     for (const family of [m.trialDuration, m.queueWait, m.epochDuration]) family.zero({ sweep: sweepId });
     if (lastReportAt !== undefined) m.lastReport.set({ sweep: sweepId }, lastReportAt / 1000);
