@@ -1,6 +1,7 @@
 /**
- * Decides which configs need further replicates. Each hypothesis is judged at several looks, whose error rates together
- * equal that of a single judgement. Without hypotheses, the looks decide which config is the best.
+ * Decides which configs need further replicates. Each hypothesis is judged several times while replicates arrive. Such
+ * a judgement is a look. All looks together have the error rate of a single judgement. Without hypotheses, the looks
+ * decide which config is the best.
  */
 import { group, least } from 'd3-array';
 import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
@@ -35,9 +36,9 @@ export interface MissingReplicate {
 const known = new Map<string, readonly Look[]>();
 
 /**
- * Returns the looks of a sweep. The error spent up to a look grows with the square of the share of the replicates at
- * that look (the power family of Kim and DeMets, Biometrika 74, 1987). Early looks therefore decide only clear effects,
- * and the last look has almost the power of a single judgement.
+ * Returns the looks of a sweep. A look and the looks before it together spend this part of the error rate: the square
+ * of the look's share of the maximum number of replicates (the power family of Kim and DeMets, Biometrika 74, 1987).
+ * Early looks therefore decide only clear effects, and the last look has almost the power of a single judgement.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
   const key = `${min} ${max}`;

@@ -24,7 +24,7 @@ export interface BalancedGrid {
    */
   readonly factors: readonly Factor[];
   readonly observations: readonly TrialValue[];
-  /** One sentence per parameter that always changes together with another parameter. */
+  /** One sentence per parameter that is not a factor, because other parameters determine its value. */
   readonly dependencies: readonly string[];
   /** One sentence for each group of trials that was skipped to balance the grid. */
   readonly skipped: readonly string[];

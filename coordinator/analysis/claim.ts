@@ -163,7 +163,7 @@ function* tokensOf(text: string): Generator<ClaimToken, void, undefined> {
   }
 }
 
-/** Reads the tokens of a claim and keeps the first error. After the first error, later calls have no effect. */
+/** Reads the tokens of a claim. Keeps only the first error: later calls of `fail` have no effect. */
 class ClaimTokens {
   readonly #tokens: readonly ClaimToken[];
   readonly #end: ClaimToken;

@@ -25,7 +25,7 @@ export interface ClaimedComparison {
 }
 
 export interface ComparedPart extends JudgedPart {
-  /** The number of compared settings of the other parameters. */
+  /** The number of settings of the other parameters at which the two sides are compared (pairing.ts). */
   readonly settings: number;
 }
 

@@ -9,7 +9,7 @@ import { normalTwoSided } from './statistics.ts';
 /** The number of intervals of each numerical integral. Even, as Simpson's rule requires. */
 const INTERVALS = 100;
 const BISECTIONS = 30;
-/** A boundary, in standard errors, beyond which the error is 0 in double precision. */
+/** The largest boundary, in standard errors. The computed probability of exceeding it is 0 in double precision. */
 const LARGEST_BOUNDARY = 12;
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Estimates the influence of each parameter while a grid is incomplete, and the mean at each value with its interval.
+ * Estimates the influence of each parameter on a metric, and the mean of the metric at each value with its confidence
+ * interval. The grid can be incomplete.
  */
 
 import { extent, sum } from 'd3-array';
@@ -18,8 +19,7 @@ interface EstimatedLevel {
   /** The mean over all values of the other parameters. The mean is adjusted if the grid is incomplete. */
   readonly mean: number;
   /**
-   * The interval of the mean at the level `1 - ERROR_RATE`. Undefined if the results do not determine
-   * it.
+   * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if the results do not determine it.
    */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
   /** The number of results at this value. */

@@ -15,7 +15,7 @@ export interface ParameterEffect {
   readonly share: number;
   /**
    * The F statistic of the effect; `p` is its p-value. Both are undefined without a residual for the test, for example
-   * with one seed per config.
+   * with two parameters and one seed per config.
    */
   readonly f: number | undefined;
   readonly p: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * Pairs the two sides of a comparison. Two trials are compared only if they agree in every parameter that the claim
- * does not name. The effect is the mean over the settings that both sides have.
+ * Pairs the two sides of a comparison. A setting is one combination of values of the parameters that the claim does not
+ * name. Only trials with the same setting are compared. The effect is the mean over the settings that both sides have.
  */
 
 import { greatest, group, least, sum } from 'd3-array';
@@ -20,7 +20,7 @@ export interface Pairing {
   readonly sides: readonly [number, number];
   /** The number of trials on the left side and on the right side. */
   readonly n: readonly [number, number];
-  /** The number of compared settings of the other parameters. */
+  /** The number of settings at which the two sides are compared. */
   readonly settings: number;
   /** The number of settings that occur on both sides, but with fewer than two seeds on one side. */
   readonly thinSettings: number;
@@ -69,7 +69,7 @@ function namesOf(left: Quantity, right: Quantity): Set<string> {
   return new Set([...left.conditions, ...right.conditions].map(({ name }) => name));
 }
 
-/** Returns the trials with a counterpart on the other side, with or without a result. */
+/** Returns the trials that have a counterpart on the other side, including trials without a result. */
 export function comparedTrials(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): JudgedTrial[] {
   const named = namesOf(left, right);
   const [lefts, rights] = [left, right].map((side) => {

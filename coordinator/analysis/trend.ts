@@ -8,7 +8,10 @@ import { estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
 import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
-/** The shortest curve. With fewer values, even a curve that always rises would have no significant trend. */
+/**
+ * The minimum number of epochs in a curve. With fewer epochs, even a curve that always rises would have no significant
+ * trend.
+ */
 const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;
@@ -87,7 +90,7 @@ export interface Trend {
   readonly variance: number;
   /** Kendall's tau-a: s divided by the number of pairs, from -1 (always falls) to 1 (always rises). */
   readonly tau: number;
-  /** The number of steps between neighbouring values: all steps, rising steps and falling steps. */
+  /** The number of steps between neighbouring values. `ups` of these steps rise, and `downs` of them fall. */
   readonly steps: number;
   readonly ups: number;
   readonly downs: number;

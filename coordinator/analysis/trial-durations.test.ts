@@ -36,7 +36,7 @@ test('a grid that is repeated is estimated to take as long as before', () => {
   expect(estimate?.duration.expected).toBeCloseTo(estimate?.slotTime.expected ?? 0, 5);
 });
 
-test('the durations for another number of epochs, for slow values and for a depth between known depths are predicted', () => {
+test('durations are predicted for more epochs, for a slow data set and for a depth between known depths', () => {
   const sample = grid({ dataset: ['large'], depth: [3, 4], lr: [0.1, 0.2], epochs: [50] });
   const estimate = estimateSweep(past(grid(AXES)), { sample, trials: sample.length * 10, slots: 1 });
   const truth = totalMs(sample) * 10;
@@ -72,7 +72,7 @@ test('more slots shorten the estimated duration down to the longest trial, and d
   expect(on(1000)?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
 });
 
-test('early stopping shortens the slot time in proportion to the share, but does not shorten the longest trial', () => {
+test('early stopping shortens the slot time to the measured share, but does not shorten the longest trial', () => {
   const sample = grid(AXES);
   const underRule = past(sample).map((trial) => ({ ...trial, ms: trial.ms / 4 }));
   const whole = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });

@@ -81,8 +81,7 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
   // At the end of a sweep, every slot except the last one to finish is idle for half a trial on average.
   const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
-  // Errors that all trials share do not cancel out in the sum. Independent errors of single trials cancel out in the
-  // sum.
+  // Errors that all trials share add up in the sum. Independent errors of single trials partly cancel out.
   const unknown = sum(each, (ms, index) => ms * (predictions[index]?.unknown ?? 0)) / sum(each);
   const ofMean = model.residual / Math.sqrt(Math.max(1, past.length - model.epochTimes.levels));
   const single = model.noise / Math.sqrt(trials);

@@ -97,7 +97,7 @@ test('sides that also differ in an unnamed parameter are not compared, and the r
   });
 });
 
-test('a comparison with one seed on a side is undecided, and the reason counts missing results, unfinished trials and failed trials', () => {
+test('the reason mentions missing seeds and results, unfinished and failed trials, and unmatched conditions', () => {
   const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
   expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^at least two seeds per config are needed/);
   expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
@@ -127,7 +127,7 @@ test('without variation between seeds, any difference decides a comparison', () 
   });
 });
 
-test('an ordering is supported if every step is supported at the share of the error rate for that step', () => {
+test('an ordering is supported if every step is supported at its share of the error rate', () => {
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');
@@ -225,7 +225,7 @@ test('a trend is judged over the curves, and opposing steps are counted', () => 
   expect(verdictOn('loss rises over epochs', curves).verdict).toBe('refuted');
 });
 
-test('flat, short and single curves are undecided', () => {
+test('a trend is undecided if the curves are flat or too short, or if a config has only one curve', () => {
   const curves = (losses: readonly number[], seeds = 3) =>
     Array.from({ length: seeds }, (_, seed) => withCurve({ d: 15 }, seed, losses));
   const because = (trials: readonly JudgedTrial[]) => {

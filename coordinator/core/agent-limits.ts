@@ -8,8 +8,8 @@ import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of leases that one slot holds at a time; all leases of a pack count as one. An agent can claim the
- * next attempt before the end of the running attempt is stored.
+ * The maximum number of leases that one slot holds at a time; all leases of a pack count as one. A slot needs two
+ * leases, because its agent can claim the next attempt before the end of the running attempt is stored.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 

@@ -107,7 +107,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
     } else if (lease?.agentId !== agentId || lease.incarnation !== agent?.incarnation) {
-      // A late heartbeat of an earlier process must not end an attempt of the current process.
+      // An attempt of the current process is not revoked, because the heartbeat can be a late one of an earlier
+      // process.
       const message = `attempt ${keyText(key)} is not leased to this agent`;
       revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }

@@ -42,9 +42,9 @@ export interface ApplyRequest {
 }
 
 /**
- * Changes a sweep to a new version. Dropped trials that have not started are cancelled; dropped trials that run
- * continue, and are not retried. Resumed trials, and restored trials that were cancelled, are pending again. An ended
- * sweep that has trials to run returns to the core. The caller must check that the sweep can change.
+ * Changes a sweep to a new version. Dropped trials that are pending, offered or held are cancelled. Dropped trials that
+ * are running continue, and are not retried. Resumed trials, and restored trials that were cancelled, are pending
+ * again. An ended sweep that has trials to run returns to the core. The caller must check that the sweep can change.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   const { sweep, version, planned, search, dropped, droppedEnds = {}, restored, resumed } = request;
@@ -101,7 +101,7 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 
-/** A restored trial is pending again, as after a retry. */
+/** Takes a trial into the sweep again. If the trial was cancelled, it is pending again, as after a retry. */
 function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
   if (trial.dropped && isFinal(trial.state)) sweep.dropped[trial.state] -= 1;
   trial.dropped = false;

@@ -80,8 +80,8 @@ export interface Lease {
   readonly resumedFrom: number;
   expiresAt: number;
   /**
-   * The warning about an attempt that runs much longer than comparable attempts (stragglers.ts).
-   * Undefined if the attempt is not a straggler.
+   * The warning that the attempt runs much longer than comparable attempts (stragglers.ts). Undefined if the attempt is
+   * not a straggler.
    */
   straggler: string | undefined;
   /** Whether the attempt has sent a report. */

@@ -62,7 +62,7 @@ function agentNamed(id: string): Agent {
   return agent;
 }
 
-// A tick marks silent agents as lost. past-agents.test.ts tests this.
+// Omits the changes of agents. A tick also marks silent agents as lost, which past-agents.test.ts tests.
 const trialChanges = () => onTick(core, now).changes.filter(({ kind }) => kind !== 'agent');
 
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);

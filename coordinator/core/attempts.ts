@@ -213,7 +213,7 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   if (lease === undefined) {
     return rejectClaim(RefusalCode.SUPERSEDED, `trial ${trial.id} is running as attempt ${trial.attempts}`);
   }
-  // Only the slot that holds the lease is granted it again, because a trial in one slot's pack must not also run in
+  // The lease is granted again only to the slot that holds it, because a trial in one slot's pack must not also run in
   // another slot.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
     const mates = packMatesOf(core, lease).map(({ key }): PackMate => {

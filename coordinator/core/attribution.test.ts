@@ -155,7 +155,7 @@ describe('failures that the program causes', () => {
     ]);
   });
 
-  test('a bad program on several agents pauses its sweep, and quarantines no agent', () => {
+  test('a bad program on several agents pauses its sweep, and no agent is quarantined', () => {
     const cluster = new VirtualCluster(['a', 'b', 'c', 'd'].map((id) => agent(id, broken)));
     const sweep = cluster.submit(200);
     cluster.runUntilDone(sweep);
@@ -189,7 +189,7 @@ describe('failures that the program causes', () => {
     expect(sweep.counts.failed).toBe(10);
   });
 
-  test('failures on a single machine do not pause a sweep', () => {
+  test('failures on only one of several machines do not pause a sweep', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash, 16),
       agent('good', { afterMs: 5 * MINUTE, end: 'succeeded' }),
@@ -199,7 +199,7 @@ describe('failures that the program causes', () => {
     expect(sweep.state).toBe('running');
   });
 
-  test('a program that fails at random quarantines no machine', () => {
+  test('no machine is quarantined because of a program that fails at random', () => {
     fc.assert(
       fc.property(fc.integer(), fc.constantFrom(0.02, 0.1, 0.3), (seed, rate) => {
         const random = new TestRandom(seed);
@@ -217,7 +217,7 @@ describe('failures that the program causes', () => {
   });
 });
 
-test('bad parameters fail only their own trials, on two agents each, and quarantine no machine', () => {
+test('trials with bad parameters fail, each attempt on a different agent, and no machine is quarantined', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 2, max: 5 }), (seed, agents) => {
       const isBad = ({ trialId }: { readonly trialId: string }) => Number(trialId.slice(1)) % 4 === 3;

@@ -24,7 +24,7 @@ test.each<[Partial<Resources>, string]>([
   [{ gpu: false }, 'no agent has a slot without GPUs'],
   [{ labels: { zone: 'a' } }, 'no agent has the label zone=a'],
   [{ vramBytes: 16 * GIB }, ''],
-])('a sweep with the requirements %o is blocked for the reason: %s', (resources, reason) => {
+])('with the requirements %o, the reason why the sweep is blocked is "%s"', (resources, reason) => {
   expect(blockedReason(coreWith(resources), '1')).toBe(reason);
 });
 

@@ -153,7 +153,7 @@ test('trials that depend on results are created only for the existing slots, and
   expect(sweep.counts.offered).toBe(6);
 });
 
-test('a sweep whose source waits for results continues', () => {
+test('a sweep does not end while its source waits for results', () => {
   const core = emptyCore();
   let waits = true;
   const sweep = searchingSweep(

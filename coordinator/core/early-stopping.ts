@@ -80,7 +80,7 @@ function addScore({ scores, promotion }: EarlyStopping, trialId: string, rung: n
 
 /** Why the rule ends an attempt. */
 export interface RuleEnd {
-  /** A held trial resumes later. */
+  /** A held trial can resume later. */
   readonly outcome: 'stopped' | 'held';
   readonly rule: RuleName;
   readonly reason: string;

@@ -1,6 +1,6 @@
 /**
- * Explains why a pending trial does not run. The reasons are data, from the same conditions as the scheduler;
- * lib/text/explain.ts formats them.
+ * Explains why a pending trial does not run. The reasons are data, and come from the conditions that the scheduler
+ * uses. lib/text/explain.ts formats the reasons.
  */
 import type { AgentReason, AgentVerdict, Shortfall, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { Agent } from './agent-model.ts';

@@ -177,7 +177,10 @@ class Judge {
     }
   }
 
-  /** Ends all faults. In a calm round, agents reconnect and keep their leases, and every attempt succeeds. */
+  /**
+   * Ends all faults, and runs calm rounds until all sweeps have ended. In a calm round, agents renew their leases, and
+   * every attempt succeeds.
+   */
   finishWithoutFaults(): void {
     const { core } = this.world;
     for (const agent of AGENT_IDS.keys()) {
@@ -286,7 +289,7 @@ test('the generated histories contain every rejection, failure, end, and answer 
   expect(wanted.filter((what) => !reached.has(what))).toEqual([]);
 });
 
-/** The sweep has fewer trials than slots, so that stragglers are run a second time. */
+/** The policy and the actions of a history in which stragglers are run a second time. */
 const anySpeculation = fc.tuple(
   anyPolicy.map((policy): SweepPolicy => {
     return { ...policy, speculate: true, resources: { labels: {} }, timeoutMs: undefined };

@@ -64,7 +64,7 @@ describe('the id of an agent whose stream has ended', () => {
   });
 });
 
-test('an agent that has been silent for half of its lease may be gone, and its id can become free', () => {
+test('after more than half a lease of silence, the id of an agent is reported as "wait" instead of "in use"', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });

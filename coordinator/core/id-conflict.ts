@@ -37,7 +37,10 @@ export function idConflict(core: Core, hello: Identification, now: number): IdCo
   return { kind: mayBeGone ? 'wait' : 'in use', host: holder.host, freeInMs };
 }
 
-/** After a restart of the coordinator, earlier agents have the duration of one lease to return. */
+/**
+ * Returns the conflict with an agent that has not connected since the coordinator started. Such an agent keeps its id
+ * for the duration of one lease.
+ */
 function conflictWithPast(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const past = core.pastAgents.get(hello.id);
   if (past === undefined || past.state === 'left' || past.instance === '' || isSameFolder(past, hello)) {

@@ -91,7 +91,7 @@ test('a killed pending trial is never offered', () => {
   expect(sweep.counts).toMatchObject({ running: 1, cancelled: 2, pending: 0, offered: 0 });
 });
 
-test('a second kill changes nothing, and an ended or unknown trial is rejected', () => {
+test('a second kill changes nothing, and a kill of an ended or unknown trial is rejected', () => {
   const { core, trial, key, sweep } = runningCore();
   const [, second] = sweep.trials.keys();
   kill(core, second ?? '');

@@ -21,7 +21,8 @@ export function takePackMates(
 ): Trial[] {
   if (capacity <= 1 || packKey === undefined || sweep.state !== 'running') return [];
   const waiting = sweep.counts.pending + sweep.counts.offered;
-  // The claiming slot no longer counts as free, and the claimed trial no longer counts as pending.
+  // 1 is added to both numbers, because the claimed trial no longer counts as pending, and the claiming slot no longer
+  // counts as free.
   const share = Math.ceil((waiting + 1) / (freeSlotsFor(core, sweep) + 1));
   let room = Math.min(capacity, share) - 1;
   let startable = remainingConcurrency(sweep);

@@ -81,7 +81,7 @@ test('the time of the last message is stored once per interval', () => {
   expect(times).toEqual([1, 2, 3].map((n) => n * AGENT_STORE_INTERVAL_MS));
 });
 
-test('at most MAX_PAST_AGENTS disconnected agents are kept, and the oldest are removed', () => {
+test('at most MAX_PAST_AGENTS disconnected agents are kept, and the oldest agents without a drain are removed', () => {
   const core = emptyCore();
   const facts = {
     instance: 'f',

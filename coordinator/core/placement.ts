@@ -65,7 +65,7 @@ export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: numb
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
 
-/** After a start of the coordinator, agents have the duration of one lease to reconnect. */
+/** Whether the coordinator started less than one lease ago, so that agents can still reconnect. */
 function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }
@@ -155,9 +155,9 @@ export function agentsForSpeculation(
 }
 
 /**
- * Returns the agents whose slots need their own pools. These are agents that a trial avoids, that had early failures,
- * that are quarantined, or that must not run a wanted speculative attempt. Empty if only one agent takes
- * work.
+ * Returns the agents whose slots need their own pools. These are the agents that a trial avoids, the agents with early
+ * failures, the quarantined agents, and the agents that must not run a wanted speculative attempt. Empty if only one
+ * agent takes work.
  */
 export function agentsToIsolate(core: Core): Set<string> {
   const isolated = new Set<string>();

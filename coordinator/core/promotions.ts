@@ -1,6 +1,6 @@
 /**
  * Holds trials at their rungs, for the promotion variant of asha and for populations (population.ts). For the promotion
- * variant, also promotes the best trials, and stops the held trials when nothing else of their sweep is left to run.
+ * variant, also promotes the best trials. Stops the held trials when nothing else of their sweep is left to run.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -128,7 +128,7 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
   return `${value} ranks ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
 }
 
-/** Decides, after a checkpoint is stored, whether its trial is held. The checkpoint must include the rung. */
+/** Decides, after a checkpoint is stored, whether its trial is held. A checkpoint before the rung holds no trial. */
 export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Artifact, 'epoch'>): Hold {
   const { earlyStopping } = sweep;
   if (earlyStopping === undefined || !holdsTrials(earlyStopping) || !isGated(trial)) return NO_HOLD;

@@ -44,8 +44,8 @@ function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
 }
 
 /**
- * Updates the quarantine of an agent after the end of an attempt: the quarantine can end, or the next probe can be
- * delayed.
+ * Updates the quarantine of an agent after the end of an attempt. The quarantine ends if the attempt shows that the
+ * machine works; after any other probe, the next probe is delayed.
  */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;

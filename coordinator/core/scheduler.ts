@@ -149,7 +149,8 @@ interface NextOffer {
 }
 
 /**
- * Returns the next offer, which belongs to the sweep with the smallest tag. Sweeps that have no room left are removed.
+ * Returns the next offer, which belongs to the sweep with the smallest tag. Sweeps that can have no further offer are
+ * removed from `eligible`.
  */
 function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer | undefined {
   let next: (NextOffer & { readonly tag: number }) | undefined;
@@ -309,8 +310,8 @@ export function preferredSweep(
 
 /**
  * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers. The
- * queue may have lost the offers. Sets the offer time of their offers to the current time, so that the new queue has
- * its full time.
+ * queue may have lost the offers. Sets the offer time of these offers to the current time, so that the new queue has
+ * the full OFFER_PATIENCE_MS.
  */
 export function takeStuckPools(core: Core, now: number): string[] {
   return [...presentPools(core).values()].flatMap(({ id, free }) => {

@@ -6,7 +6,7 @@
  * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
  * will have when all of its current attempts and offers have ended. The next offer goes to the sweep with the smallest
  * tag. The average duration of the sweep's attempts is the estimate for its next attempt. A pack counts as the time of
- * one slot. Shares are not stored: after a restart every sweep starts with the attempts that run.
+ * one slot. Shares are not stored. After a restart, only the running attempts of a sweep count.
  */
 import type { Lease, SlotUsage } from './attempt-model.ts';
 import type { DurationEstimate, Share, Sweep } from './model.ts';

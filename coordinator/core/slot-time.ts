@@ -1,7 +1,7 @@
 /** Measures the slot time and the GPU time of a sweep from the grants and ends of its leases. */
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 
-/** Times are Unix milliseconds. */
+/** The slot time and the GPU time of a sweep so far. Start times are Unix milliseconds. */
 export interface SlotTimeMeter {
   /** The slot time of usages that have ended, in milliseconds. */
   slotMs: number;

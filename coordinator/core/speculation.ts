@@ -30,8 +30,8 @@ export function offerSpeculative(
       else withdrawSpeculativeOffer(sweep, trial);
     }
   }
-  // After an outage of the coordinator, agents have the duration of one lease to report the attempts that ended during
-  // the outage.
+  // For one lease duration after an outage of the coordinator, nothing is offered, because agents can still report
+  // attempts that ended during the outage.
   if (now - core.listeningSince < core.leaseMs) return outputs;
   for (const sweep of peers) {
     for (const trial of speculationCandidates(core, sweep)) {
@@ -53,7 +53,7 @@ function openSpeculativeOffers({ speculations }: Sweep): number {
   return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
 }
 
-/** Whether a speculative offer still suits its pool. If the offer is suitable, the pool counts the offer. */
+/** Whether a speculative offer still suits its pool. If so, adds the offer to the open offers of the pool. */
 function keeps(
   core: Core,
   sweep: Sweep,

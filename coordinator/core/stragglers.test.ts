@@ -196,7 +196,7 @@ test('the newest durations of attempts are kept in ascending order, and older du
   );
 });
 
-test('the durations of a sweep of many configs and attempts are limited', () => {
+test('the number of kept durations is limited in a sweep of many configs and attempts', () => {
   const sweep = addSweep(core, '1', 1);
   const trial = sampleTrial(sweep, 't0');
   const ended = { agentId: 'a', resumedFrom: 0, straggler: undefined, succeeded: true, durationMs: 1 };

@@ -17,9 +17,9 @@ import { onSilence } from './warnings.ts';
 const MAX_TICK_GAP = 1 / 4;
 
 /**
- * Records an outage of the coordinator itself, because its machine was suspended or its disk did not respond. The
- * coordinator received no heartbeats during the outage, so every lease is extended to its full duration from now, as
- * after a start.
+ * Records an outage of the coordinator itself if the last tick was too long ago, for example because the machine was
+ * suspended or the disk did not respond. The coordinator received no heartbeats during the outage, so every lease is
+ * extended to its full duration from now, as after a start.
  * @param lastTickAt the time of the last tick before this tick
  */
 export function recordOutage(core: Core, lastTickAt: number, now: number): void {

@@ -52,7 +52,7 @@ export interface Trial {
   readyAt: number;
   /** The newest checkpoint. Without a checkpoint, the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;
-  /** The attempt that provides the trial's results. The lease is set while the trial runs. */
+  /** The lease of the attempt that provides the trial's results. Set while the trial runs. */
   lease: Lease | undefined;
   /** The lease of a speculative attempt that runs beside the first attempt. */
   speculation: Lease | undefined;

@@ -118,7 +118,7 @@ describe('a sweep without its ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toContain('reported: m0, m1, m2, m3, m4, m5, m6, m7 and 3 more');
   });
 
-  test('metrics named like properties of objects are listed like other metrics', () => {
+  test('metric names that equal properties of JavaScript objects are handled like other names', () => {
     const sweep = programs(2, ranked('constructor'));
     runToEnd(sweep, 't0', { toString: 1, __proto__2: 2 });
     expect(messageOf(sweep, 'missing_metric')).toContain('did not report metric "constructor"');

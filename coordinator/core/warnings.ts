@@ -17,8 +17,8 @@ import type { NoticeCounts, ReportProgress, SweepWarnings, Warning } from './swe
 import type { Trial } from './trial-model.ts';
 
 /**
- * A program that is silent for less than this time, in milliseconds, causes no warning. The time is also the default
- * limit for the first report.
+ * A program that has reported once, and is then silent for less than this time, in milliseconds, causes no warning. The
+ * time is also the default limit for the first report.
  */
 const SILENCE_MS = 5 * 60_000;
 /** A program counts as silent after this multiple of the longest interval between its reports. */
@@ -185,8 +185,8 @@ function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): 
 }
 
 /**
- * Finds running programs that have not reported for longer than expected. After an outage of the coordinator, agents
- * have the duration of one lease to send the reports from the outage.
+ * Finds running programs that have not reported for longer than expected. For one lease duration after an outage of the
+ * coordinator, finds none, because agents can still send the reports from the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];

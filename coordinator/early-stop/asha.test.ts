@@ -67,7 +67,7 @@ test('ASHA stops no trial in favour of a trial with an equal value', () => {
   expect(['a', 'b', 'c'].map((trial) => race.report(trial, 1, 1).kind)).toEqual(['continue', 'continue', 'continue']);
 });
 
-test('with distinct values, ASHA always continues the best trial so far, and stops each trial outside the best 1/eta', () => {
+test('with distinct values, ASHA stops each trial outside the best 1/eta, and never the best trial so far', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 60 }),

@@ -43,7 +43,7 @@ test('with at: best, the best value so far is compared', () => {
   expect(rule.entryOf(curve)).toEqual({ rung: 5, score: 0.1 });
 });
 
-test('truncation selection replaces the worst quarter by the best quarter', () => {
+test('truncation selection chooses the best quarter as parents, and replaces the worst quarter', () => {
   expect(selectMembers([1, 2, 3, 4, 5, 6, 7, 8], 0, 0.25)).toEqual({ parents: [1, 2], replaced: [8, 7] });
   expect(selectMembers([1, 2, 3, 4, 5, 6], 2, 0.25)).toEqual({ parents: [1, 2], replaced: [] });
   expect(selectMembers([1, 2, 3, 4, 5, 6, 7], 1, 0.25)).toEqual({ parents: [1, 2], replaced: [7] });

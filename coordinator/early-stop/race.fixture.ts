@@ -38,8 +38,8 @@ export class Race {
   }
 
   /**
-   * Reports these values at steps 1, 2, ... until the rule stops the trial. The last step and the last decision are
-   * returned.
+   * Reports these values at steps 1, 2, ... until the rule stops the trial. Returns the last step and the last
+   * decision.
    */
   run(trial: string, values: readonly number[]): StopDecision & { readonly step: number } {
     let last: StopDecision = { kind: 'continue', reason: '' };

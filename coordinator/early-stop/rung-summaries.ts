@@ -1,4 +1,4 @@
-/** Summarizes the rungs of a sweep: how many trials entered each rung, and where the rule stopped them. */
+/** Summarizes the rungs of a sweep: how many trials entered each rung, and how many of them the rule stopped there. */
 import { ascending, groups, median } from 'd3-array';
 import type { RungSummary } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import type { GoalName, TrialStateName } from '../../proto/names.ts';

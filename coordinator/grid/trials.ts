@@ -30,7 +30,7 @@ const MAX_REPEATED_POINTS = 10_000;
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
 /**
- * Returns a function that tells whether a parameter has an effect at a point. A parameter that a `when` rule sets at
+ * Returns a function that decides whether a parameter has an effect at a point. A parameter that a `when` rule sets at
  * the point has none.
  */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {

@@ -83,8 +83,8 @@ export interface TrialSource {
    */
   readonly problem?: string | undefined;
   /**
-   * Reads what the next steps need from the store. Called before each pass that creates trials. By default, the steps
-   * need nothing.
+   * Reads from the store the data that the next steps need. Called before each pass that creates trials. By default,
+   * the steps need nothing.
    */
   prepare?(state: SourceState): Promise<void>;
   /** Whether the last step waits only because `prepare` must be called again. Default: false */

@@ -83,7 +83,7 @@ test.each<[Distribution, number | string]>([
   expect(contains(distribution, value)).toBe(false);
 });
 
-test('a warm start leaves out and counts the configs outside the space and the configs without the metric', () => {
+test('a warm start leaves out and counts configs that are outside the space or have no metric', () => {
   const warm = warmStartOf(
     [config({ x: 0.5 }, 1), config({ x: 2 }, 0), config({ x: 0.1 }), { ...config({ x: 0.2 }), lacksMetric: true }],
     new Map([['x', x]]),

@@ -1,4 +1,4 @@
-/** Chooses the results, taken from earlier sweeps, with which a search starts. */
+/** Chooses the results of earlier sweeps with which a search starts. */
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
 import type { SearchResult } from './searcher.ts';

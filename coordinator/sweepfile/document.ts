@@ -40,7 +40,7 @@ const MAX_NESTING = 64;
 /** The maximum number of values, which also limits nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
-/** The parser's stack also contains the document and the scalar being read. */
+/** The entries of the parser's stack that are not levels of nesting: the document and the scalar being read. */
 const EXTRA_STACK = 2;
 
 export interface SweepDocument {
@@ -94,7 +94,10 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
 /** The keys whose values are texts in a W&B file. A name such as `2024` needs no quotes. */
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
-/** The keys that contain values of parameters in a W&B file. Other keys can belong to trawl, such as `wandb: off`. */
+/**
+ * The keys under which values are read by PyYAML's rules in a W&B file, because these keys contain values of
+ * parameters. Other keys can belong to trawl, such as `wandb: off`.
+ */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
 /**
@@ -173,7 +176,10 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
   yield* parser.end();
 }
 
-/** Parsing stops at the first syntax error, because a damaged file can have one error per character. */
+/**
+ * Rejects syntax errors and unsupported directives. Parsing stops at the first error, because a damaged file can have
+ * one error per character.
+ */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {
   if (syntax.type === 'error') fail(syntax.offset, `not valid YAML: ${syntax.message}`);
   if (syntax.type === 'directive' && !/^%YAML\s+1\.2\s*$/.test(syntax.source)) {

@@ -13,7 +13,9 @@ async function example(name: string) {
   return parseSweep(await readSweepFile(`${folder}${name}`), name);
 }
 
-/** The folder `conf` holds the configuration of a Hydra app. */
+/**
+ * The sweep files among the examples. The folder `conf` is left out, because it holds the configuration of a Hydra app.
+ */
 const sweepFiles = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
   (name) => /\.(ya?ml|json)$/.test(name) && !name.split('/').includes('conf'),
 );

@@ -38,7 +38,7 @@ export function populationOf(
     }
     return undefined;
   }
-  // An invalid value is undefined here, and has its own message.
+  // Only a key that the file lacks is reported here. An invalid value is also undefined, but has its own message.
   for (const [key, example] of [
     ['population', '8'],
     ['pbt', '{interval: 5}'],
@@ -80,7 +80,7 @@ export function populationOf(
   return { type: 'pbt', population, interval, ...shares, maxTrials: file.run_cap, explore };
 }
 
-/** Checks that each comparison has the checkpoint of its epoch. */
+/** Checks that a checkpoint is stored at the epoch of each comparison. */
 function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findings: Findings): void {
   if (every === 0) {
     const message = 'checkpoint_every: method pbt continues trials from checkpoints; expected 1 or more, got 0';
@@ -91,7 +91,10 @@ function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findi
   }
 }
 
-/** A trial at its last epoch is not held, so a population with a longer interval would never be compared. */
+/**
+ * Checks that the interval ends before the last epoch of the longest trial. Otherwise the members would never be
+ * compared, because a trial at its last epoch is not held.
+ */
 function checkInterval(
   { trainer, pbt }: SweepFile,
   space: ReadonlyMap<string, Distribution>,

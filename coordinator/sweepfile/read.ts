@@ -55,7 +55,7 @@ function reason(error: unknown): string {
 }
 
 /**
- * Decodes UTF-8 without a byte order mark.
+ * Decodes UTF-8, and removes a byte order mark.
  * @throws {SweepFileError} with the position of the first byte that is not UTF-8
  */
 export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {

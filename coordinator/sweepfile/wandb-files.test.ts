@@ -457,7 +457,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('code names a folder relative to the sweep file, and patterns of files to exclude, even in a W&B file', () => {
+test('the key code gives a folder relative to the sweep file and patterns to exclude, also in a W&B file', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });
@@ -483,7 +483,7 @@ test('a sweep file that is not a W&B file has no W&B defaults', () => {
   expect([withProject.isWandbFile, withProject.program?.wandb]).toEqual([true, WandbMode.OFFLINE]);
 });
 
-test('keys that did not exist in earlier versions change the fingerprint, unless they have their default values', () => {
+test('program and search settings change the fingerprint, unless they are defaults or do not affect results', () => {
   const file = (more: string) =>
     sweepFingerprint(parse(`program: t.py\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n${more}\n`));
   const plain = file('');
@@ -537,7 +537,7 @@ test('any text without =, control characters, and spaces at its ends is a valid 
   );
 });
 
-test('a parameter value of any shape keeps its content, and equal values are one object', () => {
+test('a parameter value of any shape keeps its content, and a repeated value is rejected', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       const text = JSON.stringify(value);

@@ -12,8 +12,9 @@ An answer has the fields `number`, `values` (the chosen values by parameter) and
 a new study must contain), or `error` and `kind`.
 
 The sampler is created anew for each suggestion, with a seed that depends on the seed of the sweep and on the number of
-the suggestion. What a sampler keeps in the attributes of its trials and of the study is part of the answer. A suggestion
-therefore depends only on the study, and a new process makes the same suggestion as a process that has run for long.
+the suggestion. The attributes that a sampler sets on its trials and on the study are part of the answer. A suggestion
+therefore depends only on the study, and a new process makes the same suggestion as a process that has run for a long
+time.
 """
 
 import difflib
@@ -29,7 +30,7 @@ import threading
 import traceback
 
 MAX_ERROR = 2000
-# All points belong to one scrambled sequence only if the seed does not change between suggestions.
+# The samplers whose seed must be the same for all suggestions, so that all points belong to one scrambled sequence.
 CONSTANT_SEED = ("QMCSampler",)
 
 requests = os.fdopen(3, "r", encoding="utf-8")
@@ -124,7 +125,7 @@ class Study:
             raise Problem("options", "%s: %s" % (self.settings["sampler"], error)) from error
 
     def option_names(self, options):
-        """Returns the names of the constructor's arguments."""
+        """Returns the names of the constructor's arguments. Rejects an option that is not an argument."""
         try:
             parameters = inspect.signature(self.sampler_class).parameters
         except ValueError:

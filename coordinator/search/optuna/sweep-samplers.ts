@@ -100,7 +100,10 @@ export class SweepSampler {
   #asked: number | undefined;
   #askedAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the sampler waits for the end of a delay or for another process to end. */
+  /**
+   * Why the sampler ignores requests. `delay`: the delay after a failure has not ended, or the sampler is closed or not
+   * permitted. `room`: all processes are busy with other sweeps.
+   */
   #waits: 'no' | 'delay' | 'room' = 'no';
   #failure: string | undefined;
   #failures = 0;
