@@ -56,8 +56,8 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is estimated: a correct agent sends no further record after one with
- * a list of packages, and one further record after one without.
+ * of an attempt, so the number of program records is estimated. After a record with a list of packages, a correct agent
+ * sends no further record. After a record without such a list, the agent sends one more.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];

@@ -20,7 +20,7 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** Every end of an attempt, except that the trial's other attempt superseded it. */
+/** Every end of an attempt, except its end when the trial's other attempt supersedes it. */
 export type FinalEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
   | StoppedEnd

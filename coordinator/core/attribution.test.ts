@@ -248,7 +248,7 @@ describe('a retry', () => {
     expect(sweep.counts).toMatchObject({ succeeded: 12 });
   });
 
-  test('a retry waits up to ten minutes for a busy other agent, and then runs on the first agent again', () => {
+  test('a retry waits up to ten minutes for another agent that is busy, and then runs on the first agent again', () => {
     const busy: Plan = { afterMs: 60 * MINUTE, end: 'succeeded' };
     const planOf = ({ attempt, trialId }: AttemptKey) => (trialId === 't0' && attempt === 1 ? late : busy);
     const cluster = new VirtualCluster([agent('a', planOf, 1), agent('b', planOf, 1)]);

@@ -17,8 +17,8 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
 }
 
 /**
- * Removes a lease. If a trial's first attempt loses its lease, the lease of its speculative attempt takes the place of
- * the first.
+ * Removes a lease. If the lease of a trial's first attempt is removed, the lease of the speculative attempt becomes
+ * `trial.lease`.
  */
 export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === lease) trial.lease = trial.speculation;

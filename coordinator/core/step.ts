@@ -262,7 +262,7 @@ export type Change =
       readonly at: number;
       readonly text: string;
     }
-  /** A warning that an attempt sent; replaces its earlier warning of this kind. */
+  /** A warning that an attempt sent. Replaces the attempt's earlier warning of this kind. */
   | {
       readonly kind: 'notice';
       readonly key: AttemptKey;
@@ -272,7 +272,10 @@ export type Change =
       readonly message: string;
       readonly count: number;
     }
-  /** The command, packages and environment with which an attempt's program was started; replaces an earlier record. */
+  /**
+   * The command, packages and environment with which an attempt's program was started. Replaces the attempt's earlier
+   * record.
+   */
   | {
       readonly kind: 'program';
       readonly key: AttemptKey;

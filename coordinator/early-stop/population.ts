@@ -108,7 +108,7 @@ function toDigits(value: number): number {
  */
 const SIGNIFICANT_DIGITS = 15;
 
-/** Multiplies a whole number so that it changes by at least 1. */
+/** Returns the rounded product, which differs from the rounded value by at least 1 unless the factor is 1. */
 function roundedAway(value: number, factor: number): number {
   const product = Math.round(value * factor);
   return product === Math.round(value) && factor !== 1 ? product + (factor > 1 ? 1 : -1) : product;

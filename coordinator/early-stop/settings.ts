@@ -21,8 +21,8 @@ export type RuleName = EarlyTerminate['type'];
 export interface HyperbandSettings {
   readonly type: 'hyperband';
   /**
-   * Either the first rung, or the number of values at the end of a trial together with the number of rungs below that
-   * end.
+   * Either the first rung (`minIter`), or the number of values that a complete trial reports (`maxIter`) with the
+   * number of rungs below it (`brackets`).
    */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
   /** Above 1. */

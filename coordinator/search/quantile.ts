@@ -1,7 +1,4 @@
-/**
- * Maps a number between 0 and 1 to a value of a distribution, so that any source of numbers between 0 and 1 is a
- * sampler.
- */
+/** Maps a number between 0 and 1 to a value of a distribution. Any source of such numbers can therefore draw values. */
 import jStat from 'jstat';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
