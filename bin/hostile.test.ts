@@ -1,6 +1,6 @@
 /**
- * Tests the verbs against a coordinator that sends hostile text. The terminal must show control characters and never
- * interpret them.
+ * Tests the verbs against a coordinator that sends hostile text. The output must contain symbols in place of control
+ * characters, which a terminal would interpret.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';

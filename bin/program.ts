@@ -77,8 +77,8 @@ Environment:
   NO_COLOR        same as --no-color`;
 
 /**
- * Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The options of the
- * program itself take no value.
+ * Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The verb is the first
+ * argument that is not an option, because the options before the verb take no value.
  */
 export function verbIn(args: readonly string[]): string | undefined {
   return args.find((arg) => !arg.startsWith('-'));

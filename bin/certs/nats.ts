@@ -32,7 +32,10 @@ const MAX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** The port for clients. */
 export const NATS_PORT = 4222;
 const NATS_CLUSTER_PORT = 6222;
-/** A machine that loses power does not close its connections, so the server drops clients that miss three pings. */
+/**
+ * A machine that loses power does not close its connections. The server therefore pings its clients at this interval,
+ * and drops a client that has not answered two pings when the third is due.
+ */
 const PING_EVERY = '5s';
 const UNANSWERED_PINGS = 2;
 
@@ -160,7 +163,7 @@ const PREFIX = 'nats-';
 export interface NatsServers {
   /** Host names or addresses. */
   readonly hosts: readonly string[];
-  /** Host names that each server has on its own machine. */
+  /** The names under which programs on the same machine reach a server, such as `localhost`. */
   readonly localHosts: readonly string[];
   readonly days: number;
 }
@@ -201,12 +204,15 @@ export function isNatsFolder(dir: string, name: string): boolean {
   return name.startsWith(PREFIX) && existsSync(join(dir, name, NATS_CONFIG));
 }
 
-/** The name contains no colons, because scp would parse a colon of an IPv6 address as the end of a host name. */
+/**
+ * Returns the folder of a NATS server. Its name contains no colons, because scp would parse a colon of an IPv6 address
+ * as the end of a host name.
+ */
 function natsFolder(dir: string, host: string): string {
   return join(dir, `${PREFIX}${host.replaceAll(':', '-')}`);
 }
 
-/** `pinned_certs` of nats-server expects the SHA-256 of the public key. */
+/** Returns the SHA-256 of a certificate's public key, as `pinned_certs` of nats-server expects it. */
 function keyHash(certificate: string): string {
   const key = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
   return sha256Of(key);

@@ -1,4 +1,4 @@
-/** Lists, drains and undrains agents, for the verbs and the dashboard. */
+/** Lists, drains, undrains and releases agents, for the verbs and the dashboard. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';

@@ -65,7 +65,7 @@ async function unavailable(details: string, peer: Peer): Promise<Error> {
   }
   const reason = FAILED_CONNECTIONS.find(({ pattern }) => pattern.test(details))?.reason;
   if (reason !== undefined) return noCoordinator(address, reason);
-  // The coordinator itself explains why it is not available.
+  // Any other error is from the coordinator itself. Its details explain why the coordinator is not available.
   if (!CLOSED.test(details)) return noCoordinator(address, details);
   return unlessCoordinator(await serverAt(address), peer) ?? noCoordinator(address, 'connection closed');
 }

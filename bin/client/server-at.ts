@@ -91,7 +91,7 @@ function hasTls(target: Target): Promise<boolean> {
       isTls = true;
       socket.destroy();
     });
-    // A server that requires a certificate can answer with an alert.
+    // A TLS server that requires a client certificate can answer with an alert.
     socket.on('error', (error) => {
       isTls ||= /alert/i.test(error.message);
     });

@@ -63,7 +63,7 @@ export async function* watchSweep(
         outageSince = undefined;
         connectedOnce = true;
         backoff.reset();
-        // Rows can follow the message that ends the sweep, so the stream is read to its end.
+        // Further trials can follow the message with the end of the sweep, so the stream is read to its end.
         ended = endsSweep(response) ?? ended;
         yield fresh;
       }

@@ -38,7 +38,8 @@ async function coordinator(options: Options): Promise<void> {
   keepFilesPrivate();
   const log = newLogger('coordinator', options);
   const { startCoordinator } = await import('../../coordinator/main.ts');
-  // State in memory can be ahead of the store, so the process exits before it acknowledges anything more.
+  // After a failed write, the state in memory is ahead of the store. The process exits at once, so that it never
+  // acknowledges a change that is not stored.
   const exitBroken = (error: unknown): never => {
     const reason = isDiskFull(error)
       ? `the disk of ${options.dir} is full: free some space, then restart the coordinator`

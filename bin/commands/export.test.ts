@@ -97,7 +97,7 @@ test('parquet has the columns and the rows of csv', async () => {
   }
 });
 
-test('tensorboard writes one run per trial, and rejects an existing folder', async () => {
+test('tensorboard writes one run per trial, and rejects a folder that is not empty', async () => {
   const out = join(dir, 'runs');
   const first = await exported({}, '-f', 'tensorboard', '--out', out);
   expect(first).toMatchObject({ stdout: '', exitCode: 0, stderr: expect.stringContaining('2 runs written to') });
@@ -106,7 +106,7 @@ test('tensorboard writes one run per trial, and rejects an existing folder', asy
   expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not empty') });
 });
 
-test('an outage during an export keeps the old file and exits with 3', async () => {
+test('an export that an outage interrupts keeps the old file, and exits with code 3', async () => {
   const out = join(dir, 'epochs');
   await writeFile(out, 'before');
   const gone: Partial<SweepServiceServer> = {
@@ -160,7 +160,7 @@ test.each([
   ['json', ['--curves']],
   ['parquet', []],
   ['parquet', ['--curves']],
-])('an export as %s %j is recognized as an output of trawl, and is not sent as code', async (format, options) => {
+])('an export as %s %j is recognized as an output of trawl', async (format, options) => {
   const out = join(dir, `trials.${format}`);
   const listed = async (call: Parameters<SweepServiceServer['listTrials']>[0]) => {
     const ids = { id: 'ab12'.repeat(4), configId: '0123'.repeat(4) };

@@ -316,7 +316,10 @@ function packagesOf(environments: readonly { readonly packages: string }[], sele
   return `${visibleLines(packages)}\n`;
 }
 
-/** The parser of sweep files is loaded only for a sweep with several replicates, because loading it takes time. */
+/**
+ * Returns the limits on the replicates of a sweep with adaptive replicates. Loads the parser of sweep files only for a
+ * sweep with several replicates, because loading takes time.
+ */
 async function adaptiveReplicatesOf(
   { name, replicates }: Sweep,
   text: string,

@@ -62,14 +62,14 @@ async function up(fileName: string, options: Options): Promise<void> {
   keepFilesPrivate();
   const file = await loadSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
-  // Without this check, only the agent's log would contain the reason.
+  // With too many slots, the agent does not start. Without this check, only its log would contain the reason.
   if (options.slotsPerGpu !== undefined) await requireGpuSlots(options);
   requireExistingFolder('--workdir', options.workdir);
   if (options.data !== undefined) requireFolder('--data', options.data);
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
   if (!options.new) await offerNewVersion(options.dir, file);
-  // This check runs before the processes start, so that an unusable folder is reported at once.
+  // The code folder is listed before the processes start, so that an unusable folder is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
   const interrupt = onInterrupt();
   const screen = options.output !== 'json' && isInteractive() ? openScreen(file, options, interrupt.signal) : undefined;

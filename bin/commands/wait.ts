@@ -33,8 +33,8 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 const PATIENCE_MS = 60 * 60_000;
 
 /**
- * Returns the last known state of the sweep. The sweep has ended, with two exceptions: the signal was aborted, or the
- * sweep is paused without running trials and there is no terminal.
+ * Waits until the sweep ends or the signal is aborted. Without a terminal, also stops waiting once the sweep is paused
+ * and has no running trials. Returns the last known state of the sweep.
  */
 async function follow(
   connection: Connection,

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Tests that twelve W&B sweep files, which together have every key and shape of such files, are planned as W&B reads
- * them.
+ * Tests the plans of twelve W&B sweep files, which together contain every key and shape of such files. Each plan must
+ * equal the sweep that W&B would run.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -196,7 +196,7 @@ test('the list of expected plans covers every W&B file of the folder', () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(FILES).sort());
 });
 
-test.each(Object.entries(FILES))('%s is planned as W&B reads it', (file, expected) => {
+test.each(Object.entries(FILES))('the plan of %s equals the sweep that W&B would run', (file, expected) => {
   const spec = read(file);
   const { trials, configs, replicates } = plan(spec);
   const { name, goal, at, target } = spec.metric;

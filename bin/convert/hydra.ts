@@ -91,7 +91,7 @@ export function fromHydraConfig(data: unknown): Converted {
 
 const hydraText = (value: unknown): string => (Array.isArray(value) ? value.map(hydraText).join(',') : `${value}`);
 
-/** Converts a parameter of older Optuna and Ax sweepers: `{type: float, low: 0, high: 1, log: true}`. */
+/** Converts a parameter of Ax's sweeper, or of an old Optuna sweeper: `{type: float, low: 0, high: 1, log: true}`. */
 function spaceDraft(space: Record<string, unknown>): ParameterDraft {
   const values = space.choices ?? space.values;
   if (Array.isArray(values)) return { values };

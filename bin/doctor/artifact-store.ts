@@ -7,22 +7,25 @@ import type { S3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { Finding } from './finding.ts';
 
-/** S3 servers reject requests if the clocks differ by more than 15 minutes. A warning comes long before. */
+/**
+ * A larger difference between the clocks causes a warning. S3 servers reject requests if the clocks differ by more than
+ * 15 minutes.
+ */
 const MAX_CLOCK_DIFFERENCE_MS = 60_000;
 const URL_EXPIRES_S = 60;
 
-/** Facts about a store whose requests all succeeded. */
+/** Facts about a store in which the check could write, read, list and delete an object. */
 export interface ArtifactStoreFacts {
   /** The location, such as `s3://bucket/ at https://s3.example`. */
   readonly where: string;
   readonly verifiesChecksums: boolean;
   /** The server's clock minus the clock of this machine, in milliseconds. Undefined if the server sends no date. */
   readonly clockDifferenceMs: number | undefined;
-  /** The HTTP status of a read with a presigned URL. Undefined if the location turns direct transfers off. */
+  /** The HTTP status of a read with a presigned URL. Undefined without an answer, or with `direct=false`. */
   readonly presignedStatus: number | undefined;
 }
 
-/** Returns the findings for a store whose requests all succeeded. */
+/** Returns the findings for a store in which the check could write, read, list and delete an object. */
 export function artifactStoreFindings({
   where,
   verifiesChecksums,

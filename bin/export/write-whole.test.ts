@@ -77,7 +77,7 @@ test('a new export replaces an earlier export only after a complete write', asyn
   expect((await readdir(path)).sort()).toEqual(['notes', 'one']);
 });
 
-test('a device, a pipe or a folder is never replaced by a file', async () => {
+test('a pipe or a folder is never replaced by a file', async () => {
   const pipe = join(dir, 'pipe');
   execFileSync('mkfifo', [pipe]);
   for (const path of [pipe, dir]) {

@@ -7,7 +7,7 @@ import { pathProblem, requireFolder, shownPath } from '../../lib/files/folder.ts
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError, isDiskFull, TrawlError } from '../../proto/errors.ts';
 
-/** Returns the error for the user. The message has the path from the user, never the temporary file. */
+/** Returns the error for the user. Its message contains the path that the user gave, never the temporary path. */
 function cannot(path: string, error: unknown, temporary: string = path): Error {
   if (error instanceof TrawlError) return error;
   const failed = `--out: could not write ${shownPath(path)}`;

@@ -6,8 +6,8 @@ import { EXIT } from '../../proto/errors.ts';
 
 /**
  * The background loop reads a pipe from the parent. The pipe ends when the parent closes the pipe or dies, even by
- * SIGKILL, and the loop then stops the program. A stopped process handles SIGTERM only after SIGCONT. The script uses
- * only builtins, so it leaves no process behind.
+ * SIGKILL. The loop then sends SIGTERM to the program, and SIGCONT, because a suspended process handles SIGTERM only
+ * after SIGCONT. The script uses only builtins, so it leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0

@@ -98,7 +98,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await supervise('coordinator', async () => {
       const addresses = ['--listen', at.address, '--metrics', at.metrics];
       const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
-      // A sampler in a sweep file runs code. If no token is required, other users could submit such a file.
+      // Sweep files can name a sampler, which runs code. Without a token, other users could submit such a file.
       const permitted = requireToken ? ['--allow-sampler-code'] : [];
       const args = ['--dir', dir, ...addresses, ...artifacts, ...auth, ...permitted];
       const process = startVerb(options, 'coordinator', args, natsUrl);

@@ -139,7 +139,7 @@ export async function startNatsServer(options: NatsServerOptions): Promise<Local
   throw new UnreachableError(`nats-server (${binary}) ${failure}; end of its log:\n${logEnd(storeDir)}`);
 }
 
-/** Returns the address and the process id of the server; null until the server answers with JetStream. */
+/** Returns the address and the process id of the server; null until the server answers and has JetStream. */
 async function readyServer(storeDir: string): Promise<{ url: string; port: number; pid: number } | null> {
   const name = portsFiles(storeDir)[0];
   const pid = readPid(storeDir);
@@ -150,7 +150,10 @@ async function readyServer(storeDir: string): Promise<{ url: string; port: numbe
   return info?.jetstream ? { url, port: Number(new URL(url).port), pid } : null;
 }
 
-/** The password stays the same across restarts, because clients reconnect with the URL that they know. */
+/**
+ * Returns the password in the folder, or creates a password if the folder has none. The password stays the same across
+ * restarts, because clients reconnect with the URL that they know.
+ */
 function storedPassword(storeDir: string): string {
   const file = join(storeDir, PASSWORD_FILE);
   const stored = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';

@@ -9,10 +9,10 @@ import type { LoadedSweepFile } from '../options/sweep-file.ts';
 import { suggested } from '../output/suggested.ts';
 
 /**
- * Returns the sweep that `trawl up` runs. Returns the newest sweep of the data folder that has the same content and
- * code and was not stopped or killed. If no such sweep exists, submits a new sweep. An unfinished sweep keeps its
- * submitted code. A paused sweep is resumed. Unfinished sweeps of other files are paused, so that their trials do not
- * compete for the machine.
+ * Returns the sweep that `trawl up` runs: the newest sweep of the data folder with the same content and the same code,
+ * or else the newest unfinished sweep with the same content, or else a new sweep, which is submitted. Stopped and
+ * killed sweeps are ignored. A paused sweep is resumed. All other running sweeps are paused, so that their trials do
+ * not compete for the machine.
  * @param dir the data folder, for the commands that messages suggest
  */
 export async function resumeOrSubmit(

@@ -51,7 +51,7 @@ export interface TrialJson {
   readonly state: TrialStateName;
   /** Rank by the requested metric, from 1. Null if the trial did not report the metric. */
   readonly rank: number | null;
-  /** The nondominated front from 1, in a ranking by several objectives. */
+  /** The number of the trial's nondominated front, from 1. Undefined unless several objectives rank the trials. */
   readonly front?: number | undefined;
   readonly parameters: Parameters;
   readonly seed: number;
@@ -63,7 +63,7 @@ export interface TrialJson {
   readonly agent: string | null;
   readonly backend: string | null;
   readonly failure: FailureJson | null;
-  /** The rule that stopped the trial, with its reason. Null unless a rule stopped the trial early. */
+  /** The rule that stopped or holds the trial, with its reason. Null if no rule has stopped or holds the trial. */
   readonly stop_reason: string | null;
   /** The trial whose checkpoint this trial started from (method pbt). Absent for a trial that started from scratch. */
   readonly parent?: string | undefined;
@@ -159,7 +159,7 @@ export interface ConfigJson {
   readonly config: string;
   /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the requested metric. */
   readonly rank: number | null;
-  /** The nondominated front from 1, in a ranking by several objectives. */
+  /** The number of the config's nondominated front, from 1. Undefined unless several objectives rank the configs. */
   readonly front?: number | undefined;
   readonly parameters: Parameters;
   /** Number of the config's trials per state. */

@@ -59,7 +59,8 @@ const SAMPLED_POINTS = 2_000;
 
 /**
  * Estimates the sweep from the trials in the folder of --dir, or else in the default folder. Returns undefined if the
- * sweep has no trials or no limit, or if the default folder cannot be read, because a plan does not need it.
+ * sweep has no trials or no limit. Also returns undefined if the default folder cannot be read: a plan does not need
+ * the estimate.
  */
 export async function estimateIfPossible(
   plan: Plan,

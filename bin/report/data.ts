@@ -48,7 +48,7 @@ export interface ReportData {
   readonly judgedMetrics: readonly string[];
   /** Undefined if no trial has a result or no parameter varies. */
   readonly importance: Importance | undefined;
-  /** The last image of each trial that stored an image, by trial id. */
+  /** By trial id, the last image of each trial whose reconstructions the report shows. */
   readonly reconstructions: ReadonlyMap<string, TrialReconstruction>;
   readonly agents: readonly Agent[];
   /** The code that was submitted, and the Python environments in which it ran. */
@@ -69,7 +69,7 @@ export type Answers = Pick<
 
 /**
  * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because
- * the report is also read elsewhere.
+ * the report can be read on a machine with another installation.
  */
 export function commandOn({ location: { server, dir } }: Pick<ReportData, 'location'>, words: string): string {
   return `trawl ${words}${serverFlags({ server, dir })}`;

@@ -18,7 +18,7 @@ export function valueText(value: ParameterValue | undefined): string {
   return String(Number(value.toPrecision(7)));
 }
 
-/** Returns numbers sorted by size, and other values in order of appearance. */
+/** Returns the distinct values: sorted by size if all are numbers, and otherwise in order of appearance. */
 export function distinctValues(values: Iterable<ParameterValue | undefined>): ParameterValue[] {
   const distinct = [...new Set(values)].filter((value) => value !== undefined);
   if (!distinct.every((value) => typeof value === 'number')) return distinct;

@@ -61,7 +61,7 @@ function domainsOf(trials: readonly Trial[]): ReadonlyMap<string, HParamDomain> 
   return new Map([...values].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, seen]) => [name, domainOf(seen)]));
 }
 
-/** TensorBoard reads only files with `tfevents` in their names; the number is a Unix time. */
+/** Returns the name of an event file. TensorBoard reads only files with `tfevents` in their names. */
 function eventFileName(ms: number): string {
   return `events.out.tfevents.${String(Math.floor(ms / 1000)).padStart(10, '0')}.trawl`;
 }

@@ -52,13 +52,13 @@ export function valueAxis(scale: ValueScale, name: string): string {
   return `${rows.join('')}${text(2, 11, title)}`;
 }
 
-/** Returns the number of labels that fit under the area. */
+/** Returns the number of tick labels that fit below the plot area. */
 export function roomBelow(labels: readonly string[]): number {
   const widest = Math.max(1, ...labels.map((label) => Math.min(label.length, MOST_CHARACTERS)));
   return Math.max(2, Math.floor((AREA.right - AREA.left) / (widest * CHARACTER_WIDTH + 8)));
 }
 
-/** Draws the ticks under the area, as many as fit. */
+/** Draws the horizontal axis with its name and its tick labels, as many as fit. */
 export function labelsBelow(labels: readonly (readonly [x: number, label: string])[], name: string): string {
   const every = Math.ceil(labels.length / roomBelow(labels.map(([, label]) => label)));
   const ticks = labels.flatMap(([x, label], i) =>

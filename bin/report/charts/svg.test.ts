@@ -8,7 +8,7 @@ test('a long label keeps both of its ends, within its length', () => {
   expect(clipped('😀'.repeat(20), 6)).toBe('😀😀😀…😀😀');
 });
 
-test('text and attributes in SVG are escaped, with single or double quotes', () => {
+test('text and attributes in SVG are escaped, including single and double quotes', () => {
   expect(text(0, 0, `<b>&"'`)).toBe('<text x="0" y="0">&lt;b&gt;&amp;&quot;&#39;</text>');
   expect(element('line', { class: '" onload="x' })).toBe('<line class="&quot; onload=&quot;x"/>');
 });

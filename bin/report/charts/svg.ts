@@ -29,7 +29,7 @@ export const text = (x: number, y: number, label: string, attributes: SvgAttribu
 export const line = (x1: number, y1: number, x2: number, y2: number, className: string): string =>
   element('line', { x1, y1, x2, y2, class: className });
 
-/** Shortens a label to `most` characters and keeps both ends. The table beside the chart has the full label. */
+/** Shortens a text to `most` characters, and keeps its start and its end. */
 export function clipped(label: string, most: number): string {
   const characters = [...label];
   if (characters.length <= most) return label;

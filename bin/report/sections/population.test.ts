@@ -50,9 +50,9 @@ test('the report of a population draws one row per member, and a branch from the
   });
   const [lineage, parameters] = section === undefined ? [] : figuresOf(section);
   const drawing = lineage?.panels[0]?.drawing.content ?? '';
-  // Three members of two steps, and a member of one step and a child of one step, in shades of the first colour.
+  // Three members have two steps each, and a member and a child have one step each, all in shades of the first colour.
   expect(drawing.match(/class="s0"/g)).toHaveLength(8);
-  // The parent leads to the best trial up to epoch 2, then the branch, then the child.
+  // The second colour shows the path to the best trial: the parent up to epoch 2, the branch, and the child.
   expect(drawing.match(/class="strong s1"/g)).toHaveLength(3);
   expect(drawing).toContain('0.50000  cccccccc');
   expect(parameters?.panels.map(({ alt }) => alt)).toEqual(['lr of 5 trials over the epochs.']);
@@ -88,7 +88,7 @@ test('only the best members of a large population are drawn, with a note', () =>
   ]);
 });
 
-test('the report of another sweep, or of a population without reports, has no population section', () => {
+test('the report of a sweep without a population, or without reports, has no population section', () => {
   const text = sweep(4)
     .replace('method: pbt', 'method: random\nrun_cap: 4')
     .replace(/population: 4\npbt.*\n/, '');
