@@ -63,7 +63,7 @@ export interface TrialJson {
   readonly agent: string | null;
   readonly backend: string | null;
   readonly failure: FailureJson | null;
-  /** The rule that stopped or holds the trial, with its reason. Null if no rule has stopped or holds the trial. */
+  /** The rule that stopped or holds the trial, with its reason. Null if there is no such rule. */
   readonly stop_reason: string | null;
   /** The trial whose checkpoint this trial started from (method pbt). Absent for a trial that started from scratch. */
   readonly parent?: string | undefined;

@@ -81,7 +81,7 @@ describe('archives of code', () => {
     chmodSync(join(two, 'b/c'), 0o600);
     chmodSync(join(one, 'b/c'), 0o664);
     expect(sha256Of(await packed(two))).toBe(sha256Of(await packed(one)));
-    // These checksums must be the same in every version of trawl and Node.js.
+    // This checksum must be the same in every version of trawl and Node.js.
     expect(sha256Of(await packed(one))).toBe('6b936b3b4428040353dae6912eec981a4b07d63f147c050fb6a20722e625ba22');
     chmodSync(join(one, 'a'), 0o755);
     expect(sha256Of(await packed(one))).not.toBe(sha256Of(await packed(two)));

@@ -175,7 +175,7 @@ describe('the files of a code folder', () => {
     ['EACCES', 'permission denied'],
     ['EPERM', 'permission denied'],
     ['EIO', 'EIO: i/o error'],
-  ])('files that cannot be read (%s) are named, with the reason and the remedy', (code, reason) => {
+  ])('the error about a file that cannot be read (%s) has its path, the reason and the remedy', (code, reason) => {
     const error = Object.assign(new Error(`${code}: i/o error`), { code });
     expect(unreadable('/code/secret', error, 'secret/')).toMatchObject({
       name: 'BadInputError',
@@ -185,7 +185,7 @@ describe('the files of a code folder', () => {
   });
 
   test.skipIf(process.getuid?.() === 0)(
-    'files that the user cannot read are an error, unless they are excluded',
+    'a file that the user cannot read causes an error, unless the file is excluded',
     async () => {
       const code = write({ 'train.py': '', 'secret/key': '', 'file.csv': '', '.gitignore': '' });
       for (const path of ['secret', 'file.csv', '.gitignore']) {

@@ -33,7 +33,8 @@ const ALWAYS_EXCLUDED = [
 
 const LARGEST_SHOWN = 3;
 /**
- * An error names a part of a folder instead of the folder if the part has at least this share of the folder's weight.
+ * An error names a part of a folder instead of the folder if the part has at least this share of the folder's size or
+ * number of files.
  */
 const DOMINANT_SHARE = 0.8;
 
@@ -242,7 +243,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** ENOTDIR: a folder of the path was replaced by a file. */
+/** Whether the error means that nothing is at the path. ENOTDIR means that a file has replaced a folder of the path. */
 function isMissing(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 }
@@ -302,8 +303,9 @@ function excludeExample(largest: readonly Part[]): string {
 }
 
 interface Part {
-  /** A folder has a trailing slash. */
+  /** The path of a folder has a trailing slash. */
   readonly path: string;
+  /** The size in bytes, or the number of files. */
   readonly weight: number;
 }
 

@@ -34,7 +34,7 @@ export interface EpochTimeModel {
   readonly effects: ReadonlyMap<string, Effects>;
   /** The parameters that the model leaves out. */
   readonly ignored: ReadonlySet<string>;
-  /** The number of effects that were fitted, without one value of each parameter. */
+  /** The number of independent effects: one less than the number of values, summed over the parameters. */
   readonly levels: number;
   /** What the model does not explain of each measured time, in the order of the measured times. */
   readonly residuals: readonly number[];

@@ -58,7 +58,7 @@ test('after a first measurement, exactly the trials that run or will run have an
   );
 });
 
-test('a pause does not shorten the time left, and an additional slot does not lengthen it', () => {
+test('neither a pause nor an additional slot lengthens the time left', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const until = (change: Partial<EtaSituation>) => etaOf({ ...situation, ...change }).sweep?.expectedMs;

@@ -203,7 +203,7 @@ export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
 
 const convertedBefore = new WeakMap<Trial['parameters'], Parameters>();
 
-/** Keeps the result, because each estimate needs the parameters of thousands of configs. */
+/** Converts parameters, and keeps the result, because each estimate needs the parameters of thousands of configs. */
 function convertedParameters(wire: Trial['parameters']): Parameters {
   const known = convertedBefore.get(wire);
   if (known !== undefined) return known;

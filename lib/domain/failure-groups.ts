@@ -47,7 +47,7 @@ export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
     );
 }
 
-/** A cache, because a sweep can have many failures, which are grouped again after each change. */
+/** The known patterns. They are kept, because the failures of a sweep can be many and are grouped after each change. */
 const patterns = new WeakMap<Failure, string>();
 
 function patternOf({ failure }: Trial): string {

@@ -28,8 +28,8 @@ export interface EtaTrial {
 export const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /**
- * The standard deviations of the logarithm that are assumed before any measurement. Each counts as much as PRIOR_WEIGHT
- * measurements.
+ * The standard deviations of the logarithm of an epoch's time that are assumed before any measurement. Each assumption
+ * counts as much as PRIOR_WEIGHT measurements.
  */
 const PRIOR_NOISE = 0.25;
 const PRIOR_BETWEEN_CONFIGS = 0.7;

@@ -79,8 +79,7 @@ export function extendVarying(
 }
 
 /**
- * The minimum number of points for which one parameter can determine another parameter. With fewer points, a parameter
- * can seem to determine another parameter by chance.
+ * With fewer points than this, no parameter is regarded as determined by another, because this could be so by chance.
  */
 const MIN_ORDERED_POINTS = 8;
 

@@ -87,7 +87,8 @@ function compareLosses(a: Losses, b: Losses): number {
 export function bestPlaces(points: readonly Losses[], limit: number): Map<number, number> {
   const scale = scaleOf(points);
   const places = new Map<number, number>();
-  // A point that dominates another point has no larger sum. Points with a small sum dominate most other points.
+  // The points are ordered by the sum of their losses. A point that dominates another point never has a larger sum, and
+  // points with a small sum dominate most other points.
   const sums = new Float64Array(points.length);
   for (const [objective, end] of endsOf(points).entries()) {
     for (let at = 0; at < points.length; at++) {

@@ -1,4 +1,7 @@
-/** The time for which attempts hold slots, from the grant of a lease to its end. A pack counts as a single slot. */
+/**
+ * Computes and formats slot time: the time for which attempts hold slots, from the grant of a lease to its end. A pack
+ * counts as a single slot.
+ */
 import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };

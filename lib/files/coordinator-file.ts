@@ -45,7 +45,7 @@ export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   }
 }
 
-/** Removes the file that an earlier coordinator left in the folder. */
+/** Removes the file, if there is one. */
 export function removeCoordinatorFile(dir: string): void {
   rmSync(pathIn(dir), { force: true });
 }

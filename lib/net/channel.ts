@@ -94,7 +94,8 @@ function userName(): string {
 
 /**
  * Adds the token to each call, if there is one. The call credentials of gRPC cannot do this, because gRPC adds them
- * only to TLS connections. Loopback connections do not use TLS, but only root can read their traffic.
+ * only to TLS connections. Loopback connections do not use TLS, but they keep the token secret, because only root can
+ * read their traffic.
  */
 function addToken(tokenOf: TokenSource): Interceptor {
   return (options, nextCall) =>

@@ -74,8 +74,8 @@ export async function sendDirectly(
       await pipeline(chunks, request);
     } catch {
       if (readError !== undefined) throw readError;
-      // If the store closed the connection, its answer gives the reason. A store can also confirm the whole part, and
-      // close the connection before the request has noticed that it is complete.
+      // The connection failed, but the answer of the store decides. It contains the reason for a rejection. A store can
+      // also confirm the whole part, and close the connection before the request has noticed that it is complete.
     }
   }
   await accepted;

@@ -34,15 +34,15 @@ export function fileToken(path: string): TokenSource {
     try {
       token = readToken(path);
     } catch {
-      // A restore replaces the folder of the file.
+      // The file can be absent while a restore replaces its folder. The last token is then used.
     }
     return { kind: 'token', token };
   };
 }
 
 /**
- * Returns the token for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of this
- * user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
+ * Returns the source of tokens for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of
+ * this user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
  * secret, so no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this
  * user only, even if the file or TRAWL_TOKEN contains that token. Without a token, nothing is sent to a process of
  * another person.
@@ -69,7 +69,7 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
 }
 
 /**
- * TRAWL_TOKEN can be any text that a header can carry.
+ * Checks the text of TRAWL_TOKEN, which can be any text that a header can carry. Returns the text without outer spaces.
  * @throws {BadInputError}
  */
 function checkedText(text: string): string {
@@ -78,7 +78,7 @@ function checkedText(text: string): string {
   throw new BadInputError('TRAWL_TOKEN: expected a token of up to 1,000 printable ASCII characters on one line');
 }
 
-/** Returns the token in the data folder of a coordinator that runs on this machine. */
+/** Returns a source that reads the token in the data folder of a coordinator on this machine. */
 export function folderToken(dir: string, address: string, pid: number): TokenSource {
   const { port } = parseAddress(address, 'the coordinator');
   return () => tokenOfFolder({ dir, pid }, port);

@@ -26,7 +26,7 @@ export interface Column<Row> {
   readonly style?: (row: Row) => Style | undefined;
 }
 
-/** Makes columns visible on every terminal. */
+/** Returns the column as one that is visible on every terminal. */
 export const required = <Row>(column: Column<Row>): Column<Row> => ({ ...column, required: true });
 
 export interface TableLayout {
