@@ -163,7 +163,7 @@ const budget = Math.floor(SHARE * gridEpochs);
 const distanceOf = (trial: string | undefined) => ((finalLoss.get(trial ?? '') ?? Number.NaN) - lowest) / sd;
 console.log(`\nASHA, the leading config after ${budget} epochs, a fifth of the epochs of the grid`);
 console.log(
-  '| variant | order | leader after a fifth, in SD worse | leader stays within one SD from epoch | all epochs | leader at the end, in SD worse | trials with all epochs |',
+  '| variant | order | leader after a fifth: SD above the best | leader stays within one SD from epoch | epochs of the sweep | leader at the end: SD above the best | trials with all epochs |',
 );
 console.log('| --- | --- | --- | --- | --- | --- | --- |');
 for (const variant of options.variants.split(',') as Variant[]) {

@@ -1,8 +1,8 @@
 /**
- * Measures a sampler of Optuna behind its pipe: the time of a suggestion of `method: optuna`, and the time of the first
- * suggestion of a new process, which rebuilds the study from all ended trials.
+ * Measures a sampler of Optuna in its Python process: the time of a suggestion of `method: optuna`, and the time of the
+ * first suggestion of a new process, which rebuilds the study from all ended trials.
  *
- *   npm run bench:optuna -- --python PROGRAM [--sampler TPESampler] [--trials 1000,5000]
+ * npm run bench:optuna -- --python PROGRAM [--sampler TPESampler] [--trials 1000,5000]
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -79,7 +79,7 @@ function open(): SweepSampler {
   });
 }
 
-/** Returns the time until the answer, in milliseconds. */
+/** Requests a suggestion, and returns the time until the answer, in milliseconds. */
 async function suggest(own: SweepSampler, trials: readonly PastSuggestion[]): Promise<number> {
   const begun = performance.now();
   const answered = new Promise<void>((resolve) => {
@@ -90,7 +90,7 @@ async function suggest(own: SweepSampler, trials: readonly PastSuggestion[]): Pr
   return performance.now() - begun;
 }
 
-/** An ended trial with points that are spread evenly, unless the sampler has chosen the point. */
+/** Returns an ended trial. By default, its point is one of a sequence of evenly spread points. */
 function ended(at: number, record = spread(at)): PastSuggestion {
   const { a = 0, b = 0, layers = 0 } = record.values;
   return { record, outcome: { kind: 'ended', values: [(a - 1) ** 2 + b ** 2 + layers] } };

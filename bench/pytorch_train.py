@@ -1,4 +1,4 @@
-"""Measures the same network in PyTorch, on requests from stdin (see bench/train/peer.ts).
+"""Measures the network of the built-in trainer in PyTorch, on requests from stdin (see bench/train/peer.ts).
 
     python3 bench/pytorch_train.py THREADS IMAGES [cuda]
 

@@ -157,7 +157,8 @@ function printTable(): void {
 
 /**
  * Prints the CPU time of a suggestion after many trials: in a space with ten parameters, in a space with conditions,
- * and in the space with ten parameters with two to four objectives. The further objectives are parameters.
+ * and in the space with ten parameters with two to four objectives. The values of the further objectives are values of
+ * parameters.
  */
 function printTimes(): void {
   console.log(`\n${machine()}, load ${loadavg()[0]?.toFixed(1)}`);

@@ -1,7 +1,7 @@
 /**
  * Measures training on an NVIDIA GPU. Checks that TensorFlow.js can use the GPU, and then measures the speed and the
  * use of the GPU for single trials and packs of 4, 16 and 64. If PyTorch is installed (TRAWL_PYTHON, or python3), also
- * measures the same network in PyTorch.
+ * measures the network of the trials in PyTorch.
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *

@@ -22,7 +22,7 @@ test('each method and each rule has a sweep in examples/mnist, and the table the
   for (const sweep of sweeps) expect(table).toContain(`[${sweep}](${sweep})`);
 });
 
-test.each(PICTURED)('the picture of %s shows the recorded result of the present sweep file', (name) => {
+test.each(PICTURED)('the picture of %s shows the recorded result of the current sweep file', (name) => {
   expect(readRun(name).fingerprint).toBe(fingerprintOf(name));
   expect(readFileSync(docsFile(picturePath(name)), 'utf8')).toBe(`${pictureOf(name)}\n`);
 });
