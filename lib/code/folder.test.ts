@@ -175,7 +175,7 @@ describe('the files of a code folder', () => {
     ['EACCES', 'permission denied'],
     ['EPERM', 'permission denied'],
     ['EIO', 'EIO: i/o error'],
-  ])('the error about a file that cannot be read (%s) has its path, the reason and the remedy', (code, reason) => {
+  ])('the error about a file that cannot be read (%s) contains the path, the reason and the remedy', (code, reason) => {
     const error = Object.assign(new Error(`${code}: i/o error`), { code });
     expect(unreadable('/code/secret', error, 'secret/')).toMatchObject({
       name: 'BadInputError',
