@@ -16,9 +16,9 @@ export interface Request {
   readonly depth: 3 | 5;
   /** The number of images per step and pack member. */
   readonly batch: number;
-  /** The number of trials that are trained together; 1 for subjects other than `trawl`. */
+  /** The number of trials that are trained together; 1 for computations other than `trawl`. */
   readonly pack: number;
-  /** Duration of the measurement. The first measurement of a subject is preceded by a warm-up. */
+  /** Duration of the measurement. A warm-up precedes the first measurement of each computation. */
   readonly seconds: number;
 }
 

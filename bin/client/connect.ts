@@ -22,7 +22,7 @@ export interface Connection {
   readonly address: string;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
-  /** The data folder that is served read-only, without a coordinator. */
+  /** The data folder that is served read-only, without a coordinator. Undefined with a coordinator. */
   readonly offlineDir: string | undefined;
   close(): Promise<void>;
 }

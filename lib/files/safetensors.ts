@@ -8,7 +8,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The supported number types of the format. */
+/** The supported number types of the format, each with the array type for its values. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;

@@ -12,7 +12,7 @@ export interface LevelPoint {
 }
 
 /**
- * Draws the mean at each value of a parameter, with a whisker. The values are evenly spaced.
+ * Draws the mean at each value of a parameter, with a line from `low` to `high`. The values are evenly spaced.
  * @param ordered whether the values have an order; a line then connects the means
  */
 export function levelChart(
@@ -48,8 +48,8 @@ const LEFT = 132;
 const MOST_CHARACTERS = 18;
 
 /**
- * Draws the mean at each value of a parameter, with a whisker, one row per value. Suitable for labels that are too long
- * to fit side by side.
+ * Draws the mean at each value of a parameter, with a line from `low` to `high`, in one row per value. Suitable for
+ * labels that are too long to fit side by side.
  */
 export function levelRows(points: readonly LevelPoint[], scale: ValueScale, metric: string): ChartDrawing {
   const stretch = (WIDTH - 20 - LEFT) / (AREA.bottom - AREA.top);
