@@ -140,7 +140,10 @@ function trialsUnderCursor(model: Model): Trial[] {
 const chosenSweep = (model: Model): Sweep | undefined =>
   viewOf(model.ui).kind === 'sweeps' ? sweepUnderCursor(model) : model.state.sweep;
 
-/** Returns the id of the agent, sweep or trial under the cursor or of the open trial, otherwise of the open sweep. */
+/**
+ * Returns the id that the copy key copies: the id of the row under the cursor (an agent, a sweep or a trial) or of the
+ * open trial. If there is neither, the id of the open sweep.
+ */
 function copiedId(model: Model): ActionContext['copied'] {
   const { kind } = viewOf(model.ui);
   if (kind === 'agents') {
@@ -153,7 +156,7 @@ function copiedId(model: Model): ActionContext['copied'] {
   return sweep && { id: sweep.id, of: 'sweep' };
 }
 
-/** Describes the trial that the view uses for the row under its cursor. */
+/** Describes the trial whose id is copied, for the message after a copy. */
 function trialRole(model: Model): string {
   const { kind } = viewOf(model.ui);
   if (kind === 'errors') return 'first trial of the group';
@@ -163,8 +166,8 @@ function trialRole(model: Model): string {
 }
 
 /**
- * Returns the index of the next or previous failed row, wrapping at the ends of the leaderboard; -1 without a failed
- * row.
+ * Returns the index of the next or previous row with a failed trial. The search wraps at the ends of the leaderboard.
+ * Returns -1 if no row has a failed trial.
  */
 function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
   const { at } = windowOf(cursorOf(ui), rows.length, 1, rows.indexOf);

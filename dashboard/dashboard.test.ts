@@ -35,7 +35,7 @@ function overtaking() {
   return delta({ trials: [{ ...trial, epoch: 3, metrics: { ...trial.metrics, test_loss: 0.01 } }] });
 }
 
-test('a running config moves up as its reports arrive, and the cursor stays on the config that it was on', async () => {
+test('a running config moves up as its reports arrive, and the cursor stays on the same config', async () => {
   const at = await start();
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000', 'c1d00000', 'c3d00000']);
   await at.press('j');
@@ -104,7 +104,7 @@ test('s sorts by the next column, and S by the previous column', async () => {
   at.stop();
 });
 
-test('a filter is applied, inverted, cleared, and rejected with a reason when invalid', async () => {
+test('a filter can be applied, inverted and cleared, and an invalid filter is rejected with a reason', async () => {
   const at = await start();
   await at.press('/', ...'noise_std=0', 'enter');
   expect(at.rows()).toEqual(['c2d00000', 'c0d00000']);

@@ -259,7 +259,7 @@ export class Dashboard {
     }
   }
 
-  /** A key applies to the rows that the user saw, so updates are applied after the key. */
+  /** Applies updates and publishes a model. Called after a key, because a key applies to the rows that the user saw. */
   #publishAfterKey(): void {
     if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();
@@ -344,7 +344,10 @@ export class Dashboard {
     }
   }
 
-  /** Returns the frozen or the live data with the board in the user's order, and the columns of the leaderboard. */
+  /**
+   * Returns the data to show, with the columns of the leaderboard and the summary. The data are the frozen data if the
+   * display is frozen, and otherwise the live data. The board is in the user's order.
+   */
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;
     const { columns: width } = this.#size;
@@ -383,7 +386,7 @@ export class Dashboard {
     return this.#differences.found;
   };
 
-  /** Requests the data that the current view shows and the Watch stream does not contain. */
+  /** Requests the data that the current view shows but the Watch stream does not contain. */
   #requestDetails(): void {
     const model = this.#build();
     const { ui, state } = model;

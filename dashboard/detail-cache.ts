@@ -1,5 +1,5 @@
 /**
- * Fetches and caches data that the screen shows and the Watch stream does not contain: curves, trial details and logs.
+ * Fetches and caches the data that the screen shows but the Watch stream does not contain, such as curves and logs.
  */
 import { decode } from 'fast-png';
 import { endedTotal } from '../lib/domain/trial-state.ts';
@@ -18,7 +18,7 @@ const CURVES_PER_REQUEST = 64;
 const CURVES_INTERVAL_MS = 200;
 const REQUEST_INTERVAL_MS = 1_000;
 const SWEEPS_INTERVAL_MS = 2_000;
-/** Ranking the configs of a large sweep takes the coordinator up to half a second. */
+/** The minimum interval between two rankings. The coordinator needs up to half a second to rank a large sweep. */
 const BEST_INTERVAL_MS = 1_000;
 const BEST_CONFIGS = 10;
 const RUNGS_INTERVAL_MS = 2_000;
@@ -201,7 +201,7 @@ export class DetailCache {
 
   readonly bestOf = (sweepId: string): readonly Config[] | undefined => this.#best.get(sweepId)?.configs;
 
-  /** Requests the best configs of a sweep. Requests the configs again when another trial has ended. */
+  /** Requests the best configs of a sweep, unless they are known and no trial has ended since the last request. */
   requestBest(sweep: Sweep, now: number): void {
     const revision = endedTotal(sweep);
     if (this.#best.get(sweep.id)?.revision === revision) return;
@@ -234,7 +234,7 @@ export class DetailCache {
     });
   }
 
-  /** Marks everything as stale after a lost connection. */
+  /** After an outage, marks the curves as stale and allows every request without delay. */
   invalidate(): void {
     this.curves.invalidate();
     this.#notBefore.clear();

@@ -1,4 +1,4 @@
-/** The table of keys: command, views and help text of each. */
+/** The table of keys, with the command, the views and the help text of each key. */
 import type { ViewKind } from './state/ui.ts';
 
 export type Command =
@@ -265,7 +265,7 @@ function keyName({ input, key }: KeyPress): string {
   return input === ' ' ? 'space' : input;
 }
 
-/** The keys that a text of several key presses contains as control characters. */
+/** The keys that are control characters in the text of several key presses. */
 const CONTROLS: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',

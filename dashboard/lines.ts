@@ -25,7 +25,7 @@ import { type DashboardState, EMPTY_STATE, reduce } from './state/reducer.ts';
 
 const MAX_TRIALS_WITH_EPOCH_LINES = 50;
 
-/** The maximum number of metrics in a line about a step, in addition to the ranking metric. */
+/** The maximum number of metrics in the line of an epoch, in addition to the ranking metric. */
 const MAX_EPOCH_METRICS = 8;
 const EPOCH_METRICS = ['train_loss', 'test_loss', 'psnr'];
 
@@ -163,7 +163,7 @@ function trialLines(delta: WatchDelta, before: DashboardState, after: LinesState
     }
     if (lastOf.get(trial.id) === i) addEndLine(trial);
   });
-  // The rows of a very large delta arrive in parts. Later parts of a delta have no events.
+  // A very large delta arrives in parts, and only the first part has events. The other parts have only rows.
   for (const trial of delta.trials) if (!lastOf.has(trial.id)) addEndLine(trial);
   return lines;
 }
@@ -206,7 +206,7 @@ function endedCount({ trials }: DashboardState): number {
   return count;
 }
 
-/** Whether a trial needs an end line. A killed sweep can have thousands of cancelled trials that were never started. */
+/** Only a started trial has an end line. A killed sweep can have thousands of cancelled trials that never started. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
 function linesFor({ update }: WatchResponse, before: DashboardState, after: LinesState): string[] {

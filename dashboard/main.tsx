@@ -150,7 +150,7 @@ export async function drawOnce(
   await dashboard.watch(options.sweep);
   try {
     if (options.view !== undefined) dashboard.open(options.view);
-    // An answer can lead to further requests, so the frame is complete when no request is pending three times in a row.
+    // An answer can lead to further requests. The frame is complete when three checks in a row find no pending request.
     for (let settled = 0, waited = 0; settled < 3 && waited < ONCE_TIMEOUT_MS; waited += ONCE_POLL_MS) {
       await sleep(ONCE_POLL_MS);
       if (failure !== undefined) throw failure.error;

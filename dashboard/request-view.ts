@@ -1,4 +1,4 @@
-/** Requests the data that a view shows and the Watch stream does not contain. */
+/** Requests the data that a view shows but the Watch stream does not contain. */
 import type { Sweep } from '../proto/gen/trawl/v1/types.ts';
 import { visibleTrials } from './action-context.ts';
 import type { DetailCache } from './detail-cache.ts';

@@ -73,7 +73,7 @@ interface ReplayControl {
   readonly set: (clock: ReplayClock) => void;
 }
 
-/** A coordinator, or the replay of a finished sweep. Each method throws a TrawlError with the reason of a failure. */
+/** A coordinator, or the replay of a finished sweep. A method that fails throws a TrawlError with the reason. */
 export interface Source {
   /** Whether actions are rejected: either no coordinator runs, or a replay is shown. */
   readonly readonly?: boolean | undefined;

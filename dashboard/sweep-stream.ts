@@ -63,7 +63,7 @@ export class SweepStream {
     this.#stop.abort();
   }
 
-  /** Follows the stream again if it is the stream of this sweep and has ended. */
+  /** Follows the stream again if it belongs to the given sweep and has ended. */
   restart(sweepId: string): void {
     if (sweepId !== this.#sweepId || this.#endedMs === undefined) return;
     this.#endedMs = undefined;

@@ -15,7 +15,7 @@ import { Table } from './Table.tsx';
 interface Props {
   readonly all: readonly MarkedRow[];
   readonly facts: ComparedFacts;
-  /** The number of metrics that the table shows. */
+  /** The maximum number of metrics in the table. */
   readonly maxMetrics: number;
   readonly columns: number;
 }
@@ -27,7 +27,7 @@ interface TableRow {
 
 /** The lines of the table, each of which shows one fact about every compared row. */
 interface ComparedFacts {
-  /** The differing parameters, the finished replicates and the epoch. */
+  /** The differing parameters, the number of finished replicates, and the epoch. */
   readonly points: readonly TableRow[];
   /** The metrics as mean ± standard deviation, the shown metric first. */
   readonly metrics: readonly TableRow[];

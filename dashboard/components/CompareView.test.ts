@@ -4,7 +4,7 @@ import { sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
 import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 
-/** Creates four configs with two finished seeds each. */
+/** The trials of four configs with two finished replicates each. */
 const trials = midTrials.map((trial) => {
   const loss = 0.2 + 0.1 * Math.floor(trial.index / 2) + 0.001 * (trial.index % 2);
   return {

@@ -101,7 +101,7 @@ export function CompareView({ model, columns, lines: visible }: Props) {
   );
 }
 
-/** Returns the mean of a row's replicates, with a band of one standard deviation if the row has several replicates. */
+/** Returns the mean curve of a row's replicates. Several replicates also have a band of one standard deviation. */
 function meanSeries(model: Model, row: MarkedRow, name: string, metric: string): PlotSeries {
   const trials = curveTrials(row);
   const curve = meanCurve(

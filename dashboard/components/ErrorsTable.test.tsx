@@ -74,7 +74,7 @@ test('the group under the cursor shows its trials, its shared parameters and the
   at.stop();
 });
 
-test('the errors view states that a sweep has no failures', async () => {
+test('the errors view shows a message if no trial has failed', async () => {
   const at = await start(midTrials.slice(0, 3));
   expect(at.drawn()[1]).toBe('no trial has failed');
   at.stop();

@@ -18,7 +18,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** A narrower terminal omits the less important columns to leave room for the detail. */
+/** On a narrower terminal, the time after the submission comes after the detail, and is omitted if there is no room. */
 const WIDE = 100;
 
 /** Kinds of agent events that need attention. */

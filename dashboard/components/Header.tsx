@@ -65,7 +65,7 @@ export function Header({ model, columns }: Props) {
   );
 }
 
-/** Returns the counts of the bar, in which trials that have not been created yet are pending. */
+/** Returns the counts for the progress bar. Trials that have not been created yet count as pending. */
 function withTrialsToCome(sweep: Sweep): TrialCounts {
   const counts = sweep.counts ?? noCounts();
   return { ...counts, pending: counts.pending + trialTotal(sweep) - presentTotal(sweep) };

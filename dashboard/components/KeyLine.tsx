@@ -51,7 +51,7 @@ export function KeyLine({ view, readonly, replay, columns }: Props) {
 
 const BETWEEN = ' · ';
 
-/** Omits hints from the end until the remaining hints fit, but never omits the last hint. */
+/** Always keeps the last hint. Omits the hints before the last hint, from right to left, until the line fits. */
 function fitting(hints: readonly string[], columns: number): readonly string[] {
   const last = hints.slice(-1);
   for (let count = hints.length - 1; count > 0; count--) {

@@ -18,8 +18,8 @@ interface Props {
 }
 
 /**
- * The configs around the cursor, in the user's order. A preview of the row under the cursor is shown below or beside
- * the list if there is room.
+ * The configs around the cursor, in the order that the user chose. A preview of the row under the cursor is shown below
+ * or beside the list if there is room.
  */
 export function Leaderboard({ model, columns: width, lines }: Props) {
   const { columns, rows, ui } = model;

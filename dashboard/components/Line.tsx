@@ -18,9 +18,9 @@ interface LineProps {
 }
 
 /**
- * One line of styled pieces, cut to a width. Ink measures the text of every frame, which is slow if the text
- * contains escape sequences, and caches every measured text forever. Ink therefore gets spaces of the same width,
- * and a transform replaces them with the text.
+ * One line of styled pieces, cut to a width. Ink measures the text of every frame, which is slow if the text contains
+ * escape sequences. Ink also caches every measured text forever. Therefore, Ink gets spaces of the same width, and a
+ * transform replaces the spaces with the text.
  */
 export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
   const terminal = useContext(TerminalStyleContext);
@@ -36,9 +36,10 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
 }, isSameLine);
 
 /**
- * Joins neighbours of the same style, because Ink splits the text and the escape sequences into characters in each
- * frame. A space takes the style of the text before it, because a space looks the same in every style. Spaces at the
- * end are omitted, because the cells of the line are already empty.
+ * Joins adjacent pieces of the same style, so that the line has fewer escape sequences. In each frame, Ink splits the
+ * text and the escape sequences into characters. A space takes the style of the text before it, because a space without
+ * a background looks the same in every style. Spaces at the end are omitted, because the cells of the line are already
+ * empty.
  */
 function runsOf(segments: readonly Segment[]): Segment[] {
   const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];
@@ -58,7 +59,7 @@ const hasBackground = ({ style, greys }: Segment): boolean => greys !== undefine
 
 const inAscii = (segment: Segment): Segment => ({ ...segment, text: asciiText(segment.text) });
 
-/** The function that cuts a text adds an ellipsis, so the result is converted to ASCII again. */
+/** Joins the texts of cut pieces. On an ASCII terminal, converts the text again, because the cut added an ellipsis. */
 const textOf = (segments: readonly Segment[], { ascii }: TerminalStyle): string => {
   const text = segments.map((segment) => segment.text).join('');
   return ascii ? asciiText(text) : text;

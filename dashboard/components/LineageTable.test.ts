@@ -9,7 +9,7 @@ import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
 const EPOCHS = 8;
 const ID = '1e1f2a3b4c5d6e7f';
 
-/** Builds a trial of a population. The first members have the learning rates 0.1, 0.2, ... */
+/** Builds a trial of a population. The learning rate is 0.1 for index 0, 0.2 for index 1, and so on. */
 function trial(index: number, epoch: number, loss: number, change: DeepPartial<Trial> = {}): Trial {
   return Trial.fromPartial({
     sweepId: '7',
@@ -36,7 +36,7 @@ const origin = (parent: number, epoch: number, replaces: number) => {
 const STOPPED = { state: TrialState.STOPPED, stopReason: 'pbt: worst' };
 const RUNNING = { state: TrialState.RUNNING, endedAtMs: 0 };
 
-/** Four members, compared after every second epoch. Trial 6 is the best, a grandchild of trial 2. */
+/** Four members, compared after every second epoch. Trial 6 is the best trial, and a grandchild of trial 2. */
 const TRIALS = [
   trial(0, 6, 0.4, STOPPED),
   trial(1, 2, 0.9, STOPPED),

@@ -13,7 +13,7 @@ const COLUMNS = 80;
 const LINES = 11;
 const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
 
-/** Returns a log that grows while the dashboard follows it. */
+/** A log that grows while the dashboard follows it. */
 class GrowingLog implements AsyncIterable<string> {
   readonly #pieces: string[];
   #wake: () => void = () => {};
@@ -43,7 +43,7 @@ const numbered = (from: number, to: number): string =>
 async function start(log: string | GrowingLog) {
   const source = new SampleSource({ ...midAnswers, log });
   const at = await sampleDashboard(source, { columns: COLUMNS, rows: LINES + 8 });
-  // The running trial is the best trial of the last config.
+  // G moves the cursor to the last config, whose best trial is the running trial.
   await at.press('G', 'l');
   const drawn = (style: TerminalStyle = PLAIN, trialId = TRIAL): string[] => {
     setColours(style);
@@ -146,7 +146,7 @@ test('matches in a log are highlighted, and the current match is shown in revers
   at.stop();
 });
 
-test('a narrow heading of a log omits the visible lines before the search and the lines below', async () => {
+test('on a narrow terminal, the heading of a log omits the range of lines, but keeps the search and the lines below', async () => {
   const at = await start(numbered(1, 3000));
   await at.press('/', ...'loss', 'enter', 'g');
   const [heading = ''] = at.drawn();

@@ -61,7 +61,7 @@ export function LogView({ model, trialId, columns, lines }: Props) {
   );
 }
 
-/** Returns the text that is being typed, otherwise the text that was searched for last. */
+/** Returns the search text that the user is typing. If no search is being typed, returns the last search text. */
 const searchShown = ({ prompt, log }: Ui): string => (prompt?.kind === 'search' ? prompt.text : log.search);
 
 function emptyText({ state }: Model, trialId: string): string {

@@ -6,7 +6,7 @@ import { markedRows } from '../state/selectors.ts';
 import { Legend, Plot } from './Plot.tsx';
 import { seriesOf } from './TrialCurves.tsx';
 
-/** A reader cannot distinguish more curves in one chart. */
+/** The maximum number of marked rows in the chart. A reader cannot distinguish more curves. */
 const MAX_OTHERS = 6;
 
 interface Props {

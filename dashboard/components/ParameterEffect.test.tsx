@@ -55,7 +55,7 @@ test('an estimated effect is marked as an estimate', () => {
   expect(drawn(EFFECT)[0]).not.toContain('estimate');
 });
 
-test('a long name of a parameter is shortened so that its verdict is visible, and values stay different', () => {
+test('a long parameter name is shortened so that the verdict is visible, and shortened values stay distinct', () => {
   const path = (version: number) => level(`/data/shared/v${version}/train.npz`, 1.5, undefined);
   const long = {
     ...EFFECT,

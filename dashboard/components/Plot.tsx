@@ -103,7 +103,7 @@ function canvasOf(
     const edges = band.map(([x, low, high]) => [xOf(x), yOf(high), yOf(low)] as const);
     for (const [i, edge] of edges.entries()) canvas.shade(edge, edges[i + 1] ?? edge, s);
   }
-  // A dotted line does not hide the curves.
+  // The lines at the marks are dotted, so that they do not hide the curves.
   for (const x of marks) for (let y = 0; y < canvas.height; y += 3) canvas.dot(xOf(x), y, MARKS);
   // The first series is the most important, so it is drawn on top.
   for (const [s, { points }] of [...series.entries()].reverse()) {

@@ -4,7 +4,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import type { Rung } from '../../proto/gen/trawl/v1/types.ts';
 import { Label } from './Line.tsx';
 
-/** The maximum number of listed rungs, which are the newest. The median rule has a rung at every step. */
+/** Only this many of the newest rungs are listed, because the median rule has a rung at every step. */
 const MAX_RUNGS = 4;
 
 /** The newest rungs of early stopping that a trial has entered, with the reason of each decision. */

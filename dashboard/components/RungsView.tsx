@@ -22,7 +22,7 @@ const LEAST_BAR = 34;
 const HELD: Column<RungSummary> = { header: 'held', numeric: true, cell: ({ held }) => String(held) };
 
 /**
- * The rungs of the early-stopping rule: the number of trials that reached each rung, and where the rule stopped them.
+ * The rungs of the early-stopping rule: how many trials reached each rung, and how many the rule stopped there.
  * For a population, the view also shows the lineage.
  */
 export function RungsView({ model, columns }: Props) {

@@ -10,7 +10,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** The number of steps that are shown below a long heading. */
+/** A long heading is cut, so that this many steps fit below it. */
 const LEAST_STEPS = 5;
 
 /** Shows the steps of the start until the dashboard receives the sweep. */

@@ -22,7 +22,9 @@ const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['pending', '░'],
 ];
 
-/** Returns a bar of trial states, exactly `width` columns wide (by cumulative rounding). */
+/**
+ * Returns a bar of trial states. The cumulative counts are rounded, so that the bar is exactly `width` columns wide.
+ */
 function stateBar(counts: TrialCounts, width: number): Segment[] {
   const total = PARTS.reduce((sum, [state]) => sum + counts[state], 0);
   if (total === 0) return [{ text: '░'.repeat(width), style: 'dim' }];

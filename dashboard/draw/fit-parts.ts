@@ -13,8 +13,8 @@ export interface Part {
 }
 
 /**
- * Returns the parts with a separator between them. If the shortest forms are too wide, the line is wider than
- * `columns`.
+ * Returns the parts in forms that fit, with a separator between the parts. If even the shortest forms are too wide, the
+ * line is wider than `columns`.
  */
 export function fitParts(parts: readonly Part[], separator: string, columns: number): Segment[] {
   const shown = parts.map(() => 0);

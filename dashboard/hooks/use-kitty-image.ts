@@ -10,7 +10,7 @@ interface TerminalImage {
 }
 
 /**
- * Shows an image over an element with Kitty's graphics protocol, while the element is inside the body of the screen.
+ * Uses Kitty's graphics protocol to show an image over an element while the element is inside the body of the screen.
  */
 export function useKittyImage(
   element: RefObject<DOMElement | null>,

@@ -10,8 +10,8 @@ export interface ShownModel {
 }
 
 /**
- * Returns the dashboard's model, and a new model at most ten times per second and at once after a key. A slow terminal
- * skips models.
+ * Returns the dashboard's newest model. The model changes at once after a key, and otherwise at most ten times per
+ * second. A slow terminal skips models.
  */
 export function useModel(dashboard: Dashboard): ShownModel {
   const { stdout } = useStdout();

@@ -5,7 +5,7 @@ import { TerminalStyleContext } from '../components/TerminalStyle.ts';
 
 /**
  * Returns the function that makes a text safe to print, and converts the text to ASCII if the terminal shows only
- * ASCII. Widths are measured on the result, which can be longer than the text.
+ * ASCII. The result can be longer than the text, so widths must be measured on the result.
  */
 export function useShownText(): (text: string) => string {
   const { ascii } = useContext(TerminalStyleContext);

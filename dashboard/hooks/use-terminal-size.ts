@@ -9,7 +9,7 @@ const DRAWN_AFTER_MS = 50;
 
 /**
  * Passes the size of the terminal to the dashboard. After a resize, or when the process continues in the foreground,
- * the screen is cleared and drawn in full, because Ink writes only the lines that it has changed.
+ * the screen is cleared and drawn in full, because Ink by itself writes only changed lines.
  * @param frameSize returns the size of the frame in the terminal
  * @returns the number of times that the screen was cleared
  */

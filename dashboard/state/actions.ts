@@ -41,8 +41,8 @@ export interface ActionContext {
   /** The id that `y` copies, and what the id belongs to, such as `best trial of config 1a2b3c4d`. */
   readonly copied: { readonly id: string; readonly of: string } | undefined;
   /**
-   * The index of the leaderboard's next failed row in the given direction, wrapping at the end; -1 without a failed
-   * row.
+   * Returns the index of the next leaderboard row with a failed trial, in the given direction. The search wraps at the
+   * ends. Returns -1 if no row has a failed trial.
    */
   readonly nextFailure: (by: 1 | -1) => number;
   /**
@@ -54,7 +54,10 @@ export interface ActionContext {
   readonly trialId: string | undefined;
   /** The trial that is open, or the trials of the row under the cursor. Empty in a view without trials. */
   readonly trialsUnderCursor: () => readonly Trial[];
-  /** The marked trials in views that show marks, otherwise the trials under the cursor (all replicates of a config). */
+  /**
+   * The marked trials, if the view shows marks and there are any. Otherwise, the trials under the cursor, which are all
+   * replicates if the cursor is on a config.
+   */
   readonly selectedTrials: () => readonly Trial[];
   readonly sortColumns: readonly string[];
   readonly sortColumn: string;
@@ -130,8 +133,8 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
 }
 
 /**
- * Cancels the unfinished trials under the cursor after a confirmation, or kills the sweep where the view shows no
- * trial.
+ * Asks for confirmation, and then cancels the unfinished trials under the cursor. If the view shows no trial, kills the
+ * sweep instead.
  */
 export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   const { sweep, trialsUnderCursor } = context;

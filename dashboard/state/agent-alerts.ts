@@ -3,7 +3,7 @@
 import type { Agent } from '../../proto/gen/trawl/v1/types.ts';
 import { agentState } from '../../proto/names.ts';
 
-/** The number of agents that an alert names. */
+/** The maximum number of agents that an alert names. */
 const MAX_NAMED = 3;
 
 /** Returns an alert for the lost agents and an alert for the quarantined agents, such as `2 lost (gpu-1, gpu-2)`. */

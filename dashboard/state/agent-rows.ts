@@ -20,8 +20,8 @@ export interface AgentRow {
   /** The sweep's trials that most recently ended on the agent, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * How many of the sweep's trials ended with a result, per hour, over the last hour. Undefined if the agent has been
-   * connected for less than a minute.
+   * The number of the sweep's trials per hour that ended with a result on the agent, over the last hour. Undefined
+   * during the first minute of the connection or of the sweep.
    */
   readonly perHour: number | undefined;
 }
@@ -33,7 +33,7 @@ export interface AgentColumn extends Column<AgentRow> {
   readonly descending?: boolean;
 }
 
-/** This is more than a terminal of 60 rows can show below the list of agents. */
+/** A terminal of 60 rows shows fewer trials than this below the list of agents. */
 const MAX_RECENT = 40;
 
 const HOUR_MS = 3_600_000;
@@ -77,8 +77,8 @@ function addRecent(recent: Trial[], trial: Trial): void {
 }
 
 /**
- * Returns the rate over the last hour, or over the time since the agent connected or the sweep started, if that is
- * shorter.
+ * Returns the number of trials per hour, over the last hour or over the time since `sinceMs`, whichever is shorter.
+ * Undefined if this time is less than a minute.
  */
 export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs: number): number | undefined {
   const from = Math.max(sinceMs, untilMs - HOUR_MS);
@@ -104,7 +104,8 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
     get perHour() {
       const ends = usesOf(trials).get(agent.id)?.ends ?? [];
       const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-      // Results can be older than the connection, if the agent was lost and has returned.
+      // An agent that was lost and has returned can have results from before its connection. Its rate then covers the
+      // time since the start of the sweep.
       const first = ends.reduce((least, at) => Math.min(least, at), since);
       return trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until);
     },

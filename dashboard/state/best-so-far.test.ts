@@ -17,7 +17,7 @@ function textOf(trials: Trial[], seconds: number, sweep = sampleSweep()): string
 }
 
 test('the best value is shown with the age of its result and with its trend', () => {
-  // Creates trials that start after 5 s.
+  // Each trial starts 5 s after the sweep.
   const trials = [
     endedTrial(0, { test_loss: 0.5 }, 2),
     endedTrial(1, { test_loss: 0.1 }, 25),

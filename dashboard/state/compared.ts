@@ -13,7 +13,7 @@ const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 const GAP = 2;
 
-/** A reader cannot distinguish more curves in one chart. */
+/** The maximum number of compared rows. A reader cannot distinguish more curves in one chart. */
 const MAX_COMPARED = 8;
 
 /** Returns the width of a table of the compared rows. */
@@ -38,7 +38,10 @@ export function markedComparison(model: Pick<Model, 'ui' | 'state' | 'board' | '
   return { shown: all.slice(0, count), hidden: all.slice(count), gone: model.ui.marks.size - all.length };
 }
 
-/** Returns the first line of the comparison, which names the shown rows and counts the omitted rows. */
+/**
+ * Returns the first line of the comparison. The line has the number of shown rows, the names of the rows that do not
+ * fit, and the number of marked rows that no longer exist.
+ */
 export function comparisonTitle({ shown, hidden, gone }: Comparison): string {
   const missing = gone === 0 ? '' : `; ${gone} marked ${gone === 1 ? 'row no longer exists' : 'rows no longer exist'}`;
   if (hidden.length === 0) return `${shown.length} compared${missing}`;

@@ -25,7 +25,7 @@ test('a curve that is known from its first epoch is shown at once, and stays vis
   expect(cache.get(id)).toHaveLength(2);
 });
 
-test('a curve with gaps between its steps stays visible while the steps between are fetched', () => {
+test('a curve with gaps between its steps stays visible while the missing steps are fetched', () => {
   const cache = new CurveCache();
   cache.touch([at(0)]);
   cache.append(at(100));

@@ -4,7 +4,7 @@
  */
 import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
-/** A point of a curve. Epochs ascend. */
+/** A point of a curve. The points of a curve are in ascending order of epochs. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
 /** The maximum number of cached curves. Two screens of a large terminal show fewer curves than this. */
@@ -73,7 +73,7 @@ export class CurveCache {
     entry.begun = true;
   }
 
-  /** Requests every curve again, because the dashboard may have missed reports. */
+  /** Marks every curve as incomplete, so that it is fetched again. The dashboard may have missed reports. */
   invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }
@@ -87,7 +87,8 @@ export class CurveCache {
   #append(entry: Entry, trial: Trial): void {
     const { epoch, metrics } = trial;
     if (attemptIdOf(trial) !== entry.attempt) {
-      // The new attempt may resume from a checkpoint, and only the coordinator has the earlier points.
+      // The curve is fetched again: the new attempt may resume from a checkpoint, and only the coordinator has the
+      // points before the checkpoint.
       entry.attempt = attemptIdOf(trial);
       entry.fetched = epoch === 0;
       entry.begun = epoch <= 1;

@@ -24,7 +24,7 @@ export interface ShownEffects {
   readonly why: string;
 }
 
-/** Returns the parameters by importance. A parameter without an analysis has the means of the finished trials. */
+/** Returns the effects by importance. Without an analysis, an effect has only the means of the finished trials. */
 export function shownEffects(model: Model): ShownEffects {
   const metric = metricShown(model);
   const analysis = model.importance?.metric === metric ? model.importance : undefined;

@@ -57,7 +57,10 @@ export function trialText({ trialId, attempt }: Event): string {
   return trialId === '' ? '-' : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
 }
 
-/** Returns the agent of an agent's event, the first line of the detail, and the user who caused the event. */
+/**
+ * Returns the first line of the detail of an event, with the user who caused the event. Starts with the agent, if the
+ * event has an agent that the line does not name.
+ */
 export function eventDetail({ agentId, detail, by }: Event): string {
   const text = firstLine(detail);
   const agent = text.includes(agentId) ? '' : agentId;

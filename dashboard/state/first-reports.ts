@@ -9,7 +9,7 @@ interface FirstReport {
 /** The first report of each trial by trial id. Trials whose first epoch was not received have no entry. */
 export type FirstReports = ReadonlyMap<string, FirstReport>;
 
-/** Adds first reports. A trial has no first report if its first epoch was missed during an outage. */
+/** Adds the first reports among the rows, and removes the first report of each trial that has a new attempt. */
 export function withFirstReports(known: FirstReports, rows: readonly Trial[]): FirstReports {
   let next: Map<string, FirstReport> | undefined;
   for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {

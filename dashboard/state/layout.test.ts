@@ -4,7 +4,7 @@ import { hasPreview, listColumns, listLines } from './layout.ts';
 import { EMPTY_STATE } from './reducer.ts';
 import { initialUi } from './ui.ts';
 
-/** The number of lines of a list of sweeps. The header and the footer take 8 rows of the terminal. */
+/** Returns the number of lines of a list of sweeps. The header and the footer take 8 rows of the terminal. */
 function linesOf(sweeps: number, rows: number): number {
   return listLines({
     size: { columns: 80, rows },

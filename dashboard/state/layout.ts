@@ -22,7 +22,7 @@ export const bodyLines = (size: Size): number =>
 /** The number of lines of the preview below a list, and the number of lines that the list keeps on a tall terminal. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
-/** The preview uses the lines that a short list leaves unused if there are at least this many. */
+/** If a short list leaves at least this many lines unused, the preview uses these lines. */
 const LEAST_PREVIEW_LINES = 7;
 
 type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;

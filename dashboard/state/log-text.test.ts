@@ -8,7 +8,7 @@ const logOf = (...lines: string[]): LogText => ({ dropped: 0, lines });
 const lines = fc.array(fc.string({ unit: 'grapheme-composite', maxLength: 60 }).map(visibleText), { maxLength: 5 });
 const columns = fc.integer({ min: 4, max: 30 });
 
-test('a wrapped log has every character in order, and no row wider than the terminal', () => {
+test('a wrapped log has every character in order, and no row is wider than the terminal', () => {
   fc.assert(
     fc.property(lines, columns, (log, width) => {
       const rows = wrapLog(logOf(...log), width);

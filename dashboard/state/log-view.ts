@@ -33,7 +33,7 @@ export interface LogPage {
 
 const rowsOf = ({ text, columns }: LogPage): readonly LogRow[] => wrapLog(text, columns);
 
-/** Returns the index of the row at a place, or of the row before the place. */
+/** Returns the index of the last row that starts at or before a place. */
 function rowAt(rows: readonly LogRow[], place: LogPosition): number {
   return Math.max(
     0,
@@ -79,7 +79,7 @@ export function matchIndex({ match }: LogUi, matches: readonly LogMatch[]): numb
 }
 
 /**
- * Searches for a text and goes to the first match on or after the first visible row. If no match follows, goes to the
+ * Searches for a text and goes to the first match at or after the first visible row. If no match follows, goes to the
  * last match. An empty text ends the search.
  */
 export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {
@@ -94,7 +94,7 @@ export function stepMatch(log: LogUi, page: LogPage, by: 1 | -1): LogUi {
   const matches = searchLog(page.text, log.search);
   const at = matchIndex(log, matches);
   if (at >= 0) return showMatch(log, page, matches.at((at + by) % matches.length));
-  // The line of the current match is no longer kept.
+  // There is no current match, or its line is no longer kept.
   return showMatch(log, page, matches.at(by > 0 ? 0 : -1));
 }
 

@@ -1,5 +1,6 @@
 /**
- * A metric at each value of a parameter, or at each pair of values of two parameters, as the mean over finished trials.
+ * The mean of a metric over the finished trials, at each value of one parameter or at each pair of values of two
+ * parameters.
  */
 
 import { extent } from 'd3-array';
@@ -12,7 +13,7 @@ const MAX_LEVELS = 60;
 
 const levels = new WeakMap<readonly ConfigRow[], Map<string, EffectLevel[]>>();
 
-/** Returns the values of a parameter with the mean of each, cached per list of configs. */
+/** Returns the values of a parameter, each with the metric's mean. Caches the answer per list of configs. */
 export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string): EffectLevel[] {
   const known = levels.get(configs) ?? new Map<string, EffectLevel[]>();
   levels.set(configs, known);

@@ -14,7 +14,7 @@ const LEFT = 0;
 const WHEEL_UP = 64;
 const WHEEL_DOWN = 65;
 
-// The escape character is already removed.
+// Ink has already removed the escape character.
 const REPORT = /^\[<(\d+);(\d+);(\d+)([Mm])$/;
 
 /** Whether the input is an escape sequence of the mouse. */

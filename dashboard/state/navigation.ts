@@ -220,7 +220,7 @@ function unknownField(filter: Filter, list: ListView | undefined, context: Actio
   return `no trial has a field ${JSON.stringify(unknown)}`;
 }
 
-/** Shows the events of the next kind only. After the last kind, shows the events of all kinds. */
+/** Shows only the events of the next kind. After the last kind, shows the events of all kinds. */
 export function showNextKind(ui: Ui, context: ActionContext): KeyResult {
   const kinds = ['', ...context.eventKinds.map(kindFilter)];
   const next = kinds[(kinds.indexOf(ui.lists.events.filterText) + 1) % kinds.length] ?? '';

@@ -30,14 +30,14 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Maps the sort keys of rows to numbers. Words come after all numbers, and missing keys come last. */
+/** Maps the sort keys of rows to numbers. Words map to higher numbers than the numeric keys. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
-  /** The number that stands for a missing key. */
+  /** The number that stands for a missing key. It comes last in the direction of the order. */
   readonly none: number;
 }
 
-/** Returns all rows in order. */
+/** Returns the rows that the ordering keeps, in order. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): RowOrder<Row> {
   const { descending } = ordering;
   const kept: Row[] = [];
@@ -120,7 +120,7 @@ function positionOf<Row extends Indexed>(order: RowOrder<Row>, row: Row): number
   const key = numberOf(order.ordering.key(row), order.scale);
   const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
   if (order.rows[at]?.id === row.id) return at;
-  // Some keys, such as the running time, change without an update.
+  // Some keys, such as the running time, change without an update. The row is then not at the position of its key.
   return order.rows.findIndex(({ id }) => id === row.id);
 }
 
@@ -141,7 +141,7 @@ function compare(a: number, aIndex: number, b: number, bIndex: number, descendin
   return a < b !== descending ? -1 : 1;
 }
 
-/** The number of rows from which a radix sort is faster than comparing. */
+/** For at least this many rows, a radix sort is faster than a comparison sort. */
 const RADIX_FROM = 1_000;
 
 /** Returns the indexes of the keys in sorted order. The array is valid until the next call. */

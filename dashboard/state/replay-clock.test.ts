@@ -18,7 +18,7 @@ test('a paused replay keeps its position, and resumes from that position', () =>
   expect(shownAt(togglePause(paused, 90_000), 91_000)).toBe(START + HOUR + 60_000);
 });
 
-test('a replay that has ended starts again', () => {
+test('a replay that has ended starts again when it is resumed', () => {
   const again = togglePause(clock, 600_000);
   expect(again.paused).toBe(false);
   expect(shownAt(again, 600_000)).toBe(START);

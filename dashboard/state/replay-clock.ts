@@ -76,7 +76,7 @@ export function parseSeek(text: string, clock: ReplayClock, realMs: number): num
   return sign === 0 ? startMs + span : shownAt(clock, realMs) + sign * span;
 }
 
-/** Returns the first moment of the sweep with a local time of day; undefined if there is no such time. */
+/** Returns the first moment since the start of the sweep with a local time of day; undefined if the time is invalid. */
 function timeOfDay([hours = 0, minutes = 0, seconds = 0]: readonly number[], clock: ReplayClock): number | undefined {
   if (hours > 23 || minutes > 59 || seconds > 59) return undefined;
   const at = new Date(clock.startMs);

@@ -24,7 +24,7 @@ export interface Summary {
   readonly elapsedMs: number;
   /** Trials per minute over the last RATE_WINDOW_MS; undefined until a trial has ended. */
   readonly perMinute: number | undefined;
-  /** The time left of the sweep and of each trial, from `summarizedAtMs` on. */
+  /** The time left of the sweep and of each trial, counted from `summarizedAtMs`. */
   readonly eta: Eta;
   readonly summarizedAtMs: number;
   /** Failed trials by class, most frequent first. */
@@ -74,7 +74,7 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
     { running: 0, concurrency: sweep.concurrency, packs },
   );
   const share = (running === 0 ? listed : undefined)?.slotShare ?? sweep.slotShare;
-  // The share from the coordinator can still include the slots of an agent that is gone.
+  // The coordinator's share is limited to the connected slots, because it can still include a disconnected agent.
   const slots = share === undefined ? usable : Math.min(share.slots, connected);
   const waitMs = share?.waitMs ?? 0;
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';

@@ -3,8 +3,8 @@ import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 const BUCKETS = 4096;
 
 /**
- * An immutable map of trials by id. A changed copy shares unchanged buckets with the original, because a sweep of
- * 100,000 trials can get 1,000 reports per second.
+ * An immutable map of trials by id. A changed copy shares the unchanged buckets with the original. Complete copies
+ * would take too long, because a sweep of 100,000 trials can get 1,000 reports per second.
  */
 export class TrialMap implements ReadonlyMap<string, Trial> {
   readonly #buckets: readonly (ReadonlyMap<string, Trial> | undefined)[];
@@ -65,7 +65,7 @@ export class TrialMap implements ReadonlyMap<string, Trial> {
   }
 }
 
-/** Hashes the id, because it is not guaranteed that the id of a trial is a hash itself. */
+/** Hashes the id, because the id itself need not be a hash. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);

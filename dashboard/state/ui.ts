@@ -90,7 +90,7 @@ export interface Ui {
   readonly metric: string | undefined;
   /** The parameters of the heat map. Undefined means the two most important parameters. */
   readonly pair: readonly [string, string] | undefined;
-  /** The number of epochs with reconstructions between the shown epoch and the newest epoch. */
+  /** How far the shown epoch is before the newest epoch, counted in epochs with reconstructions. */
   readonly epochsBack: number;
   readonly frozen: boolean;
 }
