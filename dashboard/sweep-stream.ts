@@ -70,7 +70,7 @@ export class SweepStream {
     void this.#follow();
   }
 
-  /** Follows the stream again if the sweep is active in a list of sweeps requested after the end of the stream. */
+  /** Follows the stream again if a list of sweeps that was requested after its end shows that the sweep is active. */
   restartIfRunning(sweeps: readonly Sweep[], requestedMs: number): void {
     if (this.#endedMs === undefined || requestedMs <= this.#endedMs) return;
     if (sweeps.some((sweep) => sweep.id === this.#sweepId && !sweepEnded(sweep))) this.restart(this.#sweepId);

@@ -36,7 +36,7 @@ export function transmitImage(id: number, png: Uint8Array): string {
 }
 
 /**
- * Shows a sent image. The upper left corner of the image is in the cell `at`, counted from 1. The cursor does not move.
+ * Shows an image that was sent. The upper left corner of the image is in the cell `at`, counted from 1. The cursor does not move.
  */
 export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;
@@ -55,8 +55,8 @@ export const FREE_IMAGES = apc('a=d,d=A,q=2');
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;
 
 /**
- * Makes the terminal report presses and the wheel of the mouse (SGR mode). Most terminals select text while Shift is
- * held.
+ * Makes the terminal report presses and the wheel of the mouse (SGR mode). In most terminals, the user can still select
+ * text while Shift is held.
  */
 export const MOUSE_ON = '\u001b[?1000h\u001b[?1006h';
 export const MOUSE_OFF = '\u001b[?1006l\u001b[?1000l';

@@ -35,7 +35,7 @@ test('each compared row shows whether it is better than the first row, with the 
   expect(text).toContain('test_loss, mean ± standard deviation');
 });
 
-test('on a narrow terminal, the names of the omitted marked rows are shown', async () => {
+test('on a narrow terminal, the comparison names the marked rows that do not fit', async () => {
   const narrow = await compared(80, 4);
   expect(narrow).toMatch(/3 of 4 marked shown: no room for c\dd00000/);
   expect(await compared(160, 4)).toContain('4 compared');

@@ -40,7 +40,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The sweep with its state, progress, counts, rate and agents; the shared parameters; and the list of panes. */
+/** The sweep with its state, progress, counts, rate and agents; the constant parameters; and the list of panes. */
 export function Header({ model, columns }: Props) {
   const { state, summary } = model;
   const { sweep } = state;

@@ -21,7 +21,7 @@ const DIM = '\u001b[2m';
 const BOLD = '\u001b[1m';
 const NOT_BOLD = '\u001b[22m';
 
-test('neighbours of the same style share one escape sequence', () => {
+test('adjacent pieces of the same style share one escape sequence', () => {
   expect(drawn([{ text: 'a', style: 'dim' }, { text: ' ' }, { text: 'b', style: 'dim' }])).toBe(`${DIM}a b${NOT_BOLD}`);
 });
 

@@ -17,7 +17,7 @@ interface Props {
 
 /** The maximum number of listed members. */
 const MAX_MEMBERS = 60;
-/** The share of the width for the tracks, and the limits of their width. */
+/** The share of the view's width that a track takes, and the minimum and the maximum width of a track, in columns. */
 const TRACK_SHARE = 0.5;
 const LEAST_TRACK = 16;
 const MOST_TRACK = 90;

@@ -31,7 +31,7 @@ test('the mean curve includes running replicates, but the results include only f
 
 const FOUND: MeanDifference = { difference: 0.5, low: 0.2, high: 0.8, level: 0.975, verdict: 'higher', moreSeeds: '' };
 
-test('a verdict says in words which row is better', () => {
+test('a verdict states in words which row is better', () => {
   const words = (found: MeanDifference | undefined, minimize: boolean) =>
     comparisonVerdict(['b', 'a'], found, minimize);
   expect(words(FOUND, false)).toBe('b is better than a: +0.50000 (97.5% interval +0.20000 to +0.80000)');

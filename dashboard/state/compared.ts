@@ -8,7 +8,7 @@ import type { MeanDifference } from '../source.ts';
 import type { Model } from './model.ts';
 import { type MarkedRow, markedRows } from './selectors.ts';
 
-/** The width of the names and of each compared row in the table. */
+/** The widths of the table's columns: of the names, and of each compared row. */
 const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 const GAP = 2;
@@ -30,7 +30,7 @@ export interface Comparison {
   readonly gone: number;
 }
 
-/** Returns the marked rows in the order of marking, divided into rows that fit a width and rows that do not. */
+/** Returns the marked rows in the order of marking, divided into rows that fit the terminal and rows that do not. */
 export function markedComparison(model: Pick<Model, 'ui' | 'state' | 'board' | 'size'>): Comparison {
   const all = markedRows(model);
   const fitting = Math.floor((model.size.columns - NAME_COLUMNS) / ROW_COLUMNS);

@@ -56,8 +56,7 @@ const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
 /**
- * Returns the width of the list. On a wide terminal with few rows, the rest of the width shows the row under the
- * cursor.
+ * Returns the width of the list. On a wide and short terminal, the rest of the width shows the row under the cursor.
  */
 export function listColumns(model: ListModel): number {
   const { columns } = model.size;

@@ -76,7 +76,10 @@ export function parseSeek(text: string, clock: ReplayClock, realMs: number): num
   return sign === 0 ? startMs + span : shownAt(clock, realMs) + sign * span;
 }
 
-/** Returns the first moment since the start of the sweep with a local time of day; undefined if the time is invalid. */
+/**
+ * Returns the first moment, from the start of the sweep on, at which the local time is the given time of day. Undefined
+ * if the time of day is invalid.
+ */
 function timeOfDay([hours = 0, minutes = 0, seconds = 0]: readonly number[], clock: ReplayClock): number | undefined {
   if (hours > 23 || minutes > 59 || seconds > 59) return undefined;
   const at = new Date(clock.startMs);

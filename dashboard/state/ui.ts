@@ -120,7 +120,7 @@ export function initialUi(view: View): Ui {
   };
 }
 
-/** Returns the open view if the view is a list with a separate filter. */
+/** Returns the open view if the view is a list that has its own filter. */
 export function listViewOf(ui: Ui): ListView | undefined {
   const { kind } = viewOf(ui);
   return kind === 'agents' || kind === 'events' ? kind : undefined;
