@@ -17,12 +17,12 @@ test.each(methods)('the table of roles has a row for %s', (path) => {
   expect(ROLES).toEqual(expect.arrayContaining([...roles]));
 });
 
-test('health checks are allowed for all roles, and reflection is allowed for users', () => {
+test('all roles can call health checks, but agents cannot call reflection', () => {
   expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
   expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
 });
 
-test('an unknown method is allowed for no role', () => {
+test('no role can call an unknown method', () => {
   expect(rolesOf('/trawl.v1.SweepService/DeleteEverything')).toEqual([]);
 });
 

@@ -56,7 +56,7 @@ test.each([
 
 const agentId = fc.stringMatching(/^[A-Za-z0-9_-]{1,4}(\.[A-Za-z0-9_-]{1,4}){0,3}$/);
 
-test('two agents never share a subject', () => {
+test('agents with different ids have different subjects', () => {
   fc.assert(
     fc.property(agentId, agentId, (one, other) => {
       expect(heartbeatSubject('c1', one) === heartbeatSubject('c1', other)).toBe(one === other);

@@ -1,6 +1,6 @@
 /**
- * Defines all NATS subjects and streams, and the permissions on them. Each name contains `cluster`, the coordinator's
- * name from its store, so that several coordinators can share one NATS.
+ * Defines all NATS subjects and streams, and the permissions on them. The names of streams, offers and heartbeats
+ * contain `cluster`, a name that the coordinator keeps in its store, so that several coordinators can share one NATS.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 
@@ -42,7 +42,10 @@ export function allHeartbeats(cluster: string): string {
   return `trawl.${cluster}.heartbeat.*`;
 }
 
-/** The longest domain name (RFC 1035), so every fully qualified host name can be an agent's id. */
+/**
+ * The maximum length of an agent's id, in characters. Domain names have the same limit (RFC 1035), so every fully
+ * qualified host name can be an id.
+ */
 const MAX_AGENT_ID = 253;
 const AGENT_ID = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*$/;
 
@@ -71,7 +74,10 @@ export function isAttemptKey({ sweepId, trialId, attempt }: AttemptKey): boolean
   return ID.test(sweepId) && ID.test(trialId) && Number.isSafeInteger(attempt) && attempt >= 1;
 }
 
-/** Returns the prefix of a connection's reply subjects. No other connection can subscribe to them. */
+/**
+ * Returns the prefix of the reply subjects of an identity's connections. No other identity is permitted to subscribe to
+ * them.
+ */
 export function inboxPrefix(role: string, name: string): string {
   return `_INBOX_${role}_${subjectToken(name)}`;
 }

@@ -79,7 +79,8 @@ export function canonicalJson(value: Json): string {
 }
 
 /**
- * Returns the data, in which all equal mappings have the same order of keys: the order of the first of these mappings.
+ * Returns a copy of the data in which equal mappings have the same order of keys, namely the order of the first of
+ * them.
  */
 export function withOneSpelling(data: unknown): unknown {
   const first = new Map<string, unknown>();
