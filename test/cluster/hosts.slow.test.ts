@@ -59,7 +59,7 @@ const FAILURES: readonly Failure[] = [
 const skipped = isSkipped(machinesMissing());
 
 test.skipIf(skipped).each(someOf(FAILURES))(
-  'a sweep loses no report and runs no trial twice: $what',
+  'a sweep loses no report, and each of its trials succeeds exactly once: $what',
   { timeout: LIMIT_MS },
   async ({ what, agents, victims, awayMs, start, maxLostAttempts }) => {
     const folder = testFolder();

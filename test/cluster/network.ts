@@ -62,7 +62,7 @@ export class Network {
   }
 }
 
-/** Reserves a free number for a network, by the creation of its bridge. */
+/** Reserves a free number for a network by creating the bridge of the network. */
 function freeNumber(): number {
   for (let number = 0; number < MAX_NETWORKS; number += 1) {
     if (tryIp('link', 'add', 'name', `trawl${number}`, 'type', 'bridge')) {
