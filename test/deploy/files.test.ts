@@ -1,4 +1,4 @@
-/** Checks of the files in deploy/ that need no target machine. */
+/** Checks the files in deploy/ without deploying them. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv from 'ajv';
@@ -66,7 +66,7 @@ test('each file that a Dockerfile copies exists in the repository or is created 
   }
 });
 
-test('liveness probes and the health checks of images request /healthz, and readiness probes request /readyz', () => {
+test('the health checks of images, startup probes and liveness probes request /healthz; readiness probes request /readyz', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
     expect(new URL(checked ?? '').pathname, name).toBe('/healthz');

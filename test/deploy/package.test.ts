@@ -9,8 +9,8 @@ const ROOT = packageRoot();
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
 /**
- * Returns whether the current source has the file that a file in dist/ was built from, because old builds leave files
- * behind. A bundle has no single source file, and is always accepted.
+ * Returns whether the source file of a file in dist/ still exists. If the source was deleted, an old build left the
+ * file in dist/ behind. A bundle has no single source file, and is always accepted.
  */
 function hasSource(file: string): boolean {
   if (file.startsWith('dist/bundle/')) return true;
