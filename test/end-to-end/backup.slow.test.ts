@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 
 const TRIALS = 12;
 const EPOCHS = 40;
-/** Continuous reports change the store during the backup. */
+/** A sweep whose reports change the store continuously, also during a backup. */
 const BUSY = `
 trainer: noop
 parameters:
@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('attempts that continued after the backup are retried, because the restored store lacks some records of these attempts', {
+test('if an attempt continued after the backup, its trial is retried, because the restored store lacks records of the attempt', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

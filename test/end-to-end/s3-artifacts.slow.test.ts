@@ -1,6 +1,6 @@
 /**
- * A cluster keeps its artifacts in a real S3-compatible server: a sweep, `kill -9` of the coordinator, downloads, a
- * folder without a coordinator, a backup, a restore and a prune.
+ * Tests a cluster that keeps its artifacts in a real S3-compatible server: with a sweep, `kill -9` of the coordinator,
+ * downloads with and without a coordinator, a backup and a restore.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ setTimeout(() => console.log(JSON.stringify({ loss: Number(x) })), 500);
 `;
 
 test.skipIf(isSkipped(s3ServerMissing()))(
-  'the artifacts of a cluster are stored only in an S3-compatible server, even if processes are killed',
+  'the artifacts of a cluster are stored only in an S3-compatible server, even if the coordinator is killed',
   async () => {
     const folder = testFolder();
     mkdirSync(join(folder, 'work'), { recursive: true });

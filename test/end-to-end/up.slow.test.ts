@@ -24,7 +24,8 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(busy.stderr).toContain('already uses');
     expect(busy.stderr).toMatch(/submit to it with "(?:npx )?trawl submit FILE --dir \S+"/);
     const family = descendantsOf(first.pid);
-    // The agent is killed first. An agent that outlives `trawl up` would hand back its trials, which are then pending.
+    // The agent is killed first. An agent that outlives `trawl up` would hand back its trials, which would then be
+    // pending instead of interrupted.
     for (const pid of [...family.filter(isAgent), first.pid]) killNow(pid);
     await until('its processes are gone', () => alive(family).length === 0);
     const read = async (...args: string[]) => (await trawl(...args, '--dir', dir)).stdout;
