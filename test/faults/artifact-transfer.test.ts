@@ -136,7 +136,7 @@ test('a truncated, changed or deleted artifact is reported as lost, and no part 
 });
 
 test.runIf(existsSync('/dev/full'))(
-  'a full disk at the coordinator fails the upload, and a later retry succeeds',
+  "an upload fails while the coordinator's disk is full, and a later retry succeeds",
   async () => {
     const part = atCoordinator(join('.parts', FILE.sha256));
     mkdirSync(dirname(part), { recursive: true });

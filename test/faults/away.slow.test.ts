@@ -19,7 +19,7 @@ async function lastReportMs(cluster: Cluster): Promise<number> {
   return 1_000 * Number(/^trawl_last_report_timestamp_seconds\{.*\} ([\d.]+)/m.exec(text)?.[1] ?? 0);
 }
 
-test(`an outage of the coordinator of ${AWAY_MS / 1000} s under full load loses no report and no attempt`, {
+test(`if the coordinator is down for ${AWAY_MS / 1000} s under full load, no report and no attempt is lost`, {
   timeout: 300_000 + 10 * AWAY_MS,
 }, async () => {
   const folder = testFolder();

@@ -218,7 +218,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     return Buffer.concat(chunks);
   }
 
-  test('a stored code archive survives the loss of the folder', async () => {
+  test('a stored code archive is still available if the folder of the archives is lost', async () => {
     const { dir, cluster, bucket } = await openTested();
     const copies = new S3CodeCopies(bucket, cluster);
     const bytes = randomBytes(PART_BYTES + 5);
@@ -236,7 +236,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect([await again.secure(archive), await again.holds(archive)]).toEqual([true, true]);
   });
 
-  test('a code archive counts as stored only if its copy is stored, and an existing archive is copied', async () => {
+  test('a code archive counts as stored only if the server has a copy, and missing copies of archives are made later', async () => {
     const faults: Fault[] = [];
     const endpoint = await startFaults(server.url, ({ method }) => (method === 'PUT' ? faults.shift() : undefined));
     const { dir, cluster, bucket } = await openTested(endpoint);
@@ -255,7 +255,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect([await archives.holds(archive), await copies.size(archive.sha256)]).toEqual([true, MIB]);
   });
 
-  test('an unused code archive and its copy are removed together, even if the folder was lost', async () => {
+  test('an unused code archive and its copy are removed together, and a copy is removed even if its archive was lost', async () => {
     const { dir, cluster, bucket } = await openTested();
     const copies = new S3CodeCopies(bucket, cluster);
     const archives = new CodeArchives(dir, copies);
@@ -348,7 +348,10 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(problems.at(-1)).toBeUndefined();
   });
 
-  /** Serves an attempt whose artifacts are in the S3 server. `upload` sends a file as an agent does. */
+  /**
+   * Starts a coordinator that keeps artifacts in the S3 server, with one leased attempt. `upload` sends a file of the
+   * attempt, as an agent does.
+   */
   async function serveAttempt(endpoint: string, quota?: SpaceLedger) {
     const { bucket, requests } = await openTested(endpoint);
     const dir = newFolder();
@@ -404,8 +407,8 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     }
   });
 
-  test('an agent that cannot reach the server sends files through the coordinator', async () => {
-    // A presigned request has no header with credentials. The proxy rejects only these requests.
+  test('an agent whose presigned request is rejected sends its files through the coordinator', async () => {
+    // A presigned request has no header with credentials. The proxy rejects only such requests.
     const endpoint = await startFaults(server.url, ({ headers }) =>
       headers.authorization === undefined ? { status: 403, code: 'AccessDenied' } : undefined,
     );

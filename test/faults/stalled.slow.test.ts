@@ -10,7 +10,7 @@ import { readStore } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
-/** A trial of four seconds still runs in its worker long after its lease has expired. */
+/** Each trial takes four seconds, so it still runs in its worker when its lease of two seconds has expired. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
 const STALL_MS = 6_000;

@@ -1,4 +1,4 @@
-/** A straggler that is run a second time on another agent, with real processes. */
+/** With real processes: if an attempt is a straggler, another agent runs a second attempt of the trial. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,7 @@
-/** Runs a sweep of 24 trials on an agent with two slots while its processes are killed, then checks the store. */
+/**
+ * Runs a sweep of 24 trials on an agent with two slots, kills processes of the cluster meanwhile, and then checks the
+ * store.
+ */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';

@@ -30,7 +30,7 @@ interface Shown extends TrialJson {
 }
 
 test.each(['coordinator', 'agent'] as const)(
-  'if the %s is killed during an upload, the upload resumes after the restart without the bytes that have arrived',
+  'if the %s is killed during an upload, the upload resumes after the restart and repeats none of the bytes that had arrived',
   {
     timeout: 300_000,
   },
