@@ -1,6 +1,6 @@
 /**
- * Runs the examples with their real Python libraries. The slow suite runs three trials of each example. The last trial
- * fails. TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
+ * Runs the examples with their real Python libraries. The slow suite runs three trials of each example, the last of
+ * which fails. TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,10 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
-/** Reports that are all read at the end of a trial, in one poll of the file, arrive within this time. */
+/**
+ * The minimum time from the first report of a trial to the last if reports arrive while the trial runs. Reports that
+ * are all read in one poll, at the end of the trial, arrive within a shorter time.
+ */
 const LIVE_MS = 100;
 
 const range = (from: number, to: number, by = 1) =>

@@ -12,7 +12,7 @@ distance = math.log10(learning_rate / 0.01) ** 2 + (momentum - 0.9) ** 2
 
 for epoch in range(1, int(arguments["epochs"]) + 1):
     time.sleep(float(arguments.get("delay", 0)))
-    # The order of two trials does not change from one epoch to the next.
+    # The ranking of trials by loss is the same after every epoch.
     loss = distance + 1 / epoch
     print(json.dumps({"epoch": epoch, "val_loss": loss}), flush=True)
 
