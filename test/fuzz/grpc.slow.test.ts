@@ -85,7 +85,8 @@ async function expectOrderlyAnswers(
     return answer !== undefined && isOrderly(answer, call) ? [] : [describeCall(call, answer)];
   });
   expect(unexpected, what).toEqual([]);
-  // A caller that cancels, or whose deadline passes, does not know whether its call was received.
+  // A call also counts as received if its caller cancelled it or its deadline passed, because the coordinator may have
+  // received it.
   const received = calls.filter((_, at) => {
     const answer = answers[at];
     return answer?.code === OK || answer?.code === DEADLINE_EXCEEDED || answer?.answered || answer?.cancelled;

@@ -48,7 +48,7 @@ function unreadableHeartbeats(cluster: string, sent: readonly RecordedMessage[])
   }).length;
 }
 
-/** Returns the address of the agent's metrics, which the agent sends to the coordinator. */
+/** Returns the address of the agent's metrics. The agent has sent this address to the coordinator. */
 async function agentMetricsUrl(cluster: Cluster): Promise<string> {
   const groups = (await (await fetch(new URL('/sd', cluster.metricsUrl))).json()) as { targets: string[] }[];
   return `http://${groups[0]?.targets[0]}/metrics`;

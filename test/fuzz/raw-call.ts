@@ -9,8 +9,8 @@ export interface RawCall {
   /** How the call ends after the last chunk. `silence` leaves the call open. */
   readonly ending?: 'end' | 'silence' | 'reset';
   /**
-   * Whether the call must be answered, so that the caller waits long. Streams may stay open without an answer, so the
-   * caller cancels them soon.
+   * Whether the call must get an answer. If so, the caller waits for up to ANSWER_MS. Otherwise the caller cancels the
+   * call soon, because a stream may stay open without an answer.
    */
   readonly mustEnd?: boolean;
 }

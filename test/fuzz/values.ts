@@ -90,7 +90,7 @@ const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFIN
 
 /**
  * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages
- * have few invalid values, so that the messages pass more checks.
+ * have only few invalid values, so that they pass the first checks and reach later checks.
  */
 export function extreme(random: TestRandom, samples: SampleValues): Values {
   const sane = plausible(random, samples);
