@@ -21,8 +21,8 @@ import { indexedPng } from './indexed-png.ts';
 import { svgOf } from './svg.ts';
 
 /**
- * The sizes of the terminal. A screenshot of a wide terminal is smaller, because a page does not show it in full
- * size.
+ * The sizes of the terminal, and the zoom of the screenshots. The zoom of a wide terminal is smaller, because its
+ * screenshot does not fit on a page at full size.
  */
 const SIZES = [
   { columns: 80, rows: 24, zoom: 1 },
