@@ -40,7 +40,7 @@ function subscribing(subject: string): Promise<NatsError | null> {
   });
 }
 
-/** Resolves once the server has rejected a message on the subject. */
+/** Publishes a message on the subject, and resolves once the server has rejected the message. */
 async function expectPublishRejected(subject: string): Promise<void> {
   const statuses = agent.status();
   agent.publish(subject, 'x');
@@ -144,7 +144,7 @@ describe('a connection to NATS', () => {
     expect(agent.isClosed()).toBe(true);
   });
 
-  test('a connection to NATS with an earlier certificate is rejected after the name gets a new identity', async () => {
+  test('after an agent gets a new identity, a connection to NATS with its earlier certificate is rejected', async () => {
     const stolen = join(testFolder(), 'stolen');
     cpSync(join(identities.dir, 'agent-a'), stolen, { recursive: true });
     revokeIdentity(identities.dir, 'agent-a');

@@ -12,8 +12,8 @@ const ANSWER_MS = 3_000;
 const targets = JSON.parse(process.env.TARGETS ?? '{}');
 
 /**
- * Calls a method with an empty message. Returns the gRPC status of a call; -1 if no status arrives within the limit,
- * because the stream stays open.
+ * Calls a method with an empty message. Returns the gRPC status; -1 if the stream is still open, without a status,
+ * after ANSWER_MS.
  * @param {import('node:http2').ClientHttp2Session} session
  * @param {string} path
  * @returns {Promise<number>}

@@ -51,7 +51,7 @@ async function rejectionCount(reason: RejectionReason): Promise<number> {
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
 }
 
-/** Makes an attempt, and checks that its rejection is counted and logged with the given reason. */
+/** Calls `attempt`, and checks that a rejection with the given reason is counted and logged. */
 async function expectRejection(reason: RejectionReason, attempt: () => Promise<unknown>): Promise<void> {
   const before = await rejectionCount(reason);
   await attempt();

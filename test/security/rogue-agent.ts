@@ -65,7 +65,10 @@ async function startAttacked(binary: string | undefined): Promise<Attacked> {
   };
 }
 
-/** Forbidden subjects: an agent may cause no message on them, neither as the subject nor as the reply subject. */
+/**
+ * Forbidden subjects. A request of an agent must cause no message on them, whether they are its subject or its reply
+ * subject.
+ */
 const FORBIDDEN = [
   ...[STREAM, OTHER_STREAM].flatMap((stream) => [
     `$JS.API.STREAM.DELETE.${stream}`,
