@@ -17,7 +17,7 @@ export interface Bug {
   readonly tornCommits?: boolean;
   /** An agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** Each death of the coordinator loses the files that were stored in the last `losesFilesOfMs`. */
+  /** Each death of the coordinator loses the files that were stored during this time before the death. */
   readonly losesFilesOfMs?: number;
   runtime?(options: RuntimeOptions): Promise<Runtime>;
   /** Called after each start, once the store is loaded. */

@@ -10,7 +10,7 @@ export interface Timer {
   work: (() => void) | undefined;
 }
 
-// The real event loop, saved before virtual timers replace the real timers.
+// The real setImmediate, saved before virtual timers replace the real timers.
 const { setImmediate } = globalThis;
 const promisesSettled = () => new Promise<void>((resolve) => setImmediate(resolve));
 

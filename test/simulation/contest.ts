@@ -1,7 +1,7 @@
 /**
  * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight
- * after the faults. The two sweeps have a separate random stream, so that the rest of each seed's scenario stays the
- * same.
+ * after the faults. All of this is drawn from a separate random stream, so that it does not change the rest of a seed's
+ * scenario.
  */
 import type { TestRandom } from '../support/random.ts';
 

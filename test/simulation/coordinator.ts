@@ -1,6 +1,6 @@
 /**
- * The coordinator's process: its real runtime, store, services, offers and rounds, put together as coordinator/main.ts
- * does, on a simulated network and disk.
+ * The coordinator's process: its real runtime, store, services, offers and rounds, assembled as in coordinator/main.ts,
+ * on a simulated network and disk.
  */
 
 import { pino } from 'pino';
@@ -102,7 +102,7 @@ export class SimulatedCoordinator {
     return this.life?.process;
   }
 
-  /** Starts the coordinator. Must be called by the code that runs as `process`. */
+  /** Starts the coordinator. Must be called in an event of `process` (clock.ts). */
   async start(process: SimulatedProcess): Promise<void> {
     const {
       bug,

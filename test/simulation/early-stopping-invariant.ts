@@ -1,7 +1,7 @@
 /**
- * The invariants of early stopping, checked with durable changes only. Each trial enters a rung once. A sweep with the
- * rule asha stops exactly the trials that the rule rejects, in the commit of the report. A stopped trial has no further
- * changes.
+ * The invariants of early stopping, checked with durable changes only. A trial enters each rung at most once. A sweep
+ * with the rule asha, in its default variant, stops exactly the trials that the rule rejects before their last epoch,
+ * in the commit of the report. A stopped trial has no further changes.
  */
 import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';
@@ -24,7 +24,7 @@ export class EarlyStoppingInvariant {
   /** The invariants of each sweep whose rule promotes trials. */
   readonly #promotions = new Map<string, PromotionInvariant>();
 
-  /** The cases that occurred: a trial was stopped, and a rejected trial was at its last epoch. */
+  /** The cases that occurred, such as `an early stop`: a measure of coverage. */
   readonly reached = new Set<string>();
 
   /**

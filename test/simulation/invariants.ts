@@ -26,7 +26,9 @@ import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** Comparisons are this many commits apart, because a comparison takes longer than a commit. */
+/**
+ * The ledger is compared with the core once in this number of commits, because a comparison takes longer than a commit.
+ */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 /** The maximum time from a grant to its commit. */
@@ -125,7 +127,7 @@ export class Invariants {
     }
   }
 
-  /** Checks the suggestions of a coordinator that has started. */
+  /** From now on, checks each suggestion of the started coordinator. */
   started(runtime: Runtime): void {
     this.#searches.watch(runtime);
   }
@@ -149,7 +151,8 @@ export class Invariants {
 
   committed({ changes }: Commit, runtime: Runtime): void {
     this.#judge(() => {
-      // The first trials of a sweep can be offered before its submission is answered.
+      // New sweeps are added here too, because the first trials of a sweep can be offered before its submission is
+      // answered.
       this.submitted(runtime, changes);
       for (const change of changes) {
         this.#beforeChange(change);

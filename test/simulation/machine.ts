@@ -60,7 +60,7 @@ export class SimulatedMachine {
     this.options = options;
   }
 
-  /** Starts the agent. Must be called by the code that runs as `process`. */
+  /** Starts the agent. Must be called in an event of `process` (clock.ts). */
   start(process: SimulatedProcess): void {
     const { bug, grpc, random, nats: server } = this.#world;
     const { id, slots, pack, transferMs, zone, gpuSlots } = this.options;
@@ -112,7 +112,7 @@ export class SimulatedMachine {
     this.#agent.up().catch(() => {});
   }
 
-  /** Shuts down after a grace period for running attempts. Must be called by the code that runs as the process. */
+  /** Shuts down after a grace period for running attempts. Must be called in an event of the process. */
   stop(graceMs: number): void {
     const { process } = this;
     this.#agent?.leave(graceMs).then(
@@ -142,7 +142,7 @@ export class SimulatedMachine {
     return this.#spooled.get(keyText(key)) ?? 0;
   }
 
-  /** Whether this process runs the attempt, or the disk has unsent records of it. */
+  /** Whether the attempt belongs to the current incarnation, or the disk has unsent records of the attempt. */
   isResponsibleFor(incarnation: string, key: AttemptKey): boolean {
     return incarnation === this.incarnation || this.spool?.holds(key) === true;
   }

@@ -23,7 +23,7 @@ interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** When a delivered message is redelivered. Undefined before the delivery of the message. */
+  /** When a delivered message is redelivered. Undefined while the message waits for a delivery. */
   heldUntil: number | undefined;
   /** Whether the message is damaged: listed, but never delivered. */
   stuck: boolean;
@@ -147,7 +147,7 @@ export class SimulatedNatsServer {
     return this.#queues.get(name)?.consumer?.ackWaitMs ?? 0;
   }
 
-  /** Returns the number of open pulls of a client from a queue. */
+  /** Returns how many messages the open pulls of a client still request from a queue. */
   waiting(clientName: string, queue: string): number {
     const pulls = this.#queues.get(queue)?.consumer?.pulls ?? [];
     return pulls

@@ -61,7 +61,7 @@ export class SimulatedNetwork {
   }
 
   /**
-   * Blocks messages until `repair`.
+   * Blocks messages from `a` to `b` until `repair`.
    * @param both whether the other direction is cut too
    */
   cut(a: string, b: string, both: boolean): void {
@@ -88,7 +88,7 @@ export class SimulatedNetwork {
   }
 }
 
-/** Delivers messages in order and once. Messages in transit are lost when the channel is closed. */
+/** Delivers messages in order and once. Messages in transit are lost when the lane is closed. */
 export class Lane {
   readonly #network: SimulatedNetwork;
   readonly #from: SimulatedProcess;

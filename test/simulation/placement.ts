@@ -1,6 +1,6 @@
 /**
- * The resources of machines and the requests of sweeps. The resources have a separate random stream, so that the rest
- * of each seed's scenario stays the same.
+ * The resources of machines and the requests of sweeps. The resources have a separate random stream, so that they do
+ * not change the rest of a seed's scenario.
  */
 import type { Resources } from '../../coordinator/core/policy.ts';
 import { TestRandom } from '../support/random.ts';

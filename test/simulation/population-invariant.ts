@@ -10,7 +10,9 @@ type ChangeOf<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 
 interface Member {
   state: 'live' | 'failed' | 'ended';
-  /** The attempt and the epoch of the newest checkpoint. */
+  /**
+   * The newest checkpoint, as ATTEMPT/EPOCH. The attempt is 0 for the checkpoint of a parent. Empty if there is none.
+   */
   checkpoint: string;
 }
 

@@ -1,6 +1,6 @@
 /**
- * A Report stream between an agent and the coordinator with grpc-js's interface. Messages arrive in order. Each side
- * can notice a broken stream at a different time.
+ * Simulates a Report stream between an agent and the coordinator, with the interface of grpc-js. Messages arrive in
+ * order. Each side can notice a broken stream at a different time.
  */
 import { EventEmitter } from 'node:events';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';

@@ -119,7 +119,7 @@ export class SamplerInvariant {
     this.#suggestions.set(sweepId, [...before, { values: record.values, configId }]);
     const name = `suggestion ${number} of sweep ${sweepId}`;
     if (number !== before.length) return `${name} is durable after ${before.length} suggestions`;
-    // If the sampler repeats itself, the point is drawn at random instead, and depends on no study.
+    // If the sampler suggests an earlier point again, a random point is used instead, which depends on no study.
     if (record.attributes === '') return undefined;
     const study = JSON.parse(record.attributes) as [Durable['values'], readonly number[] | null][];
     if (study.length !== number) return `${name} depends on a study of ${study.length} trials`;

@@ -233,7 +233,9 @@ export function anyScenario(seed: number): Scenario {
   };
 }
 
-/** Two of seven seeds have new versions. The scenarios of the other seeds are unchanged. */
+/**
+ * Two of seven seeds have new versions. The other seeds keep the scenarios that they had before new versions existed.
+ */
 function versionOrders(seed: number, sweeps: number): VersionOrder[] {
   if (seed % 7 !== 3 && seed % 7 !== 5) return [];
   const random = new TestRandom(seed ^ 0xa991);
@@ -253,7 +255,10 @@ function withTarget(text: string, random: TestRandom): string {
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
 }
 
-/** Three of nine seeds have early-stopping rules. The scenarios of the other seeds are unchanged. */
+/**
+ * Three of nine seeds have early-stopping rules. The other seeds keep the scenarios that they had before the rules
+ * existed.
+ */
 function ruleText(seed: number, random: TestRandom): string {
   if (seed % 9 === 5) return 'early_terminate: {type: asha, variant: promotion, eta: 2}\n';
   if (seed % 9 !== 2 && seed % 9 !== 6) return '';
@@ -270,7 +275,8 @@ function withCheckpoints(text: string, seed: number): string {
 
 /**
  * Some seeds have searches by an external sampler, and some have TPE searches. Versions of a search cannot change its
- * points, so these seeds have no new versions. The scenarios of the other seeds are unchanged.
+ * points, so these seeds have no new versions. The other seeds keep the scenarios that they had before the searches
+ * existed.
  */
 function withSearch(text: string, seed: number): string {
   if (seed % 7 === 3 || seed % 7 === 5) return text;

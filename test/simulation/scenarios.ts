@@ -39,8 +39,8 @@ function withPopulations(scenario: Scenario, seed: number): Scenario {
 const FIRST_NAME = 'earlier';
 
 /**
- * The first sweep ends early, and the second sweep starts with the results of the first sweep. Users apply files with
- * another `run_cap` while trials run and after the sweeps have ended.
+ * The second sweep is submitted after the first sweep has ended, and starts with the results of the first sweep. Users
+ * apply files with another `run_cap` while trials run and after the sweeps have ended.
  */
 function withSearches(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x5ea2c4);

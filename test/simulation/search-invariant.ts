@@ -112,7 +112,7 @@ export class SearchInvariant {
     }
   }
 
-  /** Checks every suggestion of a process. */
+  /** From now on, checks each suggestion of the coordinator's process. */
   watch(runtime: Runtime): void {
     this.#processes += 1;
     this.#creating = new Map();
@@ -165,7 +165,7 @@ export class SearchInvariant {
     };
   }
 
-  /** Checks that a suggestion that is repeated after a restart is the same. */
+  /** Checks that the same state and history give the same suggestion, also after a restart. */
   #note(sweepId: string, basis: unknown, step: SourceStep): void {
     const key = createHash('sha256')
       .update(canonicalJson(JSON.parse(JSON.stringify([sweepId, basis]))))

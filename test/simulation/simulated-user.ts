@@ -97,7 +97,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Kills a trial once. A lost request is not repeated. */
+  /** Kills a trial of the sweep, if possible a running trial. A lost request is not repeated. */
   #killTrial(at: number): void {
     const sweepId = this.submitted.get(at);
     const row = this.#coordinator.disk.db
@@ -112,7 +112,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Repeats a request until the coordinator answers. */
+  /** Applies an edited file. Repeats the request until the coordinator answers. */
   #applyVersion(submitted: string, order: VersionOrder): void {
     const sweep = this.submitted.get(order.sweep);
     if (sweep === undefined) return;
@@ -130,7 +130,7 @@ export class SimulatedUser {
     ask();
   }
 
-  /** Repeats a request until the coordinator answers. */
+  /** Retries trials of a sweep. Repeats the request until the coordinator answers. */
   #retry(requestId: string, { sweep: at, what }: RetryOrder): void {
     const sweep = this.submitted.get(at);
     if (sweep === undefined) return;
@@ -178,7 +178,7 @@ export class SimulatedUser {
     );
   }
 
-  /** Resumes all paused sweeps and ends all drains after the faults, again and again. */
+  /** After the faults, resumes all paused sweeps and ends all drains, and repeats this at intervals. */
   #resumeAll(): void {
     const { life } = this.#coordinator;
     for (const sweep of life?.runtime.core.sweeps.values() ?? []) {

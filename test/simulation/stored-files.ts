@@ -1,7 +1,5 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
-/** Models coordinator/artifacts/files.ts, with checksums instead of bytes. */
-
 interface StoredFile {
   readonly key: AttemptKey;
   readonly name: string;
@@ -10,6 +8,7 @@ interface StoredFile {
   readonly at: number;
 }
 
+/** Models coordinator/artifacts/files.ts, with checksums instead of bytes. */
 export class StoredFiles {
   readonly #files = new Map<string, StoredFile>();
 
