@@ -42,7 +42,7 @@ export async function startProgram(log: string, program: string, args: readonly 
     });
   });
   // Before its exec call, the program still has the command line of the shell. The shell's helper process has the same
-  // command line.
+  // command line. Both are ignored.
   const pid = await until(`${described} starts`, () => {
     if (gone) throw new Error(`${described} exited during startup:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];

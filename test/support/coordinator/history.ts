@@ -85,7 +85,7 @@ export class World {
   /** All offers so far, because NATS can redeliver an offer at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
-  /** Ended sweeps, which are only in the store. */
+  /** Ended sweeps. A real coordinator has them only in its store. */
   readonly ended = new Map<string, Sweep>();
   #requests = 0;
   readonly #incarnations = new Map<string, number>(AGENT_IDS.map((id) => [id, 0]));
@@ -94,7 +94,7 @@ export class World {
     this.core = core;
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
-      // So many durations are enough to find stragglers.
+      // With this number of durations, the core can find stragglers.
       for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
     }
   }

@@ -39,9 +39,9 @@ interface Entry {
   dropped: boolean;
   /** Whether a version restored the trial, so that the trial can be pending again. */
   restored: boolean;
-  /** Failures per class since the last retry. */
+  /** The number of failures of each class since a user last retried the trial. */
   failures: Partial<Record<FailureClassName, number>>;
-  /** The failures that count against the retry budget, because the machine cannot be their cause. */
+  /** The failures that count against the retry budget, because no faulty machine can be their cause. */
   charged: Partial<Record<FailureClassName, number>>;
   /** The agents on which the trial failed early since a user last retried the trial. */
   earlyAgents: Set<string>;
@@ -407,7 +407,10 @@ export class Ledger {
     );
   }
 
-  /** Whether so many trials failed early on the agent that it may receive no more trials of the sweep. */
+  /**
+   * Whether the agent may receive no more trials of the sweep: it is quarantined, or too many trials failed early on
+   * it.
+   */
   canBeFaulty(sweepId: string, agentId: string): boolean {
     return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
   }
@@ -419,13 +422,19 @@ export class Ledger {
     return known;
   }
 
-  /** An early failure uses no retry if an agent on which the trial failed can be faulty, and another agent cannot. */
+  /**
+   * Whether a faulty machine can be the cause of a trial's early failures, which then use no retries. This requires
+   * that an agent on which the trial failed can be faulty, and that another agent that can run the trial cannot.
+   */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
     return sound.length > 0 && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));
   }
 
-  /** Only failures of trials that then succeeded elsewhere quarantine an agent. */
+  /**
+   * Records the start or the end of a quarantine. Checks that enough trials that failed early on the agent succeeded
+   * elsewhere.
+   */
   #quarantine({ agentId, quarantine }: Change & { kind: 'quarantine' }): void {
     const before = this.quarantines.get(agentId) ?? [];
     if (quarantine === undefined) {
@@ -503,7 +512,8 @@ export class Ledger {
   }
 
   /**
-   * The early failures since an agent's last success count against the agent, except those of trials that have failed.
+   * Compares the early failures that count against each agent. These are the failures since the agent's last success,
+   * except failures of trials whose final state is failed or cancelled.
    */
   #compareRecords(sweep: Sweep): void {
     const expected = new Map<string, Map<string, boolean>>();

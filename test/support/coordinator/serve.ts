@@ -140,7 +140,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       stopRevocations();
       server.forceShutdown();
       listener.close();
-      // SQLite writes before the call returns.
+      // Nothing is awaited, because SQLite writes before each call returns.
       void runtime.flush();
       void store.close();
       rmSync(dir, { recursive: true, force: true });

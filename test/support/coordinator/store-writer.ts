@@ -1,4 +1,4 @@
-/** A sample history of one sweep, and a writer of it that another process kills. */
+/** A sample history of one sweep, and a function that writes the history until its process is killed. */
 import type { Change } from '../../../coordinator/core/step.ts';
 import type { Store } from '../../../coordinator/store/store.ts';
 import type { NewSweep } from '../../../coordinator/store/submit.ts';

@@ -1,4 +1,7 @@
-/** A core with virtual agents, in virtual time: offers are pulled from queues, claimed, and run to a planned end. */
+/**
+ * A core with virtual agents, in virtual time. The agents pull offers from queues, claim them, and run each attempt to
+ * a planned end.
+ */
 import TinyQueue from 'tinyqueue';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';
 import type { AttemptEnd } from '../../../coordinator/core/attempt-model.ts';
@@ -85,7 +88,7 @@ export class VirtualCluster {
     this.now = end;
   }
 
-  /** Applies the step of another decision. */
+  /** Applies a step that the test obtained from the core. */
   settle(step: Step): void {
     this.#settle(step);
     this.#pull();
@@ -151,7 +154,9 @@ export class VirtualCluster {
     }
   }
 
-  /** The agent pulls one offer, if a slot is free and its queue has one. */
+  /**
+   * Pulls one offer for the agent, if a slot is free and its queue has an offer. Returns whether an offer was pulled.
+   */
   #pullOne(agent: VirtualAgent): boolean {
     const busy = new Set(
       [...this.#running.values()].filter(({ agentId }) => agentId === agent.id).map(({ slot }) => slot),
