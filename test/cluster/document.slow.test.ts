@@ -1,6 +1,6 @@
 /**
- * Runs the commands of docs/cluster.md on four machines. The test replaces only `scp`, by a program that copies between
- * the home folders of the machines without a password.
+ * Runs the commands of docs/cluster.md on four machines. Only `scp` is replaced, with a program that copies files
+ * between the home folders of the machines and needs no password.
  */
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -124,7 +124,7 @@ async function waitForOutput(machine: Machine, log: string, what: string, shell:
   });
 }
 
-/** A folder with `trawl`, `nats-server` and `scp`. */
+/** Creates a folder with the programs `trawl`, `nats-server` and `scp`, and returns its path. */
 async function programs(folder: string): Promise<string> {
   const bin = join(folder, 'bin');
   mkdirSync(bin);

@@ -1,4 +1,4 @@
-/** Linux's `ip` command, which creates networks. */
+/** Runs Linux's `ip` command, which creates the simulated networks. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
 /**

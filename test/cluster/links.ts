@@ -1,4 +1,4 @@
-/** Cuts and restores network links during a sweep, for longer than the keepalive timeouts. */
+/** Cuts network links during a sweep for longer than the keepalive timeouts, and then restores them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { testFolder } from '../support/folder.ts';

@@ -1,4 +1,4 @@
-/** Measures from the store how long work was interrupted. */
+/** Measures how long a fault interrupted the work on a sweep. The times are read from the store. */
 import { expect } from 'vitest';
 import { exactlyOnce, type NoopSweep, noopSweepText } from '../faults/noop-sweep.ts';
 import { sweepFile } from '../support/folder.ts';

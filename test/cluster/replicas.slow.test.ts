@@ -1,4 +1,4 @@
-/** The offer queue on a real NATS cluster, with a server that joins late and a server that is permanently lost. */
+/** Tests the offer queue on a real NATS cluster when a server joins late, and when a server is permanently lost. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';

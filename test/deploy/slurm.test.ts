@@ -19,7 +19,10 @@ test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the Slurm script', () =>
   expect(runTool('shellcheck', [SCRIPT])).toMatchObject({ code: 0, output: '' });
 });
 
-/** Starts a cluster. Returns it with a function that runs the script, with a fake `srun` as the only Slurm command. */
+/**
+ * Starts a cluster. Returns the cluster, and a function that runs the Slurm script. A fake `srun` is the only Slurm
+ * command.
+ */
 async function slurmJob() {
   const folder = testFolder();
   const cluster = await Cluster.start(join(folder, 'cluster'));

@@ -11,7 +11,9 @@ import { killNow } from '../support/processes.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
-/** Writes a model in the working folder, and fails if another trial wrote the same file in the meantime. */
+/**
+ * A program that writes a model to its working folder, and fails if another trial wrote the same file in the meantime.
+ */
 const TRAIN = `
 echo "model of $1" > model.pt
 sleep 1

@@ -53,7 +53,7 @@ function install(name: string, output: string, list = output): void {
   chmodSync(file, 0o755);
 }
 
-/** Runs four trials, and returns the distinct environment variables of their programs. */
+/** Runs four trials, and returns each distinct set of GPU variables that their programs received. */
 async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; hip: string; order: string }[]> {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   onTestFinished(() => void vi.unstubAllEnvs());

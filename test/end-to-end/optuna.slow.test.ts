@@ -145,7 +145,7 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
   });
 });
 
-/** Returns a folder that hides an installed Optuna. */
+/** Returns a folder that, on PYTHONPATH, hides an installed Optuna. */
 function withoutOptuna(): string {
   const folder = testFolder();
   writeFileSync(join(folder, 'optuna.py'), 'raise ModuleNotFoundError("No module named \'optuna\'", name="optuna")\n');

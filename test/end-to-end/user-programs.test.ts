@@ -80,7 +80,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
-  test('the attempt of a program that ran out of memory fails with class oom, and is retried as often as the sweep allows', async () => {
+  test('if a program runs out of memory, its attempt fails with class oom, and its trial is retried as often as the sweep allows', async () => {
     const folder = testFolder();
     writeFileSync(
       join(folder, 'oom.sh'),

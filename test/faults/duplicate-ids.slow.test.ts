@@ -30,7 +30,7 @@ interface AgentJson {
 const agents = () => cluster.json<AgentJson[]>('agents');
 const states = async () => (await agents()).map(({ state }) => state);
 
-/** Starts an agent with ID in a second folder. */
+/** Starts another agent with the id ID, in the given folder. */
 function startAgain(folder: string) {
   return startTrawl(
     ...['agent', '--nats', cluster.natsUrl, '--server', cluster.address, '--slots', '1'],

@@ -1,4 +1,4 @@
-/** Faults that kill parts of a cluster, and the recovery from them. */
+/** Faults that kill parts of a cluster and restart them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../support/cluster.ts';
 import { killNow } from '../support/processes.ts';
@@ -14,9 +14,9 @@ export interface KillFault {
   readonly kind: FaultKind;
   /** Whether the fault waits until every slot is busy; otherwise the fault can occur during startup. */
   readonly whenBusy: boolean;
-  /** Delay of the fault, after the wait for busy slots (if `whenBusy` is set). */
+  /** The delay of the fault. If `whenBusy` is set, the delay begins once every slot is busy. */
   readonly afterMs: number;
-  /** How long the killed process stays down. A killed worker is restarted by its agent instead. */
+  /** How long the killed process stays down. Not used for a worker, which its agent restarts. */
   readonly awayMs: number;
 }
 

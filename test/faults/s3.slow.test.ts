@@ -45,7 +45,7 @@ function artifactOf(bytes: Uint8Array, name = 'file'): Artifact {
 
 type Fault = 'cut' | { readonly status: number; readonly code: string } | undefined;
 
-/** Starts a proxy in front of the server, which answers some requests with an error or cuts their connection. */
+/** Starts a proxy in front of the server. The proxy answers some requests with an error, or cuts their connection. */
 async function startFaults(target: string, faultOf: (incoming: IncomingMessage) => Fault): Promise<string> {
   const proxy = createServer((incoming, response) => {
     const fault = faultOf(incoming);

@@ -118,7 +118,7 @@ test('an agent that was suspended for longer than its lease stops its program wh
   ]);
 });
 
-test('suspending a worker causes no attempt to fail, and the attempt continues when the worker is resumed', {
+test('if a worker is suspended, no attempt fails, and the attempt of the worker continues when the worker is resumed', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

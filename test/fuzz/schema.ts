@@ -8,9 +8,9 @@ export interface WireMethod {
   /** The path of the method, such as `/trawl.v1.SweepService/Submit`. */
   readonly path: string;
   readonly request: protobuf.Type;
-  /** Whether the client streams. */
+  /** Whether the client sends a stream of requests. */
   readonly clientStreams: boolean;
-  /** Whether the server streams. */
+  /** Whether the server sends a stream of responses. */
   readonly serverStreams: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Encodes a picture with a palette, which takes a third of the bytes of a picture with a colour per pixel. */
+/** Encodes a picture with a palette. The file is a third as large as a file that stores the colour of each pixel. */
 import { encode } from 'fast-png';
 
 /**

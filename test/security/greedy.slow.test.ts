@@ -175,7 +175,7 @@ async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> 
 }
 
 test(
-  'clients that watch a large sweep but do not read use little memory of the coordinator, and other clients do not wait',
+  'if clients watch a large sweep but never read its updates, the coordinator uses little memory, and other clients do not wait',
   TIMEOUT,
   async () => {
     const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
@@ -199,7 +199,7 @@ test(
   },
 );
 
-test('large lists that clients request but do not read use little memory of the coordinator', TIMEOUT, async () => {
+test('if clients request large lists but never read them, the coordinator uses little memory', TIMEOUT, async () => {
   const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(20_000));
   beginMeasuring();
   for (let connection = 0; connection < 4; connection++) {
@@ -361,7 +361,7 @@ test('open uploads of one caller do not prevent uploads of other callers', TIMEO
   const call = other.put();
   const failed = once(call, 'error');
   call.write({ message: { $case: 'chunk', chunk: Buffer.alloc(1) } });
-  // An upload slot is free, because the upload is rejected only for its content.
+  // The upload is rejected because of its content, and not because of a limit.
   expect((await failed)[0]).toMatchObject({ code: status.INVALID_ARGUMENT });
   await expectHealthy();
 });

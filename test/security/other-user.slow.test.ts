@@ -102,7 +102,10 @@ async function expectPrivate(
   expect(owner.nats.own).toContain('PONG');
 }
 
-/** Returns the paths of the folder and of everything in it, because the other user cannot list them. */
+/**
+ * Returns the paths of the folder and of everything in it. The other user tries each of these paths, because this user
+ * cannot list the folder.
+ */
 function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];
 }

@@ -49,7 +49,7 @@ class KeepsLosers extends Runtime {
 
 type EndedChange = Step['changes'][number] & { readonly kind: 'ended' };
 
-/** Changes the stored ends of attempts. */
+/** Returns a bug that changes the stored ends of attempts. */
 function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): Bug {
   class ChangesEnds extends Runtime {
     override settle(step: Step): Promise<void> {
@@ -78,7 +78,10 @@ class KeepsEndedTrials extends Runtime {
   }
 }
 
-/** Alters the creation of trials in the store. If `changeCreated` returns undefined, the trial is not stored. */
+/**
+ * Returns a bug that changes the stored creations of trials. If `changeCreated` returns undefined, the trial is not
+ * stored.
+ */
 function createsAs(about: string, changeCreated: (created: CreatedChange) => CreatedChange | undefined): Bug {
   class ChangesCreation extends Runtime {
     override settle(step: Step): Promise<void> {
@@ -93,7 +96,7 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
 
-/** Replaces the changes of each step. */
+/** Returns a bug that replaces the changes of each step. */
 function changesAs(about: string, change: (one: Step['changes'][number], step: Step) => Step['changes']): Bug {
   class ChangesSteps extends Runtime {
     override settle(step: Step, by?: string): Promise<void> {
@@ -105,7 +108,7 @@ function changesAs(about: string, change: (one: Step['changes'][number], step: S
 
 const replacesMembers = ({ changes }: Step) => changes.some(({ kind }) => kind === 'inherited');
 
-/** Changes new versions of sweeps in the store. */
+/** Returns a bug that changes the stored new versions of sweeps. */
 function appliesAs(about: string, changeApplied: (applied: AppliedChange, runtime: Runtime) => AppliedChange): Bug {
   class ChangesVersions extends Runtime {
     override settle(step: Step, by?: string): Promise<void> {
@@ -274,7 +277,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
   }
 }
 
-/** Changes the requests to the processes of samplers. */
+/** Returns a bug that changes the requests to the processes of samplers. */
 function asksAs(about: string, changeRequest: (request: { add: unknown[]; end: unknown[][] }) => void): Bug {
   return {
     about,

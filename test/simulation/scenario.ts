@@ -1,4 +1,4 @@
-/** A cluster, sweeps, user actions and faults, each with its time. */
+/** Draws the scenario of a seed: the machines of a cluster, and the times of its sweeps, user actions and faults. */
 import { TestRandom } from '../support/random.ts';
 import { contestSweeps, type PriorityOrder, priorityOrders, priorityText } from './contest.ts';
 import type { MachineOptions } from './machine.ts';

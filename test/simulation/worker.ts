@@ -1,6 +1,6 @@
 /**
- * A worker process: models agent/worker/main.ts and agent/supervisor/worker-process.ts. Trains by letting time pass,
- * reports, keeps checkpoints and a model, and dies with its agent.
+ * Models a worker process (agent/worker/main.ts and agent/supervisor/worker-process.ts). The worker lets time pass
+ * instead of training, sends reports, keeps checkpoints and a model, and dies with its agent.
  */
 
 import { keptFile } from '../../agent/folders.ts';

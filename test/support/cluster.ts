@@ -21,7 +21,7 @@ export interface ClusterOptions {
   readonly lease?: string;
   /** The URL of a NATS server that the test runs itself. Default: the cluster starts a server. */
   readonly natsUrl?: string;
-  /** Whether the loopback interface requires the token. Default: true. */
+  /** Whether callers on the loopback interface need the token. Default: true. */
   readonly requireToken?: boolean;
 }
 

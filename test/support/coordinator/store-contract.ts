@@ -187,7 +187,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     await Promise.all([writing, read(), read(), read()]);
   });
 
-  test('pages contain every row once and in order, and the order of ids is that of their bytes', async () => {
+  test('pages contain every row once and in order, and ids are sorted by their bytes', async () => {
     const { store } = await open();
     const ids = ['Z', 'a', '_', '0', 'é', 'b'];
     const id = await store.addSweep(
