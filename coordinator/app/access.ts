@@ -1,4 +1,7 @@
-/** Decides who can reach a coordinator: its identity, its addresses, and the rule that admits calls. */
+/**
+ * Controls the access to a coordinator: reads its identity, checks its addresses, and builds the rule that admits
+ * calls.
+ */
 import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import type { BasicAuth, TokenAuth } from '../../lib/net/http.ts';
@@ -13,7 +16,10 @@ import { checkExposure } from '../transport/server.ts';
 export interface AccessOptions {
   readonly listen: Address;
   readonly metrics: Address;
-  /** The path of the server's identity folder. If set, the coordinator requires TLS and a known identity. */
+  /**
+   * The path of the server's identity folder. If set, the coordinator requires TLS, and a known identity from each
+   * caller.
+   */
   readonly identityDir: string | undefined;
   /**
    * Whether the coordinator may listen, without encryption or authentication, on addresses that other machines can
@@ -61,7 +67,8 @@ export function admission(
 }
 
 /**
- * Returns the known identities, kept up to date with the identity folder; undefined if the coordinator has no identity.
+ * Returns the identities that the coordinator knows. They are reloaded when their file in the identity folder changes.
+ * Returns undefined if the coordinator has no identity.
  */
 export function watchIdentities({ identityDir, log }: AccessOptions): Identities | undefined {
   if (identityDir === undefined) return undefined;

@@ -87,8 +87,8 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
 }
 
 /**
- * Returns an agent. After a restart of the coordinator, only the stored facts about an agent are known until the agent
- * connects.
+ * Builds the message about an agent. After a restart of the coordinator, only the stored facts about the agent are
+ * known until the agent connects.
  */
 function agentOf(core: Core, id: string, now: number): Agent {
   const agent = core.agents.get(id);

@@ -75,7 +75,7 @@ async function coordinator(text: string) {
       await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: x } });
       await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
     },
-    /** The numbers of ended trials in memory whose points were dropped. */
+    /** Returns the numbers of ended trials whose points were dropped, by state, from memory. */
     dropped: () => runtime.core.sweeps.get(sweepId)?.dropped,
     trials: () =>
       db
@@ -332,7 +332,7 @@ describe('a sweep that has reached its target', () => {
   const withTarget = (target: number, values = '[4, 3, 2, 1]') =>
     FILE.replace('goal: minimize', `goal: minimize, target: ${target}`).replace('[1, 2, 3, 4]', values);
 
-  /** Two of four trials have run, and the second trial has reached the target 3.5. */
+  /** Runs two of the four trials. The second trial reaches the target 3.5, so the sweep ends. */
   async function ended() {
     const world = await coordinator(withTarget(3.5));
     await world.finish(4);

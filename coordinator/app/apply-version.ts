@@ -134,7 +134,7 @@ async function mustNotReachTarget(
 interface Marks {
   readonly dropped: string[];
   readonly restored: string[];
-  /** The number of newly dropped trials that have started. */
+  /** The number of trials in `dropped` that have started. */
   readonly droppedStarted: number;
 }
 
@@ -143,8 +143,8 @@ async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, spac
   const created = await queries.trials.created(sweepId);
   if (created > MAX_COMPARED_TRIALS) {
     throw new RejectedError(
-      `sweep ${sweepId} has ${countText(created, 'trial')}: the points of a sweep can change up to ` +
-        `${countText(MAX_COMPARED_TRIALS, 'trial')}; submit the file as a new sweep`,
+      `the points of sweep ${sweepId} cannot change, because it has ${countText(created, 'trial')} ` +
+        `(max ${MAX_COMPARED_TRIALS.toLocaleString('en')}): submit the file as a new sweep`,
     );
   }
   const marks = { dropped: [] as string[], restored: [] as string[], droppedStarted: 0 };
@@ -205,7 +205,7 @@ export async function applyVersion(
         replicates: plan.replicates,
         excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
         policy,
-        // A user may have changed the priority since the version was submitted.
+        // If both versions of the file have the same priority, a priority that a user has set in between is kept.
         priority: before.priority === after.priority ? sweep.priority : after.priority,
         detail: describe(changes),
       },
@@ -253,7 +253,7 @@ async function searchOf(
       ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  // A sweep that reaches its target creates no more trials, although its search can have further trials.
+  // When a sweep reaches its target, its search is stored as done, although it can have further trials.
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };

@@ -1,6 +1,6 @@
 /**
- * Logs durable changes with their ids. Warnings, slow attempts and quarantines have level warn, failures and user
- * actions have level info, and the other logged changes have level debug.
+ * Logs a durable change with its ids. Warnings, slow attempts and quarantines have level warn. Failed attempts, user
+ * actions and changes of the state of a sweep have level info. The other changes have level debug, or are not logged.
  */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';

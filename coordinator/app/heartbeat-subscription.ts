@@ -26,7 +26,9 @@ export class HeartbeatSubscription {
   readonly #options: HeartbeatOptions;
   readonly #unreadable: SparseLog;
   #subscription: Subscription;
-  /** The reason why no heartbeats arrive; undefined while the subscription is open. */
+  /**
+   * The last error of the subscription. It is the reason why no heartbeats arrive, if the subscription is now closed.
+   */
   #problem: string | undefined;
 
   constructor(options: HeartbeatOptions) {

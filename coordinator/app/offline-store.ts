@@ -45,7 +45,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     explain: () => undefined,
     onCommit: () => () => {},
   };
-  // A retry or a new version is decided as in a running coordinator. No trial is offered, because no agent is
+  // Retries and new versions are handled as in a running coordinator. No trial is offered, because no agent is
   // connected.
   let opening: Promise<Runtime> | undefined;
   const offlineControl = async () => {

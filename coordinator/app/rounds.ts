@@ -1,6 +1,5 @@
 /**
- * Runs the periodic work of the coordinator: heartbeats, the expiry of leases, and the reconciliation of the offers on
- * NATS.
+ * Runs the periodic work of the coordinator: receives heartbeats, expires leases, and reconciles the offers on NATS.
  */
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';

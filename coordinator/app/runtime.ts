@@ -60,7 +60,7 @@ export class Runtime {
   #scheduling = false;
   #stopped = false;
 
-  /** Loads the sweeps of the store that have not ended. */
+  /** Creates a runtime with the sweeps of the store that have not ended. */
   static async open<Options extends RuntimeOptions, Opened extends Runtime>(
     this: new (
       options: Options,

@@ -15,7 +15,10 @@ type NextStep = (state: SourceState, isKnown: (trialId: string) => boolean) => S
 interface Ahead {
   readonly before: SourceState;
   readonly step: SourceStep;
-  /** The trial that the step depends on. The store does not have the trial unless the step is dropped. */
+  /**
+   * The id of the trial at the point of the step. If the trial already exists, the step has the kind `dropped`.
+   * Undefined if the step looked for no trial.
+   */
   readonly trialId: string | undefined;
 }
 
@@ -36,7 +39,7 @@ export class StepsAhead {
     return this.#isExhausted;
   }
 
-  /** Computes steps from a state. */
+  /** Computes the steps that follow a state, unless enough of them are left from an earlier call. */
   async prepare(state: SourceState): Promise<void> {
     this.#isExhausted = false;
     const place = this.#steps.findIndex(({ before }) => before === state);
@@ -57,17 +60,17 @@ export class StepsAhead {
     }
   }
 
-  /** Returns the step after a state. Waits for `prepare` if the step was not computed in advance. */
+  /** Returns the step after a state. If `prepare` has not computed the step, returns a step of the kind `wait`. */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep {
     const [ahead] = this.#steps;
     this.#isExhausted = ahead?.before !== state;
     if (ahead === undefined || this.#isExhausted) return { kind: 'wait' };
-    // The sweep can have created the trial since.
+    // The sweep can have created the trial since `prepare` computed the step.
     if (ahead.step.kind === 'trial' && ahead.trialId !== undefined && isKnown(ahead.trialId)) {
       this.#steps = [];
       return this.#next(state, () => true);
     }
-    // A source that is done is asked again, for example by adaptive replicates.
+    // The last step is kept, because a source that is done can be asked again, for example by adaptive replicates.
     if ('state' in ahead.step) this.#steps.shift();
     return ahead.step;
   }

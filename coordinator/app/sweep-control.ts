@@ -96,8 +96,8 @@ async function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoi
 }
 
 /**
- * Returns the sweep id in the request. Without a sweep id, returns the id of the sweep that contains all requested
- * trials.
+ * Returns the id of the sweep that the request names. If the request names no sweep, returns the id of the sweep that
+ * contains all requested trials.
  */
 async function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): Promise<string> {
   const given = sweep === '' ? '' : await queries.selectors.findSweep(sweep);

@@ -19,7 +19,8 @@ const CLUSTER = {
 
 async function busy(run: number) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
-  // The trials of the test end within a millisecond. The running trials take longer, so that some time is left.
+  // The ended trials took about a millisecond. During this wait, the running trials take longer, so that some time is
+  // left.
   await sleep(CLUSTER.trialsPerSweep);
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;
@@ -60,7 +61,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   expect(await estimates.of('1')).toEqual(own);
 });
 
-test('an estimate of the time left is reused for 1 ms per trial of the sweep, minus the time that has passed', async () => {
+test('an estimate of the time left is reused for 1 ms per trial of the sweep, and the time that has passed is subtracted', async () => {
   const { runtime } = await busy(24);
   let reads = 0;
   let at = now();
@@ -100,18 +101,19 @@ test('before any trial has reported, a sweep has no estimate of the time left an
   expect(await cluster.scrape()).not.toContain('trawl_eta_seconds{');
 });
 
-test('the gauge of the time left has the expected value, in seconds', async () => {
+test('the gauge of the time left has the same value as the sweep, in seconds', async () => {
   const { cluster, runtime } = await busy(24);
   const begun = performance.now();
   const text = await cluster.scrape();
   const seconds = Number(/^trawl_eta_seconds\{sweep="1"\} (.*)$/m.exec(text)?.[1]);
   const { timeLeft } = await runtime.queries.sweeps.get('1');
-  // On a slow machine, a new estimate is made after the scrape. It is longer, because the running trials took longer.
+  // On a slow machine, the sweep can have a new estimate after the scrape. The new estimate is longer, because the
+  // running trials have taken longer.
   const limitMs = 1_000 + 10 * (performance.now() - begun);
   expect(Math.abs((timeLeft?.expectedMs ?? Number.NaN) - seconds * 1000)).toBeLessThan(limitMs);
 });
 
-test('the slot time that is left is the time left on all slots, and is absent without a time left', async () => {
+test('the slot time left is at most the time left multiplied by the slots, and an ended sweep has none', async () => {
   const { runtime } = await busy(24);
   const { timeLeft, slotTimeLeft, slotShare } = await runtime.queries.sweeps.get('1');
   const onAllSlots = (timeLeft?.expectedMs ?? Number.NaN) * (slotShare?.slots ?? Number.NaN);

@@ -43,7 +43,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the slot time of the rest of a sweep. Undefined if the time left is undefined. A pack counts as one slot.
+   * Returns the slot time that a sweep will use until it ends. Undefined if the time left is undefined. A pack uses one
+   * slot.
    */
   async slotTimeOf(sweepId: string): Promise<TimeLeft | undefined> {
     return (await this.#estimateOf(sweepId))?.slotTimeLeft;
@@ -94,9 +95,7 @@ export class TimeLeftEstimates {
   }
 }
 
-/**
- * Returns the number of trials that a slot runs at the same time, from the slots that the sweep holds now. At least 1.
- */
+/** Returns the average number of trials that run at the same time on a slot that the sweep uses now. At least 1. */
 function trialsPerSlot({ counts, slotTime }: Sweep): number {
   return slotTime.slots === 0 ? 1 : Math.max(1, counts.running / slotTime.slots);
 }

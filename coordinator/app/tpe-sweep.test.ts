@@ -101,7 +101,7 @@ describe('sweeps with method tpe', () => {
     ).toEqual(['1 1', '1 2', '1 3', '2 1', '2 2', '2 3']);
   });
 
-  test('TPE has one observation per config if the sweep has replicates', async () => {
+  test('a TPE sweep with 60 trials and 3 replicates suggests 20 configs', async () => {
     const sweep = await coordinatorWithSweep(dir, FILE.replace('run_cap: 60', 'run_cap: 60\nreplicates: 3'), 3);
     while (sweep.sweep() !== undefined) {
       await sweep.schedule();

@@ -87,7 +87,8 @@ function resultSource(
     },
     prepare: () => history.refresh(),
     next(state, isKnown) {
-      // The replicates of a config need no sampler.
+      // While the sampler is busy, only the replicates of the current config are created, because they need no
+      // suggestion.
       if (sampler?.isBusy === true && state.config === undefined) return { kind: 'wait' };
       const step = nextStep(spec, state, (trialId) => isKnown(trialId) || history.has(trialId), read);
       if (step.kind === 'trial') history.add(step.trial);

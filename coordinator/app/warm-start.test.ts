@@ -79,7 +79,7 @@ test('a TPE search with warm_start begins near the best points of the earlier sw
   expect(near.length).toBeGreaterThanOrEqual(4);
 });
 
-test('later results of the earlier sweep do not change the stored start of a search', async () => {
+test('a search keeps its warm start when results of the earlier sweep change or are removed', async () => {
   const { db, runtime, open, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);

@@ -11,7 +11,7 @@ import type { Runtime } from './runtime.ts';
 
 /**
  * Returns the results that a search starts with. Undefined if the sweep names no earlier sweep.
- * @throws {BadInputError} if an earlier sweep does not exist, or has another space
+ * @throws {BadInputError} if an earlier sweep does not exist, is named twice, or has another trainer or space
  */
 export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<WarmStart | undefined> {
   const { search } = spec;
