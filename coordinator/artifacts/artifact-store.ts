@@ -1,6 +1,6 @@
 /**
  * The interface of artifact stores. `ArtifactFiles` keeps artifacts in the coordinator's folder. `S3Artifacts` keeps
- * them in an S3-compatible store. Both pass one contract test.
+ * them in an S3-compatible store. The same contract test covers both.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -61,11 +61,13 @@ export interface ArtifactStore {
   readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, because the records
-   * of an attempt are processed in their order. Before each such record, the agent uploads the file or calls `holds`.
+   * of an attempt are processed in their order. Before each such record, the agent uploads the file or learns that it
+   * is already stored (`holds`).
    */
   has(key: AttemptKey, name: string): boolean;
   /**
-   * Returns whether a file that a record names is known to be missing. A remote store is not asked, and returns false.
+   * Returns whether a file that a record names is known to be missing. For a remote store, always returns false,
+   * because no request is made.
    */
   isMissing(key: AttemptKey, name: string): boolean;
   /** Returns whether the artifact's file is complete, intact and durable. */

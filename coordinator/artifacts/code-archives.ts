@@ -100,7 +100,7 @@ export class CodeArchives {
 
   /**
    * Returns whether the archive is complete, intact and durable. The remote store is not asked: a copy counts if it was
-   * made or seen since the start. The check of a complete archive counts as an upload at the current time.
+   * made or seen since the start. If the archive is stored, the current time becomes the time of its last upload.
    */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);
@@ -111,7 +111,10 @@ export class CodeArchives {
     return true;
   }
 
-  /** Runs `work` while no other upload of the archive is in progress. */
+  /**
+   * Runs `work` once no other upload of the archive is in progress. Other uploads of the archive wait until `work` has
+   * ended.
+   */
   async exclusively<T>(sha256: string, work: () => Promise<T>): Promise<T> {
     for (let running = this.#uploads.get(sha256); running !== undefined; running = this.#uploads.get(sha256)) {
       await running;
@@ -195,9 +198,9 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives, their copies, and partial uploads that were last uploaded before `before`, except archives and
-   * uploads in use.
-   * @param isUsed whether a sweep names the archive
+   * Removes archives with their copies, and partial uploads, if their last upload was before `before` and if they are
+   * not in use.
+   * @param isUsed returns whether a sweep names the archive
    * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed
    */

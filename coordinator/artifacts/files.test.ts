@@ -41,7 +41,7 @@ test('at a start, orphans and partial uploads are moved aside, and files that re
   expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
-test('while all artifacts are kept, a removal is deferred until their release', async () => {
+test('a removal during keepAll is deferred until the end of keepAll', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();

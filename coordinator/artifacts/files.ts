@@ -158,8 +158,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns the files in the folders of sweeps. Other files are not orphans, because the root can be a link to a wrong
-   * folder.
+   * Returns the files in the folders of sweeps. Other files are left out, because the folder of artifacts can be a link
+   * to a wrong folder, whose files must not be moved.
    */
   async #filesOfSweeps(): Promise<Dirent[]> {
     const files: Dirent[] = [];

@@ -19,7 +19,7 @@ export interface UploadPaths {
 /** The place of a complete file. */
 export interface FilePlace {
   readonly path: string;
-  /** The coordinator's folder. Every new folder on the way to the file is made durable. */
+  /** The coordinator's folder. All folders from the file up to this folder are synced. */
   readonly top: string;
 }
 

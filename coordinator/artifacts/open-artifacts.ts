@@ -58,7 +58,10 @@ export interface OpenOptions {
   readonly log: Logger;
 }
 
-/** Opens the artifact store for a command that reads the folder while no coordinator runs. The store is not checked. */
+/**
+ * Opens the artifact store for a command that uses the coordinator's folder while no coordinator runs. The store is not
+ * checked.
+ */
 export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location'>): Promise<OpenArtifacts> {
   const recorded = await options.store.artifactLocation();
   if (recorded === undefined) return openFiles(options.dir);

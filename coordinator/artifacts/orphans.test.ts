@@ -20,7 +20,7 @@ function write(dir: string, path: string, content = path): void {
   writeFileSync(join(dir, path), content);
 }
 
-test('the name of a set of orphans contains the start time of the coordinator', () => {
+test('the time of a set of orphans can be read from its name', () => {
   const times = fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) });
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 99 }), (at, number) => {

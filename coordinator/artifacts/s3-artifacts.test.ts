@@ -6,7 +6,7 @@ import { conflictingName, parseObjectKey } from './s3-artifacts.ts';
 import { PART_BYTES, piecesOf } from './s3-bucket.ts';
 import { explainS3Error, S3UnavailableError } from './s3-errors.ts';
 
-test('the parts of a file cover it without gaps, and only the last part is smaller', () => {
+test('the parts of a file cover it without gaps, and only the last part can be smaller', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 30 }), (size) => {
       const pieces = piecesOf(size);
@@ -61,7 +61,7 @@ test.each([
   expect(found.message).toContain(advice);
 });
 
-test('an overloaded, failing or unreachable server needs no person, and other errors have types of their own', () => {
+test('the error of an overloaded, failing or unreachable server needs no person, and other errors have their own types', () => {
   for (const error of [
     failure('SlowDown', 503),
     failure('InternalError', 500),

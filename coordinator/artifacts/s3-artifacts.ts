@@ -66,7 +66,10 @@ export class S3Artifacts implements ArtifactStore {
   readonly #root: string;
   /** The partial files of uploads through the coordinator. */
   readonly #parts: ArtifactFiles;
-  /** The verified uploads of running attempts since the start: for each attempt, the checksums by name. */
+  /**
+   * The files of running attempts that were verified since the coordinator started: for each attempt, the checksums of
+   * its files by name.
+   */
   readonly #uploaded = new Map<string, Map<string, string>>();
   /**
    * The names of the stored objects of running attempts, by attempt. The objects of an attempt are listed only once.
@@ -193,8 +196,8 @@ export class S3Artifacts implements ArtifactStore {
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
     await this.#parts.removeUnnamed(key, async () => false);
-    // If an attempt has uploaded nothing since the start, its unnamed objects are orphans, which `prune --orphans`
-    // removes.
+    // An attempt that has uploaded nothing since the coordinator started is not listed. If it has unnamed objects, they
+    // are orphans, which `prune --orphans` removes.
     if (!hadUploads && !wasListed) return;
     const root = this.#attemptRoot(key);
     await this.#orDefer(async () => {
@@ -300,7 +303,7 @@ export class S3Artifacts implements ArtifactStore {
     this.#uploaded.set(attempt, uploaded);
   }
 
-  /** @throws {ConflictError} if one of the name and a stored name uses the other as a folder */
+  /** @throws {ConflictError} if the name uses a stored file as a folder, or a stored folder as a file */
   async #requireFreeName(key: AttemptKey, name: string): Promise<void> {
     const attempt = keyText(key);
     let listed = this.#names.get(attempt);

@@ -91,12 +91,12 @@ export class S3Bucket {
   }
 
   /**
-   * Loads the client library. No request is made. Credentials are read as the AWS tools do: from the environment, from
-   * `~/.aws`, or from the role of the machine.
+   * Loads the client library. No request is made. Credentials are found in the same way as by the AWS tools: in the
+   * environment, in `~/.aws`, or through the role of the machine.
    */
   static async open(location: S3Location, observer: S3Observer): Promise<S3Bucket> {
-    // package.json declares which versions of Node trawl supports, so the library's warning about
-    // Node is disabled.
+    // package.json declares which versions of Node trawl supports, so the library's warning about the version is
+    // disabled.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     const [s3, sign] = await Promise.all([import('@aws-sdk/client-s3'), import('@aws-sdk/s3-request-presigner')]);
     const { endpoint, pathStyle } = location;
@@ -128,7 +128,7 @@ export class S3Bucket {
       const { ContentLength: size = 0, ChecksumSHA256: sum } = await this.#run('head', `could not check ${key}`, () =>
         this.#client.send(new this.#s3.HeadObjectCommand({ ...this.#at(key), ChecksumMode: 'ENABLED' })),
       );
-      // The checksum of an upload in parts ends with the number of its parts.
+      // The checksum of an upload in parts ends with a hyphen and the number of parts.
       return { size, sha256: sum === undefined || sum.includes('-') ? undefined : hexOf(sum) };
     } catch (error) {
       if (error instanceof NotFoundError) return undefined;

@@ -3,7 +3,8 @@ import { errorMessage } from '../../lib/text/error-message.ts';
 import { DamagedError, NoSpaceError, NotFoundError, type TrawlError, UnreachableError } from '../../proto/errors.ts';
 
 /**
- * The store cannot serve a request. Callers retry: an upload waits until the cause is removed, and no trial is lost.
+ * Thrown if the store cannot serve a request. Callers retry: an upload waits until the cause is removed, and no trial
+ * is lost.
  */
 export class S3UnavailableError extends UnreachableError {
   /**
@@ -77,7 +78,8 @@ function adviceFor(status: number | undefined): string | undefined {
  */
 export function explainS3Error(error: unknown, what: string, where: string): TrawlError {
   const { code, status } = s3Code(error);
-  // The client's own error is not the cause, because it holds the whole request with its signature.
+  // The original error of the client is not attached as the cause, because it contains the whole request with its
+  // signature.
   const options = { cause: new Error(`${code}: ${errorMessage(error)}`) };
   const text = (reason: string) => `${what} in ${where}: ${reason}`;
   if (FULL.includes(code) || status === 507) {

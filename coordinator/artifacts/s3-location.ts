@@ -18,7 +18,7 @@ export interface S3Location {
   readonly region: string | undefined;
   /**
    * Whether the bucket is in the path of a URL, not in the name of its host. The default is true if the location names
-   * an endpoint, because few S3-compatible servers have a name per bucket.
+   * an endpoint, because few S3-compatible servers have a host name for each bucket.
    */
   readonly pathStyle: boolean;
   /**

@@ -1,7 +1,7 @@
 /**
  * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. The bytes that an upload
  * has announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. Reservations
- * exist only in memory, and end with their stream or with the process.
+ * exist only in memory, and end with their upload or with the process.
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
@@ -15,7 +15,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
 /**
  * Decides whether an upload fits.
  * @param need the bytes that must still arrive
- * @param free the free bytes on the disk, after the bytes that have arrived
+ * @param free the bytes that are free now; the bytes that have already arrived are not free
  * @param reserved the bytes that other uploads may still send
  * @param keep the bytes that uploads leave free
  * @returns `later` if the file fits only without the reservations, and `never` if it does not fit even then
