@@ -33,7 +33,7 @@ export class Guard {
   readonly #open = new Set<() => void>();
 
   /**
-   * @param admit decides whether to admit a call; if undefined, every caller is admitted under the name it gives
+   * @param admit decides whether to admit a call; if undefined, every caller is admitted under the name that it gives
    * @param onRejected counts and logs a rejection
    * @param calls receives the network address of each call
    */
@@ -81,8 +81,8 @@ export class Guard {
     let authorization: string | undefined;
     let rejected = false;
     /**
-     * Each message of a stream is checked again, so that a revoked token or a changed role takes effect during the
-     * stream.
+     * Returns the caller if the call is admitted. Called again for each message of a stream, so that a revoked token or
+     * a changed role takes effect during the stream.
      */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;
@@ -142,8 +142,8 @@ export function certificateExpiry(call: Pick<ServerInterceptingCallInterface, 'g
 }
 
 /**
- * Returns a name that all calls of one caller share: the name in the certificate or, without a certificate, the
- * connection.
+ * Returns a text that identifies the caller of a call: the role and name in its certificate or, without a certificate,
+ * the address of its connection.
  */
 export function callerOf(call: ServerInterceptingCallInterface): string {
   const holder = peerOf(call);

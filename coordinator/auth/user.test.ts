@@ -10,7 +10,7 @@ function call(given: string | undefined, certified?: string) {
   return { metadata, getAuthContext: () => ({ sslPeerCertificate }) };
 }
 
-test('the user of a call is named by the certificate, not by the name that the client sends', () => {
+test('the user of a call is the name in the certificate or, without a certificate, the name that the client sends', () => {
   expect(userOf(call('root@box', 'ann'))).toBe('ann');
   expect(userOf(call('ann@gpu-1'))).toBe('ann@gpu-1');
   expect(userOf(call(undefined))).toBe('');
