@@ -28,7 +28,7 @@ import {
   verifyFile,
 } from './backup-folder.ts';
 
-/** The file UNFINISHED_RESTORE contains the checksum of the backup's store. */
+/** The content of the file UNFINISHED_RESTORE: the checksum of the backup's store. */
 const unfinished = z.object({ store: z.string() });
 
 /**
