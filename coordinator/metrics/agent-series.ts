@@ -41,7 +41,7 @@ export interface TargetGroup {
 
 /**
  * Returns the agents that serve metrics, in the format of Prometheus' `http_sd_config`. Omits an agent that serves its
- * metrics on the loopback of another machine.
+ * metrics on the loopback address of another machine.
  * @param here the name of the coordinator's machine
  */
 export function agentTargets(core: Core, here: string, now: number): TargetGroup[] {

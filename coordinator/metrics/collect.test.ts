@@ -79,7 +79,7 @@ test.each(['grid', 'random', 'sobol', 'tpe'])(
     expect(await scrape()).toMatch(
       new RegExp(`trawl_sweep_info\\{sweep="2",name="s",method="${method}",metric="[^"]*"\\} 1`),
     );
-    // No trial of the sweep may be created after the store is closed.
+    // The sweep is killed, because no trial of the sweep may be created after the store is closed.
     await served.runtime.settle(onKill(served.runtime.core, { sweepId: '2', reason: '' }, now()));
   },
 );
@@ -105,7 +105,7 @@ test('counters of events that have not happened yet are zero', async () => {
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
-test('a straggler is counted once when it is found, and is reported as running until its attempt ends', async () => {
+test('a straggler increases the counter of stragglers once, and the gauge of stragglers until its attempt ends', async () => {
   const { served, scrape } = await busy();
   const { core } = served.runtime;
   const count = (text: string) => [
@@ -208,7 +208,9 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
   expect(loaded && slotTimeOf(loaded.slotTime, now())).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs });
 });
 
-/** Returns the text of a scrape of a coordinator that starts from the store of another one. */
+/**
+ * Starts a coordinator from the store of another coordinator, calls `lead` with it, and returns the text of a scrape.
+ */
 async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Promise<void>) {
   const { store, now: clock } = runtime;
   const restarted = await Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: clock });

@@ -92,7 +92,7 @@ class Collector {
   readonly #onError: (error: unknown) => void;
   readonly #sweeps = new Map<string, SweepSeries>();
   readonly #offeredAt = new Map<string, number>();
-  /** The time at which a trial returned to the queue of this process. */
+  /** The times at which trials returned to the queue since this process started, by sweep and trial. */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
   /** The last attempts of held trials, by sweep and trial. */
@@ -139,7 +139,7 @@ class Collector {
     }
   }
 
-  /** Reads the epochs of the running and held trials of an earlier process. */
+  /** Reads the epochs that running and held trials had reached when this process started. */
   async #restoreEpochs(): Promise<void> {
     const runs = [...this.#runs, ...[...this.#held].map(([name, { run }]) => [name, run] as const)];
     for (const [name, run] of runs) {
@@ -264,8 +264,8 @@ class Collector {
   }
 
   /**
-   * Returns since when a trial has been pending that did not return to the queue of this process: since the end of its
-   * previous attempt, or since the submission of its sweep.
+   * Returns the time since which a trial has been pending, if it has not returned to the queue since this process
+   * started. This is the end of its previous attempt, or the submission of its sweep.
    */
   async #earlierPendingSince(key: AttemptKey): Promise<number | undefined> {
     const previous = key.attempt === 1 ? undefined : await this.#runtime.queries.attempts.previousEnd(key);
