@@ -50,7 +50,7 @@ export class Pruner {
 
   readonly #isLive: (sweepId: string) => boolean;
 
-  /** @param isLive whether a sweep runs again because a user retried its trials */
+  /** @param isLive returns whether an ended sweep runs again, because a user has retried its trials */
   constructor(
     store: Store,
     files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>,
