@@ -49,7 +49,7 @@ export class AttemptQueries {
     return rows.map((row) => (this.#isOffline ? interruptedAttempt(attemptOf(row)) : attemptOf(row)));
   }
 
-  /** Returns the early-stopping rungs that a trial has entered. */
+  /** Returns the early-stopping rungs that a trial has reached. */
   rungs(sweepId: string, trialId: string): Promise<Rung[]> {
     return this.#reader.all(
       `select rung, attempt, step, value, detail as reason, at as atMs from rungs

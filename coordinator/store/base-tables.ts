@@ -1,4 +1,7 @@
-/** Defines the tables of the first version of the store, with the columns of all attempts, trials and sweeps. */
+/**
+ * Defines the tables of the first version of the store. The tables include the columns that a migration adds only to
+ * older stores (`before` in migrations.ts).
+ */
 
 export const BASE_TABLES = `
 create table meta (name text primary key, value text not null) strict;

@@ -1,6 +1,12 @@
-/** Defines the counts, sums, values and indices that answer questions about a large sweep without reading all of its rows. */
+/**
+ * Defines the counts, sums, values and indices that answer questions about a large sweep without reading all of its
+ * rows.
+ */
 
-/** Keeps the number of a sweep's trials in each state, because counting the rows of a large sweep takes too long per call. */
+/**
+ * Keeps the number of a sweep's trials in each state, because counting the rows of a large sweep takes too long per
+ * call.
+ */
 export const TRIAL_COUNTS = `
 create table trial_counts (
   sweep_id integer not null,
@@ -43,7 +49,7 @@ create index early_failures on attempts (sweep_id, agent_id) where early > 0;
 
 /**
  * Adds the time for which attempts held slots, the number of GPUs of these slots, and the user who submitted a sweep.
- * The columns of `sweeps` include only packs whose attempts have all ended.
+ * The sums in `sweeps` include a pack only after all of its attempts have ended.
  */
 export const SLOT_TIME = `
 alter table sweeps add column slot_ms real not null default 0;
@@ -64,7 +70,9 @@ drop index trials_by_config;
 create index trials_by_config on trials (sweep_id, config_id, value, idx);
 `;
 
-/** Keeps the number of a sweep's successes on each agent, because a start must not count all attempts of a large sweep. */
+/**
+ * Keeps the number of a sweep's successes on each agent, because a start must not count all attempts of a large sweep.
+ */
 export const AGENT_SUCCESSES = `
 create table agent_successes (
   sweep_id integer not null,

@@ -74,9 +74,10 @@ function rejection(dir: string, problem: string): RejectedError {
 const HOLDS = 'holds ';
 
 /**
- * The check reads the store over a read-only connection, because the last writable connection empties the write-ahead
- * log when it closes. A prepared statement would keep the connection open. The check is therefore a script that fails
- * if the store is behind its mark.
+ * Returns the problem if the store is behind its mark or is a different store. Reads the store over a read-only
+ * connection, because the last writable connection empties the write-ahead log when it closes. A prepared statement
+ * would keep the connection open. The check is therefore a script that fails if there is a problem, and the error
+ * contains what the store holds.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);
@@ -137,7 +138,7 @@ export function trackHighWater(db: Db, dir: string, cluster: string): void {
 
 /**
  * Runs `work` in one counted transaction, and updates the store's mark once the transaction is durable. All writes
- * after the start use this method.
+ * after the start use this function.
  */
 export function commitCounted<T>(db: Db, work: () => T): T {
   const { count, mark } = trackedOf(db);
@@ -191,7 +192,7 @@ class HighWaterFile {
     setTimeout(() => void this.#sync(), SYNC_INTERVAL_MS).unref();
   }
 
-  /** An error is ignored, because the next commit or the next start rewrites the mark. */
+  /** Syncs the mark to disk. An error is ignored, because the next commit or the next start rewrites the mark. */
   async #sync(): Promise<void> {
     this.#syncScheduled = false;
     const file = await open(this.#path, 'r').catch(() => undefined);

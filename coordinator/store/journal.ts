@@ -7,8 +7,8 @@ import type { AttributedChange, Store } from './store.ts';
 import type { DroppedArtifact, StoredEvent } from './write-events.ts';
 
 /**
- * A disk flush blocks the process for about a millisecond. A shorter interval would spend most of the time on disk
- * flushes, and a longer interval would delay acknowledgements.
+ * The minimum time between the starts of two transactions. A disk flush blocks the process for about a millisecond. A
+ * shorter time would be spent mostly on disk flushes, and a longer time would delay acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 
@@ -71,8 +71,8 @@ export class Journal {
   }
 
   /**
-   * Writes the gathered changes immediately, or after the write in progress. Resolves when no gathered change is left to
-   * write. An error is reported by `commit`.
+   * Writes the gathered changes immediately, or after the write in progress. Resolves when no gathered change is left
+   * to write. An error is reported by `commit`.
    */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;

@@ -1,12 +1,12 @@
-/** Loads agents, drains and quarantines at the start. */
+/** Loads agents, drains and quarantines when the coordinator starts. */
 
 import type { Database } from 'libsql';
 import type { AgentFacts } from '../core/agent-model.ts';
 import type { StoredDrain, StoredQuarantine } from '../core/step.ts';
 
 /**
- * Loads the agents that the store knows. No agent is connected at the start. An agent that was connected is lost until
- * it returns.
+ * Loads the agents that the store knows. No agent is connected when the coordinator starts. An agent that was connected
+ * before is lost until it returns.
  */
 export function loadAgents(db: Database): Map<string, AgentFacts> {
   const rows = db

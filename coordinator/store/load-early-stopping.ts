@@ -33,7 +33,10 @@ export function loadScores(db: Database, { id, policy, earlyStopping }: Sweep): 
   if (earlyStopping.population !== undefined) loadPopulation(db, id, earlyStopping.population);
 }
 
-/** Loads the last comparison of the members, and the failed members that were not replaced. */
+/**
+ * Loads the rung at which the members of a population were last compared, and the failed members that were not
+ * replaced.
+ */
 function loadPopulation(db: Database, sweepId: string, population: Population): void {
   const { compared } = db
     .prepare(
@@ -60,7 +63,7 @@ interface RungColumns {
   readonly detail: string;
 }
 
-/** Adds all trials of a rung at once, because adding them one by one would take quadratic time. */
+/** Builds a rung from all of its trials at once, because adding them one by one would take quadratic time. */
 function loadPromotionRung(entries: readonly RungColumns[], sign: 1 | -1): PromotionRung {
   const scored = entries.map(({ trialId, value, detail }) => ({ trialId, score: sign * value, detail }));
   const scores = (of: typeof scored) => of.map(({ score }) => score).sort(ascending);
@@ -72,11 +75,11 @@ function loadPromotionRung(entries: readonly RungColumns[], sign: 1 | -1): Promo
   };
 }
 
-/** The rungs of a trial. */
+/** The last rung of a trial with its score there, and the last rung from which the trial was promoted. */
 type TrialRungs = Pick<Trial, 'rung' | 'rungScore' | 'promotedFrom'>;
 
 /**
- * Returns the rungs that each of the given trials has entered, by trial id.
+ * Returns the rungs of the given trials, by trial id. Trials that have reached no rung are omitted.
  * @param list the ids of the trials, as a JSON list
  */
 export function loadRungs(db: Database, { id, policy, earlyStopping }: Sweep, list: string): Map<string, TrialRungs> {

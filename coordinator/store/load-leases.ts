@@ -99,7 +99,10 @@ function loadReceived(
   });
 }
 
-/** The number of reports is large enough to determine the interval between reports, and small enough to be fast. */
+/**
+ * The maximum number of newest reports to read. It is large enough to determine the interval between reports, and small
+ * enough to be fast.
+ */
 const READ_REPORTS = 1_000;
 
 export function loadProgress(
@@ -127,7 +130,8 @@ export function loadProgress(
     curve: curveDigest(first),
   };
   for (const { at, epoch } of rows.reverse()) {
-    // The times of reports are from the agent's clock, which can differ from the coordinator's clock.
+    // The times of reports are from the agent's clock, which can differ from the coordinator's clock. No time may be
+    // earlier than the previous time, or later than now.
     const reportedAt = Math.min(Math.max(at, progress.lastAt), now);
     progress.longestMs = Math.max(progress.longestMs, reportedAt - progress.lastAt);
     progress.lastAt = reportedAt;

@@ -151,7 +151,7 @@ function loadCheckpoints(db: Database, sweepId: string, list: string): Map<strin
   return new Map(rows.map(({ trialId, ...checkpoint }) => [trialId, checkpoint]));
 }
 
-/** Reads the digest of the reports of the attempt that ended a trial. */
+/** Returns a function that reads the digest of the reports of the attempt that provided the result of a trial. */
 function curveReader(db: Database): (sweepId: string, trialId: string) => CurveDigest {
   const select = db.prepare(
     `select r.epoch, r.metrics from attempts as a cross join reports as r

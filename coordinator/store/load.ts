@@ -1,4 +1,4 @@
-/** Loads the live sweeps from the store into memory at the start. */
+/** Loads the live sweeps from the store into memory when the coordinator starts. */
 
 import type { Database } from 'libsql';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -33,7 +33,7 @@ import { loadTrials, sinceRetry } from './load-trials.ts';
 import { foldReports, parseSourceState, type ReportColumns } from './rows.ts';
 import type { OpenSource } from './store.ts';
 
-/** A trial source that yields no trial. */
+/** Opens a trial source that yields no trial. */
 const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });
 
 /**
@@ -80,7 +80,7 @@ export function loadCore(
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
   for (const { agentId, ...quarantine } of loadQuarantines(db)) {
-    // If the clock was set back, probes must still be recognized by the time of their grant.
+    // Probes are recognized because they are granted after `since`. This must also work if the clock was set back.
     const since = Math.min(quarantine.since, now - 1);
     core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
   }
@@ -88,7 +88,7 @@ export function loadCore(
   return core;
 }
 
-/** Returns a stored policy. Adds the program settings if the policy was stored before these settings existed. */
+/** Parses a stored policy. Program settings that did not exist when the policy was stored get their default values. */
 function policyOf(text: string): SweepPolicy {
   const policy: SweepPolicy = JSON.parse(text);
   return { ...policy, program: policy.program && ProgramSpec.fromPartial(policy.program) };
@@ -159,7 +159,7 @@ export function loadUnfinishedSearch(
     .get(id) as Pick<SweepColumns, 'text' | 'fileName' | 'planned' | 'searching' | 'search'>;
   if (searching > 0 || search === null) return undefined;
   const state = parseSourceState(search);
-  // The children of a population follow its first members, which are all created before the first child.
+  // If a population has a child, all of its first members were created, so no trial is left to create.
   const hasChildren =
     earlyStopping?.population !== undefined &&
     db.prepare("select 1 as found from trials where sweep_id = ? and parent <> '' limit 1").get(id) !== undefined;
@@ -257,7 +257,8 @@ function loadRecords(db: Database, sweep: Sweep): void {
 }
 
 /**
- * The newest failure has the largest time. Failures within one millisecond can be in a different order than in memory.
+ * Returns the failures since the last success or the last resume, oldest first. Failures within one millisecond can be
+ * in a different order than before the restart.
  */
 function loadConsecutiveFailures(db: Database, sweepId: string): ConsecutiveFailure[] {
   const { since } = db

@@ -153,7 +153,7 @@ function damagedError(path: string, problem: string): RejectedError {
 
 /**
  * Rejects a folder that has artifacts but no store. With an empty store, a coordinator would move all artifacts to
- * `orphans/`.
+ * `orphans/`. Also rejects a folder whose restore is not complete.
  */
 function checkNotLost(dir: string, path: string): void {
   if (existsSync(path) && statSync(path).size > 0) return;

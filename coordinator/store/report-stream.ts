@@ -94,7 +94,10 @@ async function* reportsInOrder(
   }
 }
 
-/** Only numbers are kept in memory, because a slow reader keeps the positions for a long time. */
+/**
+ * Converts positions to arrays of numbers, which need little memory, because a slow reader keeps the positions for a
+ * long time.
+ */
 function packed(places: Awaited<ReturnType<Queries['attempts']['reportPlaces']>>) {
   return {
     length: places.length,

@@ -147,8 +147,8 @@ function countsOf(created: readonly StateCountRow[], dropped: readonly StateCoun
 }
 
 /**
- * The number of points that each rule of a search has dropped. The dropped points of a grid are counted when the sweep
- * is submitted.
+ * Returns the number of points that the rules of a search have dropped so far. The dropped points of a grid are counted
+ * when the sweep is submitted.
  */
 function droppedByRules({ search }: Pick<SweepRow, 'search'>): number {
   if (search === null) return 0;

@@ -405,7 +405,7 @@ test('after an upgrade of a store of version 14, the times of pauses are taken f
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
 });
 
-test('after an upgrade of a store of version 16, the planned trials of a sweep are its stored trials', async () => {
+test('after an upgrade of a store of version 16, the planned number of trials of a sweep is the number of its stored trials', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -49,8 +49,8 @@ export interface StoredSearchHistory {
 }
 
 /**
- * Returns the history of one sweep's trials, in the order of the event log. Each refresh reads only the events since the
- * previous one. A restart does not change the history.
+ * Returns the history of one sweep's trials, in the order of the event log. Each refresh reads only the events since
+ * the previous one. A restart does not change the history.
  * @param replicates the number of trials per config
  */
 export function storedSearchHistory(reader: Reader, sweepId: string, replicates = 1): StoredSearchHistory {
@@ -94,7 +94,7 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     ({ goal } = row);
     objectives = several;
     if (row.metric === known) return;
-    // If the sweep file names no metric, the sweep has a metric only after the first reports.
+    // If the sweep file names no metric, the first reports determine the metric. All results are then read again.
     known = row.metric;
     lastSeq = 0;
     results.clear();
@@ -102,7 +102,10 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     outcomes.clear();
   }
 
-  /** Later trials and suggestions are added before their transaction, so the store is read only once. */
+  /**
+   * Reads the trials and suggestions that are stored at the first refresh. Later trials and suggestions are added by
+   * `add` and `addSuggestion` before they are stored, so they are not read.
+   */
   async function readOnce(): Promise<Set<string>> {
     const rows = await reader.all<{ id: string }>('select id from trials where sweep_id = ?', sweepId);
     warmStart = await storedWarmStart(reader, sweepId);

@@ -3,7 +3,7 @@ import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Reader } from './reader.ts';
 
-/** No character of an id is greater than this character. */
+/** The greatest character in SQL. A text with a prefix is less than the prefix followed by this character. */
 const LAST_CHARACTER = 'char(1114111)';
 
 /** The maximum number of trials that the error about an ambiguous selector lists. */

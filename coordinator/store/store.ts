@@ -1,11 +1,11 @@
 /**
- * The interface of stores. A store keeps the sweeps, their trials and everything that agents report about them, and is the
- * only source of truth. `SqliteStore` keeps them in the coordinator's folder.
+ * The interface of stores. A store keeps the sweeps, their trials and everything that agents report about them, and is
+ * the only source of truth. `SqliteStore` keeps them in the coordinator's folder.
  *
- * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies in between, either
- * all changes of the transaction are stored, or none is. Writes do not overlap: a caller waits for the previous write.
- * Reads return rows of durable transactions only, can overlap each other and a write, and return at most one page of a
- * list that grows with a sweep.
+ * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
+ * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
+ * previous write. Reads return rows of durable transactions only, can overlap each other and a write, and return at
+ * most one page of a list that grows with a sweep.
  */
 import type { StoredFile } from '../backup/backup-folder.ts';
 import type { AgentFacts } from '../core/agent-model.ts';
@@ -56,7 +56,7 @@ export interface StoreSnapshot {
   readonly files: readonly StoredFile[];
   /** Returns the bytes of the copy. */
   read(): AsyncIterable<Buffer>;
-  /** Must be called when the copy is read. */
+  /** Must be called once the copy has been read, or if it will not be read. */
   end(): void;
 }
 
@@ -80,15 +80,15 @@ export interface Store {
 
   /**
    * Loads the sweeps that have not ended, with their live trials. Leases of running attempts are extended to their full
-   * duration from now, because no heartbeat could arrive while the coordinator was down. The delays before retries are not
-   * stored, so retries are due immediately.
+   * duration from now, because no heartbeat could arrive while the coordinator was down. The delays before retries are
+   * not stored, so retries are due immediately.
    */
   loadCore(options: LoadOptions): Promise<Core>;
   /** Loads a sweep without its leases. A sweep that has ended creates no more trials. */
   loadSweep(id: string, now: number, openSource?: OpenSource): Promise<Sweep>;
   /**
-   * Loads trials of a sweep into memory, without their leases. The counts of the sweep already include these trials. Trials
-   * that are already in memory are skipped. All earlier changes must be durable before this call.
+   * Loads trials of a sweep into memory, without their leases. The counts of the sweep already include these trials.
+   * Trials that are already in memory are skipped. All earlier changes must be durable before this call.
    * @returns the loaded trials
    */
   loadTrials(sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]>;
@@ -97,9 +97,14 @@ export interface Store {
    * trials of the sweep were created, or if an older version created them at the submission.
    */
   loadUnfinishedSearch(sweep: Sweep, openSource: OpenSource): Promise<TrialCreation | undefined>;
-  /** Loads the data that a new early-stopping rule of a sweep compares: the scores of the rungs, and the curves of live trials. */
+  /**
+   * Loads the data that a new early-stopping rule of a sweep compares: the scores of the rungs, and the curves of live
+   * trials.
+   */
   loadRuleHistory(sweep: Sweep): Promise<void>;
-  /** Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission. */
+  /**
+   * Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission.
+   */
   searchState(sweepId: string): Promise<{ readonly state: SourceState; readonly done: boolean } | undefined>;
   /** Returns the known agents, by id. Agents that were connected count as lost. */
   loadAgents(): Promise<Map<string, AgentFacts>>;
@@ -121,7 +126,7 @@ export interface Store {
 
   /**
    * Begins a snapshot.
-   * @throws {RejectedError} if the store is busy, or if its own tools make backups
+   * @throws {RejectedError} if the store is busy, or if backups of such a store are made with the store's own tools
    */
   snapshot(): Promise<StoreSnapshot>;
   close(): Promise<void>;

@@ -26,10 +26,7 @@ export interface NewSweep {
   readonly excluded: number;
   /** Undefined if the sweep has no code of its own. */
   readonly source?: Source | undefined;
-  /**
-   * The source of the sweep's further trials. Undefined if the sweep has no trials after the first
-   * trials.
-   */
+  /** The source of the sweep's further trials. Undefined if the sweep has only its first trials. */
   readonly search?: NewSearch | undefined;
   /** The results with which the search starts. Undefined if the sweep names no earlier sweep. */
   readonly warmStart?: NewWarmStart | undefined;

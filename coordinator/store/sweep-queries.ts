@@ -62,15 +62,15 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the state of a sweep without an estimate of the time left, because the estimate reads many trials. @throws
-   * {NotFoundError}
+   * Returns only the state of a sweep. This is faster than `get`, which estimates the time left from many trials.
+   * @throws {NotFoundError}
    */
   async state(id: string): Promise<SweepStateName> {
     return (await this.#sweepRow(id)).state;
   }
 
   /**
-   * Returns the sweep file in the form in which it was submitted.
+   * Returns the text of the current version of the sweep file, as it was submitted.
    * @throws {NotFoundError}
    */
   async text(id: string): Promise<string> {
@@ -78,7 +78,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the sweep file of a version.
+   * Returns the text of a version of the sweep file.
    * @throws {NotFoundError}
    */
   async versionText(id: string, version: number): Promise<string> {
@@ -94,7 +94,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the sweep file in the form that is compared with a new version.
+   * Returns the current version of the sweep file, with its number and file name.
    * @throws {NotFoundError}
    */
   async file(id: string): Promise<{ readonly version: number; readonly fileName: string; readonly text: string }> {
@@ -182,8 +182,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns up to `limit` events after the event `seq`, in order. Includes the events of the sweep, and events of
-   * agents before the end of the sweep.
+   * Returns up to `limit` events after the event `seq`, in order. Includes the events of the sweep, and the events of
+   * agents between the submission and the end of the sweep.
    */
   eventsAfter(sweepId: string, seq: number, limit: number): Promise<Event[]> {
     return this.#reader.all(

@@ -141,8 +141,7 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the same trials as `trialsAfter`, but reads only the fields that rank a trial, which is several times as
-   * fast.
+   * Returns the same trials as `after`, but reads only the fields that rank a trial, which is several times as fast.
    */
   async resultsAfter(sweepId: string, afterIndex: number, size: PageSize): Promise<TrialResult[]> {
     const { last } = await this.#pageAfter(sweepId, afterIndex, size);
@@ -257,8 +256,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the ids of the trials that failed with one of these classes (`all` means any class), and the ids of the
-   * cancelled trials.
+   * Returns the ids of the trials that failed with one of these classes (`all` means any class) and, on request, the
+   * ids of the cancelled trials. Trials of dropped points are not included.
    */
   async retryableIds(
     sweepId: string,
@@ -278,13 +277,13 @@ export class TrialQueries {
 
   /**
    * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
-   * cancelled for another reason, are not included. Reads the events since the
-   * sweep began to stop.
+   * cancelled for another reason, are not included. Reads only the events of the last stop of the sweep and the events
+   * after it.
    */
   async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
-      // One step cancels the trials and stops the sweep, so at most as many events come before the stop as there are
-      // cancelled trials.
+      // One step cancels the trials and stops the sweep. The events of this step that precede the event of the stop are
+      // at most as many as the cancelled trials.
       `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
            and id in (
              select trial_id from events where seq >= (

@@ -1,4 +1,4 @@
-/** Reads the results of earlier sweeps, and keeps the results with which a search starts. */
+/** Reads the results of earlier sweeps, and stores the results with which a search starts. */
 import { mean } from 'd3-array';
 import type { Database } from 'libsql';
 import { finiteMetric, hasResult } from '../../lib/domain/trial-result.ts';

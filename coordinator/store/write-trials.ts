@@ -280,7 +280,7 @@ export function artifactWriter(db: Database) {
   };
   return {
     dropCheckpoints,
-    /** The child has the checkpoint of its parent until it stores its own checkpoint. */
+    /** Adds the checkpoint of the parent to the child, which keeps it until the child stores its own checkpoint. */
     inherit({ sweepId, trial: { trialId }, origin: { checkpoint } }: ChangeOf<'inherited'>, at: number): void {
       const { name, kind, epoch, size, sha256 } = checkpoint;
       insert.run(sweepId, trialId, PARENT_ATTEMPT, name, kind, epoch, size, sha256, 0, at);
@@ -331,7 +331,7 @@ export function rungWriter(db: Database) {
       insert.run(sweepId, trialId, rung, attempt, step, value, detail, at);
       if (detail !== '') addEvent(sweepId, trialId, attempt, 'rung', detail);
     },
-    /** The reason marks the trial as promoted from the rung. */
+    /** Marks the trial as promoted from the rung, with the reason. */
     advance({ sweepId, trialId, rung, detail }: ChangeOf<'advanced'>, addEvent: AddEvent): void {
       advance.run(detail, sweepId, trialId, rung);
       addEvent(sweepId, trialId, 0, 'promoted', detail);

@@ -1,5 +1,5 @@
 /**
- * Writes changes as rows of the store. Each group of tables has one function. The function must be called inside a
+ * Writes changes as rows of the store. Each group of tables has its own functions, which must be called inside a
  * transaction.
  */
 
@@ -178,7 +178,9 @@ function sweepWriter(db: Database) {
         sweepId,
       );
     },
-    /** The children of a population are not planned before they are created. */
+    /**
+     * Adds a child to the planned trials, because the children of a population are not planned before they are created.
+     */
     plan({ sweepId }: ChangeOf<'inherited'>): void {
       addPlanned.run(sweepId);
     },
