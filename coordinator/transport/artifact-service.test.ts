@@ -194,7 +194,7 @@ test('a checkpoint that is uploaded again under the same name is kept', async ()
   expect(dropped).toEqual(['c']);
 });
 
-test('only the newest checkpoint of a trial is kept, and the next attempt resumes from this checkpoint', async () => {
+test('only the newest checkpoint of a trial is kept, and is recorded for the next attempt', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
     name: `checkpoints/epoch-${epoch}`,
     kind: 'checkpoint',

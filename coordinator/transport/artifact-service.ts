@@ -37,7 +37,8 @@ export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactStore;
   /**
-   * The core, whose running attempts can upload files. Undefined if the store is read-only; uploads are then rejected.
+   * The core, whose running attempts can upload files. Undefined if no coordinator runs on the store; uploads are then
+   * rejected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;

@@ -286,7 +286,7 @@ describe('records', () => {
     return { stream, key };
   }
 
-  test('records are acknowledged when they are durable, and records that were sent together are acknowledged together', async () => {
+  test('records are acknowledged in order once they are durable, and one acknowledgement can cover several records', async () => {
     const { stream, key } = await granted();
     stream
       .record(key, 1, epoch(1))

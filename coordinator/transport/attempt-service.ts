@@ -251,8 +251,8 @@ export class AttemptService {
     const { agentId, host } = hello;
     const conflict = idConflict(runtime.core, { ...hello, id: agentId }, runtime.now());
     if (conflict === undefined) {
-      // An agent with this id was lost, and now another agent has the id. If the lost agent still runs, its next hello
-      // is rejected.
+      // The streams of a lost agent with this id are ended, because the id now belongs to this agent. If the lost agent
+      // still runs, its next hello is rejected.
       for (const session of this.#sessions.all(agentId)) {
         if (session.hello.instance !== hello.instance) session.end(`agent id ${agentId} now belongs to another agent`);
       }

@@ -1,6 +1,6 @@
 /**
- * Ranks only the best trials or configs of a sweep, from the indices of the store, so that a ranking of a large sweep
- * reads few rows.
+ * Finds and ranks only the best trials or configs of a sweep. Uses the indices of the database, so that a request to a
+ * large sweep reads few rows.
  */
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { rank } from '../../lib/domain/ranking.ts';
@@ -10,7 +10,7 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * The number of additional configs whose means are compared exactly. SQLite and `rankConfigs` can round the means of a
+ * The number of additional configs whose means are compared exactly. SQLite and `rankConfigs` can round the mean of a
  * config differently, which can change the order of configs with almost equal means.
  */
 const NEAR_TIES = 100;

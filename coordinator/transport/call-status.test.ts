@@ -69,7 +69,7 @@ test('a readable message that is rejected is not counted as unreadable', async (
   expect(endings).toMatchObject([{ code: status.INVALID_ARGUMENT, unreadable: false }]);
 });
 
-test('a status message of any length is delivered, whatever characters it contains', async () => {
+test('a long status message is shortened, and a character that cannot be encoded is replaced', async () => {
   const long = await serving(`this ${'\u00e9'.repeat(100_000)} is too long`);
   const { details } = await long.call(READABLE);
   expect(details).toHaveLength(MAX_DETAILS + ' ... '.length);

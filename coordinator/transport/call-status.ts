@@ -1,6 +1,6 @@
 /**
- * Observes the final status of every call, which a handler, an interceptor or the gRPC library can send. The library
- * ends a call with an unreadable message before any interceptor sees it.
+ * Observes the final status of every call, which a handler, an interceptor or the gRPC library can send. If a message
+ * is unreadable, the library ends the call before any interceptor sees the message.
  */
 import {
   ServerInterceptingCall,

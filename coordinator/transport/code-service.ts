@@ -29,8 +29,8 @@ const SHA256 = /^[0-9a-f]{64}$/;
 export interface CodeServiceOptions {
   readonly archives: CodeArchives;
   /**
-   * The trials whose code the agents can read. Undefined if the store is read-only. Uploads are then rejected, and no
-   * agent is connected.
+   * The core, whose leases determine which code an agent can read. Undefined if no coordinator runs on the store:
+   * uploads are then rejected, and no agent is connected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
@@ -54,7 +54,7 @@ async function receive(call: PutCall, next: NextMessage<PutCodeRequest>, options
   if (first?.message?.$case !== 'header') throw new BadInputError('the first message of a PutCode must be a header');
   const archive = checkedArchive(first.message.header);
   if (core === undefined) throw new RejectedError('no coordinator runs on this folder, so uploads are rejected');
-  // Another client can upload the same code at the same time. The second client sends no data.
+  // If another client uploads the same code at the same time, this client waits, and then sends no data.
   await archives.exclusively(archive.sha256, () => store(call, next, { archives, space }, archive));
 }
 

@@ -59,10 +59,10 @@ export function unaryHandler<Request, Response>(
 }
 
 /**
- * Streams the responses of an async generator as fast as the client reads. The next response is requested when the last
- * response is sent, so a slow client costs the memory of one response. All streams together produce one response per
- * turn of the event loop, so that many large streams do not delay other calls. If the client reads nothing for
- * `stallMs`, the call ends with an error and the generator returns.
+ * Streams the responses of an async generator as fast as the client reads. The next response is requested when the
+ * previous response has been sent, so a slow client costs the memory of one response. All streams together produce one
+ * response per turn of the event loop, so that many large streams do not delay other calls. If the client reads nothing
+ * for `stallMs`, the call ends with an error and the generator returns.
  */
 export function streamHandler<Request, Response>(
   log: Logger,

@@ -1,4 +1,4 @@
-/** Limits the resources that a client can use (docs/security.md describes each limit). */
+/** Defines the limits on the resources that a client can use (docs/security.md describes each limit). */
 
 import { BadInputError } from '../../proto/errors.ts';
 

@@ -81,7 +81,7 @@ test('a connection is closed after the maximum number of rejected calls, unless 
   expect(known.closed).toBe(false);
 });
 
-test('a client that connects and sends nothing is closed', async () => {
+test('a connection whose client sends nothing is closed', async () => {
   const { port } = await open({}, newServer([], undefined, { everyMs: 50, waitMs: 50 }));
   const silent = await dial(port);
   await once(silent, 'close');

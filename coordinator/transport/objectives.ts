@@ -17,7 +17,7 @@ export interface RankedIndices {
 
 /**
  * Returns the objectives that rank the rows of a request. Empty if a single metric ranks them.
- * @throws {BadInputError} if the request has a goal for several objectives
+ * @throws {BadInputError} if the request has a goal but no metric, and the sweep has several objectives
  */
 export function requestedObjectives(
   sweep: Pick<Sweep, 'objectives'>,

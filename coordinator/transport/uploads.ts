@@ -27,7 +27,8 @@ interface UploadMessage {
 export type NextMessage<Request> = () => Promise<Request | undefined>;
 
 /**
- * @param receive receives one file. An error of `receive` ends the call
+ * Returns the handler of a method that receives one file per call.
+ * @param receive receives the file; an error of `receive` ends the call
  * @param stallMs the time limit for the next message, in milliseconds
  */
 export function uploadHandler<Request extends UploadMessage, Response>(
@@ -75,8 +76,8 @@ function messagesOf<Request extends UploadMessage, Response>(
 }
 
 /**
- * Whether an upload is too slow, based on the time that the coordinator has waited for its data. The first `stallMs` of
- * the upload do not count.
+ * Whether an upload is too slow, based on the time that the coordinator has waited for its data. No upload counts as
+ * too slow before the coordinator has waited for `stallMs`.
  */
 export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boolean {
   return waitedMs > stallMs && bytes < (waitedMs / 1_000) * MIN_UPLOAD_BYTES_PER_S;
