@@ -27,7 +27,8 @@ export type SpaceChange =
   | { readonly kind: 'grid'; readonly contains: (trial: TrialPoint) => boolean };
 
 /**
- * The numbers of trials, including trials that are not created yet. Infinite if a search has no limit.
+ * The numbers of trials that a new version keeps, adds and drops, including trials that are not created yet. Infinite
+ * if a search has no limit.
  */
 export interface TrialChanges {
   readonly kept: number;

@@ -17,8 +17,8 @@ export interface TrialPoint {
 }
 
 /**
- * Returns whether a trial belongs to the grid of a spec, ignoring run_cap. The running time depends on the rules, not
- * on the size of the grid.
+ * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. Its running time
+ * depends on the rules, not on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
