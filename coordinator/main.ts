@@ -276,20 +276,20 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
 }
 
 /**
- * Moves aside the files that no row of the store names. The files of a running attempt are kept, because the next
- * record of the attempt can name them.
+ * Moves aside the files that no row of the store names. The files of a running attempt are kept, because a later record
+ * of the attempt can name them.
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(
     async (key, name) => runtime.core.leases.has(keyText(key)) || runtime.queries.artifacts.has(key, name),
     now(),
   );
-  if (moved > 0) log.warn({ files: moved }, `moved files that no record names to ${ORPHANS_FOLDER}/`);
+  if (moved > 0) log.warn({ files: moved }, `moved files to ${ORPHANS_FOLDER}/, because no record names them`);
 }
 
 /**
- * Returns the function that is called after each commit. Old checkpoints are removed only after they are copied to the
- * trials that continue from them.
+ * Returns a function to call after each commit. The function logs the changes, and copies and removes checkpoints. It
+ * removes an old checkpoint only after it has copied the checkpoint to the trials that continue from it.
  */
 function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => void {
   let shared = Promise.resolve();
