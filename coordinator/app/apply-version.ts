@@ -29,7 +29,9 @@ interface VersionComparison {
   /** The ids of created trials that the new version no longer contains (`dropped`) or contains again (`restored`). */
   readonly dropped: readonly string[];
   readonly restored: readonly string[];
-  /** The ids of kept trials that were cancelled because the sweep reached its target. */
+  /**
+   * The ids of kept trials that were cancelled when the sweep reached its target. These trials become pending again.
+   */
   readonly resumed: readonly string[];
 }
 

@@ -1,4 +1,4 @@
-/** Makes the changes of each decision durable, and only then sends its outputs. */
+/** Stores the changes of each step, and sends the outputs of the step only once the changes are durable. */
 import { RejectedError } from '../../proto/errors.ts';
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 import { blockedReason } from '../core/blocked.ts';
@@ -38,7 +38,7 @@ export interface RuntimeOptions {
   readonly now?: () => number;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow;
-  /** How the processes of optuna searches are run. Default: such searches yield no trials. */
+  /** The settings for the processes of optuna searches. If undefined, such searches yield no trials. */
   readonly samplers?: SamplerOptions | undefined;
 }
 
@@ -173,7 +173,8 @@ export class Runtime {
       // `settle` has already reported the error.
       this.settle(step).catch(() => {});
     }
-    // A pass creates and drops a limited number of points, and the next pass continues.
+    // A pass creates or drops a limited number of points. Another pass follows if a source was not prepared for more
+    // points, or if the last points were dropped.
     const isUnprepared = [...this.core.sweeps.values()].some(({ search }) => search?.source.isUnprepared === true);
     if (isUnprepared || step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
   }

@@ -28,7 +28,7 @@ export class StepsAhead {
   #steps: Ahead[] = [];
   #isExhausted = false;
 
-  /** @param findStored returns those of the trials that the store has */
+  /** @param findStored returns those of the given trials that the store has */
   constructor(next: NextStep, findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>) {
     this.#next = next;
     this.#findStored = findStored;
