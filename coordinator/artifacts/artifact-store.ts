@@ -23,7 +23,7 @@ export interface IncomingArtifact {
   close(): Promise<void>;
 }
 
-/** The name and the content of a stored file. */
+/** The name, size and checksum of a stored file. */
 export type StoredArtifact = Pick<Artifact, 'name' | 'size' | 'sha256'>;
 
 /** One HTTP request that an agent makes without credentials, and the range of the file that the request sends. */

@@ -25,7 +25,7 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('at a start, orphans and partial uploads are moved aside, and files that records name are kept', async () => {
+test('when a coordinator starts, orphans and partial uploads are moved aside, and files that records name are kept', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
@@ -125,14 +125,17 @@ test.each([
   ['a', 'a/b', 'artifact a/b conflicts with the artifact a:'],
   ['a/b', 'a/b/c/d', 'artifact a/b/c/d conflicts with the artifact a/b:'],
   ['a/b', 'a', 'artifact a conflicts with the artifacts in the folder a:'],
-])('with artifact %s stored, the upload of %s to the same attempt is rejected', async (stored, name, message) => {
-  const files = new ArtifactFiles(dir);
-  await put(files, 1, stored);
-  await expect(put(files, 1, name)).rejects.toThrow(message);
-  await expect(put(files, 1, name)).rejects.toThrow(ConflictError);
-  await put(files, 2, name);
-  await put(files, 1, 'other');
-});
+])(
+  'if artifact %s is stored, an upload of artifact %s to the same attempt is rejected',
+  async (stored, name, message) => {
+    const files = new ArtifactFiles(dir);
+    await put(files, 1, stored);
+    await expect(put(files, 1, name)).rejects.toThrow(message);
+    await expect(put(files, 1, name)).rejects.toThrow(ConflictError);
+    await put(files, 2, name);
+    await put(files, 1, 'other');
+  },
+);
 
 test('of two concurrent uploads with conflicting names, the upload that ends later is rejected', async () => {
   const files = new ArtifactFiles(dir);

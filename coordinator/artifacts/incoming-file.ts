@@ -96,7 +96,7 @@ export class IncomingFile implements IncomingArtifact {
 
 /**
  * Moves a complete, synced file to its path. The move is durable.
- * @throws {ConflictError} if a part of the file's path is a file, or if the path is a folder
+ * @throws {ConflictError} if the path uses a stored file as a folder, or if the path is a folder
  */
 export async function moveIntoPlace(part: string, { path, top }: FilePlace): Promise<void> {
   const folder = dirname(path);

@@ -32,7 +32,10 @@ export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /** The validity of a presigned URL: enough for the slowest permitted transfer of the largest part. */
 const URL_EXPIRES_S = 3_600;
-/** An agent uploads a larger file in parts, so that an interrupted upload resumes. */
+/**
+ * The maximum size of a direct upload with a single request. Larger files are uploaded in parts, so that an interrupted
+ * upload can resume.
+ */
 const MAX_SINGLE_PUT_BYTES = 64 * 2 ** 20;
 
 /** The attempt, the name and the checksum in the key of an object. */
@@ -58,7 +61,10 @@ export function conflictingName(names: Iterable<string>, name: string): string |
   return undefined;
 }
 
-/** Smaller files pass through the coordinator, because a connection to the store takes longer than their transfer. */
+/**
+ * The minimum size of a file for a direct transfer. Smaller files pass through the coordinator, because a connection to
+ * the store takes longer than their transfer.
+ */
 const MIN_DIRECT_BYTES = 2 ** 20;
 
 export class S3Artifacts implements ArtifactStore {
