@@ -23,7 +23,7 @@ import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
  */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
-/** The folders of artifacts and of code, which are beside the store. */
+/** The names of the folders of artifacts and of code, which are beside the store's file. */
 export const FILE_FOLDERS: readonly string[] = [ARTIFACTS_FOLDER, CODE_FOLDER];
 
 export const manifest = z.object({
