@@ -43,7 +43,7 @@ const figure = (text: string, series: string) =>
       ?.slice(series.length + 1),
   );
 
-test('the metrics of a running sweep match the store', async () => {
+test('the metrics of a running sweep have the expected values', async () => {
   const { scrape } = await busy();
   const text = await scrape();
   expect(figure(text, 'trawl_trials{sweep="1",state="succeeded"}')).toBe(18);

@@ -1,6 +1,6 @@
 /**
- * Updates the coordinator's Prometheus metrics. Counters are updated after each commit, and gauges are read from memory
- * at each scrape.
+ * Updates the coordinator's Prometheus metrics. Counters are updated after each commit, and gauges are set from the
+ * state in memory at each scrape.
  */
 
 import { clearTimeout, setTimeout } from 'node:timers';

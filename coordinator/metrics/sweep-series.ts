@@ -23,8 +23,8 @@ const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejecte
 const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
 
 /**
- * The maximum number of a sweep's metrics that have a series. The ranking metric comes first, then the others in the
- * order of their first reports.
+ * The maximum number of a sweep's metrics that have a series, in the order of their first reports. The ranking metric
+ * has a series even above this maximum.
  */
 export const MAX_BEST_METRICS = 200;
 
