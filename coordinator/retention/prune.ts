@@ -129,7 +129,7 @@ const RETENTION_INTERVAL_MS = 3_600_000;
 
 /**
  * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are pruned
- * only every hour, not at the start.
+ * only every hour, not immediately.
  * @returns a function that stops the pruning
  */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {
