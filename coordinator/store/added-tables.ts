@@ -99,7 +99,10 @@ create table quarantines (
 create index early_failures on attempts (sweep_id, agent_id) where early = 1;
 `;
 
-/** `value` is the value that was compared, and `step` is the step of its report. */
+/**
+ * Adds the rungs that trials have reached, and the reasons for early stops. `value` is the value that was compared, and
+ * `step` is the step of its report.
+ */
 export const RUNGS = `
 create table rungs (
   sweep_id integer not null,
@@ -179,7 +182,7 @@ create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 `;
 
 /**
- * Adds the origins of the trials of populations. The trial started from the checkpoint that the attempt
+ * Adds the origins of the trials of populations. A trial with a parent started from the checkpoint that the attempt
  * `parent_attempt` of the trial `parent` stored at the epoch `parent_epoch`. `replaces` is the trial that the new trial
  * replaces, and `compared_at` is the rung of the comparison that created the new trial. The texts are empty for a trial
  * that started from scratch.

@@ -1,4 +1,4 @@
-/** Remembers where the artifacts of a store are, and which pruned sweeps still have artifacts there. */
+/** Records where the artifacts of a store are, and which pruned sweeps still have artifacts there. */
 import type { Database } from 'libsql';
 import { commitCounted } from './high-water.ts';
 

@@ -28,8 +28,8 @@ create index trials_by_index on trials (sweep_id, idx);
 `;
 
 /**
- * Adds indices and columns, so that a start reads only the live trials of a sweep. `reported` lists the metrics that
- * trials have reported, and `lacking` is the number of results without the ranking metric.
+ * Adds indices and columns, so that a coordinator that starts reads only the live trials of a sweep. `reported` lists
+ * the metrics that trials have reported, and `lacking` is the number of results without the ranking metric.
  */
 export const ENDED_TRIALS = `
 alter table sweeps add column reported text not null default '[]';
@@ -71,7 +71,8 @@ create index trials_by_config on trials (sweep_id, config_id, value, idx);
 `;
 
 /**
- * Keeps the number of a sweep's successes on each agent, because a start must not count all attempts of a large sweep.
+ * Keeps the number of a sweep's successes on each agent, so that a coordinator that starts need not count all attempts
+ * of a large sweep.
  */
 export const AGENT_SUCCESSES = `
 create table agent_successes (

@@ -1,4 +1,7 @@
-/** Loads trials from the store into memory: live trials at a start, and ended trials that a user retries. */
+/**
+ * Loads trials from the store into memory: live trials when the coordinator starts, and ended trials that a user
+ * retries.
+ */
 import type { Database } from 'libsql';
 import type { FailureClassName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';

@@ -122,14 +122,16 @@ update sweeps set state_at = coalesce(
 `,
   },
   16: { adds: RUNGS },
-  // Versions before 17 created all trials of a sweep when the sweep was submitted.
+  // Versions before 17 created all trials of a sweep when the sweep was submitted, so the planned trials are the stored
+  // trials.
   17: {
     adds: TRIAL_SOURCES,
     after: `
 update sweeps set planned = (select count(*) from trials where sweep_id = sweeps.id);
 `,
   },
-  // Replicates that reported their metrics in different orders are not recognized as identical.
+  // Replicates that reported their metrics in different orders are not recognized as identical, because the stored
+  // texts are compared.
   18: {
     adds: ENDED_TRIALS,
     after: `
@@ -151,7 +153,8 @@ insert into identical_configs
     and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
 `,
   },
-  // Versions before 19 did not store the GPUs of an attempt, so the GPUs of its agent are counted.
+  // Versions before 19 did not store the GPUs of an attempt, so they are computed from the GPUs and the slots of its
+  // agent.
   19: {
     adds: SLOT_TIME,
     after: `

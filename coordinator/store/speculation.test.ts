@@ -58,7 +58,7 @@ function coordinator() {
       expect(loaded.speculation?.lastSeq).toBe(before.speculation?.lastSeq);
     }
     for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 6), now);
-    // The coordinator acts as if the agents had had enough time to report.
+    // Makes the coordinator act as if the agents had had enough time to report.
     core.listeningSince = Number.NEGATIVE_INFINITY;
     for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
   };

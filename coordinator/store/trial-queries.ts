@@ -94,7 +94,7 @@ export class TrialQueries {
     return Object.fromEntries(rows.flatMap(({ state, n }) => (isFinal(state) ? [[state, n]] : [])));
   }
 
-  /** Returns those of the given ids that trials of the sweep have. */
+  /** Returns those of the given ids for which the sweep has a trial. */
   async existing(sweepId: string, ids: readonly string[]): Promise<Set<string>> {
     const rows = await this.#reader.all<{ id: string }>(
       'select trials.id from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value',

@@ -3,7 +3,10 @@ import type { Database } from 'libsql';
 import { setValues } from './derived-tables.ts';
 import type { AddEvent, ChangeOf } from './write-events.ts';
 
-/** Keeps the replaced file, and marks the dropped and restored trials. */
+/**
+ * Returns a function that stores a new version. The function keeps the replaced file, and marks the dropped and
+ * restored trials.
+ */
 export function versionWriter(db: Database): (change: ChangeOf<'applied'>, at: number, addEvent: AddEvent) => void {
   const keep = db.prepare(
     `insert into sweep_versions (sweep_id, version, file_name, text, fingerprint, replaced_at)
