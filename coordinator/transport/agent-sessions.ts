@@ -58,7 +58,7 @@ export class AgentSessions {
 export class AgentSession {
   readonly hello: Hello;
   readonly call: AgentStream;
-  /** The attempts with records on this stream. */
+  /** The attempts that have sent records on this stream. */
   readonly #seen = new Set<string>();
   readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
 

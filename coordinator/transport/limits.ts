@@ -2,14 +2,17 @@
 
 import { BadInputError } from '../../proto/errors.ts';
 
-/** The largest message. A submission contains a sweep file and a diff of up to 1 MiB each. */
+/** The maximum size of a message, in bytes. A submission contains a sweep file and a diff of up to 1 MiB each. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /**
  * The maximum number of open calls per connection. An agent has one stream, and a few calls for each slot in which an
  * attempt starts.
  */
 export const MAX_STREAMS = 1_024;
-/** The maximum number of open connections. Further connections are closed immediately. */
+/**
+ * The maximum number of open connections. A further connection replaces the oldest unauthenticated connection, or is
+ * closed immediately if there is none.
+ */
 export const MAX_CONNECTIONS = 4_096;
 /** The number of rejected calls after which a connection without an authenticated call is closed. */
 export const MAX_REJECTED_CALLS = 100;

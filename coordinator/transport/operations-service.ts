@@ -1,4 +1,4 @@
-/** Implements the OperationsService: drain, prune and backup. */
+/** Implements the OperationsService: drains and releases agents, prunes sweeps, and sends backups. */
 import type { Logger } from 'pino';
 import type { BackupResponse, OperationsServiceServer } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { sweepState } from '../../proto/names.ts';

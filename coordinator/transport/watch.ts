@@ -202,7 +202,7 @@ class PendingChanges {
     this.#events = [];
   }
 
-  /** Returns and clears the gathered events. The catch-up may already have sent the first of the gathered events. */
+  /** Returns and clears the gathered events. The catch-up may already have sent some of these events. */
   drain(): Event[] {
     if (this.#overflowed) throw new OverloadedError(`the watcher has not read ${WATCH_BACKLOG} events: watch again`);
     const events = this.#events.map(({ at: atMs, ...rest }) => ({ atMs, ...rest }));
