@@ -125,17 +125,14 @@ test.each([
   ['a', 'a/b', 'artifact a/b conflicts with the artifact a:'],
   ['a/b', 'a/b/c/d', 'artifact a/b/c/d conflicts with the artifact a/b:'],
   ['a/b', 'a', 'artifact a conflicts with the artifacts in the folder a:'],
-])(
-  'if artifact %s is stored, an upload of artifact %s to the same attempt is rejected',
-  async (stored, name, message) => {
-    const files = new ArtifactFiles(dir);
-    await put(files, 1, stored);
-    await expect(put(files, 1, name)).rejects.toThrow(message);
-    await expect(put(files, 1, name)).rejects.toThrow(ConflictError);
-    await put(files, 2, name);
-    await put(files, 1, 'other');
-  },
-);
+])('if artifact %s is stored, artifact %s of the same attempt is rejected', async (stored, name, message) => {
+  const files = new ArtifactFiles(dir);
+  await put(files, 1, stored);
+  await expect(put(files, 1, name)).rejects.toThrow(message);
+  await expect(put(files, 1, name)).rejects.toThrow(ConflictError);
+  await put(files, 2, name);
+  await put(files, 1, 'other');
+});
 
 test('of two concurrent uploads with conflicting names, the upload that ends later is rejected', async () => {
   const files = new ArtifactFiles(dir);
