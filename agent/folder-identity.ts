@@ -14,7 +14,8 @@ const FILE = 'instance';
 const INSTANCE = /^[0-9a-f]{32}$/;
 
 /**
- * Returns the instance id and the location of an agent's folder. In a new folder, creates and stores the instance id.
+ * Returns the instance id and the location of an agent's folder. If the folder has no valid instance id, creates and
+ * stores a new one.
  */
 export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'> {
   const file = join(dir, FILE);

@@ -21,7 +21,7 @@ export function attemptFolder(agentDir: string, { sweepId, trialId, attempt }: A
   return join(attemptsFolder(agentDir), `${sweepId}-${trialId}-${attempt}`);
 }
 
-/** Returns the folder inside an attempt's folder in which the trainer works. */
+/** Returns the trainer's working folder, which is inside the attempt's folder. */
 export function workFolder(folder: string): string {
   return join(folder, 'work');
 }

@@ -48,11 +48,11 @@ export interface AgentOptions {
   readonly identity: Identity | undefined;
   /** Provides the token for a coordinator on this machine. */
   readonly tokenOf: TokenSource;
-  /** The path of the file that contained the token. */
+  /** The path of the file from which the token was read. */
   readonly tokenPath: string | undefined;
   /** Whether `/metrics` on the loopback address requires a token. */
   readonly requireToken: boolean;
-  /** The number of slots. Undefined if `slotsPerGpu` determines the number of slots. */
+  /** The number of slots. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
   /**
    * The number of slots per GPU. If this number and `slots` are undefined, there is one slot per GPU, or one per core
@@ -151,7 +151,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, pages);
     const leftovers = new LeftoverPrograms(hello.location, log);
-    // The agent does not wait until the programs of the earlier agent have ended.
+    // The programs that an earlier agent left running are ended in the background.
     leftovers.endEarlier().catch(onLeftoverError(log));
     const started = new AgentRuntime({
       dir,
@@ -162,7 +162,8 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       log,
       gpuFigures,
       machineFigures: () => machine.figures(),
-      // Sleep is ignored if the coordinator is on this machine, because then both sleep and no lease expires.
+      // The sleep of the machine is ignored if the coordinator is on the same machine: the coordinator then sleeps too,
+      // and no lease expires in that time.
       machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
       connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),

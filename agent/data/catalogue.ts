@@ -20,7 +20,10 @@ export interface DatasetSpec {
   readonly sources: readonly DatasetSource[];
 }
 
-/** Describes the files of a data set that has the sizes of MNIST. The checksums are those of the uncompressed files. */
+/**
+ * Describes the files of a data set whose files have the same sizes as those of MNIST. The checksums are those of the
+ * uncompressed files.
+ */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {
     trainImages: { name: 'train-images-idx3-ubyte', bytes: 47_040_016, sha256: sha256.trainImages },

@@ -16,7 +16,10 @@ export interface LabelledImages extends Images {
   readonly labels: Uint8Array;
 }
 
-/** Returns at most the first `limit` images, with their labels. The pixels are a view, not a copy. */
+/**
+ * Returns the first `limit` images, or all images if there are fewer, with their labels. The pixels are a view, not a
+ * copy.
+ */
 export function firstOf(images: LabelledImages, limit: number): LabelledImages {
   const count = Math.min(limit, images.count);
   return {
@@ -27,7 +30,9 @@ export function firstOf(images: LabelledImages, limit: number): LabelledImages {
   };
 }
 
-/** The last data set is kept open, because a worker usually runs many trials on the same data set. */
+/**
+ * The data set that was loaded last. It is kept open, because a worker usually runs many trials on the same data set.
+ */
 let latest: { readonly key: string; readonly images: Promise<ImageSet> } | undefined;
 
 /**
@@ -55,7 +60,8 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`unknown data set ${name}`);
   countDatasetUse(await ensureDataset(dataset, dataDir));
-  // The labels are read first, so that an error leaves no file open.
+  // The files of the test set are read before the file of training images is opened, so that an error in them leaves no
+  // file open.
   const test = await readTest(dataset, dataDir);
   const train = await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages);
   return { train, test };

@@ -92,8 +92,8 @@ async function loadGpu(): Promise<string | undefined> {
 }
 
 async function loadCpu(): Promise<string | undefined> {
-  // If the GPU package is already loaded, it computes on the CPU too. Two copies of libtensorflow in one process would
-  // clash.
+  // If the GPU package is already loaded, that package is used, because it can also compute on the CPU. Loading the CPU
+  // package too would put two copies of libtensorflow into one process, and they would clash.
   if (tf.findBackend('tensorflow') === null) {
     const problem = nativePackageProblem('@tensorflow/tfjs-node');
     if (problem !== undefined) return problem;
@@ -148,7 +148,7 @@ function loadNative(name: NativePackage): void {
   require(name);
 }
 
-/** Returns the file that `require` loads, for use in another process. */
+/** Returns the file that `require` loads for the package, so that another process can load it. */
 export function nativeEntry(name: NativePackage): string {
   return require.resolve(name);
 }
@@ -174,8 +174,8 @@ interface WasmBackend {
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');
   const { wasm } = backend;
-  // At its first call, emscripten's stub replaces itself with the real function. If this happened later, it would undo
-  // the guard.
+  // At its first call, each of emscripten's stubs replaces itself with the real function. The calls here make this
+  // happen now, because a later replacement would undo the guard.
   wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {

@@ -49,14 +49,16 @@ export function nvidiaError(text: string): string | undefined {
     .find((line) => error.test(line) && !/^\d+, /.test(line));
 }
 
-/** The UUIDs of a card and of its instances. */
+/** The UUIDs of a card and of its MIG instances. */
 export interface NvidiaIds {
   readonly index: number;
   readonly uuid: string;
   readonly instances: readonly { readonly profile: string; readonly uuid: string }[];
 }
 
-/** Parses `nvidia-smi -L`. Drivers before R470 print the UUIDs of MIG instances as `MIG-GPU-UUID/GI/CI`. */
+/**
+ * Parses the output of `nvidia-smi -L`. Drivers before R470 print the UUIDs of MIG instances as `MIG-GPU-UUID/GI/CI`.
+ */
 export function parseNvidiaIds(text: string): readonly NvidiaIds[] {
   const cards: (NvidiaIds & { instances: { profile: string; uuid: string }[] })[] = [];
   for (const line of text.split('\n')) {
@@ -98,8 +100,8 @@ function profileBytes(profile: string): number | undefined {
 }
 
 /**
- * Parses `rocm-smi --showproductname --showuniqueid --showmeminfo vram --json`. Returns no GPUs if the text has another
- * format.
+ * Parses the output of `rocm-smi --showproductname --showuniqueid --showmeminfo vram --json`. Returns no GPUs if the
+ * text has another format.
  */
 export function parseRocmSmi(text: string): GpuListing {
   const gpus: Gpu[] = [];
@@ -116,7 +118,7 @@ export function parseRocmSmi(text: string): GpuListing {
   return { gpus: gpus.sort((a, b) => a.index - b.index), broken };
 }
 
-/** Parses `amd-smi static --asic --vram --json`. Returns no GPUs if the text has another format. */
+/** Parses the output of `amd-smi static --asic --vram --json`. Returns no GPUs if the text has another format. */
 export function parseAmdSmi(text: string): GpuListing {
   const found = jsonIn(text);
   const list: unknown = Array.isArray(found) ? found : objectIn(text).gpu_data;

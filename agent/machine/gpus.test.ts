@@ -32,7 +32,7 @@ function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
 }
 
 describe('discovery', () => {
-  test('only the two visible GPUs of four are found, whether their indexes or their UUIDs are given', async () => {
+  test('of four GPUs, only the two visible GPUs are used, whether their indexes or their UUIDs are given', async () => {
     nvidia('nvidia-smi-query.txt');
     for (const list of ['2,3', 'GPU-cc33,GPU-dd4467']) {
       const { gpus, found, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: list });

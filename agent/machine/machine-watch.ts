@@ -4,7 +4,7 @@ import { type DiskSpace, watchDiskSpace } from '../../lib/files/disk-space.ts';
 import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { machineMemoryBytes } from './memory.ts';
 
-/** The times of all cores since the machine started, in milliseconds. */
+/** The idle time and the total time since the machine started, in milliseconds, each summed over all cores. */
 export interface CpuTimes {
   readonly idle: number;
   readonly total: number;

@@ -19,7 +19,7 @@ import { listGpus } from './gpus.ts';
 
 const run = promisify(execFile);
 
-/** The time limit covers loading libtensorflow and initializing the GPUs. */
+/** The time limit of one probe, which loads libtensorflow and initializes the GPUs. */
 const PROBE_TIMEOUT_MS = 60_000;
 
 export interface BackendProbe {
@@ -73,7 +73,7 @@ async function probe(name: BackendName, gpus: number): Promise<ProbeResult> {
 const SCRIPT = `const backend = require(process.argv[1]).backend();
 process.stdout.write('\\n' + backend.binding.TF_Version + ' ' + (backend.isUsingGpuDevice === true))`;
 
-/** Loads the package in a separate process, because an incompatible library can crash the process. */
+/** Loads the package in a separate process, because an incompatible library can crash the process that loads it. */
 async function probeNative(name: NativePackage): Promise<ProbeResult & { readonly usesGpu: boolean }> {
   const problem = nativePackageProblem(name);
   if (problem !== undefined) return { problem, usesGpu: false };

@@ -12,7 +12,10 @@ const run = promisify(execFile);
 const LIMIT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
-/** The metadata of the packages is read without importing any of them. */
+/**
+ * Prints the Python version, the path of the interpreter, and the packages. Reads only the metadata of the packages,
+ * and imports none of them.
+ */
 const LIST = `
 import sys
 print("%d.%d.%d" % sys.version_info[:3])

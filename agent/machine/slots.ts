@@ -78,10 +78,10 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
- * rounded down, but at least one. The slot runs up to one operation per thread in parallel. A single operation uses
- * half of the threads, because waking more threads for a small operation takes longer than it saves (bench/RESULTS.md).
- * Variables that the user has set are not changed. Results do not depend on the number of threads (see
- * NATIVE_ENVIRONMENT).
+ * rounded down, but at least one. A slot runs at most as many operations in parallel as it has threads. A single
+ * operation uses half of the threads, because waking more threads for a small operation takes longer than it saves
+ * (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of threads
+ * (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));

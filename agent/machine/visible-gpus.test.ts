@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('the visible GPUs are distinct, and a further entry hides none of them unless it repeats a GPU', () => {
+test('the visible GPUs are distinct, and an entry that is appended to the list hides none of them unless it repeats a GPU', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {
@@ -211,7 +211,7 @@ describe('GPUs of AMD in containers and jobs', () => {
     expect(ids(env)).toEqual(expected);
   });
 
-  test('indexes in HIP_VISIBLE_DEVICES of a worker count only the GPUs that ROCR_VISIBLE_DEVICES makes visible', () => {
+  test('the indexes in HIP_VISIBLE_DEVICES of a worker number only the GPUs that ROCR_VISIBLE_DEVICES makes visible', () => {
     const { gpus } = visibleGpus(AMD, { ROCR_VISIBLE_DEVICES: '1,2', HIP_VISIBLE_DEVICES: '1' });
     expect(gpuEnvironment('amd', gpus)).toEqual({
       HIP_VISIBLE_DEVICES: '1',

@@ -90,7 +90,11 @@ function cudaMatch(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   return matching.every(({ index }) => index === first?.index) ? first : undefined;
 }
 
-/** Newer drivers accept the older name `MIG-GPU-UUID/GI/CI`, but do not list it. */
+/**
+ * Returns the MIG instance that an older name of the form `MIG-GPU-UUID/GI/CI` refers to. Newer drivers accept such
+ * names, but do not list them. The profile of the instance is therefore unknown, and its memory is taken to be that of
+ * the card's smallest instance.
+ */
 function olderMigName(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   const [, card, instance] = /^MIG-(GPU-[0-9a-f-]+)\/(\d+\/\d+)$/.exec(entry) ?? [];
   const instances = gpus.filter(({ migCard }) => migCard !== undefined && migCard === card);
@@ -111,7 +115,7 @@ function entriesOf(list: string): readonly string[] {
   return list.split(',').map((entry) => entry.trim());
 }
 
-/** Explains the entry that ends a list. An empty list and `-1` are the usual ways to name no GPU. */
+/** Returns a note about the entry that ends a list. An empty list and `-1` are the usual ways to name no GPU. */
 function endOfList(variable: string, entries: readonly string[], at: number): string {
   const entry = entries[at] ?? '';
   if (at === 0 && (entry === '' || entry === '-1')) return `${variable}=${entry} makes no GPU visible`;
@@ -122,7 +126,8 @@ function endOfList(variable: string, entries: readonly string[], at: number): st
 
 /**
  * Applies NVIDIA_VISIBLE_DEVICES if it names fewer cards than the machine has. Otherwise NVIDIA's container runtime has
- * already applied the variable and renumbered the GPUs. If GPUs are injected through CDI, the value is `void`.
+ * already applied the variable and renumbered the GPUs. If GPUs are injected through CDI, the value is `void`, which
+ * restricts nothing.
  */
 function ofContainer(gpus: readonly Gpu[], env: Env): Selection {
   const list = env.NVIDIA_VISIBLE_DEVICES?.trim();
@@ -165,8 +170,8 @@ function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
 }
 
 /**
- * Each entry is an index or a UUID, and a list can contain both forms. The list ends before the first entry that is
- * invalid or repeats a GPU.
+ * Applies one variable by the rules of ROCm. Each entry is an index or a UUID, and a list can contain both forms. The
+ * list ends before the first entry that is invalid or repeats a GPU.
  */
 function selectForRocm(variable: string, list: string | undefined, gpus: readonly Gpu[]): Selection {
   if (list === undefined) return { gpus, notes: [] };

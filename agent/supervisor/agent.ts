@@ -124,7 +124,8 @@ export class AgentRuntime {
       {
         onEffects: (effects) => {
           this.#perform(effects);
-          // A grant can arrive after the grace period of a drain has expired.
+          // A grant can arrive after the grace period of a drain has expired. Its attempts are then stopped and handed
+          // back.
           if (this.#draining.isGraceExpired) this.#perform(onGraceExpired(this.#slots));
         },
         onDelayed: (offer) => this.#offers.extend(offer),
@@ -273,7 +274,7 @@ export class AgentRuntime {
     });
   }
 
-  /** Another agent may already run the same trials, so running programs are stopped before anything is reported. */
+  /** Stops all running attempts before anything is reported, because another agent may already run the same trials. */
   #onSuspended(elapsedMs: number): void {
     const effects = onSuspended(this.#slots);
     const stopped = effects.filter(({ kind }) => kind === 'stop').length;

@@ -1,4 +1,4 @@
-/** Turns grants into the assignments of a worker, and starts them. */
+/** Turns grants into assignments, and sends the assignments to a worker. */
 import type { Logger } from 'pino';
 import { type AttemptKey, sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
@@ -64,8 +64,8 @@ async function prepareWanted(granted: Granted, parts: StartParts): Promise<Assig
  * Downloads the code of an attempt and the checkpoint to resume from, if the grant names them. Without an intact
  * checkpoint, the attempt starts from the first epoch, unless its trial has a parent.
  * @param agentDir the agent's folder
- * @throws {Error} when the grant holds a parameter that this agent cannot read (a coordinator of another version), or
- * when a trial with a parent has no intact checkpoint
+ * @throws {Error} when the grant has a parameter that this agent cannot read (for example, from a coordinator of
+ * another version), or when a trial with a parent has no intact checkpoint
  * @throws {CodeUnavailableError} when the code could not be downloaded
  */
 async function prepareAssignment(

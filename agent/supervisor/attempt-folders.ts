@@ -15,7 +15,7 @@ const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } 
 export class AttemptFolders {
   readonly #dir: string;
   readonly #spool: Spool;
-  /** Ended attempts whose folder still exists. */
+  /** Ended attempts whose folders still have to be removed. */
   #released: AttemptKey[] = [];
 
   /** Removes the folders of an earlier agent process, except folders that a spooled record needs. */

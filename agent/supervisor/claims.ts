@@ -77,7 +77,10 @@ export class Claims {
     this.#events.onEffects(effects === 'retry' ? [] : effects);
   }
 
-  /** Repeating a claim is safe, because a repeated claim is granted the same lease. */
+  /**
+   * Repeats a claim after a delay, unless its slot no longer waits for the answer. A repeated claim is granted the same
+   * lease.
+   */
   #retry(claim: Claim): void {
     setTimeout(() => {
       const slot = this.#slots[claim.slot];

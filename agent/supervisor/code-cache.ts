@@ -75,7 +75,7 @@ export class CodeCache {
       for (let tries = 0; ; tries++) {
         if (!(await this.#has(archive))) await this.#downloaded(archive, isWanted);
         if (await this.#link(archive, path)) return;
-        // The archive was removed after its download and before it was linked.
+        // The archive was removed before it could be linked, so it is downloaded again.
         if (tries === MAX_DOWNLOADS)
           throw new CodeUnavailableError('the code archive keeps disappearing from the cache');
       }
@@ -101,8 +101,8 @@ export class CodeCache {
   }
 
   /**
-   * Whether the cache has an intact copy of an archive. A copy is verified once per process, because the disk could
-   * have damaged it.
+   * Returns whether the cache has an intact copy of an archive. Removes a damaged copy, and marks an intact copy as
+   * recently used. A copy is verified once per process, because the disk could have damaged it.
    */
   async #has({ sha256, size }: CodeArchive): Promise<boolean> {
     const path = this.#path(sha256);

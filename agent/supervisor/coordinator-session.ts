@@ -64,7 +64,10 @@ export class CoordinatorSession {
   readonly #transfers: RetryingTransfers;
   readonly #code: CodeCache;
   #stream: ReportStream | undefined;
-  /** The spool's id of the newest record sent on this stream; undefined before the coordinator's welcome. */
+  /**
+   * The id, in the spool, of the newest record that was sent on this stream. Undefined until the coordinator has sent
+   * its welcome.
+   */
   #sentUpTo: number | undefined;
   #outbox: Outbox | undefined;
   #sending = false;
@@ -90,7 +93,10 @@ export class CoordinatorSession {
     return this.#stream !== undefined && this.#sentUpTo !== undefined;
   }
 
-  /** Sends the records that were spooled since the last call, once the stream is open. */
+  /**
+   * Sends the spooled records that have not been sent on this stream. If the stream is not open, they are sent when it
+   * opens.
+   */
   wake(): void {
     if (this.#sending) return;
     this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
@@ -192,7 +198,8 @@ export class CoordinatorSession {
     }
     this.#log.warn({ err: error }, 'lost the stream to the coordinator');
     const isFinal = code === status.INVALID_ARGUMENT || code === status.PERMISSION_DENIED;
-    // The coordinator also closes an open stream when the agent's identity is revoked.
+    // UNAUTHENTICATED is final even on an open stream: the coordinator closes the stream when the agent's identity is
+    // revoked.
     const isRejected = code === status.UNAUTHENTICATED || (isFinal && this.#sentUpTo === undefined);
     if (isRejected && 'details' in error) this.#events.onRejected(`${error.details}`);
   }

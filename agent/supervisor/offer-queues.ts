@@ -22,8 +22,8 @@ import type { OfferToken } from './slots.ts';
  */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
- * The options of a pull until the queue responds for the first time. The times are short, because nats-server 2.9 does
- * not answer a pull from a stream that does not exist yet.
+ * The options of a pull while the queue does not respond, at the start and after a failed pull. The times are short,
+ * because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** The time during which free slots are gathered, so that one pull fills all of them. */
@@ -33,10 +33,14 @@ const GATHER_MS = 2;
  * exist yet.
  */
 const RETRY_MS = 500;
-/** The time within which the coordinator creates the stream of a new pool. Until the stream exists, pulls fail. */
+/**
+ * Pulls that fail for less than this time are not reported as a problem. Pulls from a new pool fail until the
+ * coordinator has created the pool's stream.
+ */
 const FAILING_MS = 10_000;
 /**
- * The delay before NATS delivers a returned offer again. Without it, the same agent would immediately get the offer.
+ * The delay before NATS delivers a returned offer again. Without the delay, the same agent would get the offer again at
+ * once.
  */
 const RETURN_DELAY_MS = 100;
 
@@ -46,7 +50,7 @@ export interface OfferEvents {
   onUnreadable(): void;
 }
 
-/** Represents the queue of one pool. Pulls at most as many offers as the pool has free slots. */
+/** Represents the queue of one pool. Pulls at most as many offers as the agent has free slots in the pool. */
 export class OfferQueue {
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
@@ -126,9 +130,7 @@ export class OfferQueue {
     }
   }
 
-  /**
-   * When a pull expires without offers, the server reports how many messages are missing, which counts as a response.
-   */
+  /** Records a response when a pull expires without offers. The server then reports how many messages are missing. */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {
       if (type === ConsumerDebugEvents.Discard) this.#onResponse();
@@ -171,7 +173,10 @@ function pullFailure(error: unknown): string {
   return isMissing ? 'the queue does not exist, or JetStream is not enabled on the server' : errorMessage(error);
 }
 
-/** Returns the attempt of an offer. The names in its key must be valid, because they become the name of a folder. */
+/**
+ * Returns the attempt of an offer, or the reason why the message is invalid. The ids in the attempt's key are checked,
+ * because they become part of the name of a folder.
+ */
 function attemptOf(message: JsMsg): AttemptKey | Error {
   try {
     const { key } = Offer.decode(message.data);
@@ -182,8 +187,8 @@ function attemptOf(message: JsMsg): AttemptKey | Error {
 }
 
 /**
- * Answers an offer. The client throws if the connection is closed, or if the answer is larger than the server's
- * `max_payload`. If no answer arrives, the server delivers the offer again. A second delivery is harmless.
+ * Answers an offer. A failure is only logged: if no answer arrives, the server delivers the offer again, which is
+ * harmless. The client throws if the connection is closed, or if the answer is larger than the server's `max_payload`.
  */
 function answerOffer(log: Logger, answer: () => void): void {
   try {

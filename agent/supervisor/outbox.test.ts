@@ -54,7 +54,7 @@ test('an attempt has up to 8 concurrent uploads, and 3,000 artifacts that are up
   for (let seq = 1; seq <= 3_000; seq++) box.add(record('a', seq, seq % 3 === 0 ? 'log' : 'artifact'));
   expect(uploads).toHaveLength(8);
   for (let done = 0; done < 2_000; done++) {
-    // The newest running upload ends first, except for every fifth upload.
+    // In every fifth round, the oldest running upload ends. In the other rounds, the newest running upload ends.
     const [resolve] = uploads.splice(done % 5 === 0 ? 0 : uploads.length - 1, 1);
     resolve?.(true);
     await settled();

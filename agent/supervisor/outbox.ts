@@ -1,7 +1,7 @@
 /**
  * Keeps the records of each attempt in order while artifacts are uploaded. The record of an artifact and all later
  * records wait until the artifact's file is uploaded. Records of other attempts do not wait. Several artifacts of an
- * attempt are uploaded at once, because the coordinator flushes each file to its disk before it answers.
+ * attempt are uploaded at once, because each upload waits until the coordinator has flushed the file to its disk.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -9,7 +9,7 @@ import type { ReportStream } from './coordinator-client.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
-/** The maximum number of concurrent uploads of all attempts. The first upload of each attempt is not limited. */
+/** The maximum number of concurrent uploads of all attempts together. Each attempt may always have one upload. */
 const MAX_UPLOADS = 12;
 /** Sent entries are removed from a queue in batches of at least this size. */
 const SENT_ENTRIES = 1_024;
@@ -38,7 +38,8 @@ class Queue {
   /** The index of the first entry whose upload has not begun. */
   next = 0;
   /**
-   * The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content.
+   * The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content at
+   * the same time.
    */
   readonly uploading = new Set<string>();
 }

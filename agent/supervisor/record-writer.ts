@@ -1,6 +1,6 @@
 /**
  * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory,
- * because a running attempt must not fail. The records in memory have not been acknowledged.
+ * because a running attempt must not fail. Records are not sent until they are in the spool.
  */
 
 import type { Logger } from 'pino';

@@ -6,7 +6,7 @@ test('the upload of a file that conflicts with another file is not retried', () 
   expect(new UploadRetries().isLast(status.ALREADY_EXISTS, 0)).toBe(true);
 });
 
-test('the upload of a file that does not fit on the disk of the coordinator is retried for 30 s, regardless of earlier failures', () => {
+test('the upload of a file that does not fit on the disk of the coordinator is retried for 30 s after the first such failure, regardless of other failures', () => {
   const retries = new UploadRetries();
   expect(retries.isLast(status.RESOURCE_EXHAUSTED, 0)).toBe(false);
   expect(retries.isLast(status.FAILED_PRECONDITION, 100_000)).toBe(false);

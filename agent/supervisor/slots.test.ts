@@ -52,7 +52,7 @@ test('an offer is claimed for an idle slot, and its attempt runs after the claim
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
-test('a redelivered offer that is already claimed or running is acknowledged, and does not run twice', () => {
+test('a redelivered offer of an attempt that is already claimed or running is acknowledged, and the attempt does not run twice', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);

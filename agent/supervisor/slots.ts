@@ -15,8 +15,8 @@ import type { NoticeKind } from '../trainers/trainer.ts';
 import type { FromWorker, KeptFile } from '../worker/ipc.ts';
 
 /**
- * An attempt's log is sent immediately up to this number of characters. When the attempt ends, only the last part of
- * the remaining log is sent.
+ * The first characters of an attempt's log, up to this number, are sent immediately. The rest is kept back. When the
+ * attempt ends, the last LOG_TAIL_CHARACTERS of the rest are sent.
  */
 export const LOG_HEAD_CHARACTERS = 200_000;
 export const LOG_TAIL_CHARACTERS = 800_000;

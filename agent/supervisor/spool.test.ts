@@ -34,7 +34,7 @@ function spoolOfDeadProcess(records: number): string {
   return copy;
 }
 
-test('a folder is rejected while another process uses the spool in that folder', () => {
+test('a folder is rejected while its spool is in use', () => {
   const dir = newFolder();
   openSpool(dir);
   expect(() => openSpool(dir)).toThrow(RejectedError);

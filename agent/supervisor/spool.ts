@@ -158,8 +158,8 @@ function openDatabase(path: string): Db {
     // The operating system holds the lock, and releases it when the agent dies for any reason.
     db.exec('pragma locking_mode = exclusive');
     db.exec('pragma journal_mode = wal');
-    // The page cache survives the death of the process. A power failure can lose records, but it also ends the running
-    // attempts.
+    // Writes do not wait for the disk: they are in the operating system's page cache, which survives the death of the
+    // process. A power failure can lose records, but it also ends the running attempts.
     db.exec('pragma synchronous = off');
     // In this locking mode, the first transaction takes a lock that lasts until the file is closed.
     db.exec('begin exclusive; commit');

@@ -15,8 +15,9 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 export const STOP_GRACE_MS = 2_000;
 
 /**
- * The end of an attempt waits for output for at most this number of turns of the event loop. The pipes contain at most
- * a few hundred kilobytes, and each turn reads at least 64 KiB.
+ * The message that an attempt has ended is held back until the worker's earlier output has been read, but for at most
+ * this number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
+ * least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -28,9 +29,11 @@ export interface WorkerEvents {
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  /** The timers by attempt. A timer kills the process unless its attempt stops first. */
+  /** For each attempt that is being stopped, a timer that kills the process unless the attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
-  /** The ends of attempts that are not handled yet. Each is handled after all earlier output has been read. */
+  /**
+   * The messages about ended attempts that are not handled yet. Each is handled after all earlier output has been read.
+   */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;
   #stopGraceMs = STOP_GRACE_MS;
@@ -98,8 +101,8 @@ export class WorkerProcess {
   }
 
   /**
-   * Calls back after a turn of the event loop without output. The worker flushes its output before it reports the end
-   * of an attempt.
+   * Calls back after a turn of the event loop without output, or after `turns` turns. The worker flushes its output
+   * before it reports the end of an attempt.
    */
   #afterOutput(turns: number, callback: () => void): void {
     this.#hasOutput = false;

@@ -9,7 +9,9 @@ export interface RecordedRun extends TrainingRun {
   readonly kept: (KeptArtifact & { readonly content: Uint8Array | { readonly path: string } })[];
 }
 
-/** By default, checkpoints and reconstructions are off. */
+/**
+ * Returns a run that records what its trainer reports and keeps. By default, checkpoints and reconstructions are off.
+ */
 export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'parameters'>): RecordedRun {
   const reports: RecordedRun['reports'] = [];
   const notices: RecordedRun['notices'] = [];

@@ -94,8 +94,8 @@ export interface Trainer {
    */
   run(run: TrainingRun): Promise<void>;
   /**
-   * Runs several attempts that can be packed (`packsBy` in proto/trainers.ts) as one program. Each attempt ends
-   * independently. Except for rounding, an attempt does not affect the results of other attempts.
+   * Runs several attempts together, as a pack. The attempts must be packable (see `packsBy` in proto/trainers.ts). Each
+   * attempt ends independently. Except for rounding, an attempt does not affect the results of other attempts.
    */
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }

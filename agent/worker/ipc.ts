@@ -58,14 +58,14 @@ export interface KeptFile extends KeptArtifact {
 }
 
 export type ToWorker =
-  /** Several assignments are a pack, which the trainer runs as one program. */
+  /** Several assignments are a pack, whose attempts the trainer runs together. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
   /** Stops the attempt. The worker always answers this message with `stopped`. */
   | { readonly kind: 'stop'; readonly key: AttemptKey };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
-  /** The worker sends this message when a trial has loaded its data set. */
+  /** The worker sends this message each time a trial loads its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker sends this message when it cannot run on this machine, and then exits. */
   | { readonly kind: 'unfit'; readonly message: string }

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-/** A set of 100 images has a whole batch and a short batch. */
+/** The 100 training images make one whole batch and one short batch. */
 const plain: Parameters = { train_size: 100, epochs: 3, latent_dim: 15, lambda_l1: 1e-5, weight_decay: 1e-5 };
 const denoising: Parameters = { ...plain, noise_std: 0.5 };
 

@@ -52,7 +52,7 @@ export async function compareSteps(given: Parameters, strategy?: Strategy): Prom
   return comparison;
 }
 
-/** Returns images similar to digits: mostly -1, with some strokes. */
+/** Returns images whose pixel values resemble those of digits: most pixels are -1, and the others are random. */
 export function strokes(count: number, seed: number): Float32Array {
   const random = new Random(seed, STREAMS.shuffle);
   return Float32Array.from({ length: count * 784 }, () => (random.uniform() < 0.8 ? -1 : 2 * random.uniform() - 1));

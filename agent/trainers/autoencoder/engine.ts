@@ -21,7 +21,8 @@ export interface Engine {
   /** Reads a member's `rows * ROW` parameters from the device. */
   parametersOf(member: number): Promise<Float32Array>;
   /**
-   * Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. The method must run in a tidy.
+   * Returns a member's reconstruction of the images in `input`. Both have the shape `[pixels, images]`. The method must
+   * run in a tidy.
    */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D;
   /**

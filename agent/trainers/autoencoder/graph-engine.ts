@@ -115,7 +115,7 @@ export class GraphEngine implements Engine {
   }
 }
 
-/** Runs one training step. The method must run in a tidy. */
+/** Runs one training step. The function must run in a tidy. */
 function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
   member.steps++;
   const unbiased2 = Math.sqrt(1 - BETA2F ** member.steps);

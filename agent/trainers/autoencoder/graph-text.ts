@@ -1,6 +1,6 @@
 /** Builds a TensorFlow graph in the form that libtensorflow loads: the protobuf text format of a SavedModel. */
 
-/** The text of an AttrValue: `type: DT_FLOAT`, `b: true`. */
+/** The attributes of a node: for each name, the text of an AttrValue, such as `type: DT_FLOAT` or `b: true`. */
 export type NodeAttributes = Readonly<Record<string, string>>;
 
 /** The tag that identifies the graph when it is loaded. */

@@ -43,8 +43,8 @@ describe.each(variants)('training steps on $backend $strategy', ({ backend, stra
       expect(comparison).toHaveLength(3);
       for (const { mse, l1, total, weights } of comparison) {
         for (const loss of [mse, l1, total]) expect(loss).toBeLessThan(1e-5);
-        // This limit is higher, because a dozen of half a million weights differ more between the implementations. The
-        // gradients of these weights are as small as Adam's epsilon.
+        // This limit is higher, because a dozen of the half million weights differ more between the two
+        // implementations. The gradients of these weights are as small as Adam's epsilon.
         expect(weights).toBeLessThan(1e-4);
       }
     },

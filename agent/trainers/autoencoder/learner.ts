@@ -64,7 +64,8 @@ export class Learner {
   }
 
   /**
-   * Returns a member's reconstruction of images, `[pixels, images]`, in the same shape. The method must run in a tidy.
+   * Returns a member's reconstruction of the images in `input`. Both have the shape `[pixels, images]`. The method must
+   * run in a tidy.
    */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
     return this.engine.reconstruct(member, input);

@@ -33,7 +33,7 @@ export interface NativeBackend {
   readonly binding: Binding;
   readonly isUsingGpuDevice: boolean;
   getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
-  /** Returns an output as a TensorFlow.js tensor, which a tidy disposes. */
+  /** Returns an output as a TensorFlow.js tensor, which the enclosing tidy disposes. */
   createOutputTensor(info: OutputInfo): tf.Tensor;
 }
 

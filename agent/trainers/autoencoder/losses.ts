@@ -41,7 +41,10 @@ export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
 }
 
-/** The losses are read after this number of steps, so that a NaN is detected after at most this number of steps. */
+/**
+ * The number of steps after which the losses are read from the device. A NaN is therefore detected after at most this
+ * number of steps.
+ */
 const STEPS_PER_READ = 256;
 
 /**

@@ -75,8 +75,8 @@ function splitOnDevice(flat: tf.Tensor3D, layout: ParameterLayout): readonly tf.
   const sizesOfMember = partSizes(layout);
   const [members] = flat.shape;
   const all = Array.from({ length: members }, () => sizesOfMember).flat();
-  // The tidy disposes the reshaped tensor, which shares its values with the original. Until then, libtensorflow cannot
-  // update the values in place.
+  // The tidy disposes the reshaped tensor, which shares its values with the original. While the reshaped tensor exists,
+  // libtensorflow cannot update the values in place.
   return tf.tidy(() => tf.split(tf.reshape(flat, [-1]), all));
 }
 

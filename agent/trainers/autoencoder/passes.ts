@@ -68,12 +68,12 @@ export function transposed<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 
-/** Returns a times the transpose of b. The option transposeB of matMul is slow on wasm, and fast on libtensorflow. */
+/** Returns a * transpose(b). The option transposeB of matMul is slow on wasm, and fast on libtensorflow. */
 function timesTransposed(a: Matrices, b: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.matMul(a, transposed(b)) : tf.matMul(a, b, false, true);
 }
 
-/** Returns the transpose of a times b. The same applies to the option transposeA. */
+/** Returns transpose(a) * b. The option transposeA of matMul is slow on wasm too. */
 function transposedTimes(a: Matrices, b: Matrices): Matrices {
   return nativeKernels() === undefined ? tf.matMul(transposed(a), b) : tf.matMul(a, b, true, false);
 }

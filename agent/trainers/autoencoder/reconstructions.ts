@@ -103,8 +103,8 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Returns the image at a screen position, and the position in the image. Positions from SIDE on are in the gap after
- * the image.
+ * Returns, along one axis, the index of the image at a position of the grid, and the position in that image. Positions
+ * from SIDE on are in the gap after the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

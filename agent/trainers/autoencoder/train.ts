@@ -36,10 +36,10 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 }
 
 /**
- * Trains several trials as one program. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has
- * its own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. Each trial has
- * the same results as without a pack, except for rounding. With a strategy other than `stacked`, the results are
- * bitwise equal, except for the sum of parameters in train_total_loss.
+ * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
+ * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. Each trial has the
+ * same results as without a pack, except for rounding. With a strategy other than `stacked`, the results are bitwise
+ * equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
@@ -51,7 +51,10 @@ export function autoencoderPack(
   return start(runs, strategy, load).results;
 }
 
-/** `finished` never rejects: it resolves when all runs have ended and their memory is freed. */
+/**
+ * Starts the training of the runs. `results` has one promise per run. `finished` never rejects: it resolves when all
+ * runs have ended and their memory is freed.
+ */
 function start(runs: readonly TrainingRun[], strategy: Strategy | undefined, load: LoadImages) {
   const completions = runs.map((run) => new RunCompletion(run));
   const prepared = runs.flatMap((run, at): PreparedRun[] => {

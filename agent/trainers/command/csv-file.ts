@@ -56,7 +56,7 @@ export async function csvFile(
     close: () => file.close(),
     end: async (isWhole) => {
       if (isUnchanged && file.at > 0 && (await modified()) !== modifiedBefore) {
-        // The program may have written the same rows as an earlier attempt.
+        // The program may have rewritten the file with the same rows as an earlier attempt, so the file is read again.
         file.restart();
         table = new CsvTable(table);
         earlier.restart();

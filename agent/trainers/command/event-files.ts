@@ -71,7 +71,7 @@ export async function eventFiles(
     followed.seen = seen;
     for await (const added of followed.file.added(join(folder, found.name))) {
       if (added.kind === 'restart') {
-        // A new file can have the inode number of a removed file.
+        // This can be a new file with the inode number of a removed file.
         followed.name = found.name;
         followed.reader = readerOf(found.name);
         followed.skip = 0;

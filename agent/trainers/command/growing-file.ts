@@ -4,7 +4,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
-/** This number of bytes before the read position is compared to detect changed content. */
+/**
+ * Before each read, this number of bytes before the read position is compared with the file, to detect changed content.
+ */
 const COMPARED_BYTES = 4_096;
 
 export type Added =

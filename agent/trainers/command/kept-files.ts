@@ -96,8 +96,8 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
 }
 
 /**
- * Replaces links in a folder by copies of the files that they point to. Links to other targets are kept. A file that
- * cannot be copied causes a note in the log.
+ * Replaces links in a folder by copies of the files that they point to. Links to other targets are not changed. A file
+ * that cannot be copied causes a note in the log.
  */
 export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });

@@ -49,7 +49,7 @@ export type TakenLine = { readonly rest: string } | undefined;
  */
 export type TakeLine = (line: OutputLine) => Promise<TakenLine> | undefined;
 
-/** Reads stdout or stderr to its end. Lines that are no reports are written to the log. */
+/** Reads stdout or stderr to its end. Lines that are not reports are written to the log. */
 export async function readStream(stream: Readable, takeLine: TakeLine, tail: OutputTail, log: AttemptLog) {
   const lines = new OutputLines();
   const shown = new LogTextFormatter();
@@ -77,7 +77,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
   } catch (error) {
-    // A leftover process of the program held the pipe open until trawl closed it.
+    // It is no error if trawl has closed the stream, because a leftover process of the program held the pipe open.
     if (!stream.destroyed) throw error;
   }
   await take(lines.end());

@@ -103,7 +103,7 @@ export class Program {
       this.#signal('SIGKILL');
       const isStopped = this.#stopped !== undefined;
       await endMarked(this.#isMarked, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
-      // The operating system can reuse the id of the group.
+      // No signal may be sent from now on, because the operating system can reuse the id of the group.
       this.#group = 0;
       guardInput.end('done\n');
     }

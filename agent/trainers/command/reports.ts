@@ -47,7 +47,8 @@ export class Reports {
   readonly #patterns: LineParser;
   #count = 0;
   /**
-   * The number of lines with numbers that are no reports. They are harmless unless the program reports nothing else.
+   * The number of lines with numbers that are not reports. Such lines are harmless, unless the program reports nothing
+   * else.
    */
   #ignored = 0;
   #unreadable = 0;
@@ -110,7 +111,7 @@ export class Reports {
     });
   }
 
-  /** Handles named values. Values without a step belong to the next step. */
+  /** Handles named values in the same way as the values of a JSON line on stdout. */
   takeValues(values: LineObject): Promise<void> {
     return this.#enqueue(async () => void (await this.#take(this.#reader.read(values), '')));
   }
@@ -136,7 +137,7 @@ export class Reports {
   }
 
   /**
-   * Sends the count of unreadable reports, if any report was unreadable.
+   * Sends a warning if reports could not be read, or if they were printed only to stderr.
    * @param stderr the end of stderr, where reports are not read
    */
   end(stderr = ''): void {

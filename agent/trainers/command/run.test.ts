@@ -259,7 +259,7 @@ test('a program that reports faster than the agent reads loses no report', async
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
 });
 
-test('lines with repeated, fractional or lower steps, with step 0, or with a validation every fifth epoch are reports', async () => {
+test('lines with repeated, fractional or lower steps, with step 0, or with only some of the metrics are reports', async () => {
   const { run, failure } = await runProgram(
     `echo '{"epoch": 0, "train": 3}'; echo '{"epoch": 0, "val": {"loss": 2}}'; echo '{"epoch": 0.5, "train": 1}'
      echo '{"epoch": "3/12", "train": "0.25"}'; echo '{"step": 0.5, "val": 7}'`,
@@ -373,7 +373,7 @@ test('rows of a CSV file are reports, even after the file was rewritten with ano
   expect(run.reports).toEqual([{ epoch: 1, metrics: { loss: 3 } }, { epoch: 2, metrics: { loss: 2 } }, ...rows]);
 });
 
-test('rows of a CSV file without steps are numbered, and rows of an earlier trial are skipped', async () => {
+test('rows of a CSV file without steps are reports, and rows of an earlier trial are skipped', async () => {
   writeFileSync(join(folder, 'log.csv'), 'loss\n9\n8\n');
   const { run } = await runProgram(`sleep 0.4; printf '5\\n4\\n' >> log.csv`, {
     program: from({ $case: 'csv', csv: 'log.csv' }),
@@ -573,7 +573,7 @@ test.skipIf(!hasPython)(
   },
 );
 
-/** Replaces W&B's Run, and has only the methods that the hook wraps. */
+/** A Python module that replaces W&B's Run, and has only the methods that the hook wraps. */
 const WANDB_RUN = `
 class Summary:
     def __init__(self):

@@ -1,7 +1,10 @@
 /** Follows the files in which a program reports. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Polling works on every file system; file change events do not. */
+/**
+ * The interval at which files are polled. File change events are not used, because they do not work on every file
+ * system.
+ */
 const POLL_MS = 200;
 
 export interface FileSource {

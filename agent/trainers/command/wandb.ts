@@ -132,7 +132,7 @@ export async function keepWandbFiles(run: Pick<TrainingRun, 'keep'>, folder: str
     const nameOf = (file: string) =>
       file === 'requirements.txt' || file === 'output.log' ? undefined : `${prefix}/${file}`;
     if (!isThere) continue;
-    // wandb.save makes links to the program's files.
+    // wandb.save stores links to the program's files, and links are not kept as artifacts.
     await copyLinkedFiles(files, log);
     await keepArtifacts(run, files, log, nameOf);
   }

@@ -246,7 +246,8 @@ def _patch_wandb(module):
             return
         seen["closed"] = True
         if seen["commit"] is not None:
-            # The summary omits an uncommitted row, and W&B commits the last row only when the run finishes.
+            # Commits the last row now, because the summary omits an uncommitted row, and W&B would commit this row only
+            # when the run finishes.
             seen["commit"]({}, commit=True)
         summary = _numbers(run.summary._as_dict())
         news = {name: value for name, value in summary.items() if seen["values"].get(name) != value}

@@ -151,7 +151,7 @@ function startOfLastError(lines: readonly string[]): number | undefined {
     if (!isChained(lines, start)) break;
     start = at;
   }
-  // The retained output can begin between two tracebacks.
+  // If the retained output begins between two tracebacks of the error, all of it belongs to the error.
   if (isChained(lines, start)) return 0;
   while (start > 0 && NATIVE_LOG_LINE.test(lines[start - 1] ?? '')) start -= 1;
   return start;

@@ -81,8 +81,8 @@ export class CsvTable {
 
   /**
    * The first row is a header unless it has numbers only. A later row is a header if no cell is a number and at least
-   * one cell is a name in the current header. The first row of a file that replaces another file is a header if one of
-   * these two conditions holds with the header of the other file.
+   * one cell is a name in the current header. In a file that replaces another file, the first row is a header if no
+   * cell is a number, or if at least one cell is a name in the header of the other file.
    */
   #isHeader(cells: readonly string[]): boolean {
     const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);

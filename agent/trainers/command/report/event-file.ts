@@ -91,7 +91,7 @@ function scalarsOf(event: Uint8Array): Scalar[] {
   }
 }
 
-/** `Summary { repeated Value value = 1 }`. */
+/** Reads a message `Summary { repeated Value value = 1 }`. */
 function valuesOf(summary: Uint8Array): Omit<Scalar, 'step'>[] {
   const values: Omit<Scalar, 'step'>[] = [];
   const reader = new BinaryReader(summary);
@@ -105,7 +105,7 @@ function valuesOf(summary: Uint8Array): Omit<Scalar, 'step'>[] {
   return values;
 }
 
-/** `Value { string tag = 1; float simple_value = 2; TensorProto tensor = 8 }`. */
+/** Reads a message `Value { string tag = 1; float simple_value = 2; TensorProto tensor = 8 }`. */
 function summaryValue(bytes: Uint8Array): Omit<Scalar, 'step'> | undefined {
   let tag = '';
   let value: number | undefined;
@@ -159,7 +159,7 @@ function packed(
   return bytes.length === size ? read(new BinaryReader(bytes)) : undefined;
 }
 
-/** `TensorShapeProto { repeated Dim dim = 2 }`. */
+/** Returns the number of dimensions in a message `TensorShapeProto { repeated Dim dim = 2 }`. */
 function rankOf(shape: Uint8Array): number {
   let rank = 0;
   const reader = new BinaryReader(shape);

@@ -16,8 +16,8 @@ export type LineParser = (line: string) => LineObject | undefined;
 
 /** Parses a JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
 export const parseJsonLine: LineParser = (line) => {
-  // JavaScript's white space includes the byte order mark, and JSON's does not. Some programs start their output with
-  // this mark.
+  // Some programs start their output with a byte order mark. This mark is white space for `\s` and `trim`, but not in
+  // JSON.
   if (!/^\s*\{/.test(line)) return undefined;
   try {
     const data: unknown = JSON.parse(replaceNonFinite(line.trim()));

@@ -5,7 +5,7 @@
  */
 const OWN_NAME = /\d/;
 
-/** Distinguishes the tags of several runs. One per attempt. */
+/** Distinguishes the tags of several runs. There is one object per attempt. */
 export class RunNames {
   readonly #runs = new Map<string, string>();
 

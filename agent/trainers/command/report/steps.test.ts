@@ -46,17 +46,20 @@ describe('steps', () => {
     ]);
   });
 
-  test.each(['1/10', 'one', -1, true, [1]])('a step given as %j is counted from the last step', (epoch) => {
-    expect(
-      read([
-        { epoch: 4, loss: 1 },
-        { epoch, loss: 2 },
-      ]),
-    ).toEqual([
-      [4, { loss: 1 }],
-      [5, { loss: 2 }],
-    ]);
-  });
+  test.each(['1/10', 'one', -1, true, [1]])(
+    'the step %j, which is not a number of at least 0, is replaced by the step after the last step',
+    (epoch) => {
+      expect(
+        read([
+          { epoch: 4, loss: 1 },
+          { epoch, loss: 2 },
+        ]),
+      ).toEqual([
+        [4, { loss: 1 }],
+        [5, { loss: 2 }],
+      ]);
+    },
+  );
 
   test('if several ranks print the same unreadable step, their reports have the same step', () => {
     expect(

@@ -17,8 +17,9 @@ const MIDDLE = 3;
 const LAST = 4;
 
 /**
- * Returns the rows of the run's history, each with its `step`, and its summary as the last row. For a truncated file,
- * returns the rows before the truncation. For any other kind of file, returns no rows.
+ * Returns the rows of the run's history, each with its `step`. If numbers in the run's summary differ from the last
+ * values in the history, they form an additional last row. For a truncated file, returns the rows before the
+ * truncation. For any other kind of file, returns no rows.
  */
 export function wandbRows(file: Uint8Array): LineObject[] {
   const rows: LineObject[] = [];
@@ -69,7 +70,7 @@ function* records(file: Buffer): Generator<Uint8Array, void, undefined> {
   }
 }
 
-/** `Record { HistoryRecord history = 2; SummaryRecord summary = 3 }`. */
+/** Reads a message `Record { HistoryRecord history = 2; SummaryRecord summary = 3 }`. */
 function rowOf(record: Uint8Array): { history: Map<string, unknown> | undefined; updates: Map<string, unknown> } {
   let history: Map<string, unknown> | undefined;
   let updates = new Map<string, unknown>();
@@ -80,7 +81,10 @@ function rowOf(record: Uint8Array): { history: Map<string, unknown> | undefined;
   return { history, updates };
 }
 
-/** `HistoryRecord { repeated Item item = 1; Step step = 2 }` and `SummaryRecord { repeated Item update = 1 }`. */
+/**
+ * Reads a message `HistoryRecord { repeated Item item = 1; Step step = 2 }` or
+ * `SummaryRecord { repeated Item update = 1 }`.
+ */
 function itemsOf(bytes: Uint8Array): Map<string, unknown> {
   const values = new Map<string, unknown>();
   let step: number | undefined;
@@ -96,12 +100,17 @@ function itemsOf(bytes: Uint8Array): Map<string, unknown> {
   return values;
 }
 
-/** W&B describes an image, a table or another file by an object with its size. */
+/**
+ * Returns whether a value describes an image, a table or another file. The numbers in such an object are not metrics.
+ */
 function isMedia(value: unknown): boolean {
   return typeof value === 'object' && value !== null && '_type' in value;
 }
 
-/** `Item { string key = 1; repeated string nested_key = 2; sint64 integer = 5; double number = 6; string value_json = 16 }`. */
+/**
+ * Reads a message `Item { string key = 1; repeated string nested_key = 2; sint64 integer = 5; double number = 6;
+ * string value_json = 16 }`.
+ */
 function itemOf(bytes: Uint8Array): [string, unknown] {
   let key = '';
   const nested: string[] = [];
@@ -127,7 +136,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** `Step { int64 num = 1 }`. */
+/** Reads a message `Step { int64 num = 1 }`. */
 function stepOf(bytes: Uint8Array): number | undefined {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
