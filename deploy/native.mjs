@@ -9,8 +9,8 @@ x86 Linux.
 
   --from PATH  use this libtensorflow: a folder with lib/ and include/, a .tar.gz of such a folder, a tensorflow wheel,
                or the folder \`tensorflow\` of a Python installation. Default: download TensorFlow's own release, or
-               the wheel from a Python registry (through pip, with its configuration) if that host is unreachable. Both
-               are pinned by SHA-256 (deploy/libtensorflow/pinned.mjs and requirements-*.txt).
+               the wheel from a Python registry (through pip, with its configuration) if the release is not available.
+               Both are pinned by SHA-256 (deploy/libtensorflow/pinned.mjs and requirements-*.txt).
   --cuda       for NVIDIA GPUs (CUDA 12, cuDNN 9; 4 GB on disk); the default where nvidia-smi lists a GPU
   --cpu        for the CPU (0.7 GB on disk); the default elsewhere
 

@@ -25,7 +25,7 @@ export function napiVersion(supported, current) {
 /**
  * Compiles the binding of the package from source against a libtensorflow library, or takes the binding from the cache.
  * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options
- * `key` identifies the libtensorflow
+ * `key` identifies the libtensorflow library
  * @param {(line: string) => void} log
  * @returns {Promise<{path: string, napi: number}>}
  */

@@ -97,8 +97,9 @@ export function pipProblem(message) {
 }
 
 /**
- * Moves the libraries and headers out of a site-packages folder and removes all other files. Their relative locations
- * are preserved, because TensorFlow looks for CUDA in ../nvidia, relative to its own folder.
+ * Moves the libraries and headers out of a site-packages folder, copies the licences, and removes all other files. The
+ * libraries and headers keep their relative locations, because TensorFlow looks for CUDA in ../nvidia, relative to its
+ * own folder.
  * @param {string} site
  * @param {string} folder
  */

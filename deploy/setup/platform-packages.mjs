@@ -41,7 +41,8 @@ function isLocked(lock, from, name) {
 }
 
 /**
- * Derives the platform from the name, such as `@rollup/rollup-linux-x64-musl`.
+ * Returns the lock entry of a package. Derives the platform from the name of the package, such as
+ * `@rollup/rollup-linux-x64-musl`.
  * @param {string} name
  * @param {string} range
  * @param {boolean | undefined} dev

@@ -16,7 +16,7 @@ import { runQuietly } from '../run.mjs';
 const PACKAGE = 'nats-server';
 const INSTALL_LIMIT_MS = 120_000;
 const UPDATE_LIMIT_MS = 90_000;
-/** By default apt waits for minutes on an unreachable mirror. */
+/** Options for apt-get. By default, apt-get waits for minutes for an unreachable mirror. */
 const SHORT_TIMEOUTS = [
   '-o',
   'Acquire::Retries=1',
