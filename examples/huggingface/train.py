@@ -1,4 +1,4 @@
-"""A small BERT classifier, trained from scratch with the Hugging Face Trainer on sentences that the program makes itself.
+"""A small BERT classifier, trained from scratch with the Hugging Face Trainer on sentences that the program generates.
 
 Also runs without trawl: python3 train.py --output_dir out --learning_rate 1e-3
 """
