@@ -10,7 +10,7 @@ let bin: string;
 beforeEach(() => {
   bin = mkdtempSync(join(tmpdir(), 'trawl-gpus-'));
   process.env.PATH = `${bin}:/usr/bin:/bin`;
-  // The tests must not find a real driver of the machine.
+  // Hides the programs of a real driver, so that the tests do not find the machine's own GPUs.
   for (const name of ['nvidia-smi', 'rocm-smi', 'amd-smi']) install(name, 'exit 127');
 });
 afterEach(() => {

@@ -1,4 +1,7 @@
-/** Uses the programs of the GPU drivers to find the GPUs of this machine and to measure their utilization. */
+/**
+ * Uses the programs of the GPU drivers to find the GPUs of this machine, and to measure their utilization, memory,
+ * temperature and power.
+ */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {

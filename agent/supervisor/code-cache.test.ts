@@ -71,7 +71,7 @@ test('concurrent attempts with the same archive share one download, and later at
   for (const name of ['a', 'b', 'c', 'd']) expect(readFileSync(pathOf(name), 'utf8')).toBe('some code');
 });
 
-test('an agent that was killed during a download resumes the download, and never uses an incomplete archive', async () => {
+test('after an agent was killed during a download, the download is resumed, and the incomplete archive is never used', async () => {
   const { sha256 } = archive('some code');
   mkdirSync(join(dir, 'code', '.parts'), { recursive: true });
   writeFileSync(join(dir, 'code', '.parts', sha256), 'some');

@@ -1,14 +1,15 @@
 /** Decides when an agent shuts down without a signal: after an idle time, or after a total time. */
 
 export interface LifetimeLimits {
-  /** The time without an attempt, in milliseconds. If undefined, the time is not limited. */
+  /** The maximum time without an attempt, in milliseconds. If undefined, this time is not limited. */
   readonly idleTimeoutMs: number | undefined;
-  /** The time since the start of the agent, in milliseconds. If undefined, the time is not limited. */
+  /** The maximum time since the start of the agent, in milliseconds. If undefined, this time is not limited. */
   readonly maxTimeMs: number | undefined;
 }
 
 /**
- * Returns the reason why an agent must stop; undefined if it may continue. The time limit also applies to a busy agent.
+ * Returns the reason why an agent must stop; undefined if it may continue. The limit `maxTimeMs` also applies to a busy
+ * agent.
  */
 export function lifetimeEnd(
   { idleTimeoutMs, maxTimeMs }: LifetimeLimits,

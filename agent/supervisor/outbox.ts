@@ -44,7 +44,7 @@ class Queue {
   readonly uploading = new Set<string>();
 }
 
-/** Sends the records of one stream. */
+/** Sends records over one stream. */
 export class Outbox {
   readonly #stream: Pick<ReportStream, 'write'>;
   readonly #events: OutboxEvents;

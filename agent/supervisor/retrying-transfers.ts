@@ -20,7 +20,7 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 const MAX_DOWNLOADS = 5;
 
 /**
- * The time for which an upload is retried if it does not fit on the coordinator's disk. An operator may free space in
+ * The time for which an upload is retried if it does not fit on the coordinator's disk. An operator can free space in
  * this time.
  */
 const NO_SPACE_RETRY_MS = 30_000;
@@ -32,7 +32,9 @@ export type UploadOutcome =
   | { readonly kind: 'aborted' }
   /** The coordinator cannot store the file of the artifact. The attempt continues without the artifact. */
   | { readonly kind: 'skipped'; readonly reason: string }
-  /** The coordinator rejects all uploads and records of the attempt. */
+  /**
+   * No more records of the attempt may be sent: the coordinator rejects them, or the artifact can never be uploaded.
+   */
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** Counts the failures of one upload, and decides when another retry is useless. */

@@ -46,7 +46,10 @@ export class SuspensionWatch {
     this.#limitMs = limitMs === 0 ? undefined : limitMs;
   }
 
-  /** Reports a suspension since the previous check. Must be called several times per lease, and before each report. */
+  /**
+   * Reports a suspension since the previous check. Must be called several times within the duration of a lease, and
+   * before anything is reported.
+   */
   check(): void {
     const now = this.#read();
     const elapsedMs = elapsedBetween(this.#last, now);

@@ -61,7 +61,10 @@ export class Workers {
     this.#workers[slot]?.stop(key);
   }
 
-  /** Starts a new worker for a slot whose worker has exited. */
+  /**
+   * Starts a new worker for a slot whose worker has exited. If that worker ran only for a short time, the start is
+   * delayed.
+   */
   restart(slot: number): void {
     const ageMs = performance.now() - (this.#startedAt[slot] ?? 0);
     setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);

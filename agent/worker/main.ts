@@ -89,7 +89,10 @@ async function settle({ key, signal }: TrainingRun, result: Promise<void>): Prom
   stopping.delete(keyText(key));
 }
 
-/** Resolves when all data written to the stream is in its pipe. All log output of an attempt must precede its end. */
+/**
+ * Resolves when all data written to the stream is in its pipe. All log output of an attempt must precede the message
+ * that the attempt has ended.
+ */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }

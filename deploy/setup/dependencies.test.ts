@@ -20,11 +20,11 @@ function given(wanted: object, installed?: object): string | null {
   return dependenciesProblem(root);
 }
 
-test('dependencies are installed if an install was interrupted or never ran', () => {
+test('an install is needed if an earlier install was interrupted or never ran', () => {
   expect(given({ 'node_modules/one': one })).toBe('node_modules is missing or incomplete');
 });
 
-test('dependencies are not installed again if they match the lock file', () => {
+test('no install is needed if the dependencies match the lock file', () => {
   expect(given({ 'node_modules/one': one }, { 'node_modules/one': one, 'node_modules/extra': one })).toBeNull();
   expect(dependenciesProblem(CHECKOUT)).toBeNull();
 });

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
 /**
- * A lock expires after this time, because it cannot be checked whether its owner is alive on another host or in another
- * container.
+ * A lock expires after this time. If its owner runs on another host or in another container, it cannot be checked
+ * whether the owner is still alive.
  */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;

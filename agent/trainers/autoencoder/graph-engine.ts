@@ -13,8 +13,8 @@ import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
 
 /**
- * The betas in float32. The kernel uses these values, so the bias corrections must use them too (1 - b2 differs by
- * 1e-5).
+ * The betas in float32. The kernel uses these values, so the bias corrections must use them too (the relative
+ * difference of 1 - b2 is 1e-5).
  */
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 

@@ -1,6 +1,6 @@
 /**
- * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight for
- * the forward and backward passes.
+ * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight
+ * matrix or bias for the forward and backward passes.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';

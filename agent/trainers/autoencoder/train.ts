@@ -15,8 +15,8 @@ import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
 /**
- * This number of steps takes about 50 ms on one core. The trainer then yields to the event loop, so that messages and
- * requests to stop are handled.
+ * After this number of steps, which take about 50 ms on one core, the trainer yields to the event loop, so that
+ * messages and requests to stop are handled.
  */
 const STEPS_PER_PAUSE = 4;
 

@@ -25,7 +25,7 @@ interface Followed {
   reader: EventFileReader;
   /** The number of bytes that an earlier attempt wrote to the file. */
   skip: number;
-  /** The size and the change time of the file at the last read. */
+  /** The size and the modification times of the file at the last read. */
   seen: string;
 }
 

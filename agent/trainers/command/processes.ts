@@ -12,7 +12,10 @@ export const MARKER = 'TRAWL_PROCESSES';
 
 const POLL_MS = 100;
 
-/** The maximum number of times that SIGKILL is sent. Processes can fork while they are listed. */
+/**
+ * The maximum number of times that SIGKILL is sent. SIGKILL is repeated, because processes can fork while they are
+ * listed.
+ */
 const MAX_KILLS = 10;
 
 /** Returns the ids of the running processes whose marker is accepted. */

@@ -66,7 +66,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  // W&B's agent writes the parameters in the same way.
+  // This is the format in which W&B's agent writes the parameters.
   const json = pythonJson(parameters);
   await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);
