@@ -21,8 +21,8 @@ export interface DatasetSource {
   /** The name of the source in error messages, such as `the Debian package dataset-fashion-mnist`. */
   readonly name: string;
   /**
-   * Calls `use` with a function that reads and decompresses files by name. Temporary files are removed when `use`
-   * returns. The content of the files is not verified.
+   * Calls `use` with a function that reads and decompresses files by name. Temporary files are removed when `use` has
+   * finished. The content of the files is not verified.
    * @throws {Error} when the source does not have the files
    */
   open<T>(use: (read: ReadFile) => Promise<T>): Promise<T>;

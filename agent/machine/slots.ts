@@ -40,7 +40,7 @@ export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number
 const MIN_SLOT_BYTES = 64 * 2 ** 20;
 
 /**
- * @throws {BadInputError} if the slots' processes need more memory than the machine has.
+ * @throws {BadInputError} if the processes of the requested slots need more memory than the machine has
  * @param slots the requested number of slots; undefined if no number is requested
  */
 export function requireFittingSlots(slots: number | undefined, memoryBytes: number): void {

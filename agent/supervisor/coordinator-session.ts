@@ -107,7 +107,10 @@ export class CoordinatorSession {
     if (this.isWelcome) this.#stream?.write({ message: { $case: 'heartbeat', heartbeat } });
   }
 
-  /** @throws {ServiceError} if the coordinator cannot be reached; repeating the same claims is safe */
+  /**
+   * Claims leases, and returns the coordinator's decisions. Repeating the same claims is safe.
+   * @throws {ServiceError} if the coordinator cannot be reached
+   */
   open(claims: Claim[]): Promise<Decision[]> {
     const { agentId, incarnation } = this.#hello;
     return new Promise((resolve, reject) => {
@@ -232,7 +235,8 @@ export class CoordinatorSession {
     try {
       if (refused.key !== undefined) this.#spool.discard(refused.key);
     } catch (error) {
-      // The records stay in the spool, and the coordinator rejects them again after a reconnect.
+      // While the disk is full, the records stay in the spool, and the coordinator rejects them again after a
+      // reconnect.
       if (!isDiskFull(error)) throw error;
     }
     this.#events.onDismissed(refused);
@@ -283,8 +287,8 @@ export class CoordinatorSession {
 }
 
 /**
- * Returns a log record with the sequence number of the artifact's record, because the coordinator expects numbers
- * without gaps.
+ * Returns a log record that replaces the record of a skipped artifact. It has the same sequence number, because the
+ * coordinator expects numbers without gaps.
  */
 function skippedArtifact(record: RecordMessage, reason: string): RecordMessage {
   const name = record.body?.$case === 'artifact' ? record.body.artifact.name : '';

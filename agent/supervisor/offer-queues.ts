@@ -22,8 +22,8 @@ import type { OfferToken } from './slots.ts';
  */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
- * The options of a pull while the queue does not respond, at the start and after a failed pull. The times are short,
- * because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
+ * The options of a pull until the queue has responded: at the start, and again after a failed pull. The times are
+ * short, because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /** The time during which free slots are gathered, so that one pull fills all of them. */

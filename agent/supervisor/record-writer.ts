@@ -11,7 +11,10 @@ import { artifactKind, failureClass } from '../../proto/names.ts';
 import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/** The time during which records and claims are gathered, because the cost is per message, not per byte. */
+/**
+ * Records and claims are gathered for this time and then handled together, because the cost is per message, not per
+ * byte.
+ */
 export const GATHER_MS = 2;
 /** The delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;

@@ -42,7 +42,7 @@ export async function cachedFolder(path, fill) {
     renameSync(folder, path);
     return { path, made: true };
   } catch (error) {
-    // Another setup has filled the same folder in the meantime.
+    // These errors mean that another setup has filled the same folder in the meantime.
     if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) return { path, made: false };
     throw error;
   } finally {

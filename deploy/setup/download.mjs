@@ -96,7 +96,8 @@ async function fetchInto(url, path) {
 }
 
 /**
- * fetch() reports every network error as "fetch failed". The reason is in the cause of the error.
+ * Returns the reason for a failed fetch. fetch() reports every network error as "fetch failed", and the reason is in
+ * the cause of this error.
  * @param {unknown} error
  */
 function reasonOf(error) {

@@ -8,7 +8,7 @@ import { runAttached } from './run.mjs';
 const node = process.execPath;
 const module = pathToFileURL(resolve(import.meta.dirname, 'run.mjs')).href;
 
-/** Starts a process that runs `code` attached, in its own process group as under a terminal. */
+/** Starts a process that runs `code` with `runAttached`. The process has its own process group, as under a terminal. */
 async function started(code: string): Promise<ChildProcess> {
   const outer = `import { runAttached } from ${JSON.stringify(module)};
     process.exitCode = await runAttached(process.execPath, ['-e', ${JSON.stringify(code)}]);`;

@@ -10,9 +10,9 @@ export const BETA2 = 0.999;
 export const EPSILON = 1e-8;
 
 /**
- * The scaling of the moments: `means` are running means as in the paper; `sums` are the means divided by (1 - b1) and
- * (1 - b2), which are sums with decaying weights. A restored state is bitwise exact only if the scaling does not
- * change.
+ * The scaling of the moments: `means` are running means as in the paper; `sums` are the means divided by 1 - b1 (the
+ * first moment) or 1 - b2 (the second moment), which are sums with decaying weights. A restored state is bitwise exact
+ * only if the scaling does not change.
  */
 export type Moments = 'means' | 'sums';
 

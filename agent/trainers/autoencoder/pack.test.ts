@@ -1,4 +1,4 @@
-/** Trials of a pack have the same results as single trials, and end independently. */
+/** Tests that trials of a pack have the same results as single trials, and end independently. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

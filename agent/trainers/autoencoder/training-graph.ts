@@ -32,9 +32,9 @@ export const FETCHES = {
   losses: 'losses',
   /** Returns the scalar sum|parameter|. */
   absoluteSum: 'absolute-sum',
-  /** Flat tensors, `[1, rows, ROW]`. */
+  /** The parameters and both moments, each as a flat tensor `[1, rows, ROW]`. */
   state: ['parameters', 'first', 'second'],
-  /** Replaces the state. */
+  /** Replaces the state by the tensors that are fed. */
   restored: 'restored',
 } as const;
 

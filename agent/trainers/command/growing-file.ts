@@ -68,7 +68,7 @@ export class GrowingFile {
     for (;;) {
       const bytes = await bytesAt(next.file, this.#at, CHUNK_BYTES);
       if (bytes.length === 0) return;
-      // The program can rewrite the file while it is read.
+      // The program can rewrite the file while it is read, so the content is compared again after each read.
       if (await this.#continues(next.file)) yield this.#take(bytes);
       else yield this.restart();
     }

@@ -163,7 +163,7 @@ function unsupported(name: string): TrainingError {
 
 /**
  * Finds a program as a shell does. The program is looked up before it is started, so that the error message is clear if
- * it is missing.
+ * there is no such program.
  * @param name a path (relative to the workdir), or the name of a file in one of PATH's folders
  * @returns an absolute path
  * @throws {TrainingError} `preflight` when there is no such program, or no such workdir

@@ -72,7 +72,7 @@ export async function keepArtifacts(
   }
 }
 
-/** @returns the reason why the file exceeds a limit; undefined if the file is kept */
+/** @returns the reason why the file cannot be kept; undefined if the file is kept */
 async function keep(run: Pick<TrainingRun, 'keep'>, artifact: KeptArtifact, path: string): Promise<string | undefined> {
   try {
     await run.keep(artifact, { path });

@@ -7,8 +7,8 @@ import type { CsvRow } from './csv-table.ts';
 const MAX_ROWS = 100_000;
 
 /**
- * Removes the rows that the file had before the program started. If a rewritten file begins with all earlier rows and
- * has further rows, only the further rows are new. Otherwise all of its rows are new.
+ * Filters out the rows that the file had before the program started. If a rewritten file begins with all earlier rows
+ * and has further rows, only the further rows are new. Otherwise all of its rows are new.
  */
 export class EarlierRows {
   #keys: string[] = [];

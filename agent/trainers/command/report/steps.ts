@@ -18,7 +18,10 @@ interface StepValue {
   readonly value: unknown;
 }
 
-/** The step of a line. `counted`: the line's step is unreadable, such as null, and is counted from the last step. */
+/**
+ * The step of a line. `counted`: the step in the line is unreadable, such as null, so the step is counted from the last
+ * step.
+ */
 interface LineStep {
   readonly step: number | 'counted';
   /** The names of the values that give the step and are therefore not metrics. */
@@ -176,7 +179,7 @@ export class StepReader {
     return { metrics, ignored };
   }
 
-  /** Returns the step that was assigned to the text before, or else the step after the last step. */
+  /** Returns the step of an earlier line with the same text, or else the step after the last step. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);
