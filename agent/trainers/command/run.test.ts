@@ -180,7 +180,7 @@ test('a checkpoint is kept with its epoch while the program continues to run', a
   expect(disabled).toMatchObject({ failure: undefined, kept: [] });
 });
 
-test('an attempt that resumes counts epochs from its checkpoint, and succeeds even if no epoch remains', async () => {
+test('an attempt that resumes counts epochs from its checkpoint, and succeeds even if it reports no new epoch', async () => {
   const resume = { epoch: 4, path: '/tmp/there' };
   expect((await runProgram(`echo '{"loss": 1}'`, { resume })).run.reports).toEqual([
     { epoch: 5, metrics: { loss: 1 } },

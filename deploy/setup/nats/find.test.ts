@@ -178,7 +178,7 @@ describe('with install', () => {
     );
   });
 
-  test('four concurrent searches for nats-server download the program once', async () => {
+  test('four concurrent searches for nats-server all find the program, and leave no other files', async () => {
     const release = await mirror('2.10.26');
     const all = await Promise.all(Array.from({ length: 4 }, () => findNatsServer({ ...within({}, true), release })));
     expect(new Set(all.map((found) => found.version))).toEqual(new Set(['2.10.26']));

@@ -25,7 +25,7 @@ test('all rows of a rewritten file are new, unless the file contains all earlier
   expect([row(1), row(2), row(3)].flatMap((each) => earlier.next(each))).toEqual([row(3)]);
 });
 
-test('a rewritten file with fewer rows, other rows or no additional rows is new, and is still new after later rewrites', () => {
+test('all rows of a rewritten file are new if the file has fewer rows, other rows or no additional rows, and stay new after later rewrites', () => {
   const fewer = earlierRows(3);
   fewer.restart();
   expect(fewer.next(row(1))).toEqual([]);

@@ -38,7 +38,7 @@ describe('steps', () => {
     expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
   });
 
-  test('a report with a lower step is merged into that step', () => {
+  test('a report can have a lower step than the last report, and later steps are counted from the highest step', () => {
     expect(read([{ epoch: 3, loss: 1 }, { epoch: 1, loss: 2 }, { loss: 3 }])).toEqual([
       [3, { loss: 1 }],
       [1, { loss: 2 }],
@@ -102,12 +102,9 @@ describe('steps', () => {
     ]);
   });
 
-  test.each(['Epoch', 'EPOCH', ' epoch', 'epoch ', 'Step', 'STEP ', '\tstep'])(
-    'the key %j is the name of the step',
-    (name) => {
-      expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
-    },
-  );
+  test.each(['Epoch', 'EPOCH', ' epoch', 'epoch ', 'Step', 'STEP ', '\tstep'])('the key %j gives the step', (name) => {
+    expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
+  });
 
   test('an exact step name takes precedence over a similar name, and the ranking metric is never the step', () => {
     expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
