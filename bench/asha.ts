@@ -1,7 +1,7 @@
 /**
  * Compares ASHA with a full grid of 256 autoencoder configs: how many epochs ASHA uses, and how much worse its best
  * config is than the best config of the grid, in standard deviations of replicates. All trials are trained by `trawl
- * up`. An interrupted run continues in its folder.
+ * up`. To continue an interrupted run, run the command again with the same folder.
  *
  *   npm run bench:asha -- [--dir DIR] [--slots 2] [--orders 5] [--eta N] [--variants stopping,promotion]
  */

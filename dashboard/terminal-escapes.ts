@@ -36,7 +36,8 @@ export function transmitImage(id: number, png: Uint8Array): string {
 }
 
 /**
- * Shows an image that was sent. The upper left corner of the image is in the cell `at`, counted from 1. The cursor does not move.
+ * Shows an image that was sent. The upper left corner of the image is in the cell `at`, counted from 1. The cursor does
+ * not move.
  */
 export function showImage(id: number, at: { row: number; column: number; columns: number; lines: number }): string {
   return `\u001b7\u001b[${at.row};${at.column}H${apc(`a=p,q=2,C=1,i=${id},p=1,c=${at.columns},r=${at.lines}`)}\u001b8`;

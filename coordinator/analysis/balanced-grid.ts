@@ -160,7 +160,7 @@ function fullGrid(factors: readonly Factor[], all: readonly TrialValue[]) {
   const kept = factors.map(({ name, values }) => ({ name, values: values.filter((v) => levels.get(name)?.has(v)) }));
   const varying = kept.filter(({ values }) => values.length > 1);
   const skipped = [...dropped].map(
-    ([name, values]) => `${name}=${values.join('|')} skipped: not combined with every other value`,
+    ([name, values]) => `${name}=${values.join('|')} skipped: not combined with all values of the other parameters`,
   );
   return { factors: varying, observations: varying.length === 0 ? [] : remaining, skipped };
 }

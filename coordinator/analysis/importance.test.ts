@@ -60,10 +60,10 @@ test('the shares of a balanced grid add up to 1', () => {
   );
 });
 
-test('a value that was not combined with every other value is skipped and named', () => {
+test('a value that was not combined with all values of the other parameters is skipped and named', () => {
   const extra = replicates({ depth: 3, latent: 100 }, [9, 9]);
   const { why, balanced, ...whole } = importanceOf([...grid, ...extra], 'loss', AXES);
-  expect([balanced, why]).toEqual([false, 'latent=100 skipped: not combined with every other value']);
+  expect([balanced, why]).toEqual([false, 'latent=100 skipped: not combined with all values of the other parameters']);
   expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
 });
 

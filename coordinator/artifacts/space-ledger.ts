@@ -58,7 +58,7 @@ export class SpaceLedger {
     });
   }
 
-  /** The number of bytes that all uploads may still send. */
+  /** The number of bytes that the running uploads have announced and not sent yet. */
   get reservedBytes(): number {
     return this.#reserved;
   }

@@ -9,7 +9,7 @@ import type { Core } from './model.ts';
 
 /**
  * The maximum number of leases that one slot holds at a time; all leases of a pack count as one. A slot needs two
- * leases, because its agent can claim the next attempt before the end of the running attempt is stored.
+ * leases, because its agent can claim the next attempt before the coordinator has stored the end of the previous one.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 

@@ -265,7 +265,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
   });
 
-  test('replicates with equal curves give a warning, even if one of them divides its steps into more reports', () => {
+  test('replicates with equal curves give a warning, even if one replicate reports each step in several parts', () => {
     const sweep = programs(2, ranked('acc'), 2);
     const whole = run(sweep, 't0');
     report(whole, 1, { acc: 1, loss: 2 });

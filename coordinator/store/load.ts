@@ -177,7 +177,7 @@ function countedTrials(
 }
 
 /**
- * The number of newest ended attempts whose durations are restored. The straggler rule needs fewer attempts.
+ * The number of newest ended attempts whose durations are restored. The straggler rule needs fewer attempts than this.
  */
 const LOADED_DURATIONS = 2_000;
 

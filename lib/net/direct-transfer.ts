@@ -54,8 +54,8 @@ export async function sendDirectly(
   if (size === 0) request.end();
   else {
     let readError: unknown;
-    // The pipeline destroys its streams with the error of any of them. The file is not one of its streams, so that an
-    // error of the file is distinguished from an error of the connection.
+    // If one stream of the pipeline fails, the pipeline destroys all its streams with this error. The file is not one
+    // of its streams, so that an error of the file is distinguished from an error of the connection.
     const chunks = async function* () {
       try {
         let sent = 0;

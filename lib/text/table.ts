@@ -44,8 +44,8 @@ export interface TableRoom {
   /** Terminal columns that are kept free for a note if some columns of the table do not fit. Default: 0. */
   readonly noteWidth?: number | undefined;
   /**
-   * Whether the rows are the visible part of a table that scrolls. The order of the columns then does not depend on the
-   * rows.
+   * Whether the rows are the visible part of a table that scrolls. Columns with the same text in every row are then
+   * neither moved to the end nor hidden first, because the next rows can have other texts.
    */
   readonly isWindow?: boolean | undefined;
 }

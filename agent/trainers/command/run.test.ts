@@ -530,7 +530,7 @@ test('a program that uses W&B gets the WANDB variables and the parameters of the
   expect((await runProgram('env', { program: { ...SPEC, wandb: WandbMode.OFF } })).log).not.toContain('WANDB_');
 });
 
-test('the target of a link in the folder of a W&B run is kept, but a link among the artifacts is not', async () => {
+test('a link in the folder of a W&B run is kept as a copy of its target, but a link among the artifacts is skipped', async () => {
   const { kept, log } = await runProgram(
     `echo own > "$TRAWL_DIR/own.txt"; ln -s "$TRAWL_DIR/own.txt" "$TRAWL_ARTIFACTS/link"
      mkdir -p "$WANDB_DIR/wandb/offline-run-1-x/files"; cd "$WANDB_DIR/wandb/offline-run-1-x/files"

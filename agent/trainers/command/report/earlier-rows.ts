@@ -13,8 +13,8 @@ const MAX_ROWS = 100_000;
 export class EarlierRows {
   #keys: string[] = [];
   /**
-   * The rows that are held back since a rewrite, because each equals the earlier row at its position. Undefined while no
-   * rows are compared: before a rewrite, or when it is known which rows are new.
+   * The rows that are held back since a rewrite, because each equals the earlier row at its position. Undefined while
+   * no rows are compared: before a rewrite, or when it is known which rows are new.
    */
   #held: CsvRow[] | undefined;
   #passes = 0;
