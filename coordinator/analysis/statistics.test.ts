@@ -44,8 +44,7 @@ test("a contrast of two cells is Welch's test", () => {
 });
 
 test("a contrast over several settings is the mean of their differences, with Satterthwaite's degrees of freedom", () => {
-  // numpy and scipy.stats.t.ppf, from the formula: e = sum(w m), V = sum(w² s² / n), df = V² / sum((w² s² / n)² / (n -
-  // 1))
+  // numpy and scipy.stats.t.ppf, from the formula: e = sum(w m), V = sum(w² s² / n), df = V² / sum((w² s² / n)² / (n - 1))
   const settings = [
     [1.0, 1.2, 1.1],
     [0.8, 0.9, 0.7],

@@ -45,7 +45,7 @@ const program = (fields: Partial<ProgramStart>) =>
     },
   });
 
-test('the start of a program within the limits is read', () => {
+test('the record of a program start within the limits is read', () => {
   const fields = { command: ['x'.repeat(16_384)], packages: 'p'.repeat(65_536) };
   const started = { interpreter: '', python: '', attempt: 0, ...fields };
   expect(program(fields)).toMatchObject({ kind: 'program', program: started });
