@@ -98,7 +98,7 @@ describe('user programs', { timeout: 300_000 }, () => {
       const text = `command: [sh, daemon.sh, ${JSON.stringify(file)}]\nmetric: {name: loss}\nparameters: {}\n`;
       const running = startTrawl(...up(sweepFile(folder, text), join(folder, 'run'), folder));
       const daemon = Number(await until('the daemon runs', () => existsSync(file) && readFileSync(file, 'utf8')));
-      expect(descendantsOf(running.pid)).not.toContain(daemon);
+      await until('the parent of the daemon has exited', () => !descendantsOf(running.pid).includes(daemon));
       expect(alive([daemon])).toEqual([daemon]);
       killNow(running.pid);
       await until('the daemon is gone', () => alive([daemon]).length === 0);
