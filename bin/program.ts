@@ -85,7 +85,7 @@ export function verbIn(args: readonly string[]): string | undefined {
 }
 
 /**
- * Returns the command line. Usage errors are printed, then thrown as CommanderError.
+ * Returns the program with its verbs, for Commander. Usage errors are printed, then thrown as CommanderError.
  * @param verb the only verb to load. All verbs are loaded if `verb` is undefined, unknown or `completion`.
  */
 export async function buildProgram(verb?: string): Promise<Command> {

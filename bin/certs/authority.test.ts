@@ -149,7 +149,7 @@ test('an identity needs an authority, and the identity of a user needs a role', 
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
 });
 
-test('each NATS server of a cluster has its own folder and key, and accepts only the other servers', async () => {
+test("each NATS server of a cluster has its own key, and accepts routes only from the cluster's servers", async () => {
   const made = await certs(
     ...['init', '--host', 'head', '--nats', 'head,10.0.0.6', '--nats', 'fe80::1'],
     ...['--agent', 'gpu-1,gpu-2', '--operator', 'ann', '--viewer', 'wall'],
@@ -192,7 +192,7 @@ test('the host name reserved for agents is rejected', async () => {
   expect(certificate('agent-a').checkHost('trawl-agent')).toBe('trawl-agent');
 });
 
-test('a renewed certificate keeps its name, hosts and key, and only the certificate changes', async () => {
+test('a renewal changes only the certificate, which keeps its name, hosts and key', async () => {
   await certs('init', '--host', 'head.lan', '--nats', 'head', '--days', '10');
   await certs('agent', 'a', '--days', '10');
   const folders = ['agent-a', 'nats-head', 'server'];

@@ -89,9 +89,9 @@ function clusterConfig({ name, hosts, certificates }: NatsMember): string {
 cluster {
   name: "trawl"
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
-  # The name of this server in its certificate.
+  # The other servers connect to this address. Its host is the name in this server's certificate.
   advertise: ${text(addressOf(name))}
-  # Clients learn no further addresses: they connect to the names in their identities, which the certificates contain.
+  # Clients get no other addresses, because the certificates are valid only for the names in the clients' identities.
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {

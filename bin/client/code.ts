@@ -55,7 +55,7 @@ export async function withPackedCode<T>(
 }
 
 /**
- * Uploads an archive unless the coordinator has it, and retries while the coordinator is unreachable. An interrupted
+ * Uploads an archive unless the coordinator has it, and retries if the coordinator is unreachable. An interrupted
  * upload is resumed. The coordinator has stored the archive durably when the promise resolves.
  * @throws {UnreachableError | RejectedError}
  */

@@ -19,7 +19,7 @@ async function follow(updates: readonly WatchResponse[], endWhenHalted: boolean)
   return { seen, notes };
 }
 
-test('without a terminal, a watch ends when the sweep is paused and its last running trial has ended', async () => {
+test('with endWhenHalted, a watch ends when the sweep is paused and its last running trial has ended', async () => {
   const updates = [
     snapshot(running),
     delta({ sweep: paused('the disk is full', 2) }),
@@ -31,14 +31,14 @@ test('without a terminal, a watch ends when the sweep is paused and its last run
   expect(await follow(updates, true)).toEqual({ seen: 5, notes: ['sweep 7 is paused (the disk is full)'] });
 });
 
-test('without a terminal, a watch of a sweep that is already paused ends immediately', async () => {
+test('with endWhenHalted, a watch of a sweep that is already paused ends immediately', async () => {
   expect(await follow([snapshot(paused('')), delta({ sweep: running })], true)).toEqual({
     seen: 1,
     notes: ['sweep 7 is paused (no reason given)'],
   });
 });
 
-test('on a terminal, each pause is reported and the watch continues', async () => {
+test('without endWhenHalted, each pause is reported and the watch continues', async () => {
   const updates = [
     snapshot(running),
     delta({ sweep: paused('a') }),

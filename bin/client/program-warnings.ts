@@ -25,7 +25,7 @@ const MAX_SCRIPT_BYTES = 1 << 20;
 
 /**
  * Returns the warnings about a sweep file's program, one sentence each.
- * @param workdir the working folder of programs without `code`; undefined if only the agents know the folder
+ * @param workdir the working folder of the program if the file has no `code`; undefined if only the agents know it
  * @param folder the code that is sent to the agents; undefined if the file has no `code`
  */
 export async function programWarnings(

@@ -164,13 +164,13 @@ export async function listCurves(
   return curves;
 }
 
-/** Returns the code that was submitted with a sweep, if any, and the Python environments in which it ran. */
+/** Returns the code that was submitted with a sweep, if any, and the Python environments in which its trials ran. */
 export function getSource(connection: Connection, sweep: string): Promise<GetSourceResponse> {
   return unary(connection, connection.client.getSource, { sweep });
 }
 
 /**
- * Submits a sweep, and retries while the coordinator is unreachable. The code of the sweep is uploaded first, so that
+ * Submits a sweep, and retries if the coordinator is unreachable. The code of the sweep is uploaded first, so that
  * the sweep never names code that the coordinator does not have.
  * @param code undefined if the sweep file names no folder of code
  */

@@ -131,8 +131,8 @@ export function registerCoordinator(program: Command): void {
       [3, 'NATS could not be reached, or the address is in use'],
       [
         4,
-        'rejected: the data folder is in use, its store is damaged or newer than this trawl, its artifacts are not where ' +
-          '--artifacts names, or an address is public (see --insecure)',
+        'rejected: the data folder is in use, its store is damaged or newer than this trawl, its artifacts are not ' +
+          'at the location in --artifacts, or an address is public (see --insecure)',
       ],
       [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken'],
     ],

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Tests the plans of twelve W&B sweep files, which together contain every key and shape of such files. Each plan must
- * equal the sweep that W&B would run.
+ * Tests the plans of twelve W&B sweep files, which together contain every key of such files in each of its forms. Each
+ * plan must equal the sweep that W&B would run.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

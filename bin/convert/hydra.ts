@@ -49,10 +49,10 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
   };
 }
 
-/** Whether a configuration has parameters of a sweep, for the basic sweeper, Optuna's or Ax's. */
+/** Whether a configuration has parameters for Hydra's basic sweeper, Optuna sweeper or Ax sweeper. */
 export const isHydraConfig = (data: unknown): boolean => sweeperParameters(data).length > 0;
 
-/** Returns `hydra.sweeper`. A file of Hydra's group `hydra/sweeper` contains only the sweeper. */
+/** Returns `hydra.sweeper`. A file of Hydra's config group `hydra/sweeper` is itself a sweeper, so it is returned. */
 function sweeperOf(data: unknown): Record<string, unknown> {
   const isSweeper = /sweeper/i.test(textAt(data, '_target_') ?? '');
   return isSweeper && isRecord(data) ? data : recordAt(recordAt(data, 'hydra'), 'sweeper');
@@ -65,7 +65,7 @@ function sweeperParameters(data: unknown): (readonly [string, unknown])[] {
   return groups.flatMap((entries) => Object.entries(entries));
 }
 
-/** Converts the `hydra.sweeper` of a configuration: the basic sweeper, Optuna's or Ax's. */
+/** Converts the `hydra.sweeper` of a configuration: a basic sweeper, an Optuna sweeper or an Ax sweeper. */
 export function fromHydraConfig(data: unknown): Converted {
   const sweeper = sweeperOf(data);
   const entries = sweeperParameters(data);

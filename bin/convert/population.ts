@@ -119,7 +119,7 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
   };
 }
 
-/** Returns the nearest quantile that trawl accepts: up to 0.5, and at least one member. */
+/** Returns the nearest quantile that trawl accepts: at most 0.5, and large enough to replace at least one member. */
 function quantileOf(share: number, population: number): number {
   const limited = Math.min(0.5, Math.max(0, share));
   return quantileCount(population, limited) >= 1 ? limited : Math.ceil(100 / population) / 100;

@@ -89,7 +89,7 @@ export function agentIdFinding({ id, host, agents }: AgentIdFacts): Finding {
     ...about,
     state: 'warning',
     detail,
-    fix: 'use another --id, and a folder of its own (--dir) if it was copied',
+    fix: 'use another --id; if the folder was copied from that host, use a new --dir too',
   };
 }
 

@@ -45,7 +45,7 @@ export interface LocalCluster {
   stop(): Promise<void>;
 }
 
-/** The limit is long, because loading a large store is slow. */
+/** The time limit for the start of the coordinator. It is long, because loading a large store is slow. */
 const COORDINATOR_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 8_000;
 const POLL_MS = 20;

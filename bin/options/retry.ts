@@ -1,4 +1,4 @@
-/** The failure classes that commands can retry. */
+/** The failure classes by which commands can select the trials to retry. */
 import { InvalidArgumentError } from 'commander';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import type { RetryTrialsRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';

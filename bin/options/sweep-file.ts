@@ -31,8 +31,8 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * Returns the content of a sweep file that a coordinator keeps. Undefined for a sweep file that only an older version
- * of trawl accepts.
+ * Parses the sweep file of a sweep that a coordinator has stored. Returns undefined for a file that only an older
+ * version of trawl accepts.
  */
 export function storedSpec(text: string, name: string): SweepSpec | undefined {
   try {

@@ -166,7 +166,7 @@ export interface ConfigJson {
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
   /** Computed over the replicates that have a result, which excludes failed and cancelled replicates. */
   readonly metrics: Readonly<Record<string, Spread>>;
-  /** Ids in the order of their seeds. */
+  /** The ids of the config's trials, in the order of the trials' seeds. */
   readonly trials: readonly string[];
 }
 

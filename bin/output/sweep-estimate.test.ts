@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000;
 const NOW = 100 * HOUR_MS;
 const left = (expectedMs: number) => ({ lowMs: expectedMs / 2, expectedMs, highMs: expectedMs * 2 });
 
-/** Two hours after its start, with 4 hours left on 8 slots. */
+/** A sweep two hours after its start, with 4 hours left on 8 slots. */
 const RUNNING = Sweep.fromPartial({
   createdAtMs: NOW - 2 * HOUR_MS,
   counts: { running: 8, succeeded: 12 },

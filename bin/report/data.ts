@@ -51,7 +51,7 @@ export interface ReportData {
   /** By trial id, the last image of each trial whose reconstructions the report shows. */
   readonly reconstructions: ReadonlyMap<string, TrialReconstruction>;
   readonly agents: readonly Agent[];
-  /** The code that was submitted, and the Python environments in which it ran. */
+  /** The code that was submitted, and the Python environments in which the trials ran. */
   readonly facts: GetSourceResponse;
   /**
    * The start of the newest attempt of the best trial: its command line and environment. Undefined if no program was

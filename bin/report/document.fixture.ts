@@ -1,4 +1,4 @@
-/** Finds parts of a document by their text. */
+/** Finds the parts of a document by id or by kind. */
 import type { Document, Figure, ReportBlock, ReportTable, Section } from './document.ts';
 
 /** Returns a section of a document. @throws {Error} when the document has no such section */

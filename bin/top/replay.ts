@@ -65,8 +65,8 @@ export class Replay {
   }
 
   /**
-   * Returns the snapshot at a moment in Unix milliseconds, and the events up to this moment. The next call returns the
-   * changes after this moment.
+   * Returns the snapshot at a moment in Unix milliseconds, and the events up to this moment. The next call of `until`
+   * returns the changes after this moment.
    */
   start(ms: number): WatchResponse[] {
     const past = this.until(ms);

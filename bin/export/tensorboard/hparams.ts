@@ -5,8 +5,8 @@ import { all, double, type Fields, flag, inner, int32, message, pluginData, text
 const PLUGIN = 'hparams';
 
 /**
- * The largest number of distinct values in a list. A numeric parameter with more values has an interval, and a text
- * parameter with more values has no domain.
+ * The maximum number of values that the domain of a parameter lists. The domain of a numeric parameter with more values
+ * is an interval. A text parameter with more values has no domain.
  */
 export const MAX_LISTED = 20;
 

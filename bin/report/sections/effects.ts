@@ -39,7 +39,7 @@ function noteText({ balanced, effects, why }: Importance): string {
     : `The analysis covers the largest balanced subset of the results (${why}).`;
 }
 
-/** Smaller shares are omitted, because the table would show them as 0.0%. */
+/** Interactions with a smaller share are omitted, because the table would show the share as 0.0%. */
 const NEGLIGIBLE = 0.0005;
 
 function sharesFigure(
