@@ -14,8 +14,8 @@ import { formatSize } from '../text/size.ts';
 import { chartFolderOf, ownFile, ownFolder } from './own-output.ts';
 
 /**
- * Files that are never sent, in addition to .gitignore: history, caches, installed packages and the files of W&B's own
- * runs.
+ * Files that are never sent, even if no .gitignore excludes them: history, caches, installed packages and the files of
+ * W&B's own runs.
  */
 const ALWAYS_EXCLUDED = [
   '.git',

@@ -54,7 +54,7 @@ test('the diff has staged and unstaged changes of tracked files, and untracked f
   expect((await gitFacts(dir, false)).diff).toBe('');
 });
 
-test('only changes below the code folder are included in the diff', async () => {
+test('changes outside the code folder do not count as uncommitted changes', async () => {
   commit();
   mkdirSync(join(dir, 'sub'));
   writeFileSync(join(dir, 'sub', 'a.py'), 'a\n');

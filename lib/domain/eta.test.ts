@@ -249,7 +249,7 @@ test.each([4, 8, 16])(
   },
 );
 
-test('trials with the slow value of a parameter have longer estimates than trials with the fast value, before any of their config has run', () => {
+test('trials with the slow value of a parameter have longer estimates than trials with the fast value, before any trial of their configs has run', () => {
   const { trials } = firstWave(new TestRandom(9), 12, 0.05, true);
   const eta = etaOf({ trials, slots: 100, paused: false, now: NOW });
   const left = trials.filter(({ state }) => state === 'waiting');

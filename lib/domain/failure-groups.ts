@@ -16,7 +16,10 @@ export interface FailureGroup {
   readonly message: string;
   /** The failed trials of the group, at least one, in the order of the input. */
   readonly trials: readonly Trial[];
-  /** The agents of the last attempts, by number of trials and then by name. A trial without an agent adds no agent. */
+  /**
+   * The agents of the last attempts, sorted by their number of trials, most first, and then by name. A trial without an
+   * agent adds no agent.
+   */
   readonly agents: readonly string[];
 }
 
@@ -47,7 +50,7 @@ export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
     );
 }
 
-/** The known patterns. They are kept, because the failures of a sweep can be many and are grouped after each change. */
+/** The patterns of earlier calls, kept because a sweep with many failures is grouped again after each change. */
 const patterns = new WeakMap<Failure, string>();
 
 function patternOf({ failure }: Trial): string {

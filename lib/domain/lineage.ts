@@ -40,8 +40,8 @@ export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<
 }
 
 /**
- * Returns a trial and its ancestors by id, with the epoch up to which each of them led to the trial. Returns an empty
- * map for undefined.
+ * Returns a trial and its ancestors by id. The value of an ancestor is the epoch after which its child started, and the
+ * value of the trial itself is its last epoch. Returns an empty map for undefined.
  */
 export function ancestryOf(trials: readonly LineageTrial[], trial: LineageTrial | undefined): Map<string, number> {
   const byId = new Map(trials.map((one) => [one.id, one]));

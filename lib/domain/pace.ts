@@ -12,7 +12,7 @@ export interface EtaTrial {
   readonly configId: string;
   /** Undefined if the parameters are unknown; the time of an epoch is then not predicted from parameters. */
   readonly parameters: Parameters | undefined;
-  /** `waiting`: the trial is pending or offered. */
+  /** `waiting`: the trial is pending, offered or interrupted. A held trial counts as `ended`. */
   readonly state: 'waiting' | 'running' | 'ended';
   /** The number of epochs reported so far. */
   readonly epoch: number;

@@ -45,7 +45,7 @@ const orderOf = (points: readonly Record<string, string | number>[], names: read
     names,
   );
 
-test('a parameter that has a single value, and only for one value of another parameter, comes last', () => {
+test('a parameter that exists only with one value of another parameter, and has a single value, comes last', () => {
   const points = grid({ optimizer: ['adam', 'sgd'], depth: [2, 3, 4], width: [8, 16] }).map((point) =>
     point.optimizer === 'sgd' ? { momentum: 0.9, ...point } : point,
   );
@@ -55,7 +55,7 @@ test('a parameter that has a single value, and only for one value of another par
   });
 });
 
-test('a parameter that has several values, but only for one value of another parameter, varies on its own', () => {
+test('a parameter that exists only with one value of another, but has several values, varies on its own', () => {
   const points = grid({ optimizer: ['adam', 'sgd', 'sgd'], depth: [2, 3, 4], width: [8, 16] }).map((point, at) =>
     point.optimizer === 'sgd' ? { momentum: at % 2 ? 0.8 : 0.9, ...point } : point,
   );

@@ -87,8 +87,8 @@ interface OrderedParameters {
   /** The parameters that vary on their own. */
   readonly own: readonly string[];
   /**
-   * The parameters that other parameters determine. Example: a parameter that has a single value, and only for one
-   * value of another parameter.
+   * The parameters that other parameters determine. Example: a parameter that exists only with one value of another
+   * parameter, and has a single value.
    */
   readonly determined: readonly string[];
 }

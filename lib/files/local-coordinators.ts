@@ -1,7 +1,7 @@
 /**
  * Manages the user's runtime folder, which has one file per coordinator that this user runs on this machine. The file's
- * name is the address of the coordinator. The file leads clients on the same machine to the coordinator's token and
- * NATS server.
+ * name is the address of the coordinator. Clients on the same machine read in the file where the coordinator's
+ * token and NATS server are.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';

@@ -1,4 +1,7 @@
-/** `token` in a data folder: the secret that gives its owner access to everything that trawl serves on the loopback. */
+/**
+ * The file `token` in a data folder. It contains the secret that clients need for everything that trawl serves on the
+ * loopback interface.
+ */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -74,8 +74,8 @@ export async function sendDirectly(
       await pipeline(chunks, request);
     } catch {
       if (readError !== undefined) throw readError;
-      // The connection failed, but the answer of the store decides. It contains the reason for a rejection. A store can
-      // also confirm the whole part, and close the connection before the request has noticed that it is complete.
+      // The connection failed, but only the answer of the store shows whether the part was stored. It contains the
+      // reason for a rejection. A store can also confirm the part, and close the connection before the pipeline ends.
     }
   }
   await accepted;

@@ -88,7 +88,7 @@ function dateOf(seconds: number): string {
   return new Date(seconds * 1_000).toISOString();
 }
 
-/** A text that changes whenever a file of the identity is replaced. */
+/** Returns a text that changes whenever a file of the identity is replaced. */
 function stampOf(dir: string): string {
   const files = [IDENTITY_FILES.certificate, IDENTITY_FILES.key, IDENTITY_FILES.token, IDENTITY_FILES.authority];
   return files

@@ -56,7 +56,7 @@ test('errors of other kinds do not count as a lost connection', async () => {
   expect({ lines, events }).toEqual({ lines: [], events: [] });
 });
 
-test('a denied subject is logged once with its name, and is logged again only after a period without denials', async () => {
+test('each kind of denied subject is logged once, and a denial ends after a period without a repetition', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const denied = (operation: string, subject: string): Partial<Status> => ({

@@ -218,7 +218,7 @@ test('the error about a missing token file names the file', () => {
   expect(() => readToken(join(home, 'none'))).toThrow(/cannot read the token: .*none/);
 });
 
-test.each([' \n', 'a\nb', 'ü', '\u0007', 'x'.repeat(1_001)])('TRAWL_TOKEN=%j is not sent', (text) => {
+test.each([' \n', 'a\nb', 'ü', '\u0007', 'x'.repeat(1_001)])('TRAWL_TOKEN=%j is rejected', (text) => {
   vi.stubEnv('TRAWL_TOKEN', text);
   const source = () => tokenSource(`127.0.0.1:${port}`, undefined);
   expect(source).toThrow('TRAWL_TOKEN: expected a token of up to 1,000 printable ASCII characters on one line');

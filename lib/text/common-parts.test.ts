@@ -28,7 +28,7 @@ test('the common part of names is omitted first', () => {
   expect(cutTo(6, 'agent-1', 'agent-10')).toEqual(['agen…1', 'age…10']);
 });
 
-test('a table can have hundreds of thousands of different values', () => {
+test('the common parts of hundreds of thousands of names are found', () => {
   const names = Array.from({ length: 300_000 }, (_, n) => `/data/${n}/train.npz`);
   expect(commonParts(names)).toMatchObject({ minWidth: 8, hasCommonEnd: true });
 });

@@ -1,6 +1,6 @@
 /**
  * Measures, cuts and pads text in terminal columns. Does not use cli-truncate, because version 5.2.0 miscounts joined
- * emoji: it cuts "🇩🇪👩‍👩‍👧a" to five columns where four are allowed. width.test.ts states the property.
+ * emoji: it cuts "🇩🇪👩‍👩‍👧a" to five columns where four are allowed. width.test.ts tests the limit.
  */
 import stringWidth from 'string-width';
 
