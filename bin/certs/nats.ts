@@ -22,7 +22,7 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** Enough for a heartbeat, which lists every attempt of an agent at about a hundred bytes per attempt. */
+/** The maximum size of a message. Enough for a heartbeat, which has about a hundred bytes per attempt of an agent. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
 /** The maximum number of subscriptions of one client. An agent needs one subscription. */

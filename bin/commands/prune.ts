@@ -29,7 +29,10 @@ const PRUNE_DEADLINE_MS = 600_000;
 
 const QUESTION = 'Delete every ended sweep except the newest sweep, with all trials, logs and artifacts?';
 
-/** @throws {BadInputError} if the options select every ended sweep without --all, or without a confirmation */
+/**
+ * Checks options that depend on each other.
+ * @throws {BadInputError} if they select every ended sweep without --all, or if --all needs -y for lack of a terminal
+ */
 function checkOptions({ olderThan, keep, all, yes, dryRun }: Options): void {
   if (!all && Math.round(olderThan) === 0 && keep === 0) {
     throw new BadInputError(

@@ -72,7 +72,7 @@ function trialsText(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): str
   return `${total} (${formatCount(sweep.configs)} configs x ${replicates} replicates)`;
 }
 
-/** Returns whether results can still decide that the sweep creates fewer trials than planned. */
+/** Whether the sweep can still create fewer trials than planned, because results determine its number of replicates. */
 function canEndEarly(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): boolean {
   return adaptive !== undefined && sweep.searching;
 }

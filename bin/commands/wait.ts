@@ -27,8 +27,8 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 }
 
 /**
- * The time for which the coordinator can be unreachable. The time is long enough to move the coordinator to another
- * machine.
+ * The time for which the coordinator can be unreachable before the command fails. It is long enough to move the
+ * coordinator to another machine.
  */
 const PATIENCE_MS = 60 * 60_000;
 

@@ -36,8 +36,8 @@ export async function resumeOrSubmit(
 }
 
 /**
- * Returns the newest sweep with the same code, or else the newest unfinished sweep. All trials of an unfinished sweep
- * run its submitted code.
+ * Returns the newest sweep with the same code, or else the newest unfinished sweep. The trials of an unfinished sweep
+ * run the code that was submitted with it, even if the code has changed since.
  * @param candidates newest first
  */
 async function sweepWithCode(
