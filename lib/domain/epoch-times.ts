@@ -36,7 +36,7 @@ export interface EpochTimeModel {
   readonly ignored: ReadonlySet<string>;
   /** The number of independent effects: one less than the number of values, summed over the parameters. */
   readonly levels: number;
-  /** What the model does not explain of each measured time, in the order of the measured times. */
+  /** The part of the logarithm of each measured time that the model does not explain, in the order of the times. */
   readonly residuals: readonly number[];
 }
 

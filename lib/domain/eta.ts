@@ -24,7 +24,7 @@ export interface EtaSituation {
   readonly toCome?: number;
   /** The number of slots that can run the trials, including busy slots. */
   readonly slots: number;
-  /** The time until a waiting trial can start, while sweeps with a higher priority use all slots. Default: 0. */
+  /** If sweeps with a higher priority use all slots, the time until a waiting trial can start. Default: 0. */
   readonly waitMs?: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;

@@ -145,8 +145,8 @@ function determines(cause: Levels, other: Levels): boolean {
 }
 
 /**
- * The maximum number of digits of a number in texts for people. Further digits are noise of a search, such as in
- * 0.00593746335990412.
+ * The maximum number of digits of a number in texts for people. A search draws numbers with more digits at random, such
+ * as 0.00593746335990412; the further digits do not matter to a reader.
  */
 const SHOWN_DIGITS = 7;
 

@@ -12,8 +12,8 @@ export interface SweepProgress {
 }
 
 /**
- * Returns the number of trials that ran to their end. Cancelled trials do not count, so that a killed sweep is not
- * complete.
+ * Returns the number of trials that succeeded, were stopped early, or failed. Cancelled trials do not count, so that a
+ * killed sweep is not complete.
  */
 function finishedTotal(sweep: Sweep): number {
   return endedTotal(sweep) - (sweep.counts?.cancelled ?? 0);

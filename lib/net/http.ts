@@ -231,9 +231,9 @@ function isAuthorized(header: string | undefined, { user, password }: BasicAuth)
 }
 
 /**
- * Matches the metrics of a process that are not exported: gauges whose names end in `_total`, which the naming rules of
- * Prometheus reserve for counters, and metrics that are of little use or repeat others, because every agent would
- * export their series.
+ * Matches the metrics of a process that are not exported. Gauges whose names end in `_total` are omitted, because the
+ * naming rules of Prometheus reserve this ending for counters. Metrics that are of little use or repeat others are
+ * omitted, because every agent would export their series.
  */
 const OMITTED_METRICS =
   /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds|heap_size_total_bytes|version_info)|process_((heap|virtual_memory)_bytes|cpu_(user|system)_seconds_total|start_time_seconds|max_fds))$/;

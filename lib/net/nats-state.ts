@@ -32,8 +32,8 @@ const LOST = 'the connection to NATS is lost';
 export const DENIED_FOR_MS = 30_000;
 
 /**
- * The subjects of inboxes, acknowledgements, offers and requests vary in their last tokens. All subjects of one kind
- * are denied together.
+ * The subjects of inboxes, acknowledgements, offers and requests vary in their last tokens. The denials of all subjects
+ * of one kind are therefore reported as one denial.
  */
 const FAMILY = /^(_INBOX[^.]*|\$JS\.ACK|\$JS\.API(?:\.[A-Z]+)+|trawl\.[^.]+\.offer)\..*/;
 
