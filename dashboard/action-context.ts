@@ -209,7 +209,7 @@ function trialPosition({ ui, state, rows }: Model, trialId: string): Position | 
   return at < 0 ? undefined : { at, of: isInGroup ? group.length : rows.length };
 }
 
-/** Returns the row of a trial, or the row of its config; -1 if the leaderboard has no such row. */
+/** Returns the index of a trial's row, or else of its config's row. Returns -1 if the leaderboard has neither row. */
 function rowOf(rows: Model['rows'], trial: Trial): number {
   const own = rows.indexOf(trial.id);
   return own >= 0 ? own : rows.indexOf(trial.configId || trial.id);
@@ -233,7 +233,7 @@ function agentUnderCursor(model: Model): ActionContext['agent'] {
   if (viewOf(model.ui).kind !== 'agents') return undefined;
   const agent = chosenAgent(model)?.agent;
   const draining = agent?.state === AgentState.DRAINING || agent?.state === AgentState.DRAINED;
-  // A lost agent stays drained until `undrain`.
+  // An agent that was drained and is now lost stays drained until a user ends the drain.
   const drained = draining || (agent?.state === AgentState.LOST && agent.drainReason !== '');
   return agent && { id: agent.id, drained };
 }

@@ -1,4 +1,7 @@
-/** The dashboard, independent of a terminal. The inputs are keys and updates, and the output is a model. */
+/**
+ * The dashboard, independent of a terminal. The inputs are keys and updates. The output is a model, which has the data
+ * of one frame (state/model.ts).
+ */
 import { errorMessage } from '../lib/text/error-message.ts';
 import { type ParameterColumns, parameterColumns } from '../lib/text/parameter-columns.ts';
 import type { Sweep, Trial } from '../proto/gen/trawl/v1/types.ts';
@@ -50,7 +53,7 @@ export interface DashboardSettings {
 
 const ANALYSIS_INTERVAL_MS = 1_000;
 
-/** The interval between models while updates arrive. */
+/** While updates arrive, models are published at this interval. */
 export const FRAME_MS = 100;
 
 /** While no updates arrive, models are published at this interval, because durations and rates still change. */
@@ -180,8 +183,8 @@ export class Dashboard {
   };
 
   /**
-   * Applies the updates since the last call, requests missing data of the screen, and publishes a model if anything
-   * changed.
+   * Applies the updates since the last call, and requests missing data of the screen. Publishes a model if anything has
+   * changed, or if the last model is older than IDLE_FRAME_MS.
    */
   tick(): void {
     if (this.#stream.hasUpdates) this.#changed = true;

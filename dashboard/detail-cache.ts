@@ -18,7 +18,10 @@ const CURVES_PER_REQUEST = 64;
 const CURVES_INTERVAL_MS = 200;
 const REQUEST_INTERVAL_MS = 1_000;
 const SWEEPS_INTERVAL_MS = 2_000;
-/** The minimum interval between two rankings. The coordinator needs up to half a second to rank a large sweep. */
+/**
+ * The minimum interval between two requests for the best configs. The coordinator needs up to half a second to rank a
+ * large sweep.
+ */
 const BEST_INTERVAL_MS = 1_000;
 const BEST_CONFIGS = 10;
 const RUNGS_INTERVAL_MS = 2_000;
@@ -234,7 +237,7 @@ export class DetailCache {
     });
   }
 
-  /** After an outage, marks the curves as stale and allows every request without delay. */
+  /** After an outage, marks the curves as stale, and allows every request to start at once. */
   invalidate(): void {
     this.curves.invalidate();
     this.#notBefore.clear();

@@ -265,7 +265,7 @@ function keyName({ input, key }: KeyPress): string {
   return input === ' ' ? 'space' : input;
 }
 
-/** The keys that are control characters in the text of several key presses. */
+/** The keys that arrive as control characters if one input event holds several key presses. */
 const CONTROLS: Readonly<Record<string, string>> = {
   '\r': 'enter',
   '\n': 'enter',

@@ -46,7 +46,7 @@ function expectRestored() {
   expect(screen.stdout.listenerCount('resize')).toBe(0);
 }
 
-test('q quits without affecting the sweep, and restores the terminal', async () => {
+test('q closes the dashboard and restores the terminal', async () => {
   const result = run();
   await drawn('autoencoders');
   screen.stdin.write('q');

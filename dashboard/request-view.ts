@@ -47,7 +47,10 @@ export function requestView(details: DetailCache, model: Model, sweep: Sweep, no
   }
 }
 
-/** Requests the details of the compared trials. All of them show the epoch that the first trial with images shows. */
+/**
+ * Requests the details of the compared trials. The first trial with reconstructions determines the epoch for all of
+ * them (see epochAt).
+ */
 function requestCompared(details: DetailCache, model: Model, now: number): void {
   const shown = markedComparison(model).shown.map(({ trial }) => trial);
   const first = shown.map(({ id }) => model.details.get(id)).find((detail) => detail && detail.epochs.length > 0);

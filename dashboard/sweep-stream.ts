@@ -70,7 +70,10 @@ export class SweepStream {
     void this.#follow();
   }
 
-  /** Follows the stream again if a list of sweeps that was requested after its end shows that the sweep is active. */
+  /**
+   * Follows the stream again if the stream has ended, and a list of sweeps that was requested later shows that the
+   * sweep is active.
+   */
   restartIfRunning(sweeps: readonly Sweep[], requestedMs: number): void {
     if (this.#endedMs === undefined || requestedMs <= this.#endedMs) return;
     if (sweeps.some((sweep) => sweep.id === this.#sweepId && !sweepEnded(sweep))) this.restart(this.#sweepId);

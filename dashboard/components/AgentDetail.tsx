@@ -46,7 +46,7 @@ export function AgentDetail({ model, row: { agent, running, recent }, columns }:
         ))}
       </Box>
       {reason.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style="yellow" />
       ))}
       {agent.gpuFigures.length === 0 ? null : (

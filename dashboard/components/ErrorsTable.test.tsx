@@ -118,7 +118,7 @@ test('R retries the trials of the group after a confirmation', async () => {
   at.stop();
 });
 
-test('the list of panes has the errors view and the number of failed trials', async () => {
+test('the list of panes shows the errors view with the number of failed trials', async () => {
   const at = await start();
   expect(at.frame()[5]).toContain(' 6 [errors] (3)');
   await at.press('1');

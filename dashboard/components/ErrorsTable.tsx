@@ -94,7 +94,7 @@ function GroupDetail({ model, group, columns }: DetailProps) {
         <Label text={`output of trial ${shortId(newest.id)}:`} columns={columns} style="dim" />
       )}
       {output.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style="dim" />
       ))}
     </Box>
@@ -110,7 +110,7 @@ function Warnings({ texts, columns }: { readonly texts: readonly (readonly strin
         .toReversed()
         .flat()
         .map((text, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
           <Label key={at} text={text} columns={columns} style="yellow" />
         ))}
     </Box>

@@ -18,7 +18,10 @@ interface Props {
   readonly lines: number;
 }
 
-/** On a narrower terminal, the time after the submission comes after the detail, and is omitted if there is no room. */
+/**
+ * On a narrower terminal, the column with the time since the submission is to the right of the details, and is omitted
+ * if it does not fit.
+ */
 const WIDE = 100;
 
 /** Kinds of agent events that need attention. */
@@ -93,7 +96,7 @@ function EventPreview({ model, event, columns, lines }: PreviewProps) {
   return (
     <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
       {detail.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} />
       ))}
       <TrialPreview

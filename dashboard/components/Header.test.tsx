@@ -82,7 +82,7 @@ test('a narrow header omits whole figures and constants instead of cutting a lin
   expect(wide).toContain(`warning: ${message}`);
 });
 
-test('a later version of a sweep is shown beside its id, and a long name leaves room for the state', async () => {
+test('a version above 1 is shown beside the id of the sweep, and a long name leaves room for the state', async () => {
   const name = 'width-and-depth-study-of-the-encoder-with-a-very-long-name-that-fits-on-no-line';
   const paused = { state: SweepState.PAUSED, stateBy: 'ann', stateSinceMs: START_MS + 10_000 };
   const [title] = await header({ ...paused, name, version: 3 }, undefined, 80);

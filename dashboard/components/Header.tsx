@@ -160,7 +160,7 @@ function pace({ state, now }: Model, sweep: Sweep, { perMinute, eta, summarizedA
   const alert = alerts.length === 0 ? '' : visibleText([count, ...alerts].join(', '));
   const finished = sweepProgress(sweep).finished > 0;
   const idle = finished ? 'no trial finished in the last 10 min' : NO_ESTIMATE_TEXT;
-  // A paused sweep without running trials shows no rate, because the mean of the last minutes would only fall.
+  // A paused sweep without running trials shows no rate, because the mean rate of the last minutes would only fall.
   const isIdle = sweepState.of(sweep.state) === 'paused' && (sweep.counts?.running ?? 0) === 0;
   const rate = isIdle
     ? ''

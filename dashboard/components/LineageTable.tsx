@@ -17,12 +17,18 @@ interface Props {
 
 /** The maximum number of listed members. */
 const MAX_MEMBERS = 60;
-/** The share of the view's width that a track takes, and the minimum and the maximum width of a track, in columns. */
+/**
+ * The timeline of a member is its track. A track takes this share of the view's width. The minimum and the maximum
+ * width of a track are in columns.
+ */
 const TRACK_SHARE = 0.5;
 const LEAST_TRACK = 16;
 const MOST_TRACK = 90;
 
-/** The lineage of a population: one line per member, with the starts of the children. */
+/**
+ * The lineage of a population, with one line per member. An arrow marks each epoch at which a child replaced the
+ * member's trial. The number after the arrow is the member of the child's parent.
+ */
 export function LineageTable({ model, columns }: Props) {
   const { state, board } = model;
   const { name: metric = '', goal = 'minimize' } = board.metrics[0] ?? {};

@@ -86,7 +86,10 @@ function searchOf(search: string, matches: readonly LogMatch[], current: LogMatc
   return { forms: [`"${visibleText(search)}": ${place}`], style: 'magenta', rank: 2 };
 }
 
-/** Returns `following`, or the number of lines below the page and, unless the terminal is narrow, the key to follow. */
+/**
+ * Returns `following` while the view follows a growing log. If the user has scrolled up, returns the number of lines
+ * below the page, with the key that follows the log unless the terminal is narrow.
+ */
 function followingOf({ state, ui }: Model, trialId: string, below: number): Part {
   const trial = state.trials.get(trialId);
   if (!ui.log.follow) {

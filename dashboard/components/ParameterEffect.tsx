@@ -15,7 +15,7 @@ const BAR = 16;
 const VALUE = 14;
 const MEAN = 28;
 const LEAST_TRACK = 8;
-/** The minimum width of a parameter's name, which is cut so that its share and its verdict are visible. */
+/** The minimum width of a parameter's name. A long name is cut, so that the share and the verdict stay visible. */
 const LEAST_NAME = 8;
 
 /** Returns the number of columns to the left of the scale, and the width of the scale. */

@@ -12,7 +12,10 @@ interface Props {
   /** The maximum size of the image, in columns and lines. */
   readonly columns: number;
   readonly lines: number;
-  /** The number of pixels per drawn pixel. Default: the smallest number with which the image fits. */
+  /**
+   * The number of image pixels per drawn pixel, in each direction. Default: the smallest number with which the image
+   * fits.
+   */
   readonly shrink?: number | undefined;
 }
 
@@ -38,7 +41,7 @@ function BlockPicture({ image: { pixels }, shrink }: ScaledProps) {
   return (
     <Box flexDirection="column" flexShrink={0}>
       {rows.map((segments, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Line key={row} segments={segments} columns={columns} />
       ))}
     </Box>

@@ -14,7 +14,7 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
-/** The vertical lines have the colour of this series. */
+/** The vertical lines at the marks have the colour of the series with this index. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';
@@ -74,7 +74,7 @@ function Curves({ series, finite, columns, rows, marks }: CurvesProps) {
     <>
       {Array.from({ length: rows }, (_, row) => (
         <Line
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+          // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
           key={row}
           segments={[{ text: `${pad(label(row), AXIS - 1, 'left')}│`, style: 'dim' }, ...canvas.line(row)]}
           columns={AXIS + columns}
@@ -133,7 +133,7 @@ export function Legend({ series, columns }: { readonly series: readonly PlotSeri
   return (
     <Box width={columns} flexWrap="wrap" columnGap={2} flexShrink={0}>
       {series.map(({ name }, s) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a series has no identity besides its place
+        // biome-ignore lint/suspicious/noArrayIndexKey: a series has no key other than its index
         <Label key={s} text={`${seriesLetter(s)} ${name}`} columns={columns} style={seriesStyle(s)} />
       ))}
     </Box>

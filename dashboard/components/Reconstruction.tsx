@@ -8,7 +8,10 @@ interface Props {
   readonly epoch: number | undefined;
   readonly columns: number;
   readonly lines: number;
-  /** The number of pixels per drawn pixel. Default: the smallest number with which the image fits. */
+  /**
+   * The number of image pixels per drawn pixel, in each direction. Default: the smallest number with which the image
+   * fits.
+   */
   readonly shrink?: number | undefined;
 }
 

@@ -23,7 +23,7 @@ export function StartView({ heading, steps, columns, lines }: Props) {
       {above.length === 0 ? null : (
         <Box flexDirection="column" paddingBottom={1} flexShrink={0}>
           {above.map((line, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+            // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
             <Label key={i} text={line} columns={columns} />
           ))}
         </Box>
@@ -31,7 +31,7 @@ export function StartView({ heading, steps, columns, lines }: Props) {
       {shown.map((step, i) => {
         const isLast = i === shown.length - 1;
         return (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a step has no identity besides its place
+          // biome-ignore lint/suspicious/noArrayIndexKey: a step has no key other than its index
           <Label key={i} text={isLast ? `${step}...` : step} columns={columns} style={isLast ? 'bold' : 'dim'} />
         );
       })}

@@ -50,13 +50,13 @@ export function SweepPreview({ model, sweep, columns, lines }: Props) {
     <Box flexDirection="column" height={lines} paddingTop={1} flexShrink={0} overflowY="hidden">
       <Line segments={isShort ? [title, { text: `  ${state}`, style: stateStyle }] : [title]} columns={columns} />
       {below.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style={stateStyle} />
       ))}
       <Label text={countsText(sweep)} columns={columns} />
       <Label text={planText(sweep, model.now)} columns={columns} style="dim" />
       {warnings.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style="yellow" />
       ))}
       {rows < 1 ? null : <BestConfigs sweep={sweep} configs={best?.slice(0, rows)} columns={columns} />}

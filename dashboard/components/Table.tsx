@@ -19,7 +19,7 @@ export function Table<Row>({ table, rows, columns }: Props<Row>) {
     <Box flexDirection="column" width={columns} flexShrink={0}>
       <Line segments={header} columns={columns} />
       {cells.map((segments, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Line key={row} segments={segments} columns={columns} />
       ))}
     </Box>

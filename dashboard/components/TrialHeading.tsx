@@ -99,7 +99,7 @@ function FailureLines({
     <>
       <Paragraph text={first} style="yellow" />
       {output.map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style="dim" />
       ))}
     </>

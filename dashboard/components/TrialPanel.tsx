@@ -82,7 +82,7 @@ function LogEnd({ log, columns }: { readonly log: readonly string[]; readonly co
       <Label text="log (l: full log)" columns={columns} style="bold" />
       {log.length === 0 ? <Label text="no output yet" columns={columns} style="dim" /> : null}
       {log.slice(-LOG_LINES).map((text, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line's place is its identity
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line has no key other than its index
         <Label key={at} text={text} columns={columns} style="dim" />
       ))}
     </Box>

@@ -25,7 +25,7 @@ export function shrinkToFit(image: PixelImage, columns: number, lines: number): 
   return Number.isInteger(exact) ? exact : Math.ceil(exact * 8) / 8;
 }
 
-/** @param shrink number of pixels per drawn pixel, in each direction */
+/** @param shrink number of image pixels per drawn pixel, in each direction */
 export function imageLines(image: PixelImage, shrink: number, terminal: TerminalStyle): Segment[][] {
   const { columns, lines } = imageSize(image, shrink);
   const shades = terminal.ascii ? ASCII_SHADES : SHADES;

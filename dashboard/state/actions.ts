@@ -159,7 +159,10 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   return confirm(ui, `kill ${subject}?${fate}`, { name: 'kill trials', sweepId: sweep.id, trialIds });
 }
 
-/** Drains the agent under the cursor after a confirmation, or ends the drain at once. */
+/**
+ * Drains the agent under the cursor after a confirmation. If the agent is already draining or drained, ends the drain
+ * without a confirmation.
+ */
 export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   if (agent === undefined) return { ui };
   if (agent.drained) return sendAction(ui, { name: 'undrain', agentId: agent.id });

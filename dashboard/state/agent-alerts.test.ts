@@ -6,7 +6,7 @@ const quarantined = (id: string, sweepIds: string[]) =>
   sampleAgent({ id, state: 'AGENT_STATE_QUARANTINED', quarantine: { sweepIds, reason: 'failures' } });
 const lost = (id: string) => sampleAgent({ id, state: 'AGENT_STATE_LOST' });
 
-test('connected agents cause no alert', () => {
+test('connected and drained agents cause no alert', () => {
   expect(agentAlerts([sampleAgent(), sampleAgent({ id: 'b', state: 'AGENT_STATE_DRAINED' })], '7')).toEqual([]);
 });
 

@@ -85,7 +85,7 @@ test('an order that is updated incrementally equals a new order of the same rows
   );
 });
 
-test('equal values share a rank, and the next value skips the shared ranks', () => {
+test('equal values share a rank, and every rank is one more than the number of better values', () => {
   const rows = [0.2, 0.1, 0.2, 0.3].map((loss, index) => ({ id: `${index}`, index, loss }));
   const order = orderOf(rows, { key: ({ loss }) => loss, descending: false, keep: () => true });
   expect(rows.map(({ loss }) => rankOf(order, loss))).toEqual([2, 1, 2, 4]);

@@ -8,7 +8,7 @@ import type { MeanDifference } from '../source.ts';
 import type { Model } from './model.ts';
 import { type MarkedRow, markedRows } from './selectors.ts';
 
-/** The widths of the table's columns: of the names, and of each compared row. */
+/** The widths of the table's columns: of the column with the names, and of the column of each compared row. */
 const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 const GAP = 2;

@@ -16,8 +16,8 @@ export interface LineageRow {
   /** The newest trial of the member. */
   readonly trial: Trial;
   /**
-   * The epochs of the member, such as `━━━━━━←3────`. `←3` is the start of a child of member 3, and `━` leads to the
-   * best trial.
+   * The timeline of the member over the epochs, such as `━━━━━━←3────`. At `←3`, a child of member 3 replaces the
+   * member's trial. `━` leads to the best trial.
    */
   readonly track: string;
 }

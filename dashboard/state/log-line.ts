@@ -8,9 +8,9 @@ const TAB_COLUMNS = 4;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /**
- * Returns a line of a log without colours and other control sequences, with tabs as spaces, and with only the last
- * state of a progress line, because a carriage return overwrites the earlier states. Invisible and bidirectional
- * characters are shown escaped.
+ * Returns a line of a log without colours and other control sequences, and with spaces instead of tabs. Only the last
+ * state of a progress line is kept, because a carriage return overwrites the earlier states. Invisible and
+ * bidirectional characters are escaped.
  */
 export function logLine(text: string): string {
   if (text.search(CONTROL) === -1) return visibleText(text);

@@ -55,7 +55,7 @@ export function wrapLog(log: LogText, columns: number): readonly LogRow[] {
   return rows;
 }
 
-// Lines are wrapped between graphemes, because wrap-ansi 9 splits joined emoji.
+// Lines are wrapped between graphemes here, and not by wrap-ansi, because wrap-ansi 9 splits joined emoji.
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 function wrapLine(text: string, line: number, columns: number): LogRow[] {

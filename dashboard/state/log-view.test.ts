@@ -32,7 +32,7 @@ test('a log opens at its end, and follows new lines until the user scrolls up', 
   expect(firstRow(followLog(up), longer)).toBe(21);
 });
 
-test('following does not stop if the user scrolls down at the end, or scrolls a log that fits', () => {
+test('following does not stop if the user scrolls down at the end, or scrolls a log that fits on the page', () => {
   expect(scrollLog(START_LOG, pageOf(numbered(30)), 5).follow).toBe(true);
   expect(scrollLog(START_LOG, pageOf(numbered(5)), -5).follow).toBe(true);
 });
@@ -44,7 +44,7 @@ test('f stops following at the current position, and a second f follows the log 
   expect(toggleFollow(stopped, page).follow).toBe(true);
 });
 
-test('the first visible line stays when earlier lines are dropped, and when the width changes', () => {
+test('the first visible line stays the same when earlier lines are dropped, and when the width changes', () => {
   const page = pageOf(numbered(30));
   const at = scrollLog(scrollToStart(START_LOG, page), page, 12);
   const shorter = pageOf(appendLines(page.text, Array<string>(8).fill('new'), 30));

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { orderOf } from './order.ts';
 import { radixOrder } from './radix-order.ts';
 
-test('radix order equals the stable comparison order', () => {
+test('the radix sort gives the same order as a stable comparison sort', () => {
   expect(endianness()).toBe('LE');
   fc.assert(
     fc.property(fc.array(fc.double({ noNaN: true })), fc.boolean(), (values, descending) => {

@@ -17,7 +17,10 @@ import { type FailureClassName, failureClass } from '../../proto/names.ts';
 import { trainsPacks } from '../../proto/trainers.ts';
 import type { DashboardState } from './reducer.ts';
 
-/** The window is long enough for a steady rate, and short enough to reflect a lost agent. */
+/**
+ * The rate is computed over this period. The period is long enough for a steady rate, and short enough to reflect the
+ * loss of an agent.
+ */
 const RATE_WINDOW_MS = 10 * 60_000;
 
 export interface Summary {

@@ -74,7 +74,7 @@ export interface Ui {
   readonly filterText: string;
   readonly filter: Filter;
   readonly lists: Readonly<Record<ListView, ListChoice>>;
-  /** Ids of configs and of unfolded replicates, in the order of marking. */
+  /** The ids of the marked configs and trials, in the order of marking. */
   readonly marks: ReadonlySet<string>;
   /** Ids of the configs whose replicates are shown. */
   readonly unfolded: ReadonlySet<string>;
