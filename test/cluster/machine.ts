@@ -63,7 +63,10 @@ export class Machine {
     return join(this.folder, ...parts);
   }
 
-  /** Starts a program in the home folder, with its output in NAME.log. The program is killed at the end of the test. */
+  /**
+   * Starts a program in the home folder. The output goes to the log with the name `log`. The program is killed at the
+   * end of the test.
+   */
   start(log: string, program: string, ...args: string[]): Promise<Daemon> {
     return startProgram(this.log(log), 'ip', [...this.#boot(), program, ...args]);
   }

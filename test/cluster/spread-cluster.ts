@@ -27,7 +27,7 @@ const DAYS = 2;
 /** Longer than the interval between two reports, and shorter than the network faults. */
 const LEASE = '5s';
 
-/** Waits until the offer queue has a leader. Returns the machine of this NATS server. */
+/** Waits until the offer queue has a leader. Returns the machine of the NATS server that is the leader. */
 export function queueLeader(cluster: SpreadCluster): Promise<string> {
   return until('the queue of offers has a leader', () => cluster.leader());
 }

@@ -9,8 +9,8 @@ const ROOT = packageRoot();
 const DEVELOPMENT_FILE = /\.(test|fixture)\.|(^|\/)(bench|test|testing|fixtures)\//;
 
 /**
- * Returns whether the source file of a file in dist/ still exists. If the source was deleted, an old build left the
- * file in dist/ behind. A bundle has no single source file, and is always accepted.
+ * Returns whether the source file of a file in dist/ exists. If the source file was deleted, the file in dist/ is from
+ * an old build. A bundle has no single source file, and is always accepted.
  */
 function hasSource(file: string): boolean {
   if (file.startsWith('dist/bundle/')) return true;

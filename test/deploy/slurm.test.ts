@@ -68,7 +68,7 @@ test('a Slurm job ends without a signal when its agents have no more trials', { 
   });
 });
 
-test('when a Slurm job receives its signal, its agents finish their running trials and accept no new trials', {
+test('when a Slurm job receives SIGTERM, its agents finish their running trials and accept no new trials', {
   timeout: 120_000,
 }, async () => {
   const { cluster, start } = await slurmJob();

@@ -45,7 +45,10 @@ const WHICH =
   `echo '{"gpu": "'"$CUDA_VISIBLE_DEVICES"'", "hip": "'"$HIP_VISIBLE_DEVICES"'", "order": "'"$CUDA_DEVICE_ORDER"'", "loss": 1}' >> seen; ` +
   `echo '{"loss": 1}'; sleep 2\n`;
 
-/** Installs a program in place of a driver's tool. It prints the fixture `list` for -L, and otherwise `output`. */
+/**
+ * Installs a program in place of a driver's tool. The program prints the fixture `list` for -L, and otherwise the
+ * fixture `output`.
+ */
 function install(name: string, output: string, list = output): void {
   const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');
   const file = join(folder, 'bin', name);

@@ -201,7 +201,7 @@ describe.runIf(hasPython)('a search on a cluster', () => {
         const [next = 0] = samplersOf(cluster);
         expect(next).not.toBe(sampler);
         await cluster.coordinator.killNow();
-        await until('the end of the process of a killed coordinator', () => alive([next]).length === 0);
+        await until('the end of the sampler of the killed coordinator', () => alive([next]).length === 0);
         await cluster.startCoordinator();
       }),
     ]);

@@ -143,7 +143,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     const { port } = silent.address() as AddressInfo;
     const startedMs = performance.now();
     const screen = new TestTerminal(['top', '--server', `127.0.0.1:${port}`]);
-    const device = await until('the program holds the keys', () => {
+    const device = await until('the terminal no longer echoes keys', () => {
       const terminal = readlinkSync(`/proc/${screen.pid}/fd/0`);
       // Until the exec call, the new process still has a socket of its parent as stdin.
       if (!terminal.startsWith('/dev/pts/')) return false;

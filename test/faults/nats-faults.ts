@@ -116,7 +116,7 @@ const FAULTS: readonly Fault[] = [
         until('the stream is taken', () =>
           manager.streams.add({ name: 'OTHER', subjects: ['other'], storage: StorageType.Memory }).then(
             () => true,
-            // The coordinator has created its stream first. Delete the stream, and try again.
+            // If the coordinator was first to create its stream, the test deletes the stream and tries again.
             () =>
               manager.streams
                 .names()

@@ -12,7 +12,7 @@ parameters:
   x: {values: [1, 2, 3]}
   duration_ms: {value: 2000}
 `;
-/** The partition lasts for more than two leases, and the running trials end long before its end. */
+/** The partition lasts for more than two leases. The running trials end long before the end of the partition. */
 const LEASE = '5s';
 const CUT_MS = 12_000;
 

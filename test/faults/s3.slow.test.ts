@@ -127,7 +127,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(await bucket.uploads('large')).toEqual([]);
   });
 
-  test('a presigned upload stores exactly the announced bytes, only once, and only before it expires', async () => {
+  test('a presigned upload stores exactly the announced bytes, and only before it expires', async () => {
     const { dir, bucket } = await openTested();
     const bytes = Buffer.from('exactly these bytes');
     const path = join(dir, 'file');
@@ -247,7 +247,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     faults.push(...Array<Fault>(4).fill({ status: 503, code: 'SlowDown' }));
     await expect(storeCode(archives, bytes)).rejects.toThrow('the server is overloaded (503)');
     expect([archives.has(archive.sha256), await archives.holds(archive)]).toEqual([false, false]);
-    // The coordinator received this archive before it used the server.
+    // This simulates an archive that the coordinator received before it used the server.
     expect(await storeCode(new CodeArchives(dir), bytes)).toBe(true);
     expect(await archives.holds(archive)).toBe(false);
     expect(await archives.copyMissing()).toBe(1);

@@ -53,7 +53,8 @@ export function startSweep(text: string, workdir: string) {
     if (stdout === '') throw new Error(`trawl up ended with code ${code}: ${stderr}`);
     return { dir, code, stderr, result: JSON.parse(stdout) as UpResult };
   });
-  // If a test fails before the end of the sweep, the command is killed, and nothing awaits this promise.
+  // If a test fails before the end of the sweep, the command is killed, and nothing awaits this promise. Without this
+  // line, its rejection would be unhandled.
   ended.catch(() => {});
   return { dir, ended };
 }

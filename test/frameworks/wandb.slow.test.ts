@@ -69,7 +69,7 @@ run.summary["final"] = 1.5
 run.finish()
 `;
 
-/** The program has two ranks, which both call wandb.init. */
+/** The program runs as two processes (ranks), which both call wandb.init. */
 const RANKS = `
 import multiprocessing
 
@@ -172,7 +172,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     }
   });
 
-  test.runIf(isChecked(version))('the values of W&B runs on several ranks are merged', async () => {
+  test.runIf(isChecked(version))('the values of W&B runs of several processes are merged', async () => {
     activate(programs);
     const { result, stderr, dir } = await sweep(
       'program: train.py\nproject: x\nmethod: grid\nmetric: {name: loss}\nparameters: {lr: {values: [2.0]}}\n',

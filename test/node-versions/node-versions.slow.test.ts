@@ -1,4 +1,4 @@
-/** The unit tests and a small sweep on every supported major version of Node that the main run does not use. */
+/** The unit tests and two small sweeps, on every supported major version of Node that the main run does not use. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -287,7 +287,7 @@ describe('agents', () => {
       return (await once(read, 'error'))[0];
     };
     const a = await identities.identity('a', 'agent');
-    // The archive does not exist. Only the holder of the lease learns that the archive does not exist.
+    // The archive does not exist, but only the holder of the lease may learn this.
     expect(await readCode(a, code.sha256)).toMatchObject({ code: status.NOT_FOUND });
     for (const [identity, sha256] of [
       [b, code.sha256],

@@ -66,8 +66,8 @@ async function startAttacked(binary: string | undefined): Promise<Attacked> {
 }
 
 /**
- * Forbidden subjects. A request of an agent must cause no message on them, whether they are its subject or its reply
- * subject.
+ * Forbidden subjects. A request of an agent must cause no message on a forbidden subject, even if this subject is the
+ * reply subject of the request.
  */
 const FORBIDDEN = [
   ...[STREAM, OTHER_STREAM].flatMap((stream) => [

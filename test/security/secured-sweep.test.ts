@@ -1,4 +1,7 @@
-/** A sweep with TLS, certificates and tokens, each part in its own process, as on several machines. */
+/**
+ * A sweep on a cluster with TLS, certificates and tokens. Each part of the cluster has its own process, as on several
+ * machines.
+ */
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
@@ -42,7 +45,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('a sweep over TLS accepts the identities of an agent and an operator, and rejects and counts all other identities', async () => {
+  test('a sweep over TLS runs with the identities of an agent, an operator and a viewer, and calls with a wrong role or identity are rejected and counted', async () => {
     const cluster = await startSecured();
     const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');

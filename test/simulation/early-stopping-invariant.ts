@@ -1,7 +1,7 @@
 /**
- * The invariants of early stopping, checked with durable changes only. A trial enters each rung at most once. A sweep
- * with the rule asha, in its default variant, stops exactly the trials that the rule rejects before their last epoch,
- * in the commit of the report. A stopped trial has no further changes.
+ * The invariants of early stopping, checked with durable changes only. A trial enters each rung at most once. If the
+ * rule is asha in its default variant, a trial is stopped if and only if the rule rejects it before its last epoch. The
+ * stop is in the same commit as the report. A stopped trial has no further changes.
  */
 import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';

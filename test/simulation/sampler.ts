@@ -90,7 +90,9 @@ interface Durable {
   readonly configId: string | undefined;
 }
 
-/** Checks that each suggestion is durable once, before its trial, and that it depends on the durable study. */
+/**
+ * Checks that each suggestion is stored exactly once, before its trial, and that it depends only on the durable study.
+ */
 export class SamplerInvariant {
   readonly #suggestions = new Map<string, Durable[]>();
   /** The states that occurred. */

@@ -1,4 +1,4 @@
-/** Starts long-running commands in tests. The commands end when the test process ends, even by SIGKILL. */
+/** Starts long-running commands in tests. The commands end when the test process ends, even if SIGKILL ends it. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';

@@ -214,7 +214,10 @@ export class Ledger {
           const { class: failure } = change.failure;
           const isOver = failure === 'preflight' && entry.earlyAgents.size >= MAX_EARLY_AGENTS;
           const times = entry.failures[failure] ?? 0;
-          assert.ok(isOver || times >= budget(failure, this.#sweep(change.sweepId).policy), 'a trial uses its budget');
+          assert.ok(
+            isOver || times >= budget(failure, this.#sweep(change.sweepId).policy),
+            'a trial fails only if its budget is used up',
+          );
         }
         break;
       }
@@ -385,7 +388,10 @@ export class Ledger {
     const failure = end.failure.class;
     if (!free) entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
     if (early) {
-      assert.ok(['oom', 'crash', 'timeout', 'preflight'].includes(failure), `${failure} is never the machine's`);
+      assert.ok(
+        ['oom', 'crash', 'timeout', 'preflight'].includes(failure),
+        `a failure of class ${failure} is never the fault of the machine`,
+      );
       entry.earlyAgents.add(agentId);
       this.#earlyOn(key.sweepId, agentId).add(key.trialId);
     }

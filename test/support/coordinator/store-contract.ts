@@ -282,7 +282,10 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
   );
 }
 
-/** Kills a writer with SIGKILL after a number of acknowledgements. @returns the acknowledgements that arrived */
+/**
+ * Kills a writer with SIGKILL after a number of acknowledgements.
+ * @returns the number of acknowledgements that arrived
+ */
 async function killedAfter(count: number, [program = '', ...args]: readonly string[]): Promise<number> {
   const child: ChildProcess = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => {

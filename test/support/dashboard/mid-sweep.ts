@@ -1,4 +1,4 @@
-/** A running sweep of four configs by two seeds, with everything that the views can show. */
+/** A running sweep of four configs with two seeds each. The sweep has everything that the views can show. */
 
 import { configsOf, rankConfigs } from '../../../lib/domain/configs.ts';
 import { toWire } from '../../../lib/domain/parameters.ts';
