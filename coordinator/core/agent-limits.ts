@@ -1,6 +1,6 @@
 /**
- * Limits what one agent can hold and write. An agent that exceeds a limit is faulty or hostile, because a correct agent
- * stays below every limit.
+ * Limits the leases that one agent can hold and the records that it can send. An agent that exceeds a limit is faulty
+ * or hostile, because a correct agent stays below every limit.
  */
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
@@ -20,8 +20,8 @@ export const MAX_LEASES_PER_SLOT = 2;
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
- * The maximum size of an attempt's reports, in characters of JSON. Readers get the reports in pages, but the store
- * sorts all steps of an attempt, which takes about half a second at the limit.
+ * The maximum size of an attempt's reports, in characters of JSON. Readers get the reports in pages, but the store must
+ * sort all steps of the attempt to find a page. At the limit, this takes about half a second.
  */
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
@@ -56,8 +56,9 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is estimated. After a record with a list of packages, a correct agent
- * sends no further record. After a record without such a list, the agent sends one more.
+ * of an attempt, so the number of program records is not known. The returned number leaves room only for the records
+ * that a correct agent still sends: none after a record with a list of packages, and one after a record without such a
+ * list.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];

@@ -68,7 +68,7 @@ export interface AgentFacts {
   readonly lastHeardAt: number;
 }
 
-/** A user's request that an agent must take no new work. */
+/** A user's request that an agent take no new work. */
 export interface Drain {
   /** The time at which the agent hands back the attempts that still run. */
   readonly graceEndsAt: number;

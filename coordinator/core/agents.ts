@@ -1,4 +1,4 @@
-/** Handles hellos and heartbeats of agents. */
+/** Handles the hellos and heartbeats of agents, and the revocation of their identities. */
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -32,7 +32,7 @@ export type AgentHello = Omit<
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until the
- * first heartbeat, which lists the attempts whose records the agent still has.
+ * first heartbeat of the new incarnation, which lists the attempts whose records the agent still has.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);

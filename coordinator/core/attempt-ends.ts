@@ -70,7 +70,7 @@ export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number
   return combine([ended, stepOf([], [{ kind: 'revoke', agentId, key, refusal }])]);
 }
 
-/** Ends the only attempt of a trial. */
+/** Ends the only running attempt of a trial. */
 function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
   const { key } = lease;
   const early = isEarly(lease, end, now);
@@ -233,8 +233,8 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // If any trial of the sweep has succeeded on the agent, a failure there is stronger evidence against the failed
-  // trial.
+  // If any trial of the sweep has succeeded on one of these agents, the early failure there is stronger evidence
+  // against the failed trial, so two agents are enough.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

@@ -1,4 +1,7 @@
-/** Answers claims: grants attempts, alone, in packs, or as second attempts of running trials. */
+/**
+ * Answers claims. An attempt is granted alone, together with others as a pack, or as the second attempt of a running
+ * trial.
+ */
 
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { gpusPerSlot } from '../../lib/domain/slot-gpus.ts';

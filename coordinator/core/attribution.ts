@@ -1,6 +1,6 @@
 /**
- * Decides whether the machine or the program caused a failure. Only failures of trials that then succeed elsewhere
- * count against an agent; failures on several agents count against the program.
+ * Decides whether the machine or the program caused a failure. An agent is quarantined only for failures of trials that
+ * then succeed elsewhere. Failures on several agents count against the program.
  */
 import { groups } from 'd3-array';
 import { errorPattern } from '../../lib/domain/error-pattern.ts';
@@ -16,7 +16,7 @@ const EARLY_FAILURE_MS = 30_000;
 const SUSPECT_TRIALS = 3;
 /** A trial fails once its preflight has failed on this many agents. */
 export const MAX_PREFLIGHT_AGENTS = 3;
-/** A sweep is paused after this many consecutive failures. */
+/** A sweep is paused after this many consecutive failures that count against its program. */
 export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_CONSECUTIVE_FAILURES = 1_000;

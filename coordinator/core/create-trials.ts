@@ -69,8 +69,8 @@ function fillWindow(sweep: Sweep, window: number): Change[] {
     addTrial(sweep, newTrial(sweep.policy, step.trial));
     changes.push({ kind: 'created', sweepId: sweep.id, trial: step.trial, state: step.state });
   }
-  // The last points created no trial that would store the state. The state is stored here, so that a restart does not
-  // repeat these points.
+  // The change for a created trial also stores the state of the source. The last points created no trial, so the state
+  // is stored here. Otherwise, a restart would repeat these points.
   if (dropped && sweep.search !== undefined) {
     changes.push({ kind: 'searched', sweepId: sweep.id, state: sweep.search.state, done: false });
   }

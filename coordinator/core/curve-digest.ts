@@ -9,8 +9,8 @@ const HASH_BYTES = 6;
 const MODULUS = 2 ** (8 * HASH_BYTES);
 
 /**
- * The digest covers this many reports of an attempt. A later difference alone is not noticed, but replicates that
- * differ almost always differ in their first reports.
+ * The digest covers only the first reports of an attempt, up to this number. A difference that appears later is not
+ * noticed, but replicates that differ almost always differ in their first reports.
  */
 export const CURVE_REPORTS = 1_000;
 

@@ -60,7 +60,10 @@ export function endCurve({ earlyStopping }: Sweep, key: AttemptKey): void {
   earlyStopping?.curves.delete(keyText(key));
 }
 
-/** Deletes the kept curve of a trial that has a result, because the trial never resumes. */
+/**
+ * Deletes the curve that the next attempt of a trial would continue, because the trial has ended. If a user retries the
+ * trial, the curve is loaded from the store.
+ */
 export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
@@ -78,7 +81,7 @@ function addScore({ scores, promotion }: EarlyStopping, trialId: string, rung: n
   scores.set(rung, sorted);
 }
 
-/** Why the rule ends an attempt. */
+/** The end of an attempt that the rule stops or holds. */
 export interface RuleEnd {
   /** A held trial can resume later. */
   readonly outcome: 'stopped' | 'held';

@@ -298,7 +298,7 @@ const anySpeculation = fc.tuple(
   fc.array(fc.nat({ max: AGENT_IDS.length - 1 }), { minLength: 2, maxLength: 2 }),
 );
 
-/** Two agents start the trials of both sweeps. The attempts on these agents become stragglers. */
+/** Returns actions with which the given agents start the trials of both sweeps. The attempts then become stragglers. */
 function stragglerActions(agents: readonly number[]): HistoryAction[] {
   const heartbeats = AGENT_IDS.map((_, agent): HistoryAction => ({ do: 'heartbeat', agent }));
   return [

@@ -63,7 +63,7 @@ test('the slot of a killed trial takes the next trial', () => {
   ).toBe(true);
 });
 
-test('late reports of a killed trial and late claims of a killed offer are rejected', () => {
+test('late reports of a killed trial, and late claims of the offer of a killed trial, are rejected', () => {
   const { core, sweep, trial, key } = runningCore();
   kill(core, trial.id);
   const record = { kind: 'report', key, seq: 1, at: 1_001, epoch: 1, metrics: { loss: 1 } } as const;

@@ -1,4 +1,4 @@
-/** Starts and ends leases, and keeps the slots in use consistent with them. */
+/** Starts and ends leases, and keeps `slotsInUse` consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';

@@ -5,7 +5,7 @@ import type { Sweep } from './model.ts';
 import type { Change } from './step.ts';
 import type { Warning } from './sweep-observations.ts';
 
-/** The number of trials that must succeed without the ranking metric before the sweep is paused. */
+/** If this many trials have a result, and all of them lack the ranking metric, the sweep is paused. */
 const TRIALS_WITHOUT_METRIC = 5;
 /** The number of distinct steps after which a trial should have reported the ranking metric. */
 export const STEPS_WITHOUT_METRIC = 3;

@@ -21,7 +21,8 @@
  * - **pool**: the slots that can run the same trials (pools.ts). Each pool has its own queue of offers.
  * - **offer**: a message on NATS that offers a trial to the slots of a pool.
  * - **lease**: the right to run an attempt. A lease expires unless it is renewed.
- * - **preflight**: everything that an attempt needs before its program starts.
+ * - **preflight**: the preparation of an attempt before its program starts, such as the download of its code and of its
+ *   data set.
  * - **rung**: a step at which early stopping compares trials. The history of a rung is the scores of the trials that
  *   reached the rung.
  * - **drain**: a request that an agent take no new work.
@@ -69,8 +70,8 @@ export interface Sweep {
   /** The number of trials in each state, including trials that have ended. */
   readonly counts: Record<TrialState, number>;
   /**
-   * The part of `counts` whose points the current version of the sweep lacks. Only trials that have ended count,
-   * because the other trials still use slots.
+   * The number of ended trials in each state whose points the current version of the sweep lacks. `counts` includes
+   * these trials. Dropped trials that have not ended are not counted here, because they can still use slots.
    */
   readonly dropped: Record<FinalState, number>;
   /** The trials in state `offered`. */

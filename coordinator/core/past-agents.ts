@@ -58,7 +58,7 @@ export function leaveIfDone(core: Core, agent: Agent): boolean {
 
 /**
  * Finds the agents that are lost or have left, stores the last message times of the other agents, and removes the
- * oldest entries.
+ * oldest disconnected agents above the limit.
  */
 export function updateAgents(core: Core, now: number): Change[] {
   const changes: Change[] = [];

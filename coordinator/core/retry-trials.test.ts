@@ -114,7 +114,7 @@ test.each([
   ['a trial that was stopped early', ['t0', 't2'], RejectedError, 'trial t2 was stopped early'],
   ['an unknown trial', ['t0', 't9'], NotFoundError, 'sweep 1 has no trial "t9"; did you mean "t0"?'],
   ['an ambiguous prefix', ['t0', 't'], AmbiguousError, 'trial t is ambiguous in sweep 1: t0, t1, t2, t3, t4'],
-  ['an empty name', [''], NotFoundError, 'sweep 1 has no trial ""'],
+  ['an empty id', [''], NotFoundError, 'sweep 1 has no trial ""'],
 ] as const)('no trial is retried if the request names %s', (_, trials, kind, message) => {
   const { core, sweep } = coreWith(5, 4);
   run(

@@ -31,9 +31,9 @@ export interface RetryRequest {
 }
 
 /**
- * Makes trials pending again, with a full retry budget. The next attempt of each trial has the next number. A sweep
- * that has ended returns to the core and runs again; a paused sweep stays paused. A retry of cancelled trials also
- * creates the trials that a stop or a kill of the sweep left uncreated.
+ * Makes trials pending again, with a full retry budget. The attempt numbers of a trial continue. A sweep that has ended
+ * returns to the core and runs again; a paused sweep stays paused. A retry of cancelled trials also creates the trials
+ * that a stop or a kill of the sweep left uncreated.
  * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried; nothing is changed in
  * this case
  */

@@ -166,7 +166,7 @@ function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer
   return next;
 }
 
-/** Returns the sweep's first pending trial for which a pool has room. */
+/** Returns the offer of the sweep's first pending trial for which a pool has room. */
 function nextOfferOf(pass: Pass, sweep: Sweep, pools: readonly Pool[]): NextOffer | undefined {
   if (!mayOffer(sweep)) return undefined;
   let next: NextOffer | undefined;

@@ -79,7 +79,7 @@ function wait(ms: number): void {
 const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
 const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
 
-/** Agent a runs a straggler, and agent b runs a second attempt of the straggler. */
+/** Starts trial t0 on agent a. When the attempt has become a straggler, starts a second attempt on agent b. */
 function speculate(policy: Partial<SweepPolicy> = {}): Sweep {
   connect('a', 'b');
   const sweep = sweepOf(1, policy);

@@ -39,7 +39,7 @@ export function combine(steps: readonly Step[]): Step {
   return { changes: steps.flatMap(({ changes }) => changes), outputs: steps.flatMap(({ outputs }) => outputs) };
 }
 
-/** A fact to store. Each change of a sweep, trial or attempt, except log text, is one row in the event log. */
+/** A fact to store. Most changes also add an event to the event log. */
 export type Change =
   /** A trial was created. `state` is the state of the sweep's source after this trial. */
   | {

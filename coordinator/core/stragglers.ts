@@ -86,7 +86,8 @@ function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | 
 
 /**
  * Finds running attempts that have become stragglers. Each straggler is found once. For one lease duration after an
- * outage of the coordinator, finds none, because agents can still report attempts that ended during the outage.
+ * outage of the coordinator, no straggler is found, because agents can still report attempts that ended during the
+ * outage.
  */
 export function findStragglers(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];

@@ -51,7 +51,7 @@ export interface AttemptDurations {
   readonly ofSweep: RecentDurations;
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
-  /** The agents on which a straggler has ended, and no other attempt has succeeded since. */
+  /** The agents on which a straggler has ended, if no other attempt has succeeded there since. */
   readonly slowAgents: Set<string>;
 }
 
@@ -62,14 +62,14 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent since the last success on the agent, by id. Trials that later failed or
-   * were cancelled are excluded.
+   * The trials that failed early on the agent since the last success on the agent, by id. Trials that have since ended
+   * as failed or cancelled are excluded.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
 
 interface EarlyFailure {
-  /** Trials that failed in the same pack count once. */
+  /** The pack of the failed attempt. Trials that failed in the same pack count once. */
   readonly pack: string;
   /** Whether the trial later succeeded on another agent. */
   readonly refuted: boolean;

@@ -236,7 +236,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('no warning is given for replicates that differ in a metric, lack a metric or have values that are not finite, or for a single replicate', () => {
+  test('no warning is given if replicates differ in a metric, lack a metric or have values that are not finite, or if only one replicate has a result', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });

@@ -40,7 +40,8 @@ export function newWarnings(): SweepWarnings {
 }
 
 /**
- * Records the grant of an attempt. Without a checkpoint, the values from earlier attempts of the trial no longer count.
+ * Records the grant of an attempt. If the attempt starts from scratch and is not speculative, the values from earlier
+ * attempts of the trial no longer count.
  */
 export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
@@ -122,7 +123,10 @@ function forgetAttempt(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   return warnings.silent.delete(name) ? [...showSilent(sweep, now), ...stragglers] : stragglers;
 }
 
-/** Records the end of a trial's last attempt, after the trial has changed its state. */
+/**
+ * Records the end of an attempt, if no attempt of the trial is running any more. The trial must already have its new
+ * state.
+ */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
   const { warnings } = sweep;
   const curve = warnings.progress.get(keyText(key))?.curve ?? EMPTY_CURVE;
@@ -142,7 +146,10 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
   ];
 }
 
-/** Records that a held trial was stopped. Its attempts ended earlier, so its curve is not compared. */
+/**
+ * Records that a held trial was stopped. The digests of its curves were removed when its attempts ended, so only its
+ * values are compared.
+ */
 export function onHeldTrialStopped(sweep: Sweep, trial: Trial, now: number): Change[] {
   const { warnings } = sweep;
   if (!tracksProgram(sweep)) return [];
@@ -186,7 +193,7 @@ function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): 
 
 /**
  * Finds running programs that have not reported for longer than expected. For one lease duration after an outage of the
- * coordinator, finds none, because agents can still send the reports from the outage.
+ * coordinator, no program is found, because agents can still send the reports from the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
