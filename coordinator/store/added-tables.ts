@@ -196,8 +196,8 @@ alter table trials add column compared_at real not null default 0;
 `;
 
 /**
- * Adds the results with which searches start, taken from earlier sweeps, in the order of `place`. `value` is null for a
- * config whose trials failed.
+ * Adds the results of earlier sweeps with which searches start, in the order of `place`. `value` is null for a config
+ * whose trials failed.
  */
 export const WARM_STARTS = `
 create table warm_starts (

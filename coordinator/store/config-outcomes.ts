@@ -21,8 +21,8 @@ export class ConfigOutcomes {
   }
 
   /**
-   * Returns the outcome of a config: the mean of each objective over the replicates that have it, once all replicates
-   * have ended.
+   * Returns the outcome of a config. The config is running until all of its replicates have ended. Its outcome is then
+   * the mean of each objective over the replicates that have a value.
    * @param configId undefined for a suggestion that a rule excludes
    */
   of(configId: string | undefined): SuggestionOutcome {

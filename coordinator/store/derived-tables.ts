@@ -28,7 +28,7 @@ create index trials_by_index on trials (sweep_id, idx);
 `;
 
 /**
- * Adds indices and columns, so that a coordinator that starts reads only the live trials of a sweep. `reported` lists
+ * Adds indices and columns, so that a coordinator reads only the live trials of a sweep at its start. `reported` lists
  * the metrics that trials have reported, and `lacking` is the number of results without the ranking metric.
  */
 export const ENDED_TRIALS = `
@@ -71,8 +71,8 @@ create index trials_by_config on trials (sweep_id, config_id, value, idx);
 `;
 
 /**
- * Keeps the number of a sweep's successes on each agent, so that a coordinator that starts need not count all attempts
- * of a large sweep.
+ * Keeps the number of a sweep's successes on each agent, so that a coordinator need not count all attempts of a large
+ * sweep at its start.
  */
 export const AGENT_SUCCESSES = `
 create table agent_successes (
@@ -111,7 +111,7 @@ create trigger dropped_trial_removed after delete on trials when old.dropped_in 
 end;
 `;
 
-/** The SQL that sets the values of trials that have a result and match a condition. */
+/** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
 export function setValues(condition: string): string {
   return `update trials set value = (
       select metric.value from json_each(trials.metrics) as metric

@@ -43,7 +43,7 @@ test.each([
   ['', 'fff1', '1', 'fff1'],
   ['team/a', 'abc', '1', 'abc1'],
   ['b', '2/abc', '2', 'abc1'],
-])('in sweep %j, the selector %s finds trial %s/%s', async (sweep, selector, sweepId, trialId) => {
+])('with the sweep selector %j, the trial selector %s finds trial %s/%s', async (sweep, selector, sweepId, trialId) => {
   expect(await storeOf(SHARED).selectors.findTrial(sweep, selector)).toEqual({ sweepId, trialId });
 });
 
@@ -53,7 +53,7 @@ test.each([
   ['', '2/', 'there is no trial "" in sweep 2'],
   ['', '', 'there is no trial ""'],
   ['1', '2/abc1', '2/abc1 is a trial of sweep 2, but the command names sweep 1'],
-])('in sweep %j, the selector %s is rejected: %s', async (sweep, selector, message) => {
+])('with the sweep selector %j, the trial selector %s is rejected: %s', async (sweep, selector, message) => {
   await expect(storeOf(SHARED).selectors.findTrial(sweep, selector)).rejects.toThrow(message);
 });
 

@@ -6,8 +6,8 @@ import { setValues } from './derived-tables.ts';
 
 /**
  * Prepares the statements.
- * @returns a function that sets the metric of a sweep whose file names none; must be called before each report is
- * inserted
+ * @returns a function that sets the metric of a sweep whose file names none. The function must be called before each
+ * report is inserted.
  */
 export function impliedMetricWriter(db: Database): (key: AttemptKey, names: readonly string[]) => void {
   const known = new Set<string>();

@@ -268,7 +268,7 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
   expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
 
-test('events name the user who caused them, and events of agents belong to every sweep that has not ended', async () => {
+test('events name the user who caused them, and the events of a sweep include the events of agents until the sweep ends', async () => {
   const db = openStore(dir);
   insertSweep(db, SWEEP, [trial(0)], 10);
   let now = 20;

@@ -1,4 +1,7 @@
-/** Loads the leases of running attempts, and their received amounts and progress. */
+/**
+ * Loads the leases of running attempts, the amounts of data received for these attempts, and the progress of their
+ * reports.
+ */
 
 import type { Database } from 'libsql';
 import { receivedBefore } from '../core/agent-limits.ts';

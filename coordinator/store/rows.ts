@@ -245,7 +245,8 @@ export interface AttemptRow extends FailureColumns {
   readonly outcome: AttemptOutcomeName | null;
   readonly resumed_from: number;
   /**
-   * The value is 1 if another attempt provides the trial's results, and 2 if this speculative attempt provides them.
+   * 0 if the attempt is not speculative. For a speculative attempt, 1 if another attempt provides the trial's results,
+   * and 2 if this attempt provides them.
    */
   readonly speculative: number;
 }
@@ -358,7 +359,7 @@ export interface ReportColumns {
   readonly metrics: string;
 }
 
-/** Returns the values after the given reports, which are in order of arrival. */
+/** Returns the metric values that result from the given reports, which are in order of arrival. */
 export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | undefined): MetricValues {
   let values: MetricValues = new Map();
   for (const { epoch, metrics } of rows) {

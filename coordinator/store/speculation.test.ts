@@ -26,7 +26,10 @@ const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };
 const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
 const MODEL = { name: 'model', kind: 'model', epoch: 2, size: 1, sha256: '' } as const;
 
-/** A coordinator with two agents that is restarted from its store after every step. Agent a runs a straggler. */
+/**
+ * Returns a coordinator that is restarted from its store after every step. Agent a runs trial t0. `speculate` waits
+ * until this attempt is a straggler, and starts a second attempt on agent b.
+ */
 function coordinator() {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-speculation-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

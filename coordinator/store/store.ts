@@ -126,7 +126,7 @@ export interface Store {
 
   /**
    * Begins a snapshot.
-   * @throws {RejectedError} if the store is busy, or if backups of such a store are made with the store's own tools
+   * @throws {RejectedError} if the store is busy, or if this kind of store must be backed up with its own tools
    */
   snapshot(): Promise<StoreSnapshot>;
   close(): Promise<void>;

@@ -155,8 +155,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns up to `limit` entries of trials at rungs, in order of trial and rung, with the states of the trials. The
-   * first entry is the one that follows `after`.
+   * Returns which trials have reached which rungs, with the compared values and the states of the trials. There are up
+   * to `limit` entries, in order of trial and rung. The first entry is the one that follows `after`.
    */
   rungEntries(sweepId: string, after: RungPlace, limit: number) {
     return this.#reader.all<RungPlace & { readonly value: number; readonly state: TrialStateName }>(

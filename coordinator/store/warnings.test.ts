@@ -121,7 +121,7 @@ test('a removed warning is gone after a restart, and the removal is an event', a
   expect(events.map(({ kind }) => kind)).toContain('warning removed');
 });
 
-test('a notice is stored once per attempt and kind, and counts as a record after a restart', async () => {
+test('a notice is stored once per attempt and kind, and its record number survives a restart', async () => {
   const { run, send, restart, queries } = coordinator(2, 'val');
   const [first, second] = [run('t0'), run('t1')];
   const notice = (key: AttemptKey, seq: number, count: number): AttemptRecord => {

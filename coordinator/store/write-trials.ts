@@ -184,8 +184,8 @@ export function attemptWriter(db: Database, policyOf: PolicyOf) {
   );
   const addLeased = db.prepare('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
   const addUsed = db.prepare('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
-  // The value 2 marks an early failure that no longer counts against its agent. SQLite uses the index only with the
-  // first condition.
+  // The value 2 marks an early failure that no longer counts against its agent. The condition `early > 0` is redundant,
+  // but without it SQLite does not use the index `early_failures`.
   const clear = db.prepare(
     'update attempts set early = 2 where early > 0 and sweep_id = ? and agent_id = ? and early = 1',
   );
