@@ -53,8 +53,8 @@ export function checkAddresses(options: AccessOptions, identity: Identity | unde
 }
 
 /**
- * Returns the rule that admits calls: by identity or, on the loopback address, by token. Returns undefined if every
- * call is admitted, because no token is required.
+ * Returns the rule that admits calls: by identity or, on the loopback address, by token. Returns undefined if the
+ * coordinator has neither identities nor a token for this address. Every call is then admitted.
  */
 export function admission(
   { listen }: AccessOptions,

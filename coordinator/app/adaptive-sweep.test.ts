@@ -14,7 +14,7 @@ hypotheses:
   - {name: unclear, claim: "test_loss[x=4] > test_loss[x=3]"}
 `;
 
-/** Configs 1 and 2 differ clearly; configs 3 and 4 are equal on average. */
+/** The losses for x = 1 and x = 2 differ clearly; the losses for x = 3 and x = 4 differ only by noise. */
 const loss = ({ x }: Record<string, unknown>, seed: number): number => {
   if (x === 1 || x === 2) return Number(x) * 100 + seed;
   return seed * (x === 3 ? 1 : -1) * (seed % 2 === 0 ? 1 : -1);

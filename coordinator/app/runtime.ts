@@ -30,7 +30,7 @@ export interface RuntimeOptions {
   readonly leaseMs: number;
   /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
-  /** Called when writing the store fails. The memory is then ahead of the store, so the process must end. */
+  /** Called when a write to the store fails. The memory is then ahead of the store, so the process must end. */
   readonly onBroken: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
@@ -173,8 +173,8 @@ export class Runtime {
       // `settle` has already reported the error.
       this.settle(step).catch(() => {});
     }
-    // A pass creates or drops a limited number of points. Another pass follows if a source was not prepared for more
-    // points, or if the last points were dropped.
+    // A pass takes a limited number of points from each source. Another pass follows if a source was not prepared for
+    // more points, or if the last points were dropped.
     const isUnprepared = [...this.core.sweeps.values()].some(({ search }) => search?.source.isUnprepared === true);
     if (isUnprepared || step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
   }

@@ -82,7 +82,10 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
   return { sweepId, trials: step.changes.filter(({ kind }) => kind === 'retried').length };
 }
 
-/** The maximum number of trials that are listed in the error about an ambiguous name. */
+/**
+ * The maximum number of trials to load for one name. The error about an ambiguous name lists five trials, and one more
+ * trial shows that the list is not complete.
+ */
 const MAX_MATCHES = 6;
 
 /** Returns the ids of the trials that a retry can select, including ended trials. */
