@@ -25,8 +25,9 @@ interface ParsedFile {
 export type SourceOpener = (sweep: StoredSweepFile, parsed?: ParsedFile) => TrialSource;
 
 /**
- * Opens sources that find existing trials in the store. If this version of trawl rejects a stored sweep file, the
- * source of the sweep yields no trials. The coordinator starts nevertheless, and all other sweeps run.
+ * Returns a function that opens trial sources. The sources ask the store which trials already exist. If this version of
+ * trawl rejects a stored sweep file, the source of the sweep yields no trials. The coordinator starts nevertheless, and
+ * all other sweeps run.
  * @param samplers the processes of optuna searches; without them, such a search yields no trials
  */
 export function sourceOpener(store: Pick<Store, 'reader' | 'queries'>, samplers?: Samplers): SourceOpener {

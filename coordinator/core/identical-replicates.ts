@@ -1,4 +1,4 @@
-/** Finds configs whose replicates have identical results: the program may ignore its seed. */
+/** Finds configs whose replicates have identical results. Such results suggest that the program ignores its seed. */
 import { createHash } from 'node:crypto';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { CurveDigest } from './curve-digest.ts';

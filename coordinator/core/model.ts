@@ -125,7 +125,10 @@ export interface TrialCreation {
 
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
-  /** The level at which the sweep joined its peers, minus the level that follows from its own slot time. */
+  /**
+   * The part of the sweep's level that does not come from its own slot time. It grows when the sweep joins its peers at
+   * their level, and is reset when the priority of the sweep changes.
+   */
   base: number;
   /** The slot time of usages that have ended, in milliseconds. */
   doneMs: number;

@@ -210,9 +210,9 @@ create table warm_starts (
 `;
 
 /**
- * Adds the suggestions of external samplers, in the order of `number`. `config_id` is null if a rule excludes the
- * point. `choices` are the values that the sampler has chosen, as JSON. `attributes` is text that only the sampler's
- * process interprets.
+ * Adds the suggestions of external samplers, in the order of `number`. `config_id` is null if a rule of the sweep file
+ * excludes the point. `choices` are the values that the sampler has chosen, as JSON. `attributes` is text that only the
+ * sampler's process interprets.
  */
 export const SUGGESTIONS = `
 create table suggestions (

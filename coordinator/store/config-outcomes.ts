@@ -2,7 +2,7 @@
 import { mean } from 'd3-array';
 import type { SuggestionOutcome } from '../search/searcher.ts';
 
-/** The outcome of a suggestion that a rule excludes. */
+/** The outcome of a suggestion that a rule of the sweep file excludes. */
 const EXCLUDED: SuggestionOutcome = { kind: 'ended', values: [undefined] };
 
 export class ConfigOutcomes {

@@ -16,7 +16,7 @@ beforeAll(() => {
   const db = openStore(dir);
   const insert = db.prepare("insert into logs values (1, 't', 1, ?, 0, ?)");
   for (let seq = 1; seq <= COMMITS; seq++) commitCounted(db, () => insert.run(seq, 'x'.repeat(500)));
-  // Copied while the store is open, the files are in the state in which `kill -9` leaves them.
+  // The files are copied while the store is open, so they are in the state in which `kill -9` leaves them.
   killed = `${dir}-killed`;
   cpSync(dir, killed, { recursive: true });
   db.close();

@@ -3,8 +3,8 @@
  * transaction. SQLite opens a store even if its write-ahead log is lost, cut or altered, and keeps only the
  * transactions before the damage. The mark shows that later transactions are missing.
  *
- * The mark is written after each commit and before the acknowledgement of the commit, so it also holds after `kill -9`.
- * The mark is synced to disk every second, so after a power failure the mark can be up to a second old.
+ * The mark is written after each commit and before the acknowledgement of the commit. It is therefore correct after
+ * `kill -9`. The mark is synced to disk every second, so after a power failure the mark can be up to a second old.
  */
 import { closeSync, existsSync, openSync, readFileSync, statfsSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';

@@ -21,7 +21,7 @@ export interface OpenStoreOptions {
 /** The name of a file that exists while the restore of the folder is incomplete. */
 export const UNFINISHED_RESTORE = 'restore.json';
 
-/** Returns the file name for a copy of the store, made before an upgrade from the given schema version. */
+/** Returns the file name of the copy of the store that is made before an upgrade from the given schema version. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
 }

@@ -42,7 +42,7 @@ export interface StoredSearchHistory {
   add(trial: PlannedTrial): void;
   /** Adds a suggestion that the next transaction stores. */
   addSuggestion(suggestion: StoredSuggestion): void;
-  /** Returns the history up to the last refresh. */
+  /** Returns the history up to the last refresh, and the trials that were added since. */
   read(): SearchHistory;
   /** Returns the suggestions so far, for searchers with an external process. */
   suggestions(): readonly PastSuggestion[];
