@@ -35,7 +35,7 @@ test('a file is rejected if its length does not match its header, and the error 
   );
 });
 
-test('a file of labels is rejected as a file of images', () => {
+test('a file of labels cannot be parsed as a file of images', () => {
   expect(() => parseImages('labels', file(0x801, 2, 3, 3, new Uint8Array(18)))).toThrow(
     'labels: starts with 0x00000801, expected 0x00000803',
   );

@@ -35,7 +35,7 @@ test('a probe reports every backend in order, with the reason if a backend does 
   for (const { loads, reason } of probes) expect(reason === '').toBe(loads);
 });
 
-test('TRAWL_BACKEND names a backend, and an unknown name is rejected', () => {
+test('TRAWL_BACKEND selects a backend, and an unknown backend is rejected', () => {
   expect(forcedBackend({})).toBeUndefined();
   expect(forcedBackend({ TRAWL_BACKEND: '' })).toBeUndefined();
   expect(forcedBackend({ TRAWL_BACKEND: 'tensorflow' })).toBe('tensorflow');

@@ -91,8 +91,8 @@ export function withIds(cards: readonly Gpu[], ids: readonly NvidiaIds[]): reado
 }
 
 /**
- * Returns the memory of an instance from its profile, such as `1c.3g.20gb` or `1g.10gb+me`. An instance has slightly
- * more memory than its name states in decimal gigabytes.
+ * Returns the memory that the profile of a MIG instance states, such as `1c.3g.20gb` or `1g.10gb+me`, in bytes. The
+ * number is read as decimal gigabytes, which is slightly less than the memory of the instance.
  */
 function profileBytes(profile: string): number | undefined {
   const gigabytes = /(\d+)gb/.exec(profile)?.[1];

@@ -6,8 +6,8 @@ import { MAX_PACKAGES_BYTES } from '../../proto/limits.ts';
 const run = promisify(execFile);
 
 /**
- * The time limit is long, because a network file system can be slow. Users' programs start without waiting for the list
- * of packages.
+ * The time limit for listing the packages of an interpreter. It is long, because a network file system can be slow.
+ * Users' programs start without waiting for the list.
  */
 const LIMIT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;

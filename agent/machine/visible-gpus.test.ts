@@ -101,7 +101,7 @@ describe('MIG instances', () => {
 });
 
 describe('the GPU variables of workers', () => {
-  test('workers get the indexes of nvidia-smi, in the order of the PCI bus', () => {
+  test('workers get the indexes of nvidia-smi, which numbers the GPUs in the order of the PCI bus', () => {
     expect(gpuEnvironment('nvidia', visibleGpus(GPUS, { CUDA_VISIBLE_DEVICES: '3,1' }).gpus)).toEqual({
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
       CUDA_VISIBLE_DEVICES: '3,1',
@@ -211,7 +211,7 @@ describe('GPUs of AMD in containers and jobs', () => {
     expect(ids(env)).toEqual(expected);
   });
 
-  test('the indexes in HIP_VISIBLE_DEVICES of a worker number only the GPUs that ROCR_VISIBLE_DEVICES makes visible', () => {
+  test("the indexes in a worker's HIP_VISIBLE_DEVICES count only the GPUs that ROCR_VISIBLE_DEVICES makes visible", () => {
     const { gpus } = visibleGpus(AMD, { ROCR_VISIBLE_DEVICES: '1,2', HIP_VISIBLE_DEVICES: '1' });
     expect(gpuEnvironment('amd', gpus)).toEqual({
       HIP_VISIBLE_DEVICES: '1',

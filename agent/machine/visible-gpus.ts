@@ -1,5 +1,5 @@
 /**
- * The GPUs that the environment lets a program use, by the rules of CUDA and ROCm:
+ * Determines which GPUs the environment lets a program use, by the rules of CUDA and ROCm:
  * https://docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html and
  * https://rocm.docs.amd.com/en/latest/reference/env-variables.html
  */
@@ -12,7 +12,7 @@ export interface VisibleGpu extends Gpu {
 }
 
 export interface VisibleGpus {
-  /** The GPUs in the order of the variable. */
+  /** The GPUs, in the order in which the environment variable lists them. */
   readonly gpus: readonly VisibleGpu[];
   /** The reasons why GPUs are not used, and other notes about the variables. One sentence each. */
   readonly notes: readonly string[];
@@ -153,7 +153,7 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
  * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
- * The returned ids number the GPUs in the same way, because programs inherit ROCR_VISIBLE_DEVICES.
+ * The returned ids are indexes of the same kind, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);

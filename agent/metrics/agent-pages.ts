@@ -22,10 +22,7 @@ export interface AgentPagesOptions {
   readonly log: Logger;
   readonly agentId: string;
   readonly version: string;
-  /**
-   * Unix time in seconds at which the agent's certificate expires. Undefined if the agent has no
-   * certificate.
-   */
+  /** Unix time in seconds at which the agent's certificate expires. Undefined if the agent has no certificate. */
   readonly certificateExpires: number | undefined;
   readonly dir: string;
   readonly dataDir: string;

@@ -164,7 +164,7 @@ export class AgentRuntime {
   }
 
   /**
-   * Resolves with the backend's name when the first worker is ready and the agent has called the coordinator.
+   * Resolves with the backend's name when the first worker is ready and the agent begins to connect to the coordinator.
    * @throws {RejectedError} if no worker can run on this machine
    */
   up(): Promise<string> {

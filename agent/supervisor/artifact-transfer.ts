@@ -33,15 +33,17 @@ export interface Upload {
   readonly path: string;
 }
 
-/** Thrown when the file is missing, or was changed after it was announced. Retrying the upload cannot succeed. */
+/**
+ * Thrown when the file is missing, or was changed after its checksum was computed. Retrying the upload cannot succeed.
+ */
 export class LostFileError extends Error {}
 
 /**
  * Uploads a file, except for the bytes that the coordinator already has.
  * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
  * @throws {LostFileError} if the file is missing or was changed
- * @throws {DirectTransferError} if the file could not be sent to the artifact store. The next upload passes through the
- * coordinator
+ * @throws {DirectTransferError} if the file could not be sent directly to the artifact store. The next upload is then
+ * sent to the coordinator
  * @throws {ServiceError | NodeJS.ErrnoException} if the call failed, or if the file cannot be read
  */
 export async function uploadArtifact(
@@ -89,7 +91,7 @@ export async function uploadArtifact(
   }
 }
 
-/** Sends the parts of a file to the artifact store, and reports the progress to the coordinator. */
+/** Sends the parts of a file directly to the artifact store, and reports the progress to the coordinator. */
 async function sendParts(
   call: ClientDuplexStream<PutRequest, PutResponse>,
   path: string,
@@ -125,7 +127,7 @@ function changedFile(path: string): LostFileError {
 
 /**
  * Downloads an artifact into a file.
- * @returns whether the downloaded bytes have the announced checksum
+ * @returns whether the downloaded bytes have the checksum of the artifact
  * @throws {ServiceError} if the coordinator cannot be reached or does not have the artifact
  */
 export async function downloadArtifact(

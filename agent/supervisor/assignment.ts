@@ -32,7 +32,7 @@ interface StartParts {
   readonly workers: Pick<Workers, 'run'>;
   /** Called for each attempt that does not start. */
   readonly onDropped: (key: AttemptKey) => void;
-  /** Called with the reason if an attempt cannot start, because of its grant, its code or its checkpoint. */
+  /** Called if the grant, the code or the checkpoint of an attempt prevents its start. The message is the reason. */
   readonly onFailed: (key: AttemptKey, message: string) => void;
 }
 

@@ -25,7 +25,9 @@ export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
 export interface CoordinatorClient {
   report(): ReportStream;
-  /** Calls back with an error if the coordinator cannot be reached or does not answer within the timeout. */
+  /**
+   * Claims leases. Calls back with an error if the coordinator cannot be reached or does not answer within the timeout.
+   */
   open(request: OpenRequest, timeoutMs: number, onAnswer: (error: Error | null, response: OpenResponse) => void): void;
   /** Uploads an artifact (see uploadArtifact). */
   upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;

@@ -51,7 +51,7 @@ export interface SessionEvents {
   onDrain(graceMs: number | undefined): void;
   /** Called when the coordinator has moved the agent's slots to other pools. */
   onPools(pools: readonly string[]): void;
-  /** Called when the coordinator permanently rejects the hello message. */
+  /** Called when the coordinator permanently rejects this agent. */
   onRejected(message: string): void;
 }
 

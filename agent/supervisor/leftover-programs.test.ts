@@ -10,7 +10,7 @@ const LOCATION = `test-${process.pid}`;
 const log = pino({ level: 'silent' });
 const started: ChildProcess[] = [];
 
-/** Starts a process with a marker in its own process session. */
+/** Starts a process that has the marker and its own process session. */
 async function marked(marker: string): Promise<ChildProcess> {
   const child = spawn('sleep', ['60'], {
     detached: true,

@@ -130,7 +130,9 @@ export class OfferQueue {
     }
   }
 
-  /** Records a response when a pull expires without offers. The server then reports how many messages are missing. */
+  /**
+   * Records a response when a pull expires. The server then reports how many of the requested messages it did not send.
+   */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {
       if (type === ConsumerDebugEvents.Discard) this.#onResponse();

@@ -15,7 +15,7 @@ test('the upload of a file that does not fit on the disk of the coordinator is r
   expect(retries.isLast(status.FAILED_PRECONDITION, 130_000)).toBe(true);
 });
 
-test('an internal error of the coordinator is retried nine times', () => {
+test('an upload that fails with internal errors of the coordinator is retried nine times', () => {
   const retries = new UploadRetries();
   const answers = Array.from({ length: 10 }, () => retries.isLast(status.INTERNAL, 0));
   expect(answers.indexOf(true)).toBe(9);

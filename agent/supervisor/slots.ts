@@ -1,6 +1,6 @@
 /**
- * The agent's decisions. Each function takes the slots and one event, updates the slots, and returns the effects that
- * the agent carries out. There is no I/O in this file.
+ * Decides what the agent does with its slots. Each function takes the slots and one event, updates the slots, and
+ * returns the effects that the agent carries out. There is no I/O in this file.
  *
  * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offered
  * attempt), or `running` one attempt or a pack. Each attempt of a pack ends independently. The slot is idle after the
@@ -53,7 +53,7 @@ export interface Granted {
 
 /**
  * The command and the packages with which an attempt's program was started. The strings about Python are empty until
- * they are known, and stay empty for other programs.
+ * they are known, and stay empty if the program does not run in Python.
  */
 export interface StartedProgram extends PythonPackages {
   readonly command: readonly string[];

@@ -48,7 +48,7 @@ export class SuspensionWatch {
 
   /**
    * Reports a suspension since the previous check. Must be called several times within the duration of a lease, and
-   * before anything is reported.
+   * before anything is sent to the coordinator.
    */
   check(): void {
     const now = this.#read();

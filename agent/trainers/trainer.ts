@@ -36,7 +36,7 @@ export interface TrainingRun {
   readonly command: readonly string[];
   /** The settings for running the user's program and reading its reports. If undefined, the default settings apply. */
   readonly program: ProgramSpec | undefined;
-  /** The absolute path of the folder in which users' programs without code run. */
+  /** The absolute path of the folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
   /** The prefix of the marker of the program's processes (see command/processes.ts). */
   readonly marker: string;

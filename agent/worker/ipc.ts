@@ -10,7 +10,7 @@ import type { KeptArtifact, NoticeKind, ResumePoint } from '../trainers/trainer.
 /** The configuration of a worker, passed as JSON in its first argument. */
 export interface WorkerSetup {
   readonly dataDir: string;
-  /** The absolute path of the folder in which users' programs without code run. */
+  /** The absolute path of the folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
   /** The prefix of the marker that identifies the processes of users' programs. */
   readonly marker: string;

@@ -21,7 +21,8 @@ const stopping = new Map<string, AbortController>();
 
 onDatasetUse((use) => send({ kind: 'dataset', use }));
 process.on('disconnect', () => process.exit(0));
-// Ctrl-C and a service manager's SIGTERM reach the whole process group, but only the supervisor stops its workers.
+// The worker ignores these signals. Ctrl-C and a service manager's SIGTERM reach the whole process group, but only the
+// supervisor stops its workers.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => {
   if (message.kind === 'run') void runAll(message.assignments);

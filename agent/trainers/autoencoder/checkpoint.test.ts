@@ -170,7 +170,7 @@ describe('an attempt with an unusable checkpoint fails in preflight with the rea
     expect(await rejection(withMetadata({ parameters: 'null' }))).toContain('parameters are null');
   });
 
-  test('a checkpoint is rejected if its epoch differs from the announced epoch', async () => {
+  test('a checkpoint is rejected if its epoch is not the epoch that the run resumes from', async () => {
     expect(await rejection(withMetadata({ epoch: '2' }))).toContain('epoch is 2, expected 1');
   });
 

@@ -1,6 +1,6 @@
 /**
- * The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step is one call of the
- * addon.
+ * The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step of a member is one
+ * call of tfjs-node's addon.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam.ts';
@@ -13,8 +13,8 @@ import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
 
 /**
- * The betas in float32. The kernel uses these values, so the bias corrections must use them too (the relative
- * difference of 1 - b2 is 1e-5).
+ * The betas in float32. The kernel uses these values, so the bias corrections must use them too. (In float32 and in
+ * float64, the values of 1 - b2 have a relative difference of 1e-5.)
  */
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 

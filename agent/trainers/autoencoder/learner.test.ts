@@ -20,7 +20,7 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** libtensorflow is also tested with single operations, because the trainer uses them on a GPU. */
+/** libtensorflow is tested with a graph, and with single operations, which the trainer uses on a GPU. */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
 );

@@ -53,7 +53,7 @@ export function nativeKernels(): NativeKernels | undefined {
   return backend === undefined ? undefined : new NativeKernels(backend);
 }
 
-/** Kernels without a function in TensorFlow.js 4.22. Each kernel replaces several TensorFlow.js operations. */
+/** Kernels for which TensorFlow.js 4.22 has no function. Each kernel replaces several TensorFlow.js operations. */
 export class NativeKernels {
   readonly #backend: NativeBackend;
 

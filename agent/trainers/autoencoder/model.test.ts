@@ -47,7 +47,7 @@ test('a layout includes every weight and bias, with less than one row of padding
   );
 });
 
-test("weights and biases start uniform in ±1/sqrt(inputs), PyTorch's default", () => {
+test("the initial weights and biases are uniform in ±1/sqrt(inputs), PyTorch's default", () => {
   const layers = layersOf(5, 50);
   const { sizes, parameters } = parameterLayout(layers);
   const flat = initialParameters(layers, weights(3));

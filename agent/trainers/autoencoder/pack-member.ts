@@ -49,7 +49,7 @@ export class PackMember {
   /**
    * Computes the metrics that do not change between epochs, and restores the checkpoint, if there is one.
    * @param at the member's index in the learner
-   * @throws {TrainingError} `preflight` for a checkpoint of another trial
+   * @throws {TrainingError} `preflight` if the checkpoint is damaged or from another trial
    * @throws the reason of a stop
    */
   async prepare(learner: Learner, at: number): Promise<void> {

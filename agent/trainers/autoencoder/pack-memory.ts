@@ -15,7 +15,7 @@ const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const PROBE_MEMBERS = 2;
 
 /**
- * Returns how many trials fit into the memory together.
+ * Returns how many trials of a pack fit into the GPU's memory together.
  * @param sharedBy number of slots that share this process's GPU evenly
  */
 export async function packThatFits(sharedBy: number): Promise<number> {
@@ -29,7 +29,10 @@ function packFor(freeBytes: number | undefined, memberBytes: number): number {
   return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor((freeBytes * USABLE_SHARE) / memberBytes)));
 }
 
-/** Returns the memory that one member of the deepest network uses at the peak of a step. */
+/**
+ * Returns the memory that one member needs, in bytes: its share of the peak of a step with the largest network, and its
+ * test images.
+ */
 async function bytesPerMember(): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { depth: 5, latent_dim: 100, noise_std: 0.5 }));
   const learner = new Learner(

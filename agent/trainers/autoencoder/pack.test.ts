@@ -32,7 +32,7 @@ const MEMBERS: readonly Given[] = [
   { seed: 3, latent_dim: 15, epochs: 1, learning_rate: 5e-4, lambda_l1: 1e-3, l1_in_gradient: false },
 ];
 
-/** A whole batch and a short batch of images. */
+/** The 20 training images make one whole batch and one short batch. */
 const SHORT: Parameters = { train_size: 20, batch_size: 12 };
 
 function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}): RecordedRun {

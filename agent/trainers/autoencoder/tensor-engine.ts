@@ -1,4 +1,4 @@
-/** The engine for any backend: it uses TensorFlow.js operations, with the parameters of all members in one tensor. */
+/** The engine for any backend: uses TensorFlow.js operations, with the parameters of all members in one tensor. */
 import * as tf from '@tensorflow/tfjs-core';
 import { Adam, type AdamState, memberOf } from './adam.ts';
 import type { Engine, InitialMember, TensorStrategy } from './engine.ts';

@@ -93,7 +93,7 @@ test('diverging weights end the attempt as nan, with the epoch in the message', 
   await expect(failure).rejects.toMatchObject({ failureClass: 'nan', message: expect.stringMatching(/^epoch 1/) });
 });
 
-test('unsupported parameters are rejected with their names', async () => {
+test('an unsupported parameter is rejected, and the error names the parameter', async () => {
   const failure = train({ depth: 4 });
   await expect(failure).rejects.toMatchObject({
     failureClass: 'rejected',

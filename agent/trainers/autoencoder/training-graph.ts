@@ -136,7 +136,7 @@ function forward(
   return activations;
 }
 
-/** Returns the gradients and, for each layer, the node that must read the layer's weight before the update in place. */
+/** Returns the gradients and, for each layer, the node that must read the layer's weight before Adam overwrites it. */
 function backward(
   graph: GraphText,
   layers: readonly Layer[],

@@ -75,7 +75,7 @@ test('reconstructions are kept at epoch 1, at their interval and at the last epo
   ]);
 });
 
-test('an interval of four selects epochs 1, 5, 9 and 13 as in the study, and the last epoch is always selected', () => {
+test('a reconstruction interval of 4 selects epochs 1, 5, 9, 13 and the last epoch, as in the study, and an interval of 0 selects none', () => {
   const kept = (epochs: number, every: number) =>
     Array.from({ length: epochs }, (_, i) => i + 1).filter((epoch) => isReconstructed(epoch, every, epochs));
   expect(kept(13, 4)).toEqual([1, 5, 9, 13]);

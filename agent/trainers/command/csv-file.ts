@@ -9,8 +9,8 @@ import type { Reports } from './reports.ts';
 import type { FileSource } from './sources.ts';
 
 /**
- * Follows a CSV file. Rows from before the program's start are skipped, even if the program writes them again. If the
- * content of a file changes, the file is read again from its beginning.
+ * Follows a CSV file. Rows from before the program's start are skipped. If the program changes the content that was
+ * already read, the file is read again from its beginning, and {@link EarlierRows} determines which rows are new.
  */
 export async function csvFile(
   path: string,

@@ -96,7 +96,7 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
 }
 
 /**
- * Replaces links in a folder by copies of the files that they point to. Links to other targets are not changed. A file
+ * Replaces each link in a folder that points to a file with a copy of the file. Other links are not changed. A file
  * that cannot be copied causes a note in the log.
  */
 export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {

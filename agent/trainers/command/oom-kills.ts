@@ -1,4 +1,4 @@
-/** The kernel's counter of processes that it killed for lack of memory. */
+/** Reads how many processes the kernel has killed for lack of memory. */
 import { readFile } from 'node:fs/promises';
 
 /** Returns the counter of this process's cgroup, or else the counter of the machine; 0 if neither counter exists. */

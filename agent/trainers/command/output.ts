@@ -77,7 +77,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
   } catch (error) {
-    // It is no error if trawl has closed the stream, because a leftover process of the program held the pipe open.
+    // It is no error if trawl itself has closed the stream, for example when a leftover process held the pipe open.
     if (!stream.destroyed) throw error;
   }
   await take(lines.end());

@@ -37,8 +37,8 @@ end_marked KILL
 `;
 
 /**
- * The script that starts the program once the guard knows its process group. The first argument is the umask; an empty
- * text keeps the current umask. The script exits if this process dies first.
+ * The script that starts the program once the guard knows the process group. The first argument is the umask; an empty
+ * text keeps the current umask. The script exits if the worker dies before it starts the program.
  */
 const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 

@@ -47,8 +47,8 @@ export class Reports {
   readonly #patterns: LineParser;
   #count = 0;
   /**
-   * The number of lines with numbers that are not reports. Such lines are harmless, unless the program reports nothing
-   * else.
+   * The number of lines that resemble reports, but are log output. Such lines are harmless, unless the program reports
+   * nothing else.
    */
   #ignored = 0;
   #unreadable = 0;

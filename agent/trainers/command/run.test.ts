@@ -28,7 +28,7 @@ const OK = 'echo \'{"epoch": 1, "loss": 1}\'';
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-describe('programs with code', () => {
+describe('programs whose code is in an archive', () => {
   /** Packs files into an archive, and returns its path. */
   async function archiveOf(files: Readonly<Record<string, string>>): Promise<string> {
     const folder = mkdtempSync(join(tmpdir(), 'trawl-run-code-'));
@@ -39,7 +39,7 @@ describe('programs with code', () => {
     return join(folder, 'code.tar');
   }
 
-  test('a program with code runs in its own folder, and a relative path of a report file refers to that folder', async () => {
+  test('each attempt runs the program in its own folder, and a relative path of a report file refers to that folder', async () => {
     const code = await archiveOf({ 'data.txt': 'from the archive' });
     const script = 'cat data.txt; echo changed > data.txt; printf "step,loss\\n1,0.5\\n" > log.csv; sleep 1';
     for (const attempt of ['first', 'second']) {
@@ -56,7 +56,7 @@ describe('programs with code', () => {
     }
   });
 
-  test('a program with code fails in preflight, before it starts, if its archive is damaged or hostile', async () => {
+  test('an attempt fails in preflight, before its program starts, if the code archive is damaged', async () => {
     const code = await archiveOf({ 'a.txt': 'x' });
     writeFileSync(code, 'no archive at all'.repeat(100));
     const { failure, run } = await runProgram('echo started', { code });

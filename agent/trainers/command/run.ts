@@ -44,7 +44,8 @@ import { type FileSource, followSource } from './sources.ts';
 import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, wandbEnvironment } from './wandb.ts';
 
 /**
- * The time for which output is read after the program's exit. A daemon that the program started can hold the pipe open.
+ * The maximum time for which output is read after the program's exit. A daemon that the program started can hold the
+ * pipe open.
  */
 const DRAIN_MS = 30_000;
 
@@ -171,8 +172,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
 }
 
 /**
- * Returns the receiver of reports from files. The receiver rejects once the attempt has been stopped, because a file
- * can still have many unread rows.
+ * Returns the receiver of reports from files. The receiver rejects once the attempt has been stopped, so that the
+ * unread rows of a large file do not delay the stop.
  */
 function whileRunning(
   reports: Reports,
@@ -193,7 +194,10 @@ function whileRunning(
   };
 }
 
-/** Unpacks the code of the attempt into the attempt's own folder, so that two attempts never write to the same file. */
+/**
+ * Returns the folder in which the program runs. If the sweep has code, unpacks it into the attempt's own folder, so
+ * that two attempts never write to the same file.
+ */
 async function workingFolder({ code, workdir, signal }: TrainingRun, { code: own }: ProgramFolders): Promise<string> {
   if (code === undefined) return workdir;
   try {

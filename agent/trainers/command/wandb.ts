@@ -13,7 +13,7 @@ import type { AttemptLog } from './output.ts';
 import { wandbRows } from './report/wandb-run-file.ts';
 import type { Reports } from './reports.ts';
 
-/** Writes the sweep's parameters where W&B reads them, and returns W&B's variables. */
+/** Writes the trial's parameters to a file that W&B reads, and returns W&B's variables; none if W&B is not used. */
 export async function wandbEnvironment(
   { key }: Pick<TrainingRun, 'key'>,
   parameters: ProgramParameters,

@@ -80,7 +80,7 @@ describe('out-of-memory failures', () => {
   );
 
   test.each([torch, jax, tensorflow, xgboost, 'MemoryError'])(
-    'an out-of-memory error that caused the last error is the reason, at any position in the chain: %j',
+    'an out-of-memory error that caused the last error is the reason for the failure, at any position in the chain: %j',
     (error) => {
       const chains = [
         traceback(error) + during + later,
@@ -111,7 +111,7 @@ describe('out-of-memory failures', () => {
     for (const stderr of all) expect(programFailureClass(ended({ stderr }))).toBe('oom');
   });
 
-  test('an out-of-memory error is the reason even if destructors, threads and exit handlers fail later', () => {
+  test('an out-of-memory error is the reason for the failure even if destructors, threads and exit handlers fail later', () => {
     for (const heading of [
       'Exception ignored in: <function Pool.__del__ at 0x7f>',
       'Exception in thread Thread-3 (feed):',

@@ -59,7 +59,8 @@ const OUT_OF_MEMORY: readonly RegExp[] = [
 
 /**
  * Returns the failure class of a program that did not succeed. The sweep's rules are applied first, then the kernel's
- * counter, then the patterns above. The patterns are applied only to the last error.
+ * counter of killed processes, then the patterns of OUT_OF_MEMORY. These patterns are applied only to the part of the
+ * output that can contain the reason (see `causeOf`).
  */
 export function programFailureClass(
   end: ProgramEnd,

@@ -43,7 +43,7 @@ export class EarlierRows {
     this.#open = [];
   }
 
-  /** Returns the new rows after one more row has been read. */
+  /** Handles one more row of the file. Returns the rows that are now known to be new. */
   next(row: CsvRow): readonly CsvRow[] {
     if (this.#open.length > 0 && this.#open.shift() === keyOf(row)) return [];
     if (this.#held === undefined) return [row];
@@ -55,14 +55,17 @@ export class EarlierRows {
     return keyOf(row) === this.#keys[this.#held.length - 1] ? [] : this.end();
   }
 
-  /** Returns the new rows after all rows in the file have been read. A program finishes a rewrite within two passes. */
+  /**
+   * Must be called when all rows in the file have been read. Returns the rows that are now known to be new. After the
+   * second call, a rewrite of the file counts as finished.
+   */
   endOfPass(): readonly CsvRow[] {
     if (this.#held === undefined) return [];
     this.#passes += 1;
     return this.#passes > 1 && this.#held.length < this.#keys.length ? this.end() : [];
   }
 
-  /** Returns the rows that were held back and are new. */
+  /** Ends the comparison. Returns all rows that were held back, because they are new. */
   end(): readonly CsvRow[] {
     const held = this.#held ?? [];
     if (this.#held !== undefined) this.#keys = [];

@@ -28,7 +28,7 @@ export class EventFileReader {
   readonly #onDamage: (problem: string) => void;
   #isEnded = false;
   #rest: Buffer = Buffer.alloc(0);
-  /** The remaining bytes of a record that is skipped because it is too large to contain scalars. */
+  /** The number of bytes that are still to be skipped, because their record is too large to contain scalars. */
   #skip = 0;
 
   constructor(onDamage: (problem: string) => void) {

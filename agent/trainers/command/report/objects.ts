@@ -87,8 +87,8 @@ export function regexParser(pattern: string, onLimit: (line: string) => void = (
 }
 
 /**
- * The JSON format has no NaN and no Infinity. NaN is replaced by null, and Infinity by a number that is too large for a
- * double.
+ * Replaces NaN and Infinity, which JSON does not have. NaN becomes null. Infinity becomes a number that is too large
+ * for a double, because JSON.parse reads such a number as Infinity.
  */
 function replaceNonFinite(line: string): string {
   if (!/NaN|Infinity/.test(line)) return line;

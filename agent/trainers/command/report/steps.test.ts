@@ -127,7 +127,7 @@ describe('steps', () => {
 });
 
 describe('lines without a step', () => {
-  test('a line without a step is log output until it contains the ranking metric or a metric of an earlier step', () => {
+  test('a line without a step is log output, unless it contains the ranking metric or a metric of an earlier step', () => {
     expect(
       read([{ lr: 0.1, batch_size: 32, epochs: 10 }, { epoch: 1, train: 2 }, { test: 1 }, { train: 1 }, { loss: 1 }]),
     ).toEqual(['text', [1, { train: 2 }], 'text', [2, { train: 1 }], [3, { loss: 1 }]]);
@@ -142,7 +142,7 @@ describe('lines without a step', () => {
     ]);
   });
 
-  test('text that looks like a report is marked, so that the log can mention the text once', () => {
+  test('a line that has numbers but is not a report is marked as ignored, so that the log can mention such lines once', () => {
     const reader = new StepReader({ metric: 'loss' });
     expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
     expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });
@@ -239,7 +239,7 @@ describe('values', () => {
     expect(read(7, 0)).toEqual({ size: 256, loss: 1 / 7 });
   });
 
-  test('the names of the metrics that are kept have at most 100,000 characters', () => {
+  test('all names of metrics that are kept have at most 100,000 characters in total', () => {
     const reader = new StepReader({ metric: 'loss' });
     const sizes = [1, 2, 3, 4].map((epoch) => {
       const names = Array.from({ length: 200 }, (_, at): [string, number] => [`${epoch}-${at}`.padEnd(200, 'm'), at]);

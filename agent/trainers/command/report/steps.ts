@@ -39,7 +39,7 @@ const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
 ]);
 
 export type Reading =
-  /** Log output. `ignored`: the line has numbers, but neither a step nor a known metric. */
+  /** Log output. `ignored`: the line resembles a report, but has no step and no known metric, or no numbers. */
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
       readonly kind: 'report';
