@@ -84,8 +84,8 @@ export class RejectedError extends TrawlError {
 export class StoreInUseError extends RejectedError {}
 
 /**
- * The id belongs to another agent, which is silent. The caller can retry: the id becomes free unless that agent
- * returns.
+ * The id belongs to another agent, from which the coordinator currently receives nothing. The caller can retry: the id
+ * becomes free unless that agent returns.
  */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;

@@ -35,10 +35,7 @@ export interface TrainerSpec {
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
   readonly usesBackend: boolean;
-  /**
-   * The parameters that must be equal in all trials of a pack. Undefined if the trainer cannot pack
-   * trials.
-   */
+  /** The parameters that must be equal in all trials of a pack. Undefined if the trainer cannot pack trials. */
   readonly packsBy: readonly string[] | undefined;
 }
 
@@ -127,7 +124,7 @@ export function trainerSpec(name: string): TrainerSpec | undefined {
   return Object.hasOwn(TRAINERS, name) ? TRAINERS[name as TrainerName] : undefined;
 }
 
-/** Returns the parameters, completed with the defaults. */
+/** Returns the given parameters, and the defaults of all other parameters of the trainer. */
 export function withDefaults(trainer: TrainerSpec, given: Parameters): Parameters {
   const defaults = Object.fromEntries(Object.entries(trainer.parameters).map(([name, spec]) => [name, spec.default]));
   return { ...defaults, ...given };
