@@ -57,7 +57,7 @@ export class EarlierRows {
 
   /**
    * Must be called when all rows in the file have been read. Returns the rows that are now known to be new. After the
-   * second call, a rewrite of the file counts as finished.
+   * second call since a rewrite, the rewrite counts as finished.
    */
   endOfPass(): readonly CsvRow[] {
     if (this.#held === undefined) return [];
