@@ -114,7 +114,7 @@ function study(effect: number, normal: () => number): { verdict: string; replica
   return { verdict: judged?.verdict ?? '', replicates: Number(/at (\d+) replicates/.exec(judged?.because ?? '')?.[1]) };
 }
 
-/** The studies take about a second on an idle machine. */
+/** The studies take about a second on an idle machine, but much longer on a busy one. */
 const STUDIES = { timeout: 120_000 };
 
 test('of 100 simulated studies without an effect, about 5 % reach a verdict', STUDIES, () => {

@@ -36,8 +36,8 @@ export interface MissingReplicate {
 const known = new Map<string, readonly Look[]>();
 
 /**
- * Returns the looks of a sweep. A look and the looks before it together spend this part of the error rate: the square
- * of the look's share of the maximum number of replicates (the power family of Kim and DeMets, Biometrika 74, 1987).
+ * Returns the looks of a sweep. The part of the error rate that is spent up to and including a look is the square of
+ * the look's share of the maximum number of replicates (the power family of Kim and DeMets, Biometrika 74, 1987).
  * Early looks therefore decide only clear effects, and the last look has almost the power of a single judgement.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {

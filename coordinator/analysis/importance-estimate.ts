@@ -19,7 +19,8 @@ interface EstimatedLevel {
   /** The mean over all values of the other parameters. The mean is adjusted if the grid is incomplete. */
   readonly mean: number;
   /**
-   * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if the results do not determine it.
+   * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if it cannot be computed from the
+   * results.
    */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
   /** The number of results at this value. */
@@ -122,7 +123,7 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
   return { metric, why, estimated: false, effects: [], interactions: [] };
 };
 
-/** Returns the analysis of a balanced grid that is too large for a model. */
+/** Returns the analysis of the balanced part of the results, for results that need too large a model. */
 function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;
   const effects = exact.effects.map(({ parameter, share, p, levels }) => ({
@@ -140,7 +141,10 @@ const isSignificant = (p: number | undefined): boolean | undefined => (p === und
 const columnsOf = (model: FactorModel, terms: readonly ModelTerm[]): number =>
   sum(terms, (term) => model.columnsOf(term));
 
-/** Returns the fit with interactions, or undefined if the results do not determine the fit or leave no residual. */
+/**
+ * Returns the fit with interactions. Undefined if the results determine no interaction, or if the model would be too
+ * large or have no residual.
+ */
 function crossedFit(model: FactorModel, mains: readonly ModelTerm[]) {
   const pairs = mains.flatMap(([a]) =>
     mains.slice(a + 1).flatMap(([b]): (readonly [number, number])[] => (model.isComplete([a, b]) ? [[a, b]] : [])),

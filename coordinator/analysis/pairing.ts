@@ -22,7 +22,7 @@ export interface Pairing {
   readonly n: readonly [number, number];
   /** The number of settings at which the two sides are compared. */
   readonly settings: number;
-  /** The number of settings that occur on both sides, but with fewer than two seeds on one side. */
+  /** The number of settings that occur on both sides, but with too few seeds or values for a comparison. */
   readonly thinSettings: number;
   /** The parameters, other than those of the claim, that have no value in common on the two sides. */
   readonly disjoint: readonly string[];
@@ -30,9 +30,7 @@ export interface Pairing {
   readonly found: readonly [number, number];
 }
 
-/**
- * The results at each value of the parameter of a range. For a mean, all results are at one level, the empty string.
- */
+/** For a range, the results at each value of its parameter. For a mean, all results, with the empty string as key. */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {

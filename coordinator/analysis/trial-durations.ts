@@ -27,7 +27,7 @@ export interface DurationInterval {
 }
 
 export interface SweepEstimate {
-  /** The estimated time of all trials together, in milliseconds. */
+  /** The estimated time for which the trials occupy slots, summed over the slots, in milliseconds. */
   readonly slotTime: DurationInterval;
   /** The estimated time until the last trial ends, in milliseconds. */
   readonly duration: DurationInterval;

@@ -60,9 +60,9 @@ export interface ArtifactStore {
   /** Undefined if all transfers pass through the coordinator. */
   readonly direct: DirectTransfers | undefined;
   /**
-   * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, because the records
-   * of an attempt are processed in their order. Before each such record, the agent uploads the file or learns that it
-   * is already stored (`holds`).
+   * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, so that the records
+   * of an attempt are processed in their order. No request is needed, because the agent uploads the file or learns that
+   * it is already stored (`holds`) before it sends the record.
    */
   has(key: AttemptKey, name: string): boolean;
   /**
@@ -101,8 +101,8 @@ export interface ArtifactStore {
   /** Defers every removal of artifacts until the returned function is called. Calls must not overlap. */
   keepAll(): () => Promise<void>;
   /**
-   * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. An ended attempt accepts
-   * no further records. Files that are being uploaded are kept.
+   * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. No later record can name
+   * them, because an ended attempt accepts no records. Files that are being uploaded are kept.
    */
   removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => Promise<boolean>): Promise<void>;
   /**

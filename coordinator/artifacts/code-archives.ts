@@ -36,7 +36,7 @@ export function codeArchiveName(sha256: string): string {
 
 /** Copies of code archives in a remote store. */
 export interface CodeCopies {
-  /** Durably stores the archive in the file `path`, unless the remote store has the archive. */
+  /** Durably copies the archive from the file `path` to the remote store, unless the remote store has it already. */
   store(archive: CodeArchive, path: string): Promise<void>;
   /** Returns the size of a copy in bytes; undefined if there is no copy. */
   size(sha256: string): Promise<number | undefined>;
@@ -227,7 +227,7 @@ export class CodeArchives {
       if (dryRun) removed(found.size);
       else {
         await this.exclusively(sha256, async () => {
-          // An upload can have ended in the meantime.
+          // An upload of the archive may have ended while this removal waited.
           if ((await isOld()) === undefined || this.#kept > 0 || (await isUsed(sha256))) return;
           if (path === this.path(sha256)) await this.#removeCopy(sha256);
           await rm(path, { force: true });

@@ -32,9 +32,9 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
 }
 
 /**
- * Adds the parents' checkpoints to their children. Existing files are not changed, so a coordinator that starts adds
- * only the files that a crash after the commit left missing. If a parent's file is missing, the attempts of the child
- * fail, and their error names the missing checkpoint.
+ * Adds the parents' checkpoints to their children. Existing files are not changed. At its start, a coordinator
+ * therefore adds only the files that are missing because of a crash after the commit. If a parent's file is missing,
+ * the attempts of the child fail, and their error names the missing checkpoint.
  */
 export async function shareCheckpoints(
   inherited: readonly InheritedCheckpoint[],

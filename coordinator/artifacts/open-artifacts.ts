@@ -59,8 +59,8 @@ export interface OpenOptions {
 }
 
 /**
- * Opens the artifact store for a command that uses the coordinator's folder while no coordinator runs. The store is not
- * checked.
+ * Opens the artifact store for a command that uses the coordinator's folder while no coordinator runs. Does not check
+ * whether the artifact store can be used.
  */
 export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location'>): Promise<OpenArtifacts> {
   const recorded = await options.store.artifactLocation();

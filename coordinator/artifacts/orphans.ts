@@ -88,6 +88,7 @@ async function measure(root: string, name: string): Promise<OrphanSet> {
 
 /**
  * Removes the sets of orphans that were moved at or before `before`, in Unix milliseconds.
+ * @param dryRun whether the sets are only returned, not removed
  * @returns the removed sets
  */
 export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {

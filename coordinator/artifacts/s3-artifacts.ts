@@ -202,8 +202,8 @@ export class S3Artifacts implements ArtifactStore {
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
     await this.#parts.removeUnnamed(key, async () => false);
-    // An attempt that has uploaded nothing since the coordinator started is not listed. If it has unnamed objects, they
-    // are orphans, which `prune --orphans` removes.
+    // If the attempt has uploaded nothing since the coordinator started, its objects are not listed. Those that no
+    // record names are orphans, which `prune --orphans` removes.
     if (!hadUploads && !wasListed) return;
     const root = this.#attemptRoot(key);
     await this.#orDefer(async () => {
