@@ -89,7 +89,7 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
    * this machine.
    */
   readonly allowSamplerCode: boolean;
-  /** Called when writing the store fails. The process must then end. */
+  /** Called when a write to the store fails. The process must then end. */
   readonly onBroken: (error: unknown) => void;
 }
 

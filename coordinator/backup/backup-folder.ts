@@ -1,7 +1,7 @@
 /**
- * A backup is a folder with three parts: the store (one file), the artifacts (laid out as in the coordinator's folder)
- * and a manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a backup
- * contains the checksum of each artifact.
+ * A backup is a folder with the store (one file), the artifacts and the code archives (laid out as in the coordinator's
+ * folder), and a manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a
+ * backup contains the checksum of each artifact and code archive.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';

@@ -56,7 +56,7 @@ test.each<[string, () => void]>([
   ['while it copied an artifact', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db.part'))],
   ['after it renamed the store', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db'))],
   [
-    'while it wrote the mark of an unfinished restore again',
+    'in its second run, while it wrote restore.json again',
     () => writeFileSync(join(dir, 'restore.json.0badcafe.part'), '{'),
   ],
 ])('a second run of the same command finishes a restore that was killed %s', async (_, leave) => {

@@ -80,7 +80,7 @@ test.each([
   [0.01, 0.8, 0.008],
   [0.09, 1.2, 0.1],
   [1.1e-4, 0.8, 1e-4],
-])('the real number %d times %d is %d, within the limits', (value, factor, expected) => {
+])('the real number %d, multiplied by %d and clamped to the limits, becomes %d', (value, factor, expected) => {
   expect(perturbed(value, { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }, factor)).toBe(expected);
 });
 

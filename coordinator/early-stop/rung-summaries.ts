@@ -40,7 +40,7 @@ export function rungSummaries(rows: readonly RungEntryRow[], settings: EarlyTerm
 }
 
 /**
- * Returns the worst score with which a trial would continue at a rung.
+ * Returns the worst score with which a trial would continue at a rung. Undefined if the rule has no such score.
  * @param scores the scores at the rung, in ascending order
  */
 function boundOf(scores: readonly number[], settings: EarlyTerminate): number | undefined {

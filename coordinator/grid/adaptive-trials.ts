@@ -47,7 +47,7 @@ export function adaptiveSource(
       const trials = await endedTrials(state.created);
       if (trials === undefined) return;
       const missing = missingReplicates(spec, replicates, trials).map((each) => plannedTrial(spec, each));
-      // A point of an earlier version already has a trial, which is not created again.
+      // A replicate that an earlier version of the sweep created is not created again.
       const stored = await findStored(missing.map(({ trialId }) => trialId));
       judged = { created: state.created, missing: missing.filter(({ trialId }) => !stored.has(trialId)) };
     },
@@ -58,7 +58,7 @@ export function adaptiveSource(
       if (judged?.created !== state.created) return { kind: 'wait' };
       const [next, ...rest] = judged.missing;
       if (next === undefined) return { kind: 'done' };
-      // Further replicates are judged only when the created ones have ended.
+      // Whether further replicates are needed is decided only when these replicates have ended.
       judged = rest.length === 0 ? undefined : { created: state.created + 1, missing: rest };
       return {
         kind: 'trial',

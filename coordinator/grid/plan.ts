@@ -65,7 +65,7 @@ export interface Plan {
 /**
  * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. For a random or Sobol
  * search, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
- * @throws {BadInputError} if the sweep exceeds MAX_GRID_POINTS or MAX_PLAN_CELLS
+ * @throws {BadInputError} if the sweep exceeds MAX_GRID_POINTS, MAX_PLAN_CELLS or MAX_ADAPTIVE_TRIALS
  */
 export function plan(spec: SweepSpec): Plan {
   return isDrawn(spec.search) ? drawnPlan(spec) : planWithoutDrawing(spec);

@@ -56,7 +56,7 @@ export interface SweepSpec {
   readonly search: Search | undefined;
   /**
    * The maximum number of trials of the sweep. If undefined, a grid has no limit, and a search has the limit
-   * DEFAULT_RUN_CAP. For a population, the number of its first members.
+   * DEFAULT_RUN_CAP. In a population, `runCap` is the number of the first members.
    */
   readonly runCap: number | undefined;
   /**

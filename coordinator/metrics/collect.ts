@@ -264,8 +264,8 @@ class Collector {
   }
 
   /**
-   * Returns the time since which a trial has been pending, if it has not returned to the queue since this process
-   * started. This is the end of its previous attempt, or the submission of its sweep.
+   * Returns the time since which a trial has been pending, for a trial that has not returned to the queue since this
+   * process started: the end of its previous attempt or, without one, the submission of its sweep.
    */
   async #earlierPendingSince(key: AttemptKey): Promise<number | undefined> {
     const previous = key.attempt === 1 ? undefined : await this.#runtime.queries.attempts.previousEnd(key);
@@ -327,7 +327,7 @@ class Collector {
       if (!this.#sweeps.has(sweep.id)) await this.#open(sweep.id);
       const left = await timeLeft.of(sweep.id);
       await this.#countGpuTime(sweep.id);
-      // The sweep can have ended in the meantime.
+      // The sweep may have ended during the reads above.
       if (core.sweeps.has(sweep.id)) this.#sweeps.get(sweep.id)?.measure(sweep, left);
     }
     for (const state of SWEEP_STATES) m.sweeps.set({ state }, states[state]);

@@ -53,7 +53,7 @@ test.each([
   expect(distributionOf(entry)).toEqual(expected);
 });
 
-test('the limits of log_uniform are exponents of e, and the limits of inv_log_uniform are exponents of 1/x', () => {
+test('the limits of log_uniform are exponents of e, and the limits of inv_log_uniform are negated exponents', () => {
   expect(distributionOf({ distribution: 'log_uniform', min: -9, max: -2 })).toMatchObject({
     min: Math.exp(-9),
     max: Math.exp(-2),

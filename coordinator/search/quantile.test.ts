@@ -45,7 +45,7 @@ describe('values', () => {
 const limits = fc.tuple(fc.double({ min: 1e-6, max: 1e6, noNaN: true }), fc.double({ min: 1, max: 1e6, noNaN: true }));
 const share = fc.double({ min: 0, max: 1, minExcluded: true, maxExcluded: true, noNaN: true });
 
-test('the values of a distribution stay within its limits, and increase with u', () => {
+test('the values of a distribution stay within its limits, and do not decrease as the share increases', () => {
   fc.assert(
     fc.property(
       limits,

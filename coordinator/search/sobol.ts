@@ -11,7 +11,7 @@ const BITS = 30;
 /** The number of points of a Sobol sequence without its first point. */
 export const SOBOL_POINTS = 2 ** BITS - 1;
 
-/** The direction numbers of the dimensions after the first dimension. */
+/** For each dimension after the first dimension, its polynomial and its first direction numbers. */
 const INITIAL = DIRECTIONS.trim()
   .split('\n')
   .map((line) => line.split(' ').map(Number));

@@ -151,7 +151,7 @@ test.each([
   expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
 });
 
-test('an interval that is not shorter than every trial is rejected, because the members would never be compared', () => {
+test('an interval that is not shorter than the longest trial is rejected, because members would never be compared', () => {
   const problem = (least: number, got: number) =>
     `interval: the members would never be compared before their last epoch; expected less than ${least}, got ${got}`;
   expect(problemsOf(SWEEP.replace('interval: 2', 'interval: 12'))).toEqual([problem(12, 12)]);

@@ -133,7 +133,7 @@ test.each<[string, CodeArchive, RegExp]>([
   ['no valid checksum', { ...ARCHIVE, sha256: '../../store.db' }, /no valid SHA-256/],
   ['no bytes', { ...ARCHIVE, size: 0 }, /has 0 B: expected more than 0 and at most 1 GiB/],
   ['more bytes than the limit', { ...ARCHIVE, size: 2 ** 30 + 1 }, /at most 1 GiB/],
-])('an archive with %s is rejected before any data of the archive are stored', async (_, header, message) => {
+])('an archive with %s is rejected before any of its data is stored', async (_, header, message) => {
   await expect(put([BYTES], header)).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
     details: expect.stringMatching(message),

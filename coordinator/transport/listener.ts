@@ -22,8 +22,8 @@ export interface ListenerOptions {
   readonly identity?: Identity | undefined;
   readonly maxConnections?: number;
   /**
-   * Whether calls are authenticated. If so, the owner must call `Listener.authenticated`. Default: false. With TLS, the
-   * certificate authenticates the connection.
+   * Whether calls are authenticated. If so, `Listener.authenticated` must be called after each authenticated call.
+   * Default: false. With TLS, the certificate authenticates the connection.
    */
   readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;

@@ -60,7 +60,7 @@ const MAX_ENVIRONMENTS = 100;
  */
 export interface SweepControl {
   /**
-   * Returns the id of the submitted sweep.
+   * Submits a sweep, and returns its id.
    * @param by the user who submits the sweep; default: unknown
    */
   submit(request: SubmitRequest, by?: string): Promise<string>;

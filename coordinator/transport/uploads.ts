@@ -1,6 +1,6 @@
 /**
- * Receives uploads, and enforces their limits: the time for each chunk, the minimum rate, and the free space on the
- * disk.
+ * Receives uploads, and enforces their limits: the time for each message, the minimum rate, and the free space on the
+ * disk or in a quota.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -89,7 +89,7 @@ export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boo
  * @param name the name of the file, for messages
  * @param onReserved called when the space is reserved
  * @param nextChunk returns the next chunk; undefined at the end of the upload
- * @throws {NoSpaceError | OverloadedError} if the disk space does not suffice
+ * @throws {NoSpaceError | OverloadedError} if the space does not suffice
  */
 export async function receiveChunks(
   incoming: IncomingArtifact,

@@ -88,7 +88,7 @@ function spaceOf(spec: SweepSpec): Json {
   );
 }
 
-/** Whether run_cap removes points from the grid. */
+/** Whether run_cap removes trials from the grid. */
 function isCapped(spec: SweepSpec): boolean {
   if (spec.runCap === undefined) return false;
   const { configs, replicates } = plan({ ...spec, runCap: undefined });

@@ -68,7 +68,7 @@ class PythonProcess implements LineProcess {
     this.#events = events;
     this.#input = child.stdio[3] as Writable;
     const answers = child.stdio[4] as Readable;
-    // Errors of the streams are ignored, because the event `exit` reports the end of the process.
+    // Errors of the streams are ignored, because the event `close` reports the end of the process.
     for (const stream of [this.#input, answers, child.stdout, child.stderr]) stream?.on('error', () => {});
     answers.setEncoding('utf8').on('data', (text: string) => this.#read(text));
     child.stdout?.resume();

@@ -14,7 +14,7 @@ export function normalShare(x: number): number {
 }
 
 /**
- * Returns the value below which the share of the distribution lies. A share very close to 0 or 1 is clamped, so that
+ * Returns the value below which the given share of the distribution lies. A share very close to 0 or 1 is clamped, so that
  * the value is finite.
  */
 export function normalValue(share: number): number {

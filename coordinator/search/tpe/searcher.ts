@@ -88,7 +88,7 @@ function ranked(
   const places = bestPlaces(losses, MAX_BEST);
   const placeOf = (index: number) => {
     const rank = ranks.get(index);
-    // The estimator distinguishes only the best MAX_BEST observations.
+    // The estimator needs the order of only the best MAX_BEST observations, so all others have the same place.
     return rank === undefined ? undefined : (places.get(rank) ?? Number.POSITIVE_INFINITY);
   };
   return { goal: 'minimize', observations: ended.map(({ point }, index) => ({ point, value: placeOf(index) })) };
