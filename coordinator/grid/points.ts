@@ -91,8 +91,8 @@ export function classesOf(
   named: ReadonlyMap<string, ReadonlySet<ParameterValue>>,
   targets: ReadonlySet<string>,
 ): Class[] {
-  // If `when` overwrites some of the zipped parameters, rows that differ only in those parameters become equal. Each row
-  // then forms its own class, so that equal rows are counted once.
+  // If `when` overwrites some of the zipped parameters, rows that differ only in those parameters become equal. Each
+  // row then forms its own class, so that equal rows are counted once.
   const distinct = axes.some(({ repeats }) => repeats) && axes.some(({ name }) => targets.has(name));
   const rows = new Set<number>(distinct ? indexes(size) : axes.flatMap((axis) => rowsOf(axis, named.get(axis.name))));
   const classes: Class[] = [...rows].map((row) => ({ row, count: 1 }));

@@ -6,7 +6,7 @@ import type { SearchResult } from './searcher.ts';
 /** The maximum number of results with which a search starts. The newest results are used. */
 export const MAX_WARM_RESULTS = 10_000;
 
-/** Whether a parameter has only numbers. */
+/** `number` if all values of a parameter are numbers. */
 type ParameterKind = 'number' | 'category';
 
 /** The kind of each parameter under `parameters`, by name. */
@@ -59,7 +59,7 @@ export interface EarlierConfig {
 }
 
 export interface WarmStart {
-  /** In the order of `configs`. */
+  /** The results to use, oldest first. */
   readonly results: readonly SearchResult[];
   /** The number of configs that are left out for each reason. */
   readonly outside: number;
@@ -71,7 +71,7 @@ export interface WarmStart {
  * Returns the results with which a search starts. Configs with a value outside the space, configs whose results lack
  * the metric, and the oldest configs beyond MAX_WARM_RESULTS are left out.
  * @param configs the configs of earlier sweeps, oldest first
- * @param isActive whether a parameter has an effect at a point; other parameters can have any value
+ * @param isActive whether a parameter has an effect at a point; a parameter without an effect can have any value
  */
 export function warmStartOf(
   configs: readonly EarlierConfig[],

@@ -80,7 +80,7 @@ function hyperbandOf(
   findings: Findings,
 ): EarlyTerminate | undefined {
   if (maxIter !== undefined && brackets !== undefined) {
-    // W&B prefers max_iter.
+    // If the file has both forms, W&B uses max_iter and s.
     if (minIter !== undefined) ignored.push('early_terminate.min_iter');
     if (maxIter < eta) {
       const message = `max_iter: expected at least eta ${eta}, or no trial is compared; got ${maxIter}`;

@@ -117,7 +117,7 @@ test('the small study has the same grid and hypotheses with less training', asyn
   }
 });
 
-test('the study with adaptive replicates has the same configs and hypotheses, with fewer images', async () => {
+test('the study with adaptive replicates has the same configs and hypotheses, with fewer training images', async () => {
   const study = await example('autoencoder-study.yaml');
   const adaptive = await example('autoencoder-study-adaptive.yaml');
   expect(adaptive.hypotheses).toEqual(study.hypotheses);

@@ -28,7 +28,7 @@ test.each([
     'trainer: noop\nparameters: {a: {values: [1, 1e-5]}, b: {values: [3]}}\nexclude: [{a: [1], b: 3}]\n',
   ],
   [
-    'explicit defaults',
+    'a list of explicit defaults, a priority and a weight',
     `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\npriority: 5\nweight: 2\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
   ],
   ['a different name and description', `${PLAIN}name: other\ndescription: words\n`],
@@ -61,7 +61,7 @@ test.each([
   for (const other of others) expect(of(`${PLAIN}${line}\n`)).not.toBe(of(`${PLAIN}${other}\n`));
 });
 
-test('the steps, the values and the rules of a sweep change the fingerprint', () => {
+test('different steps, values or rules change the fingerprint', () => {
   const texts = [
     '{min: 0, max: 1, step: 0.5}',
     '{min: 0, max: 2, step: 0.5}',

@@ -1,5 +1,5 @@
 /**
- * Defines the shape of a sweep file, from which its JSON Schema is generated. parse.ts checks the rules beyond the
+ * Defines the shape of a sweep file, from which its JSON Schema is generated. spec.ts checks the content beyond the
  * shape, such as the trainer's parameters and the names in rules. The author of a sweep file sees all error texts of
  * this module.
  */

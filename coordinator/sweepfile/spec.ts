@@ -42,7 +42,7 @@ export const DEFAULT_RECONSTRUCT_EVERY = 4;
 const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
 
 export interface FileFacts {
-  /** The name of the sweep if the file names none. */
+  /** The name of the file, from which the name of the sweep is taken if the file has no key `name`. */
   readonly fileName: string;
   /** Keys without a meaning of their own, such as keys that only define anchors. */
   readonly ignored: readonly string[];

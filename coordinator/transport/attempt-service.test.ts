@@ -71,7 +71,7 @@ class Stream {
     return ((await this.#answers.next()).value as ReportResponse | undefined)?.message;
   }
 
-  /** Returns the error with which the server closed a stream. */
+  /** Waits until the server closes the stream with an error, and returns this error. */
   async broken(): Promise<ServiceError> {
     this.call.resume();
     const [error] = (await once(this.call, 'error')) as [ServiceError];
