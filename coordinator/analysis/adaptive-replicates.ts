@@ -16,7 +16,7 @@ import { comparedTrials } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
-/** Each look needs a fifth more replicates than the previous look, and at least one more. */
+/** Each look needs one more replicate for every five replicates of the previous look, and at least one more. */
 const REPLICATES_PER_STEP = 5;
 
 interface Look {

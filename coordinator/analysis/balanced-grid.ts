@@ -8,7 +8,7 @@ import type { JudgedTrial } from './judgement.ts';
 
 export interface Factor {
   readonly name: string;
-  /** Numeric values are in ascending order, and other values are in order of appearance. */
+  /** In ascending order if all values are numbers. Otherwise, in order of appearance. */
   readonly values: readonly ParameterValue[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * Represents a file that is being uploaded. The upload writes a partial file, which a later upload can resume. Once all
- * bytes have arrived, the file is verified and stored.
+ * Represents a file that is being uploaded. The upload writes a partial file. After an interruption, a later upload
+ * adds the missing bytes. Once all bytes have arrived, the file is verified and stored.
  */
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';

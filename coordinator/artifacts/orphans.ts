@@ -11,8 +11,8 @@ export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
   /**
-   * The name of the set's folder, which contains the start time of the coordinator. For objects of a remote store,
-   * their place.
+   * The name of the set's folder, which contains the start time of the coordinator. For a set of objects in a remote
+   * store, the place of the objects.
    */
   readonly name: string;
   readonly files: number;

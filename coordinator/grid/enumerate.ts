@@ -7,7 +7,7 @@ import { allSteps, initialState, nextStep } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config are consecutive. The memory grows with the number of trials taken.
+ * fastest. The replicates of a config are consecutive. The memory grows with the number of yielded trials.
  * @throws {BadInputError} if the sweep has no trials, or after the first trials of a search whose points depend on
  * results
  */

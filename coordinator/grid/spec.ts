@@ -83,7 +83,7 @@ export interface SweepSpec {
   readonly priority: number;
   /** The sweep's share of the slots relative to other sweeps of its priority. */
   readonly weight: number;
-  /** The demands on the slot of a trial. */
+  /** The requirements on the slot of a trial. */
   readonly resources: Resources;
   readonly retry: RetryBudget;
   /** The longest duration of an attempt. If undefined, the duration is not limited. */

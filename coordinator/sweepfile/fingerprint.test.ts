@@ -28,7 +28,7 @@ test.each([
     'trainer: noop\nparameters: {a: {values: [1, 1e-5]}, b: {values: [3]}}\nexclude: [{a: [1], b: 3}]\n',
   ],
   [
-    'a list of explicit defaults, a priority and a weight',
+    'a file with explicit defaults, a priority and a weight',
     `${PLAIN}retry: {crash: 2}\nreplicates: 1\norder: grid\nresources: {labels: {}}\npriority: 5\nweight: 2\nmetric: {name: test_loss}\nmethod: grid\nzip: []\n`,
   ],
   ['a different name and description', `${PLAIN}name: other\ndescription: words\n`],

@@ -320,7 +320,9 @@ export const sweepFileSchema = z.strictObject(
       ),
     run_cap: whole(1, MAX_RUN_CAP)
       .optional()
-      .describe(`maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit`),
+      .describe(
+        `maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit for methods grid and pbt, else 10000`,
+      ),
     warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
       .optional()
       .describe(

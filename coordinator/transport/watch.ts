@@ -23,7 +23,7 @@ export interface WatchSource {
   onCommit(listener: (commit: Commit) => void): () => void;
 }
 
-/** The agents. They are read at most once per interval for all watchers together. */
+/** Caches the list of agents, which is read at most once per interval for all watchers together. */
 export class AgentListCache {
   readonly #read: () => Agent[];
   #agents: readonly Agent[] = [];

@@ -149,7 +149,7 @@ describe('nextPoint', () => {
     expect(new Set(points).size).toBe(3);
   });
 
-  it('parameters without an effect do not change the next point', () => {
+  it('the value of a parameter without an effect does not change the next point', () => {
     const search: TpeSearch = {
       seed: 3,
       goal: 'minimize',
