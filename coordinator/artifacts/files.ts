@@ -67,7 +67,7 @@ export class ArtifactFiles implements ArtifactStore {
 
   /**
    * Returns whether the artifact file is complete and intact. The folders of such a file are synced here, because the
-   * process that moved the file into place can have ended before it synced them.
+   * process that moved the file into place may have ended before it synced them.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);

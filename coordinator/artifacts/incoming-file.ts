@@ -118,7 +118,7 @@ function conflictOf(error: unknown, path: string): unknown {
 
 /**
  * Returns whether the uploaded file is complete and intact. The folders of such a file are synced here, because the
- * process that moved the file into place can have ended before it synced them.
+ * process that moved the file into place may have ended before it synced them.
  */
 export async function isStored({ path, top }: FilePlace, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);

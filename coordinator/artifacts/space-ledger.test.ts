@@ -44,7 +44,7 @@ test('accepted uploads never use the disk space that is kept for the store, in w
   );
 });
 
-test('with 640 MB free, one of four uploads of 330 MB is accepted, and the others wait and then fail with the reason', async () => {
+test('with 640 MB free, one of four uploads of 330 MB is accepted; the others must wait, and then no longer fit', async () => {
   let free = 640 * MB;
   const ledger = new SpaceLedger(async () => free);
   const first = await ledger.reserve('artifact a', 330 * MB);

@@ -5,7 +5,7 @@ import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-sou
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** Returns whether the results can still cause further replicates. Once the sweep has run_cap trials, they cannot. */
+/** Returns whether the results can still cause further replicates. False once the sweep has run_cap trials. */
 export function canAddReplicates(
   { adaptiveReplicates, runCap }: SweepSpec,
   { created, outside = 0 }: SourceState,
@@ -20,7 +20,7 @@ export function canAddReplicates(
  * @param first yields the minimum number of replicates of each config
  * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not
  * ended
- * @param findStored returns those of the trials that the store has
+ * @param findStored returns the ids of those trials that the store has
  */
 export function adaptiveSource(
   spec: SweepSpec,

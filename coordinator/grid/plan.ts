@@ -234,7 +234,7 @@ function configsOf(cell: Cell, overrides: Parameters, defaults: Parameters): { k
   for (const { axes, count: covered } of cell.sides) {
     if (axes.every(({ name }) => Object.hasOwn(overrides, name))) count /= covered;
   }
-  // A list is used, because it distinguishes a null value from a missing value.
+  // A value is wrapped in a list, so that the value null differs from a missing value.
   const keyed = (value: ParameterValue | undefined) => (value === undefined ? null : [value]);
   const onAxes = cell.sides.flatMap(({ axes }) => axes.map(({ name }) => keyed(overrides[name] ?? cell.point[name])));
   const others = Object.keys(defaults).map((name) => keyed(overrides[name] ?? defaults[name]));

@@ -1,7 +1,7 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. The transaction
- * records the removal, so that the next prune completes it if the process dies in between. When the coordinator starts, it
- * moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
+ * records the removal, so that the next prune completes it if the process dies in between. When the coordinator starts,
+ * it moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';

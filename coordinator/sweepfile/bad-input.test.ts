@@ -522,7 +522,7 @@ test('too many parameters, and a text that is too long, are rejected', () => {
   );
 });
 
-test('a text beyond the size limit is rejected', () => {
+test('a sweep file beyond the size limit is rejected', () => {
   expect(errorOf(`# ${'x'.repeat(MAX_SWEEP_FILE_BYTES)}`)).toMatch(/^x\.yaml:1:1: the file has 1,048,578 bytes/);
 });
 

@@ -104,7 +104,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has the same grid and hypotheses with less training', async () => {
+test('the small study has the same grid and hypotheses as the study, with less training', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);
@@ -117,7 +117,7 @@ test('the small study has the same grid and hypotheses with less training', asyn
   }
 });
 
-test('the study with adaptive replicates has the same configs and hypotheses, with fewer training images', async () => {
+test('the adaptive study has the same configs and hypotheses as the study, with fewer training images', async () => {
   const study = await example('autoencoder-study.yaml');
   const adaptive = await example('autoencoder-study-adaptive.yaml');
   expect(adaptive.hypotheses).toEqual(study.hypotheses);

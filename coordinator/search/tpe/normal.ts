@@ -14,8 +14,8 @@ export function normalShare(x: number): number {
 }
 
 /**
- * Returns the value below which the given share of the distribution lies. A share very close to 0 or 1 is clamped, so that
- * the value is finite.
+ * Returns the value below which the given share of the distribution lies. A share very close to 0 or 1 is clamped, so
+ * that the value is finite.
  */
 export function normalValue(share: number): number {
   return jStat.normal.inv(Math.min(1 - 1e-9, Math.max(1e-9, share)), 0, 1);

@@ -58,8 +58,8 @@ export class ParzenEstimator {
   }
 
   /**
-   * Draws a point. The coordinates are those of a random kernel, each moved randomly by the kernel's bandwidth. A
-   * parameter that has no effect at this kernel gets the coordinate of another kernel.
+   * Draws a point from the prior or from a random kernel. The coordinate of a parameter that has no effect at this
+   * kernel is drawn from another kernel.
    * @returns for each dimension, a share of the space, or the index of a category
    */
   draw(draw: Draw): number[] {
