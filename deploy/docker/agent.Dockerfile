@@ -1,4 +1,5 @@
-# The agent, with TensorFlow's native library for NVIDIA GPUs (includes CUDA 12 and cuDNN 9).
+# The agent. The first command builds an image with TensorFlow's native library for NVIDIA GPUs, CUDA 12 and cuDNN 9.
+# The second command builds an image that uses only the CPU.
 #   docker build -f deploy/docker/agent.Dockerfile -t trawl-agent .
 #   docker build -f deploy/docker/agent.Dockerfile -t trawl-agent:cpu --build-arg NATIVE=--cpu --build-arg BASE=ubuntu:22.04 .
 ARG BASE=nvidia/cuda:12.5.1-base-ubuntu22.04
@@ -40,7 +41,7 @@ VOLUME /data
 EXPOSE 9465
 # /data holds spooled records and data sets.
 ENV TRAWL_DATA=/data/datasets
-# Not /readyz: a restart does not repair an outage of NATS, and would end running trials.
+# Not /readyz, which also fails during an outage of NATS: a restart would end running trials and not repair the outage.
 HEALTHCHECK --interval=10s --start-period=120s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9465/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/bin/trawl.mjs"]

@@ -86,7 +86,7 @@ export async function unpackWheel(path, folder) {
 }
 
 /**
- * Reduces the output of pip to its errors, on one line.
+ * Returns the errors from the output of pip, on one line. If pip is not installed, returns how to install it.
  * @param {string} message of the CommandError
  */
 export function pipProblem(message) {

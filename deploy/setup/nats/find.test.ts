@@ -226,7 +226,7 @@ esac`,
     expect(readdirSync(cache())).toEqual(['nats-server']);
   });
 
-  test('a failed apt-get is retried once after an update, then skipped with the reason', async () => {
+  test('a failed apt-get is retried once after an update, and then skipped; the reason is logged', async () => {
     program(
       'path',
       `echo "$1" >> '${join(folder, 'calls')}'; echo 'E: Unable to locate package nats-server'; exit 100`,

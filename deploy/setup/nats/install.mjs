@@ -162,7 +162,7 @@ export async function aptInstall(env, name = PACKAGE) {
 
 /**
  * Downloads the Debian package without root and unpacks the program into the cache. Missing or outdated package lists
- * are downloaded into the cache too, because only root can update the system's lists.
+ * are downloaded into a temporary folder, because only root can update the system's lists.
  * @param {NodeJS.ProcessEnv} env
  * @param {string} bin from cacheBin
  * @returns {Promise<string>} path of the program
