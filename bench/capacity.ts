@@ -16,7 +16,10 @@ import { Fleet } from './capacity/fleet.ts';
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
 const seconds = Number(values.seconds);
 
-/** The fleets to measure. With an `everyMs` of 0, no sweep is submitted, and the agents are idle. */
+/**
+ * The fleets to measure. Each slot sends a report every `everyMs`. With an `everyMs` of 0, no sweep is submitted, and
+ * the agents are idle.
+ */
 const FLEETS = [
   { agents: 100, slots: 8, everyMs: 0 },
   { agents: 1_000, slots: 8, everyMs: 0 },

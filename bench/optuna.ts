@@ -2,7 +2,7 @@
  * Measures a sampler of Optuna in its Python process: the time of a suggestion of `method: optuna`, and the time of the
  * first suggestion of a new process, which rebuilds the study from all ended trials.
  *
- * npm run bench:optuna -- --python PROGRAM [--sampler TPESampler] [--trials 1000,5000]
+ *   npm run bench:optuna -- --python PROGRAM [--sampler TPESampler] [--trials 1000,5000]
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -67,7 +67,7 @@ function machine(): string {
   return `machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}`;
 }
 
-/** Returns the interpreter of a virtual environment with Optuna. */
+/** Creates a virtual environment with Optuna, or reuses the existing one. Returns its interpreter. */
 function pythonWithOptuna(): string {
   const folder = join(homedir(), '.cache', 'trawl', `bench-${OPTUNA.replace('==', '-')}`);
   const python = join(folder, 'bin', 'python');

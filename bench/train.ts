@@ -3,8 +3,8 @@
  * is compared with the same network as a stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and in
  * PyTorch if it is installed (TRAWL_PYTHON, or python3). All implementations run alternately. The rate of a plain
  * matrix product is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
- * At the end, the time of an epoch is compared with PyTorch's, with one thread and with `--threads`. `--epochs` prints
- * only this comparison.
+ * At the end, the time of an epoch is compared with PyTorch's, with one thread and with the number of threads that
+ * `--threads` gives. `--epochs` prints only this comparison.
  *
  *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256] [--epochs]
  */

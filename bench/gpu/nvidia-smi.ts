@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface GpuUse {
-  /** The mean utilization over the samples, from 0 to 1. */
+  /** The utilization, from 0 to 1; of several samples, the mean. */
   readonly utilization: number;
-  /** The peak memory use of all processes, in MiB. */
+  /** The memory use of all processes, in MiB; of several samples, the peak. */
   readonly memoryMiB: number;
 }
 

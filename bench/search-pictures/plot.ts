@@ -56,7 +56,7 @@ export function axes({ width, height }: PlotSize, x: PlotAxis, y: PlotAxis): str
   ].join('');
 }
 
-/** Draws a line of series `series`. */
+/** Draws a line in the style of the series with the given number. */
 export function curve(points: readonly Point[], series: number, attributes: SvgAttributes = {}): string {
   const d = points.map(([x, y], at) => `${at === 0 ? 'M' : 'L'}${x.toFixed(1)},${y.toFixed(1)}`).join('');
   return element('path', { d, class: `line s${series}`, ...attributes });
@@ -71,7 +71,7 @@ export function cross([x, y]: Point, series: number): string {
   return element('path', { d, class: `line s${series}`, style: 'stroke-dasharray:none;stroke-width:2.5' });
 }
 
-/** Draws a circle with the colour of the background inside. */
+/** Draws a circle that is filled with the colour of the background. */
 export function ring([x, y]: Point, series: number): string {
   return element('circle', {
     cx: x,
@@ -88,7 +88,7 @@ export const LOSS_TICKS = [0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 
 /** Colours of medium lightness, which can be seen on a light and on a dark background. */
 const RAMP = ['#4a9ede', '#b4b4b4', '#ec8a3c'];
 
-/** Returns the colours of losses. @param limits the loss of the first and of the last colour */
+/** Returns a function that gives the colour of a loss. @param limits the losses of the first and of the last colour */
 export function lossColours(limits: Point): (loss: number) => string {
   const share = scaleLog(limits, [0, 1]).clamp(true);
   const colour = scaleLinear<string>([0, 0.5, 1], RAMP);

@@ -63,13 +63,13 @@ function varied({ parameters }: TrialJson, trials: readonly TrialJson[]): Record
 
 const rounded = (value: number) => Number(value.toPrecision(5));
 
-/** Writes a run with one trial per line. */
+/** Returns a run as JSON with one trial per line. */
 export function runText({ trials, ...run }: RecordedRun): string {
   const lines = trials.map((trial) => `  ${JSON.stringify(trial)}`);
   return `${JSON.stringify(run).slice(0, -1)},"trials":[\n${lines.join(',\n')}\n]}\n`;
 }
 
-/** Returns the last loss of a trial. NaN if the trial has no finite loss. */
+/** Returns the last loss of a trial, or NaN if there is none. */
 export const lossOf = (trial: RecordedTrial | undefined): number => trial?.losses.at(-1) ?? Number.NaN;
 
 /** Returns the index of the trial with the lowest last loss. */

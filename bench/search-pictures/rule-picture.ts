@@ -15,7 +15,7 @@ interface RuleLines {
   /** The steps at which trials are compared, with a label. */
   readonly steps: readonly (readonly [step: number, label: string])[];
   readonly stepsLegend: string;
-  /** The values by step that trials are compared with. */
+  /** The values that trials are compared with, by step. */
   readonly bound: readonly Point[];
   readonly boundLegend: string;
 }
