@@ -31,7 +31,7 @@ class ModelArguments:
 
 
 class Sentences(Dataset):
-    """Sentences of neutral words, with more positive than negative words or the other way round."""
+    """Sentences of neutral, positive and negative words. The label is 1 if more words are positive than negative."""
 
     def __init__(self, count, seed, length=12):
         generator = random.Random(seed)
