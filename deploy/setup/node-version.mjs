@@ -1,5 +1,5 @@
-// Uses only syntax that the first Node versions with modules can parse, because it also runs on these versions and
-// reports that they are too old.
+// This module uses only syntax that the first Node versions with modules can parse, because it also runs on these
+// versions, and reports that they are too old.
 
 /** The oldest Node version that trawl supports; the same as `engines.node` in package.json. */
 export const MINIMUM_NODE = '20.19.0';
