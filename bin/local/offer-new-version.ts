@@ -43,8 +43,8 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
 }
 
 /**
- * Returns the newest sweep with the name in the file, unless a sweep of the folder has the same content as the file.
- * Ignores stopped and killed sweeps.
+ * Returns the newest sweep with the name that the file gives. Undefined if a sweep of the folder was submitted from a
+ * file with the same content. Ignores stopped and killed sweeps.
  */
 function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {
   const open = sweeps.filter(({ state }) => state !== 'stopped' && state !== 'killed');

@@ -63,7 +63,7 @@ export async function bundleDashboard(root) {
 }
 
 /**
- * Returns a plugin that leaves the other commands out of the bundle.
+ * Returns a plugin that leaves all commands except BUNDLED out of the bundle.
  * @param {string} folder of the bundle
  * @returns {import('esbuild').Plugin}
  */

@@ -81,8 +81,9 @@ function compareLosses(a: Losses, b: Losses): number {
 }
 
 /**
- * Returns the places of the best points, as `rankByLosses` gives them, by position. Takes fronts until `limit` points
- * have a place, and is therefore much faster for a small limit.
+ * Returns a map from the position of each of the best points to its place. The places are those of `rankByLosses`.
+ * Finds one front after another, and stops once `limit` points have a place, so it is much faster than `rankByLosses`
+ * if `limit` is small.
  */
 export function bestPlaces(points: readonly Losses[], limit: number): Map<number, number> {
   const scale = scaleOf(points);

@@ -6,7 +6,7 @@ import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };
 
-/** Returns the slot time at the Unix time `now`, in milliseconds, if the same slots are held until then. */
+/** Returns the slot time at `now` (Unix time in milliseconds), assuming that the same slots are held until then. */
 export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs }: SlotTime, now: number): SlotTime {
   const ms = Math.max(0, now - atMs);
   return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now };

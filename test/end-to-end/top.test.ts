@@ -125,7 +125,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     await screen.sees(/100% 12\/12/);
     screen.press('4');
     await screen.sees(/time +after +trial +event[\s\S]*sweep finished/);
-    // The preview of the event under the cursor takes half of the screen. The other half shows only the grants.
+    // The preview takes half of the screen. The filter leaves only the grants, so that all of them fit in the other half.
     screen.press('/granted\r');
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));

@@ -87,7 +87,7 @@ function figureOf(drawn: Drawn, data: ReportData): Figure {
 
 function captionOf(layout: PanelLayout, data: ReportData): string {
   const stopped =
-    (data.sweep.counts?.stopped ?? 0) > 0 ? ' Trials that were stopped early are included until they end.' : '';
+    (data.sweep.counts?.stopped ?? 0) > 0 ? ' A trial that was stopped early is included up to its last epoch.' : '';
   const panels = layout.panels.length > 1 ? ' All panels have the same scale.' : '';
   return `${lineText(layout, data.spec.seeds.length)}${panels}${stopped}`;
 }
