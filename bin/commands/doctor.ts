@@ -36,7 +36,7 @@ export function registerDoctor(program: Command): void {
     )
     .option(
       '--artifacts <s3-url>',
-      'S3-compatible store of artifacts to check, with one object that is written and deleted ' +
+      'S3-compatible artifact store to check; the check writes one object and deletes it ' +
         '(default: TRAWL_ARTIFACT_STORE, or else none)',
     )
     .action(async (options: DoctorOptions) => {

@@ -320,7 +320,7 @@ test('suggested commands name the data folder or the coordinator of the sweep, q
   expect(listed).toContain('"trawl trials 1 --state failed --server gpu1:7070"');
 });
 
-test('the design lists the effect of exclude and when', () => {
+test('the design section lists the effects of the keys `exclude` and `when`', () => {
   const rules = 'exclude: [{ width: 64, noise: 0.5 }]\nwhen: [{ if: { width: 64 }, set: { epochs: 7 } }]\n';
   const data = reportData(GRID + rules, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   const design = sectionOf(documentOf(data, NOW), 'design');

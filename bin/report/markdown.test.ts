@@ -24,7 +24,7 @@ const hostile = (folder?: string) =>
     folder,
   );
 
-test('text in a Markdown report never changes its elements', () => {
+test('hostile text does not change the HTML elements of a rendered Markdown report', () => {
   const plain = shapeOf(markdownOf(everywhere('x'), 'files').text);
   fc.assert(
     fc.property(hostileText, (text) => {

@@ -29,7 +29,7 @@ type Ranked = Pick<Trial, 'state' | 'droppedIn'>;
 const endedWithResult = ({ state, droppedIn = 0 }: Ranked): boolean =>
   droppedIn === 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
 
-/** Whether a trial has a result that is ranked. The result of a running or interrupted trial is provisional. */
+/** Whether a trial has a result that is ranked. A running or interrupted trial can have one, which is provisional. */
 export function hasValue(trial: Ranked): boolean {
   const { state, droppedIn = 0 } = trial;
   if (droppedIn > 0) return false;

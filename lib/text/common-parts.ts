@@ -14,7 +14,7 @@ export interface CommonParts {
   readonly cut: (name: string, width: number) => string;
 }
 
-/** Finds the start and the end that all names share, up to a separator. */
+/** Finds the start and the end that all names share. The start ends with a separator, and the end begins with one. */
 export function commonParts(names: readonly string[]): CommonParts {
   const distinct = [...new Set(names)];
   const prefix = prefixOf(distinct);

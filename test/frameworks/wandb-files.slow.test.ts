@@ -1,5 +1,5 @@
 /**
- * Runs W&B sweep files with a search or early stopping. Their program takes the arguments that W&B's agent passes, and
+ * Runs W&B sweep files that use a search method or early stopping. Their program takes the arguments that W&B's agent passes, and
  * does not need W&B.
  */
 import { join } from 'node:path';

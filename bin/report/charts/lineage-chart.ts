@@ -98,7 +98,7 @@ export function scheduleChart(
 
 type Place = Pick<LineageLine, 'row' | 'value'>;
 
-/** Draws the lines and their branches. The best trial and its ancestors are on top. */
+/** Draws the lines and their branches. The best trial and its ancestors are drawn last, over the other lines. */
 function drawnLines(
   lines: readonly LineageLine[],
   x: (epoch: number) => number,

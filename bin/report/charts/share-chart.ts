@@ -30,5 +30,5 @@ export function shareChart(shares: readonly ChartShare[]): ChartDrawing {
   return { width: WIDTH, height: shares.length * ROW, content: rows.join('') };
 }
 
-/** Formats a share such as `62.1%`. */
+/** Formats a share as a percentage, such as `62.1%`. */
 export const shareText = (share: number): string => `${(share * 100).toFixed(1)}%`;
