@@ -218,7 +218,7 @@ test.each(Object.entries(FILES))('the plan of %s equals the sweep that W&B would
   expect(spec.isWandbFile).toBe(true);
 });
 
-test('the limits of W&B's log-uniform distributions are read as exponents of e, and the numbers of other distributions are unchanged', () => {
+test("the limits of W&B's log-uniform distributions are read as exponents of e, and other numbers are unchanged", () => {
   const { search, earlyTerminate } = read('bayes.yaml');
   expect(Object.fromEntries(search?.space ?? [])).toEqual({
     lr: { kind: 'log_uniform', min: Math.exp(-11.5), max: Math.exp(-2.3), q: undefined },

@@ -14,8 +14,10 @@ const SECRET = 'X-Amz-Signature=0123456789abcdef';
 /** Larger than the buffers of a socket, so that a whole file does not fit into them. */
 const BYTES = randomBytes(8 * 2 ** 20);
 const MIB = 2 ** 20;
-/** Shorter than the default, so that the test does not wait for 20 s. */
-const IDLE_MS = 300;
+/** Longer than any pause of a loaded machine. */
+const IDLE_MS = 20_000;
+/** For transfers from a server that sends nothing, so that the test does not wait for 20 s. */
+const SHORT_IDLE_MS = 300;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
@@ -80,12 +82,13 @@ const send = (
   {
     onSent = () => {},
     signal = new AbortController().signal,
-  }: { onSent?: (n: number) => void; signal?: AbortSignal } = {},
+    idleMs = IDLE_MS,
+  }: { onSent?: (n: number) => void; signal?: AbortSignal; idleMs?: number } = {},
 ) =>
   sendDirectly(
     path,
     { start: 0, headers: { 'content-length': `${part.size}`, ...part.headers }, ...part },
-    { onSent, signal, idleMs: IDLE_MS },
+    { onSent, signal, idleMs },
   );
 
 /** Reads until the end or an error, and returns the received bytes and the error. */
@@ -212,13 +215,14 @@ test.each(['close', 'keep-alive'])(
 test('a server that accepts a connection and sends nothing fails a transfer after the idle time', async () => {
   const silent = await serve(() => {});
   const reason = 'no data for 0.3 s';
-  expectFailure((await received(silent)).error, reason);
-  expectFailure(await failureOf(send(fileOf(BYTES), { url: silent, size: BYTES.byteLength })), reason);
+  expectFailure((await received(silent, 0, SHORT_IDLE_MS)).error, reason);
+  const sent = send(fileOf(BYTES), { url: silent, size: BYTES.byteLength }, { idleMs: SHORT_IDLE_MS });
+  expectFailure(await failureOf(sent), reason);
   const stalled = await serve((_, response) => {
     response.writeHead(200, { 'content-length': BYTES.byteLength });
     response.write('x');
   });
-  const { bytes, error } = await received(stalled);
+  const { bytes, error } = await received(stalled, 0, SHORT_IDLE_MS);
   expectFailure(error, reason);
   expect(bytes.byteLength).toBe(1);
 });

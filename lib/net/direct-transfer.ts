@@ -105,6 +105,8 @@ export async function* readDirectly(
 }
 
 function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS }: TransferOptions) {
+  // From Node 24 on, a pipeline into a request whose signal was already aborted never ends.
+  if (signal?.aborted) throw failed(url, signal.reason);
   const { protocol } = new URL(url);
   const send = protocol === 'https:' ? requestHttps : requestHttp;
   const request = send(url, signal === undefined ? options : { ...options, signal });
@@ -145,8 +147,9 @@ async function check(url: string, message: IncomingMessage, mayBeSuccess = true)
 /** Returns the error of a failed transfer. Its message has the host only, because the query of the URL is a secret. */
 function failed(url: string, error: unknown): DirectTransferError {
   if (error instanceof DirectTransferError) return error;
-  const reason =
-    error instanceof Error && 'code' in error ? `${error.code}` : error instanceof Error ? error.message : '';
+  const isAborted = error instanceof Error && error.name === 'AbortError';
+  const code = isAborted ? 'ABORT_ERR' : error instanceof Error && 'code' in error ? `${error.code}` : undefined;
+  const reason = code ?? (error instanceof Error ? error.message : '');
   return new DirectTransferError(`could not transfer a file directly to or from ${new URL(url).host}: ${reason}`, {
     cause: error,
   });

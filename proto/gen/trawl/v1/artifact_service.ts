@@ -56,7 +56,7 @@ export interface PutResponse {
     /** The attempt's files are rejected. */
     { $case: "refusal"; refusal: Refusal }
     | //
-    /** The agent can send the missing bytes to the artifact store. */
+    /** The presigned requests with which the agent can send the missing bytes to the artifact store. */
     { $case: "direct"; direct: DirectUpload }
     | undefined;
 }
@@ -82,8 +82,9 @@ export interface PresignedPart_HeadersEntry {
 
 export interface ListRequest {
   /**
-   * If empty, the trial is looked up in all sweeps, or in the sweep that `trial` names as SWEEP/ID. An id that several
-   * sweeps have is then ambiguous. If `trial` is empty too, this is the newest sweep.
+   * If empty, `trial` can name the sweep, as SWEEP/ID. If `trial` names no sweep, the trial is looked up in all sweeps,
+   * and an id that several sweeps have is ambiguous. If `trial` is empty too, the artifacts of the newest sweep are
+   * listed.
    */
   sweep: string;
   /** The id of a trial or an unambiguous prefix. An empty text means every trial of the sweep. */
@@ -1088,10 +1089,10 @@ export const ReadResponse: MessageFns<ReadResponse> = {
 export type ArtifactServiceService = typeof ArtifactServiceService;
 export const ArtifactServiceService = {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
-   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
-   * listed only after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
+   * only after a record of the attempt has named it.
    */
   put: {
     path: "/trawl.v1.ArtifactService/Put" as const,
@@ -1126,10 +1127,10 @@ export const ArtifactServiceService = {
 
 export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
-   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
-   * listed only after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
+   * only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
   /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
@@ -1140,10 +1141,10 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
 
 export interface ArtifactServiceClient extends Client {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives the
-   * answer once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the
-   * agent uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is
-   * listed only after a record of the attempt has named it.
+   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
+   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
+   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
+   * only after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;

@@ -269,8 +269,8 @@ export interface Decision {
     | { $case: "refusal"; refusal: Refusal }
     | undefined;
   /**
-   * Further trials leased to the same slot, to be trained as one pack. Each of these trials has its own lease and
-   * records.
+   * Further trials that are leased to the same slot. The slot trains them and the claimed trial as one pack. Each trial
+   * has its own lease and records.
    */
   mates: Mate[];
 }
@@ -285,7 +285,7 @@ export interface Grant {
   trainer: string;
   parameters: { [key: string]: ParameterValue };
   seed: number;
-  /** The `command` of the sweep file. Used only for the trainer command. */
+  /** The `command` of the sweep file. Used only if the trainer is `command`. */
   command: string[];
   /** Number of epochs from one checkpoint to the next. 0 means no checkpoints. */
   checkpointEvery: number;
@@ -294,7 +294,7 @@ export interface Grant {
   resume:
     | Artifact
     | undefined;
-  /** How to run the program and read its reports. Used only for the trainer command. */
+  /** How to run the program and read its reports. Used only if the trainer is `command`. */
   program:
     | ProgramSpec
     | undefined;
@@ -510,7 +510,7 @@ export interface Welcome {
   drain:
     | Drain
     | undefined;
-  /** One pool per slot, in order of the slots: the slot pulls offers from the stream of this pool. */
+  /** One pool per slot, in order of the slots. Each slot pulls offers from the stream of its pool. */
   pools: string[];
   /** How long a lease lasts without a heartbeat. An agent that was suspended for longer ends its attempts. */
   leaseDurationMs: number;

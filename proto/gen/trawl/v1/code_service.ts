@@ -338,7 +338,7 @@ export type CodeServiceService = typeof CodeServiceService;
 export const CodeServiceService = {
   /**
    * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives the answer once the whole archive is durable. An archive that is already stored is not sent
+   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
    * again.
    */
   putCode: {
@@ -365,7 +365,7 @@ export const CodeServiceService = {
 export interface CodeServiceServer extends UntypedServiceImplementation {
   /**
    * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives the answer once the whole archive is durable. An archive that is already stored is not sent
+   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
    * again.
    */
   putCode: handleBidiStreamingCall<PutCodeRequest, PutCodeResponse>;
@@ -376,7 +376,7 @@ export interface CodeServiceServer extends UntypedServiceImplementation {
 export interface CodeServiceClient extends Client {
   /**
    * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives the answer once the whole archive is durable. An archive that is already stored is not sent
+   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
    * again.
    */
   putCode(): ClientDuplexStream<PutCodeRequest, PutCodeResponse>;

@@ -240,9 +240,12 @@ export interface KillTrialResponse {
 
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
-  /** As in GetSweepRequest. Empty means the sweep that has the trials, or the sweep that the selectors name as SWEEP/ID. */
+  /**
+   * As in GetSweepRequest. If empty, the sweep is found from `trials`: the sweep in an entry SWEEP/ID, or else the sweep
+   * that contains the trial. Required unless trials are selected by id.
+   */
   sweep: string;
-  /** Ids or unambiguous prefixes. */
+  /** Ids or unambiguous prefixes, optionally as SWEEP/ID. */
   trials: string[];
   /** Every trial that failed. */
   failed: boolean;
@@ -267,8 +270,8 @@ export interface ListTrialsRequest {
   /** The metric to rank by. An empty text means the objective of the sweep. */
   rankBy: string;
   /**
-   * Unspecified means the sweep's goal for its objective. For other metrics, it means maximize for psnr and accuracy,
-   * and minimize for the rest.
+   * If unspecified, the sweep's goal applies to its objective. Of the other metrics, psnr and accuracy are maximized,
+   * and the rest are minimized.
    */
   goal: Goal;
   /** 0 means all. */
@@ -309,8 +312,8 @@ export interface ListCurvesResponse {
 }
 
 /**
- * One report per epoch, in order. The epochs before a checkpoint come from the attempt that wrote it. If two
- * consecutive curves have the same trial, the second curve continues the first.
+ * One report per epoch, in order. If an attempt resumed from a checkpoint, the earlier epochs come from the attempt
+ * that wrote the checkpoint. If two consecutive curves have the same trial, the second curve continues the first.
  */
 export interface Curve {
   trialId: string;
@@ -319,8 +322,8 @@ export interface Curve {
 
 export interface GetTrialRequest {
   /**
-   * If empty, the trial is looked up in all sweeps, or in the sweep that `trial` names as SWEEP/ID. An id that several
-   * sweeps have is then ambiguous.
+   * If empty, `trial` can name the sweep, as SWEEP/ID. If `trial` names no sweep, the trial is looked up in all sweeps,
+   * and an id that several sweeps have is ambiguous.
    */
   sweep: string;
   /** The id or an unambiguous prefix. */
@@ -416,7 +419,7 @@ export interface WatchDelta {
   agents: Agent[];
   /** The newest event in this delta and in the deltas that `more` announces. */
   eventSeq: number;
-  /** More rows of the same state follow. */
+  /** The changes continue in another delta. */
   more: boolean;
 }
 
@@ -486,7 +489,7 @@ export interface WaitReason_SweepPaused {
   reason: string;
 }
 
-/** The next eligible slot takes the trial. */
+/** The trial is offered. The next eligible slot that is free takes it. */
 export interface WaitReason_Offered {
 }
 
@@ -6067,8 +6070,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): SubmitResponse => SubmitResponse.decode(value),
   },
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
-   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. The call is answered once the change is durable. Points that both
+   * versions have keep their results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep: {
     path: "/trawl.v1.SweepService/ApplySweep" as const,
@@ -6118,8 +6121,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ControlSweepResponse => ControlSweepResponse.decode(value),
   },
   /**
-   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
-   * cancelled.
+   * Cancels one trial, and stops it if it is running. The call is answered once the change is durable. Nothing changes
+   * if the trial is already cancelled.
    */
   killTrial: {
     path: "/trawl.v1.SweepService/KillTrial" as const,
@@ -6131,8 +6134,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): KillTrialResponse => KillTrialResponse.decode(value),
   },
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
-   * ended sweep runs again.
+   * Retries failed or cancelled trials, atomically. The call is answered once the change is durable. A repeated
+   * request_id changes nothing. An ended sweep runs again.
    */
   retryTrials: {
     path: "/trawl.v1.SweepService/RetryTrials" as const,
@@ -6259,8 +6262,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Adds a sweep. The call is answered once the sweep is durable. A repeated request_id returns the same sweep. */
   submit: handleUnaryCall<SubmitRequest, SubmitResponse>;
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
-   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. The call is answered once the change is durable. Points that both
+   * versions have keep their results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep: handleUnaryCall<ApplySweepRequest, ApplySweepResponse>;
   listSweeps: handleUnaryCall<ListSweepsRequest, ListSweepsResponse>;
@@ -6269,13 +6272,13 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   getSource: handleUnaryCall<GetSourceRequest, GetSourceResponse>;
   controlSweep: handleUnaryCall<ControlSweepRequest, ControlSweepResponse>;
   /**
-   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
-   * cancelled.
+   * Cancels one trial, and stops it if it is running. The call is answered once the change is durable. Nothing changes
+   * if the trial is already cancelled.
    */
   killTrial: handleUnaryCall<KillTrialRequest, KillTrialResponse>;
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
-   * ended sweep runs again.
+   * Retries failed or cancelled trials, atomically. The call is answered once the change is durable. A repeated
+   * request_id changes nothing. An ended sweep runs again.
    */
   retryTrials: handleUnaryCall<RetryTrialsRequest, RetryTrialsResponse>;
   /** Streams the trials of a sweep in order of rank, in batches. */
@@ -6327,8 +6330,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: SubmitResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Changes a sweep to a new version of its file. Answered once durable. Points that both versions have keep their
-   * results. A finished sweep with new points runs again. Repeating the call changes nothing.
+   * Changes a sweep to a new version of its file. The call is answered once the change is durable. Points that both
+   * versions have keep their results. A finished sweep with new points runs again. Repeating the call changes nothing.
    */
   applySweep(
     request: ApplySweepRequest,
@@ -6407,8 +6410,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: ControlSweepResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Cancels one trial. Stops the trial if it is running. Answered once durable. Nothing changes if the trial is already
-   * cancelled.
+   * Cancels one trial, and stops it if it is running. The call is answered once the change is durable. Nothing changes
+   * if the trial is already cancelled.
    */
   killTrial(
     request: KillTrialRequest,
@@ -6426,8 +6429,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: KillTrialResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Retries failed or cancelled trials, atomically. Answered once durable. A repeated request_id changes nothing. An
-   * ended sweep runs again.
+   * Retries failed or cancelled trials, atomically. The call is answered once the change is durable. A repeated
+   * request_id changes nothing. An ended sweep runs again.
    */
   retryTrials(
     request: RetryTrialsRequest,

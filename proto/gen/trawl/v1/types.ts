@@ -25,7 +25,7 @@ export const WarningKind = {
   SILENT: "WARNING_KIND_SILENT",
   /** STRAGGLER - An attempt has run three times as long as comparable attempts did. */
   STRAGGLER: "WARNING_KIND_STRAGGLER",
-  /** WARM_START - Some configs of the sweeps that warm_start names are not used, or none of their trials has ended. */
+  /** WARM_START - Some configs of the sweeps that warm_start names are not used, or none of the trials of these sweeps has ended. */
   WARM_START: "WARNING_KIND_WARM_START",
   /** SAMPLER - The process of an optuna search fails. The coordinator restarts it. */
   SAMPLER: "WARNING_KIND_SAMPLER",
@@ -665,9 +665,9 @@ export const AgentState = {
   CONNECTED: "AGENT_STATE_CONNECTED",
   /** LOST - The coordinator received nothing from the agent within the lease. */
   LOST: "AGENT_STATE_LOST",
-  /** DRAINING - The agent accepts no new trials, and some are still running. */
+  /** DRAINING - The agent accepts no new trials. Some of its trials are still running. */
   DRAINING: "AGENT_STATE_DRAINING",
-  /** DRAINED - The agent accepts no new trials, and none are running. */
+  /** DRAINED - The agent accepts no new trials, and runs none. */
   DRAINED: "AGENT_STATE_DRAINED",
   /** QUARANTINED - Trials that failed on the agent succeeded elsewhere. The agent receives only single trials, as probes. */
   QUARANTINED: "AGENT_STATE_QUARANTINED",
@@ -856,7 +856,7 @@ export interface TimeLeft {
 export interface CodeArchive {
   /** In lower-case hexadecimal. */
   sha256: string;
-  /** Bytes of the archive. */
+  /** The size of the archive, in bytes. */
   size: number;
 }
 
@@ -960,7 +960,7 @@ export interface Trial {
   state: TrialState;
   /** Attempts granted so far. */
   attempts: number;
-  /** Of the latest attempt. */
+  /** The agent, the backend and the failure of the latest attempt. */
   agentId: string;
   backend: string;
   failure:
@@ -991,8 +991,8 @@ export interface Trial {
     | number
     | undefined;
   /**
-   * The nondominated front of the trial in a ranking by several objectives, from 1, which is the Pareto front. Absent
-   * in other rankings, and if the trial has no value for one of the objectives.
+   * The number of the trial's nondominated front in a ranking by several objectives. Front 1 is the Pareto front.
+   * Absent in other rankings, and if the trial has no value for one of the objectives.
    */
   front?:
     | number
@@ -1076,7 +1076,7 @@ export interface Report_MetricsEntry {
 export interface Rung {
   rung: number;
   attempt: number;
-  /** The step of the report that was compared, and the value. */
+  /** The step and the value of the report that was compared. */
   step: number;
   value: number;
   /** Why the trial continued; empty if it was stopped or has not been promoted, or if the rule had nothing to compare. */
@@ -1219,7 +1219,7 @@ export interface Quarantine {
 
 /** Current measurements of a GPU. Values that the card or its driver does not report are absent. */
 export interface GpuFigures {
-  /** Index into Agent.gpus. */
+  /** The index of the card in the order of nvidia-smi. */
   index: number;
   /** Share of the last sampling period during which a kernel ran, from 0 to 1. */
   utilization?: number | undefined;
@@ -1231,7 +1231,7 @@ export interface GpuFigures {
 
 /** Current measurements of a machine. Values that the system does not report are absent. */
 export interface MachineFigures {
-  /** Share of all cores that was busy since the last measurement, from 0 to 1. */
+  /** CPU utilization since the last measurement, averaged over all cores, from 0 to 1. */
   cpu?:
     | number
     | undefined;
