@@ -57,7 +57,10 @@ export class Runtime {
   readonly #samplers: Samplers | undefined;
   #core: Core;
   #lastOperation: Promise<unknown> = Promise.resolve();
-  #scheduling = false;
+  /** Whether another pass of the scheduler is needed. */
+  #isPassDue = false;
+  /** Whether a pass waits for its turn or runs. */
+  #isPassing = false;
   #stopped = false;
 
   /** Creates a runtime with the sweeps of the store that have not ended. */
@@ -156,13 +159,26 @@ export class Runtime {
 
   /** Runs the scheduler, at most once per turn of the event loop. */
   reschedule(): void {
-    if (this.#scheduling) return;
-    this.#scheduling = true;
-    setImmediate(() => void this.#pass().catch((error) => this.#onBroken(error)));
+    if (this.#isPassDue) return;
+    this.#isPassDue = true;
+    if (!this.#isPassing) this.#startPass();
+  }
+
+  /** Passes do not overlap. A pass that becomes due during another pass starts after it. */
+  #startPass(): void {
+    this.#isPassing = true;
+    setImmediate(() => {
+      this.#isPassDue = false;
+      void this.#pass()
+        .catch((error) => this.#onBroken(error))
+        .finally(() => {
+          this.#isPassing = false;
+          if (this.#isPassDue) this.#startPass();
+        });
+    });
   }
 
   async #pass(): Promise<void> {
-    this.#scheduling = false;
     if (this.#stopped) return;
     await this.prepareSources();
     if (this.#stopped) return;
@@ -175,7 +191,9 @@ export class Runtime {
     }
     // A pass takes a limited number of points from each source. Another pass follows if a source was not prepared for
     // more points, or if the last points were dropped.
-    const isUnprepared = [...this.core.sweeps.values()].some(({ search }) => search?.source.isUnprepared === true);
+    const isUnprepared = [...this.core.sweeps.values()].some(
+      ({ state, search }) => state === 'running' && search?.source.isUnprepared === true,
+    );
     if (isUnprepared || step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
   }
 

@@ -22,6 +22,11 @@ interface Ahead {
   readonly trialId: string | undefined;
 }
 
+/** Returns the id of the trial that a step creates, if the step creates one. */
+function trialOf({ step }: Ahead): string[] {
+  return step.kind === 'trial' ? [step.trial.trialId] : [];
+}
+
 export class StepsAhead {
   readonly #next: NextStep;
   readonly #findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>;
@@ -47,16 +52,18 @@ export class StepsAhead {
     if (this.#steps.length >= MIN_STEPS) return;
     const last = this.#steps.at(-1);
     if (last !== undefined && !('state' in last.step)) return;
-    const stored = new Set<string>();
-    for (let found = true; found; ) {
-      const steps = this.#compute(last === undefined || !('state' in last.step) ? state : last.step.state, stored);
-      const asked = steps.flatMap(({ step, trialId }) =>
-        step.kind === 'trial' && trialId !== undefined ? trialId : [],
-      );
-      const before = stored.size;
-      if (asked.length > 0) for (const id of await this.#findStored(asked)) stored.add(id);
-      found = stored.size > before;
-      if (!found) this.#steps.push(...steps);
+    const known = new Set(this.#steps.flatMap(trialOf));
+    for (let from = last === undefined || !('state' in last.step) ? state : last.step.state; ; ) {
+      const steps = this.#compute(from, known);
+      const asked = steps.flatMap((ahead) => (ahead.trialId === undefined ? [] : trialOf(ahead)));
+      const stored = asked.length > 0 ? await this.#findStored(asked) : new Set<string>();
+      // The steps before the first stored trial remain valid. The others are computed again, as its point is dropped.
+      const first = steps.find((ahead) => trialOf(ahead).some((id) => stored.has(id)));
+      const valid = first === undefined ? steps : steps.slice(0, steps.indexOf(first));
+      this.#steps.push(...valid);
+      if (first === undefined || this.#steps.length >= MIN_STEPS) return;
+      for (const id of [...valid.flatMap(trialOf), ...stored]) known.add(id);
+      from = first.before;
     }
   }
 
@@ -75,9 +82,10 @@ export class StepsAhead {
     return ahead.step;
   }
 
-  #compute(from: SourceState, stored: ReadonlySet<string>): Ahead[] {
+  /** @param existing the ids of trials whose points are dropped */
+  #compute(from: SourceState, existing: ReadonlySet<string>): Ahead[] {
     const steps: Ahead[] = [];
-    const known = new Set(stored);
+    const known = new Set(existing);
     let before = from;
     for (let trials = 0; steps.length < MAX_POINTS && trials < MAX_TRIALS; ) {
       let trialId: string | undefined;

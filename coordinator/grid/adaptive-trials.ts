@@ -31,6 +31,8 @@ export function adaptiveSource(
 ): TrialSource {
   /** The missing replicates when the sweep had `created` trials; undefined if some had not ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
+  /** A new version of the sweep opens a new source, so the first trials never continue. */
+  let isFirstDone = false;
   return {
     usesResults: first.usesResults,
     get problem() {
@@ -40,7 +42,7 @@ export function adaptiveSource(
       return first.isUnprepared ?? false;
     },
     async prepare(state) {
-      await first.prepare?.(state);
+      if (!isFirstDone) await first.prepare?.(state);
       if (judged?.created === state.created && judged.missing.length > 0) return;
       judged = undefined;
       if (!canAddReplicates(spec, state)) return;
@@ -52,9 +54,12 @@ export function adaptiveSource(
       judged = { created: state.created, missing: missing.filter(({ trialId }) => !stored.has(trialId)) };
     },
     next(state, isKnown) {
-      const step = first.next(state, isKnown);
-      if (step.kind !== 'done') return step;
-      if (!canAddReplicates(spec, state)) return step;
+      if (!isFirstDone) {
+        const step = first.next(state, isKnown);
+        if (step.kind !== 'done') return step;
+        isFirstDone = true;
+      }
+      if (!canAddReplicates(spec, state)) return { kind: 'done' };
       if (judged?.created !== state.created) return { kind: 'wait' };
       const [next, ...rest] = judged.missing;
       if (next === undefined) return { kind: 'done' };

@@ -123,12 +123,13 @@ export class AttemptService {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
       const { policy } = answer;
       const grantOf = (of: AttemptKey, checkpoint: Checkpoint | undefined) => this.#grant(of, policy, checkpoint);
-      const grant = grantOf(key, answer.checkpoint);
-      const mates = answer.mates.map(async (mate) => ({
-        key: mate.key,
-        grant: await grantOf(mate.key, mate.checkpoint),
-      }));
-      return { key, answer: { $case: 'grant', grant: await grant }, mates: await Promise.all(mates) };
+      const [grant, mates] = await Promise.all([
+        grantOf(key, answer.checkpoint),
+        Promise.all(
+          answer.mates.map(async (mate) => ({ key: mate.key, grant: await grantOf(mate.key, mate.checkpoint) })),
+        ),
+      ]);
+      return { key, answer: { $case: 'grant', grant }, mates };
     });
     return { decisions: await Promise.all(decisions) };
   }
