@@ -253,9 +253,8 @@ async function printResults(
 
 function nextSteps(dir: string, trials: readonly Trial[]): string {
   const best = trials[0];
-  const by = best !== undefined && 'psnr' in best.metrics ? ' --by psnr' : '';
   const steps = [
-    [`best last${by}`, 'show the best configs'],
+    ['best last', 'show the best configs'],
     [
       `show ${best === undefined ? 'last' : shortId(best.id)}`,
       'show a trial: parameters, attempts, and metrics by epoch',

@@ -168,7 +168,7 @@ function impliedName(entry: DistributionEntry, floats: boolean): DistributionNam
   return !floats && Number.isInteger(entry.min) && Number.isInteger(entry.max) ? 'int_uniform' : 'uniform';
 }
 
-/** Formats a distribution on one line, such as `log_uniform from 0.0001 to 0.1`. */
+/** Formats a distribution on one line, such as `log_uniform_values from 0.0001 to 0.1`. */
 export function distributionText(distribution: Distribution): string {
   switch (distribution.kind) {
     case 'constant':
@@ -180,8 +180,10 @@ export function distributionText(distribution: Distribution): string {
     case 'int_uniform':
       return `whole numbers from ${distribution.min} to ${distribution.max}`;
     case 'uniform':
+      return `uniform from ${distribution.min} to ${distribution.max}${quantum(distribution.q)}`;
     case 'log_uniform':
-      return `${distribution.kind} from ${distribution.min} to ${distribution.max}${quantum(distribution.q)}`;
+      // In a sweep file, the limits of log_uniform would be exponents.
+      return `log_uniform_values from ${distribution.min} to ${distribution.max}${quantum(distribution.q)}`;
     case 'normal':
     case 'log_normal':
       return `${distribution.kind} with mu ${distribution.mu}, sigma ${distribution.sigma}${quantum(distribution.q)}`;

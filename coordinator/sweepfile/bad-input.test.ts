@@ -511,6 +511,13 @@ test('a list of too many values is rejected', () => {
   );
 });
 
+test('adaptive replicates cannot be combined with early stopping', () => {
+  const file = 'trainer: autoencoder\nparameters: {latent_dim: {values: [2, 4]}}\n';
+  expect(errorOf(`${file}replicates: {min: 3, max: 5, until: decided}\nearly_terminate: {type: asha}\n`)).toBe(
+    'x.yaml:3:1: replicates: until: decided cannot be combined with early_terminate, because the values of stopped trials belong to earlier epochs',
+  );
+});
+
 test('too many parameters, and a text that is too long, are rejected', () => {
   const many = Array.from({ length: 101 }, (_, index) => `p${index}: {value: 1}`).join(', ');
   expect(errorOf(`trainer: noop\nparameters: {${many}}`)).toBe(

@@ -285,6 +285,12 @@ function adaptiveReplicatesOf(file: SweepFile, metric: Metric, findings: Finding
   if (method !== 'grid') {
     findings.atKey(['replicates'], `replicates: method ${method} needs a fixed number, such as replicates: ${min}`);
   }
+  if (file.early_terminate !== undefined) {
+    findings.atKey(
+      ['replicates'],
+      'replicates: until: decided cannot be combined with early_terminate, because the values of stopped trials belong to earlier epochs',
+    );
+  }
   if (hypotheses.length === 0 && metric.name === '') {
     findings.atKey(
       ['replicates'],

@@ -95,7 +95,8 @@ describe('trawl top on more kinds of terminals', { timeout: 300_000 }, () => {
     }
     screen.press('q');
     expect(await screen.exited).toBe(0);
-    expect(screen.alternate).toBe(false);
+    // The emulator processes the last output after the exit.
+    await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
     expect(screen.lines().join('').trim()).toBe('');
     expect(screen.written).not.toContain('\u001b[3J');
   });

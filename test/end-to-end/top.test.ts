@@ -79,7 +79,8 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_KILLED');
     screen.press('q');
     expect(await screen.exited).toBe(0);
-    expect(screen.alternate).toBe(false);
+    // The emulator processes the last output after the exit.
+    await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   });
 
   test('the dashboard sets the priority, and explains a pending trial with the same text as trawl explain', async () => {

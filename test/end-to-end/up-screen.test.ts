@@ -26,7 +26,8 @@ test(
     expect(await screen.exited).toBe(0);
     const after = screen.written.slice(screen.written.lastIndexOf('\u001b[?1049l'));
     expect(after).toContain('Next steps:');
-    expect(screen.alternate).toBe(false);
+    // The emulator processes the last output after the exit.
+    await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   },
   LIMIT_MS,
 );
@@ -42,7 +43,8 @@ test(
     await screen.sees('starting the coordinator...');
     expect(await screen.exited).toBe(3);
     expect(screen.written.slice(screen.written.lastIndexOf('\u001b[?1049l'))).toContain('trawl: ');
-    expect(screen.alternate).toBe(false);
+    // The emulator processes the last output after the exit.
+    await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   },
   LIMIT_MS,
 );
