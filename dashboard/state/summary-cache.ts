@@ -6,8 +6,11 @@ import { type Summary, summaryOf } from './summary.ts';
 /** A sweep with at most this number of trials is summarized again after every update. */
 const SMALL_SWEEP = 2_000;
 
-/** The maximum share of the time that is spent on summaries of a large sweep. */
-const SUMMARY_SHARE = 0.05;
+/**
+ * The maximum share of the time that is spent on summaries of a large sweep. A key waits for a running summary, so the
+ * share is below the 5 % of keys that may respond late.
+ */
+const SUMMARY_SHARE = 0.02;
 
 const REFRESH_INTERVAL_MS = 1_000;
 
