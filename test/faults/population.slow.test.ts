@@ -1,4 +1,4 @@
-/** Population based training with real processes, of which a worker, an agent and the coordinator are killed. */
+/** Population based training with real processes. A worker, an agent and the coordinator are killed. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
