@@ -25,6 +25,7 @@ export default defineConfig({
   test: {
     // With CI set, Ink draws only its last frame.
     env: { CI: 'false' },
+    setupFiles: ['test/support/property-seed.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     sequence: { sequencer: HeaviestFirst },

@@ -10,8 +10,11 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
-  // The seed differs between runs, so each run sends other random messages. Each round prints its seed.
+  // The seeds differ between runs, so each run sends other random messages. A failed property prints its seed, and each
+  // round of messages prints its own.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
+  TRAWL_PROPERTY_SEED: String(Date.now() % 1_000_000),
+  TRAWL_PROPERTY_RUNS: '1000',
   TRAWL_CLUSTER: 'all',
   TRAWL_LARGE_REPORTS: '1400',
   TRAWL_FRAMEWORKS: 'all',

@@ -19,6 +19,11 @@ test('shortened names fit, and different names stay different at the minimum wid
   );
 });
 
+test('names whose own parts contain a part of the common end stay different', () => {
+  const names = ['1b-b-1.-a1.111.1', '1b-b-1.-.111.1', '1b-b-1.-..111.1'];
+  expect(names.map((name) => commonParts(names).cut(name, 10))).toEqual(['1b-b-1…a1…', '1b-b-1.-…', '1b-b-1.-.…']);
+});
+
 test('the common part of names is omitted first', () => {
   const cutTo = (width: number, ...all: string[]) => all.map((name) => commonParts(all).cut(name, width));
   expect(cutTo(10, 'gpu-cluster-west-node-07', 'gpu-cluster-west-node-12')).toEqual(['gpu-clu…07', 'gpu-clu…12']);

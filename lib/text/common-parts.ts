@@ -22,6 +22,8 @@ export function commonParts(names: readonly string[]): CommonParts {
   const suffix = reversed(prefixOf(rests.map(reversed)));
   const widest = max(rests, (rest) => columnsOf(rest.slice(0, rest.length - suffix.length))) ?? 0;
   const marks = Math.min(1, prefix.length) + Math.min(1, suffix.length);
+  // Equal for all names: if a short name showed more of the suffix, it could look like a longer name.
+  const suffixWidth = (width: number) => Math.max(Math.min(1, suffix.length), width - columnsOf(prefix) - widest);
   return {
     minWidth: widest + marks,
     hasCommonEnd: suffix !== '',
@@ -31,7 +33,7 @@ export function commonParts(names: readonly string[]): CommonParts {
       const own = name.slice(prefix.length, name.length - suffix.length);
       const end = suffix === '' ? '' : ELLIPSIS;
       const room = width - columnsOf(own) - columnsOf(end);
-      if (columnsOf(prefix) <= room) return prefix + own + truncate(suffix, width - columnsOf(prefix + own));
+      if (columnsOf(prefix) <= room) return prefix + own + truncate(suffix, suffixWidth(width));
       if (room >= 1) return truncate(prefix, room) + own + end;
       return truncate(`${prefix === '' ? '' : ELLIPSIS}${own}${end}`, width, 'middle');
     },

@@ -1,0 +1,30 @@
+// Reads vitest's JSON report: `node failures.mjs REPORT` prints the failed tests with their errors, and with --files the
+// names of the test files that failed. Prints nothing if there is no report, because the run ended before its tests.
+import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+
+const MAX_ERROR_LINES = 60;
+const [report, option] = process.argv.slice(2);
+
+/** The start and the end of an error: the output of a program ends with the reason, and that of vitest starts with it. */
+function shorten(text) {
+  const lines = text.split('\n');
+  if (lines.length <= MAX_ERROR_LINES) return text;
+  const omitted = `[${lines.length - MAX_ERROR_LINES} lines omitted]`;
+  return [...lines.slice(0, MAX_ERROR_LINES / 2), omitted, ...lines.slice(-MAX_ERROR_LINES / 2)].join('\n');
+}
+
+const { testResults } = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { testResults: [] };
+for (const { name, status, message, assertionResults } of testResults) {
+  if (status !== 'failed') continue;
+  const file = relative('.', name);
+  if (option === '--files') {
+    console.log(file);
+    continue;
+  }
+  const failed = assertionResults.filter((test) => test.status === 'failed');
+  if (failed.length === 0) console.log(`FAILED ${file}\n${shorten(message)}\n`);
+  for (const { fullName, failureMessages } of failed) {
+    console.log(`FAILED ${file} > ${fullName}\n${shorten(failureMessages.join('\n'))}\n`);
+  }
+}
