@@ -70,13 +70,13 @@ function partsOf(
 
 const ONE = "Welch's t interval of the difference of the means over seeds; Hedges' g";
 const SEVERAL =
-  'mean of the differences of the means over seeds, each within one setting of the other parameters, with its ' +
-  "Welch-Satterthwaite interval; Hedges' g from the standard deviation within configs";
-const RANGE = '; a range is the difference between the largest and the smallest mean (delta method)';
+  'the means over seeds are compared in each setting of the other parameters; the effect is the mean of these ' +
+  "differences, with a Welch-Satterthwaite interval; Hedges' g uses the standard deviation within configs";
+const RANGE = '; a range is the largest mean minus the smallest mean, and its interval uses the delta method';
 const holmText = (errorRate: number) => `; the steps share an error rate of ${percentText(errorRate)} (Holm)`;
 const TREND =
-  "Kendall's tau of each curve, its mean over configs with a t interval over seeds, and the regional Kendall test; both " +
-  'must agree.';
+  "the mean of Kendall's tau over the configs, with a t interval from the variation between seeds; the regional Kendall " +
+  'test must agree with this interval.';
 
 /** Returns the comparisons of a claim that is not a trend. */
 export function comparisonsOf(claim: Exclude<HypothesisClaim, { kind: 'trend' }>): ClaimedComparison[] {

@@ -33,9 +33,9 @@ export function verdictsSection({ judged, hypothesisFile }: ReportData): Section
 }
 
 const READING =
-  'A claim is supported if the confidence interval of its effect lies entirely on its side of 0, refuted if it lies ' +
-  'entirely on the other side, and otherwise undecided. Effects are in the unit of the metric and positive in the ' +
-  'direction of the claim; n counts trials. The column "more seeds" is the number of further seeds per config that would ' +
+  'Effects are in the unit of the metric, and positive in the direction of the claim; n counts trials. A claim is ' +
+  'supported if the confidence interval of its effect lies entirely above 0, refuted if the interval lies entirely ' +
+  'below 0, and otherwise undecided. The column "more seeds" is the number of further seeds per config that would ' +
   `probably decide the claim (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total). For a claim of several steps, it is ` +
   'the number for the step that needs the most.';
 
