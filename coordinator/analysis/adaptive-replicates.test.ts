@@ -22,7 +22,7 @@ const UNCLEAR_TRIALS = [...trialsOf({ d: 50 }, [1, 2, 3]), ...trialsOf({ d: 100 
 const keysOf = (missing: ReturnType<typeof missingReplicates>) =>
   missing.map(({ replicateOf, seed }) => [replicateOf.parameters.d, seed]);
 
-test('the looks range from the minimum to the maximum number of replicates, and have error rates below 5 %', () => {
+test('the looks range from the minimum to the maximum number of replicates, and have error rates below 5%', () => {
   const looks = looksOf(LIMITS);
   expect(looks.map(({ replicates }) => replicates)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 19, 20]);
   for (const [index, { errorRate }] of looks.entries()) {
@@ -117,10 +117,10 @@ function study(effect: number, normal: () => number): { verdict: string; replica
 /** The studies take about a second on an idle machine, but much longer on a busy one. */
 const STUDIES = { timeout: 120_000 };
 
-test('of 100 simulated studies without an effect, about 5 % reach a verdict', STUDIES, () => {
+test('of 100 simulated studies without an effect, about 5% reach a verdict', STUDIES, () => {
   const normal = normalDeviates(1);
   const verdicts = Array.from({ length: 100 }, () => study(0, normal).verdict);
-  // The limit is three standard errors above 5 %. `npm run bench:adaptive` simulates 2,000 studies.
+  // The limit is three standard errors above 5%. `npm run bench:adaptive` simulates 2,000 studies.
   expect(verdicts.filter((verdict) => verdict !== 'undecided').length).toBeLessThan(12);
 });
 

@@ -16,7 +16,7 @@ import { comparedTrials } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
-/** Each look needs one more replicate for every five replicates of the previous look, and at least one more. */
+/** From one look to the next, the number of replicates grows by one fifth (rounded down), and by at least one. */
 const REPLICATES_PER_STEP = 5;
 
 interface Look {
@@ -36,9 +36,9 @@ export interface MissingReplicate {
 const known = new Map<string, readonly Look[]>();
 
 /**
- * Returns the looks of a sweep. The part of the error rate that is spent up to and including a look is the square of
- * the look's share of the maximum number of replicates (the power family of Kim and DeMets, Biometrika 74, 1987).
- * Early looks therefore decide only clear effects, and the last look has almost the power of a single judgement.
+ * Returns the looks of a sweep. Once a share `t` of the maximum number of replicates is judged, all looks so far have
+ * together spent `t ** 2` of the error rate (the power family of Kim and DeMets, Biometrika 74, 1987). Early looks
+ * therefore decide only clear effects, and the last look has almost the power of a single judgement.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
   const key = `${min} ${max}`;
@@ -71,8 +71,9 @@ export function judgeAtLooks(
 }
 
 /**
- * Returns the replicates that are missing for the next look at an undecided hypothesis or, without hypotheses, for the
- * next look at the best configs. Empty if everything is decided, or each config has the maximum number of replicates.
+ * Returns the replicates that are missing for the next look at each undecided hypothesis. Without hypotheses, returns
+ * those for the next look at the configs that can still be the best. Returns none if everything is decided, or if each
+ * config has the maximum number of replicates.
  * @param trials all trials of the sweep; all must have ended
  */
 export function missingReplicates(

@@ -33,13 +33,13 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. Repeatedly drops the value with the fewest
- * combinations, then keeps the seeds that all combinations have. This is a heuristic, because finding the largest
- * balanced grid is NP-hard.
- * @param axes the axes of the sweep; if several parameters change together, their factor has the name of the first axis
- * among them
- * @param others the other parameters, which are factors only if the axes do not determine them; the axes determine most
- * parameters that `when` sets
+ * Returns a balanced grid, or the reason why the results contain none. Drops one parameter value at a time, each time
+ * the one with results for the smallest share of its combinations, until no combination is missing. Then keeps the
+ * seeds that all combinations have. This is a heuristic, because finding the largest balanced grid is NP-hard.
+ * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
+ * among them.
+ * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. They
+ * do determine the values of most parameters that `when` sets.
  */
 export function balancedGrid(
   all: readonly TrialValue[],
@@ -88,15 +88,16 @@ function factorsOf(all: readonly TrialValue[], names: readonly string[]): Factor
 }
 
 /**
- * Returns the name of a factor with a different value in each config, as in a random search, if there are other factors
- * and no replicates. In a model, such a factor would explain all of the variation even if it has no effect.
+ * Returns the name of a factor that has a different value in each trial, as in a random search without replicates. In
+ * a model, such a factor would explain all of the variation even if it has no effect. Returns undefined for a single
+ * factor, because no other factor competes with it.
  */
 function valueOfEachConfig(varying: readonly Factor[], all: readonly TrialValue[]): string | undefined {
   if (varying.length < 2) return undefined;
   return varying.find(({ values }) => values.length === all.length)?.name;
 }
 
-/** Removes each factor whose values correspond one to one to the values of an earlier factor. */
+/** Removes each factor that always changes together with an earlier factor: their values correspond one to one. */
 function withoutAliases(varying: readonly Factor[], all: readonly TrialValue[]) {
   const factors: Factor[] = [];
   const dependencies: string[] = [];

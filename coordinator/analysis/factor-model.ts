@@ -1,7 +1,7 @@
 /**
  * Fits a metric as a function of categorical parameters, by least squares. The results need not form a balanced grid.
- * The fits use the sweep operator, which skips columns that depend on earlier columns (Goodnight, The American
- * Statistician 33, 1979).
+ * The fits use the sweep operator (Goodnight, The American Statistician 33, 1979). It skips a column that is a linear
+ * combination of earlier columns.
  */
 import { mean as meanOf } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
@@ -26,7 +26,10 @@ export interface AdjustedMean {
 
 const INTERCEPT = 0;
 
-/** A pivot below this share of its original value is only a rounding error: its column depends on earlier columns. */
+/**
+ * A pivot that has shrunk below this share of its original value counts as 0, because the rest is a rounding error. Its
+ * column is then a linear combination of earlier columns.
+ */
 const DEPENDENT_SHARE = 1e-9;
 
 const ESTIMABLE_ERROR = 1e-6;
@@ -67,9 +70,9 @@ export class FactorModel {
   }
 
   /**
-   * Returns the mean at each value of a factor. The mean is computed from the main effects, with equal weights for the
-   * values of every other factor (Searle, Speed and Milliken, The American Statistician 34, 1980). A mean is undefined
-   * if the results do not determine it.
+   * Returns the adjusted mean at each value of a factor: the mean that the main effects predict if all values of every
+   * other factor are equally frequent (population marginal means: Searle, Speed and Milliken, The American Statistician
+   * 34, 1980). A mean is undefined if the results do not determine it.
    */
   adjustedMeans(factor: number): (AdjustedMean | undefined)[] {
     const equations = this.#normalEquations(this.#factors.map((_, f) => [f]));
@@ -103,8 +106,8 @@ export class FactorModel {
   }
 
   /**
-   * Returns the normal equations. The first value of each factor is the reference; the last row and column belong to
-   * the metric.
+   * Returns the normal equations. The first value of each factor is its reference level, which has no column. The last
+   * row and the last column belong to the metric.
    */
   #normalEquations(terms: readonly ModelTerm[]): Float64Array[] {
     const starts: number[] = [];

@@ -6,7 +6,7 @@ const SHARES = [0.2, 0.4, 0.6, 0.8, 1];
 const boundaries = (levels: readonly number[]) => levels.map((level) => jStat.normal.inv(1 - level / 2, 0, 1));
 
 test("five looks with the error spending of O'Brien and Fleming have the published boundaries", () => {
-  // Lan and DeMets, Biometrika 70, 1983: two-sided, 5 %.
+  // The error spending and the boundaries are those of two-sided tests at 5% in Lan and DeMets, Biometrika 70, 1983.
   const quantile = jStat.normal.inv(1 - 0.0125, 0, 1);
   const spent = SHARES.map((share) => 4 * (1 - jStat.normal.cdf(quantile / Math.sqrt(share), 0, 1)));
   const published = [4.8769, 3.3569, 2.6803, 2.2898, 2.031];
@@ -19,7 +19,7 @@ test('a single look spends the whole error rate', () => {
   expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
 });
 
-test('the level of the last look is below the whole error rate, but above the part that the earlier looks have not spent', () => {
+test('the last look has a level above the error rate that it spends, and below the whole error rate', () => {
   const levels = lookLevels(
     SHARES,
     SHARES.map((share) => 0.05 * share ** 2),

@@ -13,13 +13,13 @@ const BISECTIONS = 30;
 const LARGEST_BOUNDARY = 12;
 
 /**
- * Returns the two-sided significance level of each look, so that the probability of a wrong verdict up to a look is the
- * error spent up to that look. The statistics of the looks are correlated as in a Brownian motion, and the
- * probabilities are integrated numerically (Armitage, McPherson and Rowe, Journal of the Royal Statistical Society A
- * 132, 1969). Comparing the p-values of t-tests with these levels is the significance level approach (Jennison and
- * Turnbull, Group Sequential Methods, 2000, section 3.3).
- * @param shares the share of the full data at each look, ascending, from above 0 to 1
- * @param spent the error spent up to and including each look, ascending
+ * Returns the two-sided significance level of each look. The levels are chosen so that the probability of a wrong
+ * verdict at a look or before it equals the error rate that is spent by then. The test statistic is treated as a
+ * Brownian motion that is observed at the looks, and the probabilities are integrated numerically (Armitage, McPherson
+ * and Rowe, Journal of the Royal Statistical Society A 132, 1969). To compare the p-values of t-tests with these levels
+ * is the significance level approach (Jennison and Turnbull, Group Sequential Methods, 2000, section 3.3).
+ * @param shares the share of the full data at each look: ascending, above 0 and at most 1
+ * @param spent the error rate that is spent up to and including each look: ascending
  */
 export function lookLevels(shares: readonly number[], spent: readonly number[]): number[] {
   let density: Density | undefined;
@@ -32,7 +32,7 @@ export function lookLevels(shares: readonly number[], spent: readonly number[]):
   });
 }
 
-/** The density of the statistic after a look, for studies without a verdict so far. */
+/** The probability density of the test statistic after a look, over the studies that have no verdict yet. */
 interface Density {
   readonly points: readonly number[];
   /** The density at each point, times the weight of the point in Simpson's rule. */

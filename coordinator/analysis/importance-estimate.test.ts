@@ -15,7 +15,8 @@ const MID_SWEEP = [...COMPLETE, ...replicates({ depth: 5, latent: 30 }, [2.9])];
 const ALL_PAIRS = [...MID_SWEEP, ...replicates({ depth: 5, latent: 50 }, [5.2])];
 
 test('the estimate of an incomplete grid agrees with statsmodels', () => {
-  // anova_lm(ols('y ~ C(depth) + C(latent)', data).fit(), typ=2), and t_test of the equally weighted means
+  // The p-values are from anova_lm(ols('y ~ C(depth) + C(latent)', data).fit(), typ=2). The means and the intervals are
+  // from t_test, with equal weights for the values of the other parameter.
   const { estimated, effects, interactions } = estimateImportance(MID_SWEEP, 'loss', AXES);
   expect([estimated, interactions]).toEqual([true, []]);
   expect(effects.map(({ parameter, significant }) => [parameter, significant])).toEqual([
@@ -38,8 +39,8 @@ test('the estimate of an incomplete grid agrees with statsmodels', () => {
     [3.945, 3.204110329950851, 4.685889670049152],
   ];
   expect(means).toEqual(expected.map((row) => row.map((value) => expect.closeTo(value, 8))));
-  // Computed by hand: the variances of the two means of depth and of the three means of latent, and the residual's mean
-  // square.
+  // Computed by hand from the results above: the variance of the two means of depth, the variance of the three means of
+  // latent, and the mean square of the residual.
   const [depths, latents, unexplained] = [
     (3.1166666666666663 - 2.5066666666666677) ** 2 / 4,
     2.4674666666666663 / 3,
@@ -82,7 +83,7 @@ test('a parameter that explains nearly everything is estimated as soon as its se
 
 const measured = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 });
 
-test('the shares of a complete grid equal the shares of the exact analysis, and the means equal the means of the results', () => {
+test('the estimate of a complete grid has the shares of the exact analysis and the means of the results', () => {
   fc.assert(
     fc.property(measured, (values) => {
       let next = 0;

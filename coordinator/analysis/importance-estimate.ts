@@ -1,6 +1,6 @@
 /**
- * Estimates the influence of each parameter on a metric, and the mean of the metric at each value with its confidence
- * interval. The grid can be incomplete.
+ * Estimates the influence of each parameter on a metric. Also estimates the mean of the metric at each value of the
+ * parameter, with a confidence interval. The grid can be incomplete.
  */
 
 import { extent, sum } from 'd3-array';
@@ -55,9 +55,9 @@ const MAX_MODEL_COLUMNS = 150;
  * Analyses the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise
  * each share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation
  * that only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003).
- * Interactions are part of the model if all pairs of their values have a result and there are replicates for a test.
- * Without replicates, effects are tested against the interactions (Montgomery, Design and Analysis of Experiments,
- * chapter 5).
+ * The model contains the interaction of two parameters if every pair of their values has a result. If a model with
+ * interactions has no residual for a test, as without replicates, the interactions are used as the residual
+ * (Montgomery, Design and Analysis of Experiments, chapter 5).
  * @param axes see `importanceOf`
  */
 export function estimateImportance(
@@ -123,7 +123,7 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
   return { metric, why, estimated: false, effects: [], interactions: [] };
 };
 
-/** Returns the analysis of the balanced part of the results, for results that need too large a model. */
+/** Returns an analysis of only the balanced part of the results, for results whose model would be too large. */
 function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;
   const effects = exact.effects.map(({ parameter, share, p, levels }) => ({

@@ -14,8 +14,8 @@ export interface ParameterEffect {
   /** The effect's share of the total sum of squares, from 0 to 1. */
   readonly share: number;
   /**
-   * The F statistic of the effect; `p` is its p-value. Both are undefined without a residual for the test, for example
-   * with two parameters and one seed per config.
+   * The F statistic of the effect; `p` is its p-value. Both are undefined if the model leaves no residual to test
+   * against, for example with two parameters and one seed per config.
    */
   readonly f: number | undefined;
   readonly p: number | undefined;
@@ -27,8 +27,8 @@ export interface Importance {
   readonly metric: string;
   readonly balanced: boolean;
   /**
-   * Notes on the analysis: the trials that were skipped to balance the grid, the parameters that change together, or
-   * the reason why the analysis has no effects.
+   * Notes on the analysis: which trials were skipped to balance the grid, and which parameters change together. If the
+   * analysis has no effects, the reason for it.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
@@ -45,9 +45,9 @@ export interface Importance {
 }
 
 /**
- * Analyses the variance of a metric over the trials that have a result. If `exclude`, `when` or failures leave the grid
- * unbalanced, a large balanced part is analysed, and `why` names the skipped trials. If no part is balanced, the result
- * has no effects. The effects and interactions are in descending order of their shares.
+ * Analyses the variance of a metric over the trials that have a result. `exclude`, `when` and failures can leave the
+ * grid unbalanced. A large balanced part is then analysed, and `why` names the skipped trials. If no part is balanced,
+ * the result has no effects. The effects and interactions are in descending order of their shares.
  * @param axes see `balancedGrid`
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {

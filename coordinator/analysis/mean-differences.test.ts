@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { differencesFromFirst } from './mean-differences.ts';
 
 test('the difference of two means agrees with scipy', () => {
-  // scipy.stats.ttest_ind([3, 4, 5, 4.5], [1, 2, 1.5], equal_var=False).confidence_interval()
+  // Expected interval: scipy.stats.ttest_ind([3, 4, 5, 4.5], [1, 2, 1.5], equal_var=False).confidence_interval()
   const [first, second] = differencesFromFirst([
     [1, 2, 1.5],
     [3, 4, 5, 4.5],

@@ -99,8 +99,9 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 }
 
 /**
- * Returns the cells of a range. Treats the extreme levels as known, which is accurate unless two levels are nearly
- * equal (delta method: Oehlert, The American Statistician 46, 1992).
+ * Returns the cells of a range: the level with the largest mean and the level with the smallest mean. Ignores that
+ * chance also affects which levels these are (delta method: Oehlert, The American Statistician 46, 1992). This is
+ * accurate unless two levels have nearly equal means.
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

@@ -23,7 +23,8 @@ const minus = (left: readonly number[], right: readonly number[]): Cell[] => [
 ];
 
 test('quantiles and tail probabilities agree with scipy', () => {
-  // scipy.stats: t.ppf(.975, 2), t.ppf(.975, 1.3), t.ppf(.999999, 4), 2 * t.cdf(-3.2, 2.7), f.sf(300, 3, 40)
+  // Expected values from scipy.stats: t.ppf(.975, 2), t.ppf(.975, 1.3), t.ppf(.999999, 4), 2 * t.cdf(-3.2, 2.7) and
+  // f.sf(300, 3, 40).
   expect(tQuantile(0.975, 2)).toBeCloseTo(4.302652729749462, 8);
   expect(tQuantile(0.975, 1.3)).toBeCloseTo(7.500529325562029, 8);
   expect(tQuantile(0.999999, 4)).toBeCloseTo(41.5778541501515, 8);
@@ -32,19 +33,20 @@ test('quantiles and tail probabilities agree with scipy', () => {
 });
 
 test("a contrast of two cells is Welch's test", () => {
-  // r = scipy.stats.ttest_ind(A, B, equal_var=False): r.pvalue, r.df, r.confidence_interval(.95)
+  // Expected: pvalue, df and confidence_interval(.95) of the result of scipy.stats.ttest_ind(A, B, equal_var=False).
   const contrast = contrastOf(minus(A, B));
   expect(pValueOf(contrast)).toBeCloseTo(0.0045767043276861066, 10);
   expect(contrast.df).toBeCloseTo(3.6926261490939214, 10);
   const { low, high } = intervalOf(contrast, 0.95);
   expect(low).toBeCloseTo(0.003069189902612349, 10);
   expect(high).toBeCloseTo(0.008430810097387647, 10);
-  // numpy: (mean(A) - mean(B)) / pooled standard deviation * (1 - 3 / (4 * 5 - 1))
+  // Expected, with numpy: (mean(A) - mean(B)) / pooled standard deviation * (1 - 3 / (4 * 5 - 1))
   expect(contrast.g).toBeCloseTo(4.136889711049578, 10);
 });
 
 test("a contrast over several settings is the mean of their differences, with Satterthwaite's degrees of freedom", () => {
-  // numpy and scipy.stats.t.ppf, from the formula: e = sum(w m), V = sum(w² s² / n), df = V² / sum((w² s² / n)² / (n - 1))
+  // Expected values from numpy and scipy.stats.t.ppf. A cell has weight w, mean m, standard deviation s and n values.
+  // Effect: sum(w m). Variance: V = sum(w² s² / n). Degrees of freedom: V² / sum((w² s² / n)² / (n - 1)).
   const settings = [
     [1.0, 1.2, 1.1],
     [0.8, 0.9, 0.7],
@@ -94,7 +96,7 @@ test.each([
   [3, 4],
   [5, 2],
 ])(
-  'about 95% of the intervals contain the effect in 2,000 simulated experiments with %i seeds and deviations 1 and %i',
+  'about 95% of simulated intervals contain the true effect, with %i seeds and standard deviations of 1 and %i',
   (n, ratio) => {
     const normal = normalDeviates(42);
     const draw = (mean: number, std: number) => Array.from({ length: n }, () => mean + std * normal());
@@ -110,7 +112,8 @@ test.each([
 );
 
 test('seedsNeeded returns the smallest n that satisfies the formula', () => {
-  // scipy: the first n with |d| >= (t.ppf(.975, df) + t.ppf(.8, df)) * sqrt(va / n + vb / n)
+  // Expected, with scipy: the smallest n with |d| >= (t.ppf(.975, df) + t.ppf(.8, df)) * sqrt(va / n + vb / n), where d
+  // is the difference of the means, and va and vb are the variances of the two sides.
   expect(seedsNeeded(minus([1.0, 1.6, 0.7], [0.9, 0.8, 1.1]), 0.95)).toBe(68);
 });
 
@@ -133,7 +136,7 @@ test('a single test gets the full error rate, and an empty list of tests has no 
   expect(holmRates([], 0.05)).toEqual([]);
 });
 
-test('Holm rates lie between the Bonferroni rate and the rate of a single test, and after a failing p-value every larger p-value fails', () => {
+test('Holm rates are between the Bonferroni rate and the full rate; every p-value above a failing one also fails', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 0.2, noNaN: true }), { minLength: 1, maxLength: 8 }), (p) => {
       const rates = holmRates(p, 0.05);

@@ -1,8 +1,8 @@
 /**
  * Computes estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as the
- * replicates of one config; variances may differ between cells. Two cells of weights 1 and -1 give Welch's t-test
- * (Welch, Biometrika 34, 1947); the degrees of freedom for any number of cells are Satterthwaite's (Biometrics Bulletin
- * 2, 1946).
+ * replicates of one config. Variances may differ between cells. For two cells of weights 1 and -1, the test is Welch's
+ * t-test (Biometrika 34, 1947). For any number of cells, the degrees of freedom are Satterthwaite's (Biometrics
+ * Bulletin 2, 1946).
  *
  * Distributions come from jstat, which has no dependencies and agrees with scipy to nine digits in the range used here.
  */
@@ -51,8 +51,8 @@ function satterthwaite(parts: readonly { variance: number; n: number }[], total:
 }
 
 /**
- * Returns Hedges' g. The correction of Hedges' g for small samples is 1 - 3/(4 df - 1) (Hedges, Journal of Educational
- * Statistics 6, 1981).
+ * Returns Hedges' g: the effect in pooled standard deviations, times 1 - 3/(4 df - 1) as a correction for small samples
+ * (Hedges, Journal of Educational Statistics 6, 1981).
  */
 function hedgesG(effect: number, spreads: readonly { std: number; n: number }[]): number {
   if (effect === 0) return 0;
@@ -84,10 +84,12 @@ export const MAX_SEEDS_NEEDED = 100;
 const POWER = 0.8;
 
 /**
- * Returns the smallest number of seeds per config at which the measured effect would be significant at the level with
- * probability POWER. The criterion is effect >= (t[level] + t[POWER]) x standard error with the measured variances, the
- * usual approximation for the sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical
- * Research, chapter 3). Returns undefined if more than MAX_SEEDS_NEEDED seeds would be needed.
+ * Returns the smallest number of seeds per config at which the measured effect would be significant with probability
+ * POWER. Returns undefined if more than MAX_SEEDS_NEEDED seeds would be needed. This is the usual approximation for the
+ * sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical Research, chapter 3). The effect
+ * must be at least `a + b` standard errors. Here, `a` is the two-sided quantile of Student's t at `level`, and `b` is
+ * its one-sided quantile at POWER. The standard error is computed from the measured variances.
+ * @param level the confidence level, such as 0.95
  */
 export function seedsNeeded(cells: readonly Cell[], level: number): number | undefined {
   const { effect, standardError } = contrastOf(cells);
@@ -108,10 +110,11 @@ function expectedError(cells: readonly Cell[], n: number): { standardError: numb
 }
 
 /**
- * Returns one error rate per test, so that the probability of any error stays below `alpha`. This is Holm's step-down
- * procedure (Scandinavian Journal of Statistics 6, 1979). The smallest p-value is compared with alpha / m, the next
- * with alpha / (m - 1), and so on. After the first failure, all larger p-values get the rate of the failing p-value. An
- * interval at level 1 - rate therefore excludes 0 if and only if the procedure rejects the test.
+ * Returns one error rate per test, so that the probability of any false positive is at most `alpha`. This is Holm's
+ * step-down procedure (Scandinavian Journal of Statistics 6, 1979). The smallest of m p-values is compared with
+ * alpha / m, the next with alpha / (m - 1), and so on, until a p-value exceeds its rate. All larger p-values get the
+ * rate of this p-value. A confidence interval at the level 1 - rate therefore excludes 0 if and only if the effect is
+ * significant under the procedure.
  * @returns the error rates in the order of the p-values
  */
 export function holmRates(pValues: readonly number[], alpha: number): number[] {

@@ -4,7 +4,8 @@ import { jointZ, trendOf } from './trend.ts';
 const SERIES = [5, 4.2, 4.4, 3.9, 3.1, 3.3, 2.8, 2.8, 2.1, 2.2];
 
 test('Mann’s S, its variance with ties, and its z-score agree with the textbook formula', () => {
-  // numpy: S = sum(sign(x[j] - x[i])), var = (10 * 9 * 25 - 2 * 1 * 9) / 18, z = (S + 1) / sqrt(var)
+  // Expected, with numpy: S = sum(sign(x[j] - x[i])) over all i < j, var = (10 * 9 * 25 - 2 * 1 * 9) / 18, because the
+  // 10 values have one tie of 2 values, and z = (S + 1) / sqrt(var), because S is negative.
   const trend = trendOf(SERIES);
   expect(trend).toMatchObject({ s: -38, variance: 124, steps: 9, ups: 3, downs: 5 });
   expect(trend.tau).toBeCloseTo(-38 / 45, 12);

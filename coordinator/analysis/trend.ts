@@ -18,9 +18,9 @@ const MIN_SEEDS = 2;
 
 /**
  * Judges a trend. Reduces each trial's curve to one number, tau, because the epochs of one trial are not independent
- * (summary measures: Matthews and others, BMJ 300, 1990). The confidence interval is that of the mean of tau over the
- * configs. The regional Kendall test checks the direction of all curves against chance. A claim is decided only if the
- * interval and the test agree.
+ * (summary measures: Matthews and others, BMJ 300, 1990). Two methods are then combined. A confidence interval is
+ * computed for the mean of tau over the configs. The regional Kendall test checks whether chance can explain the common
+ * direction of all curves. A claim is decided only if the interval excludes 0 and the test is significant.
  */
 export function judgeTrend(
   { metric, rises }: { readonly metric: string; readonly rises: boolean },
@@ -126,9 +126,9 @@ export function trendOf(series: readonly number[]): Trend {
 const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
 
 /**
- * Returns the joint z-score of several series, computed from the sum of their S and the sum of their variances, with a
- * continuity correction of 1 (the regional Kendall test: Helsel and Frans, Environmental Science & Technology 40,
- * 2006).
+ * Returns the joint z-score of several series (the regional Kendall test: Helsel and Frans, Environmental Science &
+ * Technology 40, 2006). The sum of their S is moved towards 0 by 1 (continuity correction), and divided by the square
+ * root of the sum of their variances.
  */
 export function jointZ(trends: readonly Trend[]): number {
   const s = sum(trends, (trend) => trend.s);

@@ -88,7 +88,7 @@ test('trials are compared within one setting of the other parameters', () => {
   expect(judged.method).toContain('within one setting');
 });
 
-test("two sides that also differ in a parameter outside the claim are not compared, and the verdict's reason names it", () => {
+test('two sides that also differ in a parameter outside the claim are not compared, and the reason names it', () => {
   const trials = [...replicates({ depth: 3, epochs: 10 }, A), ...replicates({ depth: 5, epochs: 13 }, B)];
   expect(verdictOn('loss[depth=3] > loss[depth=5]', trials)).toMatchObject({
     verdict: 'undecided',

@@ -27,10 +27,10 @@ export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: reado
 }
 
 /**
- * Judges a hypothesis by the trials that have a result. A claim is supported if the interval lies entirely on the
- * claimed side of 0, refuted if the interval lies entirely on the other side, and otherwise undecided. `not A > B` is
- * judged as `A < B`: the absence of a significant difference supports neither claim.
- * @param errorRate the probability of a wrong verdict if there is no effect; default 5 %
+ * Judges a hypothesis by the trials that have a result. A claim is supported if the confidence interval of its effect
+ * lies entirely on the claimed side of 0. It is refuted if the interval lies entirely on the other side, and otherwise
+ * undecided. `not A > B` is judged as `A < B`, because the absence of a significant difference supports neither claim.
+ * @param errorRate the probability of a wrong verdict if there is no effect; default 5%
  */
 export function judgeHypothesis(
   hypothesis: Hypothesis,
