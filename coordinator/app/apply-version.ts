@@ -255,7 +255,8 @@ async function searchOf(
       ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  // When a sweep reaches its target, its search is stored as done, although it can have further trials.
+  // A sweep that ended at its target is stopped. Its search was stored as done, but can have further trials, so it
+  // continues.
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };

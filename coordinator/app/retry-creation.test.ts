@@ -55,7 +55,7 @@ test.each(['STOP', 'KILL'] as const)(
   },
 );
 
-test('a retry of one trial of a killed sweep creates no further trials, and a later retry of cancelled trials creates them', async () => {
+test('in a killed sweep, further trials are created by a retry of cancelled trials, but not by a retry of one trial', async () => {
   const { runtime, id, act, retry, sweep } = await submitted(10);
   await act('KILL');
   const trial = (await runtime.queries.trials.at(id, 1))?.id ?? '';

@@ -252,7 +252,7 @@ export class Runtime {
     return this.#journal.flush();
   }
 
-  /** Removes ended sweeps and trials from memory. Ended sweeps and trials are read only from the store. */
+  /** Removes ended sweeps and trials from memory. From then on, they are read from the store. */
   #dropEnded(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.kind === 'searched' && change.done) this.#samplers?.close(change.sweepId);

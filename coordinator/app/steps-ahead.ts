@@ -16,8 +16,8 @@ interface Ahead {
   readonly before: SourceState;
   readonly step: SourceStep;
   /**
-   * The id of the trial at the point of the step. If the trial already exists, the step has the kind `dropped`.
-   * Undefined if the step looked for no trial.
+   * The id of the trial at the point of the step. The step has the kind `dropped` if this trial already exists.
+   * Undefined if the step has no such trial, for example because `exclude` drops its point.
    */
   readonly trialId: string | undefined;
 }
@@ -57,8 +57,8 @@ export class StepsAhead {
       const steps = this.#compute(from, known);
       const asked = steps.flatMap((ahead) => (ahead.trialId === undefined ? [] : createdId(ahead)));
       const stored = asked.length > 0 ? await this.#findStored(asked) : new Set<string>();
-      // The steps before the first stored trial remain valid. The point of this trial is dropped, which changes the states
-      // of all later steps.
+      // The steps before the first stored trial remain valid. The point of this trial is dropped, which changes the
+      // states of all later steps.
       const first = steps.find((ahead) => createdId(ahead).some((id) => stored.has(id)));
       const valid = first === undefined ? steps : steps.slice(0, steps.indexOf(first));
       this.#steps.push(...valid);

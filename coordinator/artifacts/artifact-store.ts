@@ -39,7 +39,7 @@ export interface DirectUpload {
   /** The requests that send the missing bytes. */
   readonly requests: readonly DirectRequest[];
   /**
-   * Verifies size and SHA-256 of the object. A wrong object is removed.
+   * Verifies the size and the SHA-256 of the object. A wrong object is removed.
    * @returns false if the object is missing, truncated or wrong
    */
   finish(): Promise<boolean>;
@@ -61,8 +61,8 @@ export interface ArtifactStore {
   readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, so that the records
-   * of an attempt are processed in their order. No request is needed, because the agent uploads the file or learns that
-   * it is already stored (`holds`) before it sends the record.
+   * of an attempt are processed in their order. No request to a remote store is needed: before the agent sends the
+   * record, it has uploaded the file, or has learned from `holds` that the file is already stored.
    */
   has(key: AttemptKey, name: string): boolean;
   /**
@@ -112,8 +112,8 @@ export interface ArtifactStore {
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number>;
   /**
-   * Removes orphans: sets of files that were moved aside at or before `before`, and objects of a remote store that
-   * `isNamed` rejects and that are older than `before`. Objects that are younger than an hour are kept.
+   * Removes the sets of files that were moved aside at or before `before`. In a remote store, also removes the objects
+   * that `isNamed` rejects and that are older than `before`, except objects younger than an hour.
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted

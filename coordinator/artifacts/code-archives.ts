@@ -1,6 +1,6 @@
 /**
  * Stores code archives as code/SHA256.tar in the coordinator's folder. Only a prune removes archives. If artifacts are
- * in a remote store, each archive is also copied there before it counts as stored, and an archive that the folder lacks
+ * in a remote store, an archive counts as stored only after it was also copied there. An archive that the folder lacks
  * is read from its copy.
  */
 import { randomUUID } from 'node:crypto';
@@ -199,8 +199,8 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives with their copies, and partial uploads, if their last upload was before `before` and if they are
-   * not in use.
+   * Removes archives with their copies, and partial uploads. Keeps those that are in use, and those whose last upload
+   * was at or after `before`.
    * @param isUsed returns whether a sweep names the archive
    * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed

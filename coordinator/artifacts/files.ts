@@ -66,8 +66,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns whether the artifact file is complete and intact. The folders of such a file are synced here, because the
-   * process that moved the file into place may have ended before it synced them.
+   * Returns whether the artifact file is complete and intact. If it is, first syncs its folders: the process that moved
+   * the file into place may have ended before it synced them.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);

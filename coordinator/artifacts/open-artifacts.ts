@@ -28,7 +28,7 @@ export interface OpenArtifacts {
 }
 
 /**
- * Returns the location to use: the requested location or, without a request, the recorded location.
+ * Returns the requested location. If no location was requested, returns the recorded location.
  * @param artifacts the number of artifacts in the store
  * @throws {BadInputError} if the requested location is invalid
  * @throws {RejectedError} if the store's artifacts are in another place
@@ -70,7 +70,8 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 
 /**
  * Opens the artifact store of a coordinator, checks that it can be used, and records its location. If the location
- * cannot be reached, the check is repeated until it succeeds, and uploads are rejected and retried in the meantime.
+ * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads are rejected, and agents retry
+ * them.
  * @param observer receives each request, and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it

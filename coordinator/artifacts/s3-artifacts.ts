@@ -53,7 +53,7 @@ export function parseObjectKey(path: string): NamedObject | undefined {
 }
 
 /**
- * Returns the stored name that conflicts with a new name, because one of the two names would be a folder in the path of
+ * Returns a stored name that conflicts with a new name. Two names conflict if one of them is a folder in the path of
  * the other.
  */
 export function conflictingName(names: Iterable<string>, name: string): string | undefined {
@@ -102,8 +102,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Checks that objects can be written, read, listed and deleted, and whether the server verifies checksums. Turns
-   * direct transfers on only if it does.
+   * Checks that objects can be written, read, listed and deleted. Turns direct transfers on only if the server verifies
+   * checksums.
    * @throws {S3UnavailableError | NoSpaceError} if the store cannot be used
    */
   async check(): Promise<{ verifiesChecksums: boolean }> {

@@ -5,7 +5,7 @@ import { MIN_FREE_BYTES, type Reservation, SpaceLedger, spaceAnswer } from './sp
 
 const MB = 1_000_000;
 
-test('accepted uploads never use the disk space that is kept for the store, in whatever order they begin, write and end', async () => {
+test('accepted uploads never use the disk space that is kept for the store, whatever the order of their steps', async () => {
   const action = fc.oneof(
     fc.record({ kind: fc.constant('begin' as const), bytes: fc.integer({ min: 0, max: 900 * MB }) }),
     fc.record({ kind: fc.constant('write' as const), index: fc.nat(), bytes: fc.nat({ max: 300 * MB }) }),

@@ -15,7 +15,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
 /**
  * Decides whether an upload fits.
  * @param need the bytes that must still arrive
- * @param free the bytes that are free now; the bytes that have already arrived are not free
+ * @param free the bytes that are free now; bytes that have already arrived are not included
  * @param reserved the bytes that other uploads may still send
  * @param keep the bytes that uploads leave free
  * @returns `later` if the file fits only without the reservations, and `never` if it does not fit even then
@@ -78,7 +78,7 @@ export class SpaceLedger {
     if (answer === 'never') throw new NoSpaceError(`${name} does not fit: it needs ${space}${kept}`);
     if (answer === 'later') {
       throw new OverloadedError(
-        `${name} must wait for other uploads: it needs ${space}, has reserved ${formatSize(this.#reserved)} for them${kept}`,
+        `${name} must wait for other uploads (${formatSize(this.#reserved)} reserved): it needs ${space}${kept}`,
       );
     }
     return this.#add(bytes);

@@ -1,7 +1,7 @@
 /**
- * A backup is a folder with the store (one file), the artifacts and the code archives (laid out as in the coordinator's
- * folder), and a manifest. The manifest is written last, so a folder without a manifest is not a backup. The store in a
- * backup contains the checksum of each artifact and code archive.
+ * A backup is a folder with the store as one file, the artifacts, the code archives and a manifest. Artifacts and code
+ * archives have the same paths as in the coordinator's folder. The manifest is written last, so a folder without a
+ * manifest is not a backup. The store in a backup contains the checksum of each artifact and code archive.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -35,7 +35,7 @@ export const manifest = z.object({
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** The artifacts and code archives that the store lists, but whose files were missing when the backup was made. */
+  /** The artifacts and code archives that the store names, but whose files did not exist when the backup was made. */
   missing: z.array(z.string()),
 });
 

@@ -42,7 +42,7 @@ function claim(core: Core, sweep: Sweep, trial: string, slot: number) {
   return answer.granted ? 'granted' : answer.refusal.code;
 }
 
-test('a slot can hold a lease for its running attempt and one for its next attempt, and further claims for the slot are rejected', () => {
+test('a slot can hold leases for its running and its next attempt, and further claims for the slot are rejected', () => {
   const { core, sweep } = world();
   const answers = ['t0', 't1', 't2', 't3'].map((trial) => claim(core, sweep, trial, 0));
   expect(answers).toEqual(['granted', 'granted', RefusalCode.SLOT_FULL, RefusalCode.SLOT_FULL]);

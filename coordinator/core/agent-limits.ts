@@ -56,9 +56,8 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is not known. The returned number leaves room only for the records
- * that a correct agent still sends: none after a record with a list of packages, and one after a record without such a
- * list.
+ * of an attempt, so the number of program records is not known. The returned number allows only the records that a
+ * correct agent still sends: none after a record with a list of packages, and one after a record without such a list.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];

@@ -32,7 +32,7 @@ export type AgentHello = Omit<
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until the
- * first heartbeat of the new incarnation, which lists the attempts whose records the agent still has.
+ * first heartbeat of the new incarnation. This heartbeat lists the attempts whose records the agent still has.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);

@@ -106,7 +106,7 @@ export interface ReceivedAmounts {
 
 /** The time for which one attempt, or one pack, occupies a slot. */
 export interface SlotUsage {
-  /** The time when the usage began, or the time when the coordinator started, if later. */
+  /** The time when the usage began. For a usage from before a restart, the time when the coordinator started. */
   readonly startedAt: number;
   readonly grantedAt: number;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */

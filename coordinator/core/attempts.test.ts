@@ -299,7 +299,7 @@ describe('restarted agents', () => {
 describe('drained agents', () => {
   const DRAIN = { graceMs: 0, reason: '' };
 
-  test('a drained agent is granted no trials, other agents can take the trials, and running attempts continue and can be claimed again', () => {
+  test('a drained agent is granted no new trials; other agents can take them, and its running attempts continue', () => {
     const sweep = sweepOf(2);
     const key = run(sweep, 't0');
     onDrain(core, { agentId: 'a', ...DRAIN }, now);
@@ -317,7 +317,7 @@ describe('drained agents', () => {
     expect(schedule(core, now).outputs).toMatchObject([{ kind: 'offer', key: { attempt: 2 } }]);
   });
 
-  test('a drained agent is displayed as draining while an attempt runs, then as drained, and as connected after an undrain', () => {
+  test('a drained agent is shown as draining while an attempt runs, then as drained; after an undrain, as connected', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const shown = () => displayedState(core, agentNamed('a'));
@@ -378,7 +378,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'if an attempt ends in time during an outage of the coordinator, its end is accepted until one lease duration after the outage (here after %d ms)',
+    'if an attempt ends in time during an outage, its end is accepted for one lease after the outage (%d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);
@@ -392,7 +392,7 @@ describe('time', () => {
     },
   );
 
-  test('an attempt that exceeded its timeout during an outage ends one lease duration after the outage, even if the attempt still reports', () => {
+  test('an attempt that exceeded its timeout during an outage ends one lease later, even if it still reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     now += 100_000;

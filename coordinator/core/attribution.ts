@@ -21,8 +21,8 @@ export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
- * An agent is quarantined only if the probability that a sound machine would have as many failures is below this limit,
- * given how often trials of the program fail early.
+ * An agent is quarantined only if a sound machine would have as many failures with a probability below this limit. The
+ * probability is estimated from the rate of early failures on other agents.
  */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors that are listed in the reason for a pause. */
@@ -37,7 +37,7 @@ export function attributableClass(end: AttemptEnd): AttributableClass | undefine
 
 /**
  * Whether an attempt failed so early that the machine may be the cause: soon after its start, in preflight, or with a
- * timeout before any report (the machine may have made the program hang).
+ * timeout before any report. In the last case, the machine may have made the program hang.
  */
 export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
   const failure = attributableClass(end);
@@ -55,8 +55,8 @@ export function agentRecordOf(sweep: Sweep, agentId: string): AgentRecord {
 }
 
 /**
- * Removes the early failures of a trial that has failed or was cancelled, because such failures are no evidence against
- * an agent.
+ * Removes the early failures of a trial that has failed or was cancelled. They are no evidence against an agent,
+ * because the trial succeeded on no agent.
  */
 export function withdrawEvidence(sweep: Sweep, trial: Trial): void {
   for (const { agentId } of trial.failedAttempts) sweep.records.get(agentId)?.failures.delete(trial.id);
@@ -68,8 +68,8 @@ export function earlyAgents({ failedAttempts }: Trial): Set<string> {
 }
 
 /**
- * Whether at least three trials failed early on this agent, and each of them either failed early on no other agent or
- * later succeeded elsewhere. The trials of a pack count as one.
+ * Whether the early failures of at least three trials count against this agent. The failure of a trial counts if the
+ * trial failed early on no other agent, or if it later succeeded elsewhere. The trials of a pack count as one trial.
  */
 export function isSuspect(sweep: Sweep, agentId: string): boolean {
   const failures = sweep.records.get(agentId)?.failures;

@@ -10,7 +10,7 @@ import type { Change } from './step.ts';
 import { newTrial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** The number of trials that are created in advance per slot: one that starts, and one that is offered. */
+/** The number of trials that are created in advance per slot: one to start, and one to offer. */
 const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points that one pass takes from the source of a sweep, so that the pass stays short. */

@@ -60,7 +60,7 @@ const crash = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'cras
 const checkpoint = (epoch: number) =>
   ({ kind: 'artifact', artifact: { name: 'c', kind: 'checkpoint', epoch, size: 1, sha256: '' } }) as const;
 
-test('if the rule stops a trial at a report, the attempt and the trial end in the same step, and the agent receives an order to stop', () => {
+test('if the rule stops a trial at a report, attempt and trial end in that step, and the agent gets an order to stop', () => {
   const sweep = sweepOf(ASHA);
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([
@@ -298,7 +298,7 @@ test('a promotion while the sweep is paused takes effect after the resume', () =
   expect(open(sweep, 't0').attempt).toBe(2);
 });
 
-test('a trial whose program stores no checkpoint is held at its next report, and repeats its steps after the promotion', () => {
+test('a trial without checkpoints is held at its next report, and repeats its steps after the promotion', () => {
   const sweep = sweepOf(PROMOTION, { checkpointEvery: 2 });
   const key = open(sweep, 't0');
   report(key, 1, 0.5);

@@ -224,7 +224,7 @@ const anyHistory = fc.tuple(
   fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
 );
 
-test('every invariant holds after each step of any history, and without further faults every trial reaches one final state', {
+test('every invariant holds after each step of any history, and once faults end, each trial reaches one final state', {
   timeout: 180_000,
 }, () => {
   fc.assert(

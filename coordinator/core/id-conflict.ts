@@ -19,9 +19,8 @@ export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'lo
 /**
  * Returns the reason why the sender of a hello cannot use its id at present. Returns undefined if the sender can use
  * the id. An agent keeps its id until it has left or is lost. An agent that restarts on the same folder takes over its
- * id at once, because the lock of the folder proves that the earlier process has ended. An agent whose folder was moved
- * takes over once the earlier stream has ended; an agent with a copy of the folder does not take over from a connected
- * agent.
+ * id at once, because the lock of the folder proves that the earlier process has ended. An agent on a moved or copied
+ * folder takes over the id only once the stream of the earlier agent has ended.
  */
 export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const holder = core.agents.get(hello.id);

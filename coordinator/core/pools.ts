@@ -37,7 +37,7 @@ export function poolsOf(agent: Announced): string[] {
 export interface Pool {
   readonly id: string;
   readonly capability: Capability;
-  /** The agent that owns the pool, if that agent is isolated. */
+  /** The isolated agent that has this pool for itself. Undefined for a pool that agents can share. */
   readonly owner: string | undefined;
   /** The number of slots of agents that take work. */
   slots: number;

@@ -135,7 +135,7 @@ test('members wait at the checkpoint of the interval, and are compared when all 
   expect(live().map(({ state }) => state)).not.toContain('held');
 });
 
-test('a child has the parameters of its parent except the explored ones, and continues from the checkpoint of the parent', () => {
+test('a child has its parent’s parameters except the explored ones, and continues from its parent’s checkpoint', () => {
   for (const [at, trial] of live().entries()) train(trial, at);
   pass();
   const [born] = inherited();

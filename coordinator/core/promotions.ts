@@ -136,9 +136,9 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 }
 
 /**
- * Decides, after a report, whether its trial is held although no checkpoint at or after the rung has arrived. The trial
- * is held when `checkpointEvery` epochs (at least one) have passed since the rung, because a trainer that stores
- * checkpoints would have stored one by then. The next attempt of a trial that is held in this way repeats steps.
+ * Decides, after a report, whether its trial is held without a checkpoint at or after the rung. The trial is held when
+ * `checkpointEvery` epochs (at least one) have passed since the rung, because a trainer that stores checkpoints would
+ * have stored one by then. The next attempt of a trial that is held in this way repeats steps.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

@@ -65,7 +65,7 @@ test('a retry makes an ended sweep run again, and the sweep ends again', () => {
   expect([sweep.state, statesOf(sweep)]).toEqual(['finished', 'succeeded succeeded']);
 });
 
-test('in a killed sweep, cancelled trials are retried only if the request names them or includes all cancelled trials', () => {
+test('cancelled trials of a killed sweep are retried only if a request names them or includes all cancelled trials', () => {
   const { core, sweep } = coreWith(4);
   run(core, sweep, failed('oom'), failed('nan'));
   onKill(core, { sweepId: '1', reason: '' }, 0);

@@ -42,7 +42,7 @@ function grant(core: Core, count: number): void {
 }
 
 describe('the window of offers', () => {
-  test('the window of offers has one offer per free slot plus the offers made in advance, however often the window is filled', () => {
+  test('the window has one offer per free slot plus the offers made in advance, however often it is filled', () => {
     const core = coreWith(2);
     addSweep(core, '1', 10);
     schedule(core, NOW);

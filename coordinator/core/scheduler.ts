@@ -22,8 +22,8 @@ import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './tria
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
 /**
- * The time in milliseconds after which an offer is also made to another pool with idle slots, although its first pool
- * has a free slot for it. If the first pool has none, the offer is also made to the other pool at once.
+ * An offer is also made to another pool with idle slots if no slot of its first pool has claimed it after this time, in
+ * milliseconds. If the first pool has no free slot for the offer, it is made to the other pool at once.
  */
 export const IDLE_PATIENCE_MS = 5_000;
 

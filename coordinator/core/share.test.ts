@@ -102,7 +102,7 @@ class Cluster {
 }
 
 describe('sweeps of one priority', () => {
-  test('sweeps of one priority share the slots by weight, independently of their sizes and of the durations of their trials', () => {
+  test('sweeps of one priority share the slots by weight, whatever their sizes and the durations of their trials', () => {
     const cluster = new Cluster(4);
     cluster.add('1', 50_000, 1, 1_000);
     cluster.add('2', 500_000, 3, 9_000);
@@ -114,7 +114,7 @@ describe('sweeps of one priority', () => {
     expect(cluster.spent('3') / total).toBeCloseTo(2 / 6, 2);
   });
 
-  test('the weighted slot times of two sweeps differ by no more than the time of their running trials and of their offers made in advance', {
+  test('the weighted slot times of two sweeps differ by at most the time of their running and offered trials', {
     timeout: 120_000,
   }, () => {
     const anySweep = fc.record({
@@ -130,7 +130,8 @@ describe('sweeps of one priority', () => {
           for (const [at, { weight, durationMs }] of sweeps.entries()) cluster.add(`${at}`, 5_000, weight, durationMs);
           cluster.run(40 * slots);
           const before = sweeps.map((_, at) => cluster.spent(`${at}`));
-          // SFQ(D) allows one request in service per slot, plus the offers made in advance.
+          // The bound of SFQ(D) is D + 1 requests of each sweep. Here, D is the number of running attempts and of
+          // offers made in advance.
           const depth = slots * (1 + OFFERS_AHEAD_PER_SLOT) + 1;
           for (let step = 0; step < 150; step++) {
             cluster.run(1);
@@ -190,7 +191,7 @@ describe('sweeps of one priority', () => {
 });
 
 describe('a sweep of higher priority', () => {
-  test('a sweep of higher priority runs before all trials that have not started, and the other sweeps continue after it', () => {
+  test('a sweep of higher priority runs before all trials that have not started; the other sweeps continue after it', () => {
     const cluster = new Cluster(3);
     cluster.add('1', 100, 1_000, 1_000);
     cluster.run(10);

@@ -1,7 +1,8 @@
 /**
  * Shares the slots fairly among sweeps of one priority, by start-time fair queuing over slot time (P. Goyal, H. M. Vin,
- * H. Cheng: "Start-time Fair Queuing", SIGCOMM 1996), with as many requests in service as there are slots (SFQ(D): W.
- * Jin, J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS 2004).
+ * H. Cheng: "Start-time Fair Queuing", SIGCOMM 1996). All slots serve attempts at the same time, as in the variant
+ * SFQ(D) (W. Jin, J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS
+ * 2004).
  *
  * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
  * will have when all of its current attempts and offers have ended. The next offer goes to the sweep with the smallest

@@ -243,7 +243,7 @@ describe('offers of second attempts', () => {
 });
 
 describe('a trial with two attempts', () => {
-  test('a second attempt that succeeds supersedes the first attempt, and the trial has the result of the second attempt', () => {
+  test('a second attempt that succeeds supersedes the first attempt, and its result becomes the result of the trial', () => {
     const sweep = speculate();
     expect(end('b', SECOND, 'succeeded')).toEqual({ result: 'accepted' });
     expect(endsOf()).toEqual([

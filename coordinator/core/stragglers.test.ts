@@ -89,7 +89,7 @@ test('four succeeded attempts are too few to detect a straggler', () => {
   expect(found()).toEqual([]);
 });
 
-test('an attempt is compared with five replicates of its config, or with the whole sweep if fewer replicates have succeeded', () => {
+test('an attempt is compared with its config, or with the whole sweep if fewer than five replicates have succeeded', () => {
   const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
   runAll(sweep, ids(0, 5), 100_000);
   runAll(sweep, ids(6, 10), 10_000);

@@ -103,7 +103,10 @@ export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
   /** The names of all metrics that any trial has reported, in order of their first report. */
   readonly reported: Set<string>;
-  /** The metric values of trials without a result, by trial id, and of speculative attempts, by `keyText`. */
+  /**
+   * The metric values of trials that have no result yet. The key is the trial id or, for the values of a speculative
+   * attempt, the `keyText` of the attempt.
+   */
   readonly values: Map<string, MetricValues>;
   /** The number of trials with a result that lacks the ranking metric. */
   lacking: number;

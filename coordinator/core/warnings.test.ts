@@ -132,7 +132,7 @@ describe('a sweep without its ranking metric', () => {
     expect(messageOf(sweep, 'missing_metric')).toContain('no other metric is reported');
   });
 
-  test('the warning about a missing metric appears at the third distinct step, and is removed when a trial reports the metric', () => {
+  test('the warning about a missing metric appears at the third distinct step; a report of the metric removes it', () => {
     const sweep = programs(2, ranked('val'));
     const key = run(sweep, 't0');
     report(key, 0, { train: 1 });
@@ -236,7 +236,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('no warning is given if replicates differ in a metric, lack a metric or have values that are not finite, or if only one replicate has a result', () => {
+  test('replicates that differ in or lack a metric, values that are not finite, and a single result give no warning', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });
@@ -291,7 +291,7 @@ describe('identical replicates', () => {
   });
 });
 
-test('the counts of the notices of all attempts are added up, and a later notice of an attempt replaces its earlier notice', () => {
+test('the notice counts of all attempts are added up, and a later notice of an attempt replaces its earlier one', () => {
   const sweep = addSweep(core, '1', 3);
   const [a, b] = [run(sweep, 't0'), run(sweep, 't1')];
   send(a, { kind: 'notice', warning: 'unreadable_reports', message: 'a line', count: 2 });

@@ -17,8 +17,8 @@ import type { NoticeCounts, ReportProgress, SweepWarnings, Warning } from './swe
 import type { Trial } from './trial-model.ts';
 
 /**
- * A program that has reported once, and is then silent for less than this time, in milliseconds, causes no warning. The
- * time is also the default limit for the first report.
+ * The shortest silence after a report, in milliseconds, that can cause a warning. The default limit for the first
+ * report is the same time.
  */
 const SILENCE_MS = 5 * 60_000;
 /** A program counts as silent after this multiple of the longest interval between its reports. */
