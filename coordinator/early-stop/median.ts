@@ -1,7 +1,8 @@
 /**
- * The median stopping rule (Golovin et al., Google Vizier: A Service for Black-Box Optimization, KDD 2017). A trial
- * stops at a step if its best value so far is worse than the median of the running averages of the other trials at that
- * step. The other trials include trials that still run, so that trials that start together can be compared.
+ * The median stopping rule (Golovin et al., Google Vizier: A Service for Black-Box Optimization, KDD 2017). The running
+ * average of a trial is the mean of its values up to a step. A trial stops at a step if its best value so far is worse
+ * than the median of the other trials' running averages at the step. The other trials include trials that still run, so
+ * that trials that start together can be compared.
  */
 import { bisectLeft } from 'd3-array';
 import type { RankingRule } from '../../lib/domain/metric-values.ts';

@@ -108,8 +108,8 @@ test('a child keeps all other parameters, stays within the limits, and depends o
     expect([16, 32, 64]).toContain(child.batch);
     expect(explored(parent, SETTINGS, index)).toEqual(child);
   }
-  // Three quarters of the children have a perturbed learning rate, which is smaller in half of them and larger in the
-  // other half.
+  // About three quarters of the children have a perturbed learning rate. Half of these have a smaller rate, and half
+  // have a larger rate.
   const share = (value: number) => children.filter(({ lr }) => lr === value).length / children.length;
   expect(share(0.008)).toBeCloseTo(0.375, 1);
   expect(share(0.012)).toBeCloseTo(0.375, 1);

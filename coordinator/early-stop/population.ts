@@ -81,7 +81,7 @@ export function explored(parent: Parameters, settings: PopulationSettings, child
 
 /**
  * Returns a perturbed value. A number is multiplied by the factor, and stays within the limits of its distribution. A
- * value of a list becomes the next value of the list (factors above 1) or the previous value.
+ * value of a list becomes the next value of the list if the factor is above 1, and the previous value otherwise.
  */
 export function perturbed(value: ParameterValue, distribution: ExploredDistribution, factor: number): ParameterValue {
   if (distribution.kind === 'categorical') {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { fallingRungs, MAX_RUNG, reachedRung, risingRungs } from './rungs.ts';
 
-test('min_iter 3 with eta 3 gives the brackets 3, 9, 27, 81 of the documentation of Weights & Biases', () => {
+test('min_iter 3 with eta 3 gives the brackets 3, 9, 27, 81, as documented by Weights & Biases', () => {
   expect(risingRungs(3, 3).slice(0, 4)).toEqual([3, 9, 27, 81]);
 });
 
-test('max_iter 27 with s 2 and eta 3 gives the brackets 3 and 9 of the documentation of Weights & Biases', () => {
+test('max_iter 27 with s 2 and eta 3 gives the brackets 3 and 9, as documented by Weights & Biases', () => {
   expect(fallingRungs(27, 3, 2)).toEqual([3, 9]);
 });
 

@@ -18,9 +18,9 @@ export function canAddReplicates(
  * until all trials have ended, and then yields the replicates that the next look needs. The replicates depend only on
  * the results in the store, so a restart does not change them.
  * @param first yields the minimum number of replicates of each config
- * @param endedTrials returns the sweep's trials, or undefined while fewer than `created` are stored or some have not
- * ended
- * @param findStored returns the ids of those trials that the store has
+ * @param endedTrials returns the sweep's trials; undefined while fewer than `created` trials are stored, or while one
+ * of them has not ended
+ * @param findStored returns those of the given ids whose trials are in the store
  */
 export function adaptiveSource(
   spec: SweepSpec,

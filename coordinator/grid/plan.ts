@@ -58,7 +58,7 @@ export interface Plan {
    * that it matches.
    */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
-  /** The number of remaining points that equal another point after `when`. */
+  /** The number of points that `exclude` does not drop, but that equal an earlier point after `when`. */
   readonly duplicates: number;
 }
 

@@ -35,8 +35,8 @@ export function idsOf(
 }
 
 /**
- * Defaults are omitted, so that ids do not change when a default is written into a sweep file or a trainer gets a new
- * parameter.
+ * Returns the parameters without those that have their default value. Ids therefore do not change when a default is
+ * written into a sweep file, or when a trainer gets a new parameter.
  */
 function withoutDefaults(trainer: TrainerName, parameters: Parameters): Parameters {
   const known: TrainerSpec['parameters'] = TRAINERS[trainer].parameters;

@@ -227,7 +227,7 @@ async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Prom
   return metrics.registry.metrics();
 }
 
-test('a trial that was held before a restart counts as stopped when its sweep ends, with its saved epochs', async () => {
+test('a trial held before a restart counts as stopped when its sweep ends, and its saved epochs are counted', async () => {
   const { runtime, stop } = await serve(newFolder());
   onTestFinished(stop);
   const text = `trainer: autoencoder

@@ -264,8 +264,9 @@ class Collector {
   }
 
   /**
-   * Returns the time since which a trial has been pending, for a trial that has not returned to the queue since this
-   * process started: the end of its previous attempt or, without one, the submission of its sweep.
+   * Returns the time since which a trial has been pending. Used for a trial that has not returned to the queue since
+   * this process started. The time is the end of the trial's previous attempt. Without a previous attempt, it is the
+   * submission of the sweep.
    */
   async #earlierPendingSince(key: AttemptKey): Promise<number | undefined> {
     const previous = key.attempt === 1 ? undefined : await this.#runtime.queries.attempts.previousEnd(key);

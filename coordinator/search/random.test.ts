@@ -6,15 +6,15 @@ const POINTS = 20_000;
 const coordinates = (seed: number, name: string) =>
   Array.from({ length: POINTS }, (_, index) => randomCoordinate(seed, index, name));
 
-test('the coordinates of a random search are uniform, so each twentieth of the range has about the same number of points', () => {
+test('the coordinates of a random search are uniformly distributed over twenty parts of the range', () => {
   const counts = new Array<number>(20).fill(0);
   for (const u of coordinates(0, 'lr')) {
     expect(u > 0 && u < 1).toBe(true);
     const part = Math.floor(u * 20);
     counts[part] = (counts[part] ?? 0) + 1;
   }
-  // Chi-squared with 19 degrees of freedom is below 43.8 with a probability of 99.9 %. The coordinates in this test
-  // never change.
+  // Chi-squared with 19 degrees of freedom is below 43.8 with a probability of 99.9%. The result of this test does not
+  // vary, because the coordinates depend only on the seed, the index and the name.
   const expected = POINTS / 20;
   expect(counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)).toBeLessThan(43.8);
 });

@@ -11,7 +11,7 @@ import type { Json } from '../../proto/values.ts';
 export type SearchState = Json;
 
 export type Suggestion =
-  /** The next point, to which `exclude` and `when` have not been applied yet, with the state after the point. */
+  /** The next point, before `exclude` and `when` are applied, and the state of the searcher after the point. */
   | {
       readonly kind: 'point';
       readonly point: Parameters;

@@ -1,8 +1,8 @@
 /**
- * Direction numbers of Sobol sequences: one line per dimension after the first, with the primitive polynomial (its
- * coefficients as the bits of a number) and the initial values m_1, m_2, ... From S. Joe and F. Y. Kuo, "Constructing
- * Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30 (2008), file new-joe-kuo-6.21201,
- * whose licence is in NOTICE.
+ * The direction numbers of Sobol sequences, with one line per dimension after the first. The first number of a line is
+ * the primitive polynomial: its bits are the coefficients. The initial values m_1, m_2, ... follow. The source is the
+ * file new-joe-kuo-6.21201 of S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional
+ * projections", SIAM J. Sci. Comput. 30 (2008). Its licence is in NOTICE.
  */
 export const DIRECTIONS = `
 3 1

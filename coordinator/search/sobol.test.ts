@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { MAX_SOBOL_DIMENSIONS, sobolCoordinate } from './sobol.ts';
 
-/** Rows and columns of `scipy.stats.qmc.Sobol(128, scramble=False).random(4096)`, with SciPy 1.17.1. */
+/** The tested rows and columns of `scipy.stats.qmc.Sobol(128, scramble=False).random(4096)`, with SciPy 1.17.1. */
 const ROWS = [1, 2, 3, 7, 100, 1023, 2048, 4095];
 const COLUMNS = [0, 1, 2, 3, 7, 20, 63, 100];
 const SCIPY = [

@@ -1,7 +1,7 @@
 /**
  * Sobol sequences, whose points cover a space more evenly than random points (I. M. Sobol', USSR Comput. Math. Math.
- * Phys. 7 (1967); in the order of Gray codes: I. A. Antonov and V. M. Saleev, 19 (1979)). The points are those of
- * `scipy.stats.qmc.Sobol(d, scramble=False)` without its first point.
+ * Phys. 7 (1967)). The points are in the order of Gray codes (I. A. Antonov and V. M. Saleev, same journal, 19 (1979)).
+ * They are the points of `scipy.stats.qmc.Sobol(d, scramble=False)` without its first point.
  */
 import { DIRECTIONS } from './sobol-directions.ts';
 
@@ -11,7 +11,7 @@ const BITS = 30;
 /** The number of points of a Sobol sequence without its first point. */
 export const SOBOL_POINTS = 2 ** BITS - 1;
 
-/** For each dimension after the first dimension, its polynomial and its first direction numbers. */
+/** For each dimension after the first: its polynomial, and its initial values m_1, m_2, ... (sobol-directions.ts). */
 const INITIAL = DIRECTIONS.trim()
   .split('\n')
   .map((line) => line.split(' ').map(Number));
@@ -22,8 +22,8 @@ export const MAX_SOBOL_DIMENSIONS = INITIAL.length + 1;
 const cached = new Map<number, readonly number[]>();
 
 /**
- * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The first point of the
- * sequence, which is the origin, is omitted, because a normal distribution has no value there.
+ * Returns a coordinate of a point, above 0 and below 1. Point 0 is the centre of the space. The sequence itself begins
+ * with the origin. This point is omitted, because a normal distribution has no finite value at the coordinate 0.
  * @param index the number of the point, from 0 to 2^30 - 2
  * @param dimension the dimension, from 0 to MAX_SOBOL_DIMENSIONS - 1
  * @throws {RangeError} if the dimension is outside this range
@@ -37,7 +37,7 @@ export function sobolCoordinate(index: number, dimension: number): number {
   return bits / 2 ** BITS;
 }
 
-/** Returns the direction numbers v_1, v_2, ... of a dimension, as integers with BITS bits. */
+/** Returns the direction numbers v_1, v_2, ... of a dimension as integers: v_k is m_k * 2^(BITS - k). */
 function directionsOf(dimension: number): readonly number[] {
   const known = cached.get(dimension);
   if (known !== undefined) return known;
@@ -52,7 +52,10 @@ function unitDirections(): number[] {
   return Array.from({ length: BITS }, (_, bit) => 2 ** (BITS - 1 - bit));
 }
 
-/** Continues m_1, m_2, ... by the recurrence of the polynomial (Joe and Kuo, 2008, equation 2). */
+/**
+ * Continues m_1, m_2, ... by the recurrence of the polynomial (Joe and Kuo, 2008, equation 2). Returns the direction
+ * numbers.
+ */
 function recurrence([polynomial = 1, ...initial]: readonly number[]): number[] {
   const degree = initial.length;
   const m = [...initial];

@@ -68,8 +68,8 @@ export interface WarmStart {
 }
 
 /**
- * Returns the results with which a search starts. Configs with a value outside the space, configs whose results lack
- * the metric, and the oldest configs beyond MAX_WARM_RESULTS are left out.
+ * Returns the results with which a search starts. Leaves out configs with a value outside the space, configs whose
+ * results lack the metric, and the oldest configs beyond MAX_WARM_RESULTS.
  * @param configs the configs of earlier sweeps, oldest first
  * @param isActive whether a parameter has an effect at a point; a parameter without an effect can have any value
  */

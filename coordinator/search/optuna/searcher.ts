@@ -2,10 +2,10 @@
  * Implements the searcher of `method: optuna`. A process outside the searcher runs the sampler of Optuna. The searcher
  * requests a suggestion, and returns `wait` until the history contains the answer.
  *
- * A suggestion depends only on the settings, on its number, and on the study: the results of earlier sweeps, all
- * earlier suggestions in order, their stored attributes, and their outcomes. The process creates the sampler anew for
- * each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion. After a restart of
- * the process or of the coordinator, the same study therefore gives the same suggestion.
+ * A suggestion depends only on the settings, its number and the study. The study consists of the results of earlier
+ * sweeps, and of all earlier suggestions in order, with their stored attributes and outcomes. The process creates the
+ * sampler anew for each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion.
+ * After a restart of the process or of the coordinator, the same study therefore gives the same suggestion.
  */
 import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn.ts';

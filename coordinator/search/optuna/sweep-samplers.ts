@@ -12,7 +12,7 @@ import { ownCodeOf, ownCodeText } from './samplers.ts';
 
 /** The maximum number of processes. If more sweeps need one, the process that has been idle for longest is ended. */
 const MAX_PROCESSES = 4;
-/** The time after which a process that has not answered is replaced. */
+/** A process that does not answer a request within this time is replaced. */
 const ANSWER_TIMEOUT_MS = 10 * 60_000;
 /** The time without an answer after which a sweep is shown as waiting for its sampler. */
 const SLOW_MS = 5_000;

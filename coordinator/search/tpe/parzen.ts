@@ -1,8 +1,8 @@
 /**
- * A multivariate Parzen estimator: a mixture with one component for each observation and one for the prior. The
- * component of an observation is the product of one kernel per dimension. The kernels of numbers are normal
- * distributions truncated to the space; categories have the kernel of J. Aitchison and C. G. G. Aitken, Biometrika 63
- * (1976).
+ * A multivariate Parzen estimator. It estimates a density as a mixture, with one component for each observation and one
+ * for the prior. The component of an observation is the product of one kernel per dimension. The kernels of numbers are
+ * normal distributions truncated to the space. Categories have the kernel of J. Aitchison and C. G. G. Aitken,
+ * Biometrika 63 (1976).
  */
 import { bisectLeft, bisectRight } from 'd3-array';
 import { categoryIndexAt } from '../quantile.ts';

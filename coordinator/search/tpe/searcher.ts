@@ -67,10 +67,10 @@ interface Observed {
 }
 
 /**
- * Reduces each observation to a single value. With several objectives, the value is the place in the ranking by
- * nondominated front and hypervolume contribution, which divides the observations as in Y. Ozaki et al., Multiobjective
- * Tree-Structured Parzen Estimator (Journal of Artificial Intelligence Research 73, 2022). The estimator uses only the
- * order of the values.
+ * Reduces each observation to a single value. With several objectives, the value is a place in a ranking: by
+ * nondominated front, and within a front by hypervolume contribution (Y. Ozaki et al., Multiobjective Tree-Structured
+ * Parzen Estimator, Journal of Artificial Intelligence Research 73, 2022). The estimator uses only the order of the
+ * values.
  */
 function ranked(
   { goal, goals }: SearchHistory,

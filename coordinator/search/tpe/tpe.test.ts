@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point does not change if an increasing function transforms the values, or if negated values are maximized', () => {
+  it('the next point is the same for values that an increasing function transforms, and for maximized negated values', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);

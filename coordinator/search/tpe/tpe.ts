@@ -72,8 +72,7 @@ const BEST: EstimatorOptions = { minBandwidth: 0.4, priorWeight: 0.2 };
 const OTHERS: EstimatorOptions = { minBandwidth: 1, priorWeight: 0.2 };
 
 /**
- * Returns the next point. The point depends only on the arguments. The point depends on the order of the values, not on
- * their size.
+ * Returns the next point. The point depends only on the arguments. Of the observed values, only their order matters.
  * @param index the number of the point, from 0
  */
 export function nextPoint(
