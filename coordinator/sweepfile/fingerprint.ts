@@ -9,9 +9,9 @@ import { programDefaults } from './program.ts';
 import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './spec.ts';
 
 /**
- * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked.
- * Formatting, comments, the order of keys, explicit defaults, name, description, priority and weight do not count; the
- * order of values and of rules counts.
+ * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. It
+ * depends on the order of values and of rules. It does not depend on formatting, comments, the order of keys, explicit
+ * defaults, name, description, priority and weight.
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {

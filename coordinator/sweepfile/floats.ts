@@ -1,6 +1,6 @@
 /**
- * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`), because Python programs receive each number in
- * the notation of the file, as the W&B agent passes it.
+ * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`). Python programs receive such numbers as floats
+ * too, because the agent of W&B passes each number in the notation of the file.
  */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { pointerTo } from '../../lib/text/python.ts';

@@ -21,7 +21,7 @@ export const pbt = z.strictObject(
       .max(0.5, { error: quantileError })
       .optional()
       .describe(
-        'the share of members that is replaced at each comparison (the worst), and from which parents are chosen (the best); default 0.25',
+        'the share of the worst members, which are replaced at each comparison, and of the best members, which can be parents; default 0.25',
       ),
     perturb: list(
       z
@@ -39,7 +39,7 @@ export const pbt = z.strictObject(
       .min(0, { error: shareError })
       .max(1, { error: shareError })
       .optional()
-      .describe('probability that a parameter is drawn anew from its distribution instead; default 0.25'),
+      .describe('probability that a parameter is drawn anew from its distribution, not perturbed; default 0.25'),
     explore: list(z.string({ error: "expected a parameter's name" }), 'names of parameters', MAX_EXPLORED)
       .min(1, { error: 'expected at least one name' })
       .optional()

@@ -278,7 +278,7 @@ export const sweepFileSchema = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe(
-        'true: an attempt that runs three times as long as the median of comparable attempts is run a second time on an idle slot of another agent, and the first result counts; default false',
+        'true: if an attempt runs three times as long as the median of comparable attempts, an idle slot of another agent runs the trial too, and the first result counts; default false',
       ),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
@@ -293,8 +293,9 @@ export const sweepFileSchema = z.strictObject(
         {
           name: line('a name').describe('short, unique name, such as H1'),
           claim: line('a claim, such as "psnr[latent_dim=15] > psnr[latent_dim=100]"').describe(
-            'an ordering, test_loss[latent_dim]: 15 > 30 > 50; a comparison, psnr[latent_dim=15] > psnr[latent_dim=100], also ' +
-              'negated with "not" or of ranges, range(test_loss, latent_dim)[dataset=mnist]; or a trend, test_loss falls over epochs',
+            'an ordering (test_loss[latent_dim]: 15 > 30 > 50), a comparison (psnr[latent_dim=15] > psnr[latent_dim=100]) ' +
+              'or a trend (test_loss falls over epochs); "not" negates a comparison, and its two sides can be ranges ' +
+              '(range(test_loss, latent_dim)[dataset=mnist])',
           ),
           about: text('text').optional().describe('description for people'),
           where: conditions

@@ -68,7 +68,7 @@ parameters:
   );
 });
 
-test('of two equal keys in a W&B file, the last one counts, as in PyYAML, with a note; in other files, equal keys are rejected', () => {
+test('in a W&B file, the last of two equal keys counts, with a note; in other files, equal keys are rejected', () => {
   const spec = parse(
     'program: t.py\nmethod: random\nmethod: grid\nparameters:\n  lr: {value: 1}\n  lr: {values: [2, 3]}\n',
   );

@@ -27,7 +27,7 @@ export const MAX_IDLE_MS = 5 * 60_000;
 export const MAX_CONNECTION_AGE_MS = 24 * 3_600_000;
 export const CONNECTION_AGE_GRACE_MS = 10 * 60_000;
 
-/** The time after which a stream whose client reads nothing, or an upload that sends nothing, times out. */
+/** The time limit for a stream whose client reads nothing, and for an upload whose client sends nothing. */
 export const STALL_MS = 60_000;
 /** The minimum rate of an upload, averaged over the time that the coordinator has waited for its data. */
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;

@@ -26,7 +26,7 @@ async function dial(port: number): Promise<Socket> {
   return socket.resume();
 }
 
-test('a connection over the limit is closed immediately, and each closed connection frees capacity for a new connection', async () => {
+test('a connection over the limit is closed immediately, and each closed connection makes room for a new one', async () => {
   let full = 0;
   const { port } = await open({
     maxConnections: 2,

@@ -1,6 +1,6 @@
 /**
- * Opens the socket in front of the gRPC server. The listener terminates TLS, so that an untrusted peer is rejected,
- * logged and counted by reason, and never reaches HTTP/2.
+ * Opens the socket in front of the gRPC server. The listener terminates TLS, so that an untrusted peer never reaches
+ * HTTP/2. Each rejection is logged, and counted by its reason.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import {

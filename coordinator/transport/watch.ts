@@ -100,7 +100,7 @@ export async function* watchMessages(
 }
 
 /**
- * Sends every event after `since`, with the rows that each event changed, in at least one delta.
+ * Sends every event after `since`, with the rows that each event changed. Sends at least one delta.
  * @returns the last event that was sent
  */
 async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
