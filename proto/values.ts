@@ -13,8 +13,9 @@ export type Json =
 /**
  * A list, a mapping or null as a parameter's value. Values with the same JSON are one object, so `===`, `includes` and
  * Map keys compare them by value, as with numbers. The keys of a mapping keep the order of the sweep file, because the
- * program receives them in this order. Equal values of one sweep have the same order of keys (see `withOneSpelling`),
- * so they are one object too. `JSON.stringify` writes the plain value, and `toString` returns its JSON.
+ * program receives them in this order. Within a sweep, equal mappings have the same order of keys (see
+ * `withOneSpelling`), so they are also one object. `JSON.stringify` writes the plain value, and `toString` returns its
+ * JSON.
  */
 export class StructuredValue {
   static readonly #interned = new Map<string, StructuredValue>();

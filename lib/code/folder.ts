@@ -162,7 +162,7 @@ class Walk {
     const rules = await rulesIn(join(this.root, prefix));
     const levels = rules === undefined ? outer : [...outer, { above: '', below: prefix, rules }];
     const chartFolders = new Set<string>();
-    // Files come before folders, so that a report is read before the folder of its charts.
+    // Files are visited before folders, because a report of trawl must be recognized before the folder of its charts.
     for (const entry of entries.sort((a, b) => Number(a.isDirectory()) - Number(b.isDirectory()))) {
       const path = `${prefix}${entry.name}`;
       const tested = entry.isDirectory() ? `${path}/` : path;

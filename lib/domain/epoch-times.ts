@@ -16,8 +16,8 @@ const CONVERGED = 1e-4;
 /** The weight of the prior assumption that a value has no effect, expressed as a number of trials. */
 const SHRINKAGE = 0.5;
 /**
- * The standard deviation of the effect of a new value, if its parameter is not numeric or had only one value in the
- * measured trials.
+ * The assumed standard deviation of the effect of a value that no measured trial had. Used if the effect cannot be
+ * interpolated, because the parameter is not numeric or had only one value in the measured trials.
  */
 const UNKNOWN_VALUE = 0.5;
 
@@ -86,8 +86,9 @@ function namesOf(times: readonly EpochTime[]): string[] {
 }
 
 /**
- * Returns parameters to leave out of the model. The parameters that explain most per effect are kept, as long as there
- * are three measured times for every two effects. Otherwise, a continuous parameter would explain every difference.
+ * Returns the parameters to leave out of the model. Without this step, a continuous parameter would explain every
+ * difference. Keeps the parameters that explain most of the variation per effect, as long as there are at least three
+ * measured times for every two effects.
  */
 export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<string> {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;

@@ -1,8 +1,8 @@
 /**
- * Recorded sweeps, with which eta.test.ts measures how often the intervals of the estimates are right. Recorded with
- * "trawl up" with two or three slots on two busy cores: trainer noop with epochs of 30 to 800 ms, and a bash script
- * that sleeps for 0.05 to 0.5 s per epoch, varied at random by about 20%. Times come from "trawl trials -o json" and
- * "trawl events --reports -o json", in milliseconds from the first start.
+ * Recorded sweeps, with which eta.test.ts measures how often the intervals of the estimates are right. The sweeps ran
+ * under "trawl up", with two or three slots on two busy cores. Some have the trainer noop with epochs of 30 to 800 ms.
+ * Others run a bash script that sleeps for 0.05 to 0.5 s per epoch, plus or minus about 20% at random. Times come from
+ * "trawl trials -o json" and "trawl events --reports -o json", in milliseconds from the first start.
  */
 import type { Parameters } from '../../proto/trainers.ts';
 
@@ -10,8 +10,8 @@ export interface RecordedSweep {
   readonly name: string;
   readonly slots: number;
   /**
-   * In the order of the sweep: number of the config, epochs, start, end, the times of the reports, and the parameters
-   * if they were recorded.
+   * The trials in the order of the sweep. Each has the number of its config, its epochs, its start, its end, the times
+   * of its reports and, if they were recorded, its parameters.
    */
   readonly trials: readonly (readonly [
     config: number,

@@ -223,7 +223,7 @@ function firstWave(random: TestRandom, endedCount: number, deviation: number, kn
   return { trials, workMs };
 }
 
-test('after a first wave, the remaining trials are estimated from their parameters, more closely than from the mean of the sweep', () => {
+test('after the first trials, estimates from parameters are closer than estimates from the mean of the sweep', () => {
   const errorOf = (known: boolean) => {
     const random = new TestRandom(5);
     const errors = Array.from({ length: 100 }, () => {
@@ -249,7 +249,7 @@ test.each([4, 8, 16])(
   },
 );
 
-test('trials with the slow value of a parameter have longer estimates than trials with the fast value, before any trial of their configs has run', () => {
+test('trials with a slow parameter value have longer estimates, even before any trial of their configs has run', () => {
   const { trials } = firstWave(new TestRandom(9), 12, 0.05, true);
   const eta = etaOf({ trials, slots: 100, paused: false, now: NOW });
   const left = trials.filter(({ state }) => state === 'waiting');
@@ -265,7 +265,7 @@ test('trials with the slow value of a parameter have longer estimates than trial
   expect(meanOf('large') / meanOf('small')).toBeLessThan(2.5);
 });
 
-test('the work that is left does not depend on the number of slots, and a sweep on one slot takes as long as its work', () => {
+test('the remaining work does not depend on the number of slots, and on one slot, a sweep takes as long as its work', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 6 }), (endedCount, slots) => {
       const { trials } = firstWave(new TestRandom(endedCount), endedCount, 0.1, true);

@@ -175,7 +175,8 @@ function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
   }
   const left = Math.max(epochs - epoch, 0);
   const ms = unitMs * Math.max(left - 0.5, 0.25);
-  // The time since the last report is unknown, but is at most one epoch.
+  // The time since the last report is unknown, but is at most one epoch. A uniform distribution over one epoch has the
+  // standard deviation unitMs / sqrt(12).
   return { id, configId, ms, noiseMs: root(ms * pace.noise, unitMs / Math.sqrt(12)), uncertainty, shared };
 }
 

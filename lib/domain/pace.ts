@@ -1,7 +1,8 @@
 /**
- * Measures how long the epochs of each config take, in milliseconds. Logarithms of epoch times are modelled as a mean
- * per config, drawn around the mean that the config's parameters predict (epoch-times.ts), plus noise per trial. A
- * config without measurements gets the predicted mean with a wide interval. Each measurement narrows the interval.
+ * Measures how long the epochs of each config take, in milliseconds. The model describes the logarithm of the epoch
+ * time. The mean of a config deviates at random from the mean that its parameters predict (epoch-times.ts), and each
+ * trial deviates at random from the mean of its config (noise). A config without measurements gets the predicted mean
+ * with a wide interval. Each measurement narrows the interval.
  */
 import { mean, sum, variance } from 'd3-array';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -54,8 +55,8 @@ interface ConfigPace {
   /** The expected time of an epoch. */
   readonly unitMs: number;
   /**
-   * The standard deviations of the logarithm of the time: the part that comes from the config, and the part that comes
-   * from the mean of the sweep.
+   * The standard deviation of the logarithm of the time, in two parts: `uncertainty` comes from the unknown mean of the
+   * config, and `shared` comes from the unknown mean of the sweep.
    */
   readonly uncertainty: number;
   readonly shared: number;

@@ -1,8 +1,8 @@
 /**
- * Ranks items by several objectives: by nondominated front (K. Deb et al., A Fast and Elitist Multiobjective Genetic
- * Algorithm: NSGA-II, 2002) and, in a front, by the hypervolume that only the item dominates (N. Beume, B. Naujoks and
- * M. Emmerich, SMS-EMOA: Multiobjective Selection Based on Dominated Hypervolume, 2007). The fronts are found by
- * efficient nondominated sort (X. Zhang et al., 2015).
+ * Ranks items by several objectives. Items are ranked by nondominated front (K. Deb et al., A Fast and Elitist
+ * Multiobjective Genetic Algorithm: NSGA-II, 2002). The items of a front are ranked by the hypervolume that only the
+ * item dominates (N. Beume, B. Naujoks and M. Emmerich, SMS-EMOA: Multiobjective Selection Based on Dominated
+ * Hypervolume, 2007). The fronts are found by efficient nondominated sort (X. Zhang et al., 2015).
  */
 import { ascending, extent } from 'd3-array';
 import type { GoalName } from '../../proto/names.ts';

@@ -1,7 +1,7 @@
 /**
  * Manages the user's runtime folder, which has one file per coordinator that this user runs on this machine. The file's
- * name is the address of the coordinator. Clients on the same machine read in the file where the coordinator's
- * token and NATS server are.
+ * name is the address of the coordinator. The file tells clients on the same machine where the coordinator's token and
+ * NATS server are.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
@@ -37,7 +37,7 @@ const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0
 
 /**
  * Adds a coordinator, and removes coordinators whose process has ended.
- * @returns if no folder could be written, the error of each folder; otherwise an empty list
+ * @returns an empty list, or the error of each folder if no folder could be written
  */
 export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
   const content: LocalCoordinator = { dir: resolve(dir), pid: process.pid, nats };

@@ -50,7 +50,7 @@ test('reading a written safetensors file returns the same bits', () => {
   );
 });
 
-test('a safetensors file has the header length, JSON padded with spaces, and little-endian data with wide types first', () => {
+test('a safetensors file has the header length, padded JSON, and little-endian data with wide types first', () => {
   const file = writeSafetensors({
     tensors: { pixels: { dtype: 'U8', shape: [3], data: Uint8Array.of(7, 8, 9) }, ...one.tensors },
     metadata: one.metadata,

@@ -36,8 +36,8 @@ const METADATA = '__metadata__';
 const BYTES = { F32: 4, I32: 4, U8: 1 } as const;
 
 /**
- * Returns the bytes of a safetensors file. Tensors keep their order, except that U8 tensors come last, which aligns
- * every tensor.
+ * Returns the bytes of a safetensors file. U8 tensors come last, so that every tensor is aligned. Apart from this,
+ * tensors keep their order.
  * @throws {BadInputError} if a tensor's shape does not match its data, or its name is reserved by the format
  */
 export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array {
@@ -68,7 +68,7 @@ export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8A
 /**
  * Parses a whole safetensors file. The tensors are copies.
  * @throws {BadInputError} if the file is not a safetensors file, is damaged, has types other than F32, I32 and U8, or
- * its tensors overlap or leave gaps
+ * has tensors that overlap or leave gaps
  */
 export function readSafetensors(file: Uint8Array): SafetensorsFile {
   const { header, data } = split(file);

@@ -1,6 +1,7 @@
 /**
- * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word alone matches
- * every trial that has the word in its ids, state, agent, failure, reason for an early stop or parameters.
+ * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word without a
+ * comparison matches every trial that contains the word: in its ids, state, agent, failure, reason for an early stop or
+ * parameters.
  *
  *     or         = and { "or" and }
  *     and        = not { "and" not }

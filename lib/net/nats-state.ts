@@ -38,8 +38,8 @@ export const DENIED_FOR_MS = 30_000;
 const FAMILY = /^(_INBOX[^.]*|\$JS\.ACK|\$JS\.API(?:\.[A-Z]+)+|trawl\.[^.]+\.offer)\..*/;
 
 /**
- * Logs one line each when the connection is lost, when the server rejects the login, when the connection is restored,
- * when the permissions deny a subject, and when the denial ends.
+ * Logs one line for each of these events: the connection is lost, the server rejects the login, the connection is
+ * restored, the permissions deny a subject, and the denial ends.
  */
 export class NatsState {
   readonly #log: Logger;

@@ -44,7 +44,7 @@ afterEach(() => {
 const at = () => `127.0.0.1:${port}`;
 const announce = () => announceCoordinator({ host: '127.0.0.1', port }, { dir, nats: NATS });
 
-test("the token of the user's own coordinator is found by its address, under each name of the loopback, until the coordinator stops", () => {
+test("the token of the user's own coordinator is found under each name of the loopback until the coordinator stops", () => {
   const token = ensureToken(dir);
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
   expect(announce()).toEqual([]);
