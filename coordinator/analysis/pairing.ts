@@ -14,7 +14,7 @@ import type { JudgedTrial } from './judgement.ts';
 import { type Cell, contrastOf } from './statistics.ts';
 
 export interface Pairing {
-  /** The contrast of the left side minus the right side. Empty if the sides cannot be compared. */
+  /** The cells of the contrast: the left side minus the right side. Empty if the sides cannot be compared. */
   readonly cells: readonly Cell[];
   /** The mean of each side of the comparison, left and right, over the paired settings. */
   readonly sides: readonly [number, number];

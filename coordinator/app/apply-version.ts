@@ -238,8 +238,8 @@ interface NewSpace {
 }
 
 /**
- * Returns the state from which further trials are created. A new grid is walked from its first point, and the points
- * that already have a trial are skipped. In all other cases, the search continues.
+ * Returns the state from which further trials are created. The points of a new grid are visited from the first one, and
+ * points that already have a trial are skipped. In all other cases, the search continues.
  */
 async function searchOf(
   runtime: Runtime,

@@ -9,7 +9,7 @@ const KILL = { sweep: '1', action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 
 const RETRY = { sweep: '1', trials: [], failed: false, failures: [], cancelled: true, requestId: 'again' };
 const APPLY = { sweep: '1', fileName: 's.yaml', text: EDITED, baseVersion: 0, dryRun: false };
 
-/** The turns of the event loop's microtask queue after which the second request arrives. */
+/** The numbers of microtasks after which the second request arrives. */
 const DELAYS = Array.from({ length: 25 }, (_, at) => at * 8);
 
 async function inTurns(turns: number): Promise<void> {

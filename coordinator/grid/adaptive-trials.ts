@@ -29,7 +29,7 @@ export function adaptiveSource(
   endedTrials: (created: number) => Promise<readonly JudgedTrial[] | undefined>,
   findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
 ): TrialSource {
-  /** The missing replicates when the sweep had `created` trials; undefined if some had not ended. */
+  /** The replicates that were missing when the sweep had `created` trials. Undefined if not all of these had ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
   /** Whether `first` has yielded its last trial. This stays true, because a new version of the sweep opens a new source. */
   let isFirstDone = false;

@@ -19,7 +19,7 @@ export const MAX_COMPARED_TRIALS = 100_000;
 export type SpaceChange =
   | { readonly kind: 'same' }
   /**
-   * Both versions have the same points in the same order, but a different run_cap. `contains` does not consider
+   * Both versions have the same points in the same order, but a different run_cap. `contains` ignores
    * run_cap.
    */
   | { readonly kind: 'cap'; readonly contains: (trial: TrialPoint) => boolean }

@@ -37,7 +37,7 @@ const trial = (x: number, value?: number): PastSuggestion => ({
   outcome: value === undefined ? { kind: 'running' } : { kind: 'ended', values: [value] },
 });
 
-/** Opens the sampler of one sweep. @param script the Python program; default: the product's program */
+/** Opens the sampler of one sweep. @param script the Python program; default: sampler.py */
 function opened(script?: string, options: Partial<SamplersOptions> = {}, settings: Partial<StudySettings> = {}) {
   const folder = testFolder();
   const file = join(folder, 'sampler.py');

@@ -1,4 +1,4 @@
-/** Represents the space of a search for the estimators, with one coordinate for each parameter that varies. */
+/** Converts the points of a search to the form that the estimators need: coordinates for each parameter that varies. */
 import type { ParameterValue } from '../../../proto/trainers.ts';
 import type { Distribution } from '../distribution.ts';
 import { valueAt } from '../quantile.ts';
