@@ -105,8 +105,8 @@ test.each([
       const { low, high } = intervalOf(contrastOf(minus(draw(3, 1), draw(1, ratio))), 0.95);
       if (low <= 2 && 2 <= high) covered += 1;
     }
-    // In published simulations with 3 seeds, 94 to 97% of Welch's intervals contain the effect. Here, the standard error
-    // of the share is about 0.5%.
+    // In published simulations with 3 seeds, 94 to 97% of Welch's intervals contain the effect. The standard error of
+    // the share is about 0.5% here.
     expect(covered / 2_000).toBeGreaterThan(0.93);
     expect(covered / 2_000).toBeLessThan(0.985);
   },
