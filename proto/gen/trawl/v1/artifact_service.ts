@@ -1089,10 +1089,10 @@ export const ReadResponse: MessageFns<ReadResponse> = {
 export type ArtifactServiceService = typeof ArtifactServiceService;
 export const ArtifactServiceService = {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
-   * only after a record of the attempt has named it.
+   * Uploads one file. The agent sends a header, and receives the offset to resume from. It then sends chunks, and
+   * receives `stored` once the whole file is durable. The coordinator can also answer the header with presigned
+   * requests instead of an offset. The agent then uses them to send the file to the artifact store, reports its
+   * progress, and finally sends `sent`. The file is listed only after a record of the attempt has named it.
    */
   put: {
     path: "/trawl.v1.ArtifactService/Put" as const,
@@ -1127,10 +1127,10 @@ export const ArtifactServiceService = {
 
 export interface ArtifactServiceServer extends UntypedServiceImplementation {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
-   * only after a record of the attempt has named it.
+   * Uploads one file. The agent sends a header, and receives the offset to resume from. It then sends chunks, and
+   * receives `stored` once the whole file is durable. The coordinator can also answer the header with presigned
+   * requests instead of an offset. The agent then uses them to send the file to the artifact store, reports its
+   * progress, and finally sends `sent`. The file is listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
   /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
@@ -1141,10 +1141,10 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
 
 export interface ArtifactServiceClient extends Client {
   /**
-   * Uploads one file: the agent sends a header, receives the offset to resume from, sends chunks, and receives `stored`
-   * once the whole file is durable. If the coordinator answers with presigned requests instead of an offset, the agent
-   * uses them to send the file to the artifact store, reports its progress, and then sends `sent`. The file is listed
-   * only after a record of the attempt has named it.
+   * Uploads one file. The agent sends a header, and receives the offset to resume from. It then sends chunks, and
+   * receives `stored` once the whole file is durable. The coordinator can also answer the header with presigned
+   * requests instead of an offset. The agent then uses them to send the file to the artifact store, reports its
+   * progress, and finally sends `sent`. The file is listed only after a record of the attempt has named it.
    */
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;

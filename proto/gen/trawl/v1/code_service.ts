@@ -337,9 +337,9 @@ export const ReadCodeResponse: MessageFns<ReadCodeResponse> = {
 export type CodeServiceService = typeof CodeServiceService;
 export const CodeServiceService = {
   /**
-   * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
-   * again.
+   * Uploads an archive. The client sends the archive's checksum and size, and receives the offset to resume from. It
+   * then sends chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is
+   * not sent again.
    */
   putCode: {
     path: "/trawl.v1.CodeService/PutCode" as const,
@@ -364,9 +364,9 @@ export const CodeServiceService = {
 
 export interface CodeServiceServer extends UntypedServiceImplementation {
   /**
-   * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
-   * again.
+   * Uploads an archive. The client sends the archive's checksum and size, and receives the offset to resume from. It
+   * then sends chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is
+   * not sent again.
    */
   putCode: handleBidiStreamingCall<PutCodeRequest, PutCodeResponse>;
   /** Streams the bytes of an archive from an offset. An agent can read the code of the trials that are leased to it. */
@@ -375,9 +375,9 @@ export interface CodeServiceServer extends UntypedServiceImplementation {
 
 export interface CodeServiceClient extends Client {
   /**
-   * Uploads an archive: the client sends the archive's checksum and size, receives the offset to resume from, sends
-   * chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is not sent
-   * again.
+   * Uploads an archive. The client sends the archive's checksum and size, and receives the offset to resume from. It
+   * then sends chunks, and receives `stored` once the whole archive is durable. An archive that is already stored is
+   * not sent again.
    */
   putCode(): ClientDuplexStream<PutCodeRequest, PutCodeResponse>;
   putCode(options: Partial<CallOptions>): ClientDuplexStream<PutCodeRequest, PutCodeResponse>;

@@ -1061,9 +1061,9 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, which
-   * uses none of the retries of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the
-   * coordinator. A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
+   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
+   * A repeated call replaces the grace period and the reason.
    */
   drainAgent: {
     path: "/trawl.v1.OperationsService/DrainAgent" as const,
@@ -1123,9 +1123,9 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, which
-   * uses none of the retries of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the
-   * coordinator. A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
+   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
+   * A repeated call replaces the grace period and the reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** Ends a drain. Nothing changes if the agent is not drained. */
@@ -1143,9 +1143,9 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 
 export interface OperationsServiceClient extends Client {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, which
-   * uses none of the retries of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the
-   * coordinator. A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
+   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
+   * A repeated call replaces the grace period and the reason.
    */
   drainAgent(
     request: DrainAgentRequest,

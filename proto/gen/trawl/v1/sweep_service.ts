@@ -386,9 +386,9 @@ export interface ListReportsResponse {
 export interface WatchRequest {
   sweep: string;
   /**
-   * The last event that the watcher has received. Every later event of the sweep, and every row that changed with such
-   * an event, is sent in deltas. -1 begins with the first event. 0, or a number above that of the newest stored event,
-   * begins with a snapshot.
+   * The last event that the watcher has received. The deltas contain every later event of the sweep, and every row that
+   * changed with such an event. -1 begins with the first event. 0 begins with a snapshot, and so does a number above
+   * that of the newest stored event.
    */
   sinceEventSeq: number;
 }

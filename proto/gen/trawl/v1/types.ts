@@ -845,7 +845,7 @@ export interface SlotTime {
   atMs: number;
 }
 
-/** An estimated duration with a 90 % interval. It starts at the time of the message. */
+/** An estimated duration with a 90% interval. It starts at the time of the message. */
 export interface TimeLeft {
   lowMs: number;
   expectedMs: number;
@@ -1146,12 +1146,12 @@ export interface Event {
   trialId: string;
   attempt: number;
   /**
-   * Of a sweep: submitted, applied, priority, warning, "warning removed", quarantine, or "sweep " and its new state
-   * ("sweep paused").
-   * Of a trial: created; its new state (pending, offered, held, succeeded, stopped, failed, cancelled); retried, if a
-   * user made it pending again; promoted; dropped or restored by a new version of the sweep file.
-   * Of an attempt: granted (the trial is now running), speculated, straggler, reported, rung, ended.
-   * Of an agent (sweep_id is 0): joined, left, lost, returned, quarantined, released, drained, undrained.
+   * Events of a sweep: submitted, applied, priority, warning, "warning removed", quarantine, and "sweep " with its new
+   * state ("sweep paused").
+   * Events of a trial: created; its new state (pending, offered, held, succeeded, stopped, failed, cancelled); retried
+   * (a user made it pending again); promoted; dropped and restored (by a new version of the sweep file).
+   * Events of an attempt: granted (the trial is now running), speculated, straggler, reported, rung, ended.
+   * Events of an agent (sweep_id is 0): joined, left, lost, returned, quarantined, released, drained, undrained.
    */
   kind: string;
   /** One sentence for the user. */
