@@ -1,5 +1,6 @@
-// Reads vitest's JSON report: `node failures.mjs REPORT` prints the failed tests with their errors, and with --files the
-// names of the test files that failed. Prints nothing if there is no report, because the run ended before its tests.
+// Reads vitest's JSON report. `node failures.mjs REPORT` prints the failed tests with their errors. With --files, it
+// prints the names of the test files that failed. Prints nothing if the report is missing (the run ended before its
+// tests).
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 

@@ -20,7 +20,7 @@ test('a folder keeps its instance id and its location when it is renamed', () =>
   expect(folderIdentity(`${dir}-renamed`)).toEqual(first);
 });
 
-test('a copied folder has the same instance id but a different location; a folder whose file "instance" was deleted gets a new instance id', () => {
+test('a copy has the same instance id and another location; deleting the file "instance" gives a new instance id', () => {
   const first = folderIdentity(dir);
   cpSync(dir, `${dir}-copy`, { recursive: true });
   const copy = folderIdentity(`${dir}-copy`);

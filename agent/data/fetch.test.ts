@@ -90,7 +90,7 @@ test('only missing files are fetched', async () => {
   expect(await cached()).toEqual(CONTENT);
 });
 
-test('when no source has the data set, the error lists the problem of each source and the remedy, and nothing is cached', async () => {
+test('if no source has the data set, the error lists the problem of each source and a remedy; nothing is cached', async () => {
   served.set('/wrong/a.gz', gzipSync(Buffer.from('train_images')));
   const closed = 'http://127.0.0.1:1';
   const spec = dataset(installedFolder('/nowhere'), mirror(`${url}/missing`), mirror(`${url}/wrong`), mirror(closed));

@@ -8,8 +8,8 @@ import type { DatasetSource } from './sources.ts';
 class DatasetUnavailableError extends UnreachableError {}
 
 /**
- * Fetches the missing files of a data set. Several processes can fetch a data set at the same time, because every
- * process writes the same files, and each file atomically.
+ * Fetches the missing files of a data set. Several processes can fetch a data set at the same time: all of them write
+ * identical files, and each file is written atomically.
  * @returns `hit` when no file was missing
  * @throws {DamagedFileError} when a file in the cache has the wrong size; such files are never replaced silently
  * @throws {BadInputError} when files are missing and the cache cannot be written

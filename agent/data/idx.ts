@@ -101,8 +101,8 @@ export class ImageFile {
   }
 
   /**
-   * Reads the images at the given indices into one array. The read is synchronous, because reading an image from the
-   * page cache takes a few microseconds, less than an asynchronous call.
+   * Reads the images at the given indices into one array. The read is synchronous: it takes a few microseconds per
+   * image from the page cache, and an asynchronous call would take longer.
    * @throws {DamagedFileError} when the file was truncated after it was opened
    */
   read(indices: Int32Array): Uint8Array {

@@ -46,7 +46,7 @@ test('several processes can fill an empty cache at the same time', async () => {
   await expectComplete('mnist', dataDir);
 });
 
-test('a truncated or altered file in the cache is rejected with an error that contains its path, and is fetched again after it is deleted', async () => {
+test('a damaged file in the cache gives an error with its path, and is fetched again once it is deleted', async () => {
   const dataDir = join(root, 'damaged');
   await runFixture(fill, 'mnist', dataDir);
   const path = join(dataDir, 'mnist', 't10k-images-idx3-ubyte');

@@ -60,8 +60,7 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`unknown data set ${name}`);
   countDatasetUse(await ensureDataset(dataset, dataDir));
-  // The files of the test set are read before the file of training images is opened, so that an error in them leaves no
-  // file open.
+  // The test set is read first: if that fails, the file of training images has not been opened and need not be closed.
   const test = await readTest(dataset, dataDir);
   const train = await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages);
   return { train, test };

@@ -114,10 +114,10 @@ async function loadWasm(): Promise<string | undefined> {
 export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
 
 /**
- * Environment variables that libtensorflow reads when it is loaded. Variables that the user has set are unchanged. With
- * these values, libtensorflow allocates GPU memory on demand, prints only errors, and uses oneDNN. The matrix products
- * of oneDNN are bitwise identical for any number of threads (tried with 1, 2, 4, 8 and 16). Without oneDNN, the
- * products depend on the number of threads. By default, oneDNN is enabled only for some processors.
+ * Environment variables that libtensorflow reads when it is loaded. If the user has set one of them, the user's value
+ * is kept. With these values, libtensorflow allocates GPU memory on demand, prints only errors, and uses oneDNN. By
+ * default, oneDNN is enabled only for some processors. The matrix products of oneDNN are bitwise identical for any
+ * number of threads (tried with 1, 2, 4, 8 and 16). Without oneDNN, they depend on the number of threads.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',
@@ -166,9 +166,9 @@ interface WasmBackend {
 }
 
 /**
- * Makes a failed allocation in the wasm heap throw. The backend (tfjs 4.22) does not check the result of malloc. Beyond
- * 4 GB, the backend places tensors at address 0 and overwrites the data structures of the heap; training then continues
- * with wrong numbers.
+ * Makes failed allocations in the wasm heap throw an error. The backend (tfjs 4.22) does not check the result of
+ * malloc. When the 4 GB of the heap are used up, malloc returns 0. The backend then writes tensors to address 0, over
+ * the data structures of the heap, and training continues with wrong numbers.
  * @throws {Error} if the guard does not work with the installed version of the backend
  */
 function guardWasmHeap(backend: object): void {

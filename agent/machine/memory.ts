@@ -1,7 +1,7 @@
 /** The memory that the processes of an agent can use. */
 import { totalmem } from 'node:os';
 
-/** Returns the memory that the processes can use, in bytes: that of the machine, or less if the container limits it. */
+/** Returns the memory that the processes can use, in bytes: the machine's memory, or the container's limit if lower. */
 export function machineMemoryBytes(): number {
   return usableMemoryBytes(totalmem(), process.constrainedMemory());
 }

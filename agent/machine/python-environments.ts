@@ -54,7 +54,7 @@ export function interpreterIn(
 }
 
 export interface PythonPackages {
-  /** `sys.executable`, which differs from the path of the started program if that program is a wrapper. */
+  /** The path `sys.executable`. If the started program is a wrapper, this path differs from the program's path. */
   readonly interpreter: string;
   /** The version of Python, such as 3.12.4. Empty if the version is unknown. */
   readonly python: string;

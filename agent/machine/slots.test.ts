@@ -63,7 +63,7 @@ test('several slots on one GPU share the memory of the GPU evenly', () => {
   ]);
 });
 
-test('with fewer slots than GPUs, each slot has several GPUs; its memory per GPU is that of its smallest GPU', () => {
+test('with fewer slots than GPUs, a slot has several GPUs, and its memory per GPU is that of the smallest', () => {
   expect(assigned([80, 16, 80, 80, 80], 2)).toEqual([
     [[0, 1], 16],
     [[2, 3], 80],

@@ -33,7 +33,7 @@ export class AttemptFolders {
   }
 
   /**
-   * Marks a folder for removal after `delayMs`, or later if the attempt still has records that are not in the spool.
+   * Marks a folder for removal after `delayMs`, but not before all records of the attempt are in the spool.
    */
   releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
     setTimeout(() => {

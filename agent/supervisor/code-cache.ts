@@ -64,9 +64,9 @@ export class CodeCache {
   }
 
   /**
-   * Links an archive to `path`, after downloading it if needed. While the attempt needs the code, calls to an
-   * unreachable coordinator are retried.
-   * @param isWanted returns whether the attempt still waits
+   * Links an archive to `path`, and downloads the archive first if it is not in the cache. If the coordinator is
+   * unreachable, the download is retried while `isWanted` returns true.
+   * @param isWanted returns whether the attempt still waits for the code
    * @throws {CodeUnavailableError} when the disk is full, the download keeps failing, or the attempt no longer waits
    */
   async provide(archive: CodeArchive, path: string, isWanted: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** Decides when an agent shuts down without a signal: after an idle time, or after a total time. */
+/** Decides when an agent shuts down by itself: when it has been idle for a set time, or has run for a set time. */
 
 export interface LifetimeLimits {
   /** The maximum time without an attempt, in milliseconds. If undefined, this time is not limited. */

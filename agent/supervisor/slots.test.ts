@@ -43,7 +43,7 @@ function running(): Slot[] {
 
 const kinds = (effects: SlotEffect[] | 'retry') => (effects === 'retry' ? effects : effects.map(({ kind }) => kind));
 
-test('an offer is claimed for an idle slot, and its attempt runs after the claim is granted and the offer is acknowledged', () => {
+test('an idle slot claims an offer; when the claim is granted, the offer is acknowledged and its attempt runs', () => {
   const slots = ready(2);
   expect(idleSlots(slots, () => true)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
@@ -52,7 +52,7 @@ test('an offer is claimed for an idle slot, and its attempt runs after the claim
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
-test('a redelivered offer of an attempt that is already claimed or running is acknowledged, and the attempt does not run twice', () => {
+test('a redelivered offer of an attempt that is already claimed or running is acknowledged, but not run again', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
@@ -218,7 +218,7 @@ describe('offers and attempts of a drained agent', () => {
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
-  test('after the grace period, a drained agent stops each running attempt once, and hands the attempt back when it has stopped', () => {
+  test('after the grace period, a drained agent stops each attempt once, and hands it back when it has stopped', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
@@ -231,7 +231,7 @@ describe('offers and attempts of a drained agent', () => {
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
-  test('a drained agent records the late reports of an attempt, and records its success if the attempt ends before the agent stops it', () => {
+  test('after the grace period, late reports of an attempt, and a success before the stop, are still recorded', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);
@@ -285,7 +285,7 @@ test('if an attempt cannot be prepared, it fails in preflight, and the other att
   expect(onPreflightFailure(slots, 0, key('u'), 'unreadable')).toEqual([]);
 });
 
-test('the start of a program is recorded immediately, and is recorded again when the packages of the program are listed', () => {
+test('the start of a program is recorded at once, and again when the packages of the program are listed', () => {
   const slots = running();
   const interpreter = { path: '/usr/bin/python3', variables: {} };
   const program = { command: ['python3', 'a.py'], interpreter: '/usr/bin/python3', python: '', packages: '' };

@@ -15,8 +15,8 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 export const STOP_GRACE_MS = 2_000;
 
 /**
- * The message that an attempt has ended is held back until the worker's earlier output has been read, but for at most
- * this number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
+ * The message that an attempt has ended is held back until the worker's earlier output has been read. This is the
+ * maximum wait, in turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
  * least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;

@@ -23,8 +23,8 @@ export async function noop(run: TrainingRun): Promise<void> {
 }
 
 /**
- * Returns the test_loss at epoch 1, in [0.1, 1.1): a hash of all parameters except those that determine the trial's
- * duration (epochs, duration_ms).
+ * Returns the test_loss at epoch 1, a number in [0.1, 1.1). The number is derived from a hash of all parameters except
+ * `epochs` and `duration_ms`, which only determine the duration of the trial.
  */
 export function noopLoss(parameters: Parameters): number {
   const named = Object.entries(parameters)

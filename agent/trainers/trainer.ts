@@ -45,8 +45,8 @@ export interface TrainingRun {
   /** The number of epochs between checkpoints. A value of zero means no checkpoints. */
   readonly checkpointEvery: number;
   /**
-   * The number n of epochs between reconstructions (epochs 1, 1 + n, ..., and the last). A value of zero means no
-   * reconstructions.
+   * The number of epochs between reconstructions. With a number n, reconstructions are kept at epochs 1, 1 + n, 1 + 2n,
+   * ..., and at the last epoch. A value of zero means no reconstructions.
    */
   readonly reconstructEvery: number;
   /**

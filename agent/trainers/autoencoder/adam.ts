@@ -1,6 +1,6 @@
 /**
- * Adam with an elastic net. The parameters of all members of a pack are in one tensor, so a step takes a dozen
- * operations for any depth and any number of members.
+ * Adam with an elastic net. The parameters of all members of a pack are in one tensor. A step therefore takes a dozen
+ * operations, regardless of the depth of the networks and the number of members.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { nativeKernels } from './libtensorflow.ts';
@@ -10,9 +10,9 @@ export const BETA2 = 0.999;
 export const EPSILON = 1e-8;
 
 /**
- * The scaling of the moments: `means` are running means as in the paper; `sums` are the means divided by 1 - b1 (the
- * first moment) or 1 - b2 (the second moment), which are sums with decaying weights. A restored state is bitwise exact
- * only if the scaling does not change.
+ * The scaling of the moments. `means` are exponential moving averages, as in the paper. `sums` are these averages
+ * divided by 1 - b1 (first moment) or 1 - b2 (second moment), which makes them exponentially weighted sums. A restored
+ * state is bitwise exact only if it was saved with the same scaling.
  */
 export type Moments = 'means' | 'sums';
 
@@ -63,7 +63,8 @@ export interface OptimiserSettings {
 
 /**
  * Adam (Kingma and Ba, 2015) as PyTorch computes it:
- * `p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
+ * `p -= lr / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + eps)`. Here p is a parameter, lr the learning rate, t the
+ * number of the step, m and v the first and second moments of the gradient, and b1 and b2 their decay rates.
  */
 export class Adam {
   private members: readonly OptimiserSettings[];
@@ -176,7 +177,7 @@ function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.T
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }
 
-/** Returns one member's part, `[1, rows, ROW]`. */
+/** Returns the matrix of one member, `[1, rows, ROW]`. */
 export function memberOf(all: tf.Tensor3D, member: number): tf.Tensor3D {
   const [, rows, columns] = all.shape;
   return tf.slice3d(all, [member, 0, 0], [1, rows, columns]);

@@ -49,8 +49,8 @@ export class TestSet {
 
   /**
    * Returns the mean squared error per pixel between outputs and clean images, over all images.
-   * @param output computes the outputs of inputs `[pixels, images]`, in the same shape; runs in a tidy
-   * @param pause awaited before each chunk
+   * @param output the network: maps inputs `[pixels, images]` to outputs of the same shape; called within tf.tidy
+   * @param pause awaited before each chunk of images
    */
   async loss(output: (input: tf.Tensor2D) => tf.Tensor2D, pause: () => Promise<void>): Promise<number> {
     let sum = 0;

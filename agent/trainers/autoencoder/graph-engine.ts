@@ -126,9 +126,9 @@ function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.
 }
 
 /**
- * Sets the parameters and the moments of a member. libtensorflow uses the memory of an aligned array without a copy,
- * and its variables can then update the array in place. Each variable therefore gets its own copy, so that an array
- * that is passed twice or used later stays unchanged.
+ * Sets the parameters and the moments of a member. libtensorflow does not copy an array whose memory is aligned: a
+ * variable then uses the array itself, and updates it in place. Each variable therefore gets its own copy, so that an
+ * array that is passed twice or used later stays unchanged.
  */
 function setState(session: NativeSession, state: readonly Float32Array[]): void {
   tf.tidy(() => {

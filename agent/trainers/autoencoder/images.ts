@@ -12,7 +12,7 @@ function rowsOf(bytes: Uint8Array): tf.Tensor2D {
   return tf.tensor2d(scaled, [bytes.length / PIXELS, PIXELS]);
 }
 
-/** Returns the images from `from` up to but excluding `to`, on the device: `[images, pixels]`, scaled to [-1, 1]. */
+/** Copies the images from `from` to `to` (exclusive) to the device: `[images, pixels]`, with pixels in [-1, 1]. */
 export function deviceRows(images: Images, from: number, to: number): tf.Tensor2D {
   return rowsOf(images.pixels.subarray(from * PIXELS, to * PIXELS));
 }
@@ -65,9 +65,10 @@ export interface Noise {
 }
 
 /**
- * Returns clamp(x + N(0, std^2), -1, 1), with new random numbers in each call.
- * @param rows clean images in [-1, 1], `[noises * batch, pixels]`: `batch` images for each element of `noises`, in
- * order. Random numbers are drawn image by image.
+ * Adds Gaussian noise to images: each pixel x becomes x + N(0, std^2), limited to [-1, 1]. Each call draws new random
+ * numbers, image by image.
+ * @param rows clean images with pixels in [-1, 1], `[noises * batch, pixels]`: `batch` images for each element of
+ * `noises`, in order
  */
 export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tensor2D {
   const each = rows.size / noises.length;

@@ -12,7 +12,7 @@ test("psnr_peak1, the convention of the study's notebook, is 6.02 dB below psnr"
   expect(metrics.psnr_peak1).toBeCloseTo(-10 * Math.log10(0.0371), 12);
 });
 
-test('train_loss weights batches by their number of images; last_batch_loss is the loss of the last batch, even if it is short', () => {
+test('train_loss weights each batch by its number of images; last_batch_loss is the loss of the last batch alone', () => {
   const steps = [
     { images: 64, mse: 0.5, l1: 0.25 },
     { images: 64, mse: 0.25, l1: 0.25 },

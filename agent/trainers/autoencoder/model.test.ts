@@ -62,8 +62,8 @@ test("the initial weights and biases are uniform in ±1/sqrt(inputs), PyTorch's 
     if (size < 2000) return;
     const mean = values.reduce((sum, value) => sum + value, 0) / size;
     const variance = values.reduce((sum, value) => sum + value ** 2, 0) / size;
-    // The variance of the initial values is bound² / 3. With n values, the standard error of their mean is bound /
-    // sqrt(3n), and the relative standard error of their variance is 0.9 / sqrt(n).
+    // The initial values are uniform in ±bound, so their variance is bound² / 3. The mean of n such values has a
+    // standard error of bound / sqrt(3n). Their variance has a relative standard error of 0.9 / sqrt(n).
     expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * size));
     expect(variance / (bound ** 2 / 3)).toBeCloseTo(1, size > 50_000 ? 1.7 : 0.9);
   });

@@ -48,7 +48,8 @@ export function parameterLayout(layers: readonly Layer[]): ParameterLayout {
 }
 
 /**
- * Returns the initial parameters: weights and biases uniform in ±1/sqrt(inputs), as in PyTorch's `nn.Linear`.
+ * Returns the initial parameters. Weights and biases are drawn uniformly from the interval ±1/sqrt(inputs), as in
+ * PyTorch's `nn.Linear`.
  * @returns rows * ROW values, with zeros after the last parameter
  */
 export function initialParameters(layers: readonly Layer[], random: Random): Float32Array {

@@ -10,13 +10,16 @@ export type Matrices = tf.Tensor2D | tf.Tensor3D;
 
 export interface LayerTensors {
   readonly layer: Layer;
-  /** `[outputs, inputs]`, or `[members, outputs, inputs]`. */
+  /** `[outputs, inputs]`, or `[members, outputs, inputs]` for a pack. */
   readonly weight: Matrices;
-  /** `[outputs, 1]`, or `[members, outputs, 1]`. */
+  /** `[outputs, 1]`, or `[members, outputs, 1]` for a pack. */
   readonly bias: Matrices;
 }
 
-/** Splits `[members, rows, ROW]` into each layer's weights and biases, with all members together: `[members, ...]`. */
+/**
+ * Splits the flat matrices `[members, rows, ROW]` into the weights and the biases of each layer. Each tensor has the
+ * values of all members: `[members, ...]`.
+ */
 export function stackedNetwork(
   flat: tf.Tensor3D,
   layers: readonly Layer[],

@@ -43,7 +43,7 @@ export class ExampleImages {
    * Returns one epoch's reconstructions. `png` is a grid with a row of inputs, a row of noisy inputs (for denoising
    * runs only), and a row of outputs. `safetensors` has the same images as bytes: `input`, `noisy` and `output` of
    * `[10, 28, 28]`.
-   * @param output computes the outputs of inputs `[pixels, images]`, in the same shape; runs in a tidy
+   * @param output the network: maps inputs `[pixels, images]` to outputs of the same shape; called within tf.tidy
    */
   async reconstruct(
     epoch: number,
@@ -103,8 +103,8 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Returns, along one axis, the index of the image at a position of the grid, and the position in that image. Positions
- * from SIDE on are in the gap after the image.
+ * Converts a row or a column of the grid into the index of an image along that axis, and the row or column in that
+ * image. A result of SIDE or more is in the gap after the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

@@ -60,7 +60,7 @@ describe.each([3, 5] as const)('depth %i', (depth) => {
   });
 });
 
-test('the squared error is averaged over all pixels, and the L1 loss is lambda times the sum of the absolute values of all parameters, biases included', () => {
+test('mse is the mean over all pixels, and l1 is lambda times the sum of |parameter| over weights and biases', () => {
   const silent = new ReferenceNetwork({ ...PLAIN, depth: 3, lambdaL1: 0.5 }, new Float64Array(PARAMETERS[3]));
   const squares = Array.from(batch.target).reduce((sum, pixel) => sum + pixel ** 2, 0);
   expect(silent.losses(batch).mse).toBeCloseTo(squares / (2 * 784), 12);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { settingsOf } from './settings.ts';
 
-test('the defaults are the values of the study: batch size, learning rate, epochs, and all images of MNIST', () => {
+test('the default batch size, learning rate, epochs and data set are those of the study', () => {
   expect(settingsOf(withDefaults(TRAINERS.autoencoder, {}))).toEqual({
     dataset: 'mnist',
     depth: 3,

@@ -155,8 +155,9 @@ export class TensorEngine implements Engine {
 }
 
 /**
- * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network; `targetRows` has the same
- * shape
+ * Returns the gradients and the mean squared error of a batch.
+ * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network
+ * @param targetRows the clean images, in the same shape
  */
 function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
   const input = transposed(inputRows);

@@ -15,8 +15,8 @@ import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
 /**
- * After this number of steps, which take about 50 ms on one core, the trainer yields to the event loop, so that
- * messages and requests to stop are handled.
+ * The number of steps after which the trainer yields to the event loop, so that messages and requests to stop are
+ * handled. This number of steps takes about 50 ms on one core.
  */
 const STEPS_PER_PAUSE = 4;
 
@@ -37,9 +37,9 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 
 /**
  * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
- * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. Each trial has the
- * same results as without a pack, except for rounding. With a strategy other than `stacked`, the results are bitwise
- * equal, except for the sum of parameters in train_total_loss.
+ * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the strategy
+ * `stacked`, a trial has the same results as without a pack, except for rounding. With the other strategies, the
+ * results are bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */

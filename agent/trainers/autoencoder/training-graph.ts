@@ -13,14 +13,15 @@ export interface GraphSettings {
   readonly l1InGradient: boolean;
 }
 
-/** The inputs of the graph. The three tensors of the state are flat, `[rows, ROW]`, in the layout's order. */
+/** The inputs of the graph. The state consists of three flat tensors `[rows, ROW]`, in the layout's order. */
 export const FEEDS = {
   /** `[batch, pixels]` */
   input: 'input',
   /** `[batch, pixels]` */
   target: 'target',
   /**
-   * `[2 / (pixels * batch), rate, epsilon]`: the gradient's scale, and Adam's `p -= rate * m / (sqrt(v) + epsilon)`.
+   * `[2 / (pixels * batch), rate, epsilon]`: the factor of the gradient, then the rate and the epsilon of Adam's update
+   * `p -= rate * m / (sqrt(v) + epsilon)` (with the symbols of adam.ts).
    */
   numbers: 'numbers',
   state: ['new-parameters', 'new-first', 'new-second'],
@@ -28,7 +29,7 @@ export const FEEDS = {
 
 /** The outputs that can be requested from the graph. */
 export const FETCHES = {
-  /** Trains a step, and returns the losses before the step, `[1, 2]`: mse and l1. */
+  /** Trains one step, and returns the losses before its update: one row `[mse, l1]`, in `[1, 2]`. */
   losses: 'losses',
   /** Returns the scalar sum|parameter|. */
   absoluteSum: 'absolute-sum',

@@ -46,7 +46,7 @@ const filesOf = (epoch: number) => [
   `reconstructions/epoch-${epoch}.safetensors reconstruction ${epoch}`,
 ];
 
-test('reconstructions are kept at epoch 1, at their interval and at the last epoch; checkpoints are kept at their own interval; the model is kept at the end', {
+test('reconstructions and checkpoints are kept at their intervals, and the model is kept at the end', {
   timeout: LIMIT_MS,
 }, async () => {
   const events: string[] = [];
@@ -75,7 +75,7 @@ test('reconstructions are kept at epoch 1, at their interval and at the last epo
   ]);
 });
 
-test('a reconstruction interval of 4 selects epochs 1, 5, 9, 13 and the last epoch, as in the study, and an interval of 0 selects none', () => {
+test('a reconstruction interval of 4 selects epochs 1, 5, 9, 13 and the last epoch; an interval of 0 selects none', () => {
   const kept = (epochs: number, every: number) =>
     Array.from({ length: epochs }, (_, i) => i + 1).filter((epoch) => isReconstructed(epoch, every, epochs));
   expect(kept(13, 4)).toEqual([1, 5, 9, 13]);

@@ -12,8 +12,8 @@ const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
 const MAX_DEPTH = 32;
 
 /**
- * Keeps a checkpoint. Skips the file, with a note in the log, if the file changes during the copy, exceeds a limit, or
- * is not in TRAWL_DIR. The trial continues.
+ * Keeps a checkpoint. If the file changes during the copy, exceeds a limit, or is not in TRAWL_DIR, it is skipped with
+ * a note in the log, and the trial continues.
  * @param path relative to TRAWL_DIR, or absolute and inside it
  */
 export async function keepCheckpoint(

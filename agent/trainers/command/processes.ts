@@ -57,8 +57,9 @@ export async function signalMarked(accepts: (marker: string) => boolean, signal:
 }
 
 /**
- * Ends the processes whose marker is accepted: SIGTERM, and SIGKILL after the grace period.
- * @returns the number of processes that were found at first
+ * Sends SIGTERM to the processes whose marker is accepted. After the grace period, sends SIGKILL to those that still
+ * run.
+ * @returns the number of processes that were found before SIGTERM
  */
 export async function endMarked(accepts: (marker: string) => boolean, graceMs: number): Promise<number> {
   const found = await signalMarked(accepts, 'SIGTERM');

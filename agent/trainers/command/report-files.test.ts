@@ -116,7 +116,7 @@ describe('a CSV file of reports', () => {
     expect(notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
   });
 
-  test('a CSV file that is written in parts of rows is read in whole rows, and a row without a line end is read if the program succeeds', async () => {
+  test('a CSV row is read once it is complete; a last row without a line end is read only if the program succeeds', async () => {
     const script = `printf 'epo' > a.csv; sleep 0.3; printf 'ch,loss\\n1,0.' >> a.csv; sleep 0.5; printf '25\\n2,0.1' >> a.csv`;
     expect((await ended(script)).reports).toEqual(['1 loss=0.25', '2 loss=0.1']);
     rmSync(join(folder, 'a.csv'));
@@ -124,7 +124,7 @@ describe('a CSV file of reports', () => {
     expect(killed.reports).toEqual(['1 loss=0.25']);
   });
 
-  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces the file by a copy with more rows', async () => {
+  test('rows of an earlier attempt are skipped if the program appends to the CSV file or replaces it by a longer copy', async () => {
     const before = 'epoch,loss\n1,9\n2,8';
     writeFileSync(join(folder, 'a.csv'), before);
     expect((await ended(`printf '\\n3,7\\n' >> a.csv`)).reports).toEqual(['3 loss=7']);
@@ -150,7 +150,7 @@ describe('a CSV file of reports', () => {
     expect((await ended(slowly)).reports).toEqual(again);
   });
 
-  test('if a CSV file has more rows than can be read in a second, reading continues to the end of the file after the program has ended', async () => {
+  test('if a CSV file has more rows than can be read in a second, the rest is read after the program has ended', async () => {
     const { reports } = await ended(`i=0; { echo epoch,loss; seq -f '%.0f,1' 1 2500; } > a.csv`);
     expect(reports).toHaveLength(2_500);
     expect(reports.at(-1)).toBe('2500 loss=1');
@@ -206,7 +206,7 @@ describe('event files', () => {
     ]);
   });
 
-  test('event files are read even if the folder also contains a named pipe, a folder with the name of an event file, and an unreadable folder', async () => {
+  test('event files are read despite named pipes, broken links, unreadable folders, and folders named like event files', async () => {
     record('one', ['loss', 1, 0.5]);
     mkdirSync(join(folder, 'tb', 'closed'), { recursive: true });
     chmodSync(join(folder, 'tb', 'closed'), 0o000);

@@ -259,7 +259,7 @@ test('a program that reports faster than the agent reads loses no report', async
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
 });
 
-test('lines with repeated, fractional or lower steps, with step 0, or with only some of the metrics are reports', async () => {
+test('a report can have a repeated, lower or fractional step, or step 0, and can lack some of the metrics', async () => {
   const { run, failure } = await runProgram(
     `echo '{"epoch": 0, "train": 3}'; echo '{"epoch": 0, "val": {"loss": 2}}'; echo '{"epoch": 0.5, "train": 1}'
      echo '{"epoch": "3/12", "train": "0.25"}'; echo '{"step": 0.5, "val": 7}'`,
@@ -440,7 +440,7 @@ test('scalars of TensorBoard event files are reports at their step, and files of
   );
 });
 
-test('environment variables of the sweep file reach the program with expanded macros, and the seed parameter is passed as an argument', async () => {
+test('macros in environment variables of the sweep file are expanded, and the seed is passed as an argument', async () => {
   const { log } = await runProgram('echo "$FIRST|$SECOND|$*"', {
     seed: 5,
     program: { ...SPEC, env: { FIRST: 'lr is ${param:lr}', SECOND: '${trial}' }, seedParameter: 'seed' },

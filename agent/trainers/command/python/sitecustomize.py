@@ -77,7 +77,7 @@ def _guarded(function, *arguments):
 
 
 def _number(value):
-    """Returns a float or int for a value that holds exactly one number (NumPy, PyTorch, TensorFlow, JAX); else None."""
+    """Returns the number in a value that holds exactly one (also of NumPy, PyTorch, TensorFlow or JAX); else None."""
     if isinstance(value, bool) or value is None or isinstance(value, (str, bytes)):
         return None
     if isinstance(value, (int, float)):
@@ -219,7 +219,7 @@ def _patch_wandb(module):
     def record_of(run):
         if id(run) not in logged:
             if not logged:
-                # The handler is registered after W&B's handlers, so that it runs before them.
+                # atexit runs the newest handler first. This handler is newer than W&B's, so it runs before them.
                 atexit.register(forward_open_summaries)
             logged[id(run)] = {
                 "run": run,

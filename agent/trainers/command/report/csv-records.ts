@@ -40,7 +40,7 @@ export class CsvRecords {
     this.#drop(this.#rest.length);
   }
 
-  /** Handles bytes without quotes, much faster than byte by byte. */
+  /** Splits bytes without quotes into records. This is much faster than the loop over single bytes in `push`. */
   *#takeLines(): Generator<string, void, undefined> {
     if (this.#scanned < this.#rest.length) this.#hasClosed = false;
     for (let at = this.#rest.indexOf(LINE_FEED, this.#scanned); at !== -1; at = this.#rest.indexOf(LINE_FEED)) {
@@ -66,7 +66,7 @@ export class CsvRecords {
     if (byte === QUOTE) this.#isQuoted = !this.#isQuoted && opens;
   }
 
-  /** Ends the record at a line break, or at the end of the file. */
+  /** Ends the current record at a position: a line break, or the end of the file. */
   *#take(at: number): Generator<string, void, undefined> {
     const text = this.#rest.subarray(0, at).toString('utf8').replace(/\r$/, '');
     this.#drop(Math.min(at + 1, this.#rest.length));

@@ -48,8 +48,8 @@ export class CsvTable {
   }
 
   *#take(record: string): Generator<CsvRow, void, undefined> {
-    // If a file is truncated, its program continues to write at the old position, and the operating system fills the
-    // gap with NUL.
+    // If a file is truncated while a program writes it, the program continues at its old position in the file, and the
+    // operating system fills the gap with NUL bytes.
     const text = record.replaceAll('\0', '').replace(/^\ufeff/, '');
     const delimiter = this.#header?.delimiter ?? delimiterOf(text);
     const cells = cellsOf(text, delimiter);
@@ -80,9 +80,11 @@ export class CsvTable {
   }
 
   /**
-   * The first row is a header unless it has numbers only. A later row is a header if no cell is a number and at least
-   * one cell is a name in the current header. In a file that replaces another file, the first row is a header if no
-   * cell is a number, or if at least one cell is a name in the header of the other file.
+   * Returns whether a row is a header:
+   * - the first row of a file, unless it has numbers only
+   * - a later row, if no cell is a number and at least one cell is a name in the current header
+   * - the first row of a file that replaces another file, if no cell is a number, or if at least one cell is a name in
+   *   the header of the other file
    */
   #isHeader(cells: readonly string[]): boolean {
     const hasNoNumber = cells.every((cell) => numberOf(cell) === undefined);

@@ -25,7 +25,7 @@ test('all rows of a rewritten file are new, unless the file contains all earlier
   expect([row(1), row(2), row(3)].flatMap((each) => earlier.next(each))).toEqual([row(3)]);
 });
 
-test('all rows of a rewritten file are new if the file has fewer rows, other rows or no additional rows, and stay new after later rewrites', () => {
+test('all rows of a rewritten file are new, unless it begins with all earlier rows and has further rows', () => {
   const fewer = earlierRows(3);
   fewer.restart();
   expect(fewer.next(row(1))).toEqual([]);
@@ -38,6 +38,7 @@ test('all rows of a rewritten file are new if the file has fewer rows, other row
   const same = earlierRows(1);
   same.restart();
   expect([same.next(row(1)), same.endOfPass(), same.endOfPass(), same.end()]).toEqual([[], [], [], [row(1)]]);
+  // After that, all rows of a later rewrite are new too.
   for (const earlier of [fewer, other, same]) {
     earlier.restart();
     expect(earlier.next(row(1))).toEqual([row(1)]);

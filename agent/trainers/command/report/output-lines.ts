@@ -13,7 +13,8 @@ export interface OutputLine {
   /** Whether the text is a complete line. The value is false for a part of a line that is longer than MAX_LINE. */
   readonly whole: boolean;
   /**
-   * The end of the line: a line feed, a carriage return, or neither, because the line is too long or the output ended.
+   * How the text ends: `line` with a line feed, `progress` with a carriage return, and `none` with neither, because the
+   * line is too long or the output ended.
    */
   readonly end: 'line' | 'progress' | 'none';
   /** Whether a carriage return precedes this text on the same line. */

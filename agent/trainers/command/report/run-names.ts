@@ -10,9 +10,9 @@ export class RunNames {
   readonly #runs = new Map<string, string>();
 
   /**
-   * Returns the metric name of a tag: the folders below the source's folder are a prefix, as in TensorBoard
+   * Returns the metric name of a tag. The folders below the source's folder become a prefix, as in TensorBoard
    * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless an earlier run already has the
-   * resulting prefix. The source's folder itself has no prefix, even if an earlier run also has no prefix:
+   * resulting prefix. Tags of the source's own folder never have a prefix. An earlier run can have no prefix either:
    * SummaryWriter's `add_hparams` writes a separate run, which can be read first.
    * @param run path of the event file's folder, relative to the source's folder, with `/` between folders; empty for
    * the folder itself

@@ -142,14 +142,14 @@ describe('lines without a step', () => {
     ]);
   });
 
-  test('a line that has numbers but is not a report is marked as ignored, so that the log can mention such lines once', () => {
+  test('a line with numbers that is not a report is marked as ignored', () => {
     const reader = new StepReader({ metric: 'loss' });
     expect(reader.read(new Map([['lr', 0.1]]))).toEqual({ kind: 'text', ignored: true });
     expect(reader.read(new Map([['message', 'saved']]))).toEqual({ kind: 'text', ignored: false });
   });
 });
 
-test('if the sweep file names the metrics, a repeated metric begins the next step, and other metrics belong to the last step', () => {
+test('of metrics that the sweep file names, a repeated metric begins the next step; others belong to the last step', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
   const steps = [
@@ -171,7 +171,7 @@ test('if the sweep file names the metrics, a repeated metric begins the next ste
 });
 
 describe('values', () => {
-  test('metrics with an empty name, a long name, control characters or the name __proto__ are ignored, and are listed as ignored', () => {
+  test('metrics with an invalid name (empty, too long, control characters, __proto__) are listed as ignored', () => {
     const reader = new StepReader({ metric: 'loss' });
     const names = ['', 'x'.repeat(201), 'a\nb', '__proto__'];
     const reading = reader.read(

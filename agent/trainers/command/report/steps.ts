@@ -46,7 +46,7 @@ export type Reading =
       /** The step of the report: a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
-      /** The names that are ignored, because their values are not numbers or because a limit is exceeded. */
+      /** The names of values that are ignored: they are not numbers, have an invalid name, or exceed a limit. */
       readonly ignored: readonly string[];
     }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
@@ -89,8 +89,8 @@ export class StepReader {
   /**
    * Reads the values of a line.
    * @param areMetrics whether the sweep file declares these values as metrics, for example with the named groups of a
-   * regular expression. Without a step, the metrics belong to the last step, or to the next step if the last step
-   * already has one of these metrics.
+   * regular expression. If a line with declared metrics has no step, its metrics belong to the last step, or to the
+   * next step if the last step already has one of them.
    */
   read(values: LineObject, areMetrics = false): Reading {
     const line = this.#stepOf(values);

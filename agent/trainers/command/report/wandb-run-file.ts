@@ -108,8 +108,8 @@ function isMedia(value: unknown): boolean {
 }
 
 /**
- * Reads a message `Item { string key = 1; repeated string nested_key = 2; sint64 integer = 5; double number = 6;
- * string value_json = 16 }`.
+ * Reads the name and the value from a protobuf message `Item { string key = 1; repeated string nested_key = 2;
+ * sint64 integer = 5; double number = 6; string value_json = 16 }`.
  */
 function itemOf(bytes: Uint8Array): [string, unknown] {
   let key = '';
