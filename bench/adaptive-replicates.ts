@@ -1,7 +1,7 @@
 /**
- * Simulates studies with adaptive replicates: how often a verdict is false, how often an effect is found, and how many
- * trials this takes, compared with a fixed number of replicates. Each study compares two configs whose results are
- * normally distributed.
+ * Simulates studies with adaptive replicates, and studies with a fixed number of replicates. Measures how often a
+ * verdict is false, how often an effect is found, and how many trials a study takes. Each study compares two configs
+ * whose results are normally distributed.
  *
  *   npm run bench:adaptive -- [--studies 2000] [--min 3] [--max 20]
  */

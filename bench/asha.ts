@@ -1,7 +1,7 @@
 /**
  * Compares ASHA with a full grid of 256 autoencoder configs: how many epochs ASHA uses, and how much worse its best
- * config is than the best config of the grid, in standard deviations of replicates. All trials are trained by `trawl
- * up`. To continue an interrupted run, run the command again with the same folder.
+ * config is than the best config of the grid. The difference is given in standard deviations between replicates. All
+ * trials are trained by `trawl up`. To continue an interrupted run, run the command again with the same folder.
  *
  *   npm run bench:asha -- [--dir DIR] [--slots 2] [--orders 5] [--eta N] [--variants stopping,promotion]
  */
@@ -64,7 +64,7 @@ async function trawl(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Runs a sweep to its end in its own folder, and returns its folder. */
+/** Runs a sweep to its end in a folder of its own, and returns that folder. */
 async function trained(name: string, sweep: SweepFile): Promise<string> {
   mkdirSync(options.dir, { recursive: true });
   const file = join(options.dir, `${name}.json`);

@@ -1,6 +1,6 @@
 /**
- * Measures the memory and the time that the training images cost each worker of a machine: first with images that are
- * shared through the page cache (as on a CPU), and then with images that each worker copies into its backend (as on a
+ * Measures the memory and the time that each worker of a machine needs for the training images. At first, the workers
+ * share the images through the page cache (as on a CPU). Then each worker copies the images into its backend (as on a
  * GPU).
  *
  *   npm run bench:data

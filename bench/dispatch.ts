@@ -1,6 +1,6 @@
 /**
  * Measures dispatch: the throughput of no-op trials through the real path (JetStream, gRPC, durable store, worker
- * processes), the cost for each process, and the time that a trial spends in each stage.
+ * processes), the CPU time and memory of each process, and the time that a trial spends in each stage.
  *
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1]
  */

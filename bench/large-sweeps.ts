@@ -1,7 +1,8 @@
 /**
- * Measures whether the cost of a sweep depends on the size of its grid: the processor time to submit, pause, resume,
- * load and kill a sweep, and the memory and rows that it needs. The coordinator's code runs in this process, on a store
- * on disk, without agents. Each round measures every size, so that a change of the machine's load affects all sizes.
+ * Measures whether the cost of a sweep depends on the size of its grid. The costs are the processor time to submit,
+ * pause, resume, load and kill the sweep, and the memory and the rows that it needs. The coordinator's code runs in
+ * this process, on a store on disk, without agents. Each round measures every size, so that a change of the machine's
+ * load affects all sizes.
  *
  *   npm run bench:large-sweeps
  *   node --expose-gc dist/bench/large-sweeps.js --draw curves.svg      also draws the curves

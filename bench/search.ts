@@ -1,6 +1,6 @@
 /**
- * Compares `method: tpe` with Optuna's TPE: the regret after a number of trials, on functions with known minima and on
- * a table of autoencoder trials, with the same number of seeds for each. Prints a paired test for each function.
+ * Compares `method: tpe` with Optuna's TPE by the regret after the same number of trials. Both search functions with
+ * known minima and a table of autoencoder trials, with the same seeds. Prints a paired test for each function.
  * Installs Optuna in a separate virtual environment, with the `python3` on the PATH. An interrupted run continues from
  * its stored results.
  *
@@ -156,9 +156,8 @@ function printTable(): void {
 }
 
 /**
- * Prints the CPU time of a suggestion after many trials: in a space with ten parameters, in a space with conditions,
- * and in the space with ten parameters with two to four objectives. The values of the further objectives are values of
- * parameters.
+ * Prints the CPU time of a suggestion after many trials in three cases: ten parameters, a space with conditions, and
+ * ten parameters with two to four objectives. The values of the further objectives are values of parameters.
  */
 function printTimes(): void {
   console.log(`\n${machine()}, load ${loadavg()[0]?.toFixed(1)}`);

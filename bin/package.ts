@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 export { packageRoot } from '../lib/files/package-root.ts';
 
 /**
- * Returns trawl's version from package.json. The file is one folder above this file in the sources, and two folders
- * above it in the build.
+ * Returns trawl's version from package.json, which is one folder above this file in the sources, and two folders above
+ * it in the build.
  */
 export function trawlVersion(): string {
   for (const up of ['../package.json', '../../package.json']) {

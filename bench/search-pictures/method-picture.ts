@@ -18,6 +18,7 @@ export function lossLimits(runs: readonly RecordedRun[]): Point {
 }
 
 /**
+ * Draws one search.
  * @param limits the limits of the losses, which all pictures share
  * @param random the random search of the same space, whose best loss so far is drawn for comparison
  */

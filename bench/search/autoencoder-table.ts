@@ -28,8 +28,8 @@ export function pointOfRow(row: number): Record<string, number> {
 
 /**
  * Returns the table as a function of the position on each axis. A trial without a loss has failed. If the table is
- * incomplete, the function is limited to those values of the first axis whose rows are complete.
- * @throws {Error} if the rows of no value of the first axis are complete
+ * incomplete, the function is limited to the values of the first axis for which the table has all rows.
+ * @throws {Error} if the table does not have all rows for any value of the first axis
  */
 export function tableFunction(file: string): TestFunction {
   const losses = readFileSync(file, 'utf8')

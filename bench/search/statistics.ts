@@ -2,7 +2,7 @@
 import jStat from 'jstat';
 
 /**
- * Returns the two-sided p-value of Wilcoxon's signed-rank test (F. Wilcoxon, Biometrics 1, 1945), by the normal
+ * Returns the two-sided p-value of Wilcoxon's signed-rank test (F. Wilcoxon, Biometrics 1, 1945). Uses the normal
  * approximation with a correction for ties. Pairs without a difference are omitted.
  * @param differences one difference per pair
  */

@@ -110,9 +110,9 @@ const ACCOUNTS = { coordinator: 'TRAWL', agents: 'AGENTS' };
 /**
  * Returns the accounts file. trawl rewrites the file whenever an agent is added or revoked.
  *
- * Agents have a separate account, because a request can name any subject for its reply, and the server does not check
- * permissions for this subject. A reply to an agent stays in the agents' account, which has no stream and no JetStream
- * API (docs/decisions/nats-accounts.md).
+ * Agents have a separate account for this reason: a request can name any subject for its reply, and the server does not
+ * check whether the agent may publish to that subject. With the separate account, a reply to an agent stays in the
+ * agents' account, which has no stream and no JetStream API (docs/decisions/nats-accounts.md).
  */
 export function natsAccounts(agents: readonly KnownIdentity[]): string {
   const responseType = (subject: string) => (subject === OFFER_PULLS ? ', response_type: "stream"' : '');

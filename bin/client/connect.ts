@@ -45,8 +45,8 @@ export interface ConnectOptions {
 }
 
 /**
- * More than gRPC's default of 4 MiB, because the answer to a unary call, such as the list of all sweeps, is one
- * message.
+ * The maximum size of a received message. The value is larger than gRPC's default of 4 MiB, because the whole answer to
+ * a unary call is one message, for example the list of all sweeps.
  */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
@@ -156,7 +156,7 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 
 /**
  * Returns the content of coordinator.json. Undefined if there is no such file, or if the process that it names has
- * ended: another coordinator can use the port of an ended process.
+ * ended. The port of an ended process can belong to another coordinator by now.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);

@@ -40,8 +40,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * This grace period plus the time limit for stopping a program is less than 30 s, a usual time limit of service
- * managers for stopping a process.
+ * Together with the time limit for stopping a program, this grace period is less than 30 s. Many service managers kill
+ * a process that has not stopped after 30 s.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -158,7 +158,7 @@ export function registerAgent(program: Command): void {
     )
     .option(
       '--max-time <duration>',
-      'after this time, take no new trials, give running ones --drain-grace, and exit with code 0 (default: never)',
+      'after this time, take no new trials, wait up to --drain-grace for running ones, and exit with code 0 (default: never)',
       durationOption,
     )
     .addOption(packOption())

@@ -23,7 +23,7 @@ import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
-/** Returns when the agent's certificate expires, if that is soon; else empty. */
+/** Returns a text if the agent's certificate has expired or expires soon. Otherwise, the text is empty. */
 function expiryOf({ certificateExpiresMs: at }: Agent, now: number): string {
   if (at === 0) return '';
   const state = expiryState(at / 1_000, now);

@@ -83,8 +83,9 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the heading of the table: all objectives of a sweep that has several; otherwise the goal and the metric, if
- * the goal is only assumed or the trials are ranked by their best steps. Empty in all other cases.
+ * Returns the heading of the table. For a sweep with several objectives, the heading lists them. If the goal is only
+ * assumed, or if the trials are ranked by their best steps, the heading states the goal and the metric. Otherwise, the
+ * heading is empty.
  */
 function headingOf(
   sweep: Sweep,

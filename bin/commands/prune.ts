@@ -31,7 +31,8 @@ const QUESTION = 'Delete every ended sweep except the newest sweep, with all tri
 
 /**
  * Checks options that depend on each other.
- * @throws {BadInputError} if they select every ended sweep without --all, or if --all needs -y for lack of a terminal
+ * @throws {BadInputError} if they select every ended sweep without --all, or if there is neither -y nor a terminal for
+ * the question of --all
  */
 function checkOptions({ olderThan, keep, all, yes, dryRun }: Options): void {
   if (!all && Math.round(olderThan) === 0 && keep === 0) {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
  * Converts Hydra's multirun arguments (`lr=1e-3,1e-4 bs=range(32,129,32) +a=1`) and the `hydra.sweeper` of a
- * configuration, in the grammar of Hydra's overrides.
+ * configuration. Both use the grammar of Hydra's overrides.
  */
 import { type Converted, isRecord, numberAt, type ParameterDraft, recordAt, textAt } from './converted.ts';
 

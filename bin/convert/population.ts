@@ -103,7 +103,7 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
   const probability = Math.min(1, Math.max(0, resample));
   if (probability !== resample) notes.push(`resample_probability ${resample} is not from 0 to 1.`);
   notes.push(
-    'interval is the number of epochs in a generation: replace 1 by the number of epochs that your program trains in one trial of the original file, where each generation is a separate trial.',
+    'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 by the number of epochs of such a trial.',
     `trawl runs the program once for all generations. It must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,
   );
   if (total !== undefined) {

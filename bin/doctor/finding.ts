@@ -22,7 +22,7 @@ export function faults(findings: readonly Finding[]): readonly Finding[] {
 const STYLES: Record<Finding['state'], Style> = { ok: 'cyan', warning: 'yellow', missing: 'magenta' };
 const STATE_WIDTH = 'warning'.length;
 
-/** Renders one line per finding, with its fix below it, and a verdict. */
+/** Renders one line per finding, with the fix below the line, and a verdict at the end. */
 export function findingsText(findings: readonly Finding[], terminal: Terminal): string {
   const width = Math.max(...findings.map(({ name }) => name.length));
   const indent = ' '.repeat(STATE_WIDTH + width + 4);

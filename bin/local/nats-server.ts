@@ -62,7 +62,7 @@ export function processCommand(pid: number): string | null {
   }
 }
 
-/** The limit is long, because after a crash, nats-server recovers its streams before it answers. */
+/** The maximum time until nats-server answers. After a crash, nats-server first recovers its streams. */
 const START_LIMIT_MS = 20_000;
 const STOP_LIMIT_MS = 5_000;
 const POLL_MS = 20;

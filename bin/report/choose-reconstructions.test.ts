@@ -12,7 +12,7 @@ function chosen(text: string, outcome: Parameters<typeof reportData>[1], goal: '
 
 const loss = (value: number): Outcome => ({ curves: { test_loss: [value] } });
 
-test('each value of the most important parameter has one image, from the best seed of the config closest to the best config', () => {
+test('each value of the most important parameter has one image, from the config that is closest to the best config', () => {
   const images = chosen(GRID, ({ parameters: { a, b }, seed }) =>
     loss(Math.abs(Number(a) - 2) * 10 + Number(b) + (seed === 0 ? 0.5 : 0)),
   );

@@ -31,7 +31,7 @@ test('a replay shows a trial that failed, was retried after its sweep ended, and
   ]);
 });
 
-test('a replay finds a report by its step, even if the step is a fraction, and keeps metrics until an attempt starts from scratch', () => {
+test('a replay finds reports of fractional steps, and keeps metrics until an attempt starts from the first epoch', () => {
   const trial = endedTrial(0, {});
   const reports: Report[] = [
     { attempt: 1, epoch: 1 / 3, atMs: 0, metrics: { train_loss: 0.5 } },

@@ -24,7 +24,7 @@ interface Dense {
   readonly bias: Float32Array;
 }
 
-/** Converts a weight from PyTorch's layout, [outputs, inputs], to Keras's. */
+/** Converts a weight matrix from PyTorch's layout, [outputs, inputs], to Keras's layout, [inputs, outputs]. */
 function transposed(weight: Float32Array, outputs: number, inputs: number): Float32Array {
   const kernel = new Float32Array(weight.length);
   for (let o = 0; o < outputs; o++) {
