@@ -133,11 +133,11 @@ export function registerWait(program: Command): void {
     .option('--timeout <duration>', 'time to wait, such as 90s, 15m, 1h30m or 1d (default: no limit)', durationOption);
   withHelp(withOutput(withServer(command)), {
     exits: [
-      [0, 'the sweep ended, and no trial failed or was cancelled (trials cancelled because of the target do not count)'],
       [
-        1,
-        'a trial failed or was cancelled; or, without a terminal, the sweep was paused',
+        0,
+        'the sweep ended, and no trial failed or was cancelled (trials cancelled because of the target do not count)',
       ],
+      [1, 'a trial failed or was cancelled; or, without a terminal, the sweep was paused'],
       [3, 'no coordinator could be reached, or --timeout expired'],
     ],
     examples: [
