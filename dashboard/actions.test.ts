@@ -45,7 +45,7 @@ test('R retries the marked trials after a confirmation, independently of the cur
   at.stop();
 });
 
-test('R on a config sends no request if no replicate failed or was cancelled, but R on a single trial always sends one', async () => {
+test('R on a config sends a request only if a replicate failed or was cancelled; R on a trial always sends one', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');
@@ -55,7 +55,7 @@ test('R on a config sends no request if no replicate failed or was cancelled, bu
   at.stop();
 });
 
-test(':retry selects trials by failure class or state, shows the number of trials in its question, and rejects unknown groups', async () => {
+test(':retry selects trials by failure class or state, asks with their number, and rejects unknown groups', async () => {
   const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
   await at.press(':', ...'retry oom', 'enter');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);

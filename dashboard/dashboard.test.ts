@@ -262,7 +262,7 @@ test('an earlier filter is recalled with the arrow keys, and a name in a filter 
   at.stop();
 });
 
-test('the mouse wheel moves the cursor; a mouse press moves the cursor to the pressed row, and a second press opens that row', async () => {
+test('the mouse wheel moves the cursor; a mouse press moves it to the pressed row, and a second press opens the row', async () => {
   const at = await start();
   at.dashboard.point({ kind: 'wheel', by: 1 });
   expect(at.cursor()).toBe('c3d0000000000000');
@@ -375,7 +375,7 @@ test('[ and ] switch between the epochs of the reconstructions', async () => {
   at.stop();
 });
 
-test('keys that are typed before the rows arrive wait for the rows; keys that change the sweep are ignored, and q quits at once', async () => {
+test('keys that are typed before the rows arrive wait for them, but keys that change the sweep are ignored', async () => {
   const at = await start({ updates: [] });
   await at.press('j', ' ', 'j', ' ', 'p', 'x', 'y', 'c');
   expect(at.view()).toEqual({ kind: 'sweep' });
@@ -404,7 +404,7 @@ test('before the rows arrive, views open at once, and a filter is applied when t
   at.stop();
 });
 
-test('a message disappears after some seconds or with the next key; a message about a failure stays until the next key', async () => {
+test('a message disappears after some seconds or with the next key; a failure message stays until the next key', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const at = await start();
   await at.press('y');

@@ -262,7 +262,7 @@ export class Dashboard {
     }
   }
 
-  /** Applies updates and publishes a model. Called after a key, because a key applies to the rows that the user saw. */
+  /** Applies updates and publishes a model. Called after a key is handled, so that the key applies to the shown rows. */
   #publishAfterKey(): void {
     if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();

@@ -63,7 +63,7 @@ test('endWithSweep closes the dashboard when the sweep ends', async () => {
   expectRestored();
 });
 
-test('Ctrl-C calls onInterrupt, which aborts the signal and closes the dashboard; without onInterrupt, the dashboard quits', async () => {
+test('Ctrl-C calls onInterrupt, which can close the dashboard with its signal; without it, the dashboard quits', async () => {
   const stop = new AbortController();
   const onInterrupt = vi.fn(() => stop.abort());
   const result = run({ onInterrupt, signal: stop.signal });

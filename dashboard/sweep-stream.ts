@@ -71,8 +71,8 @@ export class SweepStream {
   }
 
   /**
-   * Follows the stream again if the stream has ended, and a list of sweeps that was requested later shows that the
-   * sweep is active.
+   * Follows the stream again if the stream has ended, but a list of sweeps that was requested after the end shows that
+   * the sweep is active.
    */
   restartIfRunning(sweeps: readonly Sweep[], requestedMs: number): void {
     if (this.#endedMs === undefined || requestedMs <= this.#endedMs) return;

@@ -65,7 +65,7 @@ test('reconstructions of two rows are side by side on a wide terminal, and below
   expect(count(await compared(80, 2))).toBe(0);
 });
 
-test('with many metrics, a small terminal shows the verdicts and the curves without scrolling, and counts the omitted metrics', async () => {
+test('with many metrics, a small terminal shows verdicts and curves without scrolling, and counts omitted metrics', async () => {
   const names = ['test_loss', 'accuracy', 'f1', 'precision', 'psnr', 'recall', 'throughput'];
   const wide = trials.map((trial) => {
     const loss = trial.metrics.test_loss ?? 0;

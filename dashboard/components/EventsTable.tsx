@@ -19,8 +19,8 @@ interface Props {
 }
 
 /**
- * On a narrower terminal, the column with the time since the submission is to the right of the details, and is omitted
- * if it does not fit.
+ * The minimum width for the column with the time since the submission on the left. On a narrower terminal, this column
+ * is to the right of the details, and is omitted if it does not fit.
  */
 const WIDE = 100;
 

@@ -32,7 +32,7 @@ test('the header of a paused sweep without running trials shows no rate', async 
   expect(idle).not.toMatch(/trials\/min|no trial finished/);
 });
 
-test('the header of a killed sweep shows that the sweep is incomplete, who killed it, when, and how many trials were cancelled', async () => {
+test('the header of a killed sweep shows who killed it, when, and how many trials ended, failed and were cancelled', async () => {
   const counts = { succeeded: 5, failed: 1, cancelled: 26 };
   const killed = { state: SweepState.KILLED, stateBy: 'ann', stateSinceMs: START_MS + 9_000 };
   const [title, bar] = await header({ ...killed, counts, endedAtMs: START_MS + 9_000 });

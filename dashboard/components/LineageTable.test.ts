@@ -69,7 +69,7 @@ describe.each([
   { columns: 120, rows: 40 },
   { columns: 200, rows: 60 },
 ])('the lineage of a population at $columns x $rows', (size) => {
-  test('the lineage has one line per member, which shows the epoch at which each child started, and the line to the best trial', async () => {
+  test('the lineage has one line per member, with the start epoch of each child, and the path to the best trial', async () => {
     const at = await sampleDashboard(new SampleSource(ANSWERS), size);
     await at.press('7');
     const frame = at.frame();

@@ -14,8 +14,9 @@ const COMMAND_FOR_ROWS = /^\s*(sort|filter|metric|heat)\b/;
 const OPENS_PROMPT: ReadonlySet<string> = new Set(['/', ':']);
 
 /**
- * Whether a key waits for the rows, because the key needs the rows or an earlier key waits. Ctrl-C does not wait. The
- * keys that go back do not wait, unless they can be text of a prompt that a waiting key opens.
+ * Returns whether a key waits until the rows arrive. A key waits if it needs the rows, or if an earlier key waits.
+ * Ctrl-C never waits. Keys that go back do not wait, unless a waiting key opens a prompt, because they can then be text
+ * for the prompt.
  * @param held the keys that already wait
  */
 export function waitsForRows(ui: Ui, key: string, held: readonly string[]): boolean {

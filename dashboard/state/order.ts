@@ -13,8 +13,8 @@ export interface Ordering<Row> {
 }
 
 /**
- * Rows and their keys are in parallel arrays, because a separate object per row would cause most of the garbage
- * collection when a large sweep is sorted.
+ * The rows in sorted order, and their keys. Both are in parallel arrays: separate objects per row would cause most of
+ * the garbage collection when a large sweep is sorted.
  */
 export interface RowOrder<Row> {
   readonly ordering: Ordering<Row>;

@@ -68,7 +68,7 @@ test('a limited number of events is kept, and scheduling events are dropped', ()
   expect(after.events.every((one) => one.kind === 'granted')).toBe(true);
 });
 
-test('updates give the same state when they are applied together or one by one, for any split', () => {
+test('updates give the same state, whether they are applied one by one or in groups', () => {
   const pool = [
     snapshot(),
     delta({ trials: [runningTrial(0, 1, { train_loss: 1 })], events: [event('granted', runningTrial(0, 0, {}), 1)] }),

@@ -23,7 +23,7 @@ export function napiVersion(supported, current) {
 }
 
 /**
- * Compiles the binding of the package from source against a libtensorflow library, or takes the binding from the cache.
+ * Returns the package's binding for a libtensorflow library: from the cache, or else compiled from source.
  * @param {{packageRoot: string, layout: import('./layout.mjs').Layout, key: string, cache: string}} options
  * `key` identifies the libtensorflow library
  * @param {(line: string) => void} log

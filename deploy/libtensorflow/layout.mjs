@@ -11,8 +11,8 @@ import { join } from 'node:path';
  */
 
 /**
- * The supported layouts, as paths relative to the given folder: an unpacked release of TensorFlow, the site-packages
- * folder of a wheel, and the folder of the package in site-packages.
+ * The supported layouts: an unpacked release of TensorFlow, the site-packages folder of a wheel, and the folder of the
+ * package in site-packages. The paths are relative to that folder.
  */
 const SHAPES = [
   { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },

@@ -151,7 +151,7 @@ test('a release whose checksum does not match is discarded, the next source is t
   expect(readdirSync(cache())).toEqual([]);
 });
 
-test('a release that cannot be downloaded is skipped and the reason is logged; a cached source is used without a download', async () => {
+test('a release that cannot be downloaded is skipped with a logged reason; a cached source needs no download', async () => {
   const sources = await sourcesFor({ variant: 'cpu' }, await pinnedTo(undefined, ''));
   await expect(obtain(sources, cache(), log)).rejects.toThrow('no libtensorflow is available');
   expect(lines[1]).toMatch(/could not fetch .* \(HTTP 404\)$/);

@@ -43,7 +43,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const run = (command: string) =>
   execFileSync(process.execPath, [join(root, 'bin', 'trawl.mjs'), command], { encoding: 'utf8' });
 
-test('a command that opens the dashboard runs from the bundle, and other commands run from the output of the compiler', () => {
+test('a command that opens the dashboard runs from the bundle, and other commands run from the compiled files', () => {
   expect(run('top')).toContain('/dist/bundle/');
   expect(run('plan')).toContain('/dist/bin/commands/plan.js');
 });

@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { CHECKOUT } from './common.mjs';
 import { missingPlatformPackages } from './platform-packages.mjs';
 
-test('the lock file lists the packages of every platform (node deploy/complete-lock.mjs adds them; npm ci needs them)', () => {
+test('the lock file lists the packages of every platform, as npm ci requires', () => {
+  // `node deploy/complete-lock.mjs` adds missing packages.
   const lock = JSON.parse(readFileSync(join(CHECKOUT, 'package-lock.json'), 'utf8'));
   expect(Object.keys(missingPlatformPackages(lock))).toEqual([]);
 });

@@ -64,7 +64,7 @@ export async function setUp({ root = CHECKOUT, steps: named, log = progressLogge
 
 /**
  * Runs a step if it is needed. The first check is made without the lock, so that a complete setup returns immediately.
- * The second check is made with the lock, because another process may have run the step.
+ * The second check is made with the lock, because another process may have run the step in the meantime.
  * @param {string} root
  * @param {(line: string) => void} log
  * @param {{name: string, command: string, problemOf: (root: string) => string | null,

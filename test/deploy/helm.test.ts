@@ -65,7 +65,7 @@ test.skipIf(withoutHelm)(
 );
 
 test.skipIf(withoutHelm)(
-  'with identities, the coordinator and the agents run with an identity, and no agent can read the identities of others',
+  'if identities are configured, each pod uses one, and no agent can read the identities of others',
   () => {
     const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
     const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));

@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('if an attempt continued after the backup, its trial is retried, because the restored store lacks records of the attempt', {
+test('a trial whose attempt continued after the backup is retried, because the restored store lacks its records', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -50,7 +50,7 @@ function project(folder: string, train: string): string {
 const version = (number: number) => TRAIN.replace('VERSION', `${number}`);
 
 describe('code', { timeout: 300_000 }, () => {
-  test('two agents that have no copy of the program can run the program, and trials that write to the same path keep separate files', async () => {
+  test('two agents without a copy of the program run it, and trials that write to the same path keep separate files', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
     for (const name of ['left', 'right']) {
@@ -126,7 +126,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(readdirSync(parts)).toEqual([]);
   });
 
-  test('if the code has not changed, `up` shows the finished sweep again; if the code has changed, `up` submits a new sweep', async () => {
+  test('if the code has not changed, `up` shows the finished sweep again; otherwise, `up` submits a new sweep', async () => {
     const folder = testFolder();
     const file = project(folder, version(1));
     execFileSync('git', ['init', '-q'], { cwd: folder });

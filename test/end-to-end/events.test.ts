@@ -29,7 +29,7 @@ const parsed = (lines: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as EventJson);
 
-test('if the coordinator is killed while a user follows events, the user still receives every stored event exactly once', {
+test('a user who follows events receives every stored event exactly once, even if the coordinator is killed', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -33,7 +33,7 @@ async function withCards(folder: string, start: () => Promise<void>): Promise<vo
   }
 }
 
-test('trials run only on matching agents, trials that match no agent do not block other trials, and explain gives the reason', {
+test('trials run only on matching agents; trials without such an agent block no others, and explain gives the reason', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -126,7 +126,8 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     await screen.sees(/100% 12\/12/);
     screen.press('4');
     await screen.sees(/time +after +trial +event[\s\S]*sweep finished/);
-    // The preview takes half of the screen. The filter leaves only the grants, so that all of them fit in the other half.
+    // The preview takes half of the screen. The filter leaves only the grants, so that all of them fit in the other
+    // half.
     screen.press('/granted\r');
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
@@ -136,7 +137,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     expect(new Set(grants()).size).toBe(grants().length);
   });
 
-  test('the first frame appears before the coordinator answers, and keys that were typed before that frame are not echoed', async () => {
+  test('the first frame appears before the coordinator answers, and keys typed before that frame are not echoed', async () => {
     const silent = createServer();
     silent.listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());

@@ -53,7 +53,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(counts).toMatchObject({ succeeded: 8, failed: 0 });
   });
 
-  test('without a terminal, trawl up exits with code 1 when max_failed is reached, and the printed command resumes the sweep', async () => {
+  test('without a terminal, trawl up exits with code 1 at max_failed, and the printed command resumes the sweep', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const program = 'case $1 in 1|2|3) exit 3;; 4) sleep 3;; esac; echo "{\\"epoch\\": 1, \\"loss\\": $1}"';
@@ -72,7 +72,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(second.code, second.stderr).toBe(1);
   });
 
-  test('a second run of trawl up on real MNIST images repeats no trial, and a run in another folder has the same metrics', async () => {
+  test('a second run of trawl up on real MNIST images repeats no trial; a run in another folder has the same metrics', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const file = sweepFile(folder, MNIST);

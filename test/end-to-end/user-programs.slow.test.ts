@@ -65,7 +65,7 @@ describe('user programs', { timeout: 300_000 }, () => {
     }
   });
 
-  test('if a program with a long log fails, the error quotes the end of stdout, and the stored log has the beginning and the end', async () => {
+  test('if a program with a long log fails, the error quotes the end of stdout; the stored log has its start and end', async () => {
     const folder = testFolder();
     const line = 'x'.repeat(50);
     writeFileSync(

@@ -80,7 +80,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
-  test('if a program runs out of memory, its attempt fails with class oom, and its trial is retried as often as the sweep allows', async () => {
+  test('an attempt that runs out of memory fails with class oom, and its trial is retried as the sweep allows', async () => {
     const folder = testFolder();
     writeFileSync(
       join(folder, 'oom.sh'),

@@ -98,7 +98,7 @@ parameters:
   x: {values: [1, 2, 3, 4]}
 `;
 
-test('if four concurrent artifacts do not all fit on the disk, the artifacts that do not fit are skipped with the reason, and every trial ends', {
+test('if four concurrent artifacts do not all fit on the disk, some are skipped with a reason, and every trial ends', {
   timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();

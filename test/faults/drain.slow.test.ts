@@ -26,7 +26,7 @@ async function untilLeaving(cluster: Cluster, name: string): Promise<void> {
   await until(`agent ${name} has received the signal`, () => logText().includes('the agent takes no new trials'));
 }
 
-test('an agent that exits on SIGTERM has the state "left", and an agent that is killed while the coordinator is down has the state "lost"', {
+test('an agent that exits on SIGTERM is "left"; an agent that is killed while the coordinator is down is "lost"', {
   timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: '2s' });
@@ -51,7 +51,7 @@ test('an agent that exits on SIGTERM has the state "left", and an agent that is 
   expect(metrics).toContain('trawl_agents{state="left"} 1');
 });
 
-test('a drained agent finishes its running trials and accepts no new trials, even after a restart, until its drain ends', {
+test('a drained agent finishes its running trials and accepts no others until its drain ends, even after a restart', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -78,7 +78,7 @@ test('a drained agent finishes its running trials and accepts no new trials, eve
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(Array(10).fill([1, null]));
 });
 
-test('trials that outlast the grace period are handed back, and another agent runs them without using the retry budget', {
+test('trials that outlast the grace period are handed back, and run on another agent without using a retry', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -99,7 +99,7 @@ test('trials that outlast the grace period are handed back, and another agent ru
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('after SIGTERM, an agent exits when its running trials have finished, and a second SIGTERM hands back running trials immediately', {
+test('after SIGTERM, an agent exits when its trials have finished; a second SIGTERM hands them back immediately', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

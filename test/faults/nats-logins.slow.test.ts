@@ -102,7 +102,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
   });
 
   test(
-    'running trials continue, one line is logged when the login is first rejected, and one line is logged at the recovery',
+    'running trials continue; one line is logged at the first rejected login, and one line at the recovery',
     LIMIT,
     async () => {
       const folder = testFolder();
@@ -137,7 +137,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
 });
 
 test(
-  'an untrusted server certificate ends neither a starting nor a running process, and both work after the certificate is replaced',
+  'an untrusted server certificate ends no starting or running process; both work after it is replaced',
   LIMIT,
   async () => {
     const folder = testFolder();

@@ -17,7 +17,7 @@ const versions = requested === 'all' ? ALL : (requested ?? NEWEST).split(',');
 const every = requested === undefined ? 3 : 1;
 
 test.each(versions)(
-  'faults of nats-server %s end no process and lose no lease or report, and their effects end when their cause is removed',
+  'faults of nats-server %s end no process, lose no lease or report, and have no effect after their end',
   {
     timeout: INSTALL_LIMIT_MS + NATS_FAULTS_LIMIT_MS,
   },

@@ -29,7 +29,7 @@ interface Shown extends TrialJson {
   readonly reports: readonly { readonly attempt: number; readonly epoch: number }[];
 }
 
-test('a held trial survives a crash of the coordinator and of its agent, and resumes on another agent with the same results', {
+test('a held trial survives crashes of the coordinator and its agent, and resumes elsewhere with the same results', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease stops its program when it resumes, even without a connection to the coordinator', {
+test('an agent that was suspended for longer than its lease stops its program on resuming, even if disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -13,7 +13,7 @@ sleep 1
 echo '{"epoch": 1, "loss": 0.5}'
 `;
 
-test('if an attempt hangs, speculate: true lets another agent finish the trial, and the process of the hanging attempt is ended', {
+test('with speculate: true, another agent finishes the trial of a hanging attempt, and the hanging process is ended', {
   timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder());

@@ -30,7 +30,7 @@ interface Shown extends TrialJson {
 }
 
 test.each(['coordinator', 'agent'] as const)(
-  'if the %s is killed during an upload, the upload resumes after the restart and repeats none of the bytes that had arrived',
+  'if the %s is killed during an upload, the upload resumes after the restart and repeats no stored bytes',
   {
     timeout: 300_000,
   },

@@ -187,7 +187,7 @@ describe.skipIf(!hasTool('python3'))('loggers', { timeout: SWEEP_LIMIT_MS }, () 
       }
     });
 
-    test('event files in the default folder runs/DATE_HOST are read while the program runs, and the metrics of different runs are not mixed', async () => {
+    test('event files in runs/DATE_HOST are read while the program runs, and metrics of different runs are not mixed', async () => {
       activate(programs);
       const swept = await sweepLive(
         `${SWEEP}report: {tfevents: "\${artifacts}/runs"}\n`,

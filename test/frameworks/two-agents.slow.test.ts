@@ -21,7 +21,7 @@ describe.skipIf(!hasTool('python3'))('the W&B example with code', { timeout: 300
     programs = await pythonEnvironment(readFileSync(join(exampleFolder('wandb'), 'requirements.txt'), 'utf8'));
   }, INSTALL_LIMIT_MS);
 
-  test('the W&B example runs unchanged on two agents in two folders, its trials are ranked, and the report contains its curves', async () => {
+  test('the W&B example runs unchanged on two agents; its trials are ranked, and the report contains its curves', async () => {
     activate(programs);
     const folder = testFolder();
     const project = join(folder, 'project');

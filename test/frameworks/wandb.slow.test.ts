@@ -112,7 +112,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     packages = runTool(join(programs, 'python3'), path).stdout.trim();
   }, INSTALL_LIMIT_MS);
 
-  test('a W&B sweep file and its program run unchanged, with live values, every way to log, the summary and saved files', async () => {
+  test('a W&B sweep and its program run unchanged, with live values, all ways to log, the summary and saved files', async () => {
     activate(programs);
     const folder = programFolder(TRAIN);
     const own = join(folder, 'own');

@@ -109,7 +109,7 @@ function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   );
 }
 
-test('every method rejects unreadable and oversized messages with the right code, and both kinds of message are counted', {
+test('every method rejects unreadable and oversized messages with the right code, and both kinds are counted', {
   timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });
@@ -125,7 +125,7 @@ test('every method rejects unreadable and oversized messages with the right code
   expectUnharmed(cluster, 'coordinator');
 });
 
-test('after an invalid message to any method, the coordinator reports the error, changes no stored data, and keeps working', {
+test('after an invalid message to any method, the error is reported, no stored data changes, and calls still work', {
   timeout: 300_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { lease: LEASE, requireToken: false });

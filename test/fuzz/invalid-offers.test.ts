@@ -11,7 +11,7 @@ const CLUSTER = 'c1';
 const POOL = 'p1';
 const SLOTS = 2;
 
-test('invalid messages in an offer queue are counted and dropped, and slots receive the offers that follow these messages', async () => {
+test('invalid messages in an offer queue are counted and dropped, and slots receive the offers that follow them', async () => {
   const log = pino({ level: 'silent' });
   const server = await startNatsServer({ storeDir: testFolder() });
   onTestFinished(() => server.stop());

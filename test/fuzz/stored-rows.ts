@@ -13,8 +13,8 @@ const TABLES = `
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Removes changes that the coordinator makes without a request: offers, withdrawn offers, ended grace periods, the
- * times of heartbeats, and the count of commits.
+ * SQL that removes the changes that the coordinator makes without a request: offers, withdrawn offers, ended grace
+ * periods, the times of heartbeats, and the count of commits.
  */
 const IGNORE_OWN_CHANGES = `
   delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');

@@ -10,7 +10,7 @@ export function patterns(agentId: string, pool: string): string[] {
 }
 
 /**
- * Returns a subject that matches the pattern. Half of the subjects are in use.
+ * Returns a random subject that matches the pattern. Half of the returned subjects are in use.
  * @param stars the values of the pattern's `*` in subjects that are in use, in order
  * @param known other plausible tokens of a subject
  */

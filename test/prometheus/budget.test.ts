@@ -24,7 +24,7 @@ const BUDGET = 1_700;
 
 const seriesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
 
-test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 1,700 series, including those of the agents', async () => {
+test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 1,700 series, agents included', async () => {
   const cluster = await busyCluster(newFolder(), BUSY);
   onTestFinished(() => cluster.stop());
   const text = await cluster.scrape();

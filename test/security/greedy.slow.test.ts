@@ -30,8 +30,8 @@ import { until } from '../support/until.ts';
 /**
  * The documented limit for the answer to another caller is one second. The test measures this second in CPU time of the
  * coordinator, because on a busy machine, even an idle coordinator answers late. Three quarters of the answers must
- * meet the limit. A call is made every 100 ms. In a measurement of 5 s, a coordinator that is blocked for 2.5 s at a
- * stretch exceeds the limit.
+ * meet the limit. A call is made every 100 ms. For example, the test fails if the coordinator is blocked for 2.5 s of a
+ * measurement of 5 s.
  */
 const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
@@ -175,7 +175,7 @@ async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> 
 }
 
 test(
-  'if clients watch a large sweep but never read its updates, the coordinator uses little memory, and other clients do not wait',
+  'clients that watch a large sweep but never read use little memory of the coordinator, and delay no others',
   TIMEOUT,
   async () => {
     const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));

@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  'with umask 000, every file of a coordinator and an agent is private, and folders that were not private become private',
+  'even with umask 000, a coordinator and an agent make all of their files and folders private',
   async () => {
     const folder = testFolder();
     for (const name of ['coordinator', 'worker']) {

@@ -78,7 +78,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   expect(cluster.log()).toContain('the certificate was renewed');
 });
 
-test('an agent with an expired certificate reports the expiry, keeps running, and recovers when the certificate is renewed', {
+test('an agent with an expired certificate reports it, keeps running, and recovers when the certificate is renewed', {
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();

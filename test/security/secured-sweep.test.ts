@@ -45,7 +45,7 @@ function get(
 }
 
 describe('a sweep over TLS', { timeout: LIMIT_MS }, () => {
-  test('a sweep over TLS runs with the identities of an agent, an operator and a viewer, and calls with a wrong role or identity are rejected and counted', async () => {
+  test('agent, operator and viewer can use their identities; a wrong role or identity is rejected and counted', async () => {
     const cluster = await startSecured();
     const { folder, identities, address, metrics, headers, dir } = cluster;
     const operator = await identities.add('ann', 'operator');

@@ -5,7 +5,10 @@ import type { Change } from '../../coordinator/core/step.ts';
 import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';
 
-/** A trial counts as pending only after this time, because a claim can be sent before the trial becomes pending. */
+/**
+ * A trial counts as pending only when it has been pending for this time, because a claim of another trial may have been
+ * sent before.
+ */
 const MIN_PENDING_MS = 1_000;
 
 export class PriorityInvariant {

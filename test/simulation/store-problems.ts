@@ -131,8 +131,8 @@ function trialProblems(db: Database, trial: TrialRow): string[] {
   expect(open.length === 0, `attempt ${open[0]?.number} has no end`);
   const successes = attempts.filter(({ outcome }) => outcome === 'succeeded').map(({ number }) => number);
   const last = attempts.filter(({ outcome }) => outcome === 'succeeded').at(-1)?.number ?? 0;
-  // Only an attempt that was superseded, or that failed while the successful attempt ran, can follow the successful
-  // attempt.
+  // An attempt with a higher number than the successful attempt was superseded, or failed while the successful attempt
+  // ran.
   const isLast = attempts.slice(last).length <= (attempts.some(({ speculative }) => speculative > 0) ? 1 : 0);
   const expected = trial.state === 'succeeded' ? [last] : [];
   expect(

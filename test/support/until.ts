@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * The limit is generous, so that a busy machine does not fail a test. The slow suite sets TRAWL_TEST_PATIENCE_MS to
- * four minutes, because its test files import real Python libraries and run at the same time as other files. Default: a
- * minute.
+ * The maximum time that a test waits for a condition; default: one minute. The limit is generous, so that a busy
+ * machine does not fail a test. The slow suite sets TRAWL_TEST_PATIENCE_MS to four minutes, because its test files
+ * import real Python libraries and run at the same time as other files.
  */
 export const PATIENCE_MS = Number(process.env.TRAWL_TEST_PATIENCE_MS ?? 60_000);
 const POLL_MS = 50;

@@ -4,7 +4,7 @@ import type { JudgedTrial } from '../../../coordinator/analysis/judgement.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { canonicalJson } from '../../../proto/values.ts';
 
-/** Returns one trial with metric `loss` per value, with seeds 0, 1, 2, ... */
+/** Returns one trial per value of the metric `loss`, with the seeds 0, 1, 2, ... */
 export function replicates(parameters: Parameters, values: readonly number[]): JudgedTrial[] {
   return values.map((loss, seed) => trial(parameters, seed, { metrics: { loss } }));
 }

@@ -429,8 +429,9 @@ export class Ledger {
   }
 
   /**
-   * Whether a faulty machine can be the cause of a trial's early failures, which then use no retries. This requires
-   * that an agent on which the trial failed early can be faulty, and that an agent that can run the trial is sound.
+   * Returns whether a faulty machine can be the cause of a trial's early failures, which then use no retries. This
+   * requires that at least one agent on which the trial failed early can be faulty, and that at least one agent that
+   * can run the trial is sound.
    */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
