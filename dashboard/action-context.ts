@@ -182,7 +182,7 @@ function nextFailure({ ui, rows }: Model, by: 1 | -1): number {
 }
 
 interface Position {
-  /** Counted from 0. */
+  /** The index in the list, from 0. */
   readonly at: number;
   /** The length of the list. */
   readonly of: number;

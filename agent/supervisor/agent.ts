@@ -63,7 +63,7 @@ export interface AgentParts {
   readonly spool: Spool;
   readonly nats: NatsConnection;
   readonly log: Logger;
-  /** A clock in milliseconds that continues while the machine sleeps. By default, the sleep is ignored. */
+  /** A clock in milliseconds that continues while the machine sleeps. If undefined, a sleep is not detected. */
   readonly machineClock?: Clocks['machine'];
   /** Called for each invalid message in an offer queue. */
   readonly onUnreadableOffer: () => void;

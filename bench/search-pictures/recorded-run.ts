@@ -7,15 +7,15 @@ export interface RecordedRun {
   readonly name: string;
   /** Identifies the content of the sweep file. */
   readonly fingerprint: string;
-  /** From the submission to the end of the last trial. */
+  /** The time from the submission to the end of the last trial. */
   readonly seconds: number;
-  /** In the order of the sweep. */
+  /** The trials, in the order of the sweep. */
   readonly trials: readonly RecordedTrial[];
 }
 
 export interface RecordedTrial {
   readonly state: string;
-  /** Only the parameters that vary in the sweep. */
+  /** The values of the parameters that vary in the sweep. */
   readonly parameters: Readonly<Record<string, number>>;
   /** The test losses by epoch: losses[0] is the loss after epoch `start` + 1. */
   readonly losses: readonly number[];

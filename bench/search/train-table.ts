@@ -11,7 +11,7 @@ import { TrainingError, type TrainingRun } from '../../agent/trainers/trainer.ts
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { AXES, pointOfRow, ROWS } from './autoencoder-table.ts';
 
-/** Few images, because evaluating all test images would take most of the time of a short training. */
+/** The number of test images. It is low, because otherwise most of the time of a short training would be evaluation. */
 const TEST_IMAGES = 200;
 
 const [, , file] = process.argv;

@@ -12,7 +12,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 export interface KeyAndCertificate {
   readonly certificate: string;
-  /** PKCS #8. */
+  /** The private key, in the format PKCS #8. */
   readonly key: string;
 }
 

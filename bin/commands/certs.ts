@@ -7,7 +7,7 @@ import { note, print } from '../output/print.ts';
 const DEFAULT_CERTS_DIR = 'trawl-certs';
 const DEFAULT_DAYS = 365;
 const DEFAULT_AUTHORITY_DAYS = 3_650;
-/** A hundred years. */
+/** The maximum validity of a certificate: a hundred years. */
 const MAX_DAYS = 36_500;
 
 interface Options {

@@ -1,7 +1,7 @@
 /** The verbs that open the dashboard on a terminal. */
 const DASHBOARD_VERBS: readonly string[] = ['top', 'up'];
 
-/** Arguments with which these verbs do not open the dashboard. */
+/** Options with which these verbs do not open the dashboard. */
 const WITHOUT_DASHBOARD: readonly string[] = ['--once', '-h', '--help', '-o', '--output'];
 
 /** Whether a command line opens the dashboard, if its output is a terminal. */

@@ -11,7 +11,7 @@ import { TrialHeading } from './TrialHeading.tsx';
 
 const WIDE = 120;
 const PLOT_LINES = 10;
-/** On a short terminal, a smaller plot leaves room for the attempts. */
+/** With fewer lines than this, the plot is smaller, so that there is room for the attempts. */
 const SHORT = 24;
 const SHORT_PLOT_LINES = 7;
 /**

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { download } from '../setup/download.mjs';
 import { CommandError, runQuietly } from '../setup/run.mjs';
 
-/** Long enough to download two gigabytes over a slow connection. */
+/** The time limit for pip: long enough to download two gigabytes over a slow connection. */
 const PIP_LIMIT_MS = 60 * 60_000;
 const UNPACK_LIMIT_MS = 10 * 60_000;
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('training-step.cjs', import.meta.url));
-/** Long enough to load a gigabyte of libraries from a cold disk and to initialize the GPUs. */
+/** The time limit of the test: long enough to load a gigabyte of libraries from a disk and to initialize the GPUs. */
 const LIMIT_MS = 5 * 60_000;
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { runQuietly } from './run.mjs';
 
-/** Long enough for a slow registry mirror. */
+/** The time limit of `npm ci`: long enough for a slow registry mirror. */
 const NPM_CI_LIMIT_MS = 10 * 60_000;
 
 /**

@@ -24,7 +24,7 @@ export const HEAD = 'head';
 export const SLOTS_EACH = 2;
 
 const DAYS = 2;
-/** Longer than the interval between two reports, and shorter than the network faults. */
+/** The lease is longer than the interval between two reports, and shorter than the network faults. */
 const LEASE = '5s';
 
 /** Waits until the offer queue has a leader. Returns the machine of the NATS server that is the leader. */

@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 /** TRAWL_FAULT_AWAY, such as 120s, overrides the length of the outage. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
-/** Shorter than the outage, so that an attempt survives only if the restarted coordinator gives it a new lease. */
+/** The lease is shorter than the outage: an attempt survives only if the restarted coordinator gives it a new lease. */
 const LEASE = '4s';
 const EPOCH_MS = 5;
 /** The trials outlast the outage, so that both agents have reports to send during the whole outage. */

@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** Longer than a record needs to reach the store, and shorter than an epoch. */
+/** The wait for a record: longer than a record needs to reach the store, and shorter than an epoch. */
 const RECORD_MS = 1_000;
 
 const SWEEP = `

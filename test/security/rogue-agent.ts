@@ -24,7 +24,7 @@ const STREAM = offerStream(CLUSTER, ATTACKED);
 const OTHER_STREAM = offerStream(CLUSTER, HONEST);
 const EMPTIED_STREAM = offerStream(CLUSTER, EMPTIED);
 const OFFERS = 80;
-/** Longer than the 5 s without an answer after which the consumer delivers an offer again. */
+/** The wait for a redelivery: longer than the 5 s without an answer after which the consumer redelivers an offer. */
 const REDELIVERY_MS = 6_000;
 
 const keyOf = (trial: number): AttemptKey => ({ sweepId: '1', trialId: `t${trial}`, attempt: 1 });

@@ -13,11 +13,11 @@ import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 export interface Bug {
   /** The description that `--bug list` prints. */
   readonly about: string;
-  /** Rows of a transaction survive although the process died before its commit. */
+  /** Whether rows of a transaction survive although the process died before the commit. */
   readonly tornCommits?: boolean;
-  /** An agent's disk is empty after each restart. */
+  /** Whether an agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** Each death of the coordinator loses the files that were stored during this time before the death. */
+  /** If set, each death of the coordinator loses the files that were stored less than this time before the death. */
   readonly losesFilesOfMs?: number;
   runtime?(options: RuntimeOptions): Promise<Runtime>;
   /** Called after each start, once the store is loaded. */

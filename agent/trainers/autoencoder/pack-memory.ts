@@ -6,7 +6,7 @@ import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
-/** The maximum for `--pack auto`. More members are hardly faster, because the GPU is busy before its memory is full. */
+/** The maximum pack size with `--pack auto`. Larger packs are hardly faster, because the GPU is busy. */
 const MAX_AUTO_PACK = 64;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;

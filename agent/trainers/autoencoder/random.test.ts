@@ -73,7 +73,7 @@ test('normal random values have the moments of the normal distribution', () => {
 test('normal numbers exceed each limit with the right frequency, including limits in the tail', () => {
   const count = 1_000_000;
   const values = normals(count, 1, new Random(12, STREAMS.trainNoise));
-  // P(|X| > limit), from tables; the ziggurat's base ends at 3.654.
+  // The probability that a normal number exceeds each limit in absolute value, from tables. The tail begins at 3.654.
   const beyond = {
     0.1: 0.920344,
     0.5: 0.617075,

@@ -43,7 +43,7 @@ interface GraphParameter {
   readonly shape: readonly number[];
   /** The variables of the parameters and both moments. */
   readonly variables: readonly string[];
-  /** The parameters before the step. */
+  /** The node that reads the parameters before the step. */
   readonly value: string;
 }
 

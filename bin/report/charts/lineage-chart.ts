@@ -22,7 +22,7 @@ const THIN = 3;
 export interface LineageStep {
   readonly from: number;
   readonly to: number;
-  /** From 0 (worst) to 1 (best) among the members at epoch `to`. Undefined if the trial has no value there. */
+  /** The rank of the value among the members at epoch `to`, from 0 (worst) to 1 (best). Undefined without a value. */
   readonly quality: number | undefined;
   /** Whether the step belongs to the best trial or to one of its ancestors. */
   readonly isBest: boolean;

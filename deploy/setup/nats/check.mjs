@@ -5,10 +5,10 @@ import { runQuietly } from '../run.mjs';
 /** The oldest nats-server with all JetStream features that trawl uses (Debian 12 ships 2.9.10). */
 export const MINIMUM_NATS = '2.9.0';
 const VERSION_LIMIT_MS = 5_000;
-/** A short limit is enough, because a server sends INFO as soon as a client connects. */
+/** The time limit for the INFO message. It is short, because a server sends INFO as soon as a client connects. */
 const ANSWER_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** An INFO message has about 400 bytes, plus the addresses of the cluster's members. */
+/** The maximum size of an INFO message, which has about 400 bytes, plus the addresses of the cluster's members. */
 const INFO_LIMIT_BYTES = 1 << 20;
 
 /**
