@@ -172,7 +172,7 @@ export class Adam {
 
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // A steep slope replaces the sign within 1e-30 of 0, because tf.sign takes six times as long on wasm.
+  // This equals the sign, except within 1e-30 of 0. It is used because tf.sign takes six times as long on wasm.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }
