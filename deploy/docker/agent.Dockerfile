@@ -41,7 +41,8 @@ VOLUME /data
 EXPOSE 9465
 # /data holds spooled records and data sets.
 ENV TRAWL_DATA=/data/datasets
-# Not /readyz, which also fails during an outage of NATS: a restart would end running trials and not repair the outage.
+# The check does not use /readyz, which also fails during an outage of NATS. A restart would then end running trials
+# without repairing the outage.
 HEALTHCHECK --interval=10s --start-period=120s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9465/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/bin/trawl.mjs"]

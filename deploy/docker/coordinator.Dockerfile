@@ -20,7 +20,7 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 7070 9464
-# Not /readyz, which also fails during an outage of NATS: a restart would not repair the outage.
+# The check does not use /readyz, which also fails during an outage of NATS. A restart would not repair the outage.
 HEALTHCHECK --interval=10s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:9464/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # /data holds sweeps, results and artifacts. For --insecure, see "Network access" in docs/deploy.md.

@@ -174,7 +174,7 @@ function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: 
 export function artifactProblems(db: Database, files: StoredFiles): string[] {
   const rows = db
     .prepare(
-      // The files of attempt 0 are the checkpoints of parents, which can themselves have been inherited.
+      // The files of attempt 0 are the checkpoints of parents. A parent can also have inherited its checkpoint.
       `select cast(a.sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, a.epoch, sha256,
          (with recursive line (id, parent, parent_attempt) as (
             select id, parent, parent_attempt from trials where sweep_id = a.sweep_id and id = a.trial_id
