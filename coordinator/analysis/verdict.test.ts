@@ -85,7 +85,7 @@ test('trials are compared within one setting of the other parameters', () => {
   expect(judged).toMatchObject({ verdict: 'supported', parts: [{ estimate: { n: [6, 8] } }] });
   expect(judged.parts[0]?.estimate?.effect).toBeCloseTo(4 * 0.00575, 10);
   expect(judged.because).toContain('over 2 settings of the other parameters');
-  expect(judged.method).toContain('within one setting');
+  expect(judged.method).toContain('in each setting of the other parameters');
 });
 
 test('two sides that also differ in a parameter outside the claim are not compared, and the reason names it', () => {
