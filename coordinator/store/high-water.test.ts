@@ -99,7 +99,7 @@ test('a write-ahead log with one altered byte is rejected and left unchanged', (
   }
 });
 
-test('a damaged high-water mark, a missing store and a different store are rejected, and a folder without a mark is accepted', () => {
+test('a damaged mark, a missing store and a different store are rejected; a folder without a mark is accepted', () => {
   const damaged = copyOfKilled();
   writeFileSync(join(damaged, HIGH_WATER_FILE), '');
   expect(problemOf(damaged)).toContain('store.high-water is damaged');

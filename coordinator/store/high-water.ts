@@ -75,9 +75,9 @@ const HOLDS = 'holds ';
 
 /**
  * Returns the problem if the store is behind its mark or is a different store. Reads the store over a read-only
- * connection, because the last writable connection empties the write-ahead log when it closes. A prepared statement
- * would keep the connection open. The check is therefore a script that fails if there is a problem, and the error
- * contains what the store holds.
+ * connection, because the last writable connection empties the write-ahead log when it closes. Runs an SQL script
+ * instead of a prepared statement, which would keep the connection open. A script returns no rows. If there is a
+ * problem, the script fails, and its error message contains the name and the number of transactions of the store.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);

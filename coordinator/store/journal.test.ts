@@ -88,7 +88,7 @@ function filled() {
   return { db, commits, journal };
 }
 
-test('changes that are made in one turn of the event loop share a transaction, and are stored when their promises resolve', async () => {
+test('changes of one turn of the event loop share a transaction, and are stored when their promises resolve', async () => {
   const { db, commits, journal } = filled();
   await Promise.all([journal.commit([granted]), journal.commit([report(1)]), journal.commit([])]);
   expect(commits).toHaveLength(1);
@@ -268,7 +268,7 @@ test('with metric.at: best, the ranking metric keeps its best value and the step
   expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).metric).toMatchObject({ at: 'METRIC_AT_BEST' });
 });
 
-test('events name the user who caused them, and the events of a sweep include the events of agents until the sweep ends', async () => {
+test('events name the user who caused them; until a sweep ends, its events include the events of agents', async () => {
   const db = openStore(dir);
   insertSweep(db, SWEEP, [trial(0)], 10);
   let now = 20;

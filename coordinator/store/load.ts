@@ -56,7 +56,7 @@ export function loadCore(
     .all() as { id: number }[];
   for (const { id } of rows) {
     const sweep = loadSweep(db, `${id}`, now, openSource);
-    // Otherwise, the next pass would treat the sweep like a new one, and raise its level to the level of its peers.
+    // A sweep that gains demand joins at the level of its peers. This sweep had demand before, so it keeps its level.
     sweep.share.hasDemand = true;
     const usages = new Map<string, SlotUsage>();
     for (const { gpus, ...lease } of loadLeases(db, sweep.id, leaseMs, now)) {

@@ -187,7 +187,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('an upgrade of a store of version 1 keeps a copy of the old store, and gives its sweeps defaults for newer settings', async () => {
+test('an upgrade from version 1 keeps a copy of the old store, and gives its sweeps defaults for newer settings', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -247,7 +247,7 @@ alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;
 `;
 
-test('upgrading a store of version 3 converts the grace periods of drains to remaining times, and keeps packs together', () => {
+test('an upgrade from version 3 converts the grace periods of drains to remaining times, and keeps packs together', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -368,7 +368,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade of a store of version 14, the times of pauses are taken from events, and the users are unknown', async () => {
+test('after an upgrade from version 14, the times of pauses are taken from events, and the users are unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -405,7 +405,7 @@ test('after an upgrade of a store of version 14, the times of pauses are taken f
   expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
 });
 
-test('after an upgrade of a store of version 16, the planned number of trials of a sweep is the number of its stored trials', async () => {
+test('after an upgrade from version 16, a sweep has as many planned trials as stored trials', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -425,7 +425,7 @@ test('after an upgrade of a store of version 16, the planned number of trials of
   expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
 });
 
-test('after an upgrade of a store of version 18, the slot time counts each pack once, and the submitting user is unknown', async () => {
+test('after an upgrade from version 18, the slot time counts each pack once, and the submitting user is unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -191,7 +191,7 @@ test('if the second attempt succeeds first, the trial has the values, curve and 
   expect((await queries.sweeps.get('1')).state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('if the first attempt succeeds first, the trial keeps its values, and the results contain nothing of the second attempt', async () => {
+test('if the first attempt succeeds first, the trial keeps its values, and has no results of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
   speculate();
   report(SECOND, 1, 1);
@@ -214,7 +214,7 @@ test('if the first attempt succeeds first, the trial keeps its values, and the r
   ]);
 });
 
-test('a trial whose first attempt fails continues with the values of the second attempt, and the failure uses no retry', async () => {
+test('if the first attempt fails, the trial continues with the values of the second attempt, and uses no retry', async () => {
   const { queries, report, end, speculate, curve, trial } = coordinator();
   report(FIRST, 1, 1);
   speculate();
@@ -235,7 +235,7 @@ test('a trial whose first attempt fails continues with the values of the second 
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('after both attempts have ended, the next attempt resumes from the checkpoint of the first attempt, without reports of the second attempt', async () => {
+test('after two attempts, the next resumes from the checkpoint of the first, without the reports of the second', async () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
   for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;

@@ -4,8 +4,8 @@
  *
  * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
  * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
- * previous write. Reads return rows of durable transactions only, can overlap each other and a write, and return at
- * most one page of a list that grows with a sweep.
+ * previous write. Reads return only rows of durable transactions, and can overlap each other and a write. Of a list
+ * that grows with a sweep, a read returns at most one page.
  */
 import type { StoredFile } from '../backup/backup-folder.ts';
 import type { AgentFacts } from '../core/agent-model.ts';

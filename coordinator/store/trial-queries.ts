@@ -1,4 +1,4 @@
-/** Reads the trials of a sweep: whole, in pages, by rank, and for decisions of the coordinator. */
+/** Reads the trials of a sweep, for users and for decisions of the coordinator. */
 import { epochsOf } from '../../lib/domain/epoch-times.ts';
 import { type EtaTrial, phaseOf } from '../../lib/domain/eta.ts';
 import { interruptedTrial } from '../../lib/domain/interrupted.ts';
