@@ -80,7 +80,7 @@ describe('out-of-memory failures', () => {
   );
 
   test.each([torch, jax, tensorflow, xgboost, 'MemoryError'])(
-    'an out-of-memory error that caused the last error is the reason for the failure, at any position in the chain: %j',
+    'an out-of-memory error anywhere in the chain of causes of the last error is the reason for the failure: %j',
     (error) => {
       const chains = [
         traceback(error) + during + later,
