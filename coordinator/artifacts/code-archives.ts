@@ -99,9 +99,9 @@ export class CodeArchives {
   }
 
   /**
-   * Returns whether the archive is complete, intact and durable. The remote store is not asked: a copy counts if it was
-   * made or seen since the coordinator started. If the archive is stored, the current time becomes the time of its last
-   * upload.
+   * Returns whether the archive is complete, intact and durable. Sends no request to the remote store: a copy counts if
+   * it was made or seen since the coordinator started. If the archive is stored, the current time becomes the time of
+   * its last upload.
    */
   async holds(archive: CodeArchive): Promise<boolean> {
     const path = this.path(archive.sha256);

@@ -152,7 +152,7 @@ test('an expired URL is rejected with the reason of the store, for reads and for
   expectFailure(await failureOf(send(fileOf(Buffer.from('x')), { url, size: 1 })), reason);
 });
 
-test('an error response that breaks off is a failed transfer', async () => {
+test('a truncated error response is a failed transfer', async () => {
   const url = await serve((request, response) => {
     request.resume();
     response.writeHead(403, { 'content-length': 1_000 });
