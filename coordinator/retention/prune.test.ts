@@ -217,9 +217,10 @@ test('if a process dies after it removed the rows of a sweep, the next prune rem
     archives,
   );
   await expect(dies.prune(all, NOW)).rejects.toThrow('killed here');
-  expect(pendingRemovals(db)).toEqual([old]);
+  const reader = new SqliteReader(db);
+  expect(await pendingRemovals(reader)).toEqual([old]);
   expect(await pruner.prune(all, NOW)).toEqual([]);
-  expect([existsSync(fileOf(old)), pendingRemovals(db)]).toEqual([false, []]);
+  expect([existsSync(fileOf(old)), await pendingRemovals(reader)]).toEqual([false, []]);
 });
 
 test('files of a pruned sweep are kept until a running backup has finished', async () => {

@@ -1,9 +1,8 @@
 /** Finds ended sweeps, and removes their rows. */
-import type { Database } from 'libsql';
 import type { SweepStateName } from '../../proto/names.ts';
-import { noteRemoval } from './artifact-location.ts';
-import { commitCounted } from './high-water.ts';
+import { writeRemoval } from './artifact-location.ts';
 import type { Reader } from './reader.ts';
+import type { WriteSql } from './write-sql.ts';
 
 export interface EndedSweep {
   readonly id: string;
@@ -44,18 +43,32 @@ export function endedSweeps(reader: Reader, { endedBefore, keep }: EndedSweepCho
  * The tables that contain rows of a sweep. The table of trials comes first, because its trigger changes rows of another
  * of these tables when trials are removed.
  */
-const SWEEP_TABLES = `
-  select name from sqlite_schema as s
-  where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id')
-  order by name <> 'trials', name
-`;
+export const SWEEP_TABLES = [
+  'trials',
+  'agent_successes',
+  'artifacts',
+  'attempts',
+  'dropped_counts',
+  'events',
+  'identical_configs',
+  'logs',
+  'notices',
+  'programs',
+  'reports',
+  'retries',
+  'rungs',
+  'sources',
+  'suggestions',
+  'sweep_versions',
+  'trial_counts',
+  'warm_starts',
+  'warnings',
+] as const;
 
-export function removeSweepRows(db: Database, sweepId: string): void {
-  commitCounted(db, () => {
-    for (const { name: table } of db.prepare(SWEEP_TABLES).all() as { name: string }[])
-      db.prepare(`delete from ${table} where sweep_id = ?`).run(sweepId);
-    db.prepare('delete from sweeps where id = ?').run(sweepId);
-    noteRemoval(db, sweepId);
-    db.prepare('delete from environments where sha256 not in (select environment from programs)').run();
-  });
+/** Removes the rows of an ended sweep, and records that its artifacts have not been removed yet. */
+export function removeSweepRows(sql: WriteSql, sweepId: string): void {
+  for (const table of SWEEP_TABLES) sql.change(`delete from ${table} where sweep_id = ?`)(sweepId);
+  sql.change('delete from sweeps where id = ?')(sweepId);
+  writeRemoval(sql, sweepId);
+  sql.change('delete from environments where sha256 not in (select environment from programs)')();
 }

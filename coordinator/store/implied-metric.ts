@@ -1,33 +1,35 @@
 /** Determines the ranking metric of a sweep from its first reports, if the sweep file names none. */
-import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
-import { setValues } from './derived-tables.ts';
+import type { Steps, WriteSql } from './write-sql.ts';
 
 /**
  * Prepares the statements.
  * @returns a function that sets the metric of a sweep whose file names none. The function must be called before each
  * report is inserted.
  */
-export function impliedMetricWriter(db: Database): (key: AttemptKey, names: readonly string[]) => void {
+export function impliedMetricWriter(sql: WriteSql): (key: AttemptKey, names: readonly string[]) => Steps {
   const known = new Set<string>();
-  const selectMetric = db.prepare('select metric from sweeps where id = ?');
-  const selectEarlier = db.prepare(
-    'select distinct names.key as name from reports, json_each(reports.metrics) as names where sweep_id = ? and trial_id = ?',
+  const selectMetric = sql.query<{ metric: string }>('select metric from sweeps where id = ?');
+  const selectEarlier = sql.query<{ metrics: string }>(
+    'select distinct metrics from reports where sweep_id = ? and trial_id = ?',
   );
-  const selectParameters = db.prepare('select parameters from trials where sweep_id = ? and id = ?');
-  const update = db.prepare("update sweeps set metric = ?, goal = ? where id = ? and metric = ''");
-  const setEarlierValues = db.prepare(setValues('sweep_id = ? and dropped_in = 0'));
-  return ({ sweepId, trialId }, names) => {
+  const selectParameters = sql.query<{ parameters: string }>(
+    'select parameters from trials where sweep_id = ? and id = ?',
+  );
+  const update = sql.change("update sweeps set metric = ?, goal = ? where id = ? and metric = ''");
+  const setEarlierValues = sql.change(sql.setValues('sweep_id = ? and dropped_in = 0'));
+  return function* ({ sweepId, trialId }, names) {
     if (known.has(sweepId)) return;
-    const { metric } = selectMetric.get(sweepId) as { metric: string };
-    if (metric === '') {
-      const earlier = selectEarlier.all(sweepId, trialId) as { name: string }[];
-      const { parameters } = selectParameters.get(sweepId, trialId) as { parameters: string };
-      const chosen = firstRepeatedMetric(names, new Set(earlier.map(({ name }) => name)), JSON.parse(parameters));
+    const [sweep] = yield* selectMetric(sweepId);
+    if (sweep?.metric === '') {
+      const reports = yield* selectEarlier(sweepId, trialId);
+      const earlier = new Set(reports.flatMap(({ metrics }) => Object.keys(JSON.parse(metrics))));
+      const [trial] = yield* selectParameters(sweepId, trialId);
+      const chosen = firstRepeatedMetric(names, earlier, JSON.parse(trial?.parameters ?? '{}'));
       if (chosen === undefined) return;
-      update.run(chosen, usualGoal(chosen), sweepId);
-      setEarlierValues.run(sweepId);
+      update(chosen, usualGoal(chosen), sweepId);
+      setEarlierValues(sweepId);
     }
     known.add(sweepId);
   };

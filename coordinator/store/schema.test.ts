@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
+import { SWEEP_TABLES } from './ended-sweeps.ts';
 import { loadCore } from './load.ts';
 import { openStore, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
@@ -490,4 +491,16 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   expect(await counts()).toMatchObject({ succeeded: 2, failed: 0, pending: 1, dropped: 1 });
   db.exec("delete from trials where id = 't2'");
   expect(await counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
+});
+
+test('the removal of a sweep covers every table that has rows of sweeps', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const tables = openStore(dir)
+    .prepare(
+      `select s.name from sqlite_schema as s
+       where type = 'table' and exists (select 1 from pragma_table_info(s.name) where name = 'sweep_id') order by s.name`,
+    )
+    .all() as { name: string }[];
+  expect([...SWEEP_TABLES].sort()).toEqual(tables.map(({ name }) => name));
 });

@@ -14,12 +14,11 @@ import type { Core, Sweep, TrialCreation } from '../core/model.ts';
 import type { Trial } from '../core/trial-model.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import {
-  artifactBytes,
   artifactLocation,
-  countArtifacts,
-  endRemoval,
+  artifactTotals,
   pendingRemovals,
-  setArtifactLocation,
+  writeArtifactLocation,
+  writeRemovalEnd,
 } from './artifact-location.ts';
 import { type EndedSweep, type EndedSweepChoice, endedSweeps, removeSweepRows } from './ended-sweeps.ts';
 import { commitCounted } from './high-water.ts';
@@ -35,6 +34,7 @@ import type { AttributedChange, LoadOptions, OpenSource, Store, StoreSnapshot } 
 import { insertSweep, type NewSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
+import { sqliteSql, type WriteSql } from './write-sql.ts';
 
 /** The default interval between checkpoints of SQLite, in pages. */
 const CHECKPOINT_PAGES = 1_000;
@@ -44,6 +44,7 @@ export class SqliteStore implements Store {
   readonly reader: SqliteReader;
   readonly db: Database;
   readonly #dir: string;
+  readonly #sql: WriteSql;
   readonly #write: ReturnType<typeof changeWriter>;
 
   /** @param dir the coordinator's folder, which contains the file of the store */
@@ -52,6 +53,7 @@ export class SqliteStore implements Store {
     this.#dir = dir;
     this.cluster = clusterName(db);
     this.reader = new SqliteReader(db);
+    this.#sql = sqliteSql(db);
     this.#write = changeWriter(db);
   }
 
@@ -113,15 +115,15 @@ export class SqliteStore implements Store {
   }
 
   async artifactLocation(): Promise<string | undefined> {
-    return artifactLocation(this.db);
+    return artifactLocation(this.reader);
   }
 
   async setArtifactLocation(location: string): Promise<void> {
-    setArtifactLocation(this.db, location);
+    commitCounted(this.db, () => writeArtifactLocation(this.#sql, location));
   }
 
   async artifactTotals(): Promise<{ artifacts: number; bytes: number }> {
-    return { artifacts: countArtifacts(this.db), bytes: artifactBytes(this.db) };
+    return artifactTotals(this.reader);
   }
 
   endedSweeps(choice: EndedSweepChoice): Promise<EndedSweep[]> {
@@ -129,15 +131,15 @@ export class SqliteStore implements Store {
   }
 
   async removeSweep(sweepId: string): Promise<void> {
-    removeSweepRows(this.db, sweepId);
+    commitCounted(this.db, () => removeSweepRows(this.#sql, sweepId));
   }
 
   async pendingRemovals(): Promise<string[]> {
-    return pendingRemovals(this.db);
+    return pendingRemovals(this.reader);
   }
 
   async endRemoval(sweepId: string): Promise<void> {
-    endRemoval(this.db, sweepId);
+    commitCounted(this.db, () => writeRemovalEnd(this.#sql, sweepId));
   }
 
   async snapshot(): Promise<StoreSnapshot> {

@@ -5,7 +5,7 @@ import type { SweepPolicy } from '../core/policy.ts';
 import type { SearchResult } from '../search/searcher.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { commitCounted } from './high-water.ts';
-import { insertWarmStart } from './warm-starts.ts';
+import { completed, type Steps, sqliteSql, type WriteSql } from './write-sql.ts';
 
 export interface NewSweep {
   readonly requestId: string;
@@ -47,11 +47,91 @@ interface NewSearch {
   readonly done: boolean;
 }
 
+const SWEEP_COLUMNS = [
+  'request_id',
+  'name',
+  'fingerprint',
+  'file_name',
+  'text',
+  'trainer',
+  'metric',
+  'goal',
+  'axes',
+  'policy',
+  'configs',
+  'replicates',
+  'excluded',
+  'priority',
+  'created_at',
+  'planned',
+  'searching',
+  'search',
+  'submitted_by',
+];
+
 /**
  * Adds a sweep with its first trials.
- * @param by the user who submits the sweep; default: unknown
+ * @param by the user who submits the sweep; empty if unknown
  * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
  */
+function* sweepSteps(
+  sql: WriteSql,
+  sweep: NewSweep,
+  trials: readonly PlannedTrial[],
+  at: number,
+  by: string,
+): Steps<string> {
+  const [existing] = yield* sql.query<{ id: number }>('select id from sweeps where request_id = ?')(sweep.requestId);
+  if (existing !== undefined) return `${existing.id}`;
+  const planned = sweep.search?.planned ?? trials.length;
+  // Ids of removed sweeps are not used again, because the newest sweep is never removed.
+  const add = sql.query<{ id: number }>(
+    `insert into sweeps (id, state, reason, ${SWEEP_COLUMNS.join(', ')})
+     values ((select coalesce(max(id), 0) + 1 from sweeps), 'running', '', ${SWEEP_COLUMNS.map(() => '?').join(', ')})
+     returning id`,
+  );
+  const [row] = yield* add(
+    sweep.requestId,
+    sweep.name,
+    sweep.fingerprint,
+    sweep.fileName,
+    sweep.text,
+    sweep.trainer,
+    sweep.metric,
+    sweep.goal,
+    JSON.stringify(sweep.axes),
+    JSON.stringify(sweep.policy),
+    sweep.configs,
+    sweep.replicates,
+    sweep.excluded,
+    sweep.priority,
+    at,
+    Number.isFinite(planned) ? planned : null,
+    sweep.search === undefined || sweep.search.done ? 0 : 1,
+    sweep.search === undefined ? null : JSON.stringify(sweep.search.state),
+    by,
+  );
+  if (row === undefined) throw new Error('the database returned no id of the new sweep');
+  const { id } = row;
+  const insert = sql.insert('trials', ['sweep_id', 'id', 'idx', 'config_id', 'seed', 'parameters']);
+  if (sweep.source !== undefined) insertSource(sql, id, sweep.source);
+  for (const trial of trials) {
+    insert(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
+  }
+  const addEvent = sql.insertEvent(['at', 'sweep_id', 'trial_id', 'attempt', 'kind', 'by', 'detail']);
+  const detail = Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials';
+  addEvent(at, id, '', 0, 'submitted', by, detail);
+  if (sweep.warmStart !== undefined) insertWarmStart(sql, id, sweep.warmStart);
+  const warning = sweep.warmStart?.warning;
+  if (warning !== undefined) {
+    const { message, count } = warning;
+    sql.insert('warnings', ['sweep_id', 'kind', 'message', 'count', 'since'])(id, 'warm_start', message, count, at);
+    addEvent(at, id, '', 0, 'warning', '', `warm_start: ${message}`);
+  }
+  return `${id}`;
+}
+
+/** Adds a sweep with its first trials to SQLite, as `sweepSteps` does. */
 export function insertSweep(
   db: Database,
   sweep: NewSweep,
@@ -59,77 +139,17 @@ export function insertSweep(
   at: number,
   by = '',
 ): string {
-  const existing = db.prepare('select id from sweeps where request_id = ?').get(sweep.requestId) as
-    | { id: number }
-    | undefined;
-  if (existing !== undefined) return `${existing.id}`;
-  const planned = sweep.search?.planned ?? trials.length;
-  return commitCounted(db, () => {
-    const { lastInsertRowid } = db
-      .prepare(
-        `insert into sweeps (request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy,
-             configs, replicates, excluded, priority, state, reason, created_at, planned, searching, search,
-             submitted_by)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?, ?, ?, ?, ?)`,
-      )
-      .run(
-        sweep.requestId,
-        sweep.name,
-        sweep.fingerprint,
-        sweep.fileName,
-        sweep.text,
-        sweep.trainer,
-        sweep.metric,
-        sweep.goal,
-        JSON.stringify(sweep.axes),
-        JSON.stringify(sweep.policy),
-        sweep.configs,
-        sweep.replicates,
-        sweep.excluded,
-        sweep.priority,
-        at,
-        Number.isFinite(planned) ? planned : null,
-        sweep.search === undefined || sweep.search.done ? 0 : 1,
-        sweep.search === undefined ? null : JSON.stringify(sweep.search.state),
-        by,
-      );
-    const id = Number(lastInsertRowid);
-    const insert = db.prepare(
-      'insert into trials (sweep_id, id, idx, config_id, seed, parameters) values (?, ?, ?, ?, ?, ?)',
-    );
-    if (sweep.source !== undefined) insertSource(db, id, sweep.source);
-    for (const trial of trials) {
-      insert.run(id, trial.trialId, trial.index, trial.configId, trial.seed, JSON.stringify(trial.parameters));
-    }
-    db.prepare(
-      "insert into events (at, sweep_id, trial_id, attempt, kind, by, detail) values (?, ?, '', 0, 'submitted', ?, ?)",
-    ).run(at, id, by, Number.isFinite(planned) ? `${planned} trials` : 'no limit on the number of trials');
-    if (sweep.warmStart !== undefined) addWarmStart(db, id, sweep.warmStart, at);
-    return `${id}`;
-  });
+  return commitCounted(db, () => completed(sweepSteps(sqliteSql(db), sweep, trials, at, by)));
 }
 
-function addWarmStart(db: Database, id: number, { results, warning }: NewWarmStart, at: number): void {
-  insertWarmStart(db, id, results);
-  if (warning === undefined) return;
-  db.prepare("insert into warnings (sweep_id, kind, message, count, since) values (?, 'warm_start', ?, ?, ?)").run(
-    id,
-    warning.message,
-    warning.count,
-    at,
-  );
-  db.prepare(
-    "insert into events (at, sweep_id, trial_id, attempt, kind, detail) values (?, ?, '', 0, 'warning', ?)",
-  ).run(at, id, `warm_start: ${warning.message}`);
+function insertWarmStart(sql: WriteSql, id: number, { results }: NewWarmStart): void {
+  const insert = sql.insert('warm_starts', ['sweep_id', 'place', 'parameters', 'value']);
+  for (const [place, { parameters, value }] of results.entries()) {
+    insert(id, place, JSON.stringify(parameters), value ?? null);
+  }
 }
 
-function insertSource(db: Database, sweepId: number, { archive, files, git, diff }: Source): void {
-  db.prepare('insert into sources (sweep_id, sha256, size, files, git, diff) values (?, ?, ?, ?, ?, ?)').run(
-    sweepId,
-    archive?.sha256 ?? '',
-    archive?.size ?? 0,
-    files,
-    JSON.stringify(git ?? null),
-    diff,
-  );
+function insertSource(sql: WriteSql, sweepId: number, { archive, files, git, diff }: Source): void {
+  const insert = sql.insert('sources', ['sweep_id', 'sha256', 'size', 'files', 'git', 'diff']);
+  insert(sweepId, archive?.sha256 ?? '', archive?.size ?? 0, files, JSON.stringify(git ?? null), diff);
 }

@@ -1,6 +1,5 @@
-/** Reads the results of earlier sweeps, and stores the results with which a search starts. */
+/** Reads the results of earlier sweeps, and the results with which a search starts. */
 import { mean } from 'd3-array';
-import type { Database } from 'libsql';
 import { finiteMetric, hasResult } from '../../lib/domain/trial-result.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
@@ -58,14 +57,6 @@ async function* newestEnded(reader: Reader, sweepId: string): AsyncGenerator<Tri
     yield* rows;
     last = rows.at(-1) ?? last;
     if (rows.length < ROWS_PER_PAGE) return;
-  }
-}
-
-/** Adds the results with which the search of a new sweep starts. Must run in the transaction that adds the sweep. */
-export function insertWarmStart(db: Database, sweepId: number, results: readonly SearchResult[]): void {
-  const insert = db.prepare('insert into warm_starts (sweep_id, place, parameters, value) values (?, ?, ?, ?)');
-  for (const [place, { parameters, value }] of results.entries()) {
-    insert.run(sweepId, place, JSON.stringify(parameters), value ?? null);
   }
 }
 

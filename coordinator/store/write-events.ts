@@ -1,9 +1,9 @@
 /** Writes events. Defines the result of a transaction. */
 
-import type { Database } from 'libsql';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { AgentEventKind, EventKind } from '../../proto/names.ts';
 import type { Change } from '../core/step.ts';
+import type { WriteSql } from './write-sql.ts';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -46,19 +46,16 @@ export const AGENT_EVENTS = '0';
 /** The number of events about agents that the store keeps. Older events about agents are removed. */
 const MAX_AGENT_EVENTS = 10_000;
 
-export function eventWriter(db: Database): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
-  const insert = db.prepare(
-    `insert into events (at, sweep_id, trial_id, attempt, kind, detail, by, agent_id)
-     values (?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const removeOldest = db.prepare(
+export function eventWriter(sql: WriteSql): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
+  const insert = sql.insertEvent(['at', 'sweep_id', 'trial_id', 'attempt', 'kind', 'detail', 'by', 'agent_id']);
+  const removeOldest = sql.change(
     `delete from events where sweep_id = 0 and seq <=
        (select seq from events where sweep_id = 0 order by seq desc limit 1 offset ${MAX_AGENT_EVENTS})`,
   );
   return (event) => {
     const { at, sweepId, trialId, attempt, kind, detail, by, agentId } = event;
-    const { lastInsertRowid } = insert.run(at, sweepId, trialId, attempt, kind, detail, by, agentId);
-    if (sweepId === AGENT_EVENTS) removeOldest.run();
-    return { seq: Number(lastInsertRowid), ...event };
+    const seq = insert(at, sweepId, trialId, attempt, kind, detail, by, agentId);
+    if (sweepId === AGENT_EVENTS) removeOldest();
+    return { seq, ...event };
   };
 }

@@ -16,9 +16,11 @@ import {
   type StoredEvent,
   type TransactionResult,
 } from './write-events.ts';
+import { completed, type Steps, sqliteSql, upsert, type WriteSql } from './write-sql.ts';
 import {
   artifactWriter,
   attemptWriter,
+  NO_PROGRESS,
   noticeWriter,
   programWriter,
   rungWriter,
@@ -28,29 +30,30 @@ import {
 } from './write-trials.ts';
 import { versionWriter } from './write-versions.ts';
 
+/** Writes one change. Returns the remaining steps if the write reads rows; they must be run before the next change. */
+type WriteChange = (change: Change, at: number, written: TransactionResult, by: string) => Steps | undefined;
+
 /**
  * Prepares every statement once.
- * @returns the function that writes one change at the time `at`; `by` is the user who made the change (default: none)
+ * @returns the function that writes one change at the time `at`; `by` is the user who made the change, or empty
  */
-export function changeWriter(
-  db: Database,
-): (change: Change, at: number, written: TransactionResult, by?: string) => void {
-  const insertEvent = eventWriter(db);
-  const artifacts = artifactWriter(db);
-  const policies = sweepPolicies(db);
-  const trials = trialWriter(db, valuesReader(db, policies.of));
-  const attempts = attemptWriter(db, policies.of);
-  const writeVersion = versionWriter(db);
-  const sweeps = sweepWriter(db);
-  const writeDrain = drainWriter(db);
-  const writeAgent = agentWriter(db);
-  const writeQuarantine = quarantineWriter(db);
-  const rungs = rungWriter(db);
-  const writeNotice = noticeWriter(db);
-  const writeProgram = programWriter(db);
-  const warnings = warningWriter(db);
-  const writeSuggestion = suggestionWriter(db);
-  return (change, at, written, by = '') => {
+function changeSteps(sql: WriteSql): WriteChange {
+  const insertEvent = eventWriter(sql);
+  const artifacts = artifactWriter(sql);
+  const policies = sweepPolicies(sql);
+  const trials = trialWriter(sql, valuesReader(sql, policies));
+  const attempts = attemptWriter(sql, policies);
+  const writeVersion = versionWriter(sql);
+  const sweeps = sweepWriter(sql);
+  const writeDrain = drainWriter(sql);
+  const writeAgent = agentWriter(sql);
+  const writeQuarantine = quarantineWriter(sql);
+  const rungs = rungWriter(sql);
+  const writeNotice = noticeWriter(sql);
+  const writeProgram = programWriter(sql);
+  const warnings = warningWriter(sql);
+  const writeSuggestion = suggestionWriter(sql);
+  return (change, at, written, by) => {
     const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
       written.events.push(insertEvent({ ...event, at, by }));
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
@@ -79,18 +82,17 @@ export function changeWriter(
           artifacts.dropCheckpoints(change, written.dropped);
         break;
       case 'retried':
-        trials.retry(change, at, addEvent);
         if (change.resumesFrom === 0) artifacts.dropCheckpoints(change, written.dropped);
-        break;
+        return trials.retry(change, at, addEvent);
       case 'granted':
         attempts.grant(change, at, addEvent);
         if (change.speculative) trials.grantSpeculative(change);
-        else trials.grant(change, at);
+        else if (change.resumedFrom > 0) return trials.grantResumed(change, at);
+        else trials.grant(change, at, NO_PROGRESS);
         break;
       case 'promoted':
         attempts.promote(change);
-        trials.promote(change);
-        break;
+        return trials.promote(change);
       case 'ended':
         attempts.end(change, at, addEvent);
         break;
@@ -101,8 +103,7 @@ export function changeWriter(
         attempts.clear(change);
         break;
       case 'report':
-        attempts.report(change, addEvent);
-        break;
+        return attempts.report(change, addEvent);
       case 'rung':
         rungs.enter(change, addEvent);
         break;
@@ -150,86 +151,88 @@ export function changeWriter(
         sweeps.prioritize(change, addEvent);
         break;
     }
+    return undefined;
   };
 }
 
-function sweepWriter(db: Database) {
-  const move = db.prepare(
+/**
+ * Returns a function that writes one change to SQLite. The function must be called inside a transaction.
+ * @param by the user who made the change; default: none
+ */
+export function changeWriter(
+  db: Database,
+): (change: Change, at: number, written: TransactionResult, by?: string) => void {
+  const write = changeSteps(sqliteSql(db));
+  return (change, at, written, by = '') => {
+    const steps = write(change, at, written, by);
+    if (steps !== undefined) completed(steps);
+  };
+}
+
+function sweepWriter(sql: WriteSql) {
+  const move = sql.change(
     `update sweeps set state = ?1, reason = coalesce(?2, reason),
-       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then ?3 else 0 end,
-       resumed_at = case when ?1 = 'running' then ?3 else resumed_at end, state_at = ?3, state_by = ?5,
+       ended_at = case when ?1 in ('finished', 'stopped', 'killed') then cast(?3 as bigint) else 0 end,
+       resumed_at = case when ?1 = 'running' then cast(?3 as bigint) else resumed_at end, state_at = ?3, state_by = ?5,
        searching = case when ?1 in ('running', 'paused') then searching else 0 end
      where id = ?4`,
   );
-  const search = db.prepare(
+  const search = sql.change(
     `update sweeps set search = ?1, searching = ?2, planned = case when ?2 = 1 then planned else ?3 end,
        configs = case when ?2 = 1 or ?5 = 1 then configs else ?4 end where id = ?6`,
   );
-  const addPlanned = db.prepare('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
-  const prioritize = db.prepare('update sweeps set priority = ? where id = ?');
+  const addPlanned = sql.change('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
+  const prioritize = sql.change('update sweeps set priority = ? where id = ?');
   return {
     search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
-      search.run(
-        JSON.stringify(state),
-        done ? 0 : 1,
-        state.created,
-        createdConfigs(state),
-        state.merges ? 1 : 0,
-        sweepId,
-      );
+      search(JSON.stringify(state), done ? 0 : 1, state.created, createdConfigs(state), state.merges ? 1 : 0, sweepId);
     },
     /**
      * Adds a child to the planned trials, because the children of a population are not planned before they are created.
      */
     plan({ sweepId }: ChangeOf<'inherited'>): void {
-      addPlanned.run(sweepId);
+      addPlanned(sweepId);
     },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
-      move.run(state, reason ?? null, at, sweepId, by);
+      move(state, reason ?? null, at, sweepId, by);
       addEvent(sweepId, '', 0, `sweep ${state}`, reason ?? '');
     },
     prioritize({ sweepId, priority, before }: ChangeOf<'priority'>, addEvent: AddEvent): void {
-      prioritize.run(priority, sweepId);
+      prioritize(priority, sweepId);
       addEvent(sweepId, '', 0, 'priority', `${priority}, previously ${before}`);
     },
   };
 }
 
-function suggestionWriter(db: Database) {
-  const insert = db.prepare(
-    'insert into suggestions (sweep_id, number, config_id, choices, attributes) values (?, ?, ?, ?, ?)',
-  );
+function suggestionWriter(sql: WriteSql) {
+  const insert = sql.insert('suggestions', ['sweep_id', 'number', 'config_id', 'choices', 'attributes']);
   return ({ sweepId, suggestion: { number, configId, record } }: ChangeOf<'suggested'>): void => {
-    insert.run(sweepId, number, configId ?? null, JSON.stringify(record.values), record.attributes);
+    insert(sweepId, number, configId ?? null, JSON.stringify(record.values), record.attributes);
   };
 }
 
-function warningWriter(db: Database) {
-  const setFacts = db.prepare('update sweeps set reported = ?, lacking = ? where id = ?');
-  const insertIdentical = db.prepare(
-    'insert or replace into identical_configs (sweep_id, config_id, replicates) values (?, ?, ?)',
-  );
-  const removeIdentical = db.prepare('delete from identical_configs where sweep_id = ? and config_id = ?');
-  const insert = db.prepare(
-    'insert or replace into warnings (sweep_id, kind, message, count, since) values (?, ?, ?, ?, ?)',
-  );
-  const remove = db.prepare('delete from warnings where sweep_id = ? and kind = ?');
+function warningWriter(sql: WriteSql) {
+  const setFacts = sql.change('update sweeps set reported = ?, lacking = ? where id = ?');
+  const insertIdentical = sql.change(upsert('identical_configs', ['sweep_id', 'config_id'], ['replicates']));
+  const removeIdentical = sql.change('delete from identical_configs where sweep_id = ? and config_id = ?');
+  const insert = sql.change(upsert('warnings', ['sweep_id', 'kind'], ['message', 'count', 'since']));
+  const remove = sql.change('delete from warnings where sweep_id = ? and kind = ?');
   return {
     show({ sweepId, warning, shown, appeared }: ChangeOf<'warning'>, addEvent: AddEvent): void {
       if (shown === undefined) {
-        remove.run(sweepId, warning);
+        remove(sweepId, warning);
         addEvent(sweepId, '', 0, 'warning removed', warning);
         return;
       }
-      insert.run(sweepId, warning, shown.message, shown.count, shown.since);
+      insert(sweepId, warning, shown.message, shown.count, shown.since);
       if (appeared) addEvent(sweepId, '', 0, 'warning', `${warning}: ${shown.message}`);
     },
     facts({ sweepId, reported, lacking }: ChangeOf<'facts'>): void {
-      setFacts.run(JSON.stringify(reported), lacking, sweepId);
+      setFacts(JSON.stringify(reported), lacking, sweepId);
     },
     identical({ sweepId, configId, replicates }: ChangeOf<'identical'>): void {
-      if (replicates === 0) removeIdentical.run(sweepId, configId);
-      else insertIdentical.run(sweepId, configId, replicates);
+      if (replicates === 0) removeIdentical(sweepId, configId);
+      else insertIdentical(sweepId, configId, replicates);
     },
   };
 }
