@@ -116,6 +116,33 @@ test('an event that occurs while a watcher catches up is sent once', async () =>
   expect(watcher.rows).toEqual(await stored());
 });
 
+test('an event that becomes durable between two reads of the catch-up is sent once', async () => {
+  const watcher = await new Watcher().watch(3);
+  const left = watcher.since;
+  const control = sweepControl(served.runtime);
+  await control.act(sweepId, { action: 'SWEEP_ACTION_PAUSE', reason: 'a', priority: 0 }, 'ann@desk');
+  const { queries, onCommit } = source();
+  const { sweeps } = queries;
+  let isKilled = false;
+  const killsBetween = Object.create(sweeps, {
+    eventsAfter: {
+      value: async (...args: Parameters<typeof sweeps.eventsAfter>) => {
+        if (!isKilled) await kill();
+        isKilled = true;
+        return sweeps.eventsAfter(...args);
+      },
+    },
+    get: { value: (id: string) => sweeps.get(id) },
+    lastEvent: { value: () => sweeps.lastEvent() },
+  }) as typeof sweeps;
+  const agents = new AgentListCache(() => []);
+  const { signal } = new AbortController();
+  const delayed = { queries: { ...queries, sweeps: killsBetween }, onCommit };
+  for await (const response of watchMessages(delayed, agents, sweepId, left, signal)) watcher.take(response);
+  expect(isKilled).toBe(true);
+  expect(watcher.events).toEqual(await storedEvents(left));
+});
+
 test('a watcher with a newer event number than the store receives a snapshot', async () => {
   const watcher = new Watcher();
   watcher.since = (await served.runtime.queries.sweeps.lastEvent()) + 1;

@@ -109,7 +109,9 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
     const newest = await queries.sweeps.lastEvent();
     const events = await queries.sweeps.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
     const all = events.length < EVENTS_PER_MESSAGE;
-    sentUpTo = all ? newest : (events.at(-1)?.seq ?? newest);
+    // An event can become durable between the two reads.
+    const last = events.at(-1)?.seq ?? newest;
+    sentUpTo = all ? Math.max(newest, last) : last;
     const sweep = await queries.sweeps.get(sweepId);
     yield* deltaOf(queries, trialsOf(events), { sweep, events, agents: [], eventSeq: sentUpTo });
     if (all) return sentUpTo;
