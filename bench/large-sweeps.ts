@@ -15,6 +15,7 @@ import { quantile } from 'd3-array';
 import { Runtime } from '../coordinator/app/runtime.ts';
 import { sweepControl } from '../coordinator/app/sweep-control.ts';
 import { loadCore } from '../coordinator/store/load.ts';
+import { SqliteReader } from '../coordinator/store/reader.ts';
 import { SqliteStore } from '../coordinator/store/sqlite-store.ts';
 import { SubmitRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { drawCurves } from './large-sweeps/draw-curves.ts';
@@ -74,7 +75,7 @@ async function measure(points: number, round: number): Promise<Costs> {
   const [pause] = await act('PAUSE');
   const [resume] = await act('RESUME');
   const heap = heapMiB() - before;
-  const [restart] = await timed(() => loadCore(db, LEASE_MS, Date.now()));
+  const [restart] = await timed(() => loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: Date.now() }));
   const [kill] = await act('KILL');
   const { rows } = db.prepare('select count(*) as rows from trials where sweep_id = ?').get(sweepId) as {
     rows: number;

@@ -1,6 +1,7 @@
 /** Fills a store with a running sweep. All created trials have ended, except the newest trials. */
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
+import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
 import { openStore } from '../../coordinator/store/open.ts';
 import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -47,14 +48,20 @@ export async function fillStore(folder: string, ended: number): Promise<void> {
   );
   const startedAt = Date.now();
   let { state } = search;
+  const nextTrial = async (): Promise<PlannedTrial> => {
+    for (;;) {
+      const step = search.source.next(state, () => false);
+      if (step.kind === 'wait' && search.source.isUnprepared === true) await search.source.prepare(state);
+      else if (step.kind === 'wait' || step.kind === 'done') throw new Error('the grid has too few points');
+      else state = step.state;
+      if (step.kind === 'trial') return step.trial;
+    }
+  };
   for (let written = 0; written < ended; ) {
+    const planned: PlannedTrial[] = [];
+    while (planned.length < Math.min(TRIALS_PER_TRANSACTION, ended - written)) planned.push(await nextTrial());
     db.transaction(() => {
-      for (let n = 0; n < TRIALS_PER_TRANSACTION && written < ended; ) {
-        const step = search.source.next(state, () => false);
-        if (step.kind === 'wait' || step.kind === 'done') throw new Error('the grid has too few points');
-        state = step.state;
-        if (step.kind === 'dropped') continue;
-        const { trialId, index, configId, seed, parameters } = step.trial;
+      for (const { trialId, index, configId, seed, parameters } of planned) {
         const at = startedAt + index;
         const loss = ((index * 7_919) % 1_000_003) / 1_000_003;
         const metrics = JSON.stringify({ test_loss: loss, psnr: 40 * (1 - loss), lr: 0.001 });
@@ -64,10 +71,9 @@ export async function fillStore(folder: string, ended: number): Promise<void> {
         report.run(id, trialId, at + 4_000, metrics);
         for (const kind of ['created', 'granted', 'reported', 'ended', 'succeeded'])
           event.run(at, id, trialId, 1, kind, '');
-        written += 1;
-        n += 1;
       }
     })();
+    written += planned.length;
   }
   db.prepare(
     'insert into agent_successes select sweep_id, agent_id, count(*) from attempts group by sweep_id, agent_id',

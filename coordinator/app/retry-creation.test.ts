@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteReader } from '../store/reader.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
@@ -47,7 +48,9 @@ test.each(['STOP', 'KILL'] as const)(
     expect(await retry('r', { cancelled: true })).toBe(WINDOW);
     expect(await sweep()).toMatchObject({ state: 'SWEEP_STATE_RUNNING', searching: true, planned: 10 });
     expect((await sweep()).counts).toMatchObject({ cancelled: 0, pending: WINDOW });
-    const restarted = loadCore(db, 1_000, 0, runtime.openSource).sweeps.get(id);
+    const restarted = (
+      await loadCore(new SqliteReader(db), { leaseMs: 1_000, now: 0, openSource: runtime.openSource })
+    ).sweeps.get(id);
     expect(restarted?.search?.state.created).toBe(WINDOW);
     await act('KILL');
     expect(await retry('r', { cancelled: true })).toBe(WINDOW);

@@ -39,7 +39,7 @@ describe('sweeps with method tpe', () => {
       const other = await sweep.restarted();
       const loaded = other.core.sweeps.get('1');
       expect(loaded?.search?.state).toEqual(state);
-      if (loaded?.search !== undefined) await loaded.search.source.prepare?.(loaded.search.state);
+      if (loaded?.search !== undefined) await loaded.search.source.prepare(loaded.search.state);
       const next = loaded?.search?.source.next(loaded.search.state, () => false);
       const { changes } = await sweep.schedule();
       const [first] = createdIn(changes);

@@ -7,6 +7,7 @@ import { firstTrials } from '../grid/enumerate.ts';
 import { initialState } from '../grid/trials.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
+import { SqliteReader } from '../store/reader.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { insertSweep } from '../store/submit.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
@@ -31,9 +32,11 @@ function storeWith(text: string) {
 
 test('a trial source continues after the stored trials, and drops a point that already has a trial', async () => {
   const db = storeWith(GRID);
-  const search = loadCore(db, 1_000, 0, sourceOpener(new SqliteStore(db, ''))).sweeps.get('1')?.search;
+  const search = (
+    await loadCore(new SqliteReader(db), { leaseMs: 1_000, now: 0, openSource: sourceOpener(new SqliteStore(db, '')) })
+  ).sweeps.get('1')?.search;
   expect(search?.state).toMatchObject({ created: 3, points: 3 });
-  if (search !== undefined) await search.source.prepare?.(search.state);
+  if (search !== undefined) await search.source.prepare(search.state);
   const dropped = search?.source.next(search.state, () => false);
   expect(dropped).toMatchObject({ kind: 'dropped', state: { created: 3, points: 4, duplicates: 1 } });
   if (dropped?.kind !== 'dropped') throw new Error('the source did not drop the equal point');
@@ -43,9 +46,11 @@ test('a trial source continues after the stored trials, and drops a point that a
   });
 });
 
-test('a coordinator starts although this version rejects a stored sweep file', () => {
+test('a coordinator starts although this version rejects a stored sweep file', async () => {
   const db = storeWith('{trainer: noop, parameters: {a: {value: 1}}, unknown_key: 1}');
-  const source = loadCore(db, 1_000, 0, sourceOpener(new SqliteStore(db, ''))).sweeps.get('1')?.search?.source;
+  const source = (
+    await loadCore(new SqliteReader(db), { leaseMs: 1_000, now: 0, openSource: sourceOpener(new SqliteStore(db, '')) })
+  ).sweeps.get('1')?.search?.source;
   expect(source?.problem).toMatch(/^this version of trawl rejects its sweep file: s\.yaml:1:/);
 });
 
@@ -56,9 +61,21 @@ test('a source uses the parsed file of a request only if the stored file has the
   const first = async (stored: string) => {
     const source = open({ id: '2', text: stored, fileName: 's.yaml' }, { text, spec });
     const state = initialState(spec);
-    await source.prepare?.(state);
+    await source.prepare(state);
     return source.next(state, () => false);
   };
   expect(await first(text)).toMatchObject({ trial: { parameters: { a: 100 } } });
   expect(await first(GRID)).toMatchObject({ trial: { parameters: { a: 1 } } });
+});
+
+test('a source of a search that uses results waits until it has read the results', async () => {
+  const text =
+    'trainer: noop\nmethod: bayes\nmetric: {name: test_loss, goal: minimize}\nparameters: {a: {min: 0.0, max: 1.0}}\n';
+  const source = sourceOpener(new SqliteStore(storeWith(GRID), ''))({ id: '1', text, fileName: 's.yaml' });
+  const state = initialState(parseSweep(text, 's.yaml'));
+  expect(source.next(state, () => false)).toEqual({ kind: 'wait' });
+  expect(source.isUnprepared).toBe(true);
+  await source.prepare(state);
+  expect(source.isUnprepared).toBe(false);
+  expect(source.next(state, () => false)).toMatchObject({ kind: 'trial' });
 });

@@ -39,7 +39,7 @@ export function sourceOpener(store: Pick<Store, 'reader' | 'queries'>, samplers?
     } catch (error) {
       if (!(error instanceof BadInputError)) throw error;
       const problem = `this version of trawl rejects its sweep file: ${error.message}`;
-      return { usesResults: false, problem, next: () => ({ kind: 'wait' }) };
+      return { usesResults: false, problem, prepare: async () => {}, next: () => ({ kind: 'wait' }) };
     }
     const findStored = (trialIds: readonly string[]) => queries.trials.existing(id, trialIds);
     const source = usesResults(spec.search)
@@ -81,13 +81,28 @@ function resultSource(
     if (sampler === undefined) return results;
     return { ...results, sampler: { suggestions: history.suggestions(), answer: sampler.answer } };
   };
+  let isPrepared = false;
+  let isUnprepared = false;
   return {
     usesResults: true,
     get problem() {
       return sampler?.problem;
     },
-    prepare: () => history.refresh(),
+    get isUnprepared() {
+      return isUnprepared;
+    },
+    async prepare() {
+      await history.refresh();
+      isPrepared = true;
+      isUnprepared = false;
+    },
     next(state, isKnown) {
+      // A sweep can be added during a pass, after the pass has prepared the sources. Without its history, the search
+      // would begin again.
+      if (!isPrepared) {
+        isUnprepared = true;
+        return { kind: 'wait' };
+      }
       // While the sampler is busy, only the replicates of the current config are created, because they need no
       // suggestion.
       if (sampler?.isBusy === true && state.config === undefined) return { kind: 'wait' };

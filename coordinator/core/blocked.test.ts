@@ -46,6 +46,9 @@ test('a sweep whose further trials cannot be created is blocked once no trial is
   const sweep = addSweep(core, '2', 0);
   const state = { search: 0, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };
   const problem = 'this version of trawl rejects its sweep file: x';
-  sweep.search = { source: { usesResults: false, problem, next: () => ({ kind: 'wait' }) }, state };
+  sweep.search = {
+    source: { usesResults: false, problem, prepare: async () => {}, next: () => ({ kind: 'wait' }) },
+    state,
+  };
   expect(blockedReason(core, '2')).toBe(problem);
 });

@@ -21,6 +21,7 @@ function numbered(
 ): TrialSource {
   return {
     usesResults,
+    prepare: async () => {},
     next(state) {
       const point = Number(state.search);
       if (point >= total) return { kind: 'done' };

@@ -350,7 +350,11 @@ test('held trials continue to their next rung under a new rule', () => {
       sweep,
       version: { ...version, excluded: 0, policy, priority: 0, detail: '' },
       planned: 4,
-      search: { source: { usesResults: false, next: () => ({ kind: 'wait' }) }, state, done: true },
+      search: {
+        source: { usesResults: false, prepare: async () => {}, next: () => ({ kind: 'wait' }) },
+        state,
+        done: true,
+      },
       dropped: [],
       restored: [],
       resumed: [],

@@ -42,7 +42,7 @@ export function adaptiveSource(
       return first.isUnprepared ?? false;
     },
     async prepare(state) {
-      if (!isFirstDone) await first.prepare?.(state);
+      if (!isFirstDone) await first.prepare(state);
       if (judged?.created === state.created && judged.missing.length > 0) return;
       judged = undefined;
       if (!canAddReplicates(spec, state)) return;

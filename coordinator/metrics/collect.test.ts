@@ -14,6 +14,7 @@ import { slotTimeOf } from '../core/slot-time.ts';
 import { findStragglers } from '../core/stragglers.ts';
 import { onKill, onKillTrial, onPause } from '../core/sweeps.ts';
 import { loadCore } from '../store/load.ts';
+import { SqliteReader } from '../store/reader.ts';
 import { LOST_RETENTION_MS } from './agent-series.ts';
 import { startCollecting } from './collect.ts';
 import { coordinatorMetrics } from './families.ts';
@@ -204,7 +205,9 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
   const series = 'trawl_gpu_seconds_total{sweep="1"}';
   expect(figure(await first.scrape(), series)).toBeCloseTo(paused.gpuMs / 1000, 9);
 
-  const loaded = loadCore(databaseOf(runtime), 1_000, now()).sweeps.get('1');
+  const loaded = (await loadCore(new SqliteReader(databaseOf(runtime)), { leaseMs: 1_000, now: now() })).sweeps.get(
+    '1',
+  );
   expect(loaded && slotTimeOf(loaded.slotTime, now())).toMatchObject({ slotMs: paused.slotMs, gpuMs: paused.gpuMs });
 });
 

@@ -82,13 +82,13 @@ export interface TrialSource {
    * if the source yields trials.
    */
   readonly problem?: string | undefined;
-  /**
-   * Reads from the store the data that the next steps need. Called before each pass that creates trials. By default,
-   * the steps need nothing.
-   */
-  prepare?(state: SourceState): Promise<void>;
-  /** Whether the last step waits only because `prepare` must be called again. Default: false */
+  /** Reads from the store the data that the next steps need. Called before each pass that creates trials. */
+  prepare(state: SourceState): Promise<void>;
+  /** Whether the last step waits only because `prepare` must be called, or called again. Default: false */
   readonly isUnprepared?: boolean;
-  /** @param isKnown returns whether the sweep already has a trial with the given id */
+  /**
+   * Returns the next step. A source that needs data of the store waits until `prepare` has read the data.
+   * @param isKnown returns whether the sweep already has a trial with the given id
+   */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;
 }

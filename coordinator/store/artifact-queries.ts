@@ -4,6 +4,7 @@ import { NotFoundError } from '../../proto/errors.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import type { InheritedCheckpoint } from '../artifacts/inherited-checkpoints.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
+import { sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import { type ArtifactRow, artifactOf } from './rows.ts';
 
@@ -71,7 +72,7 @@ export class ArtifactQueries {
   /** Returns the checkpoints that trials have inherited from their parents, in sweeps that have not ended. */
   inherited(): Promise<InheritedCheckpoint[]> {
     return this.#reader.all<InheritedCheckpoint>(
-      `select cast(a.sweep_id as text) as sweepId, a.trial_id as trialId, t.parent, t.parent_attempt as attempt, a.name,
+      `select cast(a.sweep_id as text) as "sweepId", a.trial_id as "trialId", t.parent, t.parent_attempt as attempt, a.name,
          a.size, a.sha256
        from sweeps as s cross join artifacts as a cross join trials as t
        where s.state in ('running', 'paused', 'stopping') and a.sweep_id = s.id and a.attempt = ${PARENT_ATTEMPT}
@@ -82,14 +83,14 @@ export class ArtifactQueries {
   /** Returns whether a row of the store names the file. @param sha256 if set, the row must have this checksum */
   async has({ sweepId, trialId, attempt }: AttemptKey, name: string, sha256?: string): Promise<boolean> {
     const sql = 'select sha256 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
-    const row = await this.#reader.get<{ sha256: string }>(sql, sweepId, trialId, attempt, name);
+    const row = await this.#reader.get<{ sha256: string }>(sql, sweepNumber(sweepId), trialId, attempt, name);
     return row !== undefined && (sha256 === undefined || row.sha256 === sha256);
   }
 
   /** Returns the number of an attempt's artifacts, checkpoints included. */
   async count({ sweepId, trialId, attempt }: AttemptKey): Promise<number> {
     const sql = 'select count(*) as n from artifacts where sweep_id = ? and trial_id = ? and attempt = ?';
-    const row = await this.#reader.get<{ n: number }>(sql, sweepId, trialId, attempt);
+    const row = await this.#reader.get<{ n: number }>(sql, sweepNumber(sweepId), trialId, attempt);
     return row?.n ?? 0;
   }
 }

@@ -5,6 +5,7 @@ import { toWire } from '../../lib/domain/parameters.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { Attempt, ProgramStart, Report, Rung, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { parseParameters } from '../../proto/values.ts';
+import { rowsOfIds } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import { type AttemptRow, attemptOf, type ProgramRow, type ReportRow, reportOf } from './rows.ts';
 
@@ -52,7 +53,7 @@ export class AttemptQueries {
   /** Returns the early-stopping rungs that a trial has reached. */
   rungs(sweepId: string, trialId: string): Promise<Rung[]> {
     return this.#reader.all(
-      `select rung, attempt, step, value, detail as reason, at as atMs from rungs
+      `select rung, attempt, step, value, detail as reason, at as "atMs" from rungs
        where sweep_id = ? and trial_id = ? order by rung`,
       sweepId,
       trialId,
@@ -87,11 +88,12 @@ export class AttemptQueries {
   ): Promise<(ReportPosition & { readonly bytes: number })[]> {
     return this.#reader.all(
       `select epoch, attempt, seq, octet_length(metrics) as bytes from reports
-       where sweep_id = ?1 and trial_id = ?2 and attempt in (select value from json_each(?3))
+       where sweep_id = ?1 and trial_id = ?2 and attempt in (
+           select cast(wanted.value ->> 0 as bigint) from ${this.#reader.dialect.rows('?3', 'wanted')})
          and (epoch, attempt, seq) > (?4, ?5, ?6) order by epoch, attempt, seq limit ?7`,
       sweepId,
       trialId,
-      JSON.stringify(attempts),
+      rowsOfIds(attempts),
       after.epoch,
       after.attempt,
       after.seq,
@@ -106,8 +108,9 @@ export class AttemptQueries {
     places: readonly Pick<ReportPosition, 'attempt' | 'seq'>[],
   ): Promise<Report[]> {
     const rows = await this.#reader.all<ReportRow>(
-      `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from json_each(?3) as place cross join reports as r
-         where r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = place.value ->> 0 and r.seq = place.value ->> 1
+      `select r.trial_id, r.attempt, r.epoch, r.at, r.metrics from ${this.#reader.dialect.rows('?3', 'place')} cross join reports as r
+         where r.sweep_id = ?1 and r.trial_id = ?2 and r.attempt = cast(place.value ->> 0 as bigint)
+           and r.seq = cast(place.value ->> 1 as bigint)
          order by place.key`,
       sweepId,
       trialId,
@@ -119,9 +122,11 @@ export class AttemptQueries {
   /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
   extremes(sweepId: string): Promise<{ metric: string; least: number; greatest: number }[]> {
     return this.#reader.all(
-      `select value.key as metric, min(value.value) as least, max(value.value) as greatest
-       from reports, json_each(reports.metrics) as value
-       where sweep_id = ? and value.type in ('integer', 'real') and abs(value.value) < 9e999 group by value.key`,
+      // In SQLite, the limit is infinity. PostgreSQL cannot convert a greater number to double precision.
+      `select metric.key as metric, min(cast(metric.value as double precision)) as least,
+         max(cast(metric.value as double precision)) as greatest
+       from reports cross join ${this.#reader.dialect.entries('reports.metrics', 'metric')}
+       where reports.sweep_id = ? and abs(cast(metric.value as numeric)) < 1.8e308 group by metric.key`,
       sweepId,
     );
   }

@@ -23,7 +23,7 @@ import type { TransactionResult } from './write-events.ts';
 type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
 
 /** A coordinator whose memory is compared with its store after every step. */
-function coordinator(earlyTerminate: EarlyTerminate) {
+async function coordinator(earlyTerminate: EarlyTerminate) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-early-stopping-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
@@ -39,7 +39,7 @@ function coordinator(earlyTerminate: EarlyTerminate) {
   const write = changeWriter(db);
   const seqs = new Map<string, number>();
   const now = 1_000;
-  let core = loadCore(db, LEASE_MS, now);
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
   const facts = ({ earlyStopping, trials }: Sweep) => ({
     curves: new Map(earlyStopping?.curves),
     resumable: new Map(earlyStopping?.resumable),
@@ -60,11 +60,11 @@ function coordinator(earlyTerminate: EarlyTerminate) {
     for (const id of ['a', 'b']) onHello(core, agentHello(id, `${id}1`, 4), now);
   };
   connect();
-  const take = ({ changes }: Step) => {
+  const take = async ({ changes }: Step) => {
     for (const change of changes) write(change, now, written);
     forgetEndedTrials(core, changes);
     const before = facts(sweepOf());
-    core = loadCore(db, LEASE_MS, now);
+    core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
     expect(facts(sweepOf())).toEqual(before);
     connect();
   };
@@ -72,22 +72,22 @@ function coordinator(earlyTerminate: EarlyTerminate) {
     written,
     queries: new Queries(new SqliteReader(db)),
     sweep: sweepOf,
-    open(trialId: string, agentId: string): AttemptKey {
-      take(schedule(core, now));
+    async open(trialId: string, agentId: string): Promise<AttemptKey> {
+      await take(schedule(core, now));
       const key = { sweepId: '1', trialId, attempt: sampleTrial(sweepOf(), trialId).attempts + 1 };
       const { step, answer } = onOpen(core, { key, agentId, incarnation: `${agentId}1`, slot: 0 }, now);
       expect(answer).toMatchObject({ granted: true });
-      take(step);
+      await take(step);
       return key;
     },
     pass: () => take(schedule(core, now)),
-    send(key: AttemptKey, body: Body) {
+    async send(key: AttemptKey, body: Body) {
       const name = keyText(key);
       const seq = (seqs.get(name) ?? 0) + 1;
       seqs.set(name, seq);
       const agentId = core.leases.get(name)?.agentId ?? '';
       const { step } = onRecord(core, { agentId, record: { key, seq, at: now, ...body } as AttemptRecord }, now);
-      take(step);
+      await take(step);
     },
   };
 }
@@ -102,20 +102,25 @@ const checkpoint = (epoch: number): Body => ({
 const PROMOTION = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2, variant: 'promotion' } as const;
 
 test('a restart of the coordinator after every step changes no rung, curve or decision of early stopping', async () => {
-  const { open, send, sweep, queries, written } = coordinator({ type: 'asha', minIter: 1, maxIter: undefined, eta: 2 });
-  const first = open('t0', 'a');
-  const second = open('t1', 'b');
-  send(first, report(1, 0.5));
-  send(first, checkpoint(1));
-  send(second, report(1, 0.6));
-  send(first, report(2, 0.7));
-  send(first, report(3, 0.1));
-  send(first, crash);
-  const again = open('t0', 'b');
+  const { open, send, sweep, queries, written } = await coordinator({
+    type: 'asha',
+    minIter: 1,
+    maxIter: undefined,
+    eta: 2,
+  });
+  const first = await open('t0', 'a');
+  const second = await open('t1', 'b');
+  await send(first, report(1, 0.5));
+  await send(first, checkpoint(1));
+  await send(second, report(1, 0.6));
+  await send(first, report(2, 0.7));
+  await send(first, report(3, 0.1));
+  await send(first, crash);
+  const again = await open('t0', 'b');
   expect(sweep().earlyStopping?.curves.get(keyText(again))).toMatchObject([{ step: 1, score: -0.5 }]);
-  send(again, report(2, 0.2));
-  send(again, report(4, 0.3));
-  send(second, report(2, 0.65));
+  await send(again, report(2, 0.2));
+  await send(again, report(4, 0.3));
+  await send(second, report(2, 0.65));
   expect(sweep().trials.has('t1')).toBe(false);
   expect(sweep().counts).toMatchObject({ running: 1, stopped: 1 });
   const reason = 'asha: 0.65 ranks 2 of 2 at rung 2; the top 1 continues';
@@ -132,20 +137,20 @@ test('a restart of the coordinator after every step changes no rung, curve or de
 });
 
 test('the checkpoint of a trial that was stopped early is removed', async () => {
-  const { open, send, queries, written } = coordinator({ type: 'threshold', worseThan: 0.5, minIter: 1 });
-  const key = open('t0', 'a');
-  send(key, report(1, 0.6));
-  send(key, checkpoint(1));
-  send(key, report(2, 0.4));
+  const { open, send, queries, written } = await coordinator({ type: 'threshold', worseThan: 0.5, minIter: 1 });
+  const key = await open('t0', 'a');
+  await send(key, report(1, 0.6));
+  await send(key, checkpoint(1));
+  await send(key, report(2, 0.4));
   expect(await queries.artifacts.page('1', 't0', { limit: 9 })).toEqual([]);
   expect(written.dropped).toEqual([{ key, name: 'c1' }]);
 });
 
 test('a restart of the coordinator after every step does not change which trials are held and promoted', async () => {
-  const { open, send, sweep, queries, written } = coordinator({ ...PROMOTION });
-  const first = open('t0', 'a');
-  send(first, report(1, 0.5));
-  send(first, checkpoint(1));
+  const { open, send, sweep, queries, written } = await coordinator({ ...PROMOTION });
+  const first = await open('t0', 'a');
+  await send(first, report(1, 0.5));
+  await send(first, checkpoint(1));
   expect(sweep().counts).toMatchObject({ held: 1, running: 0 });
   const held = 'asha: 0.5 ranks 1 of 1 at rung 1; none are promoted';
   expect(await queries.trials.get('1', 't0')).toMatchObject({
@@ -155,19 +160,19 @@ test('a restart of the coordinator after every step does not change which trials
   });
   expect(sampleTrial(sweep(), 't0').checkpoint).toMatchObject({ epoch: 1, attempt: 1 });
   expect(written.dropped).toEqual([]);
-  const second = open('t1', 'b');
-  send(second, report(1, 0.4));
+  const second = await open('t1', 'b');
+  await send(second, report(1, 0.4));
   expect(sweep().counts).toMatchObject({ held: 0, pending: 1, offered: 2, running: 1 });
-  send(second, checkpoint(1));
+  await send(second, checkpoint(1));
   expect(sweep().counts).toMatchObject({ held: 1 });
-  const again = open('t0', 'b');
+  const again = await open('t0', 'b');
   expect(sweep().earlyStopping?.curves.get(keyText(again))).toMatchObject([{ step: 1, score: -0.5 }]);
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     state: 'TRIAL_STATE_RUNNING',
     stopReason: '',
     attempts: 2,
   });
-  send(again, report(2, 0.6));
+  await send(again, report(2, 0.6));
   const events = written.events.filter(({ kind }) => kind === 'held' || kind === 'promoted');
   expect(events.map(({ trialId, kind, detail }) => [trialId, kind, detail])).toEqual([
     ['t0', 'held', held],
@@ -189,18 +194,18 @@ const POPULATION: EarlyTerminate = {
 };
 
 test('a restart of the coordinator after every step does not change which members of a population are replaced', async () => {
-  const { open, send, sweep, queries, written, pass } = coordinator(POPULATION);
+  const { open, send, sweep, queries, written, pass } = await coordinator(POPULATION);
   for (const [at, id] of ['t0', 't1', 't2'].entries()) {
-    const key = open(id, 'a');
-    send(key, report(2, at));
-    send(key, checkpoint(2));
+    const key = await open(id, 'a');
+    await send(key, report(2, at));
+    await send(key, checkpoint(2));
   }
   expect(sweep().counts).toMatchObject({ held: 3 });
-  const failing = open('t3', 'b');
+  const failing = await open('t3', 'b');
   const nan: Body = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'nan', message: '' } } };
-  send(failing, nan);
+  await send(failing, nan);
   expect([...(sweep().earlyStopping?.population?.vacant ?? [])]).toEqual(['t3']);
-  pass();
+  await pass();
   const child = [...sweep().trials.values()].find(({ parent }) => parent !== undefined);
   expect(child).toMatchObject({ parent: 't2', index: 4, checkpoint: { epoch: 2, attempt: 0, name: 'c2' } });
   const id = child?.id ?? '';
@@ -214,14 +219,14 @@ test('a restart of the coordinator after every step does not change which member
   ]);
   // The parent continues, and its old checkpoint is dropped. The child keeps its copy of the file until the child
   // stores its own checkpoint.
-  const parent = open('t2', 'a');
-  send(parent, report(3, 3));
-  send(parent, checkpoint(3));
+  const parent = await open('t2', 'a');
+  await send(parent, report(3, 3));
+  await send(parent, checkpoint(3));
   expect(written.dropped).toEqual([{ key: { sweepId: '1', trialId: 't2', attempt: 1 }, name: 'c2' }]);
   expect(await queries.artifacts.inherited()).toHaveLength(1);
-  const own = open(id, 'b');
-  send(own, report(3, 1));
-  send(own, checkpoint(3));
+  const own = await open(id, 'b');
+  await send(own, report(3, 1));
+  await send(own, checkpoint(3));
   expect(written.dropped.at(-1)).toEqual({ key: { sweepId: '1', trialId: id, attempt: 0 }, name: 'c2' });
   expect(await queries.artifacts.inherited()).toEqual([]);
 });

@@ -132,7 +132,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
 test('at its start, a coordinator loads the failures of trials from the store, and each lease with its newest record', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
-  const running = loadCore(db, 1000, 50);
+  const running = await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 });
   expect(running.leases.get('1/t0/1')).toMatchObject({ agentId: 'a', incarnation: 'i', lastSeq: 2, expiresAt: 1050 });
   expect(running.sweeps.get('1')?.counts).toMatchObject({ pending: 1, running: 1 });
   const failure = { class: 'crash', message: 'boom' } as const;
@@ -140,7 +140,7 @@ test('at its start, a coordinator loads the failures of trials from the store, a
     { kind: 'ended', key, end: { outcome: 'failed', failure }, early: false, free: false, ...UNUSED },
     { kind: 'trial', sweepId: '1', trialId: 't0', state: 'pending', detail: '', failure },
   ]);
-  const waiting = loadCore(db, 1000, 50);
+  const waiting = await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 });
   expect(waiting.leases.size).toBe(0);
   expect(waiting.sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: { crash: 1 } });
 });
@@ -156,10 +156,10 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
     { kind: 'trial', ...name, state: 'failed', detail: '', failure },
     { kind: 'sweep', sweepId: '1', state: 'finished', reason: '' },
   ]);
-  const ended = loadSweep(db, '1', 50);
+  const ended = await loadSweep(new SqliteReader(db), '1', 50);
   expect(ended.trials.has('t0')).toBe(false);
   expect(ended.counts).toMatchObject({ pending: 1, failed: 1 });
-  expect(loadTrials(db, ended, ['t0', 't1'], 50)).toMatchObject([
+  expect(await loadTrials(new SqliteReader(db), ended, ['t0', 't1'], 50)).toMatchObject([
     { id: 't0', state: 'failed', failure: 'oom', failures: { oom: 1 } },
   ]);
   expect(ended.counts).toMatchObject({ pending: 1, failed: 1 });
@@ -175,7 +175,9 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   expect(await queries.attempts.all('1', 't0')).toMatchObject([{ number: 1, failure: { message: 'too large' } }]);
   expect(await collected(trialReports(queries, '1', 't0'))).toHaveLength(1);
   expect(await queries.trials.retried('r')).toMatchObject({ sweepId: '1', trials: 1 });
-  expect(loadCore(db, 1000, 50).sweeps.get('1')?.trials.get('t0')).toMatchObject({ attempts: 1, failures: {} });
+  expect(
+    (await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 })).sweeps.get('1')?.trials.get('t0'),
+  ).toMatchObject({ attempts: 1, failures: {} });
 });
 
 test('a retry resumes from the checkpoint and its metrics, and a retry from the beginning removes the checkpoint', async () => {
@@ -190,14 +192,14 @@ test('a retry resumes from the checkpoint and its metrics, and a retry from the 
   });
   await journal.commit([{ ...retried, requestId: 'r2', resumesFrom: 0 }]);
   expect(commits.at(-1)?.dropped).toEqual([{ key, name: 'checkpoint-1' }]);
-  expect(loadSweep(db, '1', 50).trials.get('t0')?.checkpoint).toBeUndefined();
+  expect((await loadSweep(new SqliteReader(db), '1', 50)).trials.get('t0')?.checkpoint).toBeUndefined();
 });
 
 test("a clock set back while the coordinator was stopped does not extend an attempt's timeout", async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
-  expect(loadCore(db, 1000, 50).leases.get('1/t0/1')?.grantedAt).toBe(7);
-  expect(loadCore(db, 1000, 3).leases.get('1/t0/1')?.grantedAt).toBe(3);
+  expect((await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 })).leases.get('1/t0/1')?.grantedAt).toBe(7);
+  expect((await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 3 })).leases.get('1/t0/1')?.grantedAt).toBe(3);
 });
 
 test('a sweep that is submitted twice with the same request id is stored once', async () => {

@@ -84,6 +84,25 @@ export class Journal {
     await this.#writing;
   }
 
+  /**
+   * Runs another write of the store between two transactions of the journal. Changes that are gathered in the meantime
+   * are written afterwards. Rejects if an earlier transaction failed, or if the operation fails.
+   */
+  async between<T>(operation: () => Promise<T>): Promise<T> {
+    while (this.#writing !== undefined) await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+    const result = operation();
+    this.#writing = result
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => {
+        this.#writing = undefined;
+      });
+    return result;
+  }
+
   async #writeGathered(): Promise<void> {
     const changes = this.#changes;
     const pending = this.#pending;

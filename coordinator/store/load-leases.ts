@@ -2,104 +2,125 @@
  * Loads the leases of running attempts, the amounts of data received for these attempts, and the progress of their
  * reports.
  */
-
-import type { Database } from 'libsql';
+import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { receivedBefore } from '../core/agent-limits.ts';
-import type { Lease, ReceivedAmounts } from '../core/attempt-model.ts';
+import type { Lease } from '../core/attempt-model.ts';
 import { CURVE_REPORTS } from '../core/curve-digest.ts';
+import type { Sweep } from '../core/model.ts';
 import type { ReportProgress } from '../core/sweep-observations.ts';
 import { addStep } from '../core/warnings.ts';
-import { curveDigest, type ReportColumns } from './rows.ts';
+import { type ReportedAttempt, reportsOf, type StoredReport } from './load-reports.ts';
+import type { Reader } from './reader.ts';
+import { curveDigest, foldReports } from './rows.ts';
 
-/** A lease, with the number of GPUs of its slot. */
-type LoadedLease = Omit<Lease, 'usage'> & { readonly gpus: number };
-
-export function loadLeases(db: Database, sweepId: string, leaseMs: number, now: number): LoadedLease[] {
-  const rows = db
-    .prepare(
-      `select trial_id, number, agent_id, incarnation, slot, pack, granted_at, resumed_from, straggler, speculative, gpus,
-         max(
-         (select coalesce(max(seq), 0) from reports as r
-          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number),
-         (select coalesce(max(seq), 0) from artifacts as f
-          where f.sweep_id = a.sweep_id and f.trial_id = a.trial_id and f.attempt = a.number),
-         (select coalesce(max(seq), 0) from logs as l
-          where l.sweep_id = a.sweep_id and l.trial_id = a.trial_id and l.attempt = a.number),
-         (select coalesce(max(seq), 0) from notices as n
-          where n.sweep_id = a.sweep_id and n.trial_id = a.trial_id and n.attempt = a.number),
-         (select coalesce(max(seq), 0) from programs as p
-          where p.sweep_id = a.sweep_id and p.trial_id = a.trial_id and p.attempt = a.number)) as last_seq,
-         exists (select 1 from reports as r
-          where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number) as reported
-       from attempts as a indexed by running_attempts where sweep_id = ? and outcome is null order by trial_id, number`,
-    )
-    .all(sweepId) as {
-    trial_id: string;
-    number: number;
-    agent_id: string;
-    incarnation: string;
-    slot: number;
-    pack: string;
-    granted_at: number;
-    resumed_from: number;
-    straggler: string | null;
-    speculative: number;
-    gpus: number;
-    last_seq: number;
-    reported: number;
-  }[];
-  return rows.map((row) => ({
-    key: { sweepId, trialId: row.trial_id, attempt: row.number },
-    agentId: row.agent_id,
-    incarnation: row.incarnation,
-    slot: row.slot,
-    pack: row.pack,
-    // If the clock was set back, the attempt must not run longer than its sweep's timeout, counted from now.
-    grantedAt: Math.min(row.granted_at, now),
-    resumedFrom: row.resumed_from,
-    speculative: row.speculative > 0,
-    gpus: row.gpus,
-    expiresAt: now + leaseMs,
-    straggler: row.straggler ?? undefined,
-    reported: row.reported > 0,
-    lastSeq: row.last_seq,
-    received: loadReceived(db, row, sweepId),
-  }));
+/** A lease, with its reports and the number of GPUs of its slot. */
+export interface LoadedLease extends ReportedAttempt {
+  readonly lease: Omit<Lease, 'usage'>;
+  readonly gpus: number;
+  /** The values that a speculative attempt reported. The values of other attempts are in the row of their trial. */
+  readonly values: MetricValues;
 }
 
-/** Returns the amounts that count against the limits of a running attempt. */
-function loadReceived(
-  db: Database,
-  row: { readonly trial_id: string; readonly number: number; readonly speculative: number },
-  sweepId: string,
-): ReceivedAmounts {
-  const ofAttempt = 'where sweep_id = ?1 and trial_id = ?2 and attempt = ?3';
-  const key = [sweepId, row.trial_id, row.number] as const;
-  const log = db.prepare(`select coalesce(sum(length(text)), 0) as characters from logs ${ofAttempt}`).get(...key);
-  const reports = db
-    .prepare(
-      `select count(*) as reports, coalesce(sum(length(metrics)), 0) as metricCharacters from reports ${ofAttempt}`,
-    )
-    .get(...key) as { reports: number; metricCharacters: number };
-  const program = db.prepare(`select environment from programs ${ofAttempt}`).get(...key) as
-    | { environment: string }
-    | undefined;
-  // The row of the trial contains the names of its attempt's metrics, but not the names of a speculative attempt's
-  // metrics.
-  const names = db
-    .prepare(
-      row.speculative > 0
-        ? `select distinct value.key as name from reports, json_each(metrics) as value ${ofAttempt}`
-        : 'select value.key as name from trials, json_each(metrics) as value where sweep_id = ?1 and trials.id = ?2',
-    )
-    .all(...(row.speculative > 0 ? key : key.slice(0, 2))) as { name: string }[];
-  return receivedBefore({
-    logCharacters: (log as { characters: number }).characters,
-    reports: reports.reports,
-    metricCharacters: reports.metricCharacters,
-    metrics: names.map(({ name }) => name),
-    program: program === undefined ? 'none' : program.environment === '' ? 'without packages' : 'with packages',
+interface LeaseRow {
+  readonly trialId: string;
+  readonly number: number;
+  readonly agentId: string;
+  readonly incarnation: string;
+  readonly slot: number;
+  readonly pack: string;
+  readonly grantedAt: number;
+  readonly resumedFrom: number;
+  readonly straggler: string | null;
+  readonly speculative: number;
+  readonly gpus: number;
+  readonly reportSeq: number;
+  readonly artifactSeq: number;
+  readonly logSeq: number;
+  readonly noticeSeq: number;
+  readonly programSeq: number;
+  readonly reports: number;
+  readonly metricCharacters: number;
+  readonly logCharacters: number;
+  /** Null if the attempt has no program record. */
+  readonly environment: string | null;
+  /** The metrics of the trial as JSON. */
+  readonly metrics: string;
+}
+
+const OF_ATTEMPT = 'where r.sweep_id = a.sweep_id and r.trial_id = a.trial_id and r.attempt = a.number';
+
+const lastSeq = (table: string) => `(select coalesce(max(r.seq), 0) from ${table} as r ${OF_ATTEMPT})`;
+
+/** Loads the leases of a sweep, in order of trial and attempt. */
+export async function loadLeases(
+  reader: Reader,
+  { id, policy }: Sweep,
+  leaseMs: number,
+  now: number,
+): Promise<LoadedLease[]> {
+  const rows = await reader.all<LeaseRow>(
+    `select a.trial_id as "trialId", a.number, a.agent_id as "agentId", a.incarnation, a.slot, a.pack,
+       a.granted_at as "grantedAt", a.resumed_from as "resumedFrom", a.straggler, a.speculative, a.gpus,
+       ${lastSeq('reports')} as "reportSeq",
+       ${lastSeq('artifacts')} as "artifactSeq",
+       ${lastSeq('logs')} as "logSeq",
+       ${lastSeq('notices')} as "noticeSeq",
+       ${lastSeq('programs')} as "programSeq",
+       (select count(*) from reports as r ${OF_ATTEMPT}) as reports,
+       (select coalesce(sum(length(r.metrics)), 0) from reports as r ${OF_ATTEMPT}) as "metricCharacters",
+       (select coalesce(sum(length(r.text)), 0) from logs as r ${OF_ATTEMPT}) as "logCharacters",
+       (select r.environment from programs as r ${OF_ATTEMPT}) as environment,
+       coalesce((select t.metrics from trials as t where t.sweep_id = a.sweep_id and t.id = a.trial_id), '{}') as metrics
+     from attempts as a ${reader.dialect.index('running_attempts')}
+     where a.sweep_id = ? and a.outcome is null order by a.trial_id, a.number`,
+    id,
+  );
+  const speculative = rows
+    .filter((row) => row.speculative > 0)
+    .map(({ trialId, number, reports }) => ({ trialId, attempt: number, reports }));
+  const values = new Map<string, MetricValues>();
+  // A trial has at most one running speculative attempt.
+  for await (const [{ trialId }, reports] of reportsOf(reader, id, speculative)) {
+    values.set(trialId, foldReports(reports, policy.ranking));
+  }
+  return rows.map((row) => {
+    const ownValues: MetricValues = (row.speculative > 0 ? values.get(row.trialId) : undefined) ?? new Map();
+    const lease = {
+      key: { sweepId: id, trialId: row.trialId, attempt: row.number },
+      agentId: row.agentId,
+      incarnation: row.incarnation,
+      slot: row.slot,
+      pack: row.pack,
+      // If the clock was set back, the attempt must not run longer than its sweep's timeout, counted from now.
+      grantedAt: Math.min(row.grantedAt, now),
+      resumedFrom: row.resumedFrom,
+      speculative: row.speculative > 0,
+      expiresAt: now + leaseMs,
+      straggler: row.straggler ?? undefined,
+      reported: row.reports > 0,
+      lastSeq: Math.max(row.reportSeq, row.artifactSeq, row.logSeq, row.noticeSeq, row.programSeq),
+      received: receivedBefore({
+        logCharacters: row.logCharacters,
+        reports: row.reports,
+        metricCharacters: row.metricCharacters,
+        metrics: row.speculative > 0 ? [...ownValues.keys()] : Object.keys(JSON.parse(row.metrics)),
+        program: programOf(row.environment),
+      }),
+    };
+    return {
+      trialId: row.trialId,
+      attempt: row.number,
+      reports: row.reports,
+      lease,
+      gpus: row.gpus,
+      values: ownValues,
+    };
   });
+}
+
+function programOf(environment: string | null): 'none' | 'without packages' | 'with packages' {
+  if (environment === null) return 'none';
+  return environment === '' ? 'without packages' : 'with packages';
 }
 
 /**
@@ -108,31 +129,41 @@ function loadReceived(
  */
 const READ_REPORTS = 1_000;
 
-export function loadProgress(
-  db: Database,
-  { key, grantedAt }: Pick<Lease, 'key' | 'grantedAt'>,
+/** Yields the leases of a sweep with the progress of their reports. */
+export async function* loadProgress(
+  reader: Reader,
+  sweepId: string,
+  leases: readonly LoadedLease[],
+  now: number,
+): AsyncGenerator<readonly [LoadedLease, ReportProgress], void, void> {
+  const newest = { end: 'newest', limit: READ_REPORTS } as const;
+  const first = { end: 'first', limit: CURVE_REPORTS } as const;
+  // All reports of most attempts are among the newest reports.
+  const longest = leases.filter(({ reports }) => reports > READ_REPORTS);
+  const digests = new Map<LoadedLease, ReportProgress['curve']>();
+  for await (const [lease, reports] of reportsOf(reader, sweepId, longest, first)) {
+    digests.set(lease, curveDigest(reports));
+  }
+  for await (const [lease, reports] of reportsOf(reader, sweepId, leases, newest)) {
+    const curve = digests.get(lease) ?? curveDigest(reports);
+    yield [lease, progressOf(lease, reports, curve, now)];
+  }
+}
+
+function progressOf(
+  { lease: { grantedAt } }: LoadedLease,
+  reports: readonly StoredReport[],
+  curve: ReportProgress['curve'],
   now: number,
 ): ReportProgress {
-  const rows = db
-    .prepare(
-      `select at, epoch from reports where sweep_id = ? and trial_id = ? and attempt = ?
-       order by seq desc limit ${READ_REPORTS}`,
-    )
-    .all(key.sweepId, key.trialId, key.attempt) as { at: number; epoch: number }[];
-  const first = db
-    .prepare(
-      `select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ?
-       order by seq limit ${CURVE_REPORTS}`,
-    )
-    .all(key.sweepId, key.trialId, key.attempt) as ReportColumns[];
   const progress: ReportProgress = {
     lastAt: grantedAt,
-    reported: rows.length > 0,
+    reported: reports.length > 0,
     longestMs: 0,
     steps: new Set(),
-    curve: curveDigest(first),
+    curve,
   };
-  for (const { at, epoch } of rows.reverse()) {
+  for (const { at, epoch } of reports) {
     // The times of reports are from the agent's clock, which can differ from the coordinator's clock. No time may be
     // earlier than the previous time, or later than now.
     const reportedAt = Math.min(Math.max(at, progress.lastAt), now);

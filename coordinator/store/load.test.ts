@@ -24,6 +24,7 @@ import { onTick } from '../core/tick.ts';
 import { loadCore } from './load.ts';
 import { loadAgents } from './load-agents.ts';
 import { openStore } from './open.ts';
+import { SqliteReader } from './reader.ts';
 import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 
@@ -40,7 +41,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('after a restart, a connected agent is lost, an agent that had left is still left, and both keep their facts', () => {
+test('after a restart, a connected agent is lost, an agent that had left is still left, and both keep their facts', async () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };
@@ -48,7 +49,7 @@ test('after a restart, a connected agent is lost, an agent that had left is stil
   write(db, onHello(core, agentHello('done', 'i', 1), 2_000).changes, 2_000);
   write(db, onHeartbeat(core, { agentId: 'done', incarnation: 'i', held: [], leaving: true }, 3_000).changes, 3_000);
   write(db, onDisconnect(core, { agentId: 'done', incarnation: 'i' }).changes, 3_000);
-  const loaded = loadCore(db, LEASE_MS, 9_000);
+  const loaded = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 9_000 });
   expect(loaded.agents.size).toBe(0);
   expect(loaded.pastAgents.get('gone')).toMatchObject({
     ...{ host: 'gpu-7', version: '1.2.3', slots: 3, gpus: ['H100'], state: 'lost', instance: 'gone', location: 'here' },
@@ -58,25 +59,28 @@ test('after a restart, a connected agent is lost, an agent that had left is stil
   onHello(loaded, hello, 10_000);
   expect([...loaded.pastAgents.keys()]).toEqual(['done']);
   write(db, [{ kind: 'agent', agentId: 'done', facts: undefined }], 11_000);
-  expect([...loadAgents(db).keys()]).toEqual(['gone']);
+  expect([...(await loadAgents(new SqliteReader(db))).keys()]).toEqual(['gone']);
 });
 
 test.each([
   ['set back by a day', -DAY_MS],
   ['set forward by a day', DAY_MS],
-])('after a restart, a drain keeps its remaining grace period, even if the clock was %s meanwhile', (_, jumpMs) => {
-  const db = newStore();
-  const core = emptyCore();
-  write(db, onDrain(core, { agentId: 'a', graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
-  for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
-  const restartedAt = DAY_MS + 61_000 + jumpMs;
-  const loaded = loadCore(db, LEASE_MS, restartedAt);
-  expect(remainingGraceMs(loaded, 'a', restartedAt)).toBe(30_000);
-  expect(remainingGraceMs(loaded, 'a', restartedAt + 30_000)).toBe(0);
-  expect(loaded.drains.get('a')?.reason).toBe('new driver');
-});
+])(
+  'after a restart, a drain keeps its remaining grace period, even if the clock was %s meanwhile',
+  async (_, jumpMs) => {
+    const db = newStore();
+    const core = emptyCore();
+    write(db, onDrain(core, { agentId: 'a', graceMs: 90_000, reason: 'new driver' }, DAY_MS).changes, DAY_MS);
+    for (let now = DAY_MS; now <= DAY_MS + 60_000; now += 250) write(db, onTick(core, now).changes, now);
+    const restartedAt = DAY_MS + 61_000 + jumpMs;
+    const loaded = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: restartedAt });
+    expect(remainingGraceMs(loaded, 'a', restartedAt)).toBe(30_000);
+    expect(remainingGraceMs(loaded, 'a', restartedAt + 30_000)).toBe(0);
+    expect(loaded.drains.get('a')?.reason).toBe('new driver');
+  },
+);
 
-test('packs granted to one slot in the same millisecond remain separate after a restart', () => {
+test('packs granted to one slot in the same millisecond remain separate after a restart', async () => {
   const db = newStore();
   const trials = ['t0', 't1', 't2', 't3'];
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
@@ -98,7 +102,7 @@ test('packs granted to one slot in the same millisecond remain separate after a 
   });
   write(db, [granted('t0', 'p'), granted('t1', 'p'), granted('t2', 'q'), granted('t3', 'q')], 5);
   const mates = new Map<string, string[]>();
-  const core = loadCore(db, LEASE_MS, 10);
+  const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 10 });
   for (const lease of core.leases.values()) {
     mates.set(
       lease.key.trialId,
@@ -128,17 +132,17 @@ function runningProgram(db: Database): string {
   return sweepId;
 }
 
-test('a program that was silent before a restart causes a warning one lease after the restart, not immediately', () => {
+test('a program that was silent before a restart causes a warning one lease after the restart, not immediately', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
-  const core = loadCore(db, LEASE_MS, 6 * MINUTE);
+  const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 6 * MINUTE });
   expect(onTick(core, 6 * MINUTE).changes).toEqual([]);
   core.listeningSince -= LEASE_MS;
   expect(onTick(core, 6 * MINUTE).changes).toMatchObject([{ kind: 'warning', warning: 'silent', appeared: true }]);
   expect(core.sweeps.get(sweepId)?.warnings.shown.get('silent')?.message).toContain('within 5m00s of its start');
 });
 
-test('the interval between reports of a running attempt is restored after a restart', () => {
+test('the interval between reports of a running attempt is restored after a restart', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const key = { sweepId, trialId: 't0', attempt: 1 };
@@ -148,33 +152,33 @@ test('the interval between reports of a running attempt is restored after a rest
     [16 * MINUTE, false],
     [18 * MINUTE, true],
   ] as const) {
-    const core = loadCore(db, LEASE_MS, now);
+    const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
     core.listeningSince -= LEASE_MS;
     expect(onTick(core, now).changes.some(({ kind }) => kind === 'warning')).toBe(isSilent);
   }
 });
 
-test('after a restart, the warning about a silent program is still shown, and still has its first time', () => {
+test('after a restart, the warning about a silent program is still shown, and still has its first time', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
-  const core = loadCore(db, LEASE_MS, 6 * MINUTE);
+  const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 6 * MINUTE });
   core.listeningSince -= LEASE_MS;
   write(db, onTick(core, 6 * MINUTE).changes, 6 * MINUTE);
-  const restarted = loadCore(db, LEASE_MS, 7 * MINUTE);
+  const restarted = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 7 * MINUTE });
   expect(restarted.sweeps.get(sweepId)?.warnings.silent.size).toBe(1);
   restarted.listeningSince -= LEASE_MS;
   expect(onTick(restarted, 7 * MINUTE).changes).toEqual([]);
   expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
 });
 
-test('after a restart during a trial, records from before the restart count against the limits of an attempt', () => {
+test('after a restart during a trial, records from before the restart count against the limits of an attempt', async () => {
   const db = newStore();
   const trial = { trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
   const counts = { metric: 'loss', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 };
   insertSweep(db, { ...sweep, ...counts, policy: PLAIN_POLICY }, [trial], 1);
   const key = { sweepId: '1', trialId: 't0', attempt: 1 };
-  let core = loadCore(db, LEASE_MS, 1_000);
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 1_000 });
   let seq = 0;
   const send = (body: object) => {
     const record = { key, seq: ++seq, at: 1_000, ...body } as AttemptRecord;
@@ -182,13 +186,13 @@ test('after a restart during a trial, records from before the restart count agai
     write(db, step.changes, 1_000);
     return answer.result;
   };
-  const restart = () => {
+  const restart = async () => {
     const before = core.leases.get(keyText(key))?.received;
-    core = loadCore(db, LEASE_MS, 1_000);
+    core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 1_000 });
     onHello(core, agentHello('a', 'i', 1), 1_000);
     return { before, after: core.leases.get(keyText(key))?.received };
   };
-  restart();
+  await restart();
   write(db, schedule(core, 1_000).changes, 1_000);
   const { step, answer } = onOpen(core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, 1_000);
   expect(answer.granted).toBe(true);
@@ -199,15 +203,15 @@ test('after a restart during a trial, records from before the restart count agai
     const metrics = { [`loss ${round}`]: 1 / round, 'a "quoted" name': -1e-300, nothing: Number.NaN };
     expect(send({ kind: 'report', epoch: round, metrics })).toBe('accepted');
     expect(send({ kind: 'report', epoch: round, metrics: {} })).toBe('accepted');
-    const { before, after } = restart();
+    const { before, after } = await restart();
     expect(after).toEqual(before);
   }
   expect(send({ kind: 'program', program })).toBe('accepted');
-  restart();
+  await restart();
   expect(send({ kind: 'program', program: { ...program, packages: 'torch==2' } })).toBe('accepted');
-  restart();
+  await restart();
   expect(send({ kind: 'log', text: 'x'.repeat(1_000_000) })).toBe('accepted');
-  restart();
+  await restart();
   expect(send({ kind: 'log', text: 'x' })).toBe('exceeded');
   expect(core.sweeps.get('1')?.trials.get('t0')).toMatchObject({ state: 'failed', failure: 'rejected' });
 });

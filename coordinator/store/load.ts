@@ -1,23 +1,13 @@
 /** Loads the live sweeps from the store into memory when the coordinator starts. */
-
-import type { Database } from 'libsql';
-import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
-import type { MetricValues } from '../../lib/domain/metric-values.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
+import { NotFoundError } from '../../proto/errors.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
 import { IDENTICAL_EXAMPLES } from '../core/identical-replicates.ts';
 import { addLease } from '../core/leases.ts';
-import {
-  type Core,
-  type CreationWindow,
-  newCore,
-  type Sweep,
-  type SweepState,
-  type TrialCreation,
-  tracksProgram,
-} from '../core/model.ts';
+import { type Core, newCore, type Sweep, type SweepState, type TrialCreation, tracksProgram } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
 import { beginSlotUsage } from '../core/share.ts';
@@ -26,66 +16,77 @@ import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts'
 import { newSweep } from '../core/sweeps.ts';
 import { isFinal, type TrialState } from '../core/trial-model.ts';
 import { restoreProgress, restoreSpeculativeValues, restoreWarnings, type StoredWarnings } from '../core/warnings.ts';
+import type { SourceState } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
-import { loadCurve, loadScores } from './load-early-stopping.ts';
+import { loadCurves, loadScores } from './load-early-stopping.ts';
 import { loadLeases, loadProgress } from './load-leases.ts';
 import { loadTrials, sinceRetry } from './load-trials.ts';
-import { foldReports, parseSourceState, type ReportColumns } from './rows.ts';
-import type { OpenSource } from './store.ts';
+import type { Reader } from './reader.ts';
+import { parseSourceState } from './rows.ts';
+import type { LoadOptions, OpenSource } from './store.ts';
 
 /** Opens a trial source that yields no trial. */
-const NO_SOURCE: OpenSource = () => ({ usesResults: false, next: () => ({ kind: 'wait' }) });
+const NO_SOURCE: OpenSource = () => ({
+  usesResults: false,
+  prepare: async () => {},
+  next: () => ({ kind: 'wait' }),
+});
 
 /**
  * Loads the core. Leases of running attempts are extended to their full duration from now, because no heartbeat could
  * arrive while the coordinator was down. The delays before retries are not stored, so retries are due immediately.
- * @param openSource opens the trial source of each sweep that has not created all of its trials; by default, no further
- * trials are created
  */
-export function loadCore(
-  db: Database,
-  leaseMs: number,
-  now: number,
-  openSource: OpenSource = NO_SOURCE,
-  creationWindow?: CreationWindow,
-): Core {
+export async function loadCore(
+  reader: Reader,
+  { leaseMs, now, openSource = NO_SOURCE, creationWindow }: LoadOptions,
+): Promise<Core> {
   const core = newCore(leaseMs, now, creationWindow);
   core.listeningSince = now;
-  const rows = db
-    .prepare("select id from sweeps where state in ('running', 'paused', 'stopping') order by id")
-    .all() as { id: number }[];
+  const rows = await reader.all<{ id: number }>(
+    "select id from sweeps where state in ('running', 'paused', 'stopping') order by id",
+  );
   for (const { id } of rows) {
-    const sweep = loadSweep(db, `${id}`, now, openSource);
+    const sweep = await loadSweep(reader, `${id}`, now, openSource);
     // A sweep that gains demand joins at the level of its peers. This sweep had demand before, so it keeps its level.
     sweep.share.hasDemand = true;
-    const usages = new Map<string, SlotUsage>();
-    for (const { gpus, ...lease } of loadLeases(db, sweep.id, leaseMs, now)) {
-      const trial = sweep.trials.get(lease.key.trialId);
-      if (trial === undefined) continue;
-      const known = usages.get(lease.pack);
-      if (known !== undefined) known.leases += 1;
-      const usage = known ?? beginSlotUsage(sweep, gpus, now, lease.grantedAt);
-      usages.set(lease.pack, usage);
-      addLease(core, sweep, trial, { ...lease, usage });
-      loadCurve(db, sweep, lease);
-      if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
-      if (!tracksProgram(sweep)) continue;
-      restoreProgress(sweep, lease, loadProgress(db, lease, now), now);
-      if (trial.speculation?.key === lease.key)
-        restoreSpeculativeValues(sweep, lease.key, loadValues(db, sweep, lease.key));
-    }
+    await addLeases(reader, core, sweep, now);
     core.sweeps.set(sweep.id, sweep);
   }
-  for (const { agentId, graceLeftMs, ...drain } of loadDrains(db)) {
+  for (const { agentId, graceLeftMs, ...drain } of await loadDrains(reader)) {
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
-  for (const { agentId, ...quarantine } of loadQuarantines(db)) {
+  for (const { agentId, ...quarantine } of await loadQuarantines(reader)) {
     // Probes are recognized because they are granted after `since`. This must also work if the clock was set back.
     const since = Math.min(quarantine.since, now - 1);
     core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
   }
-  for (const [id, facts] of loadAgents(db)) core.pastAgents.set(id, facts);
+  for (const [id, facts] of await loadAgents(reader)) core.pastAgents.set(id, facts);
   return core;
+}
+
+/** Adds the leases of a loaded sweep. */
+async function addLeases(reader: Reader, core: Core, sweep: Sweep, now: number): Promise<void> {
+  const usages = new Map<string, SlotUsage>();
+  const loaded = (await loadLeases(reader, sweep, core.leaseMs, now)).filter(({ trialId }) =>
+    sweep.trials.has(trialId),
+  );
+  for (const { trialId, lease, gpus } of loaded) {
+    const trial = sweep.trials.get(trialId);
+    if (trial === undefined) continue;
+    const known = usages.get(lease.pack);
+    if (known !== undefined) known.leases += 1;
+    const usage = known ?? beginSlotUsage(sweep, gpus, now, lease.grantedAt);
+    usages.set(lease.pack, usage);
+    addLease(core, sweep, trial, { ...lease, usage });
+    if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
+  }
+  const leases = loaded.map(({ lease }) => lease);
+  await loadCurves(reader, sweep, leases);
+  if (!tracksProgram(sweep)) return;
+  for await (const [{ trialId, lease, values }, progress] of loadProgress(reader, sweep.id, loaded, now)) {
+    restoreProgress(sweep, lease, progress, now);
+    if (sweep.trials.get(trialId)?.speculation?.key === lease.key) restoreSpeculativeValues(sweep, lease.key, values);
+  }
 }
 
 /** Parses a stored policy. Program settings that did not exist when the policy was stored get their default values. */
@@ -106,17 +107,22 @@ interface SweepColumns {
   readonly slotMs: number;
   readonly gpuMs: number;
   readonly version: number;
+  /** The time of the last resume in Unix milliseconds, or 0. */
+  readonly resumedAt: number;
+  /** A list as JSON. */
+  readonly reported: string;
+  readonly lacking: number;
 }
 
 /** Loads a sweep without its leases. A sweep that has ended creates no more trials. */
-export function loadSweep(db: Database, id: string, now: number, openSource: OpenSource = NO_SOURCE): Sweep {
-  const { state, policy, priority, text, fileName, planned, searching, search, version, slotMs, gpuMs } = db
-    .prepare(
-      `select state, policy, priority, text, file_name as fileName, planned, searching, search, version, slot_ms as slotMs,
-         gpu_ms as gpuMs
-       from sweeps where id = ?`,
-    )
-    .get(id) as SweepColumns;
+export async function loadSweep(
+  reader: Reader,
+  id: string,
+  now: number,
+  openSource: OpenSource = NO_SOURCE,
+): Promise<Sweep> {
+  const row = await sweepRow(reader, id);
+  const { state, policy, priority, text, fileName, planned, searching, search, version, slotMs, gpuMs } = row;
   const sweep = newSweep(id, state, policyOf(policy), priority);
   Object.assign(sweep.slotTime, { slotMs, gpuMs });
   sweep.version = version;
@@ -124,56 +130,78 @@ export function loadSweep(db: Database, id: string, now: number, openSource: Ope
   if (searching > 0 && search !== null) {
     sweep.search = { source: openSource({ id, text, fileName }), state: parseSourceState(search) };
   }
-  loadScores(db, sweep);
-  const live = db
-    .prepare(
-      "select id from trials indexed by trials_by_state where sweep_id = ? and state in ('pending', 'offered', 'running', 'held')",
-    )
-    .all(id) as { id: string }[];
-  loadTrials(
-    db,
+  await loadScores(reader, sweep);
+  const live = await reader.all<{ id: string }>(
+    `select id from trials ${reader.dialect.index('trials_by_state')}
+     where sweep_id = ? and state in ('pending', 'offered', 'running', 'held')`,
+    id,
+  );
+  await loadTrials(
+    reader,
     sweep,
     live.map((trial) => trial.id),
     now,
   );
-  for (const { state: of, n } of countedTrials(db, id, 'trial_counts')) sweep.counts[of] = n;
-  for (const { state: of, n } of countedTrials(db, id, 'dropped_counts')) if (isFinal(of)) sweep.dropped[of] = n;
-  restoreWarnings(sweep, loadWarnings(db, id));
-  loadRecords(db, sweep);
-  loadDurations(db, sweep);
-  sweep.consecutiveFailures = loadConsecutiveFailures(db, id);
+  for (const { state: of, n } of await countedTrials(reader, id, 'trial_counts')) sweep.counts[of] = n;
+  for (const { state: of, n } of await countedTrials(reader, id, 'dropped_counts')) {
+    if (isFinal(of)) sweep.dropped[of] = n;
+  }
+  restoreWarnings(sweep, await loadWarnings(reader, id, row));
+  await loadRecords(reader, sweep);
+  await loadDurations(reader, sweep);
+  sweep.consecutiveFailures = await loadConsecutiveFailures(reader, id, row.resumedAt);
   return sweep;
+}
+
+async function sweepRow(reader: Reader, id: string): Promise<SweepColumns> {
+  const row = await reader.get<SweepColumns>(
+    `select state, policy, priority, text, file_name as "fileName", planned, searching, search, version,
+       slot_ms as "slotMs", gpu_ms as "gpuMs", resumed_at as "resumedAt", reported, lacking
+     from sweeps where id = ?`,
+    id,
+  );
+  if (row === undefined) throw new NotFoundError(`there is no sweep ${id}`);
+  return row;
 }
 
 /**
  * Returns the source of the trials that a sweep had not created yet when it was stopped or killed. Undefined if all
  * trials of the sweep were created, or if an older version created them at the submission.
  */
-export function loadUnfinishedSearch(
-  db: Database,
+export async function loadUnfinishedSearch(
+  reader: Reader,
   { id, earlyStopping }: Sweep,
   openSource: OpenSource,
-): TrialCreation | undefined {
-  const { text, fileName, planned, searching, search } = db
-    .prepare('select text, file_name as fileName, planned, searching, search from sweeps where id = ?')
-    .get(id) as Pick<SweepColumns, 'text' | 'fileName' | 'planned' | 'searching' | 'search'>;
+): Promise<TrialCreation | undefined> {
+  const { text, fileName, planned, searching, search } = await sweepRow(reader, id);
   if (searching > 0 || search === null) return undefined;
   const state = parseSourceState(search);
   // If a population has a child, all of its first members were created, so no trial is left to create.
-  const hasChildren =
-    earlyStopping?.population !== undefined &&
-    db.prepare("select 1 as found from trials where sweep_id = ? and parent <> '' limit 1").get(id) !== undefined;
+  const hasChildren = earlyStopping?.population !== undefined && (await hasChild(reader, id));
   if (hasChildren || (planned !== null && state.created >= planned)) return undefined;
   return { source: openSource({ id, text, fileName }), state };
 }
 
+/** Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission. */
+export async function loadSearchState(
+  reader: Reader,
+  sweepId: string,
+): Promise<{ state: SourceState; done: boolean } | undefined> {
+  const { searching, search } = await sweepRow(reader, sweepId);
+  return search === null ? undefined : { state: parseSourceState(search), done: searching === 0 };
+}
+
+async function hasChild(reader: Reader, sweepId: string): Promise<boolean> {
+  const sql = "select 1 as found from trials where sweep_id = ? and parent <> '' limit 1";
+  return (await reader.get(sql, sweepId)) !== undefined;
+}
+
 function countedTrials(
-  db: Database,
+  reader: Reader,
   sweepId: string,
   table: 'trial_counts' | 'dropped_counts',
-): { readonly state: TrialState; readonly n: number }[] {
-  const rows = db.prepare(`select state, n from ${table} where sweep_id = ?`).all(sweepId);
-  return rows as { state: TrialState; n: number }[];
+): Promise<{ readonly state: TrialState; readonly n: number }[]> {
+  return reader.all(`select state, n from ${table} where sweep_id = ?`, sweepId);
 }
 
 /**
@@ -181,69 +209,64 @@ function countedTrials(
  */
 const LOADED_DURATIONS = 2_000;
 
-function loadDurations(db: Database, sweep: Sweep): void {
+interface DurationRow {
+  readonly configId: string;
+  readonly agentId: string;
+  readonly durationMs: number;
+  readonly resumedFrom: number;
+  readonly straggler: string | null;
+  readonly outcome: string;
+  readonly endedAt: number;
+}
+
+async function loadDurations(reader: Reader, sweep: Sweep): Promise<void> {
   const newest = (index: string, condition: string) =>
-    db
-      .prepare(
-        `select t.config_id as configId, a.agent_id as agentId, a.ended_at - a.granted_at as durationMs,
-           a.resumed_from as resumedFrom, a.straggler, a.outcome = 'succeeded' as succeeded, a.ended_at as endedAt
-         from (select * from attempts indexed by ${index}
-               where sweep_id = ?1 and outcome is not null and ${condition}
-               order by ended_at desc limit ${LOADED_DURATIONS}) as a
-         join trials as t on t.sweep_id = ?1 and t.id = a.trial_id`,
-      )
-      .all(sweep.id) as {
-      configId: string;
-      agentId: string;
-      durationMs: number;
-      resumedFrom: number;
-      straggler: string | null;
-      succeeded: number;
-      endedAt: number;
-    }[];
+    reader.all<DurationRow>(
+      `select t.config_id as "configId", a.agent_id as "agentId", a.ended_at - a.granted_at as "durationMs",
+         a.resumed_from as "resumedFrom", a.straggler, a.outcome, a.ended_at as "endedAt"
+       from (select * from attempts ${reader.dialect.index(index)}
+             where sweep_id = ?1 and outcome is not null and ${condition}
+             order by ended_at desc limit ${LOADED_DURATIONS}) as a
+       join trials as t on t.sweep_id = ?1 and t.id = a.trial_id`,
+      sweep.id,
+    );
   const rows = [
-    ...newest('ended_attempts', "outcome = 'succeeded'"),
-    ...newest('straggling_attempts', "straggler is not null and outcome <> 'succeeded'"),
+    ...(await newest('ended_attempts', "outcome = 'succeeded'")),
+    ...(await newest('straggling_attempts', "straggler is not null and outcome <> 'succeeded'")),
   ];
-  for (const { durationMs, straggler, succeeded, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
+  for (const { durationMs, straggler, outcome, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
     recordDuration(sweep, row, {
       ...row,
       durationMs: Math.max(0, durationMs),
       straggler: straggler ?? undefined,
-      succeeded: succeeded > 0,
+      succeeded: outcome === 'succeeded',
     });
   }
 }
 
-function loadValues(db: Database, { policy }: Sweep, { sweepId, trialId, attempt }: AttemptKey): MetricValues {
-  const rows = db
-    .prepare('select epoch, metrics from reports where sweep_id = ? and trial_id = ? and attempt = ? order by seq')
-    .all(sweepId, trialId, attempt) as ReportColumns[];
-  return foldReports(rows, policy.ranking);
-}
-
-function loadRecords(db: Database, sweep: Sweep): void {
-  const successes = db
-    .prepare('select agent_id as agentId, n from agent_successes where sweep_id = ?')
-    .all(sweep.id) as { agentId: string; n: number }[];
+async function loadRecords(reader: Reader, sweep: Sweep): Promise<void> {
+  const successes = await reader.all<{ agentId: string; n: number }>(
+    'select agent_id as "agentId", n from agent_successes where sweep_id = ?',
+    sweep.id,
+  );
   for (const { agentId, n } of successes) agentRecordOf(sweep, agentId).successes = n;
-  const early = db
-    .prepare(
-      `select trial_id as trialId, agent_id as agentId, pack, early,
-         (select state from trials as t where t.sweep_id = a.sweep_id and t.id = a.trial_id) as trialState, (
-         select s.agent_id from attempts as s where s.sweep_id = a.sweep_id and s.trial_id = a.trial_id
-           and s.outcome in ('succeeded', 'stopped')
-       ) as successAgent
-       from attempts as a indexed by early_failures where sweep_id = ? and early > 0 and ${sinceRetry('a')} order by trial_id, number`,
-    )
-    .all(sweep.id) as {
+  const early = await reader.all<{
     trialId: string;
     agentId: string;
     pack: string;
     early: number;
     trialState: TrialState;
     successAgent: string | null;
-  }[];
+  }>(
+    `select a.trial_id as "trialId", a.agent_id as "agentId", a.pack, a.early,
+       (select state from trials as t where t.sweep_id = a.sweep_id and t.id = a.trial_id) as "trialState", (
+         select s.agent_id from attempts as s where s.sweep_id = a.sweep_id and s.trial_id = a.trial_id
+           and s.outcome in ('succeeded', 'stopped') order by s.number limit 1
+       ) as "successAgent"
+     from attempts as a ${reader.dialect.index('early_failures')}
+     where a.sweep_id = ? and a.early > 0 and ${sinceRetry('a')} order by a.trial_id, a.number`,
+    sweep.id,
+  );
   const counted = new Set<string>();
   for (const { trialId, agentId, pack, early: state, trialState, successAgent } of early) {
     const record = agentRecordOf(sweep, agentId);
@@ -260,79 +283,82 @@ function loadRecords(db: Database, sweep: Sweep): void {
  * Returns the failures since the last success or the last resume, oldest first. Failures within one millisecond can be
  * in a different order than before the restart.
  */
-function loadConsecutiveFailures(db: Database, sweepId: string): ConsecutiveFailure[] {
-  const { since } = db
-    .prepare(
-      `select max((select resumed_at from sweeps where id = ?1), coalesce(
-         (select ended_at from attempts indexed by ended_attempts
-          where sweep_id = ?1 and outcome is not null and outcome in ('succeeded', 'stopped', 'held')
-          order by ended_at desc limit 1), 0)) as since`,
-    )
-    .get(sweepId) as { since: number };
-  const rows = db
-    .prepare(
-      `select trial_id, agent_id, early, failure_class, failure_message, (
-         select count(distinct agent_id) from attempts as e where e.sweep_id = a.sweep_id and e.trial_id = a.trial_id
-           and e.early > 0 and ${sinceRetry('e')}) as early_agents
-       from attempts as a indexed by ended_attempts
-       where sweep_id = ?1 and outcome is not null and outcome = 'failed' and ended_at > ?2
-         and failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
-       order by ended_at desc limit ${MAX_CONSECUTIVE_FAILURES}`,
-    )
-    .all(sweepId, since) as {
-    trial_id: string;
-    agent_id: string;
+async function loadConsecutiveFailures(
+  reader: Reader,
+  sweepId: string,
+  resumedAt: number,
+): Promise<ConsecutiveFailure[]> {
+  const last = await reader.get<{ at: number }>(
+    `select ended_at as at from attempts ${reader.dialect.index('ended_attempts')}
+     where sweep_id = ? and outcome is not null and outcome in ('succeeded', 'stopped', 'held')
+     order by ended_at desc limit 1`,
+    sweepId,
+  );
+  const rows = await reader.all<{
+    trialId: string;
+    agentId: string;
     early: number;
-    failure_class: string;
-    failure_message: string;
-    early_agents: number;
-  }[];
-  return rows.reverse().map((row) => ({
-    trialId: row.trial_id,
-    agentId: row.agent_id,
-    early: row.early > 0,
-    earlyAgents: row.early_agents,
-    error: errorOf({ class: row.failure_class, message: row.failure_message }),
+    class: string;
+    message: string;
+    earlyAgents: number;
+  }>(
+    `select a.trial_id as "trialId", a.agent_id as "agentId", a.early, a.failure_class as class,
+       a.failure_message as message, (
+         select count(distinct agent_id) from attempts as e where e.sweep_id = a.sweep_id and e.trial_id = a.trial_id
+           and e.early > 0 and ${sinceRetry('e')}) as "earlyAgents"
+     from attempts as a ${reader.dialect.index('ended_attempts')}
+     where a.sweep_id = ?1 and a.outcome is not null and a.outcome = 'failed' and a.ended_at > ?2
+       and a.failure_class in ('oom', 'crash', 'timeout', 'preflight', 'rejected')
+     order by a.ended_at desc limit ${MAX_CONSECUTIVE_FAILURES}`,
+    sweepId,
+    Math.max(resumedAt, last?.at ?? 0),
+  );
+  return rows.reverse().map(({ early, class: failureClass, message, ...row }) => ({
+    ...row,
+    early: early > 0,
+    error: errorOf({ class: failureClass, message }),
   }));
 }
 
-function loadWarnings(db: Database, sweepId: string): StoredWarnings {
-  const shown = db.prepare('select kind, message, count, since from warnings where sweep_id = ?').all(sweepId);
-  const notices = db
-    .prepare(
-      `select n.trial_id as trialId, attempt, kind, count from notices as n
-       join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
-       where n.sweep_id = ? and a.outcome is null`,
-    )
-    .all(sweepId) as { trialId: string; attempt: number; kind: WarningKindName; count: number }[];
-  const endedNotices = db
-    .prepare(
-      `select kind, min(${Number.MAX_SAFE_INTEGER}, total(max(1, count))) as count from notices as n
-       join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
-       where n.sweep_id = ? and a.outcome is not null group by kind`,
-    )
-    .all(sweepId);
-  const { reported, lacking } = db.prepare('select reported, lacking from sweeps where id = ?').get(sweepId) as {
-    reported: string;
-    lacking: number;
-  };
-  const identical = db.prepare('select count(*) as n from identical_configs where sweep_id = ?').get(sweepId) as {
-    n: number;
-  };
-  const examples = db
-    .prepare(
-      `select config_id as configId, replicates from identical_configs where sweep_id = ?
-       order by config_id limit ${IDENTICAL_EXAMPLES}`,
-    )
-    .all(sweepId) as { configId: string; replicates: number }[];
+async function loadWarnings(
+  reader: Reader,
+  sweepId: string,
+  { reported, lacking }: Pick<SweepColumns, 'reported' | 'lacking'>,
+): Promise<StoredWarnings> {
+  const shown = await reader.all<Warning & { kind: WarningKindName }>(
+    'select kind, message, count, since from warnings where sweep_id = ?',
+    sweepId,
+  );
+  const notices = await reader.all<{ trialId: string; attempt: number; kind: WarningKindName; count: number }>(
+    `select n.trial_id as "trialId", n.attempt, n.kind, n.count from notices as n
+     join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
+     where n.sweep_id = ? and a.outcome is null`,
+    sweepId,
+  );
+  const endedNotices = await reader.all<{ kind: WarningKindName; count: number }>(
+    `select n.kind, sum(cast(case when n.count > 1 then n.count else 1 end as double precision)) as count
+     from notices as n
+     join attempts as a on a.sweep_id = n.sweep_id and a.trial_id = n.trial_id and a.number = n.attempt
+     where n.sweep_id = ? and a.outcome is not null group by n.kind`,
+    sweepId,
+  );
+  const identical = await reader.get<{ n: number }>(
+    'select count(*) as n from identical_configs where sweep_id = ?',
+    sweepId,
+  );
+  const examples = await reader.all<{ configId: string; replicates: number }>(
+    `select config_id as "configId", replicates from identical_configs where sweep_id = ?
+     order by config_id limit ${IDENTICAL_EXAMPLES}`,
+    sweepId,
+  );
   return {
-    shown: shown as (Warning & { kind: WarningKindName })[],
+    shown,
     notices: notices.map(({ trialId, attempt, kind, count }) => ({ key: { sweepId, trialId, attempt }, kind, count })),
-    endedNotices: endedNotices as { kind: WarningKindName; count: number }[],
+    endedNotices: endedNotices.map(({ kind, count }) => ({ kind, count: Math.min(Number.MAX_SAFE_INTEGER, count) })),
     reported: JSON.parse(reported),
     lacking,
     identical: {
-      count: identical.n,
+      count: identical?.n ?? 0,
       examples: new Map(examples.map(({ configId, replicates }) => [configId, replicates])),
     },
   };

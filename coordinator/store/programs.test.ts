@@ -54,7 +54,7 @@ test('each list of packages is stored once, and the next record number survives 
   insertSweep(db, sweep, trials, 1);
   const write = changeWriter(db);
   const written: TransactionResult = { events: [], dropped: [] };
-  let core = loadCore(db, LEASE_MS, 10);
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 10 });
   onHello(core, agentHello('a', 'a1', 3), 10);
   const queries = new Queries(new SqliteReader(db));
   const send = (trialId: string, seq: number, more: Partial<ProgramStart>) => {
@@ -73,7 +73,7 @@ test('each list of packages is stored once, and the next record number survives 
   expect(await queries.attempts.programs('1', 't0')).toEqual([{ ...START, attempt: 1 }]);
   expect(await queries.sweeps.environments('1', 10)).toEqual([]);
 
-  core = loadCore(db, LEASE_MS, 10);
+  core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 10 });
   onHello(core, agentHello('a', 'a1', 3), 10);
   expect(send('t0', 1, { packages: 'stale' })).toBe('duplicate');
   for (const trialId of ['t0', 't1']) send(trialId, 2, { python: '3.12.4', packages: 'numpy==1\ntorch==2' });

@@ -1,10 +1,16 @@
 /** Reads rows of the store. */
 import type { Database, Statement } from 'libsql';
+import { DIALECTS, type Dialect } from './dialect.ts';
 
 export type Value = string | number;
 
-/** Runs statements that read, and returns their rows. All returned rows are durable. */
+/**
+ * Runs statements that read, and returns their rows. All returned rows are durable. Each statement sees one consistent
+ * state, but two statements can see different states: a caller that needs one state for several statements ensures that
+ * no write runs in the meantime.
+ */
 export interface Reader {
+  readonly dialect: Dialect;
   all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]>;
   /** Returns the first row, or undefined if there is none. */
   get<Row>(sql: string, ...values: readonly Value[]): Promise<Row | undefined>;
@@ -12,6 +18,7 @@ export interface Reader {
 
 /** Reads from SQLite. Each statement is prepared once, at its first use. */
 export class SqliteReader implements Reader {
+  readonly dialect = DIALECTS.sqlite;
   readonly #db: Database;
   readonly #statements = new Map<string, Statement>();
 
@@ -33,5 +40,23 @@ export class SqliteReader implements Reader {
     const statement = this.#db.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
+  }
+}
+
+/** The maximum number of rows that are read at once, if all rows of a list are needed. */
+export const ROWS_PER_PAGE = 10_000;
+
+/**
+ * Yields the rows of a list in pages.
+ * @param page returns up to ROWS_PER_PAGE rows whose position `at` is greater than `last`, in order; positions begin at 0
+ */
+export async function* pagedRows<Row extends { readonly at: number }>(
+  page: (last: number) => Promise<Row[]>,
+): AsyncGenerator<Row, void, void> {
+  for (let last = -1; ; ) {
+    const rows = await page(last);
+    yield* rows;
+    last = rows.at(-1)?.at ?? last;
+    if (rows.length < ROWS_PER_PAGE) return;
   }
 }

@@ -308,8 +308,6 @@ export interface EnvironmentRow {
   readonly python: string;
   readonly packages: string;
   readonly attempts: number;
-  /** The list is encoded as JSON. */
-  readonly agents: string;
 }
 
 export interface SourceRow {

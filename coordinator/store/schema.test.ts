@@ -226,7 +226,7 @@ test('an upgrade from version 1 keeps a copy of the old store, and gives its swe
   expect(before.prepare('pragma user_version').get()).toMatchObject({ user_version: 1 });
   expect(before.prepare('select id from trials').all()).toMatchObject([{ id: 't0' }]);
   before.close();
-  const loaded = loadCore(db, 1000, 0).sweeps.get('1');
+  const loaded = (await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 0 })).sweeps.get('1');
   expect(loaded?.policy).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4, command: [] });
   expect(loaded?.policy).toMatchObject({ trainer: 'noop', resources: { labels: {} }, weight: 1, speculate: false });
   expect(loaded?.priority).toBe(0);
@@ -248,7 +248,7 @@ alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;
 `;
 
-test('an upgrade from version 3 converts the grace periods of drains to remaining times, and keeps packs together', () => {
+test('an upgrade from version 3 converts the grace periods of drains to remaining times, and keeps packs together', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -268,7 +268,7 @@ test('an upgrade from version 3 converts the grace periods of drains to remainin
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
   const db = openStore(copy);
-  const { drains: loaded } = loadCore(db, 1000, 0);
+  const { drains: loaded } = await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 0 });
   expect(loaded.get('over')?.graceEndsAt).toBe(0);
   expect(loaded.get('on')).toMatchObject({ graceEndsAt: expect.closeTo(3_600_000, -6), reason: 'new driver' });
   const packs = (db.prepare('select pack from attempts order by trial_id').all() as { pack: string }[]).map(
@@ -306,7 +306,7 @@ test('an upgraded store of version 7 records the code of new sweeps', async () =
   expect([await queries.sweeps.usesCode('ab'), await queries.sweeps.usesCode('cd')]).toEqual([true, false]);
 });
 
-test('after an upgrade from version 8, old failures do not count against an agent, and old successes still count', () => {
+test('after an upgrade from version 8, old failures do not count against an agent, and old successes still count', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -319,7 +319,7 @@ test('after an upgrade from version 8, old failures do not count against an agen
   onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
 
-  const core = loadCore(openStore(copy), 1000, 0);
+  const core = await loadCore(new SqliteReader(openStore(copy)), { leaseMs: 1000, now: 0 });
   expect(core.quarantines.size).toBe(0);
   const sweep = core.sweeps.get('1');
   expect([...(sweep?.records ?? [])]).toEqual([['b', { successes: 1, refuted: 0, failures: new Map() }]]);
@@ -403,7 +403,11 @@ test('after an upgrade from version 14, the times of pauses are taken from event
     by: '',
     agentId: '',
   });
-  expect(loadCore(db, 1000, 0).drains.get('a')).toMatchObject({ reason: 'new driver', by: '', since: 0 });
+  expect((await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 0 })).drains.get('a')).toMatchObject({
+    reason: 'new driver',
+    by: '',
+    since: 0,
+  });
 });
 
 test('after an upgrade from version 16, a sweep has as many planned trials as stored trials', async () => {
@@ -423,7 +427,10 @@ test('after an upgrade from version 16, a sweep has as many planned trials as st
     searching: false,
     counts: { pending: 2 },
   });
-  expect(loadCore(db, 1000, 0).sweeps.get('1')).toMatchObject({ planned: 2, search: undefined });
+  expect((await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 0 })).sweeps.get('1')).toMatchObject({
+    planned: 2,
+    search: undefined,
+  });
 });
 
 test('after an upgrade from version 18, the slot time counts each pack once, and the submitting user is unknown', async () => {
@@ -457,7 +464,7 @@ test('after an upgrade from version 18, the slot time counts each pack once, and
     submittedBy: '',
   });
   expect((await queries.trials.all('1')).map(({ leasedMs }) => leasedMs)).toEqual([2_500, 4_000, 900, 0]);
-  const sweep = loadCore(db, 1000, 10_000).sweeps.get('1');
+  const sweep = (await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 10_000 })).sweeps.get('1');
   expect(sweep && slotTimeOf(sweep.slotTime, 10_000)).toMatchObject({
     slotMs: 5_500,
     gpuMs: 10_000,

@@ -8,7 +8,8 @@ import type { SweepPolicy } from '../core/policy.ts';
 import type { PastSuggestion, SearchHistory } from '../search/searcher.ts';
 import type { PlannedTrial, StoredSuggestion } from '../search/trial-source.ts';
 import { ConfigOutcomes } from './config-outcomes.ts';
-import type { Reader } from './reader.ts';
+import { rowsOfIds } from './dialect.ts';
+import { pagedRows, type Reader, ROWS_PER_PAGE } from './reader.ts';
 import { storedWarmStart } from './warm-starts.ts';
 
 const KINDS = ['created', 'succeeded', 'stopped', 'failed', 'cancelled', 'retried'] as const satisfies EventKind[];
@@ -107,36 +108,52 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
    * `add` and `addSuggestion` before they are stored, so they are not read.
    */
   async function readOnce(): Promise<Set<string>> {
-    const rows = await reader.all<{ id: string }>('select id from trials where sweep_id = ?', sweepId);
+    const found = new Set<string>();
+    const trials = (last: number) =>
+      reader.all<{ id: string; at: number }>(
+        `select id, idx as at from trials ${reader.dialect.index('trials_by_index')}
+         where sweep_id = ? and idx > ? order by idx limit ${ROWS_PER_PAGE}`,
+        sweepId,
+        last,
+      );
+    for await (const { id } of pagedRows(trials)) found.add(id);
     warmStart = await storedWarmStart(reader, sweepId);
     suggested = await storedSuggestions(reader, sweepId);
-    return new Set(rows.map(({ id }) => id));
+    return found;
+  }
+
+  /** Reads one page of events, with their trials. @returns whether further events can follow */
+  async function readEvents(): Promise<boolean> {
+    const events = await reader.all<EventRow>(
+      `select seq, trial_id as "trialId", kind from events
+       where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')})
+       order by seq limit ${ROWS_PER_PAGE}`,
+      sweepId,
+      lastSeq,
+    );
+    if (events.length === 0) return false;
+    const changed = new Set(events.map(({ trialId }) => trialId));
+    const rows = await reader.all<TrialRow>(
+      `select trials.id, config_id as "configId", state, parameters, metrics
+       from ${reader.dialect.rows('?2', 'wanted')} cross join trials
+       where sweep_id = ?1 and trials.id = wanted.value ->> 0`,
+      sweepId,
+      rowsOfIds(changed),
+    );
+    const trials = new Map(rows.map((row) => [row.id, row]));
+    for (const event of events) {
+      lastSeq = event.seq;
+      ids?.add(event.trialId);
+      apply(event, trials.get(event.trialId), known ?? '');
+    }
+    return events.length === ROWS_PER_PAGE;
   }
 
   return {
     async refresh() {
       ids ??= await readOnce();
       await readSweep();
-      const events = await reader.all<EventRow>(
-        `select seq, trial_id as trialId, kind from events
-         where sweep_id = ? and seq > ? and kind in (${KINDS.map((kind) => `'${kind}'`).join(', ')}) order by seq`,
-        sweepId,
-        lastSeq,
-      );
-      if (events.length === 0) return;
-      const changed = [...new Set(events.map(({ trialId }) => trialId))];
-      const rows = await reader.all<TrialRow>(
-        `select trials.id, config_id as configId, state, parameters, metrics
-         from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value`,
-        sweepId,
-        JSON.stringify(changed),
-      );
-      const trials = new Map(rows.map((row) => [row.id, row]));
-      for (const event of events) {
-        lastSeq = event.seq;
-        ids.add(event.trialId);
-        apply(event, trials.get(event.trialId), known ?? '');
-      }
+      for (let more = true; more; ) more = await readEvents();
     },
     has: (trialId) => ids?.has(trialId) ?? false,
     add({ trialId, configId, parameters }) {
@@ -162,13 +179,20 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
 }
 
 async function storedSuggestions(reader: Reader, sweepId: string): Promise<StoredSuggestion[]> {
-  const rows = await reader.all<{ number: number; configId: string | null; choices: string; attributes: string }>(
-    'select number, config_id as configId, choices, attributes from suggestions where sweep_id = ? order by number',
-    sweepId,
-  );
-  return rows.map(({ number, configId, choices, attributes }) => ({
-    number,
-    configId: configId ?? undefined,
-    record: { values: JSON.parse(choices), attributes },
-  }));
+  const page = (last: number) =>
+    reader.all<{ at: number; configId: string | null; choices: string; attributes: string }>(
+      `select number as at, config_id as "configId", choices, attributes from suggestions
+       where sweep_id = ? and number > ? order by number limit ${ROWS_PER_PAGE}`,
+      sweepId,
+      last,
+    );
+  const suggestions: StoredSuggestion[] = [];
+  for await (const { at: number, configId, choices, attributes } of pagedRows(page)) {
+    suggestions.push({
+      number,
+      configId: configId ?? undefined,
+      record: { values: JSON.parse(choices), attributes },
+    });
+  }
+  return suggestions;
 }

@@ -1,10 +1,11 @@
 /** Finds the sweep or the trial that a user's selector names. */
 import { parseTrialSelector, trialSelector } from '../../lib/domain/selectors.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
+import { sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 
-/** The greatest character in SQL. A text with a prefix is less than the prefix followed by this character. */
-const LAST_CHARACTER = 'char(1114111)';
+/** The greatest character. A text with a prefix is less than the prefix followed by this character. */
+const LAST_CHARACTER = '\u{10ffff}';
 
 /** The maximum number of trials that the error about an ambiguous selector lists. */
 const MAX_CANDIDATES = 20;
@@ -42,10 +43,11 @@ export class Selectors {
     const sweepId = await this.#sweepOfTrial(sweep, selector);
     const { trial: prefix } = parseTrialSelector(selector);
     const matches = await this.#reader.all<{ sweep_id: number; id: string }>(
-      `select sweep_id, trials.id from sweeps cross join trials on sweep_id = sweeps.id
-       where trials.id >= ?1 and trials.id < ?1 || ${LAST_CHARACTER} ${sweepId && 'and sweeps.id = ?2'}
+      `select sweep_id, trials.id from sweeps cross join trials
+       where sweep_id = sweeps.id and trials.id >= ?1 and trials.id < ?2 ${sweepId && 'and sweeps.id = ?3'}
        order by sweep_id desc, trials.id limit ${MAX_CANDIDATES + 1}`,
       prefix,
+      `${prefix}${LAST_CHARACTER}`,
       ...(sweepId === '' ? [] : [sweepId]),
     );
     const [match, other] = matches;
@@ -63,9 +65,10 @@ export class Selectors {
   /** Returns the trial ids in a sweep that begin with a prefix, at most `limit` of them. */
   async trialsWithPrefix(sweepId: string, prefix: string, limit: number): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
-      `select id from trials where sweep_id = ?1 and id >= ?2 and id < ?2 || ${LAST_CHARACTER} order by id limit ?3`,
+      'select id from trials where sweep_id = ? and id >= ? and id < ? order by id limit ?',
       sweepId,
       prefix,
+      `${prefix}${LAST_CHARACTER}`,
       limit,
     );
     return rows.map(({ id }) => id);
@@ -84,7 +87,7 @@ export class Selectors {
   #selected(selector: string): Promise<{ id: number } | undefined> {
     if (selector === 'last' || selector === '')
       return this.#reader.get('select id from sweeps order by id desc limit 1');
-    if (/^\d+$/.test(selector)) return this.#reader.get('select id from sweeps where id = ?', selector);
+    if (/^\d+$/.test(selector)) return this.#reader.get('select id from sweeps where id = ?', sweepNumber(selector));
     return this.#reader.get('select id from sweeps where name = ? order by id desc limit 1', selector);
   }
 }

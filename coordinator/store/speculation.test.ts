@@ -30,7 +30,7 @@ const MODEL = { name: 'model', kind: 'model', epoch: 2, size: 1, sha256: '' } as
  * Returns a coordinator that is restarted from its store after every step. Agent a runs trial t0. `speculate` waits
  * until this attempt is a straggler, and starts a second attempt on agent b.
  */
-function coordinator() {
+async function coordinator() {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-speculation-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
@@ -47,10 +47,10 @@ function coordinator() {
   const write = changeWriter(db);
   const seqs = new Map<number, number>();
   let now = 1_000;
-  let core = loadCore(db, LEASE_MS, now);
-  const restart = () => {
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
+  const restart = async () => {
     const before = core.sweeps.get('1')?.trials.get('t0');
-    core = loadCore(db, LEASE_MS, now);
+    core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
     const loaded = core.sweeps.get('1')?.trials.get('t0');
     if (before !== undefined && loaded !== undefined) {
       for (const field of ['state', 'attempts', 'failures', 'failedAttempts', 'speculated', 'checkpoint'] as const) {
@@ -65,33 +65,33 @@ function coordinator() {
     core.listeningSince = Number.NEGATIVE_INFINITY;
     for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
   };
-  const take = ({ changes }: Step) => {
+  const take = async ({ changes }: Step) => {
     for (const change of changes) write(change, now, written);
-    restart();
+    await restart();
   };
   const agentOf = ({ attempt }: AttemptKey) => (attempt === 1 ? 'a' : 'b');
   type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;
-  const send = (key: AttemptKey, body: Body) => {
+  const send = async (key: AttemptKey, body: Body) => {
     const seq = (seqs.get(key.attempt) ?? 0) + 1;
     seqs.set(key.attempt, seq);
     const record = { key, seq, at: now, ...body } as AttemptRecord;
     const { step, answer } = onRecord(core, { agentId: agentOf(key), record }, now);
     expect(answer).toEqual({ result: 'accepted' });
-    take(step);
+    await take(step);
   };
-  const open = (key: AttemptKey, agentId: string) => {
-    take(schedule(core, now));
-    take(schedule(core, now));
+  const open = async (key: AttemptKey, agentId: string) => {
+    await take(schedule(core, now));
+    await take(schedule(core, now));
     const { step, answer } = onOpen(
       core,
       { key, agentId, incarnation: `${agentId}1`, slot: Number(key.trialId.slice(1)) },
       now,
     );
     expect(answer).toMatchObject({ granted: true });
-    take(step);
+    await take(step);
   };
-  restart();
-  for (const { trialId } of trials.slice(1)) open({ ...FIRST, trialId }, 'a');
+  await restart();
+  for (const { trialId } of trials.slice(1)) await open({ ...FIRST, trialId }, 'a');
   now += 1_000;
   for (const { trialId } of trials.slice(1)) {
     const record = {
@@ -102,25 +102,25 @@ function coordinator() {
       epoch: 1,
       metrics: { loss: 9 },
     } as const;
-    take(onRecord(core, { agentId: 'a', record }, now).step);
+    await take(onRecord(core, { agentId: 'a', record }, now).step);
     const ended = { kind: 'ended', key: record.key, seq: 2, at: now, end: { outcome: 'succeeded' } } as const;
-    take(onRecord(core, { agentId: 'a', record: ended }, now).step);
+    await take(onRecord(core, { agentId: 'a', record: ended }, now).step);
   }
-  open(FIRST, 'a');
+  await open(FIRST, 'a');
   const queries = new Queries(new SqliteReader(db));
   return {
     queries,
     send,
     report: (key: AttemptKey, epoch: number, loss: number) => send(key, { kind: 'report', epoch, metrics: { loss } }),
     end: (key: AttemptKey, end: FinalEnd) => send(key, { kind: 'ended', end }),
-    speculate() {
+    async speculate() {
       now += 10_000;
-      take(onTick(core, now));
+      await take(onTick(core, now));
       // An offer of a second attempt is not stored, but is repeated after the restart.
       schedule(core, now);
       const { step, answer } = onOpen(core, { key: SECOND, agentId: 'b', incarnation: 'b1', slot: 0 }, now);
       expect(answer).toMatchObject({ granted: true });
-      take(step);
+      await take(step);
     },
     openThird: () => open({ ...FIRST, attempt: 3 }, 'b'),
     trial: () => sampleTrial(core.sweeps.get('1') ?? never(), 't0'),
@@ -138,13 +138,13 @@ function never(): never {
 const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
 
 test('while two attempts run, the trial shows the values of the first attempt, even after each restart', async () => {
-  const { queries, report, send, speculate, curve, modelAttempt } = coordinator();
-  report(FIRST, 1, 5);
-  speculate();
-  report(SECOND, 1, 4);
-  report(SECOND, 2, 3);
-  send(FIRST, { kind: 'artifact', artifact: MODEL });
-  send(SECOND, { kind: 'artifact', artifact: MODEL });
+  const { queries, report, send, speculate, curve, modelAttempt } = await coordinator();
+  await report(FIRST, 1, 5);
+  await speculate();
+  await report(SECOND, 1, 4);
+  await report(SECOND, 2, 3);
+  await send(FIRST, { kind: 'artifact', artifact: MODEL });
+  await send(SECOND, { kind: 'artifact', artifact: MODEL });
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     agentId: 'a',
     epoch: 1,
@@ -163,14 +163,14 @@ test('while two attempts run, the trial shows the values of the first attempt, e
 });
 
 test('if the second attempt succeeds first, the trial has the values, curve and artifacts of that attempt', async () => {
-  const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
-  report(FIRST, 1, 1);
-  speculate();
-  send(FIRST, { kind: 'artifact', artifact: MODEL });
-  report(SECOND, 1, 4);
-  report(SECOND, 2, 3);
-  send(SECOND, { kind: 'artifact', artifact: MODEL });
-  end(SECOND, { outcome: 'succeeded' });
+  const { queries, report, send, end, speculate, curve, modelAttempt } = await coordinator();
+  await report(FIRST, 1, 1);
+  await speculate();
+  await send(FIRST, { kind: 'artifact', artifact: MODEL });
+  await report(SECOND, 1, 4);
+  await report(SECOND, 2, 3);
+  await send(SECOND, { kind: 'artifact', artifact: MODEL });
+  await end(SECOND, { outcome: 'succeeded' });
   const shown = {
     state: 'TRIAL_STATE_SUCCEEDED',
     agentId: 'b',
@@ -192,14 +192,14 @@ test('if the second attempt succeeds first, the trial has the values, curve and 
 });
 
 test('if the first attempt succeeds first, the trial keeps its values, and has no results of the second attempt', async () => {
-  const { queries, report, send, end, speculate, curve, modelAttempt } = coordinator();
-  speculate();
-  report(SECOND, 1, 1);
-  report(SECOND, 2, 1);
-  send(SECOND, { kind: 'artifact', artifact: MODEL });
-  report(FIRST, 1, 5);
-  send(FIRST, { kind: 'artifact', artifact: MODEL });
-  end(FIRST, { outcome: 'succeeded' });
+  const { queries, report, send, end, speculate, curve, modelAttempt } = await coordinator();
+  await speculate();
+  await report(SECOND, 1, 1);
+  await report(SECOND, 2, 1);
+  await send(SECOND, { kind: 'artifact', artifact: MODEL });
+  await report(FIRST, 1, 5);
+  await send(FIRST, { kind: 'artifact', artifact: MODEL });
+  await end(FIRST, { outcome: 'succeeded' });
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     agentId: 'a',
     epoch: 1,
@@ -215,40 +215,40 @@ test('if the first attempt succeeds first, the trial keeps its values, and has n
 });
 
 test('if the first attempt fails, the trial continues with the values of the second attempt, and uses no retry', async () => {
-  const { queries, report, end, speculate, curve, trial } = coordinator();
-  report(FIRST, 1, 1);
-  speculate();
-  report(SECOND, 1, 4);
-  end(FIRST, crash);
+  const { queries, report, end, speculate, curve, trial } = await coordinator();
+  await report(FIRST, 1, 1);
+  await speculate();
+  await report(SECOND, 1, 4);
+  await end(FIRST, crash);
   expect(await queries.trials.get('1', 't0')).toMatchObject({
     state: 'TRIAL_STATE_RUNNING',
     agentId: 'b',
     metrics: { loss: 4 },
   });
   expect(trial()).toMatchObject({ failures: {}, speculated: true });
-  report(SECOND, 2, 3);
+  await report(SECOND, 2, 3);
   expect(await curve()).toEqual([
     [2, 1],
     [2, 2],
   ]);
-  end(SECOND, crash);
+  await end(SECOND, crash);
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
 test('after two attempts, the next resumes from the checkpoint of the first, without the reports of the second', async () => {
-  const { queries, report, send, end, speculate, curve, trial, openThird } = coordinator();
-  for (const epoch of [1, 2, 3]) report(FIRST, epoch, 10 - epoch);
+  const { queries, report, send, end, speculate, curve, trial, openThird } = await coordinator();
+  for (const epoch of [1, 2, 3]) await report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;
-  send(FIRST, { kind: 'artifact', artifact: checkpoint });
-  speculate();
-  report(SECOND, 1, 1);
-  send(SECOND, { kind: 'artifact', artifact: { ...checkpoint, name: 'own', epoch: 1 } });
-  end(FIRST, crash);
-  end(SECOND, crash);
+  await send(FIRST, { kind: 'artifact', artifact: checkpoint });
+  await speculate();
+  await report(SECOND, 1, 1);
+  await send(SECOND, { kind: 'artifact', artifact: { ...checkpoint, name: 'own', epoch: 1 } });
+  await end(FIRST, crash);
+  await end(SECOND, crash);
   expect(trial().checkpoint).toMatchObject({ name: 'c', attempt: 1, epoch: 2 });
-  openThird();
+  await openThird();
   expect(await queries.trials.get('1', 't0')).toMatchObject({ epoch: 2, metrics: { loss: 8 }, attempts: 3 });
-  report({ ...FIRST, attempt: 3 }, 3, 6);
+  await report({ ...FIRST, attempt: 3 }, 3, 6);
   expect(await curve()).toEqual([
     [1, 1],
     [1, 2],

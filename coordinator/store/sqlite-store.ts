@@ -9,7 +9,6 @@ import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { storedFiles } from '../backup/backup-folder.ts';
 import type { AgentFacts } from '../core/agent-model.ts';
-import { leasesOf } from '../core/leases.ts';
 import type { Core, Sweep, TrialCreation } from '../core/model.ts';
 import type { Trial } from '../core/trial-model.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
@@ -22,14 +21,13 @@ import {
 } from './artifact-location.ts';
 import { type EndedSweep, type EndedSweepChoice, endedSweeps, removeSweepRows } from './ended-sweeps.ts';
 import { commitCounted } from './high-water.ts';
-import { loadCore, loadSweep, loadUnfinishedSearch } from './load.ts';
+import { loadCore, loadSearchState, loadSweep, loadUnfinishedSearch } from './load.ts';
 import { loadAgents } from './load-agents.ts';
-import { loadCurve, loadResumableCurve, loadScores } from './load-early-stopping.ts';
+import { loadRuleHistory } from './load-early-stopping.ts';
 import { loadTrials } from './load-trials.ts';
 import { clusterName, type OpenStoreOptions, openStore } from './open.ts';
 import { Queries, type QueryOptions } from './queries.ts';
 import { SqliteReader } from './reader.ts';
-import { parseSourceState } from './rows.ts';
 import type { AttributedChange, LoadOptions, OpenSource, Store, StoreSnapshot } from './store.ts';
 import { insertSweep, type NewSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
@@ -78,40 +76,32 @@ export class SqliteStore implements Store {
     return insertSweep(this.db, sweep, trials, at, by);
   }
 
-  async loadCore({ leaseMs, now, openSource, creationWindow }: LoadOptions): Promise<Core> {
-    return loadCore(this.db, leaseMs, now, openSource, creationWindow);
+  loadCore(options: LoadOptions): Promise<Core> {
+    return loadCore(this.reader, options);
   }
 
-  async loadSweep(id: string, now: number, openSource?: OpenSource): Promise<Sweep> {
-    return loadSweep(this.db, id, now, openSource);
+  loadSweep(id: string, now: number, openSource?: OpenSource): Promise<Sweep> {
+    return loadSweep(this.reader, id, now, openSource);
   }
 
-  async loadTrials(sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]> {
-    return loadTrials(this.db, sweep, ids, now);
+  loadTrials(sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]> {
+    return loadTrials(this.reader, sweep, ids, now);
   }
 
-  async loadUnfinishedSearch(sweep: Sweep, openSource: OpenSource): Promise<TrialCreation | undefined> {
-    return loadUnfinishedSearch(this.db, sweep, openSource);
+  loadUnfinishedSearch(sweep: Sweep, openSource: OpenSource): Promise<TrialCreation | undefined> {
+    return loadUnfinishedSearch(this.reader, sweep, openSource);
   }
 
-  async loadRuleHistory(sweep: Sweep): Promise<void> {
-    if (sweep.earlyStopping === undefined) return;
-    loadScores(this.db, sweep);
-    for (const trial of sweep.trials.values()) {
-      for (const lease of leasesOf(trial)) loadCurve(this.db, sweep, lease);
-      if (trial.checkpoint !== undefined) loadResumableCurve(this.db, sweep, trial.id, trial.checkpoint);
-    }
+  loadRuleHistory(sweep: Sweep): Promise<void> {
+    return loadRuleHistory(this.reader, sweep);
   }
 
-  async searchState(sweepId: string): Promise<{ state: SourceState; done: boolean } | undefined> {
-    const sql = 'select search, searching from sweeps where id = ?';
-    const row = await this.reader.get<{ search: string | null; searching: number }>(sql, sweepId);
-    if (row === undefined || row.search === null) return undefined;
-    return { state: parseSourceState(row.search), done: row.searching === 0 };
+  searchState(sweepId: string): Promise<{ state: SourceState; done: boolean } | undefined> {
+    return loadSearchState(this.reader, sweepId);
   }
 
-  async loadAgents(): Promise<Map<string, AgentFacts>> {
-    return loadAgents(this.db);
+  loadAgents(): Promise<Map<string, AgentFacts>> {
+    return loadAgents(this.reader);
   }
 
   async artifactLocation(): Promise<string | undefined> {

@@ -4,8 +4,14 @@
  *
  * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
  * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
- * previous write. Reads return only rows of durable transactions, and can overlap each other and a write. Of a list
- * that grows with a sweep, a read returns at most one page.
+ * previous write (Journal.between). Reads return only rows of durable transactions, and can overlap each other and a
+ * write. Of a list that grows with a sweep, a read returns at most one page.
+ *
+ * The functions that load use several statements, which must see one state of the loaded data. `loadCore` and
+ * `loadAgents` run before the first write. Operations of users call the other functions, one at a time and after all
+ * earlier changes are durable (Runtime.exclusively). During such an operation, agents and the scheduler can change live
+ * trials, but not the ended trials and the sweep files that these functions load. An operation that also needs unchanged
+ * live trials checks this after its reads (coordinator/app/apply-version.ts).
  */
 import type { StoredFile } from '../backup/backup-folder.ts';
 import type { AgentFacts } from '../core/agent-model.ts';

@@ -31,7 +31,7 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   const written: TransactionResult = { events: [], dropped: [] };
   const write = changeWriter(db);
   let now = 1_000;
-  let core = loadCore(db, LEASE_MS, now);
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
   const take = ({ changes }: Step) => {
     for (const change of changes) write(change, now, written);
   };
@@ -39,8 +39,8 @@ test('durations, stragglers and their warning survive a restart, and each stragg
     onHello(core, agentHello('a', 'a1', 7), now);
     for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
   };
-  const restart = () => {
-    core = loadCore(db, LEASE_MS, now);
+  const restart = async () => {
+    core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
     connect();
   };
   const succeed = (key: AttemptKey) => {
@@ -61,7 +61,7 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   now += 10_000;
   for (const key of keys.slice(0, 5)) succeed(key);
   const before = core.sweeps.get('1')?.durations;
-  restart();
+  await restart();
   expect(core.sweeps.get('1')?.durations).toEqual(before);
   now += 20_000;
   tick();
@@ -72,7 +72,7 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   ]);
   const shown = (await new Queries(new SqliteReader(db)).sweeps.get('1')).warnings;
   expect(shown).toMatchObject([{ kind: 'WARNING_KIND_STRAGGLER', count: 2, sinceMs: now }]);
-  restart();
+  await restart();
   now += 2 * LEASE_MS;
   tick();
   expect(stragglers()).toHaveLength(2);

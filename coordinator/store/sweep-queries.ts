@@ -1,4 +1,5 @@
 /** Reads sweeps, their files, events and summaries. */
+import { group } from 'd3-array';
 import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { interruptedSweep } from '../../lib/domain/interrupted.ts';
 import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
@@ -6,6 +7,7 @@ import { NotFoundError } from '../../proto/errors.ts';
 import type { Environment, Event, SlotShare, SlotTime, Source, Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 import type { SweepPolicy } from '../core/policy.ts';
+import { rowsOfIds, sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import {
   type EnvironmentRow,
@@ -49,16 +51,14 @@ export class SweepQueries {
   }
 
   async all(): Promise<Sweep[]> {
-    const sweeps: Sweep[] = [];
-    for (const row of await this.#reader.all<SweepRow>('select * from sweeps order by id')) {
-      sweeps.push(await this.#withCounts(row));
-    }
-    return sweeps;
+    return this.#withCounts(await this.#reader.all<SweepRow>('select * from sweeps order by id'));
   }
 
   /** @throws {NotFoundError} */
   async get(id: string): Promise<Sweep> {
-    return this.#withCounts(await this.#sweepRow(id));
+    const [sweep] = await this.#withCounts([await this.#sweepRow(id)]);
+    if (sweep === undefined) throw notFound(id);
+    return sweep;
   }
 
   /**
@@ -119,9 +119,8 @@ export class SweepQueries {
 
   /** Returns whether the sweep exists and has not ended. */
   async isUnfinished(sweepId: string): Promise<boolean> {
-    const sql =
-      "select 1 as found from sweeps where cast(id as text) = ? and state not in ('finished', 'stopped', 'killed')";
-    return (await this.#reader.get(sql, sweepId)) !== undefined;
+    const sql = "select 1 as found from sweeps where id = ? and state not in ('finished', 'stopped', 'killed')";
+    return (await this.#reader.get(sql, sweepNumber(sweepId))) !== undefined;
   }
 
   /** Returns whether a sweep names the code archive. */
@@ -135,15 +134,27 @@ export class SweepQueries {
    */
   async environments(sweepId: string, limit: number): Promise<Environment[]> {
     const rows = await this.#reader.all<EnvironmentRow>(
-      `select sha256, python, packages, count(*) as attempts, json_group_array(distinct a.agent_id) as agents
-         from programs as p
-         join environments on sha256 = environment
-         join attempts as a on a.sweep_id = p.sweep_id and a.trial_id = p.trial_id and a.number = p.attempt
-         where p.sweep_id = ? group by sha256, python order by attempts desc, sha256 limit ?`,
+      `select sha256, python, packages, count(*) as attempts
+       from programs as p join environments on sha256 = p.environment
+       where p.sweep_id = ? group by sha256, python order by attempts desc, sha256, python limit ?`,
       sweepId,
       limit,
     );
-    return rows.map((row) => ({ ...row, agents: (JSON.parse(row.agents) as string[]).sort() }));
+    const agents = await this.#reader.all<Pick<EnvironmentRow, 'sha256' | 'python'> & { readonly agentId: string }>(
+      `select distinct p.environment as sha256, p.python, a.agent_id as "agentId"
+       from programs as p
+       join attempts as a on a.sweep_id = p.sweep_id and a.trial_id = p.trial_id and a.number = p.attempt
+       where p.sweep_id = ?1 and p.environment in (
+         select wanted.value ->> 0 from ${this.#reader.dialect.rows('?2', 'wanted')})
+       order by "agentId"`,
+      sweepId,
+      rowsOfIds(rows.map(({ sha256 }) => sha256)),
+    );
+    const ran = (row: EnvironmentRow) =>
+      agents.flatMap(({ sha256, python, agentId }) =>
+        sha256 === row.sha256 && python === row.python ? [agentId] : [],
+      );
+    return rows.map((row) => ({ ...row, agents: ran(row) }));
   }
 
   /**
@@ -160,9 +171,10 @@ export class SweepQueries {
    */
   rungEntries(sweepId: string, after: RungPlace, limit: number) {
     return this.#reader.all<RungPlace & { readonly value: number; readonly state: TrialStateName }>(
-      `select r.trial_id as trialId, r.rung, r.value, t.state
-       from rungs as r cross join trials as t on t.sweep_id = r.sweep_id and t.id = r.trial_id
-       where r.sweep_id = ? and (r.trial_id, r.rung) > (?, ?) order by r.trial_id, r.rung limit ?`,
+      `select r.trial_id as "trialId", r.rung, r.value, t.state
+       from rungs as r cross join trials as t
+       where r.sweep_id = ? and t.sweep_id = r.sweep_id and t.id = r.trial_id and (r.trial_id, r.rung) > (?, ?)
+       order by r.trial_id, r.rung limit ?`,
       sweepId,
       after.trialId,
       after.rung,
@@ -187,8 +199,8 @@ export class SweepQueries {
    */
   eventsAfter(sweepId: string, seq: number, limit: number): Promise<Event[]> {
     return this.#reader.all(
-      `select e.seq, e.at as atMs, cast(e.sweep_id as text) as sweepId, e.trial_id as trialId, e.attempt, e.kind, e.detail,
-         e.by, e.agent_id as agentId
+      `select e.seq, e.at as "atMs", cast(e.sweep_id as text) as "sweepId", e.trial_id as "trialId", e.attempt, e.kind,
+         e.detail, e.by, e.agent_id as "agentId"
        from events as e join sweeps as s on s.id = ?2
        where e.seq > ?1 and (e.sweep_id = ?2
          or (e.sweep_id = 0 and e.at >= s.created_at and (s.ended_at = 0 or e.at <= s.ended_at)))
@@ -206,25 +218,43 @@ export class SweepQueries {
   }
 
   async #sweepRow(id: string): Promise<SweepRow> {
-    const row = await this.#reader.get<SweepRow>('select * from sweeps where id = ?', id);
-    if (row === undefined) throw new NotFoundError(`there is no sweep ${id}`);
+    const row = await this.#reader.get<SweepRow>('select * from sweeps where id = ?', sweepNumber(id));
+    if (row === undefined) throw notFound(id);
     return row;
   }
 
-  async #withCounts(row: SweepRow): Promise<Sweep> {
-    const created = await this.#reader.all<StateCountRow>(
-      'select state, n from trial_counts where sweep_id = ?',
-      row.id,
+  async #withCounts(rows: readonly SweepRow[]): Promise<Sweep[]> {
+    const ids = rowsOfIds(rows.map(({ id }) => id));
+    const ofSweeps = `from ${this.#reader.dialect.rows('?1', 'wanted')} cross join`;
+    const isWanted = 'sweep_id = cast(wanted.value ->> 0 as bigint)';
+    const created = await this.#reader.all<StateCountRow & OfSweep>(
+      `select sweep_id, state, n ${ofSweeps} trial_counts where ${isWanted}`,
+      ids,
     );
-    const dropped = await this.#reader.all<StateCountRow>(
-      'select state, n from dropped_counts where sweep_id = ?',
-      row.id,
+    const dropped = await this.#reader.all<StateCountRow & OfSweep>(
+      `select sweep_id, state, n ${ofSweeps} dropped_counts where ${isWanted}`,
+      ids,
     );
-    const warnings = await this.#reader.all<WarningRow>(
-      'select kind, message, count, since from warnings where sweep_id = ? order by since, kind',
-      row.id,
+    const warnings = await this.#reader.all<WarningRow & OfSweep>(
+      `select sweep_id, kind, message, count, since ${ofSweeps} warnings where ${isWanted} order by since, kind`,
+      ids,
     );
-    const stored = sweepOf(row, created, dropped, warnings);
+    const [createdOf, droppedOf, warningsOf] = [bySweep(created), bySweep(dropped), bySweep(warnings)];
+    const sweeps: Sweep[] = [];
+    for (const row of rows) {
+      const stored = sweepOf(
+        row,
+        createdOf.get(row.id) ?? [],
+        droppedOf.get(row.id) ?? [],
+        warningsOf.get(row.id) ?? [],
+      );
+      sweeps.push(await this.#withLive(stored));
+    }
+    return sweeps;
+  }
+
+  /** Adds the facts that only the memory has. */
+  async #withLive(stored: Sweep): Promise<Sweep> {
     const { id, slotTime } = stored;
     const live = {
       blocked: this.#live.blocked(id),
@@ -235,4 +265,16 @@ export class SweepQueries {
     const sweep = { ...stored, ...live, slotTime: this.#live.slotTime(id) ?? slotTime };
     return this.#isOffline ? interruptedSweep(sweep) : sweep;
   }
+}
+
+interface OfSweep {
+  readonly sweep_id: number;
+}
+
+function bySweep<Row extends OfSweep>(rows: readonly Row[]): Map<number, Row[]> {
+  return group(rows, ({ sweep_id }) => sweep_id);
+}
+
+function notFound(id: string): NotFoundError {
+  return new NotFoundError(`there is no sweep ${id}`);
 }

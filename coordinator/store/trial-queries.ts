@@ -8,6 +8,7 @@ import type { FailureClassName, GoalName, TrialStateName } from '../../proto/nam
 import type { Parameters } from '../../proto/trainers.ts';
 import { parseParameters } from '../../proto/values.ts';
 import { type FinalState, isFinal, type TrialState } from '../core/trial-model.ts';
+import { rowsOfIds, sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import { type TrialResult, type TrialRow, trialOf, trialResultOf } from './rows.ts';
 
@@ -46,10 +47,6 @@ export interface StoredPoint {
 
 const POINTS_PER_PAGE = 5_000;
 
-/**
- * SQLite assumes that a sweep has few trials, and prefers the primary key to a better index. Queries of trials
- * therefore name their index.
- */
 export class TrialQueries {
   readonly #reader: Reader;
   readonly #isOffline: boolean;
@@ -67,7 +64,7 @@ export class TrialQueries {
   /** @throws {NotFoundError} */
   async get(sweepId: string, trialId: string): Promise<Trial> {
     const sql = 'select * from trials where sweep_id = ? and id = ?';
-    const row = await this.#reader.get<TrialRow>(sql, sweepId, trialId);
+    const row = await this.#reader.get<TrialRow>(sql, sweepNumber(sweepId), trialId);
     if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
     return this.#trial(row);
   }
@@ -75,9 +72,10 @@ export class TrialQueries {
   /** Returns the trials with the given ids that exist, in any order. */
   async byIds(sweepId: string, ids: readonly string[]): Promise<Trial[]> {
     const rows = await this.#reader.all<TrialRow>(
-      `select trials.* from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value`,
+      `select trials.* from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials
+       where sweep_id = ?1 and trials.id = wanted.value ->> 0`,
       sweepId,
-      JSON.stringify(ids),
+      rowsOfIds(ids),
     );
     return rows.map((row) => this.#trial(row));
   }
@@ -86,10 +84,10 @@ export class TrialQueries {
   async endedStates(sweepId: string, ids: readonly string[]): Promise<Partial<Record<FinalState, number>>> {
     if (ids.length === 0) return {};
     const rows = await this.#reader.all<{ state: TrialState; n: number }>(
-      `select state, count(*) as n from json_each(?2) as wanted cross join trials as t
-       where sweep_id = ?1 and t.id = wanted.value group by state`,
+      `select state, count(*) as n from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials as t
+       where sweep_id = ?1 and t.id = wanted.value ->> 0 group by state`,
       sweepId,
-      JSON.stringify(ids),
+      rowsOfIds(ids),
     );
     return Object.fromEntries(rows.flatMap(({ state, n }) => (isFinal(state) ? [[state, n]] : [])));
   }
@@ -97,9 +95,10 @@ export class TrialQueries {
   /** Returns those of the given ids for which the sweep has a trial. */
   async existing(sweepId: string, ids: readonly string[]): Promise<Set<string>> {
     const rows = await this.#reader.all<{ id: string }>(
-      'select trials.id from json_each(?2) as wanted cross join trials where sweep_id = ?1 and trials.id = wanted.value',
+      `select trials.id from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials
+       where sweep_id = ?1 and trials.id = wanted.value ->> 0`,
       sweepId,
-      JSON.stringify(ids),
+      rowsOfIds(ids),
     );
     return new Set(idsOf(rows));
   }
@@ -107,10 +106,11 @@ export class TrialQueries {
   /** Returns the trials with the given indices that exist, in any order. */
   async byIndices(sweepId: string, indices: readonly number[]): Promise<Trial[]> {
     const rows = await this.#reader.all<TrialRow>(
-      `select trials.* from json_each(?2) as wanted cross join trials indexed by trials_by_index
-       where sweep_id = ?1 and idx = cast(wanted.value as integer)`,
+      `select trials.*
+       from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials ${this.#index('trials_by_index')}
+       where sweep_id = ?1 and idx = cast(wanted.value ->> 0 as bigint)`,
       sweepId,
-      JSON.stringify(indices),
+      rowsOfIds(indices),
     );
     return rows.map((row) => this.#trial(row));
   }
@@ -118,7 +118,7 @@ export class TrialQueries {
   /** Returns the trial with the index, or undefined if no such trial exists. */
   async at(sweepId: string, index: number): Promise<Trial | undefined> {
     const row = await this.#reader.get<TrialRow>(
-      'select * from trials indexed by trials_by_index where sweep_id = ? and idx = ?',
+      `select * from trials ${this.#index('trials_by_index')} where sweep_id = ? and idx = ?`,
       sweepId,
       index,
     );
@@ -192,7 +192,7 @@ export class TrialQueries {
   /** Returns the ids of up to `limit` configs with the best mean of their results, best first. */
   async bestConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
     const rows = await this.#reader.all<{ configId: string }>(
-      `select config_id as configId from trials indexed by trials_by_config
+      `select config_id as "configId" from trials ${this.#index('trials_by_config')}
          where sweep_id = ? and value is not null
          group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?`,
       sweepId,
@@ -204,10 +204,11 @@ export class TrialQueries {
   /** Returns the trials of the configs, in order of index. */
   async ofConfigs(sweepId: string, configIds: readonly string[]): Promise<Trial[]> {
     const rows = await this.#reader.all<TrialRow>(
-      `select trials.* from json_each(?2) as wanted cross join trials indexed by trials_by_config
-       where sweep_id = ?1 and config_id = wanted.value order by idx`,
+      `select trials.*
+       from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials ${this.#index('trials_by_config')}
+       where sweep_id = ?1 and config_id = wanted.value ->> 0 order by idx`,
       sweepId,
-      JSON.stringify(configIds),
+      rowsOfIds(configIds),
     );
     return rows.map((row) => this.#trial(row));
   }
@@ -215,7 +216,7 @@ export class TrialQueries {
   /** Returns the running trials of a sweep, each with the fields that rank it, in order of index. */
   async runningResults(sweepId: string): Promise<(TrialResult & { readonly configId: string })[]> {
     const rows = await this.#reader.all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
-      `select idx, state, metrics, dropped_in, config_id from trials indexed by trials_by_state
+      `select idx, state, metrics, dropped_in, config_id from trials ${this.#index('trials_by_state')}
          where sweep_id = ? and state = 'running' order by idx`,
       sweepId,
     );
@@ -226,7 +227,7 @@ export class TrialQueries {
   async *points(sweepId: string): AsyncGenerator<StoredPoint, void, void> {
     for (let last = -1; ; ) {
       const rows = await this.#reader.all<Omit<StoredPoint, 'parameters'> & { parameters: string }>(
-        `select id, idx as "index", seed, parameters, state, dropped_in as droppedIn from trials
+        `select id, idx as "index", seed, parameters, state, dropped_in as "droppedIn" from trials
            where sweep_id = ? and idx > ? order by idx limit ${POINTS_PER_PAGE}`,
         sweepId,
         last,
@@ -264,15 +265,20 @@ export class TrialQueries {
     { failures, cancelled }: { readonly failures: 'all' | readonly FailureClassName[]; readonly cancelled: boolean },
   ): Promise<string[]> {
     const failed = await this.#reader.all<{ id: string }>(
-      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'failed' and dropped_in = 0
-         and (?2 = 'all' or failure_class in (select value from json_each(?3)))`,
+      `select id from trials ${this.#index('trials_by_state')} where sweep_id = ?1 and state = 'failed' and dropped_in = 0
+         and (?2 = 'all' or failure_class in (
+           select wanted.value ->> 0 from ${this.#reader.dialect.rows('?3', 'wanted')})) order by id`,
       sweepId,
       failures === 'all' ? 'all' : '',
-      JSON.stringify(failures === 'all' ? [] : failures),
+      rowsOfIds(failures === 'all' ? [] : failures),
     );
-    const state =
-      "select id from trials indexed by trials_by_state where sweep_id = ? and state = 'cancelled' and dropped_in = 0";
-    return idsOf([...failed, ...(cancelled ? await this.#reader.all<{ id: string }>(state, sweepId) : [])]);
+    if (!cancelled) return idsOf(failed);
+    const rows = await this.#reader.all<{ id: string }>(
+      `select id from trials ${this.#index('trials_by_state')}
+       where sweep_id = ? and state = 'cancelled' and dropped_in = 0 order by id`,
+      sweepId,
+    );
+    return idsOf([...failed, ...rows]);
   }
 
   /**
@@ -284,11 +290,12 @@ export class TrialQueries {
     const rows = await this.#reader.all<{ id: string }>(
       // One step cancels the trials and stops the sweep. The events of this step that precede the event of the stop are
       // at most as many as the cancelled trials.
-      `select id from trials indexed by trials_by_state where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
+      `select id from trials ${this.#index('trials_by_state')}
+         where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
            and id in (
              select trial_id from events where seq >= (
                  select seq from events where sweep_id = ?1 and kind = 'sweep stopping' order by seq desc limit 1
-               ) - (select coalesce(sum(n), 0) from trial_counts where sweep_id = ?1 and state = 'cancelled')
+               ) - coalesce((select n from trial_counts where sweep_id = ?1 and state = 'cancelled'), 0)
                and sweep_id = ?1 and kind = 'cancelled' and detail = ?2
            ) order by idx`,
       sweepId,
@@ -300,7 +307,7 @@ export class TrialQueries {
   /** Returns the result of an earlier retry request, or undefined if the store has no request with this id. */
   retried(requestId: string): Promise<{ sweepId: string; trials: number } | undefined> {
     return this.#reader.get(
-      `select cast(sweep_id as text) as sweepId, count(*) as trials from retries where request_id = ?
+      `select cast(sweep_id as text) as "sweepId", count(*) as trials from retries where request_id = ?
        group by sweep_id`,
       requestId,
     );
@@ -329,11 +336,15 @@ export class TrialQueries {
   #etaTrialsIn(sweepId: string, state: TrialState, limit: number): Promise<EtaTrialRow[]> {
     return this.#reader.all<EtaTrialRow>(
       `select idx, id, config_id, state, epoch, started_at, ended_at, parameters
-       from trials indexed by trials_by_state where sweep_id = ? and state = ? limit ?`,
+       from trials ${this.#index('trials_by_state')} where sweep_id = ? and state = ? order by id limit ?`,
       sweepId,
       state,
       limit,
     );
+  }
+
+  #index(name: string): string {
+    return this.#reader.dialect.index(name);
   }
 
   #trial(row: TrialRow): Trial {

@@ -5,11 +5,10 @@ import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SearchResult } from '../search/searcher.ts';
 import type { EarlierConfig } from '../search/warm-start.ts';
-import type { Reader } from './reader.ts';
+import { pagedRows, type Reader, ROWS_PER_PAGE } from './reader.ts';
 
 /** The maximum number of ended trials to read per earlier sweep. The newest trials are read. */
 const MAX_READ_TRIALS = 100_000;
-const ROWS_PER_PAGE = 20_000;
 
 interface TrialRow {
   readonly config_id: string;
@@ -62,12 +61,16 @@ async function* newestEnded(reader: Reader, sweepId: string): AsyncGenerator<Tri
 
 /** Returns the results with which the search of a sweep starts. */
 export async function storedWarmStart(reader: Reader, sweepId: string): Promise<SearchResult[]> {
-  const rows = await reader.all<{ readonly parameters: string; readonly value: number | null }>(
-    'select parameters, value from warm_starts where sweep_id = ? order by place',
-    sweepId,
-  );
-  return rows.map(({ parameters, value }) => ({
-    parameters: parseParameters(parameters),
-    value: value ?? undefined,
-  }));
+  const page = (last: number) =>
+    reader.all<{ readonly at: number; readonly parameters: string; readonly value: number | null }>(
+      `select place as at, parameters, value from warm_starts
+       where sweep_id = ? and place > ? order by place limit ${ROWS_PER_PAGE}`,
+      sweepId,
+      last,
+    );
+  const results: SearchResult[] = [];
+  for await (const { parameters, value } of pagedRows(page)) {
+    results.push({ parameters: parseParameters(parameters), value: value ?? undefined });
+  }
+  return results;
 }

@@ -16,7 +16,7 @@ import { insertSweep } from './submit.ts';
 import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 
-function coordinator(trials: number, metric: string) {
+async function coordinator(trials: number, metric: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-warnings-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
@@ -47,15 +47,15 @@ function coordinator(trials: number, metric: string) {
   insertSweep(db, sweep, rows, 1);
   const write = changeWriter(db);
   const written: TransactionResult = { events: [], dropped: [] };
-  let core = loadCore(db, LEASE_MS, 10);
+  let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 10 });
   const connect = () => onHello(core, agentHello('a', 'a1', trials), 10);
   connect();
   return {
     queries: new Queries(new SqliteReader(db)),
     events: written.events,
     loaded: () => core.sweeps.get('1'),
-    restart() {
-      core = loadCore(db, LEASE_MS, 10);
+    async restart() {
+      core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 10 });
       connect();
     },
     run(trialId: string): AttemptKey {
@@ -80,13 +80,13 @@ const succeeded = (key: AttemptKey, seq: number): AttemptRecord => {
 };
 
 test('warnings and the facts that they depend on survive a restart at any moment', async () => {
-  const { run, send, restart, queries, events, loaded } = coordinator(8, 'val_accuracy');
+  const { run, send, restart, queries, events, loaded } = await coordinator(8, 'val_accuracy');
   for (const [i, value] of [0.5, 0.5, 0.6, 0.7, 0.8].entries()) {
     const key = run(`t${i}`);
     send(report(key, 1, { val_acc: value, 'constructor.x': 1 }));
-    restart();
+    await restart();
     send(succeeded(key, 2));
-    restart();
+    await restart();
   }
   expect(await queries.sweeps.get('1')).toMatchObject({
     state: 'SWEEP_STATE_PAUSED',
@@ -110,29 +110,29 @@ test('warnings and the facts that they depend on survive a restart at any moment
 });
 
 test('a removed warning is gone after a restart, and the removal is an event', async () => {
-  const { run, send, restart, queries, events } = coordinator(2, 'val');
+  const { run, send, restart, queries, events } = await coordinator(2, 'val');
   const key = run('t0');
   for (const seq of [1, 2, 3]) send(report(key, seq, { train: seq }));
-  restart();
+  await restart();
   expect((await queries.sweeps.get('1')).warnings).toMatchObject([{ kind: 'WARNING_KIND_MISSING_METRIC', count: 1 }]);
   send(report(key, 4, { val: 1 }));
-  restart();
+  await restart();
   expect((await queries.sweeps.get('1')).warnings).toEqual([]);
   expect(events.map(({ kind }) => kind)).toContain('warning removed');
 });
 
 test('a notice is stored once per attempt and kind, and its record number survives a restart', async () => {
-  const { run, send, restart, queries } = coordinator(2, 'val');
+  const { run, send, restart, queries } = await coordinator(2, 'val');
   const [first, second] = [run('t0'), run('t1')];
   const notice = (key: AttemptKey, seq: number, count: number): AttemptRecord => {
     return { kind: 'notice', key, seq, at: 0, warning: 'unreadable_reports', message: `${count} lines`, count };
   };
   expect(send(notice(first, 1, 3))).toEqual({ result: 'accepted' });
-  restart();
+  await restart();
   expect(send(notice(first, 1, 3))).toEqual({ result: 'duplicate' });
   expect(send(notice(first, 3, 9))).toEqual({ result: 'gap', expected: 2 });
   send(notice(first, 2, 4));
-  restart();
+  await restart();
   send(notice(second, 1, 5));
   expect((await queries.sweeps.get('1')).warnings).toEqual([
     { kind: 'WARNING_KIND_UNREADABLE_REPORTS', message: 'trial t1: 5 lines', count: 9, sinceMs: 20 },
@@ -143,7 +143,7 @@ test.each([
   [[0.5, 1], 1],
   [[0.6, 1], 0],
 ])('the curves of two replicates are compared across restarts (second curve: %j)', async (values, warnings) => {
-  const { run, send, restart, queries } = coordinator(2, 'acc');
+  const { run, send, restart, queries } = await coordinator(2, 'acc');
   for (const [trial, curve] of [
     ['t0', [0.5, 1]],
     ['t1', values],
@@ -151,10 +151,10 @@ test.each([
     const key = run(trial);
     for (const [index, acc] of curve.entries()) {
       send(report(key, index + 1, { acc }));
-      restart();
+      await restart();
     }
     send(succeeded(key, 3));
-    restart();
+    await restart();
   }
   expect((await queries.sweeps.get('1')).warnings).toHaveLength(warnings);
 });

@@ -21,7 +21,7 @@ export interface Bug {
   readonly losesFilesOfMs?: number;
   runtime?(options: RuntimeOptions): Promise<Runtime>;
   /** Called after each start, once the store is loaded. */
-  onLoaded?(runtime: Runtime): void;
+  onLoaded?(runtime: Runtime): void | Promise<void>;
   request?(request: SubmitRequest): SubmitRequest;
   offers?(nats: NatsConnection, cluster: string, log: Logger): Offers;
   service?(service: AttemptServiceServer, runtime: Runtime): AttemptServiceServer;

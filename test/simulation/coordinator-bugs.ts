@@ -14,6 +14,7 @@ import { enterRung, type PromotionRung } from '../../coordinator/early-stop/prom
 import { usesResults } from '../../coordinator/grid/spec.ts';
 import { nextStep } from '../../coordinator/grid/trials.ts';
 import { loadTrials } from '../../coordinator/store/load-trials.ts';
+import { SqliteReader } from '../../coordinator/store/reader.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -190,21 +191,21 @@ function policy(about: string, change: (policy: SweepPolicy) => Partial<SweepPol
   };
 }
 
-function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void): Bug {
+function forgets(about: string, forget: (sweep: Sweep, runtime: Runtime) => void | Promise<void>): Bug {
   return {
     about,
-    onLoaded: (runtime) => {
-      for (const sweep of runtime.core.sweeps.values()) forget(sweep, runtime);
+    onLoaded: async (runtime) => {
+      for (const sweep of runtime.core.sweeps.values()) await forget(sweep, runtime);
     },
   };
 }
 
 /** Makes every trial of the sweep in the given final state pending again. */
-function runAgain(runtime: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): void {
+async function runAgain(runtime: Runtime, sweep: Sweep, state: 'stopped' | 'failed'): Promise<void> {
   const db = databaseOf(runtime);
   const rows = db.prepare('select id from trials where sweep_id = ? and state = ?').all(sweep.id, state);
   const ids = (rows as { readonly id: string }[]).map(({ id }) => id);
-  for (const trial of loadTrials(db, sweep, ids, runtime.now())) {
+  for (const trial of await loadTrials(new SqliteReader(db), sweep, ids, runtime.now())) {
     setState(sweep, trial, 'pending');
     makeReady(sweep, trial);
   }
@@ -494,9 +495,9 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'rungs-forgotten': forgets('a restart forgets the scores of the rungs', ({ earlyStopping }) => {
     earlyStopping?.scores.clear();
   }),
-  'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) => {
-    runAgain(runtime, sweep, 'stopped');
-  }),
+  'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) =>
+    runAgain(runtime, sweep, 'stopped'),
+  ),
   'children-not-stored': changesAs('a member is stopped without its child', (one) =>
     one.kind === 'inherited' ? [] : [one],
   ),
@@ -567,7 +568,11 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     onLoaded: (runtime) => {
       const forgetful: Runtime['openSource'] = ({ text, fileName }) => {
         const spec = parseSweep(text, fileName);
-        return { usesResults: usesResults(spec.search), next: (state) => nextStep(spec, state, () => false) };
+        return {
+          usesResults: usesResults(spec.search),
+          prepare: async () => {},
+          next: (state) => nextStep(spec, state, () => false),
+        };
       };
       Object.assign(runtime, { openSource: forgetful });
     },
@@ -579,8 +584,8 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'trials that have ended stay in memory',
     runtime: (options) => KeepsEndedTrials.open(options),
   },
-  'ended-trials-run-again': forgets('a restart makes failed trials pending', (sweep, runtime) => {
-    runAgain(runtime, sweep, 'failed');
-  }),
+  'ended-trials-run-again': forgets('a restart makes failed trials pending', (sweep, runtime) =>
+    runAgain(runtime, sweep, 'failed'),
+  ),
   'concurrency-ignored': policy('more trials run at once than the sweep allows', () => ({ concurrency: undefined })),
 };

@@ -147,7 +147,7 @@ export class SimulatedCoordinator {
     };
     const runtime = await (bug.runtime?.(options) ?? Runtime.open(options));
     onLoaded(runtime);
-    bug.onLoaded?.(runtime);
+    await bug.onLoaded?.(runtime);
     onStarted(runtime);
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
     const counts = async (key: AttemptKey, name: string) =>

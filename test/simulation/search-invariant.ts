@@ -141,7 +141,7 @@ export class SearchInvariant {
       get isUnprepared() {
         return source.isUnprepared ?? false;
       },
-      prepare: async (state) => source.prepare?.(state),
+      prepare: (state) => source.prepare(state),
       next: (state, isKnown) => {
         const step = source.next(state, isKnown);
         if (source.isUnprepared === true) return step;

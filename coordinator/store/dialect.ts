@@ -1,0 +1,57 @@
+/**
+ * Defines the parts of SQL in which the databases differ. All other SQL is written once, in the form that SQLite and
+ * PostgreSQL accept:
+ *
+ * - Parameters are `?`, or `?1`, `?2` and so on.
+ * - Names with capital letters are quoted, because PostgreSQL converts other names to lower case.
+ * - A condition is not a number. `case when ... then 1 else 0 end` returns a number.
+ * - The columns `real` of SQLite are `double precision`, so casts name this type.
+ * - Texts are compared by their bytes.
+ * - A query that selects some of the rows that match names their order.
+ */
+export interface Dialect {
+  /**
+   * Follows a table (and its alias) in `from`, and names the index to use. SQLite assumes that a sweep has few rows, and
+   * prefers the primary key to a better index. PostgreSQL has statistics of the tables, and chooses the index itself.
+   */
+  index(name: string): string;
+  /**
+   * Returns an item of `from` whose rows are the elements of a list. Its column `value` is the element. An element that
+   * is a list has its first item, as text, in `value ->> 0`. The column `key` has the order of the elements.
+   * @param parameter the parameter with the list, as JSON. Each element is a list.
+   */
+  rows(parameter: string, alias: string): string;
+  /**
+   * Returns an item of `from` whose rows are the entries of an object of numbers. Its columns are `key` and `value`. A
+   * value is a number, a number as text, or null.
+   * @param column a column with the object, as JSON. The column belongs to a preceding table.
+   */
+  entries(column: string, alias: string): string;
+}
+
+export const DIALECTS = {
+  sqlite: {
+    index: (name) => `indexed by ${name}`,
+    rows: (parameter, alias) => `json_each(${parameter}) as ${alias}`,
+    entries: (column, alias) => `json_each(${column}) as ${alias}`,
+  },
+  postgresql: {
+    index: () => '',
+    rows: (parameter, alias) =>
+      `json_array_elements(cast(${parameter} as json)) with ordinality as ${alias} (value, key)`,
+    entries: (column, alias) => `json_each_text(cast(${column} as json)) as ${alias}`,
+  },
+} as const satisfies Record<string, Dialect>;
+
+/**
+ * Returns the number of the sweep with the given id, for queries whose id is from outside. If the text is not the id of
+ * a sweep, returns 0, which is the number of no sweep. PostgreSQL rejects a text that is not a number.
+ */
+export function sweepNumber(id: string): number {
+  return /^\d{1,15}$/.test(id) ? Number(id) : 0;
+}
+
+/** Returns the parameter for `Dialect.rows` with one row per id. */
+export function rowsOfIds(ids: Iterable<string | number>): string {
+  return JSON.stringify(Array.from(ids, (id) => [id]));
+}
