@@ -156,6 +156,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     store,
     leaseMs: options.leaseMs,
     onBroken: options.onBroken,
+    onReadFailed: (error) =>
+      log.warn({ err: error }, 'could not read the store before a pass of the scheduler; retrying'),
     send: (output) => send(output, offers, attempts),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
     samplers: { start: startSampler, python: options.python, allowsOwnCode: options.allowSamplerCode },
@@ -174,7 +176,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   const onUnread = (error: unknown) => log.error({ err: error }, 'could not read the figures of a sweep for /metrics');
   const collecting = startCollecting(runtime, metrics, { ...options, onError: onUnread });
   Object.assign(loaded, { runtime, collecting });
-  const pruner = new Pruner(store, files, archives, (id) => runtime.core.sweeps.has(id));
+  const pruner = new Pruner(store, files, archives, {
+    isLive: (id) => runtime.core.sweeps.has(id),
+    exclusively: (operation) => runtime.exclusively(operation),
+    write: (operation) => runtime.write(operation),
+  });
   const stopRetention = options.retainMs === undefined ? () => {} : startRetention(pruner, options.retainMs, now, log);
   const stopDiskWatch = watchDiskSpace(dir, ({ free, size }) => {
     metrics.diskFree.set(free);

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { progressText } from '../../lib/domain/progress.ts';
+import { distantStore } from '../../test/support/coordinator/distant-store.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from '../core/agents.ts';
 import { onRecord } from '../core/attempt-records.ts';
 import { onOpen } from '../core/attempts.ts';
 import { schedule } from '../core/scheduler.ts';
 import { openStore } from '../store/open.ts';
-import { SqliteStore } from '../store/sqlite-store.ts';
 import { Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
@@ -24,11 +24,11 @@ parameters:
 const EDITED = FILE.replace('[1, 2, 3, 4]', '[3, 4, 5]');
 
 /** A coordinator with one agent of two slots and a real store. */
-async function coordinator(text: string) {
+async function coordinator(text: string, afterRead: (sql: string) => Promise<void> = async () => {}) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-apply-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
-  const store = new SqliteStore(db, '');
+  const store = distantStore(db, afterRead);
   const open = () => Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {}, now: () => 1 });
   let runtime = await open();
   const sweepId = await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
@@ -404,4 +404,36 @@ describe('a sweep that has reached its target', () => {
     expect(await world.sweep()).toMatchObject({ planned: 5, counts: { succeeded: 1, cancelled: 0 } });
     expect(world.trials()).toHaveLength(5);
   });
+});
+
+/** The query that counts the dropped trials that have ended. */
+const isLastComparison = (sql: string) => sql.includes('count(*) as n');
+
+test('a dropped trial that ends while the store is read counts once, in memory and in the store', async () => {
+  let during = async () => {};
+  const world = await coordinator(FILE, (sql) => (isLastComparison(sql) ? during() : Promise.resolve()));
+  const key = await world.start(1);
+  let reads = 0;
+  during = async () => {
+    reads += 1;
+    if (reads > 1) return;
+    await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: 1 } });
+    await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
+  };
+  expect(await world.apply(EDITED)).toMatchObject({ version: 2, dropped: 2, droppedStarted: 1 });
+  expect(reads).toBe(2);
+  expect(world.dropped()).toMatchObject({ succeeded: 1, cancelled: 1 });
+  expect((await world.sweep()).counts).toMatchObject({ dropped: 2, succeeded: 0 });
+  await world.restart();
+  expect(world.dropped()).toMatchObject({ succeeded: 1, cancelled: 1 });
+});
+
+test('a sweep that changes during each comparison is not changed to the file', async () => {
+  const text = FILE.replace('{values: [1, 2, 3, 4]}', '{min: 1, max: 100, step: 1}');
+  let during = async () => {};
+  const world = await coordinator(text, (sql) => (isLastComparison(sql) ? during() : Promise.resolve()));
+  let last = 0;
+  during = () => world.finish(++last);
+  await expect(world.apply(FILE)).rejects.toThrow(/changed during each of 20 comparisons with the file: pause it/);
+  expect((await world.sweep()).version).toBe(1);
 });

@@ -1,4 +1,5 @@
 /** Compares an edited file with a sweep, and changes the sweep to the new version. */
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { endedByTarget, reachesTarget } from '../../lib/domain/target.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
@@ -6,8 +7,12 @@ import type { ApplySweepRequest, VersionChanges } from '../../proto/gen/trawl/v1
 import type { Sweep as WireSweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { type ApplyRequest, hasNewRule, onApply } from '../core/apply.ts';
+import { newEarlyStopping } from '../core/early-stopping.ts';
 import { forgetIfEnded } from '../core/ended-trials.ts';
+import { leasesOf } from '../core/leases.ts';
 import type { Sweep } from '../core/model.ts';
+import type { Step } from '../core/step.ts';
+import { FINAL_STATES, type Trial } from '../core/trial-model.ts';
 import { planWithoutDrawing } from '../grid/plan.ts';
 import { type SweepSpec, sweptParameters } from '../grid/spec.ts';
 import { initialState } from '../grid/trials.ts';
@@ -163,9 +168,14 @@ async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, spac
   return marks;
 }
 
+/** The maximum number of times that a file is compared with a sweep that changes during each comparison. */
+const MAX_COMPARISONS = 20;
+
 /**
- * Resolves once the new version is durable.
+ * Resolves once the new version is durable. The comparison reads the store, and trials can be created and end during the
+ * reads. If so, the file is compared again, so that the new version applies to the sweep as it is in memory.
  * @returns the differences from the previous version
+ * @throws {RejectedError} if the sweep cannot change to the file, or if it changed during each comparison
  */
 export async function applyVersion(
   runtime: Runtime,
@@ -174,11 +184,57 @@ export async function applyVersion(
   by: string,
 ): Promise<VersionChanges> {
   checkLength('file name', request.fileName);
+  for (let comparisons = 0; comparisons < MAX_COMPARISONS; comparisons++) {
+    const before = factsOf(runtime, sweepId);
+    // The comparison reads the store, so the store must have these facts.
+    await runtime.flush();
+    const comparison = await compareVersion(runtime.queries, sweepId, request);
+    runtime.checkSampler(comparison.after);
+    if (request.dryRun || !comparison.changes.differs) return comparison.changes;
+    const prepared = await prepareVersion(runtime, sweepId, request, comparison);
+    const now = factsOf(runtime, sweepId);
+    if (now.trials === before.trials && (prepared.history === undefined || now.reports === before.reports)) {
+      await runtime.settle(applyPrepared(runtime, prepared), by);
+      runtime.reschedule();
+      return comparison.changes;
+    }
+    for (const trial of prepared.loaded) forgetIfEnded(prepared.apply.sweep, trial);
+  }
+  throw new RejectedError(
+    `sweep ${sweepId} changed during each of ${MAX_COMPARISONS} comparisons with the file: pause it, and apply the file again`,
+  );
+}
+
+/**
+ * Returns two texts. `trials` changes whenever an earlier comparison is no longer correct, and `reports` whenever the
+ * earlier history of an early-stopping rule is incomplete.
+ */
+function factsOf({ core }: Runtime, sweepId: string): { readonly trials: string; readonly reports: string } {
+  const sweep = core.sweeps.get(sweepId);
+  if (sweep === undefined) return { trials: '', reports: '' };
+  const { state, counts, trials } = sweep;
+  const created = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const ended = FINAL_STATES.map((final) => counts[final]);
+  const received = [...trials.values()].flatMap(leasesOf).map(({ key, lastSeq }) => [keyText(key), lastSeq]);
+  return { trials: JSON.stringify([state, created, ended]), reports: JSON.stringify(received) };
+}
+
+interface PreparedVersion {
+  readonly apply: ApplyRequest;
+  /** The trials that were loaded for the new version. */
+  readonly loaded: readonly Trial[];
+  /** The history of the new early-stopping rule. Undefined if the rule does not change. */
+  readonly history: Pick<Sweep, 'earlyStopping'> | undefined;
+}
+
+/** Reads what the new version needs from the store. */
+async function prepareVersion(
+  runtime: Runtime,
+  sweepId: string,
+  request: ApplySweepRequest,
+  { changes, before, after, space, dropped, restored, resumed }: VersionComparison,
+): Promise<PreparedVersion> {
   const { store, core, queries } = runtime;
-  const comparison = await compareVersion(queries, sweepId, request);
-  const { changes, before, after, space, dropped, restored, resumed } = comparison;
-  runtime.checkSampler(after);
-  if (request.dryRun || !changes.differs) return changes;
   const current = await queries.sweeps.file(sweepId);
   if (request.baseVersion !== 0 && request.baseVersion !== current.version) {
     throw new RejectedError(
@@ -187,44 +243,53 @@ export async function applyVersion(
   }
   const now = runtime.now();
   const sweep = core.sweeps.get(sweepId) ?? (await store.loadSweep(sweepId, now));
-  const loaded = await store.loadTrials(sweep, [...restored, ...resumed], now);
   const policy = policyOf(after, sweep.policy.program?.code);
-  const newRule = hasNewRule(sweep.policy, policy);
   const outside = (await queries.trials.droppedIds(sweepId)).length + dropped.length - restored.length;
   const plan = planWithoutDrawing(after);
-  const step = onApply(
-    core,
-    {
-      sweep,
-      version: {
-        number: changes.version,
-        fileName: request.fileName,
-        text: request.text,
-        fingerprint: sweepFingerprint(after),
-        name: after.name,
-        axes: sweptParameters(after),
-        configs: plan.configs,
-        replicates: plan.replicates,
-        excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
-        policy,
-        // If both versions of the file have the same priority, a priority that a user has set in between is kept.
-        priority: before.priority === after.priority ? sweep.priority : after.priority,
-        detail: describe(changes),
-      },
-      planned: plan.trials + outside,
-      search: await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials }),
-      dropped,
-      droppedEnds: await queries.trials.endedStates(sweepId, dropped),
-      restored,
-      resumed,
-    },
-    now,
-  );
+  const search = await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials });
+  const droppedEnds = await queries.trials.endedStates(sweepId, dropped);
+  const loaded = await store.loadTrials(sweep, [...restored, ...resumed], now);
+  try {
+    const history = hasNewRule(sweep.policy, policy)
+      ? { ...sweep, policy, earlyStopping: newEarlyStopping(policy) }
+      : undefined;
+    if (history !== undefined) await store.loadRuleHistory(history);
+    const version = {
+      number: changes.version,
+      fileName: request.fileName,
+      text: request.text,
+      fingerprint: sweepFingerprint(after),
+      name: after.name,
+      axes: sweptParameters(after),
+      configs: plan.configs,
+      replicates: plan.replicates,
+      excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
+      policy,
+      // If both versions of the file have the same priority, a priority that a user has set in between is kept.
+      priority: before.priority === after.priority ? sweep.priority : after.priority,
+      detail: describe(changes),
+    };
+    const planned = plan.trials + outside;
+    const apply = { sweep, version, planned, search, dropped, droppedEnds, restored, resumed };
+    return { apply, loaded, history };
+  } catch (error) {
+    for (const trial of loaded) forgetIfEnded(sweep, trial);
+    throw error;
+  }
+}
+
+/** Changes the sweep in memory. */
+function applyPrepared({ core, now }: Runtime, { apply, loaded, history }: PreparedVersion): Step {
+  const { sweep } = apply;
+  const step = onApply(core, apply, now());
   for (const trial of loaded) forgetIfEnded(sweep, trial);
-  if (newRule) await store.loadRuleHistory(sweep);
-  await runtime.settle(step, by);
-  runtime.reschedule();
-  return changes;
+  if (history === undefined) return step;
+  sweep.earlyStopping = history.earlyStopping;
+  // The new version has dropped some of the trials whose curves were read.
+  for (const id of history.earlyStopping?.resumable.keys() ?? []) {
+    if (!sweep.trials.has(id)) history.earlyStopping?.resumable.delete(id);
+  }
+  return step;
 }
 
 interface NewSpace {

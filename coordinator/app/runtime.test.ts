@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { distantStore } from '../../test/support/coordinator/distant-store.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { newFolder } from '../../test/support/coordinator/serve.ts';
 import { until } from '../../test/support/until.ts';
 import { onHello } from '../core/agents.ts';
 import { onPause, onResume } from '../core/sweeps.ts';
+import { Pruner } from '../retention/prune.ts';
 import { openStore } from '../store/open.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { Runtime } from './runtime.ts';
@@ -49,3 +51,73 @@ test.each([
     await until('the window is full again', () => counts.pending + counts.offered >= 2_000);
   },
 );
+
+test('a pass that cannot read the store is repeated, and the coordinator continues', async () => {
+  let failures = 0;
+  const failed: string[] = [];
+  const store = distantStore(openStore(newFolder()), async (sql) => {
+    if (failures === 2 || !sql.startsWith('select trials.id from')) return;
+    failures += 1;
+    throw new Error(`the connection is closed (${failures})`);
+  });
+  const runtime = await Runtime.open({
+    store,
+    leaseMs: LEASE_MS,
+    send: () => {},
+    onBroken: (error) => failed.push(`broken: ${error}`),
+    onReadFailed: (error) => failed.push(`${error}`),
+    creationWindow: { trials: 3, packsPerSlot: 1 },
+  });
+  onTestFinished(() => runtime.stop());
+  const text = 'trainer: noop\nparameters: {x: {min: 1, max: 20, step: 1}}\n';
+  await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
+  await runtime.settle(onHello(runtime.core, agentHello('a', 'i', 4), 1));
+  await until('the window is full', () => runtime.core.sweeps.get('1')?.trials.size === 9);
+  expect(failed).toEqual(['Error: the connection is closed (1)', 'Error: the connection is closed (2)']);
+});
+
+test('submissions, transactions and prunes write to the store one after another', async () => {
+  const store = new SqliteStore(openStore(newFolder()), '');
+  let active = 0;
+  let most = 0;
+  const slow = <Values extends unknown[], Result>(write: (...values: Values) => Promise<Result>) => {
+    return async (...values: Values): Promise<Result> => {
+      most = Math.max(most, ++active);
+      await sleep(5);
+      const result = await write.apply(store, values);
+      active -= 1;
+      return result;
+    };
+  };
+  Object.assign(store, {
+    write: slow(store.write),
+    addSweep: slow(store.addSweep),
+    removeSweep: slow(store.removeSweep),
+    endRemoval: slow(store.endRemoval),
+  });
+  const runtime = await Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken: () => {} });
+  onTestFinished(() => runtime.stop());
+  const control = sweepControl(runtime);
+  const submit = (requestId: string) => {
+    const text = 'trainer: noop\nparameters: {x: {value: 1}}\n';
+    return control.submit({ fileName: 's.yaml', text, requestId, source: undefined });
+  };
+  const ended = await submit('first');
+  await submit('second');
+  await control.act(ended, { action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 }, '');
+  const files = { removeSweep: async () => true, removeOrphans: async () => [] };
+  const archives = { removeUnused: async () => ({ archives: 0, bytes: 0 }) };
+  const pruner = new Pruner(store, files, archives, {
+    isLive: (id) => runtime.core.sweeps.has(id),
+    exclusively: (operation) => runtime.exclusively(operation),
+    write: (operation) => runtime.write(operation),
+  });
+  const [, third, pruned] = await Promise.all([
+    runtime.settle(onHello(runtime.core, agentHello('a', 'i', 1), 1)),
+    submit('third'),
+    pruner.prune({ olderThanMs: 0, keep: 0, dryRun: false }, Number.MAX_SAFE_INTEGER),
+    runtime.settle(onHello(runtime.core, agentHello('b', 'i', 1), 1)),
+  ]);
+  expect([third, pruned.map(({ id }) => id)]).toEqual(['3', [ended]]);
+  expect(most).toBe(1);
+});

@@ -25,6 +25,9 @@ export function now(): number {
   return Math.round(startedAt + performance.now());
 }
 
+/** The delay before a pass of the scheduler that could not read the store is repeated. */
+const PASS_RETRY_MS = 1_000;
+
 export interface RuntimeOptions {
   readonly store: Store;
   readonly leaseMs: number;
@@ -32,6 +35,8 @@ export interface RuntimeOptions {
   readonly send: (output: Output) => void;
   /** Called when a write to the store fails. The memory is then ahead of the store, so the process must end. */
   readonly onBroken: (error: unknown) => void;
+  /** Called when a pass of the scheduler cannot read the store. The pass is repeated after PASS_RETRY_MS. */
+  readonly onReadFailed?: (error: unknown) => void;
   /** Called after every pass of the scheduler. */
   readonly onPass?: (seconds: number) => void;
   /** Returns the time in Unix milliseconds, from a clock that never jumps. The default is the clock of the process. */
@@ -53,6 +58,7 @@ export class Runtime {
   readonly #journal: Journal;
   readonly #send: (output: Output) => void;
   readonly #onBroken: (error: unknown) => void;
+  readonly #onReadFailed: (error: unknown) => void;
   readonly #onPass: (seconds: number) => void;
   readonly #samplers: Samplers | undefined;
   #core: Core;
@@ -81,6 +87,7 @@ export class Runtime {
     leaseMs,
     send,
     onBroken,
+    onReadFailed = () => {},
     onPass = () => {},
     now: clock = now,
     creationWindow,
@@ -107,6 +114,7 @@ export class Runtime {
     });
     this.#send = send;
     this.#onBroken = onBroken;
+    this.#onReadFailed = onReadFailed;
     this.#onPass = onPass;
     this.#journal = new Journal(store, clock);
   }
@@ -132,6 +140,11 @@ export class Runtime {
     });
     this.#lastOperation = result.catch(() => {});
     return result;
+  }
+
+  /** Runs a write that is not a step, such as the addition of a sweep. Writes do not overlap. */
+  write<T>(operation: () => Promise<T>): Promise<T> {
+    return this.#journal.between(operation);
   }
 
   /**
@@ -180,7 +193,14 @@ export class Runtime {
 
   async #pass(): Promise<void> {
     if (this.#stopped) return;
-    await this.prepareSources();
+    try {
+      await this.prepareSources();
+    } catch (error) {
+      // A store on another machine can be unreachable for a moment. Nothing has changed in memory.
+      this.#onReadFailed(error);
+      setTimeout(() => this.reschedule(), PASS_RETRY_MS).unref();
+      return;
+    }
     if (this.#stopped) return;
     const begun = performance.now();
     const step = schedule(this.core, this.now());
@@ -200,7 +220,7 @@ export class Runtime {
   /** Reads what the sources of the running sweeps need for their next trials. */
   async prepareSources(): Promise<void> {
     for (const { state, search } of [...this.core.sweeps.values()]) {
-      if (state === 'running' && search?.source.prepare !== undefined) await search.source.prepare(search.state);
+      if (state === 'running' && search !== undefined) await search.source.prepare(search.state);
     }
   }
 

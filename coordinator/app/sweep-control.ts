@@ -168,7 +168,7 @@ async function submit(
     search: { planned: done ? trials.length : planned.trials, state: searchState, done },
     warmStart: warmStart && { results: warmStart.results, warning: warmStartWarning(warmStart, spec.metric.name) },
   };
-  const id = await runtime.store.addSweep(sweep, trials, runtime.now(), by);
+  const id = await runtime.write(() => runtime.store.addSweep(sweep, trials, runtime.now(), by));
   const state = await runtime.queries.sweeps.state(id);
   if (!runtime.core.sweeps.has(id) && !isEnded(state)) {
     const parsed = { text: request.text, spec };

@@ -168,7 +168,13 @@ test('a sweep is kept if it runs again before the prune deletes it', async () =>
   const revived = new Set<string>();
   const slow = { ...withoutOrphans, removeSweep: async () => revived.add(second).has(second) };
   expect(
-    ids(await new Pruner(new SqliteStore(db, ''), slow, archives, (id) => revived.has(id)).prune(all, NOW)),
+    ids(
+      await new Pruner(new SqliteStore(db, ''), slow, archives, {
+        isLive: (id) => revived.has(id),
+        exclusively: (operation) => operation(),
+        write: (operation) => operation(),
+      }).prune(all, NOW),
+    ),
   ).toEqual([first]);
   expect(await sweeps()).toContain(second);
 });

@@ -43,24 +43,39 @@ export function checkSelector({
 
 export type PrunedSweep = EndedSweep;
 
+/** The coordinator whose store is pruned. */
+export interface PrunedCoordinator {
+  /** Returns whether an ended sweep runs again, because a user has retried its trials. */
+  isLive(sweepId: string): boolean;
+  /** Runs an operation while no request of a user changes a sweep. */
+  exclusively<T>(operation: () => Promise<T>): Promise<T>;
+  /** Runs a write while no other write runs. */
+  write<T>(operation: () => Promise<T>): Promise<T>;
+}
+
+/** A store that no coordinator uses. */
+const NO_COORDINATOR: PrunedCoordinator = {
+  isLive: () => false,
+  exclusively: (operation) => operation(),
+  write: (operation) => operation(),
+};
+
 export class Pruner {
   readonly #store: Store;
   readonly #files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>;
   readonly #archives: Pick<CodeArchives, 'removeUnused'>;
+  readonly #coordinator: PrunedCoordinator;
 
-  readonly #isLive: (sweepId: string) => boolean;
-
-  /** @param isLive returns whether an ended sweep runs again, because a user has retried its trials */
   constructor(
     store: Store,
     files: Pick<ArtifactStore, 'removeSweep' | 'removeOrphans'>,
     archives: Pick<CodeArchives, 'removeUnused'>,
-    isLive: (sweepId: string) => boolean = () => false,
+    coordinator: PrunedCoordinator = NO_COORDINATOR,
   ) {
     this.#store = store;
     this.#files = files;
     this.#archives = archives;
-    this.#isLive = isLive;
+    this.#coordinator = coordinator;
   }
 
   /**
@@ -74,8 +89,7 @@ export class Pruner {
     for (const sweepId of await this.#store.pendingRemovals()) await this.#removeFiles(sweepId);
     const pruned: PrunedSweep[] = [];
     for (const sweep of chosen) {
-      if (this.#isLive(sweep.id)) continue;
-      await this.#store.removeSweep(sweep.id);
+      if (!(await this.#removeRows(sweep))) continue;
       await this.#removeFiles(sweep.id);
       pruned.push(sweep);
     }
@@ -93,9 +107,23 @@ export class Pruner {
     return this.#archives.removeUnused(isUsed, now - UNUSED_CODE_MS, dryRun);
   }
 
+  /**
+   * Removes the rows of a sweep. Not if the sweep runs again, or has run again since it was selected, because a user has
+   * retried its trials or applied a new version.
+   * @returns whether the rows were removed
+   */
+  #removeRows({ id, endedAtMs }: EndedSweep): Promise<boolean> {
+    const { isLive, exclusively, write } = this.#coordinator;
+    return exclusively(async () => {
+      if (isLive(id) || (await this.#store.queries().sweeps.get(id)).endedAtMs !== endedAtMs) return false;
+      await write(() => this.#store.removeSweep(id));
+      return true;
+    });
+  }
+
   /** Removes the files of a sweep. If the removal is deferred, the next prune repeats it. */
   async #removeFiles(sweepId: string): Promise<void> {
-    if (await this.#files.removeSweep(sweepId)) await this.#store.endRemoval(sweepId);
+    if (await this.#files.removeSweep(sweepId)) await this.#coordinator.write(() => this.#store.endRemoval(sweepId));
   }
 
   /** Removes orphans (see ArtifactStore.removeOrphans). The files of a sweep that has not ended are never orphans. */
