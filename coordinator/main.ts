@@ -20,10 +20,12 @@ import { SweepServiceService } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
 import { type AccessOptions, admission, checkAddresses, readServerIdentity, watchIdentities } from './app/access.ts';
 import { agentControl, agentsOf } from './app/agent-control.ts';
+import { withSamplerCheck } from './app/check-sampler.ts';
 import { logChange } from './app/commit-log.ts';
 import { type LoadedParts, type PageOptions, Readiness, servePages } from './app/operator-pages.ts';
 import { type NatsPart, startRounds } from './app/rounds.ts';
 import { now, Runtime } from './app/runtime.ts';
+import type { CheckOptions } from './app/sampler-problem.ts';
 import { sweepControl } from './app/sweep-control.ts';
 import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import { CodeArchives, startCopying } from './artifacts/code-archives.ts';
@@ -152,6 +154,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     }),
   );
   const offers = new Offers(nats, cluster, log, (fill) => measureStream(metrics, fill));
+  const samplers = { start: startSampler, python: options.python };
   const runtime = await Runtime.open({
     store,
     leaseMs: options.leaseMs,
@@ -160,7 +163,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       log.warn({ err: error }, 'could not read the store before a pass of the scheduler; retrying'),
     send: (output) => send(output, offers, attempts),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
-    samplers: { start: startSampler, python: options.python, allowsOwnCode: options.allowSamplerCode },
+    samplers: { ...samplers, allowsOwnCode: options.allowSamplerCode },
   });
   const { files } = artifacts;
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
@@ -189,7 +192,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 
   initializeCallSeries(metrics, SERVICES);
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log });
+  addServices(server, { runtime, samplers, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log });
   const tooMany = new SparseLog(log, 'too many connections: closed one');
   const listener = await listen(server, options.listen, {
     identity,
@@ -330,6 +333,7 @@ function send(output: Output, offers: Offers, attempts: AttemptService): void {
 
 interface ServiceParts {
   readonly runtime: Runtime;
+  readonly samplers: CheckOptions;
   readonly artifacts: OpenArtifacts;
   readonly cleaner: AttemptFileCleaner;
   readonly archives: CodeArchives;
@@ -342,7 +346,7 @@ interface ServiceParts {
 }
 
 function addServices(server: Server, parts: ServiceParts): void {
-  const { runtime, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log } = parts;
+  const { runtime, samplers, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log } = parts;
   const { files, quota } = artifacts;
   const { core, queries } = runtime;
   const space = SpaceLedger.of(dir);
@@ -352,7 +356,8 @@ function addServices(server: Server, parts: ServiceParts): void {
     explain: (sweepId: string, trialId: string) => explainWaiting(core, sweepId, trialId, now()),
     onCommit: runtime.onCommit.bind(runtime),
   };
-  server.addService(SweepServiceService, sweepService(source, sweepControl(runtime, archives), log));
+  const control = withSamplerCheck(sweepControl(runtime, archives), runtime, samplers);
+  server.addService(SweepServiceService, sweepService(source, control, log));
   server.addService(
     ArtifactServiceService,
     artifactService({ queries, files, core, guard, space, quota, onEndedUpload: cleaner.afterUpload, log }),

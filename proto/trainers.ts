@@ -137,7 +137,13 @@ export function canChangeOnResume(trainer: string, parameter: string): boolean {
 }
 
 /** Common names of the parameter that sets a program's number of epochs. */
-const EPOCH_PARAMETERS = ['epochs', 'n_epochs', 'num_epochs', 'max_epochs', 'num_train_epochs'];
+export const EPOCH_PARAMETERS: readonly string[] = [
+  'epochs',
+  'n_epochs',
+  'num_epochs',
+  'max_epochs',
+  'num_train_epochs',
+];
 
 /**
  * Returns the index of a trial's last epoch, or undefined if it is unknown. The built-in trainers count epochs from 1.

@@ -12,6 +12,7 @@ import { confirm, hasTerminal } from '../output/confirm.ts';
 import { sweepJson } from '../output/json.ts';
 import { remainingText } from '../output/messages.ts';
 import { note, print, printJson } from '../output/print.ts';
+import { noteEffectWarnings } from '../output/program-warnings.ts';
 import { suggested } from '../output/suggested.ts';
 import { versionChangesJson, versionChangesText } from '../output/version-changes.ts';
 
@@ -19,6 +20,7 @@ type Options = ServerOptions & OutputOptions & { readonly sweep?: string; readon
 
 async function apply(fileName: string, options: Options): Promise<void> {
   const file = await loadSweepFile(fileName);
+  noteEffectWarnings(file.spec);
   await withConnection(options, async (connection) => {
     const sweep = await sweepToChange(connection, file, options);
     const request = { sweep: sweep.id, fileName: file.fileName, text: file.text };
@@ -28,7 +30,10 @@ async function apply(fileName: string, options: Options): Promise<void> {
     if (options.dryRun || !changes.differs) return printResult(sweep, changes, options);
     if (!options.yes && !(await confirmed(fileName, sweep, options))) return note('apply cancelled');
     const applied = await applySweep(connection, { ...request, baseVersion: changes.version - 1 });
-    return printResult(applied.sweep ?? sweep, applied.changes ?? changes, options);
+    await printResult(applied.sweep ?? sweep, applied.changes ?? changes, options);
+    const { offlineDir } = connection;
+    // Without a coordinator, nothing runs the new trials.
+    if (offlineDir !== undefined) note(`run it with: ${suggested(`up ${fileName}`, { dir: offlineDir })}`);
   });
 }
 

@@ -6,6 +6,7 @@ import {
   DEFAULT_METRICS_ADDRESS,
   MIN_LEASE_MS,
 } from '../../coordinator/app/defaults.ts';
+import { DEFAULT_PYTHON } from '../../coordinator/search/optuna/process.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
@@ -108,7 +109,7 @@ export function registerCoordinator(program: Command): void {
       'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
         '(default: TRAWL_ARTIFACT_STORE, or else the location used at the last start, or else the data folder)',
     )
-    .option('--python <program>', 'Python interpreter with Optuna, for sweeps with method: optuna', 'python3')
+    .option('--python <program>', 'Python interpreter with Optuna, for sweeps with method: optuna', DEFAULT_PYTHON)
     .option(
       '--allow-sampler-code',
       'allow sweep files to name a custom sampler class (module:Class) or a Python interpreter; both run code on this machine',

@@ -12,6 +12,7 @@ import {
   gpuFindings,
   memoryFinding,
   nodeFinding,
+  optunaFinding,
   orphansFinding,
   SLOT_BYTES,
 } from '../doctor/checks.ts';
@@ -28,7 +29,7 @@ const wasmOnly = [
 test('doctor finds no fault on the machine that runs the tests', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-doctor-test-'));
   try {
-    const findings = await examine({ nats: undefined, dir, agentDir: dir, env: process.env });
+    const findings = await examine({ nats: undefined, dir, agentDir: dir, python: 'python3', env: process.env });
     expect(faults(findings)).toEqual([]);
     expect(findings.find(({ name }) => name === 'nats-server')?.detail).toContain('JetStream');
     expect(findings).toContainEqual({ name: 'backend wasm', state: 'ok', detail: 'loads', needed: false });
@@ -62,6 +63,14 @@ test('doctor warns about orphaned artifacts, with their folder, number and size'
     detail: `1 file (7 B) in ${join(dir, 'orphans')}: 1970-01-01T00-00-00.000Z`,
     fix: expect.stringContaining('trawl prune --orphans'),
   });
+});
+
+test('doctor shows whether Python has Optuna, which is optional', async () => {
+  const missing = await optunaFinding('/no/such/python');
+  expect(missing).toMatchObject({ name: 'Optuna', state: 'warning', detail: 'there is no program /no/such/python' });
+  const broken = await optunaFinding('false');
+  expect(broken).toMatchObject({ state: 'warning', fix: expect.stringContaining('false -m pip install optuna') });
+  expect(faults([missing, broken])).toEqual([]);
 });
 
 test('doctor reports an old version of Node as a fault, and accepts the current version', async () => {

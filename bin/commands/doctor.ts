@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { defaultAgentDir } from '../../agent/folders.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
+import { DEFAULT_PYTHON } from '../../coordinator/search/optuna/process.ts';
 import { DEFAULT_ADDRESS, natsUrls, parseAddress } from '../../lib/net/address.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
@@ -17,6 +18,7 @@ interface DoctorOptions extends OutputOptions {
   readonly server?: string;
   readonly identity?: string;
   readonly artifacts?: string;
+  readonly python: string;
 }
 
 export function registerDoctor(program: Command): void {
@@ -39,13 +41,14 @@ export function registerDoctor(program: Command): void {
       'S3-compatible artifact store to check; the check writes one object and deletes it ' +
         '(default: TRAWL_ARTIFACT_STORE, or else none)',
     )
+    .option('--python <program>', 'Python interpreter in which to look for Optuna', DEFAULT_PYTHON)
     .action(async (options: DoctorOptions) => {
-      const { dir, agentDir, server, identity } = options;
+      const { dir, agentDir, server, identity, python } = options;
       const nats = natsUrls(options.nats);
       if (server !== undefined) parseAddress(server, '--server');
       const location = artifactsLocation(options.artifacts);
       const artifacts = location === undefined ? undefined : parseS3Location(location);
-      const findings = await examine({ nats, dir, agentDir, server, identity, artifacts, env: process.env });
+      const findings = await examine({ nats, dir, agentDir, server, identity, artifacts, python, env: process.env });
       const terminal = resultTerminal(command.optsWithGlobals<GlobalOptions & OutputOptions>());
       const ready = faults(findings).length === 0;
       if (options.output === 'json') await printJson({ ready, findings });

@@ -1,10 +1,14 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
+import { shownRungs } from '../../coordinator/early-stop/effect.ts';
+import { populationSize } from '../../coordinator/early-stop/population.ts';
 import { earlyTerminateJson } from '../../coordinator/early-stop/settings-text.ts';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
+import { longestTraining } from '../../coordinator/grid/longest-training.ts';
 import { type Plan, plan as planOf } from '../../coordinator/grid/plan.ts';
-import { earlierSweepsOf, type SweepSpec } from '../../coordinator/grid/spec.ts';
+import { earlierSweepsOf, type SweepSpec, trialLimit } from '../../coordinator/grid/spec.ts';
 import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';
+import { effectWarnings } from '../../coordinator/sweepfile/effect-warnings.ts';
 import type { Column } from '../../lib/text/table.ts';
 import { codeFolderOf, withPackedCode } from '../client/code.ts';
 import { programWarnings } from '../client/program-warnings.ts';
@@ -16,7 +20,7 @@ import { commandLineOf } from '../output/command-line.ts';
 import { type EstimateOptions, estimateIfPossible, estimateJson } from '../output/plan-estimate.ts';
 import { type PlanFacts, planText } from '../output/plan-text.ts';
 import { print, printJson } from '../output/print.ts';
-import { noteProgramWarnings } from '../output/program-warnings.ts';
+import { noteProgramWarnings, samplerWarnings } from '../output/program-warnings.ts';
 import { renderTable } from '../output/table.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -30,20 +34,33 @@ function planJson(
   spec: SweepSpec,
   { code, warnings, estimate }: PlanFacts,
 ): Record<string, unknown> {
-  const { search, runCap, earlyTerminate, metric } = spec;
+  const { search, runCap, earlyTerminate, metric, objectives, order } = spec;
   const warmStart = earlierSweepsOf(search);
+  const last = longestTraining(spec, search?.space ?? new Map());
+  const isPopulation = earlyTerminate?.type === 'pbt';
+  const rungs = earlyTerminate === undefined ? [] : shownRungs(earlyTerminate, last);
+  const size = isPopulation ? populationSize(earlyTerminate, last) : undefined;
   return {
     ...counts,
-    at_most: isBound || undefined,
+    // Without an upper bound, the number of trials is null, because it depends on the epochs of the program.
+    ...(size === undefined ? {} : { trials: size.maxTrials ?? null, members: size.members }),
+    at_most: isBound || isPopulation || undefined,
     min_replicates: spec.adaptiveReplicates?.min,
     method: search?.method ?? 'grid',
+    seed: search === undefined ? (order.kind === 'shuffled' ? order.seed : undefined) : search.seed,
+    order: search === undefined ? order.kind : undefined,
+    metric: objectives.length > 0 ? undefined : { name: metric.name || null, goal: metric.goal, at: metric.at },
+    metrics: objectives.length > 0 ? objectives : undefined,
     distributions: search === undefined ? undefined : Object.fromEntries(search.space),
     sampler: search?.method === 'optuna' ? search.sampler : undefined,
     warm_start: warmStart.length > 0 ? warmStart : undefined,
-    run_cap: runCap,
+    run_cap: isPopulation
+      ? earlyTerminate.maxTrials
+      : (runCap ?? (search === undefined ? undefined : trialLimit(spec))),
     target: metric.target,
     speculate: spec.speculate,
     early_terminate: earlyTerminate && earlyTerminateJson(earlyTerminate),
+    rungs: rungs.length > 0 ? rungs : undefined,
     ignored: spec.ignored,
     notes: spec.notes,
     warnings,
@@ -95,7 +112,11 @@ async function plan(fileName: string, options: Options): Promise<void> {
   return withPackedCode(file, async (code) => {
     const facts = {
       code,
-      warnings: await programWarnings(file, undefined, code?.folder),
+      warnings: [
+        ...effectWarnings(spec, planned),
+        ...(await programWarnings(file, undefined, code?.folder)),
+        ...(await samplerWarnings(spec)),
+      ],
       estimate: await estimateIfPossible(planned, spec, options),
     };
     if (options.output === 'json') return printJson(planJson(planned, spec, facts));

@@ -342,15 +342,22 @@ async function showSweep(connection: Connection, sweep: Sweep, text: string, opt
   });
 }
 
-function show(selector: string, options: Options): Promise<void> {
+async function show(selector: string, options: Options): Promise<void> {
+  const wantsFile = options.file === true || options.version !== undefined;
+  if ([options.diff, options.packages, wantsFile].filter(Boolean).length > 1) {
+    throw new BadInputError('--diff, --packages and --file (or --version) cannot be combined');
+  }
   return withConnection(options, async (connection) => {
     const found = await find(connection, selector, options);
     if (options.diff) return print(diffOf(await getSource(connection, found.sweep.id), found.sweep));
     if (found.kind === 'trial') {
-      if (options.file) throw new BadInputError('--file needs a sweep, and not a trial');
+      if (wantsFile) {
+        const option = options.file ? '--file' : '--version';
+        throw new BadInputError(`${option} needs a sweep, and not a trial; the sweep is ${found.sweep.id}`);
+      }
       return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(connection, found, options);
     }
-    if (options.file || options.version !== undefined) {
+    if (wantsFile) {
       return print((await getSweep(connection, found.sweep.id, options.version ?? 0)).text);
     }
     if (!options.packages) return showSweep(connection, found.sweep, found.text, options);
@@ -362,8 +369,8 @@ export function registerShow(program: Command): void {
   const command = program
     .command('show')
     .description('show a sweep, or a trial with its attempts, metrics and artifacts')
-    .option('--file', 'print the sweep file as the user wrote it')
-    .option('--version <n>', 'with --file: the version of the sweep file (default: the current version)', parseCount)
+    .option('--file', 'print the current version of the sweep file, as the user wrote it')
+    .option('--version <n>', 'print this version of the sweep file, with or without --file', parseCount)
     .option('--diff', 'print the uncommitted changes of the code that was submitted')
     .option('--packages', 'print the Python packages that the program ran with, as pip freeze does')
     .argument('[sweep-or-trial]', 'sweep id, name or "last"; or trial id, unambiguous prefix or SWEEP/ID', 'last');
@@ -373,7 +380,7 @@ export function registerShow(program: Command): void {
       ['trawl show 3f2a91bc', 'show a trial: parameters, attempts, and metrics by epoch'],
       ['trawl show 3 --diff > changes.patch', 'write the uncommitted changes of its code'],
       ['trawl show 3 --packages > requirements.txt', 'write the packages that its program ran with'],
-      ['trawl show 3 --file --version 1 > sweep.yaml', 'write the first version of its sweep file'],
+      ['trawl show 3 --version 1 > sweep.yaml', 'write the first version of its sweep file'],
       ['trawl show 3 -o json', 'print a sweep and its sweep file as JSON'],
     ],
   }).action((selector: string, _options: Options, self: Command) => show(selector, self.optsWithGlobals<Options>()));

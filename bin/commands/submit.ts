@@ -19,7 +19,7 @@ import { type LoadedSweepFile, loadSweepFile } from '../options/sweep-file.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson } from '../output/json.ts';
 import { note, print, printJson } from '../output/print.ts';
-import { noteProgramWarnings } from '../output/program-warnings.ts';
+import { noteEffectWarnings, noteProgramWarnings } from '../output/program-warnings.ts';
 import { suggested } from '../output/suggested.ts';
 import { waitFor } from './wait.ts';
 
@@ -27,6 +27,7 @@ type Options = ServerOptions & OutputOptions & QuietOptions & { readonly wait?: 
 
 async function submit(file: string, options: Options): Promise<void> {
   const loaded = await loadSweepFile(file);
+  noteEffectWarnings(loaded.spec);
   await withConnection(options, async (connection) => {
     const sweep = await withPackedCode(loaded, async (code) => {
       if (code !== undefined) noteCode(code);

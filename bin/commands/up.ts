@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { machineMemoryBytes } from '../../agent/machine/memory.ts';
 import { requireFittingSlots, slotCount } from '../../agent/machine/slots.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
+import { samplerProblem } from '../../coordinator/app/sampler-problem.ts';
 import { plan } from '../../coordinator/grid/plan.ts';
+import { DEFAULT_PYTHON, startSampler } from '../../coordinator/search/optuna/process.ts';
 import { deferredSource } from '../../dashboard/deferred-source.ts';
 import { lineStream } from '../../dashboard/lines.ts';
 import type { DashboardResult } from '../../dashboard/main.tsx';
@@ -10,6 +14,7 @@ import type { Source } from '../../dashboard/source.ts';
 import { StartProgress } from '../../dashboard/state/start-progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isPausedAndIdle, sweepEnded } from '../../lib/domain/trial-state.ts';
+import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { withResolvers } from '../../lib/net/within.ts';
@@ -36,7 +41,7 @@ import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
 import { planText } from '../output/plan-text.ts';
 import { holdNotes, note, print, printJson } from '../output/print.ts';
-import { noteProgramWarnings } from '../output/program-warnings.ts';
+import { noteEffectWarnings, noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
 import { isInteractive, resultTerminal } from '../output/terminal.ts';
 import { WarningNotes } from '../output/warnings.ts';
@@ -68,6 +73,8 @@ async function up(fileName: string, options: Options): Promise<void> {
   if (options.data !== undefined) requireFolder('--data', options.data);
   requireFolder('--dir', options.dir);
   await requireUnusedFolder(options.dir);
+  noteEffectWarnings(file.spec);
+  await checkSampler(file, options.dir);
   if (!options.new) await offerNewVersion(options.dir, file);
   // The code folder is listed before the processes start, so that an unusable folder is reported at once.
   await noteProgramWarnings(file, options.workdir, await codeFolderOf(file));
@@ -101,6 +108,18 @@ async function up(fileName: string, options: Options): Promise<void> {
   } finally {
     interrupt.done();
   }
+}
+
+/**
+ * Checks the sampler of a new sweep before the processes start. For a folder with sweeps, the problem is only a warning,
+ * because the sweep may need no further suggestion.
+ * @throws {RejectedError} if the sampler cannot run
+ */
+async function checkSampler({ spec }: LoadedSweepFile, dir: string): Promise<void> {
+  const problem = await samplerProblem(spec, { python: DEFAULT_PYTHON, start: startSampler });
+  if (problem === undefined) return;
+  if (!existsSync(join(dir, STORE_FILE))) throw new RejectedError(`method optuna: ${problem}`);
+  note(`warning: method optuna: ${problem}`);
 }
 
 /** The dashboard of `trawl up`, which opens before the processes start. */

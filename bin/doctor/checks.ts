@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { DatasetStatus } from '../../agent/data/cache.ts';
 import type { Gpu } from '../../agent/machine/gpu-tools.ts';
 import type { GpuDiscovery } from '../../agent/machine/gpus.ts';
@@ -10,6 +12,7 @@ import type * as NodeVersion from '../../deploy/setup/node-version.mjs';
 import { folderProblem, shownPath } from '../../lib/files/folder.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { suggested } from '../output/suggested.ts';
 import { packageRoot } from '../package.ts';
 import type { Finding } from './finding.ts';
@@ -124,6 +127,32 @@ export async function orphansFinding(dir: string): Promise<Finding> {
     fix: `keep the files that are still needed, then run "${suggested('prune --orphans', { dir })}"`,
     needed: false,
   };
+}
+
+/** The time after which Python counts as unusable. Loading Optuna takes about a second. */
+const PYTHON_LIMIT_MS = 30_000;
+
+/** Checks whether a Python interpreter has Optuna, which only sweeps with method optuna need. */
+export async function optunaFinding(python: string): Promise<Finding> {
+  const about = { name: 'Optuna', needed: false } as const;
+  const script = 'import optuna, sys; print(optuna.__version__, sys.executable)';
+  const onlyFor = 'optional: only sweeps with method: optuna need it';
+  try {
+    const { stdout } = await promisify(execFile)(python, ['-c', script], { timeout: PYTHON_LIMIT_MS });
+    const [version = '', ...executable] = visibleText(stdout.trim()).split(' ');
+    return { ...about, state: 'ok', detail: `${version}, in ${executable.join(' ')}` };
+  } catch (error) {
+    const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
+    if (code === 'ENOENT') {
+      return { ...about, state: 'warning', detail: `there is no program ${python}`, fix: `${onlyFor}: install Python` };
+    }
+    const last = visibleText(stderr.trim().split('\n').at(-1) ?? '');
+    const isMissing = /No module named '?optuna'?$/.test(last);
+    const detail = isMissing
+      ? `not installed for ${python}`
+      : `could not be loaded by ${python}: ${last || 'no answer'}`;
+    return { ...about, state: 'warning', detail, fix: `${onlyFor}: ${python} -m pip install optuna` };
+  }
 }
 
 /** Peak memory of a worker with the built-in trainer on 60,000 images, plus some reserve. */

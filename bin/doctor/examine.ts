@@ -10,6 +10,7 @@ import {
   gpuFindings,
   memoryFinding,
   nodeFinding,
+  optunaFinding,
   orphansFinding,
 } from './checks.ts';
 import { environmentFindings } from './environment.ts';
@@ -28,6 +29,8 @@ export interface ExamineOptions {
   readonly identity?: string | undefined;
   /** The location of artifacts to check. Undefined if a coordinator would keep artifacts in its data folder. */
   readonly artifacts?: S3Location | undefined;
+  /** The Python interpreter of the samplers of Optuna. */
+  readonly python: string;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -42,6 +45,7 @@ export async function examine({
   server,
   identity,
   artifacts,
+  python,
   env,
 }: ExamineOptions): Promise<readonly Finding[]> {
   // TensorFlow.js takes a third of a second to load, so it is loaded only here.
@@ -49,7 +53,7 @@ export async function examine({
   const { discoverGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
-  const [node, natsServer, probes, gpus, datasets, environment, artifactStore] = await Promise.all([
+  const [node, natsServer, probes, gpus, datasets, environment, artifactStore, optuna] = await Promise.all([
     nodeFinding(process.versions.node),
     natsFinding(nats),
     probeBackends(),
@@ -57,6 +61,7 @@ export async function examine({
     datasetStatus(dataDir),
     environmentFindings({ agentDir, server, identity, env }),
     artifacts === undefined ? [] : checkArtifactStore(artifacts),
+    optunaFinding(python),
   ]);
   return [
     node,
@@ -70,6 +75,7 @@ export async function examine({
     diskFinding('disk, data sets', dataDir, 'TRAWL_DATA'),
     { ...diskFinding('disk, agent', agentDir, '--agent-dir'), needed: false },
     memoryFinding(machineMemoryBytes(), availableParallelism(), gpus.gpus.length),
+    optuna,
     ...environment,
   ];
 }

@@ -28,9 +28,7 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   const apply = ['apply', file.fileName, '--sweep', sweep.sweep, '--dir', dir, '-o', 'json'];
   const compared = await trawl(...apply, '--dry-run');
   if (compared.code !== 0) {
-    note(
-      `sweep ${sweep.sweep} has the same name, but the file cannot be applied to it: ${compared.stderr.trim().replace(/^trawl: /, '')}`,
-    );
+    note(`sweep ${sweep.sweep} has the same name, but the file cannot be applied to it: ${errorOf(compared)}`);
     return;
   }
   const { changes }: { changes: VersionChangesJson } = JSON.parse(compared.stdout);
@@ -39,7 +37,16 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   if (!hasTerminal()) throw confirmationError(sweep.sweep, file.fileName, dir);
   if (!(await confirm(`Apply ${file.fileName} to sweep ${sweep.sweep}? Otherwise, it runs as a new sweep.`))) return;
   const applied = await trawl(...apply, '--yes');
-  if (applied.code !== 0) throw new BadInputError(applied.stderr.trim());
+  if (applied.code !== 0) throw new BadInputError(errorOf(applied));
+}
+
+/** Returns the error of a command, without the warnings about the file, which `up` has already printed. */
+function errorOf({ stderr }: CommandResult): string {
+  const lines = stderr.trim().split('\n');
+  return lines
+    .filter((line) => !line.startsWith('trawl: warning: '))
+    .join('\n')
+    .replace(/^trawl: /, '');
 }
 
 /**

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { sweepFingerprint } from '../../coordinator/sweepfile/fingerprint.ts';
 import { inlineValueFiles } from '../../coordinator/sweepfile/inline-value-files.ts';
-import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { parseStoredSweep, parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { readSweepFile } from '../../coordinator/sweepfile/read.ts';
 
 export interface LoadedSweepFile {
@@ -36,7 +36,7 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
  */
 export function storedSpec(text: string, name: string): SweepSpec | undefined {
   try {
-    return parseSweep(text, name);
+    return parseStoredSweep(text, name);
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/j
 import { judgeHypotheses } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import { type Hypothesis, type SweepSpec, sweptParameters } from '../../coordinator/grid/spec.ts';
-import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
+import { parseStoredSweep } from '../../coordinator/sweepfile/parse.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';
@@ -84,7 +84,7 @@ export interface HypothesisFile {
 /** Returns the report's data, without reconstructions. */
 export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportData {
   const { sweep, text, curves } = answers;
-  const spec = parseSweep(text, sweep.name);
+  const spec = parseStoredSweep(text, sweep.name);
   const trials = answers.trials.toSorted((a, b) => a.index - b.index || a.seed - b.seed);
   const judged = trials.map((trial) => judgedTrial(trial, curves.get(trial.id) ?? []));
   const { hypotheses } = asked ?? spec;

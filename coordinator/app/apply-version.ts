@@ -19,7 +19,7 @@ import { initialState } from '../grid/trials.ts';
 import type { SourceState } from '../search/trial-source.ts';
 import type { Queries } from '../store/queries.ts';
 import { sweepFingerprint } from '../sweepfile/fingerprint.ts';
-import { parseSweep } from '../sweepfile/parse.ts';
+import { parseStoredSweep, parseSweep } from '../sweepfile/parse.ts';
 import { checkLength } from '../transport/limits.ts';
 import { compareSpaces, countChanges, MAX_COMPARED_TRIALS, type SpaceChange } from '../versions/comparison.ts';
 import { compareSettings } from '../versions/settings.ts';
@@ -93,7 +93,7 @@ async function endCancelled(
 
 function parseStored(sweepId: string, { text, fileName }: { text: string; fileName: string }): SweepSpec {
   try {
-    return parseSweep(text, fileName);
+    return parseStoredSweep(text, fileName);
   } catch (error) {
     if (!(error instanceof BadInputError)) throw error;
     throw new RejectedError(`this version of trawl rejects the file of sweep ${sweepId}: ${error.message}`);

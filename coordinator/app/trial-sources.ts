@@ -1,16 +1,14 @@
 /** Opens the sources of the trials of submitted sweeps. */
 import { BadInputError } from '../../proto/errors.ts';
 import { adaptiveSource } from '../grid/adaptive-trials.ts';
-import { type OptunaSettings, type SweepSpec, usesResults } from '../grid/spec.ts';
-import { nextStep } from '../grid/trials.ts';
-import { OptunaDimensions } from '../search/optuna/dimensions.ts';
-import type { StudySettings } from '../search/optuna/messages.ts';
+import { type SweepSpec, usesResults } from '../grid/spec.ts';
+import { nextStep, studyOf } from '../grid/trials.ts';
 import type { Samplers } from '../search/optuna/sweep-samplers.ts';
 import type { TrialSource } from '../search/trial-source.ts';
 import { endedTrials } from '../store/judged-trials.ts';
 import { type StoredSearchHistory, storedSearchHistory } from '../store/search-history.ts';
 import type { Store, StoredSweepFile } from '../store/store.ts';
-import { parseSweep } from '../sweepfile/parse.ts';
+import { parseStoredSweep } from '../sweepfile/parse.ts';
 import { StepsAhead } from './steps-ahead.ts';
 
 interface ParsedFile {
@@ -35,7 +33,7 @@ export function sourceOpener(store: Pick<Store, 'reader' | 'queries'>, samplers?
   return ({ id, text, fileName }, parsed) => {
     let spec: SweepSpec;
     try {
-      spec = parsed?.text === text ? parsed.spec : parseSweep(text, fileName);
+      spec = parsed?.text === text ? parsed.spec : parseStoredSweep(text, fileName);
     } catch (error) {
       if (!(error instanceof BadInputError)) throw error;
       const problem = `this version of trawl rejects its sweep file: ${error.message}`;
@@ -114,12 +112,6 @@ function resultSource(
       return step;
     },
   };
-}
-
-function studyOf({ objectives, metric, when }: SweepSpec, search: OptunaSettings): StudySettings {
-  const { sampler, options, python, seed, space } = search;
-  const goals = objectives.length > 0 ? objectives.map(({ goal }) => goal) : [metric.goal];
-  return { sampler, options, python, seed, space: new OptunaDimensions(space, when).space, goals };
 }
 
 const needsCurves = ({ hypotheses }: SweepSpec): boolean => hypotheses.some(({ claim }) => claim.kind === 'trend');

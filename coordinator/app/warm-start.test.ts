@@ -97,7 +97,8 @@ test('configs with values outside the space are left out, and the sweep shows a 
   expect((await runtime.queries.sweeps.get(id)).warnings).toEqual([
     expect.objectContaining({
       kind: 'WARNING_KIND_WARM_START',
-      message: '8 of 42 configs of the earlier sweeps are left out (8 outside the space)',
+      message:
+        '8 of 42 configs of the earlier sweeps are left out (8 outside the space: x is 5 there and uniform from 0 to 4 here)',
       count: 8,
     }),
   ]);
@@ -119,6 +120,11 @@ test('the replicates of an earlier config count as one result, which is their me
 test.each([
   ['an unknown name', TPE.replace('[earlier]', '[earlyer]'), 'there is no sweep "earlyer"; did you mean "earlier"?'],
   ['an unknown id', TPE.replace('[earlier]', '[77]'), 'there is no sweep "77"; the newest are 1 (earlier)'],
+  [
+    'a sweep of another folder',
+    TPE.replace('[earlier]', '[in-another-folder]'),
+    'warm_start finds only sweeps of the same coordinator and data folder',
+  ],
   ['a sweep that is named twice', TPE.replace('[earlier]', '[earlier, 1]'), 'names sweep 1 twice'],
   [
     'a sweep with other parameters',
@@ -140,4 +146,17 @@ test.each([
   await submit(GRID);
   await expect(submit(text)).rejects.toThrow(message);
   expect(await runtime.queries.sweeps.all()).toHaveLength(1);
+});
+
+test('a warm start that leaves out every earlier result is rejected, with the parameter that differs', async () => {
+  const { submit, end, runtime } = await coordinator();
+  const epochs = (text: string, count: number) =>
+    text.replace('parameters: {', `parameters: {epochs: {value: ${count}}, `);
+  end(await submit(epochs(GRID, 5)));
+  await expect(submit(epochs(TPE, 10))).rejects.toThrow(
+    'warm_start has no effect: 42 of 42 configs of the earlier sweeps are left out (42 outside the space: epochs is 5 there and 10 here); ' +
+      'change the space, or remove warm_start',
+  );
+  expect(await runtime.queries.sweeps.all()).toHaveLength(1);
+  await submit(epochs(TPE, 5));
 });

@@ -3,15 +3,22 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { earlierSweepsOf, type SweepSpec } from '../grid/spec.ts';
 import { activityOf, parameterKinds } from '../grid/trials.ts';
-import { type EarlierConfig, spaceDifference, type WarmStart, warmStartOf } from '../search/warm-start.ts';
+import {
+  type EarlierConfig,
+  spaceDifference,
+  type WarmStart,
+  warmStartOf,
+  warmStartWarning,
+} from '../search/warm-start.ts';
 import type { Queries } from '../store/queries.ts';
 import { earlierConfigs } from '../store/warm-starts.ts';
-import { parseSweep } from '../sweepfile/parse.ts';
+import { parseStoredSweep } from '../sweepfile/parse.ts';
 import type { Runtime } from './runtime.ts';
 
 /**
  * Returns the results that a search starts with. Undefined if the sweep names no earlier sweep.
- * @throws {BadInputError} if an earlier sweep does not exist, is named twice, or has another trainer or space
+ * @throws {BadInputError} if an earlier sweep does not exist, is named twice, or has another trainer or space, or if
+ * earlier trials have ended but the search can use none of their results
  */
 export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<WarmStart | undefined> {
   const { search } = spec;
@@ -30,8 +37,17 @@ export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<
   const configs: EarlierConfig[] = [];
   for (const id of ids)
     for (const config of await earlierConfigs(store.reader, id, spec.metric.name)) configs.push(config);
-  return warmStartOf(configs, search.space, activityOf(spec));
+  const warmStart = warmStartOf(configs, search.space, activityOf(spec));
+  if (configs.length > 0 && warmStart.results.length === 0) {
+    const { message } = warmStartWarning(warmStart, spec.metric.name) ?? { message: '' };
+    throw new BadInputError(`warm_start has no effect: ${message}; change the space, or remove warm_start`);
+  }
+  return warmStart;
 }
+
+const ONE_FOLDER =
+  'warm_start finds only sweeps of the same coordinator and data folder: submit this file where the earlier sweep ran, for ' +
+  'example with trawl up --dir DIR';
 
 async function findEarlier(queries: Queries, selector: string): Promise<string> {
   try {
@@ -40,8 +56,9 @@ async function findEarlier(queries: Queries, selector: string): Promise<string> 
     if (!(error instanceof NotFoundError)) throw error;
     const known = (await queries.sweeps.all()).map(({ id, name }) => (/^\d+$/.test(selector) ? id : name));
     const meant = didYouMean(selector, known.reverse());
-    if (meant === '') throw new BadInputError(`warm_start: ${error.message}`);
-    throw new BadInputError(`warm_start: there is no sweep ${JSON.stringify(selector)}${meant}`);
+    const problem = meant === '' ? error.message : `there is no sweep ${JSON.stringify(selector)}${meant}`;
+    const remedy = meant === '' ? `. ${ONE_FOLDER}` : '';
+    throw new BadInputError(`warm_start: ${problem}${remedy}`);
   }
 }
 
@@ -49,7 +66,7 @@ async function mustMatch(queries: Queries, id: string, spec: SweepSpec): Promise
   const { text, fileName } = await queries.sweeps.file(id);
   let earlier: SweepSpec;
   try {
-    earlier = parseSweep(text, fileName);
+    earlier = parseStoredSweep(text, fileName);
   } catch (error) {
     if (!(error instanceof BadInputError)) throw error;
     throw new BadInputError(`warm_start: this version of trawl rejects the file of sweep ${id}: ${error.message}`);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { explored, perturbed, populationRule, quantileCount, selectMembers } from './population.ts';
+import { explored, perturbed, populationRule, populationSize, quantileCount, selectMembers } from './population.ts';
 import { addPoint, type CurvePoint } from './rule.ts';
 import type { PopulationSettings } from './settings.ts';
 
@@ -123,4 +123,15 @@ test('resample: 0 only perturbs, and resample: 1 only draws', () => {
     Array.from({ length: 50 }, (_, index) => explored(parent, { ...SETTINGS, resample }, index).lr);
   expect(rates(0).every((rate) => rate === 0.008 || rate === 0.012)).toBe(true);
   expect(rates(1).some((rate) => rate === 0.008 || rate === 0.012)).toBe(false);
+});
+
+test.each([
+  [20, undefined, { comparisons: 3, maxTrials: 14 }],
+  [21, undefined, { comparisons: 4, maxTrials: 16 }],
+  [6, undefined, { comparisons: 1, maxTrials: 10 }],
+  [20, 11, { comparisons: 3, maxTrials: 11 }],
+  [undefined, undefined, { comparisons: undefined, maxTrials: undefined }],
+  [undefined, 40, { comparisons: undefined, maxTrials: 40 }],
+])('with a last epoch %s and a run_cap %s, a population has %j', (last, maxTrials, size) => {
+  expect(populationSize({ ...SETTINGS, maxTrials }, last)).toEqual({ members: 8, childrenPerComparison: 2, ...size });
 });

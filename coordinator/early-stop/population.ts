@@ -44,6 +44,34 @@ export function selectMembers<M>(ranked: readonly M[], failed: number, quantile:
   return { parents, replaced: rest.slice(rest.length - Math.max(0, Math.min(rest.length, count - failed))).reverse() };
 }
 
+/** The numbers of trials of a population. */
+export interface PopulationSize {
+  readonly members: number;
+  /** The maximum number of children of one comparison, unless more members have failed. */
+  readonly childrenPerComparison: number;
+  /** The number of comparisons. Undefined if the number of epochs is not known. */
+  readonly comparisons: number | undefined;
+  /** The maximum number of trials, children included. Undefined if it is not known. */
+  readonly maxTrials: number | undefined;
+}
+
+/** @param last the last epoch of the longest trial, at which members are not compared. Undefined if it is not known */
+export function populationSize(
+  { population, interval, quantile, maxTrials = Number.POSITIVE_INFINITY }: PopulationSettings,
+  last: number | undefined,
+): PopulationSize {
+  const childrenPerComparison = quantileCount(population, quantile);
+  const comparisons = last === undefined ? undefined : Math.max(0, Math.ceil(last / interval) - 1);
+  const all = comparisons === undefined ? maxTrials : population + comparisons * childrenPerComparison;
+  const most = Math.min(all, maxTrials);
+  return {
+    members: population,
+    childrenPerComparison,
+    comparisons,
+    maxTrials: Number.isFinite(most) ? most : undefined,
+  };
+}
+
 /** Returns the number of members in a quantile, rounded down. */
 export function quantileCount(members: number, quantile: number): number {
   // Without rounding, 0.29 of 100 members would be 28.999999999999996 members.

@@ -19,7 +19,7 @@ import {
   type Rules,
   ruleText,
 } from './points.ts';
-import { DEFAULT_RUN_CAP, isDrawn, type SweepSpec } from './spec.ts';
+import { isDrawn, type SweepSpec, trialLimit } from './spec.ts';
 import { allSteps } from './trials.ts';
 
 /** The maximum number of cells of a plan. A plan with this many cells takes about half a second. */
@@ -105,7 +105,7 @@ function drawnPlan(spec: SweepSpec): Plan {
  * each point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
-  const trials = spec.runCap ?? DEFAULT_RUN_CAP;
+  const trials = trialLimit(spec);
   return {
     sweep: spec.name,
     trials,
@@ -143,7 +143,7 @@ function gridPlan(spec: SweepSpec): Plan {
         `${all.toLocaleString('en')} trials (max ${MAX_ADAPTIVE_TRIALS.toLocaleString('en')} with until: decided)`,
     );
   }
-  const trials = Math.min(all, spec.runCap ?? all);
+  const trials = Math.min(all, trialLimit(spec));
   return {
     sweep: spec.name,
     trials,

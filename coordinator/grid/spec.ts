@@ -23,6 +23,20 @@ export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'sear
 /** The maximum number of trials of a search whose file has no run_cap. */
 export const DEFAULT_RUN_CAP = 10_000;
 
+/**
+ * Returns the maximum number of trials of a search whose file has no run_cap. Every config has all its replicates.
+ * @param seeds the number of replicates
+ */
+export function defaultRunCap(seeds: number): number {
+  return seeds > DEFAULT_RUN_CAP ? DEFAULT_RUN_CAP : DEFAULT_RUN_CAP - (DEFAULT_RUN_CAP % seeds);
+}
+
+/** Returns the maximum number of trials of a sweep, without the children of a population. Infinite for a whole grid. */
+export function trialLimit({ runCap, search, seeds }: Pick<SweepSpec, 'runCap' | 'search' | 'seeds'>): number {
+  if (runCap !== undefined) return runCap;
+  return search === undefined ? Number.POSITIVE_INFINITY : defaultRunCap(seeds.length);
+}
+
 export interface SweepSpec {
   readonly name: string;
   readonly description: string;
@@ -55,8 +69,8 @@ export interface SweepSpec {
   /** The method and the space of a search. If undefined, the sweep has all points of the grid of the axes. */
   readonly search: Search | undefined;
   /**
-   * The maximum number of trials of the sweep. If undefined, a grid has no limit, and a search has the limit
-   * DEFAULT_RUN_CAP. In a population, `runCap` is the number of the first members.
+   * The maximum number of trials of the sweep, a multiple of the number of replicates. If undefined, a grid has no
+   * limit, and a search has the limit `defaultRunCap`. In a population, `runCap` is the number of the first members.
    */
   readonly runCap: number | undefined;
   /**

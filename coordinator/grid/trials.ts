@@ -4,6 +4,7 @@ import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../..
 import { nextDrawnPoint } from '../search/drawn.ts';
 import { nextGridPoint } from '../search/grid.ts';
 import { OptunaDimensions } from '../search/optuna/dimensions.ts';
+import type { StudySettings } from '../search/optuna/messages.ts';
 import { INITIAL_OPTUNA_STATE, nextOptunaPoint } from '../search/optuna/searcher.ts';
 import type { SearchHistory, SearchState, Suggestion, SuggestionRecord } from '../search/searcher.ts';
 import { INITIAL_TPE_STATE, nextTpePoint } from '../search/tpe/searcher.ts';
@@ -18,7 +19,15 @@ import {
 import { kindOfValues, kindsOfSpace, type ParameterKinds } from '../search/warm-start.ts';
 import { MAX_LISTED_VALUES } from './axes.ts';
 import { effectOf, isSet } from './points.ts';
-import { DEFAULT_RUN_CAP, earlierSweepsOf, isDrawn, type Search, type SweepSpec, usesResults } from './spec.ts';
+import {
+  earlierSweepsOf,
+  isDrawn,
+  type OptunaSettings,
+  type Search,
+  type SweepSpec,
+  trialLimit,
+  usesResults,
+} from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
 /**
@@ -35,6 +44,16 @@ const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
  */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
   return (point, name) => !isSet(spec, point, name);
+}
+
+/** Returns the settings of the study of an optuna search. */
+export function studyOf(
+  { objectives, metric, when }: Pick<SweepSpec, 'objectives' | 'metric' | 'when'>,
+  search: OptunaSettings,
+): StudySettings {
+  const { sampler, options, python, seed, space } = search;
+  const goals = objectives.length > 0 ? objectives.map(({ goal }) => goal) : [metric.goal];
+  return { sampler, options, python, seed, space: new OptunaDimensions(space, when).space, goals };
 }
 
 /** Returns the kind of each parameter of a sweep, by name. */
@@ -94,8 +113,7 @@ export function nextStep(
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
   const mayRepeat = spec.search !== undefined;
   const isPopulation = spec.earlyTerminate?.type === 'pbt';
-  const limit = spec.runCap ?? (mayRepeat ? DEFAULT_RUN_CAP : Number.POSITIVE_INFINITY);
-  if (state.created - (state.outside ?? 0) >= limit) return { kind: 'done' };
+  if (state.created - (state.outside ?? 0) >= trialLimit(spec)) return { kind: 'done' };
   let { config } = state;
   let after = state;
   let record: SuggestionRecord | undefined;

@@ -13,7 +13,7 @@ import { FINAL_STATES } from '../core/trial-model.ts';
 import { droppedTrials, expectedTrials } from '../core/trials.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 import type { Queries } from '../store/queries.ts';
-import { parseSweep } from '../sweepfile/parse.ts';
+import { parseStoredSweep } from '../sweepfile/parse.ts';
 import type { CoordinatorMetrics } from './families.ts';
 import type { Ranking } from './trial-series.ts';
 
@@ -186,7 +186,7 @@ function presentCounts(sweep: Sweep): Record<string, number> {
 async function methodOf(queries: Queries, sweepId: string): Promise<string> {
   const { text, fileName } = await queries.sweeps.file(sweepId);
   try {
-    return parseSweep(text, fileName).search?.method ?? 'grid';
+    return parseStoredSweep(text, fileName).search?.method ?? 'grid';
   } catch (error) {
     if (!(error instanceof BadInputError)) throw error;
     return 'unknown';

@@ -94,12 +94,14 @@ test('a warm start leaves out and counts configs that are outside the space or h
       { parameters: { x: 0.5 }, value: 1 },
       { parameters: { x: 0.1 }, value: undefined },
     ],
+    outsideValues: [{ name: 'x', value: 2, distribution: x, configs: 1 }],
     outside: 1,
     withoutMetric: 1,
     older: 0,
   });
   expect(warmStartWarning(warm, 'loss')).toEqual({
-    message: '2 of 4 configs of the earlier sweeps are left out (1 outside the space, 1 without loss)',
+    message:
+      '2 of 4 configs of the earlier sweeps are left out (1 outside the space: x is 2 there and uniform from 0 to 1 here, 1 without loss)',
     count: 2,
   });
 });

@@ -1,6 +1,7 @@
 /** Chooses the results of earlier sweeps with which a search starts. */
+import { show } from '../../lib/text/quote.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
-import type { Distribution } from './distribution.ts';
+import { type Distribution, distributionText } from './distribution.ts';
 import type { SearchResult } from './searcher.ts';
 
 /** The maximum number of results with which a search starts. The newest results are used. */
@@ -58,9 +59,20 @@ export interface EarlierConfig {
   readonly lacksMetric: boolean;
 }
 
+/** A parameter whose values in earlier configs are outside the space. */
+interface OutsideValue {
+  readonly name: string;
+  /** The value of one of the configs. Undefined if the config has no such parameter. */
+  readonly value: ParameterValue | undefined;
+  readonly distribution: Distribution;
+  readonly configs: number;
+}
+
 export interface WarmStart {
   /** The results to use, oldest first. */
   readonly results: readonly SearchResult[];
+  /** The parameters outside the space, most frequent first. A config counts for its first such parameter. */
+  readonly outsideValues: readonly OutsideValue[];
   /** The number of configs that are left out for each reason. */
   readonly outside: number;
   readonly withoutMetric: number;
@@ -78,16 +90,22 @@ export function warmStartOf(
   space: ReadonlyMap<string, Distribution>,
   isActive: (point: Parameters, name: string) => boolean,
 ): WarmStart {
-  const isInside = ({ parameters }: EarlierConfig) =>
-    [...space].every(([name, distribution]) => {
+  const outsideValues = new Map<string, OutsideValue>();
+  const inside = configs.filter(({ parameters }) => {
+    for (const [name, distribution] of space) {
       const value = parameters[name];
-      return !isActive(parameters, name) || (value !== undefined && contains(distribution, value));
-    });
-  const inside = configs.filter(isInside);
+      if (!isActive(parameters, name) || (value !== undefined && contains(distribution, value))) continue;
+      const before = outsideValues.get(name)?.configs ?? 0;
+      outsideValues.set(name, { name, value, distribution, configs: before + 1 });
+      return false;
+    }
+    return true;
+  });
   const measured = inside.filter(({ lacksMetric }) => !lacksMetric);
   const results = measured.slice(-MAX_WARM_RESULTS).map(({ parameters, value }) => ({ parameters, value }));
   return {
     results,
+    outsideValues: [...outsideValues.values()].sort((a, b) => b.configs - a.configs),
     outside: configs.length - inside.length,
     withoutMetric: inside.length - measured.length,
     older: measured.length - results.length,
@@ -116,7 +134,7 @@ export function contains(distribution: Distribution, value: ParameterValue): boo
 
 /** Returns a warning about a warm start. Undefined if all configs are used and there is at least one. */
 export function warmStartWarning(
-  { results, outside, withoutMetric, older }: WarmStart,
+  { results, outside, outsideValues, withoutMetric, older }: WarmStart,
   metric: string,
 ): { readonly message: string; readonly count: number } | undefined {
   const count = outside + withoutMetric + older;
@@ -124,9 +142,21 @@ export function warmStartWarning(
   if (total === 0) return { message: 'no trial of the earlier sweeps has ended', count: 0 };
   if (count === 0) return undefined;
   const reasons = [
-    ...(outside > 0 ? [`${outside} outside the space`] : []),
+    ...(outside > 0 ? [`${outside} outside the space: ${outsideText(outsideValues)}`] : []),
     ...(withoutMetric > 0 ? [`${withoutMetric} without ${metric}`] : []),
     ...(older > 0 ? [`${older} beyond the newest ${MAX_WARM_RESULTS.toLocaleString('en')}`] : []),
   ];
   return { message: `${count} of ${total} configs of the earlier sweeps are left out (${reasons.join(', ')})`, count };
+}
+
+/** The maximum number of parameters that a message names. */
+const MAX_NAMED = 3;
+
+function outsideText(values: readonly OutsideValue[]): string {
+  const named = values.slice(0, MAX_NAMED).map(({ name, value, distribution }) => {
+    return `${name} is ${show(value)} there and ${distributionText(distribution)} here`;
+  });
+  return [...named, ...(values.length > MAX_NAMED ? [`and ${values.length - MAX_NAMED} more parameters`] : [])].join(
+    ', ',
+  );
 }

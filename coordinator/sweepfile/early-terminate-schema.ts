@@ -1,12 +1,16 @@
 /** Defines the shape of `early_terminate`. The author of a sweep file sees all error texts of this module. */
 import { z } from 'zod';
 import { MAX_RUNG } from '../early-stop/rungs.ts';
+import { DEFAULT_RULE } from './defaults.ts';
 import { finite, whole } from './fields.ts';
 
 const MAX_BRACKETS = 100;
 const MAX_MIN_TRIALS = 1_000_000;
 
-const etaError = 'expected a number above 1';
+/** With a smaller factor, there would be thousands of rungs. */
+const MIN_ETA = 1.01;
+
+const etaError = `expected a number from ${MIN_ETA}`;
 const deltaError = 'expected a number from 0';
 
 export const earlyTerminate = z.strictObject(
@@ -18,34 +22,36 @@ export const earlyTerminate = z.strictObject(
       .enum(['stopping', 'promotion'])
       .optional()
       .describe(
-        'asha: stopping stops a trial at its rung; promotion holds it there, and resumes it from its checkpoint once it is among the best; default stopping',
+        `asha: stopping stops a trial at its rung; promotion holds it there, and resumes it from its checkpoint once it is among the best; default ${DEFAULT_RULE.variant}`,
       ),
     min_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        'for asha, the step of the first rung; for hyperband, the number of values before the first rung; for other rules, the first step at which a trial can be stopped; default 1 (hyperband: required, unless max_iter and s are given)',
+        `for asha, the step of the first rung; for hyperband, the number of values at the first rung; for other rules, the first step at which a trial can be stopped; default ${DEFAULT_RULE.minIter} (hyperband: required, unless max_iter and s are given)`,
       ),
     max_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step',
+        'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step (default: no limit)',
       ),
     s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downwards'),
     eta: z
       .number({ error: etaError })
-      .gt(1, { error: etaError })
+      .min(MIN_ETA, { error: etaError })
       .optional()
       .describe(
-        'for hyperband and asha: each rung is at eta times the previous rung, and about one in eta trials continues after a rung; default 3',
+        `for hyperband and asha: each rung is at eta times the previous rung, and about one in eta trials continues after a rung; default ${DEFAULT_RULE.eta}`,
       ),
     strict: z
       .boolean({ error: 'expected true or false' })
       .optional()
-      .describe('hyperband: true compares the value at the rung instead of the best value so far; default false'),
+      .describe(
+        `hyperband: true compares the value at the rung instead of the best value so far; default ${DEFAULT_RULE.strict}`,
+      ),
     min_trials: whole(1, MAX_MIN_TRIALS)
       .optional()
       .describe(
-        'median: the number of other trials that must have reached a step before a trial is compared at that step; default 5',
+        `median: the number of other trials that must have reached a step before a trial is compared at that step; default ${DEFAULT_RULE.minTrials}`,
       ),
     patience: whole(1, MAX_RUNG)
       .optional()
@@ -56,7 +62,7 @@ export const earlyTerminate = z.strictObject(
       .number({ error: deltaError })
       .min(0, { error: deltaError })
       .optional()
-      .describe('patience: the minimum improvement, exclusive; default 0'),
+      .describe(`patience: the minimum improvement, exclusive; default ${DEFAULT_RULE.minDelta}`),
     worse_than: finite.optional().describe('threshold: a trial whose metric is worse than this is stopped; required'),
   },
   { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },

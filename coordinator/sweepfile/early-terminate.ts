@@ -1,18 +1,18 @@
 /** Validates `early_terminate` and fills in the defaults. */
 import type { z } from 'zod';
+import { formatCount } from '../../lib/text/numbers.ts';
+import { firstComparison } from '../early-stop/effect.ts';
 import type { EarlyTerminate, RuleName } from '../early-stop/settings.ts';
+import { DEFAULT_RULE } from './defaults.ts';
 import type { earlyTerminate } from './early-terminate-schema.ts';
 import { type Findings, has } from './problems.ts';
 import type { SweepFile } from './schema.ts';
+import { namesMetric } from './trainer-rules.ts';
 
 type Written = z.infer<typeof earlyTerminate>;
 type Key = Exclude<keyof Written, 'type'>;
 
 const PATH = ['early_terminate'];
-/** The default of eta in Weights & Biases. */
-const DEFAULT_ETA = 3;
-const DEFAULT_MIN_TRIALS = 5;
-
 /** The valid keys of each rule. */
 const KEYS: Readonly<Record<Exclude<RuleName, 'pbt'>, readonly Key[]>> = {
   hyperband: ['min_iter', 'max_iter', 's', 'eta', 'strict'],
@@ -22,15 +22,46 @@ const KEYS: Readonly<Record<Exclude<RuleName, 'pbt'>, readonly Key[]>> = {
   threshold: ['min_iter', 'worse_than'],
 };
 
-/** @param metric the name of the sweep's metric. Empty if the file names no metric */
+/**
+ * Returns the settings of the rule. Undefined if the file has no rule, or if a required setting is missing.
+ * @param metric the name of the sweep's metric. Empty if the file names no metric
+ * @param last the last epoch of the longest trial. Undefined if it is not known
+ */
 export function earlyTerminateOf(
+  file: SweepFile,
+  { metric, last }: { readonly metric: string; readonly last: number | undefined },
+  ignored: string[],
+  findings: Findings,
+): EarlyTerminate | undefined {
+  const settings = settingsOf(file, metric, ignored, findings);
+  // The steps of a program are not known, so the plan shows a warning instead (no-effect.ts).
+  if (settings !== undefined && last !== undefined && file.trainer !== 'command') {
+    checkFirstComparison(settings, last, findings);
+  }
+  return settings;
+}
+
+/** Rejects a rule that can stop no trial, because its first comparison is not before the last epoch. */
+function checkFirstComparison(settings: EarlyTerminate, last: number, findings: Findings): void {
+  const { key, step, offset } = firstComparison(settings, 1);
+  if (step < last) return;
+  const limit = last - offset;
+  const isWritten = has(findings.root, [...PATH, key]);
+  const expected = isWritten && key !== 'max_iter' && limit > 1 ? `; expected less than ${limit}` : '';
+  const message =
+    `no trial can be stopped: the first comparison is at epoch ${formatCount(step)}, and the longest trial ends at ` +
+    `epoch ${formatCount(last)}${expected}`;
+  findings.mistakeAtValue(isWritten ? [...PATH, key] : PATH, `${isWritten ? key : 'early_terminate'}: ${message}`);
+}
+
+function settingsOf(
   { early_terminate: written, checkpoint_every: checkpointEvery }: SweepFile,
   metric: string,
   ignored: string[],
   findings: Findings,
 ): EarlyTerminate | undefined {
   if (written === undefined) return undefined;
-  if (metric === '') {
+  if (metric === '' && !namesMetric(findings.root)) {
     const remedy = 'write metric: {name: val_loss, goal: minimize}';
     findings.atKey(PATH, `early_terminate compares the values of a metric, but the file names none; ${remedy}`);
   }
@@ -41,7 +72,7 @@ export function earlyTerminateOf(
     if (isEnvelope) ignored.push(`early_terminate.${key}`);
     else findings.atKey([...PATH, key], `${key} does not apply to type ${type}; its keys are ${KEYS[type].join(', ')}`);
   }
-  const { min_iter: minIter = 1, max_iter: maxIter, eta = DEFAULT_ETA } = written;
+  const { min_iter: minIter = DEFAULT_RULE.minIter, max_iter: maxIter, eta = DEFAULT_RULE.eta } = written;
   switch (type) {
     case 'hyperband':
       return hyperbandOf(written, ignored, findings);
@@ -57,10 +88,12 @@ export function earlyTerminateOf(
       }
       return { type, minIter, maxIter, eta, variant: written.variant };
     case 'median':
-      return { type, minIter, minTrials: written.min_trials ?? DEFAULT_MIN_TRIALS };
+      return { type, minIter, minTrials: written.min_trials ?? DEFAULT_RULE.minTrials };
     case 'patience': {
       const patience = required(written.patience, 'patience', '{type: patience, patience: 5}', findings);
-      return patience === undefined ? undefined : { type, minIter, patience, minDelta: written.min_delta ?? 0 };
+      return patience === undefined
+        ? undefined
+        : { type, minIter, patience, minDelta: written.min_delta ?? DEFAULT_RULE.minDelta };
     }
     case 'threshold': {
       const worseThan = required(written.worse_than, 'worse_than', '{type: threshold, worse_than: 0.5}', findings);
@@ -75,7 +108,7 @@ function required(value: number | undefined, key: Key, example: string, findings
 }
 
 function hyperbandOf(
-  { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_ETA, strict = false }: Written,
+  { min_iter: minIter, max_iter: maxIter, s: brackets, eta = DEFAULT_RULE.eta, strict = DEFAULT_RULE.strict }: Written,
   ignored: string[],
   findings: Findings,
 ): EarlyTerminate | undefined {

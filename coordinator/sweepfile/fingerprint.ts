@@ -5,8 +5,8 @@ import { canonicalJson, type Json } from '../../proto/values.ts';
 import type { Resources } from '../core/policy.ts';
 import type { Condition } from '../grid/points.ts';
 import { isDrawn, type Search, type SweepSpec } from '../grid/spec.ts';
+import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './defaults.ts';
 import { programDefaults } from './program.ts';
-import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './spec.ts';
 
 /**
  * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. It

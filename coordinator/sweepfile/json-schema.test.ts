@@ -2,7 +2,10 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { usualGoal } from '../../lib/domain/ranking.ts';
+import { trialLimit } from '../grid/spec.ts';
 import { sweepFileJsonSchema } from './json-schema.ts';
+import { parseSweep } from './parse.ts';
 import { sweepFileSchema } from './schema.ts';
 
 test('the JSON Schema lists every key and the required keys, and describes each key', () => {
@@ -57,4 +60,97 @@ test.each([
   'program: t.py\nparameters: {}\ncode: {folder: .}',
 ])('an editor marks %j as invalid', (text) => {
   expect(new Ajv2020({ strict: false }).compile(sweepFileJsonSchema())(parse(text))).toBe(false);
+});
+
+interface Described {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Described>>;
+  readonly items?: Described;
+  readonly anyOf?: readonly Described[];
+}
+
+/** Returns each key with its description, by path. */
+function descriptionsIn({ properties = {}, items, anyOf = [] }: Described, path: string): [string, string][] {
+  const nested = [items, ...anyOf].flatMap((one) => (one === undefined ? [] : descriptionsIn(one, path)));
+  const own = Object.entries(properties).flatMap(([key, value]): [string, string][] => {
+    const here = path === '' ? key : `${path}.${key}`;
+    return [[here, value.description ?? ''], ...descriptionsIn(value, here)];
+  });
+  return [...own, ...nested];
+}
+
+const descriptions = new Map(descriptionsIn(sweepFileJsonSchema() as Described, ''));
+
+/** Returns the default in a description, such as `2s` or `[0.8, 1.2]`. */
+function defaultIn(key: string): string {
+  return /default:? (\[.*?\]|[^\s;),]+)/.exec(descriptions.get(key) ?? '')?.[1] ?? '';
+}
+
+const AUTOENCODER = { trainer: 'autoencoder', parameters: { noise_std: { min: 0, max: 1, step: 0.5 } } };
+const PROGRAM = { command: ['t', '${args}'], metric: { name: 'loss' }, parameters: {} };
+const POPULATION = { ...AUTOENCODER, method: 'pbt', population: 8, parameters: { noise_std: { min: 0.1, max: 1 } } };
+
+/** The files with which a default is tested, by the key of the default. */
+const DEFAULTS: Readonly<Record<string, object>> = {
+  method: AUTOENCODER,
+  'metric.at': { ...AUTOENCODER, metric: { name: 'psnr' } },
+  replicates: AUTOENCODER,
+  seeds: AUTOENCODER,
+  order: AUTOENCODER,
+  priority: AUTOENCODER,
+  weight: AUTOENCODER,
+  'retry.oom': AUTOENCODER,
+  'retry.crash': AUTOENCODER,
+  'retry.timeout': AUTOENCODER,
+  'retry.backoff': AUTOENCODER,
+  speculate: AUTOENCODER,
+  checkpoint_every: AUTOENCODER,
+  reconstruct_every: AUTOENCODER,
+  'early_terminate.variant': { ...AUTOENCODER, early_terminate: { type: 'asha' } },
+  'early_terminate.min_iter': { ...AUTOENCODER, early_terminate: { type: 'asha' } },
+  'early_terminate.eta': { ...AUTOENCODER, early_terminate: { type: 'asha' } },
+  'early_terminate.strict': { ...AUTOENCODER, early_terminate: { type: 'hyperband', min_iter: 1 } },
+  'early_terminate.min_trials': { ...AUTOENCODER, early_terminate: { type: 'median' } },
+  'early_terminate.min_delta': { ...AUTOENCODER, early_terminate: { type: 'patience', patience: 1 } },
+  'pbt.quantile': { ...POPULATION, pbt: { interval: 1 } },
+  'pbt.perturb': { ...POPULATION, pbt: { interval: 1 } },
+  'pbt.resample': { ...POPULATION, pbt: { interval: 1 } },
+  'optuna.sampler': { ...AUTOENCODER, method: 'optuna', run_cap: 5 },
+  seed: { ...AUTOENCODER, method: 'random', run_cap: 5 },
+  run_cap: { ...AUTOENCODER, method: 'random' },
+  'code.diff': { ...PROGRAM, code: {} },
+  'code.limit': { ...PROGRAM, code: {} },
+};
+
+test.each(Object.entries(DEFAULTS))('the schema describes the default of %s as it is', (key, file) => {
+  const written = parse(defaultIn(key));
+  expect(written, `the default in: ${descriptions.get(key)}`).not.toBeNull();
+  const [top = '', inner] = key.split('.');
+  const owner = (file as Record<string, object | undefined>)[top] ?? {};
+  const explicit = { ...file, [top]: inner === undefined ? written : { ...owner, [inner]: written } };
+  const specOf = (data: object) => {
+    const { notes, ...spec } = parseSweep(JSON.stringify(data), 'x.json');
+    return JSON.parse(JSON.stringify({ ...spec, runCap: trialLimit(spec) }));
+  };
+  expect(specOf(explicit)).toEqual(specOf(file));
+});
+
+test('each key with a default has a tested default, or a default that is a rule or the absence of a limit', () => {
+  const rules =
+    /default:? (?:none|no limit|no requirement|any slot|all |the |command|maximize if|json, and|offline for|programs run|constant for|5m|mean|standard|[01](?:$|;|\.| ))/;
+  for (const [key, text] of descriptions) {
+    if (!/default/.test(text) || Object.hasOwn(DEFAULTS, key)) continue;
+    expect(text, key).toMatch(rules);
+  }
+});
+
+test('the description of goal agrees with the goals of metrics', () => {
+  const text = descriptions.get('metric.goal') ?? '';
+  expect(text).toBe(descriptions.get('metrics.goal'));
+  for (const word of ['accuracy', 'f1', 'auc', 'psnr']) {
+    expect(text).toContain(word);
+    expect(usualGoal(`val_${word}`)).toBe('maximize');
+    expect(usualGoal(`${word}_loss`)).toBe('minimize');
+  }
+  for (const word of ['loss', 'error']) expect(text).toContain(word);
 });

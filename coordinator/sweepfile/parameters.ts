@@ -245,9 +245,24 @@ function drawnFrom(name: string, entry: ParameterEntry, place: Place, context: C
     return undefined;
   }
   const problem = distributionProblem(name, distribution, trainer);
-  if (problem === undefined) return distribution;
-  findings.atKey(path, problem);
-  return undefined;
+  if (problem !== undefined) {
+    findings.atKey(path, problem);
+    return undefined;
+  }
+  const note = exponentNote(name, entry, distribution);
+  if (note !== undefined) context.notes.push(note);
+  return distribution;
+}
+
+/** Returns a note about limits that are exponents of e, but look like the limits of the values. */
+function exponentNote(name: string, { distribution, min = 0, max = 0 }: ParameterEntry, parsed: Distribution) {
+  const isExponential = distribution === 'log_uniform' || distribution === 'q_log_uniform';
+  if (!isExponential || min <= 0 || max > 1 || parsed.kind !== 'log_uniform') return undefined;
+  const [low, high] = [parsed.min, parsed.max].map((limit) => Number(limit.toPrecision(4)));
+  return (
+    `${name}: the limits of ${distribution} are exponents of e, so the values are from ${low} to ${high}; ` +
+    `for values from ${min} to ${max} write ${distribution}_values`
+  );
 }
 
 const MAX_DRAWN_STEPS = 10_000;

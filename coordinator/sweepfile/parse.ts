@@ -4,7 +4,7 @@ import { withOneSpelling } from '../../proto/values.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { withImpliedKeys } from './command.ts';
 import { parseDocument } from './document.ts';
-import { Findings, SweepFileError } from './problems.ts';
+import { Findings, type Problem, SweepFileError } from './problems.ts';
 import { isWandbData } from './program.ts';
 import { sweepFileSchema } from './schema.ts';
 import { checkShape } from './shape.ts';
@@ -16,6 +16,19 @@ import { specOf } from './spec.ts';
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {
+  return parse(text, fileName, ({ problems, mistakes }) => [...problems, ...mistakes]);
+}
+
+/**
+ * Parses the file of a sweep that was accepted before, maybe by an older version of trawl. Accepts settings without any
+ * effect, which `parseSweep` rejects.
+ * @throws {SweepFileError} as parseSweep does
+ */
+export function parseStoredSweep(text: string, fileName: string): SweepSpec {
+  return parse(text, fileName, ({ problems }) => problems);
+}
+
+function parse(text: string, fileName: string, problemsOf: (findings: Findings) => readonly Problem[]): SweepSpec {
   const { root, definitions, duplicates, placeOf } = parseDocument(text, fileName, (data) =>
     isWandbData(withImpliedKeys(data)),
   );
@@ -25,6 +38,7 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
   const notes = duplicates.map(({ line, name }) => `line ${line}: duplicate key ${quote(name)}; the last value counts`);
   const file = checkShape(withImpliedKeys(withOneSpelling(root.data)), unused, root, findings);
   const spec = file === undefined ? undefined : specOf(file, { fileName, ignored: unused, notes }, root, findings);
-  if (spec === undefined || findings.problems.length > 0) throw new SweepFileError(fileName, findings.problems);
+  const problems = problemsOf(findings);
+  if (spec === undefined || problems.length > 0) throw new SweepFileError(fileName, problems);
   return spec;
 }

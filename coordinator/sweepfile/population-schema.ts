@@ -1,6 +1,7 @@
 /** Defines the shape of `pbt`. The author of a sweep file sees all error texts of this module. */
 import { z } from 'zod';
 import { MAX_RUNG } from '../early-stop/rungs.ts';
+import { DEFAULT_POPULATION } from './defaults.ts';
 import { list, whole } from './fields.ts';
 
 /** A population is compared in one step, so its size is limited. */
@@ -21,7 +22,7 @@ export const pbt = z.strictObject(
       .max(0.5, { error: quantileError })
       .optional()
       .describe(
-        'the share of the worst members, which are replaced at each comparison, and of the best members, which can be parents; default 0.25',
+        `the share of the worst members, which are replaced at each comparison, and of the best members, which can be parents; default ${DEFAULT_POPULATION.quantile}`,
       ),
     perturb: list(
       z
@@ -33,13 +34,17 @@ export const pbt = z.strictObject(
     )
       .min(1, { error: 'expected at least one factor, such as [0.8, 1.2]' })
       .optional()
-      .describe('factors of a perturbation; one of them is chosen at random for each parameter; default [0.8, 1.2]'),
+      .describe(
+        `factors of a perturbation; one of them is chosen at random for each parameter; default [${DEFAULT_POPULATION.perturb.join(', ')}]`,
+      ),
     resample: z
       .number({ error: shareError })
       .min(0, { error: shareError })
       .max(1, { error: shareError })
       .optional()
-      .describe('probability that a parameter is drawn anew from its distribution, not perturbed; default 0.25'),
+      .describe(
+        `probability that a parameter is drawn anew from its distribution, not perturbed; default ${DEFAULT_POPULATION.resample}`,
+      ),
     explore: list(z.string({ error: "expected a parameter's name" }), 'names of parameters', MAX_EXPLORED)
       .min(1, { error: 'expected at least one name' })
       .optional()

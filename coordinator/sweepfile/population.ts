@@ -1,17 +1,14 @@
 /** Validates the settings of `method: pbt` and fills in the defaults. */
-import { max } from 'd3-array';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote } from '../../lib/text/quote.ts';
-import { canChangeOnResume, epochsOf, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import { canChangeOnResume, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { quantileCount } from '../early-stop/population.ts';
 import type { ExploredDistribution, PopulationSettings } from '../early-stop/settings.ts';
 import type { Distribution } from '../search/distribution.ts';
+import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_POPULATION, DEFAULT_SEED } from './defaults.ts';
 import { type Findings, has } from './problems.ts';
 import type { SweepFile } from './schema.ts';
-
-const DEFAULT_QUANTILE = 0.25;
-const DEFAULT_PERTURB: readonly number[] = [0.8, 1.2];
-const DEFAULT_RESAMPLE = 0.25;
+import { namesMetric } from './trainer-rules.ts';
 
 /** Keys that method pbt excludes, with the reason. */
 const EXCLUDED_KEYS = {
@@ -24,11 +21,15 @@ const EXCLUDED_KEYS = {
   zip: 'parameters are drawn one by one',
 } as const satisfies Partial<Record<keyof SweepFile, string>>;
 
-/** Returns the settings, or undefined if the method is not pbt or if the file lacks an interval or a population. */
+/**
+ * Returns the settings, or undefined if the method is not pbt or if the file lacks an interval or a population.
+ * @param metric the name of the sweep's metric. Empty if the file names no metric
+ * @param last the last epoch of the longest trial. Undefined if it is not known
+ */
 export function populationOf(
   file: SweepFile,
   space: ReadonlyMap<string, Distribution>,
-  metric: string,
+  { metric, last }: { readonly metric: string; readonly last: number | undefined },
   findings: Findings,
 ): PopulationSettings | undefined {
   const { method, population, pbt, trainer } = file;
@@ -59,15 +60,16 @@ export function populationOf(
   }
   if (trainer === 'noop')
     findings.atKey(['trainer'], 'trainer noop stores no checkpoints, so method pbt cannot use it');
-  if (metric === '') {
+  if (metric === '' && !namesMetric(findings.root)) {
     const remedy = 'write metric: {name: val_loss, goal: minimize}';
     findings.atKey(['method'], `method pbt compares the values of a metric, but the file names none; ${remedy}`);
   }
   checkCheckpoints(file, findings);
-  checkInterval(file, space, findings);
+  checkInterval(file, last, findings);
   const explore = exploredOf(file, space, findings);
   if (population === undefined || pbt === undefined) return undefined;
-  const { interval, quantile = DEFAULT_QUANTILE, perturb = DEFAULT_PERTURB, resample = DEFAULT_RESAMPLE } = pbt;
+  const { quantile: share, perturb: factors, resample: redrawn } = DEFAULT_POPULATION;
+  const { interval, quantile = share, perturb = factors, resample = redrawn } = pbt;
   if (quantileCount(population, quantile) < 1) {
     const least = Math.ceil(1 / quantile);
     const message = `population: quantile ${quantile} of ${population} members is less than one member; expected ${least} or more`;
@@ -76,12 +78,15 @@ export function populationOf(
   if (file.run_cap !== undefined && file.run_cap < population) {
     findings.atValue(['run_cap'], `run_cap: expected at least the population ${population}, got ${file.run_cap}`);
   }
-  const shares = { quantile, perturb, resample, seed: file.seed ?? 0 };
+  const shares = { quantile, perturb, resample, seed: file.seed ?? DEFAULT_SEED };
   return { type: 'pbt', population, interval, ...shares, maxTrials: file.run_cap, explore };
 }
 
 /** Checks that a checkpoint is stored at the epoch of each comparison. */
-function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findings: Findings): void {
+function checkCheckpoints(
+  { checkpoint_every: every = DEFAULT_CHECKPOINT_EVERY, pbt }: SweepFile,
+  findings: Findings,
+): void {
   if (every === 0) {
     const message = 'checkpoint_every: method pbt continues trials from checkpoints; expected 1 or more, got 0';
     findings.atValue(['checkpoint_every'], message);
@@ -95,26 +100,10 @@ function checkCheckpoints({ checkpoint_every: every = 1, pbt }: SweepFile, findi
  * Checks that the interval ends before the last epoch of the longest trial. Otherwise the members would never be
  * compared, because a trial at its last epoch is not held.
  */
-function checkInterval(
-  { trainer, pbt }: SweepFile,
-  space: ReadonlyMap<string, Distribution>,
-  findings: Findings,
-): void {
-  const largest = [...space].flatMap(([name, distribution]) => {
-    const value = largestOf(distribution);
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  const last = epochsOf(trainer, Object.fromEntries(largest));
+function checkInterval({ pbt }: SweepFile, last: number | undefined, findings: Findings): void {
   if (pbt === undefined || last === undefined || pbt.interval < last) return;
   const message = `interval: the members would never be compared before their last epoch; expected less than ${last}, got ${pbt.interval}`;
   findings.atValue(['pbt', 'interval'], message);
-}
-
-/** Returns the largest number that a distribution can yield; undefined if there is no such number. */
-function largestOf(distribution: Distribution): number | undefined {
-  if (distribution.kind === 'constant') return typeof distribution.value === 'number' ? distribution.value : undefined;
-  if (distribution.kind === 'categorical') return max(distribution.values, (value) => Number(value));
-  return 'max' in distribution ? distribution.max : undefined;
 }
 
 function exploredOf(
@@ -133,13 +122,16 @@ function exploredOf(
     return [];
   }
   const named = pbt?.explore ?? [...space.keys()].filter((name) => canChange(name) && isExplorable(space.get(name)));
-  if (named.length === 0) {
+  const isDeclared = (name: string) => has(findings.root, ['parameters', name]);
+  const hasInvalid = changeable.some((name) => isDeclared(name) && !space.has(name));
+  if (named.length === 0 && !hasInvalid) {
     const message = `method pbt needs a parameter that a child can change; give one of ${changeable.join(', ')} a distribution`;
     findings.atKey(['parameters'], message);
   }
   return named.flatMap((name, at): [string, ExploredDistribution][] => {
     const distribution = space.get(name);
     const add = (message: string) => findings.atValue(['pbt', 'explore', at], `explore: ${message}`);
+    if (distribution === undefined && isDeclared(name)) return [];
     if (distribution === undefined) {
       add(`the file has no parameter ${quote(name)}${didYouMean(name, [...space.keys()])}`);
     } else if (!canChange(name)) {

@@ -82,6 +82,8 @@ export function has(root: Located, path: Path): boolean {
 /** Collects problems by path, so that all problems of a file are reported together. */
 export class Findings {
   readonly problems: Problem[] = [];
+  /** Problems of settings that have no effect. A sweep that was stored with such a setting still runs. */
+  readonly mistakes: Problem[] = [];
   readonly root: Located;
   readonly #placeOf: (offset: number) => TextPosition;
 
@@ -93,6 +95,11 @@ export class Findings {
   /** Adds a problem at the value of a path. */
   atValue(path: Path, message: string): void {
     this.problems.push({ ...this.#placeOf(locate(this.root, path).offset), message });
+  }
+
+  /** Adds a mistake at the value of a path. */
+  mistakeAtValue(path: Path, message: string): void {
+    this.mistakes.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
   /** Adds a problem at the last key of a path. */

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Defines the shape of the keys that describe a user's program: its command, reports, environment and code. */
 import { z } from 'zod';
+import { DEFAULT_CODE_DIFF } from './defaults.ts';
 import { atMost, duration, list, size, text } from './fields.ts';
 
 /** The maximum number of items of a command. */
@@ -52,7 +53,7 @@ const code = z.strictObject(
     diff: z
       .boolean({ error: 'expected true or false' })
       .optional()
-      .describe('whether the changes since the git commit are recorded with the sweep; default: true'),
+      .describe(`whether the changes since the git commit are recorded with the sweep; default: ${DEFAULT_CODE_DIFF}`),
     limit: size.optional().describe('the maximum total size of the files, such as 500MB, up to 1GiB; default: 100MB'),
   },
   { error: codeError },

@@ -7,6 +7,7 @@ import { type ProgramSpec, type ReportSource, WandbMode } from '../../proto/gen/
 import { DEFAULT_CODE_BYTES, MAX_CODE_BYTES } from '../../proto/limits.ts';
 import { failureClass } from '../../proto/names.ts';
 import type { CodeSpec } from '../grid/spec.ts';
+import { DEFAULT_CODE_DIFF, DEFAULT_CODE_DIR } from './defaults.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { HOOKS } from './program-schema.ts';
 import { IGNORED_KEYS, type SweepFile } from './schema.ts';
@@ -91,7 +92,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
  */
 export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
-  const { dir = '.', exclude = [], diff = true, limit } = code;
+  const { dir = DEFAULT_CODE_DIR, exclude = [], diff = DEFAULT_CODE_DIFF, limit } = code;
   const maxBytes = limit === undefined ? DEFAULT_CODE_BYTES : (parseSize(limit) ?? DEFAULT_CODE_BYTES);
   if (maxBytes > MAX_CODE_BYTES) {
     findings.atValue(['code', 'limit'], `limit: expected at most ${formatSize(MAX_CODE_BYTES)}, got ${show(limit)}`);

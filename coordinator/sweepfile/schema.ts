@@ -5,6 +5,8 @@
  */
 import { z } from 'zod';
 import {
+  DEFAULT_PRIORITY,
+  DEFAULT_WEIGHT,
   LABEL_NAME,
   LABEL_VALUE,
   LABEL_VALUE_RULE,
@@ -14,6 +16,17 @@ import {
   MIN_WEIGHT,
 } from '../../proto/limits.ts';
 import { TRAINERS, type TrainerName } from '../../proto/trainers.ts';
+import { DEFAULT_RUN_CAP } from '../grid/spec.ts';
+import {
+  DEFAULT_BACKOFF,
+  DEFAULT_CHECKPOINT_EVERY,
+  DEFAULT_METHOD,
+  DEFAULT_METRIC_AT,
+  DEFAULT_RECONSTRUCT_EVERY,
+  DEFAULT_RETRY,
+  DEFAULT_SEED,
+  DEFAULT_SPECULATE,
+} from './defaults.ts';
 import { earlyTerminate } from './early-terminate-schema.ts';
 import { anyValue, atLeastOne, atMost, duration, finite, line, list, size, text, whole } from './fields.ts';
 import { optunaKeys } from './optuna-schema.ts';
@@ -80,7 +93,11 @@ const warmStartItem = z.union([z.int({ error: sweepIdError }).min(1, { error: sw
   error: sweepIdError,
 });
 
-const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna', 'pbt'] as const;
+const goalText =
+  'whether lower or higher values are better; default: maximize if the name has a word such as accuracy, f1, auc or psnr ' +
+  'and no word such as loss or error, else minimize';
+
+export const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna', 'pbt'] as const;
 
 /**
  * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
@@ -138,35 +155,34 @@ export const sweepFileSchema = z.strictObject(
     method: z
       .enum(METHODS)
       .optional()
-      .describe('the method that chooses the points; bayes is treated as tpe; default: grid'),
+      .describe(`the method that chooses the points; bayes is treated as tpe; default: ${DEFAULT_METHOD}`),
     metric: z
       .strictObject(
         {
           name: text('the name of a metric').describe('name of a metric that the trainer reports'),
-          goal: z
-            .enum(['minimize', 'maximize'])
-            .optional()
-            .describe('whether lower or higher values are better; default: maximize for psnr, minimize otherwise'),
+          goal: z.enum(['minimize', 'maximize']).optional().describe(goalText),
           at: z
             .enum(['last', 'best'])
             .optional()
-            .describe("whether a trial's value is the last or the best value over the steps; default: last"),
-          target: finite.optional().describe('the sweep ends when one trial reaches this value'),
+            .describe(
+              `whether a trial's value is the last or the best value over the steps; default: ${DEFAULT_METRIC_AT}`,
+            ),
+          target: finite.optional().describe('the sweep ends when one trial reaches this value; default: none'),
           impute: ignored,
           impute_while_running: ignored,
         },
         { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
       )
       .optional()
-      .describe("the metric that ranks the trials; default: the trainer's first metric; required for trainer command"),
+      .describe(
+        "the metric that ranks the trials; default: the trainer's first metric. Trainer command requires a metric, except " +
+          'for files of Weights & Biases and commands with the macro args: there, the first metric that a trial reports twice ranks the trials',
+      ),
     metrics: list(
       z.strictObject(
         {
           name: text('the name of a metric').describe('name of a metric that the trainer reports'),
-          goal: z
-            .enum(['minimize', 'maximize'])
-            .optional()
-            .describe('whether lower or higher values are better; default: maximize for psnr, minimize otherwise'),
+          goal: z.enum(['minimize', 'maximize']).optional().describe(goalText),
         },
         { error: 'expected a mapping, such as {name: test_loss, goal: minimize}' },
       ),
@@ -225,15 +241,20 @@ export const sweepFileSchema = z.strictObject(
       ),
     seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
       .optional()
-      .describe('seeds of the trials of each config, from 0 to 4294967295; default [0]; excludes the key replicates'),
+      .describe(
+        `seeds of the trials of each config, from 0 to ${MAX_SEED}; default [${DEFAULT_SEED}]; excludes the key replicates`,
+      ),
     order: z
       .enum(['grid', 'shuffled'])
       .optional()
-      .describe('the order in which trials start; shuffled requires seed; default: grid'),
+      .describe(
+        'the order in which the trials of a grid start: grid varies the last parameter fastest, shuffled is a random order ' +
+          'that the key seed determines; default: grid',
+      ),
     seed: whole(0, MAX_SEED)
       .optional()
       .describe(
-        'the seed of order: shuffled (required) and of methods random, tpe, optuna and pbt (default 0), from 0 to 4294967295',
+        `the seed of order: shuffled (required) and of methods random, tpe, optuna and pbt (default ${DEFAULT_SEED}), from 0 to ${MAX_SEED}`,
       ),
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
@@ -243,12 +264,12 @@ export const sweepFileSchema = z.strictObject(
     priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
       .optional()
       .describe(
-        `trials of sweeps with a higher priority start first; from -${MAX_PRIORITY} to ${MAX_PRIORITY}; default 0`,
+        `trials of sweeps with a higher priority start first; from -${MAX_PRIORITY} to ${MAX_PRIORITY}; default ${DEFAULT_PRIORITY}`,
       ),
     weight: weight
       .optional()
       .describe(
-        `share of the slots relative to other sweeps of the same priority; from ${MIN_WEIGHT} to ${MAX_WEIGHT}; default 1`,
+        `share of the slots relative to other sweeps of the same priority; from ${MIN_WEIGHT} to ${MAX_WEIGHT}; default ${DEFAULT_WEIGHT}`,
       ),
     resources: resources.optional().describe('requirements on the slot of a trial; default: none'),
     retry: z
@@ -256,17 +277,19 @@ export const sweepFileSchema = z.strictObject(
         {
           oom: whole(0, MAX_RETRIES)
             .optional()
-            .describe(`retries after running out of memory, up to ${MAX_RETRIES}; default 1`),
+            .describe(`retries after running out of memory, up to ${MAX_RETRIES}; default ${DEFAULT_RETRY.oom}`),
           crash: whole(0, MAX_RETRIES)
             .optional()
-            .describe(`retries after a crash or a failed preflight, up to ${MAX_RETRIES}; default 2`),
+            .describe(
+              `retries after a crash or a failed preflight, up to ${MAX_RETRIES}; default ${DEFAULT_RETRY.crash}`,
+            ),
           timeout: whole(0, MAX_RETRIES)
             .optional()
-            .describe(`retries after a timeout, up to ${MAX_RETRIES}; default 1`),
+            .describe(`retries after a timeout, up to ${MAX_RETRIES}; default ${DEFAULT_RETRY.timeout}`),
           backoff: duration
             .optional()
             .describe(
-              'delay before the first retry, such as 10s; doubles with each further retry, up to 5 minutes; default 2s',
+              `delay before the first retry, such as 10s; doubles with each further retry, up to 5 minutes; default ${DEFAULT_BACKOFF}`,
             ),
         },
         { error: 'expected a mapping, such as {oom: 1, crash: 2, timeout: 1, backoff: 10s}' },
@@ -278,15 +301,17 @@ export const sweepFileSchema = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe(
-        'true: if an attempt runs three times as long as the median of comparable attempts, an idle slot of another agent runs the trial too, and the first result counts; default false',
+        `true: if an attempt runs three times as long as the median of comparable attempts, an idle slot of another agent runs the trial too, and the first result counts; default ${DEFAULT_SPECULATE}`,
       ),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
-      .describe(`epochs between two checkpoints, up to ${MAX_EPOCHS_BETWEEN}; 0: no checkpoints; default 1`),
+      .describe(
+        `epochs between two checkpoints, up to ${MAX_EPOCHS_BETWEEN}; 0: no checkpoints; default ${DEFAULT_CHECKPOINT_EVERY}`,
+      ),
     reconstruct_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()
       .describe(
-        `epochs between two reconstruction images, up to ${MAX_EPOCHS_BETWEEN}; the last epoch always has one; 0: no images; default 4`,
+        `epochs between two reconstruction images, up to ${MAX_EPOCHS_BETWEEN}; the last epoch always has one; 0: no images; default ${DEFAULT_RECONSTRUCT_EVERY}`,
       ),
     hypotheses: list(
       z.strictObject(
@@ -322,7 +347,8 @@ export const sweepFileSchema = z.strictObject(
     run_cap: whole(1, MAX_RUN_CAP)
       .optional()
       .describe(
-        `maximum number of trials, from 1 to ${MAX_RUN_CAP}; default: no limit for methods grid and pbt, else 10000`,
+        `maximum number of trials, from 1 to ${MAX_RUN_CAP}; rounded down to whole configs with replicates; at least ` +
+          `population with method pbt; default ${DEFAULT_RUN_CAP} for methods random, sobol, tpe, bayes and optuna; no limit for grid and pbt`,
       ),
     warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
       .optional()
@@ -354,22 +380,21 @@ export type SweepFile = z.infer<typeof sweepFileSchema>;
 
 /** Returns the valid keys of the mapping at a path, or undefined if any key is valid. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
-  const shape = sweepFileSchema.shape;
-  const [top, second] = path;
-  if (top === undefined) return Object.keys(shape);
-  if ((top === 'resources' || top === 'optuna') && second !== undefined) return undefined;
-  if (
-    top === 'metric' ||
-    top === 'retry' ||
-    top === 'resources' ||
-    top === 'early_terminate' ||
-    top === 'code' ||
-    top === 'optuna' ||
-    top === 'pbt'
-  )
-    return Object.keys(shape[top].unwrap().shape);
-  if (top === 'parameters' && second !== undefined) return Object.keys(parameter.shape);
-  if (top === 'when' || top === 'hypotheses' || top === 'classify' || top === 'metrics')
-    return Object.keys(shape[top].unwrap().element.shape);
-  return undefined;
+  let schemas: readonly z.core.$ZodType[] = alternatives(sweepFileSchema);
+  for (const step of path) schemas = schemas.flatMap((schema) => schemaAt(schema, step)).flatMap(alternatives);
+  const objects = schemas.filter((schema) => schema instanceof z.ZodObject);
+  return objects.length === 0 ? undefined : objects.flatMap(({ shape }) => Object.keys(shape));
+}
+
+/** Returns the schemas of a value with a choice of shapes. */
+function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
+  if (schema instanceof z.ZodOptional) return alternatives(schema.unwrap());
+  return schema instanceof z.ZodUnion ? schema.options.flatMap(alternatives) : [schema];
+}
+
+/** Returns the schema of an entry of a mapping or of a list. */
+function schemaAt(schema: z.core.$ZodType, step: PropertyKey): z.core.$ZodType[] {
+  if (schema instanceof z.ZodObject) return Object.hasOwn(schema.shape, step) ? [schema.shape[String(step)]] : [];
+  if (schema instanceof z.ZodArray) return [schema.element];
+  return schema instanceof z.ZodRecord ? [schema.valueType] : [];
 }

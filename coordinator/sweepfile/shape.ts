@@ -2,14 +2,14 @@
 
 import type { z } from 'zod';
 import { parameterName } from '../../lib/domain/parameters.ts';
-import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import { LABEL_NAME_RULE } from '../../proto/limits.ts';
 import { hasOpenQuote } from './command.ts';
 import { MAX_PARAMETER_NAME } from './parameter-schema.ts';
 import { type Findings, has, type Located, locate, type Path } from './problems.ts';
 import { COMMAND_EXAMPLE } from './program-schema.ts';
-import { keysAt, type SweepFile, sweepFileSchema } from './schema.ts';
+import { keysAt, METHODS, type SweepFile, sweepFileSchema } from './schema.ts';
+import { keyHint, meantKey, meantValue } from './synonyms.ts';
 
 /** Keys of planned features. They are rejected as not yet supported, not as unknown. */
 const UNSUPPORTED_KEYS = ['parent'];
@@ -31,23 +31,78 @@ export function checkShape(
   );
   const whole = sweepFileSchema.safeParse(used);
   if (whole.success) return whole.data;
-  addFindings(whole.error.issues, root, findings);
-  return sweepFileSchema.safeParse(withoutParts(used, invalidPaths(whole.error.issues))).data;
+  const issues = whole.error.issues.flatMap((issue) => specificIssues(issue, used));
+  addFindings(issues, root, findings);
+  const rest = withoutParts(used, invalidPaths(issues));
+  return sweepFileSchema.safeParse(withMeantMethod(rest, used)).data;
 }
 
 type Issue = z.core.$ZodIssue;
 
+/**
+ * Returns the data with the method that the author means, if the method is invalid. Other parts are checked against the
+ * meant method, so that a misspelled method adds no errors about them. Returns undefined if the meant method is not
+ * known.
+ */
+function withMeantMethod(rest: unknown, used: unknown): unknown {
+  if (!isMapping(rest) || !isMapping(used) || !('method' in used) || 'method' in rest) return rest;
+  const method = typeof used.method === 'string' ? meantValue(['method'], used.method, METHODS) : undefined;
+  return method === undefined ? undefined : { ...rest, method };
+}
+
+/**
+ * Returns the problems inside a value that has one of several shapes, if the value clearly has one of these shapes. A
+ * mapping has the shape with the fewest problems.
+ */
+function specificIssues(issue: Issue, data: unknown): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const value = issue.path.reduce<unknown>((here, step) => (here as Record<PropertyKey, unknown>)?.[step], data);
+  const shapes = issue.errors
+    .map((problems) => problems.flatMap((problem) => specificIssues(problem, value)))
+    .filter((problems) => problems.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'))
+    .sort((a, b) => a.length - b.length);
+  const [closest, next] = shapes;
+  if (closest === undefined) return [issue];
+  const inner = next?.length === closest.length ? unknownKeysOf(shapes) : closest;
+  if (inner.length === 0) return [issue];
+  return inner.map((problem) => ({ ...problem, path: [...issue.path, ...problem.path] }));
+}
+
+/** Returns the problem of the keys that no shape has. */
+function unknownKeysOf(shapes: readonly (readonly Issue[])[]): Issue[] {
+  const [first = [], ...others] = shapes.map((problems) =>
+    problems.flatMap((problem) =>
+      problem.code === 'unrecognized_keys' && problem.path.length === 0 ? problem.keys : [],
+    ),
+  );
+  const keys = first.filter((key) => others.every((other) => other.includes(key)));
+  if (keys.length === 0) return [];
+  return [{ code: 'unrecognized_keys', keys, path: [], message: '' }];
+}
+
 function addFindings(issues: readonly Issue[], root: Located, findings: Findings): void {
   const reported = new Set<string>();
+  const meant = new Set(issues.flatMap(meantPaths).map((path) => path.join('\n')));
   for (const issue of issues) {
     const path = pathOf(issue);
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) findings.atKey([...path, key], unknownKey(path, key));
-    } else if (!reported.has(path.join('\n'))) {
+    } else if (!reported.has(path.join('\n')) && (has(root, path) || !meant.has(path.join('\n')))) {
       reported.add(path.join('\n'));
       addFinding(issue, path, root, findings);
     }
   }
+}
+
+/** Returns the paths of the keys that unknown keys stand for. A missing key at such a path is no mistake of its own. */
+function meantPaths(issue: Issue): Path[] {
+  if (issue.code !== 'unrecognized_keys') return [];
+  const path = pathOf(issue);
+  const known = keysAt(path) ?? [];
+  return issue.keys.flatMap((key) => {
+    const meant = meantKey(path, key, known);
+    return meant === undefined ? [] : [[...path, meant]];
+  });
 }
 
 function addFinding(issue: Issue, path: Path, root: Located, findings: Findings): void {
@@ -64,18 +119,19 @@ function addFinding(issue: Issue, path: Path, root: Located, findings: Findings)
   } else {
     const { data } = locate(root, path);
     const key = typeof name === 'string' ? `${name}: ` : '';
-    findings.atValue(path, `${key}${wrongValue(issue, path, data)}`);
+    findings.atValue(path, `${key}${wrongValue(issue, path, data, root)}`);
   }
 }
 
 const NAME_RULE = `expected 1 to ${MAX_PARAMETER_NAME} characters on one line, without = and without spaces at the ends`;
 const VARIABLE_RULE = 'expected letters, digits and "_", not starting with a digit';
 
-function wrongValue(issue: Issue, path: Path, data: unknown): string {
+function wrongValue(issue: Issue, path: Path, data: unknown, root: Located): string {
   if (issue.code === 'invalid_value') {
     const values = issue.values.map(String);
-    const meant = typeof data === 'string' ? didYouMean(data, values) : '';
-    return `expected ${values.join(' or ')}, got ${show(data)}${meant}`;
+    const entry = locate(root, path.slice(0, -1)).data;
+    const meant = typeof data === 'string' ? meantValue(path, data, values, entry) : undefined;
+    return `expected ${values.join(' or ')}, got ${show(data)}${meant === undefined ? '' : `; did you mean "${meant}"?`}`;
   }
   if (path[0] === 'command' && typeof data === 'string') {
     return hasOpenQuote(data)
@@ -88,16 +144,37 @@ function wrongValue(issue: Issue, path: Path, data: unknown): string {
   if (Array.isArray(data) && issue.code === 'too_small') {
     return `${issue.message}, got ${data.length === 0 ? 'an empty list' : data.length}`;
   }
-  const unquoted = issue.message === 'expected text' && (typeof data === 'number' || typeof data === 'boolean');
-  return `${issue.message}, got ${show(data)}${unquoted ? '; put quotes around it' : ''}`;
+  return `${issue.message}, got ${show(data)}${quotesHint(issue.message, data)}${otherKeyHint(path, data)}`;
+}
+
+/** Returns the text about a value that another key or another notation accepts. May be empty. */
+function otherKeyHint(path: Path, data: unknown): string {
+  switch (path.join('.')) {
+    case 'max_failed':
+      return typeof data === 'number' && data > 0 && data < 1
+        ? `; write "${Number((data * 100).toPrecision(6))}%"`
+        : '';
+    case 'replicates':
+      return Array.isArray(data) ? '; write seeds for a list of seeds' : '';
+    case 'seeds':
+      return typeof data === 'number' ? '; write replicates for a number of seeds' : '';
+    default:
+      return '';
+  }
+}
+
+function quotesHint(expected: string, data: unknown): string {
+  if (expected === 'expected text' && (typeof data === 'number' || typeof data === 'boolean'))
+    return '; put quotes around it';
+  const isNumber = typeof data === 'string' && data.trim() !== '' && Number.isFinite(Number(data));
+  return isNumber && /^expected a (?:whole )?number/.test(expected) ? '; remove the quotes' : '';
 }
 
 function unknownKey(path: Path, key: string): string {
   if (parameterName(key) !== key) return `invalid key ${quote(parameterName(key))}`;
   if (path.length === 0 && UNSUPPORTED_KEYS.includes(key)) return `key ${quote(key)} is not yet supported`;
-  if (path.length === 0 && key === 'early_stop') return `unknown key "early_stop"; write early_terminate`;
   const known = keysAt(path) ?? [];
-  return `unknown key ${quote(key)}${didYouMean(key, known) || `; expected ${known.join(', ')}`}`;
+  return `unknown key ${quote(key)}${keyHint(path, key, known) || `; expected ${known.join(', ')}`}`;
 }
 
 function example(path: Path): string {
@@ -106,6 +183,16 @@ function example(path: Path): string {
       return '; write trainer: autoencoder, or the command of a program of your own';
     case 'parameters':
       return '; write parameters: {latent_dim: {values: [15, 30]}}';
+    case 'replicates.min':
+    case 'replicates.max':
+    case 'replicates.until':
+      return '; write replicates: {min: 3, max: 20, until: decided}';
+    case 'early_terminate.type':
+      return '; write early_terminate: {type: asha, min_iter: 1}';
+    case 'pbt.interval':
+      return '; write pbt: {interval: 5}';
+    case 'metric.name':
+      return '; write metric: {name: test_loss, goal: minimize}';
     default:
       return '';
   }

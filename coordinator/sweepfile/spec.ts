@@ -5,15 +5,17 @@ import { SEED } from '../../lib/domain/parameters.ts';
 import type { Objective } from '../../lib/domain/pareto.ts';
 import { usualGoal } from '../../lib/domain/ranking.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
+import { formatCount } from '../../lib/text/numbers.ts';
 import { show } from '../../lib/text/quote.ts';
 import { parseSize } from '../../lib/text/size.ts';
 import { DEFAULT_PRIORITY, DEFAULT_WEIGHT } from '../../proto/limits.ts';
-import { TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
+import { EPOCH_PARAMETERS, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import type { MaxFailed, Resources, RetryBudget } from '../core/policy.ts';
 import type { Axis } from '../grid/axes.ts';
+import { longestTraining } from '../grid/longest-training.ts';
 import {
   type AdaptiveReplicates,
-  DEFAULT_RUN_CAP,
+  defaultRunCap,
   type Metric,
   type Search,
   type SweepSpec,
@@ -22,6 +24,15 @@ import {
 import type { Distribution } from '../search/distribution.ts';
 import { MAX_SOBOL_DIMENSIONS } from '../search/sobol.ts';
 import { commandOf } from './command.ts';
+import {
+  DEFAULT_CHECKPOINT_EVERY,
+  DEFAULT_METHOD,
+  DEFAULT_METRIC_AT,
+  DEFAULT_RECONSTRUCT_EVERY,
+  DEFAULT_RETRY,
+  DEFAULT_SEED,
+  DEFAULT_SPECULATE,
+} from './defaults.ts';
 import { earlyTerminateOf } from './early-terminate.ts';
 import { floatsOf } from './floats.ts';
 import { hypothesesOf } from './hypotheses.ts';
@@ -32,14 +43,7 @@ import { type Findings, has, type Located, type Path } from './problems.ts';
 import { canOmitMetric, codeSpecOf, isWandbFile, programOf } from './program.ts';
 import { excludeRulesOf, type RuleContext, whenRulesOf } from './rules.ts';
 import { IGNORED_KEYS, IGNORED_METRIC_KEYS, MAX_SEED, MAX_SEEDS, type SweepFile } from './schema.ts';
-import { metricProblem } from './trainer-rules.ts';
-
-export const DEFAULT_CHECKPOINT_EVERY = 1;
-/**
- * The default interval of reconstruction images, in epochs. An interval of 4 gives images after epochs 1, 5, 9 and 13.
- */
-export const DEFAULT_RECONSTRUCT_EVERY = 4;
-const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };
+import { metricProblem, namesMetric } from './trainer-rules.ts';
 
 export interface FileFacts {
   /** The name of the file, from which the name of the sweep is taken if the file has no key `name`. */
@@ -61,7 +65,7 @@ export function specOf(
   findings: Findings,
 ): SweepSpec {
   const trainer: TrainerSpec = TRAINERS[file.trainer];
-  const isGrid = (file.method ?? 'grid') === 'grid';
+  const isGrid = (file.method ?? DEFAULT_METHOD) === 'grid';
   const declarations = declarationsOf(root);
   const ignored = [
     ...unused,
@@ -97,10 +101,15 @@ export function specOf(
   const when = whenRulesOf(file.when, context);
   checkWarmStart(file, findings);
   if (file.optuna !== undefined && file.method !== 'optuna') {
-    findings.atKey(['optuna'], `optuna applies to method: optuna only, and the method is ${file.method ?? 'grid'}`);
+    findings.atKey(
+      ['optuna'],
+      `optuna applies to method: optuna only, and the method is ${file.method ?? DEFAULT_METHOD}`,
+    );
   }
   const objectives = objectivesOf(file, trainer, findings);
   const metric = metricOf(file, trainer, root, findings);
+  const seeds = seedsOf(file, seedAxis, context, findings);
+  const last = lastEpochOf(file, { axes, when }, space.distributions, context);
   const named = {
     metric: metric.name,
     floats: floatsOf(declarations, root),
@@ -122,13 +131,13 @@ export function specOf(
     exclude: excludeRulesOf(file.exclude, context),
     when,
     search: isGrid ? undefined : searchOf(file, space.distributions, findings),
-    runCap: file.method === 'pbt' ? file.population : file.run_cap,
+    runCap: runCapOf(file, seeds.length, findings),
     earlyTerminate:
-      populationOf(file, space.distributions, metric.name, findings) ??
-      earlyTerminateOf(file, metric.name, ignored, findings),
+      populationOf(file, space.distributions, { metric: metric.name, last }, findings) ??
+      earlyTerminateOf(file, { metric: metric.name, last }, ignored, findings),
     ignored,
-    notes: [...notesOf(file, metric), ...notes, ...spaceNotes],
-    seeds: seedsOf(file, seedAxis, context, findings),
+    notes: [...notesOf(file, metric, seeds.length), ...notes, ...spaceNotes],
+    seeds,
     adaptiveReplicates: adaptiveReplicatesOf(file, metric, findings),
     order: orderOf(file, findings),
     concurrency: file.concurrency,
@@ -138,22 +147,59 @@ export function specOf(
     retry: retryOf(file),
     timeoutMs: file.timeout === undefined ? undefined : parseDuration(file.timeout),
     maxFailed: maxFailedOf(file),
-    speculate: file.speculate ?? false,
+    speculate: file.speculate ?? DEFAULT_SPECULATE,
     checkpointEvery: file.checkpoint_every ?? DEFAULT_CHECKPOINT_EVERY,
     reconstructEvery: file.reconstruct_every ?? DEFAULT_RECONSTRUCT_EVERY,
     hypotheses: hypothesesOf(file, { ...context, when }),
   };
 }
 
+/** Returns the last epoch of the longest trial. Undefined if it is not known, or if the parameter is invalid. */
+function lastEpochOf(
+  { trainer }: SweepFile,
+  grid: Pick<SweepSpec, 'axes' | 'when'>,
+  space: ReadonlyMap<string, Distribution>,
+  { declared }: RuleContext,
+): number | undefined {
+  const isInvalid = (name: string) => !space.has(name) && grid.axes.every((axis) => axis.name !== name);
+  if (declared.some((name) => EPOCH_PARAMETERS.includes(name) && isInvalid(name))) return undefined;
+  return longestTraining({ trainer, ...grid }, space);
+}
+
+/**
+ * Returns the maximum number of trials, rounded down so that every config has all its replicates. In a population, this
+ * is the number of the first members.
+ */
+function runCapOf(
+  { method, population, run_cap: written, replicates }: SweepFile,
+  seeds: number,
+  findings: Findings,
+): number | undefined {
+  if (method === 'pbt') return population;
+  if (written === undefined || typeof replicates === 'object') return written;
+  if (written < seeds) {
+    const message = `run_cap: expected at least ${seeds}, the replicates of one config; got ${written}`;
+    findings.mistakeAtValue(['run_cap'], message);
+    return written;
+  }
+  return written - (written % seeds);
+}
+
 function searchOf(file: SweepFile, space: ReadonlyMap<string, Distribution>, findings: Findings): Search {
   const { method, seed, warm_start: warmStart = [] } = file;
   if (method === 'optuna') {
-    return { method, seed: seed ?? 0, space, warmStart: warmStart.map(String), ...samplerOf(file, findings) };
+    return {
+      method,
+      seed: seed ?? DEFAULT_SEED,
+      space,
+      warmStart: warmStart.map(String),
+      ...samplerOf(file, findings),
+    };
   }
   if (method === 'bayes' || method === 'tpe') {
-    return { method: 'tpe', seed: seed ?? 0, space, warmStart: warmStart.map(String) };
+    return { method: 'tpe', seed: seed ?? DEFAULT_SEED, space, warmStart: warmStart.map(String) };
   }
-  if (method !== 'sobol') return { method: method === 'pbt' ? 'pbt' : 'random', seed: seed ?? 0, space };
+  if (method !== 'sobol') return { method: method === 'pbt' ? 'pbt' : 'random', seed: seed ?? DEFAULT_SEED, space };
   const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) {
     const remedy = 'fix some of them, or write method: random';
@@ -166,23 +212,31 @@ function searchOf(file: SweepFile, space: ReadonlyMap<string, Distribution>, fin
 const WARM_METHODS: readonly SweepFile['method'][] = ['tpe', 'bayes', 'optuna'];
 
 function checkWarmStart(
-  { method = 'grid', warm_start: warmStart, metric, metrics, trainer }: SweepFile,
+  { method = DEFAULT_METHOD, warm_start: warmStart, trainer }: SweepFile,
   findings: Findings,
 ): void {
   if (warmStart === undefined) return;
   if (!WARM_METHODS.includes(method)) {
     findings.atKey(['warm_start'], `warm_start: method ${method} uses no earlier results; write method: tpe or optuna`);
   }
-  if (metric === undefined && metrics === undefined && TRAINERS[trainer].metrics.length === 0) {
+  if (!namesMetric(findings.root) && TRAINERS[trainer].metrics.length === 0) {
     findings.atKey(['warm_start'], 'warm_start requires a metric, such as metric: {name: test_loss, goal: minimize}');
   }
 }
 
-function notesOf(file: SweepFile, metric: Metric): string[] {
+function notesOf(file: SweepFile, metric: Metric, seeds: number): string[] {
   const notes: string[] = [];
+  const { run_cap: cap, replicates } = file;
+  const left = cap === undefined || cap < seeds || typeof replicates === 'object' ? 0 : cap % seeds;
+  if (cap !== undefined && left > 0 && file.method !== 'pbt') {
+    notes.push(
+      `run_cap ${formatCount(cap)} is not a multiple of ${seeds} replicates: the sweep has at most ` +
+        `${formatCount(cap - left)} trials, so that every config has all its replicates`,
+    );
+  }
   if (file.method === 'bayes') notes.push('method bayes is treated as tpe');
-  if (!['grid', 'pbt'].includes(file.method ?? 'grid') && file.run_cap === undefined) {
-    notes.push(`the file has no run_cap: the sweep has at most ${DEFAULT_RUN_CAP.toLocaleString('en')} trials`);
+  if (!['grid', 'pbt'].includes(file.method ?? DEFAULT_METHOD) && file.run_cap === undefined) {
+    notes.push(`the file has no run_cap: the sweep has at most ${formatCount(defaultRunCap(seeds))} trials`);
   }
   if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
   if (metric.name === '') {
@@ -227,7 +281,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   const [objective] = file.metrics ?? [];
   if (objective !== undefined) {
     const { name, goal = usualGoal(name) } = objective;
-    return { name, goal, at: 'last', target: undefined };
+    return { name, goal, at: DEFAULT_METRIC_AT, target: undefined };
   }
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
@@ -239,7 +293,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   return {
     name,
     goal: file.metric?.goal ?? usualGoal(name),
-    at: file.metric?.at ?? 'last',
+    at: file.metric?.at ?? DEFAULT_METRIC_AT,
     target: file.metric?.target,
   };
 }
@@ -278,7 +332,7 @@ function seedsOf(
 }
 
 function adaptiveReplicatesOf(file: SweepFile, metric: Metric, findings: Findings): AdaptiveReplicates | undefined {
-  const { replicates, method = 'grid', hypotheses = [] } = file;
+  const { replicates, method = DEFAULT_METHOD, hypotheses = [] } = file;
   if (typeof replicates !== 'object') return undefined;
   const { min, max } = replicates;
   if (max <= min) findings.atValue(['replicates', 'max'], `replicates: max ${max} must be more than min ${min}`);
@@ -291,7 +345,12 @@ function adaptiveReplicatesOf(file: SweepFile, metric: Metric, findings: Finding
       'replicates: until: decided cannot be combined with early_terminate, because the values of stopped trials belong to earlier epochs',
     );
   }
-  if (hypotheses.length === 0 && metric.name === '') {
+  if (
+    hypotheses.length === 0 &&
+    metric.name === '' &&
+    !namesMetric(findings.root) &&
+    !has(findings.root, ['hypotheses'])
+  ) {
     findings.atKey(
       ['replicates'],
       'replicates: until: decided requires hypotheses, or a metric that decides which config is the best',
@@ -320,10 +379,11 @@ const SEEDED_METHODS: readonly SweepFile['method'][] = ['random', 'tpe', 'bayes'
 
 function orderOf(file: SweepFile, findings: Findings): TrialOrder {
   if (file.order === 'shuffled') {
-    if (file.seed === undefined) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
-    return { kind: 'shuffled', seed: file.seed ?? 0 };
+    if (!has(findings.root, ['seed'])) findings.atValue(['order'], 'order: shuffled requires a seed, such as seed: 1');
+    return { kind: 'shuffled', seed: file.seed ?? DEFAULT_SEED };
   }
-  if (file.seed !== undefined && !SEEDED_METHODS.includes(file.method)) {
+  const isInvalid = file.order === undefined && has(findings.root, ['order']);
+  if (file.seed !== undefined && !isInvalid && !SEEDED_METHODS.includes(file.method)) {
     findings.atKey(
       ['seed'],
       'seed applies to order: shuffled and methods random, tpe, optuna and pbt only; for the seeds of the trials write seeds: [0, 1, 2]',

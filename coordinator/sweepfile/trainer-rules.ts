@@ -6,12 +6,18 @@
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterRule, ParameterValue, TrainerSpec } from '../../proto/trainers.ts';
+import { has, type Located } from './problems.ts';
 
 export function nameProblem(trainerName: string, trainer: TrainerSpec, name: string): string | undefined {
   if (name === 'seed') return '"seed" is not a parameter that rules can set; each seed is a trial of its own';
   if (trainer.open || Object.hasOwn(trainer.parameters, name)) return undefined;
   const known = Object.keys(trainer.parameters);
   return `trainer ${trainerName} has no parameter ${quote(name)}${didYouMean(name, known) || `; expected ${known.join(', ')}`}`;
+}
+
+/** Returns whether a file has a key that names its metric. The value of the key can be invalid. */
+export function namesMetric(root: Located): boolean {
+  return has(root, ['metric']) || has(root, ['metrics']);
 }
 
 /** Checks the name of a metric. A trainer without a list of metrics accepts any name. */

@@ -3,6 +3,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { canonicalJson } from '../../proto/values.ts';
 import type { MaxFailed } from '../core/policy.ts';
+import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
 /** A changed setting, for display. */
@@ -26,7 +27,10 @@ const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSp
   { key: 'timeout', text: ({ timeoutMs }) => (timeoutMs === undefined ? 'no limit' : formatSpan(timeoutMs)) },
   { key: 'max_failed', text: ({ maxFailed }) => maxFailedText(maxFailed) },
   { key: 'speculate', text: ({ speculate }) => `${speculate}` },
-  { key: 'early_terminate', text: ({ earlyTerminate }) => jsonText(earlyTerminate) },
+  {
+    key: 'early_terminate',
+    text: ({ earlyTerminate }) => (earlyTerminate ? earlyTerminateText(earlyTerminate) : 'none'),
+  },
   { key: 'metric.target', text: ({ metric }) => `${metric.target ?? 'none'}` },
   { key: 'checkpoint_every', text: ({ checkpointEvery }) => `${checkpointEvery}` },
   { key: 'reconstruct_every', text: ({ reconstructEvery }) => `${reconstructEvery}` },

@@ -203,7 +203,7 @@ export function anyScenario(seed: number): Scenario {
         at,
         text:
           withSearch(withCheckpoints(withTarget(text, targetRandom), seed), seed) +
-          ruleText(seed, ruleRandom) +
+          usefulRule(ruleText(seed, ruleRandom), text) +
           resourcesText(resourceRandom, staying) +
           priorityText(contestRandom) +
           (speculates && speculationRandom.next() < 0.8 ? 'speculate: true\n' : ''),
@@ -266,6 +266,12 @@ function ruleText(seed: number, random: TestRandom): string {
   const median = '{type: median, min_trials: 2}';
   const hyperband = '{type: hyperband, min_iter: 2, eta: 2}';
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
+}
+
+/** Leaves out a rule that could stop no trial of the sweep, because such a sweep is rejected. */
+function usefulRule(rule: string, text: string): string {
+  const epochs = Number(/epochs: \{value: (\d+)\}/.exec(text)?.[1]);
+  return epochs > (rule.includes('min_iter: 2') ? 2 : 1) ? rule : '';
 }
 
 /** Turns on checkpoints for seeds that promote trials, because promoted trials resume from checkpoints. */

@@ -5,6 +5,9 @@ import type { Readable, Writable } from 'node:stream';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { visibleText } from '../../../lib/text/visible-text.ts';
 
+/** The Python interpreter of samplers, unless a coordinator or a sweep file names another. */
+export const DEFAULT_PYTHON = 'python3';
+
 /** The longest line of an answer, in characters. An answer has a few kilobytes. */
 const MAX_LINE = 16 * 1024 * 1024;
 /** The number of characters of stderr that are kept for messages. */

@@ -1,0 +1,129 @@
+/** Finds settings of a valid sweep that can have no effect, and settings whose effect can surprise their author. */
+
+import { countText, formatCount } from '../../lib/text/numbers.ts';
+import { show } from '../../lib/text/quote.ts';
+import { firstComparison } from '../early-stop/effect.ts';
+import { longestTraining } from '../grid/longest-training.ts';
+import { type Plan, plan as planOf } from '../grid/plan.ts';
+import { type Condition, ruleText } from '../grid/points.ts';
+import type { SweepSpec } from '../grid/spec.ts';
+import { contains } from '../search/warm-start.ts';
+
+/** Returns the warnings about a sweep, one sentence each. @param plan the plan of the sweep */
+export function effectWarnings(spec: SweepSpec, plan: Plan): string[] {
+  const last = longestTraining(spec, spec.search?.space ?? new Map());
+  return [
+    ...stepWarnings(spec, last),
+    ...comparisonWarnings(spec, plan),
+    ...limitWarnings(spec, plan),
+    ...checkpointWarnings(spec, last),
+    ...conditionWarnings(spec, plan),
+    ...orderWarnings(spec),
+  ];
+}
+
+/** The parser rejects such a rule for a built-in trainer, whose steps are known. */
+function stepWarnings({ trainer, earlyTerminate }: SweepSpec, last: number | undefined): string[] {
+  if (earlyTerminate === undefined || last === undefined || trainer !== 'command') return [];
+  const { key, step } = firstComparison(earlyTerminate, 0);
+  if (step < last) return [];
+  return [
+    `early_terminate stops no trial if the program reports once per epoch: ${key} gives a first comparison at step ` +
+      `${formatCount(step)}, and the longest trial ends at step ${formatCount(last)}`,
+  ];
+}
+
+/** Warnings about rules that compare trials with each other, if the sweep has too few trials. */
+function comparisonWarnings({ earlyTerminate }: SweepSpec, { trials, isBound }: Plan): string[] {
+  if (trials === 0) return [];
+  const has = `the sweep has ${isBound && trials > 1 ? 'at most ' : ''}${countText(trials, 'trial')}`;
+  switch (earlyTerminate?.type) {
+    case 'median': {
+      const others = Math.max(1, earlyTerminate.minTrials);
+      if (trials > others) return [];
+      return [
+        `early_terminate stops no trial: with min_trials ${formatCount(others)}, a trial is compared with ` +
+          `${formatCount(others)} or more other trials, and ${has}`,
+      ];
+    }
+    case 'asha': {
+      const { variant, eta } = earlyTerminate;
+      if (variant === 'promotion' && trials < eta) {
+        return [`early_terminate promotes no trial: a rung needs at least ${eta} trials (eta), and ${has}`];
+      }
+      return trials > 1 ? [] : [`early_terminate stops no trial: it compares trials with each other, and ${has}`];
+    }
+    case 'hyperband':
+      return trials > 1 ? [] : [`early_terminate stops no trial: it compares trials with each other, and ${has}`];
+    default:
+      return [];
+  }
+}
+
+function limitWarnings(spec: SweepSpec, plan: Plan): string[] {
+  const { maxFailed, earlyTerminate, adaptiveReplicates, runCap } = spec;
+  const warnings: string[] = [];
+  if (plan.trials === 0)
+    warnings.push('exclude drops every point: the sweep has no trials, and a submission is rejected');
+  const isPopulation = earlyTerminate?.type === 'pbt';
+  if (maxFailed?.kind === 'share' && maxFailed.ratio >= 1) {
+    warnings.push('max_failed 100% has no effect: no more than all trials can fail');
+  } else if (maxFailed?.kind === 'count' && maxFailed.count >= plan.trials && !isPopulation && plan.trials > 0) {
+    const count = countText(plan.trials, 'trial');
+    warnings.push(`max_failed ${formatCount(maxFailed.count)} has no effect: the sweep has ${count}`);
+  }
+  if (isPopulation && earlyTerminate.maxTrials === earlyTerminate.population) {
+    warnings.push(
+      `run_cap ${formatCount(earlyTerminate.population)} equals the population, so no member is ever replaced by a child`,
+    );
+  }
+  if (adaptiveReplicates !== undefined && runCap !== undefined) {
+    const first = planOf({ ...spec, runCap: undefined }).configs * adaptiveReplicates.min;
+    if (runCap <= first) {
+      warnings.push(
+        `run_cap ${formatCount(runCap)} leaves no trial for further replicates: the first ${adaptiveReplicates.min} replicates ` +
+          `of all configs are ${countText(first, 'trial')}`,
+      );
+    }
+  }
+  return warnings;
+}
+
+function checkpointWarnings(
+  { trainer, checkpointEvery }: Pick<SweepSpec, 'trainer' | 'checkpointEvery'>,
+  last: number | undefined,
+): string[] {
+  if (trainer !== 'autoencoder' || last === undefined || checkpointEvery <= 1 || checkpointEvery < last) return [];
+  return [
+    `checkpoint_every ${formatCount(checkpointEvery)} stores no checkpoint: the longest trial ends at epoch ${formatCount(last)}`,
+  ];
+}
+
+/** Warnings about rules in `exclude` and `when` that match no point, or that name a value that no point has. */
+function conditionWarnings(spec: SweepSpec, { excluded }: Plan): string[] {
+  const rules = [
+    ...spec.exclude.map(({ conditions }, index) => ({ key: 'exclude', conditions, count: excluded[index]?.count })),
+    ...spec.when.map(({ conditions }) => ({ key: 'when', conditions, count: undefined })),
+  ];
+  return rules.flatMap(({ key, conditions, count }) => {
+    const missing = conditions.flatMap((condition) => missingValues(condition, spec));
+    if (missing.length > 0) return missing.map((text) => `${key}: ${text} in this sweep`);
+    if (count !== 0 || spec.search !== undefined) return [];
+    return [`${key}: the rule ${ruleText(conditions)} drops no point that earlier rules keep`];
+  });
+}
+
+function missingValues({ name, anyOf }: Condition, { axes, search }: SweepSpec): string[] {
+  const axis = axes.find((one) => one.name === name);
+  const distribution = search?.space.get(name);
+  const missing = anyOf.filter((value) => {
+    if (axis !== undefined) return axis.indexOf(value) < 0;
+    return distribution !== undefined && !contains(distribution, value);
+  });
+  return missing.map((value) => `${name} is never ${show(value)}`);
+}
+
+function orderWarnings({ order, search }: SweepSpec): string[] {
+  if (order.kind !== 'shuffled' || search === undefined) return [];
+  return [`order: shuffled has no effect with method ${search.method}, which chooses the order of its points itself`];
+}
