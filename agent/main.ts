@@ -25,7 +25,7 @@ import { PROTOCOL } from '../proto/protocol.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
 import { storedAgentId } from './agent-id.ts';
 import { folderIdentity } from './folder-identity.ts';
-import { discoverGpus, type GpuDiscovery, type GpuFigures, GpuWatch } from './machine/gpus.ts';
+import { type CardFigures, discoverGpus, type GpuDiscovery, GpuWatch } from './machine/gpus.ts';
 import { MachineWatch } from './machine/machine-watch.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
@@ -226,7 +226,7 @@ async function findResources(options: AgentOptions): Promise<Resources> {
 async function startMetrics(
   options: AgentOptions,
   agentId: string,
-  sources: { gpuFigures: () => readonly GpuFigures[]; spool: Spool; unreadyReason: () => string | undefined },
+  sources: { gpuFigures: () => readonly CardFigures[]; spool: Spool; unreadyReason: () => string | undefined },
 ): Promise<AgentPages | undefined> {
   const { metrics, metricsAuth, metricsHosts, metricsTls, identity, log, version, dir, dataDir, gpuMetrics } = options;
   if (metrics === undefined) return undefined;

@@ -66,6 +66,7 @@ function study(effect: number, normal: () => number): { verdict: string; replica
       parameters: { x },
       state: 'succeeded',
       metrics: { loss: shift + normal() },
+      stopReason: '',
       curve: [],
     }));
   const [judged] = judgeAtLooks([HYPOTHESIS], limits, [...config(1, effect), ...config(2, 0)]);

@@ -78,36 +78,57 @@ Environment:
 
 /**
  * Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The verb is the first
- * argument that is not an option, because the options before the verb take no value.
+ * argument that is not an option, because the options before the verb take no value. In `trawl help VERB`, the verb is
+ * the second of these arguments.
  */
 export function verbIn(args: readonly string[]): string | undefined {
-  return args.find((arg) => !arg.startsWith('-'));
+  const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+  return first === 'help' ? second : first;
 }
 
 /**
- * Returns the program with its verbs, for Commander. Usage errors are printed, then thrown as CommanderError.
- * @param verb the only verb to load. All verbs are loaded if `verb` is undefined, unknown or `completion`.
+ * Returns the program for Commander. Usage errors are printed, then thrown as CommanderError.
+ * @param verb the only verb to load. If undefined or unknown, no verb is loaded: each verb then has only what the help
+ *   of the program shows.
  */
 export async function buildProgram(verb?: string): Promise<Command> {
-  const program = new Command('trawl')
-    .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
-    .option('--no-color', 'disable colours')
-    .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
-    .option('--debug', 'print the stack of an error')
-    .addHelpText('after', AFTER_HELP)
-    // This setting comes before the verbs, because the verbs inherit it.
-    .exitOverride()
-    .showHelpAfterError('(see --help)')
-    .configureHelp({ sortOptions: true, showGlobalOptions: true })
-    .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) });
+  const program = emptyProgram();
   // The verb `show` has its own option `--version`, which the program's option would hide.
   if (verb !== 'show') program.version(trawlVersion());
-  const isKnown = verb !== 'completion' && Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
+  const isKnown = Object.values(VERBS).some((verbs) => Object.hasOwn(verbs, verb ?? ''));
+  const { addOutline } = isKnown ? {} : await import('./completion/command-index.ts');
   for (const [heading, verbs] of Object.entries(VERBS)) {
     program.commandsGroup(heading);
     for (const [name, load] of Object.entries(verbs)) {
-      if (!isKnown || name === verb) (await load())(program);
+      if (name === verb) (await load())(program);
+      else addOutline?.(program, name);
     }
   }
   return program;
+}
+
+/** Returns the program with every verb loaded. */
+export async function wholeProgram(): Promise<Command> {
+  const program = emptyProgram().version(trawlVersion());
+  for (const [heading, verbs] of Object.entries(VERBS)) {
+    program.commandsGroup(heading);
+    for (const load of Object.values(verbs)) (await load())(program);
+  }
+  return program;
+}
+
+function emptyProgram(): Command {
+  return (
+    new Command('trawl')
+      .description('Distributed hyperparameter sweeps: a coordinator, GPU agents, and a live terminal dashboard')
+      .option('--no-color', 'disable colors')
+      .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
+      .option('--debug', 'print the stack of an error')
+      .addHelpText('after', AFTER_HELP)
+      // This setting comes before the verbs, because the verbs inherit it.
+      .exitOverride()
+      .showHelpAfterError('(see --help)')
+      .configureHelp({ sortOptions: true, showGlobalOptions: true })
+      .configureOutput({ outputError: (text, write) => write(visibleLines(text.replace(/^error: /, 'trawl: '))) })
+  );
 }

@@ -7,7 +7,7 @@ import { endedTotal, sweepEnded, trialEnded, trialTotal } from '../lib/domain/tr
 import { formatSpan } from '../lib/text/duration.ts';
 import { countText, formatMetric, formatStep } from '../lib/text/numbers.ts';
 import { shortId } from '../lib/text/short-id.ts';
-import { totalText } from '../lib/text/trials-to-come.ts';
+import { shortTotalText, totalText } from '../lib/text/trials-to-come.ts';
 import { firstLine, visibleText } from '../lib/text/visible-text.ts';
 import type { WatchDelta, WatchResponse, WatchSnapshot } from '../proto/gen/trawl/v1/sweep_service.ts';
 import {
@@ -90,7 +90,7 @@ function rankingOf({ sweep, trials }: DashboardState): string {
 }
 
 function endedLine(trial: Trial, state: LinesState, ended: number): string {
-  const total = state.sweep === undefined ? '?' : trialTotal(state.sweep);
+  const total = state.sweep === undefined ? '?' : shortTotalText(state.sweep);
   const outcome = trialState.of(trial.state);
   const parts: string[] = [];
   if (trial.failure !== undefined) parts.push(failureText(trial.failure));

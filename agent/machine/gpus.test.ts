@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { discoverGpus, parseGpuFigures } from './gpus.ts';
+import { discoverGpus, figuresOfCards, parseGpuFigures } from './gpus.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const path = process.env.PATH;
@@ -108,6 +108,28 @@ test('measured values are converted to base units, and values that a GPU does no
       powerWatts: undefined,
     },
   ]);
+});
+
+test('the figures of a card name its visible GPUs, if cards are hidden, reordered or have MIG instances', async () => {
+  const figures = parseGpuFigures([0, 1, 2, 3].map((index) => `${index}, 1, 1, 1, 1, 1`).join('\n'));
+  const cardsOf = async (list: string) =>
+    figuresOfCards(figures, (await discoverGpus({ CUDA_VISIBLE_DEVICES: list })).gpus).map(({ index, gpus }) => [
+      index,
+      gpus,
+    ]);
+  nvidia('nvidia-smi-query.txt');
+  expect(await cardsOf('3,2')).toEqual([
+    [2, [1]],
+    [3, [0]],
+  ]);
+  nvidia('nvidia-smi-query.txt', 'nvidia-smi-L-mig.txt');
+  const { gpus } = await discoverGpus({});
+  const positions = figuresOfCards(figures, gpus).flatMap((card) => card.gpus);
+  expect(positions).toEqual(gpus.map((_, position) => position));
+  for (const card of figuresOfCards(figures, gpus)) {
+    expect(card.gpus.map((position) => gpus[position]?.index)).toEqual(card.gpus.map(() => card.index));
+  }
+  expect(figuresOfCards(figures, undefined)).toHaveLength(4);
 });
 
 test('messages of nvidia-smi are not parsed as measured values', () => {

@@ -132,6 +132,7 @@ function parseMemory(text: string): GpuMemory | undefined {
  * are undefined.
  */
 export interface GpuFigures {
+  /** The index of the card, in the order of nvidia-smi. */
   readonly index: number;
   /** The share of the last sample period in which a kernel ran, from 0 to 1. */
   readonly utilization: number | undefined;
@@ -185,20 +186,36 @@ function bytesOf(mebibytes: number | undefined): number | undefined {
   return mebibytes === undefined ? undefined : Math.round(mebibytes * 2 ** 20);
 }
 
+/** The measured values of a card, and the positions of its GPUs in the list of the visible GPUs. */
+export interface CardFigures extends GpuFigures {
+  readonly gpus: readonly number[];
+}
+
+/**
+ * Returns the values of the cards that have a visible GPU. A card in MIG mode has one GPU per instance.
+ * @param visible undefined keeps all cards, without positions
+ */
+export function figuresOfCards(figures: readonly GpuFigures[], visible: readonly Gpu[] | undefined): CardFigures[] {
+  return figures.flatMap((card) => {
+    const gpus = (visible ?? []).flatMap(({ index }, position) => (index === card.index ? [position] : []));
+    return visible === undefined || gpus.length > 0 ? [{ ...card, gpus }] : [];
+  });
+}
+
 /** Refreshes the measured values in the background, because nvidia-smi can take a second to respond. */
 export class GpuWatch {
   readonly #stopped = new AbortController();
-  readonly #cards: ReadonlySet<number> | undefined;
-  #figures: readonly GpuFigures[] = [];
+  readonly #visible: readonly Gpu[] | undefined;
+  #figures: readonly CardFigures[] = [];
 
-  /** @param gpus the GPUs whose cards are watched; default: all */
+  /** @param gpus the visible GPUs, whose cards are watched; default: all cards */
   constructor(gpus?: readonly Gpu[]) {
-    this.#cards = gpus && new Set(gpus.map(({ index }) => index));
+    this.#visible = gpus;
     void this.#refresh();
   }
 
   /** The latest measured values; empty if nvidia-smi did not respond. */
-  get figures(): readonly GpuFigures[] {
+  get figures(): readonly CardFigures[] {
     return this.#figures;
   }
 
@@ -209,7 +226,7 @@ export class GpuWatch {
   async #refresh(): Promise<void> {
     const { signal } = this.#stopped;
     while (!signal.aborted) {
-      this.#figures = (await gpuFigures()).filter(({ index }) => this.#cards?.has(index) ?? true);
+      this.#figures = figuresOfCards(await gpuFigures(), this.#visible);
       await sleep(WATCH_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
     }
   }

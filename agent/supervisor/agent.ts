@@ -9,7 +9,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import type { Hello, Welcome } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import type { DatasetUse } from '../data/cache.ts';
-import type { GpuFigures } from '../machine/gpus.ts';
+import type { CardFigures } from '../machine/gpus.ts';
 import { PythonEnvironments } from '../machine/python-environments.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
 import { startGranted } from './assignment.ts';
@@ -56,7 +56,7 @@ export interface AgentParts {
   /** The backend and the pack size are added when the first worker is ready. */
   readonly hello: Omit<Hello, 'backend' | 'pack'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
-  readonly gpuFigures: () => readonly GpuFigures[];
+  readonly gpuFigures: () => readonly CardFigures[];
   /** The current CPU use, memory and disk of the machine. By default, the measurements are not reported. */
   readonly machineFigures?: () => MachineFigures;
   readonly startWorker: StartWorker;

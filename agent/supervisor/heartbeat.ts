@@ -13,7 +13,7 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { MachineFigures } from '../../proto/gen/trawl/v1/types.ts';
 import { heartbeatSubject } from '../../proto/subjects.ts';
-import type { GpuFigures } from '../machine/gpus.ts';
+import type { CardFigures } from '../machine/gpus.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { claimedAttempts, heldAttempts, type Slot } from './slots.ts';
 
@@ -23,7 +23,7 @@ export interface HeartbeatState {
   readonly unacknowledged: readonly AttemptKey[];
   /** Whether the agent stops when its attempts have ended. */
   readonly leaving: boolean;
-  readonly gpuFigures: readonly GpuFigures[];
+  readonly gpuFigures: readonly CardFigures[];
   readonly machineFigures: MachineFigures | undefined;
 }
 
@@ -85,7 +85,7 @@ export class Heartbeat {
       held: [...running, ...ended],
       claimed: claimedAttempts(slots),
       leaving,
-      gpuFigures: [...gpuFigures],
+      gpuFigures: gpuFigures.map((card) => ({ ...card, gpus: [...card.gpus] })),
       machineFigures,
     };
     this.#session()?.sendHeartbeat(heartbeat);

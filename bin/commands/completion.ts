@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
-import { bashScript, fishScript, verbsOf, zshScript } from '../completion/scripts.ts';
+import { COMMAND_INDEX } from '../completion/command-index.ts';
+import { bashScript, fishScript, zshScript } from '../completion/scripts.ts';
 import { withHelp } from '../options/common.ts';
 import { print } from '../output/print.ts';
 
@@ -17,5 +18,5 @@ export function registerCompletion(program: Command): void {
       ['source <(trawl completion zsh)', 'add to ~/.zshrc'],
       ['trawl completion fish | source', 'add to ~/.config/fish/config.fish'],
     ],
-  }).action((shell: keyof typeof SCRIPTS) => print(SCRIPTS[shell](verbsOf(program))));
+  }).action((shell: keyof typeof SCRIPTS) => print(SCRIPTS[shell](COMMAND_INDEX.verbs)));
 }

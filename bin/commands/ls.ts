@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { timeLeftRange } from '../../lib/domain/eta.ts';
-import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT } from '../../lib/domain/progress.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { progressText } from '../../lib/text/trials-to-come.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';

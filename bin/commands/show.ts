@@ -3,16 +3,15 @@ import type { AdaptiveReplicates } from '../../coordinator/grid/spec.ts';
 import { timeLeftText } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
-import { progressText } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { leasedMs, NO_SLOT_TIME, slotTimeText } from '../../lib/domain/slot-time.ts';
-import { shownState, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
+import { shownState, trialsToCome } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatCount, formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { toComeText } from '../../lib/text/trials-to-come.ts';
+import { progressText, toComeText, totalText } from '../../lib/text/trials-to-come.ts';
 import { firstLine, visibleLines } from '../../lib/text/visible-text.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { GetSourceResponse, GetTrialResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -67,7 +66,7 @@ function spanText(fromMs: number, toMs: number): string {
 
 function trialsText(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): string {
   if (!Number.isFinite(trialsToCome(sweep))) return 'no limit';
-  const total = `${canEndEarly(sweep, adaptive) ? 'at most ' : ''}${formatCount(trialTotal(sweep))}`;
+  const total = totalText(sweep).replace(/ trials?$/, '');
   const replicates = adaptive === undefined ? sweep.replicates : `${adaptive.min} to ${adaptive.max}`;
   return `${total} (${formatCount(sweep.configs)} configs x ${replicates} replicates)`;
 }

@@ -3,6 +3,7 @@ import { sweepProgress } from '../../lib/domain/progress.ts';
 import { endedByTarget } from '../../lib/domain/target.ts';
 import { isPausedAndIdle, sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatSpan, MAX_TIMER_MS } from '../../lib/text/duration.ts';
+import { atMostText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
@@ -82,7 +83,7 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
     if (interrupted) return undefined;
     if (!stop.signal.aborted && isPausedAndIdle(sweep)) return sweep;
     const { finished, total } = sweepProgress(sweep);
-    const progress = `${finished} of ${total} trials finished`;
+    const progress = `${finished} of ${atMostText(sweep)}${total} trials finished`;
     throw new UnreachableError(
       `timed out after ${formatSpan(limitMs)}; sweep ${sweep.id} continues (${progress}). ` +
         `Wait longer with: ${suggested(`wait ${sweep.id}`, options)}`,

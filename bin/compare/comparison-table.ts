@@ -1,3 +1,4 @@
+import { leftOutOfMeansText } from '../../lib/domain/trial-result.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Style } from '../../lib/text/style.ts';
 import type { Column } from '../../lib/text/table.ts';
@@ -26,12 +27,18 @@ function differenceText(difference: Difference | undefined): string {
 const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
+/** Says which configs have no difference because of early stopping. Empty if there are none. */
+function cutOffText(ids: readonly string[]): string {
+  if (ids.length === 0) return '';
+  return `no difference for ${ids.join(', ')}: early stopping cut off trials, and the remaining trials were selected by their values`;
+}
+
 /**
  * Renders one column per config: varying parameters, metrics, and below each metric the difference from the first
  * config.
  */
 export function renderComparison(
-  { configs, shared, parameters, metrics }: ConfigComparison,
+  { configs, shared, parameters, metrics, cutOff }: ConfigComparison,
   terminal: Terminal,
 ): string {
   const rows: Row[] = [
@@ -63,5 +70,11 @@ export function renderComparison(
     ),
   ];
   const legend = `mean ± standard deviation; difference from ${id(configs[0]?.id ?? '')} with its ${LEVEL * 100}% confidence interval (Welch)`;
-  return `${sharedLine(shared, terminal)}${renderTable(columns, rows, terminal)}${paint(legend, 'dim', terminal)}\n`;
+  const notes = [
+    legend,
+    leftOutOfMeansText(configs),
+    cutOffText(cutOff.flatMap((is, at) => (is ? [id(configs[at]?.id ?? '')] : []))),
+  ];
+  const below = notes.filter((text) => text !== '').map((text) => `${paint(text, 'dim', terminal)}\n`);
+  return `${sharedLine(shared, terminal)}${renderTable(columns, rows, terminal)}${below.join('')}`;
 }

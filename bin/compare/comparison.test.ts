@@ -3,6 +3,7 @@ import { configsOf } from '../../lib/domain/configs.ts';
 import { Config, type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, trialAt } from '../../test/support/dashboard/sample.ts';
 import { chooseConfigs, comparisonOf } from './comparison.ts';
+import { renderComparison } from './comparison-table.ts';
 
 const replicates = (index: number, losses: readonly number[]): Trial[] =>
   losses.map((test_loss, seed) => ({ ...endedTrial(index, { test_loss }), id: `t${index}-${seed}`, seed }));
@@ -73,6 +74,19 @@ test('two different configs are required', () => {
   expect(() => chosen('aa')).toThrow('two different configs');
   expect(() => chosen('t1', 't2')).toThrow('two different configs');
   expect(() => chooseConfigs([config('ee5', 0)], [])).toThrow('fewer than two configs have a value');
+});
+
+test('a config of which early stopping cut off a trial has no difference, and its mean leaves the trial out', () => {
+  const [first = trialAt(0), second = trialAt(0), third = trialAt(0)] = replicates(0, [1, 3, 99]);
+  const cutOff = { ...third, state: TrialState.STOPPED, epoch: 1, stopReason: 'asha: 99 ranks 3 of 3 at rung 1' };
+  const comparison = compare([first, second, cutOff, ...replicates(2, [4, 6])]);
+  expect(comparison.metrics[0]).toMatchObject({ spreads: [{ mean: 2, n: 2 }, { mean: 5 }] });
+  expect(comparison.metrics[0]?.differences).toEqual([undefined, undefined]);
+  expect(comparison.cutOff).toEqual([true, false]);
+  const text = renderComparison(comparison, { width: undefined, colour: false });
+  expect(text).toContain('2 succeeded, 1 stopped (1 left out)');
+  expect(text).toContain('1 result of trials that early stopping cut off is left out of the means\n');
+  expect(text).toContain(': early stopping cut off trials, and the remaining trials were selected by their values\n');
 });
 
 test('results of dropped replicates do not count', () => {

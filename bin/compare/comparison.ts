@@ -1,6 +1,6 @@
 import { contrastOf, intervalOf } from '../../coordinator/analysis/statistics.ts';
 import { fromWire, splitParameters } from '../../lib/domain/parameters.ts';
-import { finishedValue } from '../../lib/domain/trial-result.ts';
+import { comparedReplicates, finishedValue, isCutOff } from '../../lib/domain/trial-result.ts';
 import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -23,8 +23,8 @@ interface ComparedMetric {
   /** One entry per config. The entry of a config without a value is undefined. */
   readonly spreads: readonly (Spread | undefined)[];
   /**
-   * One entry per config. An entry is undefined for the first config, and if one of the two configs has fewer than two
-   * results.
+   * One entry per config. An entry is undefined for the first config, if one of the two configs has fewer than two
+   * results, and if early stopping cut off a replicate of one of them.
    */
   readonly differences: readonly (Difference | undefined)[];
 }
@@ -35,6 +35,8 @@ export interface ConfigComparison {
   readonly shared: Parameters;
   readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
   readonly metrics: readonly ComparedMetric[];
+  /** Whether early stopping cut off a replicate, for each config. Such a config has no differences. */
+  readonly cutOff: readonly boolean[];
 }
 
 /**
@@ -62,15 +64,17 @@ export function comparisonOf(
         differences: [undefined, ...others.map((values) => difference(first, values))],
       };
     }),
+    cutOff: configs.map(
+      ({ trialIds }) =>
+        trialIds.length > 1 &&
+        trialIds.flatMap((id) => byId.get(id) ?? []).some((trial) => !trial.droppedIn && isCutOff(trial)),
+    ),
   };
 }
 
 function resultsOf({ trialIds }: Config, byId: ReadonlyMap<string, Trial>, metric: string): number[] {
-  return trialIds.flatMap((id) => {
-    const trial = byId.get(id);
-    if (trial === undefined) return [];
-    return finishedValue(trial, metric) ?? [];
-  });
+  const replicates = trialIds.flatMap((id) => byId.get(id) ?? []);
+  return comparedReplicates(replicates).flatMap((trial) => finishedValue(trial, metric) ?? []);
 }
 
 function difference(first: readonly number[], other: readonly number[]): Difference | undefined {

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { buildProgram } from '../program.ts';
-import { bashScript, fishScript, verbsOf, zshScript } from './scripts.ts';
+import { COMMAND_INDEX } from './command-index.ts';
+import { bashScript, fishScript, zshScript } from './scripts.ts';
 
-const VERBS = verbsOf(await buildProgram());
+const VERBS = COMMAND_INDEX.verbs;
 
 function offered(...words: string[]): string[] {
   const script = `${bashScript(VERBS)}

@@ -8,6 +8,7 @@ import {
   rankTrials,
   rankTrialsByObjectives,
 } from '../../lib/domain/ranking.ts';
+import { leftOutOfMeansText } from '../../lib/domain/trial-result.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -85,7 +86,9 @@ function configRanking(sweep: Sweep, configs: readonly Config[], by: RankedBy, t
     ranked.slice(0, CLOSING_TOP),
     terminal,
   );
-  return `${heading(by, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}`;
+  const leftOut = leftOutOfMeansText(ranked.slice(0, CLOSING_TOP));
+  const below = leftOut === '' ? '' : `${leftOut}\n`;
+  return `${heading(by, sweep, ranked.length)}, mean ± standard deviation over seeds:\n${table}${below}`;
 }
 
 const stateText = ({ state }: Trial): string => trialState.of(state);

@@ -1,6 +1,6 @@
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { objectivesOf } from '../../lib/domain/ranking.ts';
-import { endedTotal, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
+import { endedTotal, isUpperBound, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
 import {
   type Agent,
   type Artifact,
@@ -164,13 +164,17 @@ export interface ConfigJson {
   readonly parameters: Parameters;
   /** Number of the config's trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
-  /** Computed over the replicates that have a result, which excludes failed and cancelled replicates. */
+  /**
+   * Computed over the replicates that have a result, which excludes failed and cancelled replicates, and the `left_out`
+   * results of replicates that early stopping cut off.
+   */
   readonly metrics: Readonly<Record<string, Spread>>;
+  readonly left_out: number;
   /** The ids of the config's trials, in the order of the trials' seeds. */
   readonly trials: readonly string[];
 }
 
-export function configJson({ id, rank, front, parameters, counts, metrics, trialIds }: Config): ConfigJson {
+export function configJson({ id, rank, front, parameters, counts, metrics, leftOut, trialIds }: Config): ConfigJson {
   return {
     config: id,
     rank: rank === 0 ? null : rank,
@@ -178,6 +182,7 @@ export function configJson({ id, rank, front, parameters, counts, metrics, trial
     parameters: fromWire(parameters),
     counts: counts ?? {},
     metrics: Object.fromEntries(Object.entries(metrics).sort(([a], [b]) => (a < b ? -1 : 1))),
+    left_out: leftOut,
     trials: trialIds,
   };
 }
@@ -201,6 +206,7 @@ export function sweepJson(sweep: Sweep) {
         : { name: sweep.metric.name, goal: goal.of(sweep.metric.goal), at: atName(sweep.metric) },
     ...(sweep.objectives.length === 0 ? {} : { metrics: objectivesOf(sweep) }),
     trials: trialTotal(sweep),
+    at_most: isUpperBound(sweep) || undefined,
     trials_to_come: Number.isFinite(trialsToCome(sweep)) ? trialsToCome(sweep) : null,
     configs: sweep.configs,
     replicates: sweep.replicates,

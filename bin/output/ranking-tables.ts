@@ -1,6 +1,7 @@
 import { extent } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { type ParameterPoint, type ParameterSplit, splitParameters } from '../../lib/domain/parameters.ts';
+import { leftOutOfMeansText } from '../../lib/domain/trial-result.ts';
 import { shownState } from '../../lib/domain/trial-state.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -13,7 +14,7 @@ import { failureClass } from '../../proto/names.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
 import { spreadText } from './format.ts';
 import { renderTable, sharedLine } from './table.ts';
-import type { Terminal } from './terminal.ts';
+import { paint, type Terminal } from './terminal.ts';
 
 export interface TrialTableOptions {
   readonly trials: readonly Trial[];
@@ -149,17 +150,24 @@ function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: rea
   return least === greatest ? formatStep(least) : `${formatStep(least)} to ${formatStep(greatest)}`;
 }
 
-/** Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. */
-export function replicatesText({ counts }: Config): string {
+/**
+ * Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. The number of results that the means
+ * leave out follows, such as `1 succeeded, 2 stopped (2 left out)`.
+ */
+export function replicatesText({ counts, leftOut }: Config): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
-  return some.map(([state, count]) => `${count} ${state}`).join(', ');
+  const states = some.map(([state, count]) => `${count} ${state}`).join(', ');
+  return leftOut === 0 ? states : `${states} (${leftOut} left out)`;
 }
 
 function hasFailures({ counts }: Config): boolean {
   return (counts?.failed ?? 0) + (counts?.cancelled ?? 0) > 0;
 }
 
-/** Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. */
+/**
+ * Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. A line
+ * below the table says how many results the means leave out.
+ */
 export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {
   const { configs, by } = table;
   const { varying, constant } = splitColumns(configs, table.swept);
@@ -191,7 +199,9 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
     { header: 'trials', cell: ({ trialIds }) => trialIds.map(id).join(' ') },
     ...determined,
   ];
-  return sharedLine(constant, terminal) + renderTable(columns, configs, terminal);
+  const leftOut = leftOutOfMeansText(configs);
+  const below = leftOut === '' ? '' : `${paint(leftOut, 'dim', terminal)}\n`;
+  return sharedLine(constant, terminal) + renderTable(columns, configs, terminal) + below;
 }
 
 /**

@@ -3,7 +3,7 @@
  * reconstruction of the best config. If no parameter varies, selects only the best config.
  */
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { trialValue } from '../../lib/domain/trial-result.ts';
+import { countedReplicates, trialValue } from '../../lib/domain/trial-result.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName } from '../../proto/names.ts';
 import { MAX_RECONSTRUCTIONS } from './limits.ts';
@@ -58,8 +58,7 @@ function bestTrial(
   { metric, goal }: { readonly metric: string; readonly goal: GoalName },
 ): Trial | undefined {
   const sign = goal === 'minimize' ? 1 : -1;
-  return config.trialIds
-    .flatMap((id) => byId.get(id) ?? [])
+  return countedReplicates(config.trialIds.flatMap((id) => byId.get(id) ?? []))
     .filter((trial) => trialValue(trial, metric) !== undefined)
     .sort((a, b) => sign * ((ownValue(a.metrics, metric) ?? 0) - (ownValue(b.metrics, metric) ?? 0)))[0];
 }

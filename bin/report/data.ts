@@ -127,6 +127,7 @@ function judgedTrial(trial: Trial, curve: readonly Report[]): JudgedTrial {
     seed: trial.seed,
     parameters: fromWire(trial.parameters),
     state: trialState.of(trial.state),
+    stopReason: trial.stopReason,
     metrics: trial.metrics,
     curve,
   };

@@ -241,7 +241,7 @@ test('failures are listed by class with their messages, and trials that succeede
     seed: '1',
     attempts: '3',
   });
-  expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('largest balanced subset');
+  expect(notesOf(sectionOf(document, 'effects'))[0]).toContain('a balanced subset');
   const [ranking] = tablesOf(sectionOf(document, 'ranking'));
   expect(ranking && rowsOf(ranking).at(-1)).toMatchObject({ width: '16', n: '2', failed: '1' });
 });

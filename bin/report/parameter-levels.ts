@@ -1,6 +1,7 @@
 /** Orders and groups the values of a parameter for a chart. */
 
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { formatParameter } from '../../lib/text/numbers.ts';
 import type { Config } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
@@ -11,11 +12,7 @@ export interface ParameterLevel {
 
 /** Formats a parameter's value. Numbers are rounded, and small numbers have an exponent. */
 export function valueText(value: ParameterValue | undefined): string {
-  if (value === undefined) return '-';
-  if (typeof value !== 'number') return String(value);
-  const size = Math.abs(value);
-  if (value !== 0 && (size < 1e-3 || size >= 1e7)) return String(Number(value.toPrecision(5)).toExponential());
-  return String(Number(value.toPrecision(7)));
+  return value === undefined ? '-' : formatParameter(value);
 }
 
 /** Returns the distinct values: sorted by size if all are numbers, and otherwise in order of appearance. */

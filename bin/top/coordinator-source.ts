@@ -28,6 +28,7 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
     seed: trial.seed,
     parameters: fromWire(trial.parameters),
     state: trialState.of(trial.state),
+    stopReason: trial.stopReason,
     metrics: trial.metrics,
     curve: [],
   }));

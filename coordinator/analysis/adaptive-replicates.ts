@@ -4,7 +4,7 @@
  * decide which config is the best.
  */
 import { group, least } from 'd3-array';
-import { meanOf, resultOf } from '../../lib/domain/trial-result.ts';
+import { comparedTrials, meanOf, resultOf } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { matchesConditions } from '../grid/points.ts';
@@ -12,7 +12,7 @@ import type { AdaptiveReplicates, Hypothesis, Metric } from '../grid/spec.ts';
 import { ERROR_RATE } from './comparison.ts';
 import { lookLevels } from './group-sequential.ts';
 import { type JudgedHypothesis, type JudgedTrial, percentText } from './judgement.ts';
-import { comparedTrials } from './pairing.ts';
+import { counterpartsOf } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
@@ -94,7 +94,7 @@ export function missingReplicates(
 function trialsOf({ claim, where }: Hypothesis, trials: readonly JudgedTrial[]): JudgedTrial[] {
   const scope = trials.filter(({ parameters }) => matchesConditions(where, parameters));
   if (claim.kind === 'trend') return scope;
-  const compared = comparisonsOf(claim).flatMap(({ left, right }) => comparedTrials(scope, left, right));
+  const compared = comparisonsOf(claim).flatMap(({ left, right }) => counterpartsOf(scope, left, right));
   return [...new Set(compared)];
 }
 
@@ -172,7 +172,8 @@ function missingOfBest(
     const missing = missingBelow(rivals.flat(), look.replicates);
     if (missing.length > 0) return inOrder(missing);
     const measured = rivals.flatMap((config) => {
-      const values = config.flatMap((trial) => (trial.seed < look.replicates ? (resultOf(trial, name) ?? []) : []));
+      const present = comparedTrials(config).compared.filter(({ seed }) => seed < look.replicates);
+      const values = present.flatMap((trial) => resultOf(trial, name) ?? []);
       return values.length < 2 ? [] : [{ config, values }];
     });
     const leader = least(measured, ({ values }) => (goal === 'minimize' ? 1 : -1) * meanOf(values));

@@ -2,7 +2,7 @@
 
 import { rollup } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { countText } from '../../lib/text/numbers.ts';
+import { countText, formatParameter } from '../../lib/text/numbers.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { JudgedTrial } from './judgement.ts';
 
@@ -55,7 +55,8 @@ export function balancedGrid(
   if (seeds.size === 0) return 'no seed has a result in every combination';
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
   const dropped = whole.observations.length - observations.length;
-  const unpaired = dropped === 0 ? [] : [`${countText(dropped, 'trial')} skipped: some combinations lack their seeds`];
+  const unpaired =
+    dropped === 0 ? [] : [`${countText(dropped, 'trial')} left out, because some combinations lack their seeds`];
   return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
 }
 
@@ -160,9 +161,11 @@ function fullGrid(factors: readonly Factor[], all: readonly TrialValue[]) {
   }
   const kept = factors.map(({ name, values }) => ({ name, values: values.filter((v) => levels.get(name)?.has(v)) }));
   const varying = kept.filter(({ values }) => values.length > 1);
-  const skipped = [...dropped].map(
-    ([name, values]) => `${name}=${values.join('|')} skipped: not combined with all values of the other parameters`,
-  );
+  const values = [...dropped].map(([name, some]) => `${name}=${some.map(formatParameter).join('|')}`);
+  const skipped =
+    values.length === 0
+      ? []
+      : [`${values.join(', ')} left out, because not combined with all values of the other parameters`];
   return { factors: varying, observations: varying.length === 0 ? [] : remaining, skipped };
 }
 

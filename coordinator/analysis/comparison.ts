@@ -67,7 +67,7 @@ function partOf(
   const over = settings > 1 ? ` over ${settings} settings of the other parameters` : '';
   const skipped =
     pairing.thinSettings === 0 ? '' : `; ${countText(pairing.thinSettings, 'setting')} skipped: fewer than two seeds`;
-  const found = `${sides.map(rounded).join(' against ')}${over}: ${estimateText(estimate)}${skipped}`;
+  const found = `${rounded(sides[0])} on the left and ${rounded(sides[1])} on the right${over}; ${estimateText(estimate)}${skipped}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined, settings };
   const more = moreSeedsFor(cells, 1 - rate);
   return { claim, verdict, estimate, because: `${found}; ${more.text}`, moreSeeds: more.seeds, settings };

@@ -10,7 +10,7 @@ import type { ParameterValue } from '../../proto/trainers.ts';
 import { type Factor, independentFactors, type TrialValue } from './balanced-grid.ts';
 import { ERROR_RATE } from './comparison.ts';
 import { type AdjustedMean, FactorModel, type ModelFit, type ModelTerm } from './factor-model.ts';
-import { fTestOf, type Importance, importanceOf, observationsOf, otherParameters } from './importance.ts';
+import { fTestOf, type Importance, importanceOf, notes, observationsOf, otherParameters } from './importance.ts';
 import type { JudgedTrial } from './judgement.ts';
 import { tQuantile } from './statistics.ts';
 
@@ -65,16 +65,17 @@ export function estimateImportance(
   metric: string,
   axes: readonly string[],
 ): ImportanceEstimate {
-  const all = observationsOf(trials, metric);
+  const { observations: all, leftOut } = observationsOf(trials, metric);
   const exact = importanceOf(trials, metric, axes);
   const independent = independentFactors(all, axes, otherParameters(all, axes));
   if (all.length === 0 || typeof independent === 'string') return withoutEffects(exact);
   const conditional = independent.factors.filter((factor) => !isSetInAll(factor, all));
   const factors = independent.factors.filter((factor) => !conditional.includes(factor));
-  const why = [...independent.dependencies, ...conditional.map(({ name }) => `${name} is not set in every trial`)];
+  const unset = conditional.map(({ name }) => `${name} is not set in every trial`);
+  const why = notes([leftOut, ...independent.dependencies, ...unset]);
   const model = new FactorModel(factors, all);
   const mains = factors.map((_, f): ModelTerm => [f]);
-  if (factors.length === 0) return { ...withoutEffects(exact), why: why.join('; ') };
+  if (factors.length === 0) return { ...withoutEffects(exact), why };
   if (columnsOf(model, mains) > MAX_MODEL_COLUMNS) return withoutIntervals(exact, all);
   const total = model.fit([]).residual;
   if (!Number.isFinite(total)) {
@@ -104,7 +105,7 @@ export function estimateImportance(
   return {
     metric,
     estimated: !exact.balanced,
-    why: why.join('; '),
+    why,
     effects: effects.sort((a, b) => b.share - a.share),
     interactions: exact.balanced
       ? exact.interactions

@@ -40,6 +40,15 @@ test('the analysis of variance agrees with statsmodels', () => {
   ]);
 });
 
+test('the effects leave out configs of which early stopping cut off a trial', () => {
+  const reason = { state: 'stopped', stopReason: 'asha: 99 ranks 9 of 9 at rung 1' } as const;
+  const stopped = trial({ depth: 7, latent: 15 }, 0, { metrics: { loss: 99 }, ...reason });
+  const { why, effects } = importanceOf([...grid, stopped], 'loss', AXES);
+  expect(why).toBe('1 result left out, because early stopping cut off trials of its config');
+  expect(effects).toEqual(importanceOf(grid, 'loss', AXES).effects);
+  expect(importanceOf([stopped], 'loss', AXES).why).toBe(`no config has complete results; ${why}`);
+});
+
 test('the shares of a balanced grid add up to 1', () => {
   fc.assert(
     fc.property(
@@ -63,14 +72,20 @@ test('the shares of a balanced grid add up to 1', () => {
 test('a value that was not combined with all values of the other parameters is skipped and named', () => {
   const extra = replicates({ depth: 3, latent: 100 }, [9, 9]);
   const { why, balanced, ...whole } = importanceOf([...grid, ...extra], 'loss', AXES);
-  expect([balanced, why]).toEqual([false, 'latent=100 skipped: not combined with all values of the other parameters']);
+  expect([balanced, why]).toEqual([
+    false,
+    'latent=100 left out, because not combined with all values of the other parameters',
+  ]);
   expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
 });
 
 test('the seed of a failed replicate is skipped in all configs, and the skipped trials are counted', () => {
   const failed = grid.map((one, index) => (index === 3 ? { ...one, state: 'failed' as const } : one));
   const result = importanceOf(failed, 'loss', AXES);
-  expect(result).toMatchObject({ balanced: false, why: '5 trials skipped: some combinations lack their seeds' });
+  expect(result).toMatchObject({
+    balanced: false,
+    why: '5 trials left out, because some combinations lack their seeds',
+  });
   expect(result.effects[0]).toMatchObject({ f: undefined, p: undefined });
   expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);
 });

@@ -2,7 +2,7 @@
 
 import { group, sum } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
+import { comparedTrials, leftOutText, meanOf, resultOf, spreadOf } from '../../lib/domain/trial-result.ts';
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { type BalancedGrid, balancedGrid, type Factor, type TrialValue } from './balanced-grid.ts';
@@ -27,8 +27,8 @@ export interface Importance {
   readonly metric: string;
   readonly balanced: boolean;
   /**
-   * Notes on the analysis: which trials were skipped to balance the grid, and which parameters change together. If the
-   * analysis has no effects, the reason for it.
+   * Notes on the analysis: which results were left out because of early stopping, which trials were left out to balance
+   * the grid, and which parameters change together. If the analysis has no effects, the reason for it.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
@@ -51,12 +51,13 @@ export interface Importance {
  * @param axes see `balancedGrid`
  */
 export function importanceOf(trials: readonly JudgedTrial[], metric: string, axes: readonly string[]): Importance {
-  const all = observationsOf(trials, metric);
-  if (all.length === 0) return noEffects(metric, 'no trial has a result yet');
+  const { observations: all, leftOut } = observationsOf(trials, metric);
+  const without = (reason: string) => noEffects(metric, notes([reason, leftOut]));
+  if (all.length === 0) return without(leftOut === '' ? 'no trial has a result yet' : 'no config has complete results');
   const grid = balancedGrid(all, axes, otherParameters(all, axes));
-  if (typeof grid === 'string') return noEffects(metric, grid);
+  if (typeof grid === 'string') return without(grid);
   const { terms, total, residual } = anovaOf(grid);
-  if (total === 0) return noEffects(metric, `${metric} is equal in all trials`);
+  if (total === 0) return without(`${metric} is equal in all trials`);
   const share = (sumOfSquares: number) => sumOfSquares / total;
   const effects = grid.factors.map(({ name, values }) => {
     const term = terms.find(({ names }) => names.length === 1 && names[0] === name);
@@ -69,20 +70,31 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
   return {
     metric,
     balanced: grid.skipped.length === 0,
-    why: [...grid.skipped, ...grid.dependencies].join('; '),
+    why: notes([leftOut, ...grid.skipped, ...grid.dependencies]),
     effects: effects.sort((a, b) => b.share - a.share),
     interactions: interactions.sort((a, b) => b.share - a.share),
     residual: share(residual),
   };
 }
 
-/** Returns the trials that have a result, with their values. */
-export function observationsOf(trials: readonly JudgedTrial[], metric: string): TrialValue[] {
-  return trials.flatMap((trial) => {
+/**
+ * Returns the trials that have a result, with their values, and the text about the results that are left out because of
+ * early stopping (trial-result.ts). The text is empty if none is left out.
+ */
+export function observationsOf(
+  trials: readonly JudgedTrial[],
+  metric: string,
+): { observations: TrialValue[]; leftOut: string } {
+  const { compared, leftOut } = comparedTrials(trials);
+  const observations = compared.flatMap((trial) => {
     const value = resultOf(trial, metric);
     return value === undefined ? [] : [{ trial, value }];
   });
+  return { observations, leftOut: leftOutText(leftOut) };
 }
+
+/** Joins notes. Empty notes are omitted. */
+export const notes = (texts: readonly string[]): string => texts.filter((text) => text !== '').join('; ');
 
 /** Returns the parameters that are not axes. */
 export function otherParameters(all: readonly TrialValue[], axes: readonly string[]): string[] {

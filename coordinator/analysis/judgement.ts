@@ -1,4 +1,5 @@
 /** Defines the types of verdicts on hypotheses, and formats claims and numbers. */
+import { formatParameter } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
@@ -11,6 +12,8 @@ export interface JudgedTrial {
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialStateName;
+  /** The rule that stopped the trial, with its reason. Empty if no rule did. */
+  readonly stopReason: string;
   /** The metric values of the latest report. */
   readonly metrics: Readonly<Record<string, number>>;
   /** The metric values of each epoch, in order. */
@@ -85,10 +88,25 @@ export function percentText(share: number): string {
   return `${Number((share * 100).toPrecision(3))}%`;
 }
 
-/** Returns a text such as `0.0123 in the claim's direction (95% interval 0.01 to 0.0146, g = 5.2, n = 3 and 3)`. */
-export function estimateText({ effect, low, high, level, effectSize, n }: Estimate): string {
-  const size = Number.isFinite(effectSize) ? rounded(effectSize) : 'infinite (no variation between seeds)';
-  return `${rounded(effect)} in the claim's direction (${percentText(level)} interval ${rounded(low)} to ${rounded(high)}, g = ${size}, n = ${n.join(' and ')})`;
+/**
+ * Returns a text such as `the difference is 0.003 against the claim, 95% interval -0.008 to 0.002 (effect size g = -0.9,
+ * n = 3 and 3)`. The interval is positive in the direction of the claim.
+ */
+export function estimateText(estimate: Estimate): string {
+  const { effect, effectSize, n } = estimate;
+  const size = Number.isFinite(effectSize) ? rounded(effectSize) : 'infinite, no variation between seeds';
+  return `the difference is ${directedText(effect)}, ${intervalText(estimate)} (effect size g = ${size}, n = ${n.join(' and ')})`;
+}
+
+/** Returns an effect with its direction, such as `0.003 against the claim`. */
+export function directedText(effect: number): string {
+  if (effect === 0) return '0';
+  return `${rounded(Math.abs(effect))} ${effect < 0 ? 'against the claim' : "in the claim's direction"}`;
+}
+
+/** Returns a text such as `95% interval -0.008 to 0.002`. */
+export function intervalText({ level, low, high }: Pick<Estimate, 'level' | 'low' | 'high'>): string {
+  return `${percentText(level)} interval ${rounded(low)} to ${rounded(high)}`;
 }
 
 /** Returns a text such as `depth=5, dataset=mnist|fashion`. */
@@ -105,5 +123,5 @@ function quantityText({ metric, over, conditions }: Quantity): string {
 }
 
 function valueText(value: ParameterValue): string {
-  return typeof value === 'string' && !/^[\w.+-]+$/.test(value) ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' && !/^[\w.+-]+$/.test(value) ? JSON.stringify(value) : formatParameter(value);
 }

@@ -68,7 +68,7 @@ function namesOf(left: Quantity, right: Quantity): Set<string> {
 }
 
 /** Returns the trials that have a counterpart on the other side, including trials without a result. */
-export function comparedTrials(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): JudgedTrial[] {
+export function counterpartsOf(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): JudgedTrial[] {
   const named = namesOf(left, right);
   const [lefts, rights] = [left, right].map((side) => {
     const matching = trials.filter(({ parameters }) => matchesConditions(side.conditions, parameters));

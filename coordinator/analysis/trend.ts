@@ -5,7 +5,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { hasResult } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
-import { type JudgedPart, type JudgedTrial, percentText, rounded } from './judgement.ts';
+import { directedText, intervalText, type JudgedPart, type JudgedTrial, rounded } from './judgement.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
 /**
@@ -63,8 +63,8 @@ export function judgeTrend(
   const p = normalTwoSided(jointZ(trends));
   const verdict = p <= errorRate ? verdictOf(estimate) : 'undecided';
   const found =
-    `tau ${rounded(effect)} in the claim's direction (${percentText(level)} interval ${rounded(estimate.low)} to ` +
-    `${rounded(estimate.high)}; regional Kendall test p ${p < 0.001 ? '< 0.001' : `= ${rounded(p)}`}) over ` +
+    `Kendall's tau is on average ${directedText(effect)}, ${intervalText(estimate)} (regional Kendall test ` +
+    `p ${p < 0.001 ? '< 0.001' : `= ${rounded(p)}`}), over ` +
     `${countText(trends.length, 'curve')} of ${countText(configs.length, 'config')}; ${opposingSteps(trends, rises)}`;
   if (verdict !== 'undecided') return { claim, verdict, estimate, because: found, moreSeeds: undefined };
   const more = verdictOf(estimate) === 'undecided' ? moreSeedsFor(cells, level) : INSIGNIFICANT;

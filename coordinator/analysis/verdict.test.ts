@@ -32,7 +32,30 @@ test("a claim about one setting is judged by Welch's interval, and the reason ha
     parts: [{ estimate: { level: 0.95, n: [3, 4], low: expect.closeTo(0.003069189902612349, 10) } }],
   });
   expect(judged.because).toBe(
-    "0.0416 against 0.03585: 0.00575 in the claim's direction (95% interval 0.003069 to 0.008431, g = 4.137, n = 3 and 4)",
+    "0.0416 on the left and 0.03585 on the right; the difference is 0.00575 in the claim's direction, " +
+      '95% interval 0.003069 to 0.008431 (effect size g = 4.137, n = 3 and 4)',
+  );
+});
+
+test('the reason for a refuted claim states the difference against the claim', () => {
+  expect(verdictOn('loss[d=15] < loss[d=30]', two).because).toBe(
+    '0.0416 on the left and 0.03585 on the right; the difference is 0.00575 against the claim, ' +
+      '95% interval -0.008431 to -0.003069 (effect size g = -4.137, n = 3 and 4)',
+  );
+});
+
+test('a verdict leaves out configs of which early stopping cut off a trial, and says so', () => {
+  const others = replicates({ d: 15 }, A).slice(1);
+  const change = { state: 'stopped', metrics: { loss: A[0] ?? 0 } } as const;
+  const cutOff = trial({ d: 15 }, 0, { ...change, stopReason: 'asha: ranks 3 of 6' });
+  const judged = verdictOn('loss[d=15] > loss[d=30]', [cutOff, ...others, ...replicates({ d: 30 }, B)]);
+  expect(judged).toMatchObject({ verdict: 'undecided', parts: [{ estimate: undefined }] });
+  expect(judged.because).toBe(
+    'no trial on the left side has a result yet; 3 results left out, because early stopping cut off trials of their configs',
+  );
+  const converged = { ...cutOff, stopReason: 'patience: no improvement for 3 epochs' };
+  expect(verdictOn('loss[d=15] > loss[d=30]', [converged, ...others, ...replicates({ d: 30 }, B)]).verdict).toBe(
+    'supported',
   );
 });
 
@@ -131,13 +154,15 @@ test('an ordering is supported if every step is supported at its share of the er
   const falling = [15, 30, 50].flatMap((d, i) => replicates({ d }, [3 - i, 3.05 - i, 2.95 - i]));
   const judged = verdictOn('loss[d]: 15 > 30 > 50', falling);
   expect(judged.verdict).toBe('supported');
-  expect(judged.because).toMatch(/^2 of 2 steps hold; the smallest: /);
+  expect(judged.because).toMatch(/^of 2 steps, 2 supported; the step with the smallest effect, /);
   expect(judged.parts.map(({ claim }) => claim)).toEqual(['loss[d=15] > loss[d=30]', 'loss[d=30] > loss[d=50]']);
   expect(judged.parts.map(({ estimate }) => estimate?.level).sort()).toEqual([0.95, 0.975]);
   expect(judged.method).toContain('Holm');
   expect(verdictOn('loss[d]: 15 > 50 > 30', falling)).toMatchObject({
     verdict: 'refuted',
-    because: expect.stringContaining('1 of 2 steps holds; refuted: loss[d=50] > loss[d=30]'),
+    because: expect.stringContaining(
+      'of 2 steps, 1 supported and 1 refuted; the refuted step, loss[d=50] > loss[d=30]: ',
+    ),
   });
 });
 
@@ -170,7 +195,9 @@ test('the reason for an undecided ordering names the step that needs the most se
   expect(first?.estimate?.effect).toBeGreaterThan(second?.estimate?.effect ?? Number.NaN);
   expect(first?.moreSeeds).toBeGreaterThan(Number(second?.moreSeeds));
   expect(judged.moreSeeds).toBe(first?.moreSeeds);
-  expect(judged.because).toBe(`0 of 2 steps hold; undecided: loss[d=1] > loss[d=2], ${first?.because}`);
+  expect(judged.because).toBe(
+    `of 2 steps, 2 undecided; the step that needs the most seeds, loss[d=1] > loss[d=2]: ${first?.because}`,
+  );
 });
 
 test('the reason for a verdict states how many seeds the decisive step needs, and no other step needs more', () => {
@@ -202,7 +229,9 @@ test('ranges over a parameter are compared', () => {
   const judged = verdictOn('range(loss, d)[dataset=fashion] < range(loss, d)[dataset=mnist]', trials);
   expect(judged).toMatchObject({ verdict: 'supported', parts: [{ estimate: { n: [6, 6] } }] });
   expect(judged.parts[0]?.estimate?.effect).toBeCloseTo(0.3, 10);
-  expect(judged.because).toMatch(/^0\.1 against 0\.4: 0\.3 in the claim's direction/);
+  expect(judged.because).toMatch(
+    /^0\.1 on the left and 0\.4 on the right; the difference is 0\.3 in the claim's direction/,
+  );
   expect(judged.method).toContain('delta method');
 });
 
@@ -219,7 +248,8 @@ test('a trend is judged over the curves, and opposing steps are counted', () => 
   const judged = verdictOn('loss falls over epochs', curves);
   expect(judged.verdict).toBe('supported');
   expect(judged.because).toBe(
-    "tau 0.8444 in the claim's direction (95% interval 0.8444 to 0.8444; regional Kendall test p < 0.001) over 3 curves " +
+    "Kendall's tau is on average 0.8444 in the claim's direction, 95% interval 0.8444 to 0.8444 " +
+      '(regional Kendall test p < 0.001), over 3 curves ' +
       'of 1 config; 9 of 27 steps between epochs go against it',
   );
   expect(verdictOn('loss rises over epochs', curves).verdict).toBe('refuted');
@@ -233,7 +263,7 @@ test('a trend is undecided if the curves are flat or too short, or if a config h
     expect(verdict).toBe('undecided');
     return reason;
   };
-  expect(because(curves([1, 1, 1, 1, 1]))).toContain('tau 0 ');
+  expect(because(curves([1, 1, 1, 1, 1]))).toContain('on average 0,');
   expect(because(curves([3, 2, 1]))).toBe('no curve has the 4 epochs that a trend needs');
   expect(because(curves(FALLING, 1))).toContain('at least two seeds');
   expect(because([trial({ d: 1 }, 0, { state: 'running' })])).toMatch(

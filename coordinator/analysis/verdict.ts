@@ -1,6 +1,7 @@
 /** Judges a sweep's hypotheses by its results. */
 
 import { ascending, descending, least } from 'd3-array';
+import { comparedTrials, leftOutText } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
@@ -30,6 +31,8 @@ export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: reado
  * Judges a hypothesis by the trials that have a result. A claim is supported if the confidence interval of its effect
  * lies entirely on the claimed side of 0. It is refuted if the interval lies entirely on the other side, and otherwise
  * undecided. `not A > B` is judged as `A < B`, because the absence of a significant difference supports neither claim.
+ * Comparisons leave out configs with a result that early stopping cut off. Trends use every curve, because a trend
+ * compares a trial only with itself.
  * @param errorRate the probability of a wrong verdict if there is no effect; default 5%
  */
 export function judgeHypothesis(
@@ -38,7 +41,9 @@ export function judgeHypothesis(
   errorRate = ERROR_RATE,
 ): JudgedHypothesis {
   const scope = trials.filter(({ parameters }) => matchesConditions(hypothesis.where, parameters));
-  const { parts, method } = partsOf(hypothesis.claim, scope, errorRate);
+  const { compared, leftOut } =
+    hypothesis.claim.kind === 'trend' ? { compared: scope, leftOut: 0 } : comparedTrials(scope);
+  const { parts, method } = partsOf(hypothesis.claim, compared, errorRate);
   const verdict = combinedVerdict(parts);
   const decisive = decisivePart(parts, verdict);
   return {
@@ -47,7 +52,7 @@ export function judgeHypothesis(
     about: hypothesis.about,
     where: conditionsText(hypothesis.where),
     verdict,
-    because: reasonOf(parts, verdict, decisive) + missingTrials(scope),
+    because: reasonOf(parts, verdict, decisive) + missingTrials(scope, leftOut),
     parts,
     moreSeeds: decisive?.moreSeeds,
     method,
@@ -115,15 +120,24 @@ function seedsOrder(moreSeeds: MoreSeeds): number {
   return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;
 }
 
+/** Describes the decisive step of a claim, by the verdict on the claim. */
+const WHICH: Readonly<Record<Verdict, string>> = {
+  supported: 'the step with the smallest effect',
+  refuted: 'the refuted step',
+  undecided: 'the step that needs the most seeds',
+};
+
 function reasonOf(parts: readonly JudgedPart[], verdict: Verdict, decisive: JudgedPart | undefined): string {
   if (decisive === undefined) return '';
   if (parts.length === 1) return decisive.because;
-  const hold = parts.filter((part) => part.verdict === 'supported').length;
-  const which = verdict === 'supported' ? 'the smallest' : verdict;
-  return `${hold} of ${countText(parts.length, 'step')} ${hold === 1 ? 'holds' : 'hold'}; ${which}: ${decisive.claim}, ${decisive.because}`;
+  const count = (name: Verdict) => parts.filter((part) => part.verdict === name).length;
+  const verdicts = (['supported', 'refuted', 'undecided'] as const)
+    .filter((name) => count(name) > 0)
+    .map((name) => `${count(name)} ${name}`);
+  return `of ${countText(parts.length, 'step')}, ${verdicts.join(' and ')}; ${WHICH[verdict]}, ${decisive.claim}: ${decisive.because}`;
 }
 
-function missingTrials(scope: readonly JudgedTrial[]): string {
+function missingTrials(scope: readonly JudgedTrial[], leftOut: number): string {
   const inState = (...states: readonly TrialStateName[]) => scope.filter(({ state }) => states.includes(state)).length;
   const unfinished = inState('pending', 'offered', 'running', 'held', 'interrupted');
   const lost = inState('failed', 'cancelled');
@@ -131,5 +145,6 @@ function missingTrials(scope: readonly JudgedTrial[]): string {
     scope.length === 0 ? '; no trial of the sweep matches the conditions under "where"' : '',
     unfinished === 0 ? '' : `; ${countText(unfinished, 'trial')} not finished yet`,
     lost === 0 ? '' : `; ${countText(lost, 'trial')} without a result (failed or cancelled)`,
+    leftOut === 0 ? '' : `; ${leftOutText(leftOut)}`,
   ].join('');
 }

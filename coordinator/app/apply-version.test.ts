@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { progressText } from '../../lib/domain/progress.ts';
+import { progressText } from '../../lib/text/trials-to-come.ts';
 import { distantStore } from '../../test/support/coordinator/distant-store.ts';
 import { agentHello, LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from '../core/agents.ts';

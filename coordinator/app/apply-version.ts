@@ -243,9 +243,9 @@ async function prepareVersion(
   }
   const now = runtime.now();
   const sweep = core.sweeps.get(sweepId) ?? (await store.loadSweep(sweepId, now));
-  const policy = policyOf(after, sweep.policy.program?.code);
-  const outside = (await queries.trials.droppedIds(sweepId)).length + dropped.length - restored.length;
   const plan = planWithoutDrawing(after);
+  const policy = policyOf(after, sweep.policy.program?.code, plan.isBound);
+  const outside = (await queries.trials.droppedIds(sweepId)).length + dropped.length - restored.length;
   const search = await searchOf(runtime, sweep, { after, request, space, outside, total: plan.trials });
   const droppedEnds = await queries.trials.endedStates(sweepId, dropped);
   const loaded = await store.loadTrials(sweep, [...restored, ...resumed], now);

@@ -12,7 +12,7 @@ import { onRetry, type RetryChoice } from '../core/retry-trials.ts';
 import type { Step } from '../core/step.ts';
 import { onKill, onKillTrial, onPause, onPriority, onResume, onStop, type TrialRequest } from '../core/sweeps.ts';
 import { firstTrials, noTrials } from '../grid/enumerate.ts';
-import { planWithoutDrawing } from '../grid/plan.ts';
+import { submittedPlan } from '../grid/plan.ts';
 import { sweptParameters } from '../grid/spec.ts';
 import { createdConfigs } from '../search/trial-source.ts';
 import { warmStartWarning } from '../search/warm-start.ts';
@@ -142,13 +142,13 @@ async function submit(
   checkLength('file name', request.fileName);
   const spec = parseSweep(request.text, request.fileName);
   runtime.checkSampler(spec);
-  const planned = planWithoutDrawing(spec);
+  const planned = submittedPlan(spec);
   const limit = { trials: runtime.core.creationWindow.trials, points: MAX_POINTS_PER_PASS };
   const { trials, state: searchState, done } = firstTrials(spec, limit);
   if (done ? trials.length === 0 : planned.trials === 0) throw noTrials(spec);
   const warmStart = await readWarmStart(runtime, spec);
   const source = await submittedSource(spec.code, request.source, archives);
-  const policy = policyOf(spec, source?.archive);
+  const policy = policyOf(spec, source?.archive, !done && planned.isBound);
   const sweep = {
     requestId: request.requestId,
     name: spec.name,

@@ -53,6 +53,8 @@ export interface SweepPolicy extends Demand {
    * objective.
    */
   readonly objectives?: readonly Objective[] | undefined;
+  /** Whether the planned number of trials is only an upper bound. Absent means false. */
+  readonly plannedAtMost?: true | undefined;
   /** The sweep ends when a trial's ranking metric reaches this value. Undefined if the sweep file names no target. */
   readonly target: number | undefined;
   /** Whether a straggler is run a second time on a free slot of another agent. */

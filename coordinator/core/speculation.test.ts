@@ -13,7 +13,6 @@ import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { openOffers, schedule } from './scheduler.ts';
 import type { Change, Output, Step } from './step.ts';
-import { addDuration } from './stragglers.ts';
 import { onKill, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
 import { addTrial } from './trials.ts';
@@ -44,7 +43,7 @@ function connect(...ids: readonly string[]): void {
 /** Adds a sweep in which five earlier attempts succeeded after one second each. */
 function sweepOf(trials: number, policy: Partial<SweepPolicy> = {}, id = '1', priority = 0): Sweep {
   const sweep = addSweep(core, id, trials, { speculate: true, ...policy }, undefined, priority);
-  for (let attempt = 0; attempt < 5; attempt++) addDuration(sweep.durations.ofSweep, 1_000, 5);
+  for (let attempt = 0; attempt < 5; attempt++) sweep.durations.ofSweep.push({ parameters: {}, durationMs: 1_000 });
   return sweep;
 }
 

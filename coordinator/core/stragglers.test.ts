@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Parameters } from '../../proto/trainers.ts';
 import {
   addSweep,
   agentHello,
@@ -68,7 +69,7 @@ function tickAfter(ms: number): void {
 const found = () => changes.filter((change) => change.kind === 'straggler');
 const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
 
-test('an attempt that has run three times as long as the median of five attempts causes a warning', () => {
+test('an attempt that has run three times as long as five attempts of other configs predict causes a warning', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10_000);
   const key = start(sweep, 't5');
@@ -76,7 +77,7 @@ test('an attempt that has run three times as long as the median of five attempts
   expect(found()).toEqual([]);
   tickAfter(1);
   const detail =
-    'attempt 1 of trial t5 on agent a has run for 30.0s; the median of 5 succeeded attempts of the sweep is 10.0s';
+    'attempt 1 of trial t5 on agent a has run for 30.0s; 10.0s is expected for its parameters, from 5 succeeded attempts of the sweep';
   expect(found()).toEqual([{ kind: 'straggler', key, detail }]);
   expect(sweep.warnings.shown.get('straggler')).toEqual({ message: detail, count: 1, since: now });
 });
@@ -92,16 +93,61 @@ test('four succeeded attempts are too few to detect a straggler', () => {
 test('an attempt is compared with its config, or with the whole sweep if fewer than five replicates have succeeded', () => {
   const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
   runAll(sweep, ids(0, 5), 100_000);
-  runAll(sweep, ids(6, 10), 10_000);
+  runAll(sweep, ids(6, 10), 100_000);
   start(sweep, 't5');
   start(sweep, 't10');
   tickAfter(299_999);
   expect(found()).toEqual([]);
   tickAfter(1);
-  expect(found().map(({ key, detail }) => [key.trialId, detail.slice(detail.indexOf('the median'))])).toEqual([
+  expect(found().map(({ key, detail }) => [key.trialId, detail.slice(detail.indexOf('; ') + 2)])).toEqual([
     ['t5', 'the median of 5 succeeded attempts with the same parameters is 1m40s'],
-    ['t10', 'the median of 9 succeeded attempts of the sweep is 1m40s'],
+    ['t10', '1m40s is expected for its parameters, from 9 succeeded attempts of the sweep'],
   ]);
+});
+
+/** Sets the parameters of the trials `from` to `to`, without `to`. */
+function setParameters(sweep: Sweep, from: number, to: number, parameters: Parameters): void {
+  for (const id of ids(from, to)) Object.assign(sampleTrial(sweep, id), { parameters });
+}
+
+test('a deep trial is not compared with the durations of shallow trials', () => {
+  const sweep = addSweep(core, '1', 14);
+  setParameters(sweep, 0, 6, { depth: 3 });
+  setParameters(sweep, 6, 14, { depth: 5 });
+  runAll(sweep, ids(0, 5), 10_000);
+  start(sweep, 't6');
+  tickAfter(60_000);
+  expect(found()).toEqual([]);
+  succeed(sampleKey(sweep, sampleTrial(sweep, 't6'), 1));
+  runAll(sweep, ids(7, 13), 60_000);
+  start(sweep, 't5');
+  start(sweep, 't13');
+  tickAfter(60_000);
+  expect(found().map(({ key }) => key.trialId)).toEqual(['t5']);
+  tickAfter(150_000);
+  expect(found().map(({ key }) => key.trialId)).toEqual(['t5', 't13']);
+});
+
+test('a trial with ten times as many epochs may take ten times as long', () => {
+  const sweep = addSweep(core, '1', 7);
+  setParameters(sweep, 0, 5, { epochs: 3 });
+  setParameters(sweep, 5, 7, { epochs: 30 });
+  runAll(sweep, ids(0, 5), 9_000);
+  start(sweep, 't5');
+  tickAfter(269_999);
+  expect(found()).toEqual([]);
+  tickAfter(1);
+  expect(found().map(({ detail }) => detail)).toEqual([
+    expect.stringContaining('; 1m30s is expected for its parameters'),
+  ]);
+});
+
+test('durations that the parameters do not explain make the limit higher', () => {
+  const sweep = addSweep(core, '1', 7);
+  for (const [at, ms] of [5_000, 10_000, 20_000, 40_000, 80_000].entries()) runAll(sweep, [`t${at}`], ms);
+  start(sweep, 't5');
+  tickAfter(3 * 20_000);
+  expect(found()).toEqual([]);
 });
 
 test('an attempt of a few seconds is not a straggler', () => {
@@ -148,7 +194,7 @@ test('attempts that failed or resumed from a checkpoint do not count in comparis
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 3, size: 1, sha256: '', attempt: 0 } as const;
   sampleTrial(sweep, 't5').checkpoint = checkpoint;
   runAll(sweep, ['t5'], 1_000);
-  expect(sweep.durations.ofSweep.sorted).toEqual([10_000, 10_000, 10_000, 10_000]);
+  expect(sweep.durations.ofSweep.map(({ durationMs }) => durationMs)).toEqual([10_000, 10_000, 10_000, 10_000]);
 });
 
 test('after an outage of the coordinator, no attempt is a straggler before its agent has had time to report', () => {
@@ -169,7 +215,7 @@ test('the median covers all durations, in whatever order they arrived', () => {
       now = 0;
       changes = [];
       onHello(core, agentHello('a', 'a1', 50), now);
-      const sweep = addSweep(core, '1', times.length + 1);
+      const sweep = addSweep(core, '1', times.length + 1, {}, undefined, 0, times.length + 1);
       for (const [at, ms] of times.entries()) runAll(sweep, [`t${at}`], ms);
       const sorted = [...times].sort((a, b) => a - b);
       const middle = (sorted.length - 1) / 2;
@@ -206,7 +252,7 @@ test('the number of kept durations is limited in a sweep of many configs and att
     recordDuration(sweep, { ...trial, configId: 'c10' }, { ...ended, durationMs: 2 });
   }
   const { ofSweep, ofConfigs } = sweep.durations;
-  expect(ofSweep.sorted).toHaveLength(KEPT_DURATIONS.ofSweep);
+  expect(ofSweep).toHaveLength(KEPT_DURATIONS.ofSweep);
   expect(ofConfigs.size).toBe(KEPT_CONFIGS);
   expect([ofConfigs.has('c9'), ofConfigs.has('c10')]).toEqual([false, true]);
   expect(ofConfigs.get('c10')?.sorted).toEqual(Array.from({ length: KEPT_DURATIONS.ofConfig }, () => 2));

@@ -1,30 +1,45 @@
-/** Finds stragglers: attempts that run much longer than comparable attempts did. */
-import { bisectLeft, bisectRight, quantileSorted } from 'd3-array';
+/**
+ * Finds stragglers: attempts that run much longer than expected. The expectation is the median of the attempts with the
+ * same parameters or, with too few of them, a prediction from the parameters (lib/domain/epoch-times.ts). A deep network
+ * is therefore not compared with shallow ones, nor 30 epochs with 3.
+ */
+import { bisectLeft, bisectRight, median, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
+import {
+  type EpochTimeModel,
+  epochsOf,
+  fitEpochTimes,
+  predictEpochTime,
+  superfluousParameters,
+} from '../../lib/domain/epoch-times.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import type { Lease } from './attempt-model.ts';
 import { isQuarantinedFor } from './attribution.ts';
 import type { Core, Sweep } from './model.ts';
 import type { Change } from './step.ts';
-import type { AttemptDurations, RecentDurations } from './sweep-observations.ts';
+import type { AttemptDurations, MeasuredAttempt, RecentDurations } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
 import { showStragglers } from './warnings.ts';
 
-/** An attempt is a straggler once it has run this many times as long as the median of comparable attempts. */
+/** An attempt is a straggler once it has run this many times as long as expected. */
 const STRAGGLER_FACTOR = 3;
+/** If a predicted duration is uncertain, the factor is larger: this many standard deviations of the logarithm. */
+const STRAGGLER_DEVIATIONS = 3;
+/** The standard deviation of a normal distribution, divided by its median absolute deviation. */
+const NORMAL_MAD = 1.4826;
 /** The minimum number of comparable attempts that must have succeeded. */
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
 /** The number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
-export const KEPT_DURATIONS = { ofSweep: 1_000, ofConfig: 100 };
+export const KEPT_DURATIONS = { ofSweep: 500, ofConfig: 100 };
 /** Durations are kept for this many configs per sweep: the configs with the most recent successes. */
 export const KEPT_CONFIGS = 1_000;
 
 const noDurations = (): RecentDurations => ({ arrived: [], sorted: [] });
 
 export function newDurations(): AttemptDurations {
-  return { ofSweep: noDurations(), ofConfigs: new Map(), slowAgents: new Set() };
+  return { ofSweep: [], ofConfigs: new Map(), slowAgents: new Set() };
 }
 
 /** Adds a duration. If there are more than `limit` durations, the oldest is removed. */
@@ -47,7 +62,7 @@ export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 's
  */
 export function recordDuration(
   { durations }: Sweep,
-  { configId }: Pick<Trial, 'configId'>,
+  { configId, parameters }: Pick<Trial, 'configId' | 'parameters'>,
   { agentId, resumedFrom, straggler, succeeded, durationMs }: EndedAttempt,
 ): void {
   if (straggler !== undefined) durations.slowAgents.add(agentId);
@@ -56,7 +71,8 @@ export function recordDuration(
   if (resumedFrom > 0) return;
   const { ofSweep, ofConfigs } = durations;
   const ofConfig = ofConfigs.get(configId) ?? noDurations();
-  addDuration(ofSweep, durationMs, KEPT_DURATIONS.ofSweep);
+  ofSweep.push({ parameters, durationMs });
+  if (ofSweep.length > KEPT_DURATIONS.ofSweep) ofSweep.shift();
   addDuration(ofConfig, durationMs, KEPT_DURATIONS.ofConfig);
   ofConfigs.delete(configId);
   ofConfigs.set(configId, ofConfig);
@@ -66,7 +82,9 @@ export function recordDuration(
 }
 
 interface Comparison {
-  readonly medianMs: number;
+  readonly expectedMs: number;
+  /** An attempt that has run for this time is a straggler. */
+  readonly limitMs: number;
   readonly attempts: number;
   /** Whether all compared attempts belong to the config of the trial. */
   readonly sameConfig: boolean;
@@ -74,14 +92,49 @@ interface Comparison {
 
 /**
  * Returns what an attempt of the trial is compared with: the attempts of its config if enough of them have succeeded,
- * otherwise those of the whole sweep. Undefined if too few attempts have succeeded.
+ * otherwise the duration that those of the whole sweep predict. Undefined if too few attempts have succeeded.
  */
-function comparisonFor({ durations }: Sweep, { configId }: Trial): Comparison | undefined {
+function comparisonFor({ durations }: Sweep, { configId, parameters }: Trial): Comparison | undefined {
   const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];
-  const sameConfig = ofConfig.length >= COMPARABLE_ATTEMPTS;
-  const sorted = sameConfig ? ofConfig : durations.ofSweep.sorted;
-  if (sorted.length < COMPARABLE_ATTEMPTS) return undefined;
-  return { medianMs: quantileSorted(sorted, 0.5) ?? 0, attempts: sorted.length, sameConfig };
+  if (ofConfig.length >= COMPARABLE_ATTEMPTS) {
+    const expectedMs = quantileSorted(ofConfig, 0.5) ?? 0;
+    return { expectedMs, limitMs: STRAGGLER_FACTOR * expectedMs, attempts: ofConfig.length, sameConfig: true };
+  }
+  const { ofSweep } = durations;
+  if (ofSweep.length < COMPARABLE_ATTEMPTS) return undefined;
+  const { model, middle, deviation } = predictionOf(ofSweep);
+  const { logMs, unknown } = predictEpochTime(model, parameters);
+  const expectedMs = Math.round(Math.exp(logMs + middle) * (epochsOf(parameters) ?? 1));
+  const factor = Math.max(STRAGGLER_FACTOR, Math.exp(STRAGGLER_DEVIATIONS * deviation));
+  const limitMs = factor * Math.exp(STRAGGLER_DEVIATIONS * unknown) * expectedMs;
+  return { expectedMs, limitMs, attempts: ofSweep.length, sameConfig: false };
+}
+
+interface Prediction {
+  readonly newest: MeasuredAttempt | undefined;
+  readonly model: EpochTimeModel;
+  /** The median of the residuals of the logarithms, and their deviation. One attempt that was slow changes neither. */
+  readonly middle: number;
+  readonly deviation: number;
+}
+
+/** The prediction from each list of durations. A prediction is valid until the next duration arrives. */
+const predictions = new WeakMap<readonly MeasuredAttempt[], Prediction>();
+
+function predictionOf(measured: readonly MeasuredAttempt[]): Prediction {
+  const known = predictions.get(measured);
+  const newest = measured.at(-1);
+  if (known !== undefined && known.newest === newest) return known;
+  const times = measured.map(({ parameters, durationMs }) => ({
+    parameters,
+    logMs: Math.log(Math.max(1, durationMs) / (epochsOf(parameters) ?? 1)),
+  }));
+  const model = fitEpochTimes(times, superfluousParameters(times));
+  const middle = median(model.residuals) ?? 0;
+  const deviation = NORMAL_MAD * (median(model.residuals, (residual) => Math.abs(residual - middle)) ?? 0);
+  const prediction = { newest, model, middle, deviation };
+  predictions.set(measured, prediction);
+  return prediction;
 }
 
 /**
@@ -100,7 +153,7 @@ export function findStragglers(core: Core, now: number): Change[] {
     const elapsedMs = now - lease.grantedAt;
     if (elapsedMs < MIN_STRAGGLER_MS) continue;
     const comparison = comparisonFor(sweep, trial);
-    if (comparison === undefined || elapsedMs < STRAGGLER_FACTOR * comparison.medianMs) continue;
+    if (comparison === undefined || elapsedMs < comparison.limitMs) continue;
     lease.straggler = describe(lease, elapsedMs, comparison);
     sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);
     changes.push({ kind: 'straggler', key: lease.key, detail: lease.straggler });
@@ -110,12 +163,13 @@ export function findStragglers(core: Core, now: number): Change[] {
   return changes;
 }
 
-function describe({ key, agentId }: Lease, elapsedMs: number, { medianMs, attempts, sameConfig }: Comparison): string {
-  const compared = sameConfig ? 'with the same parameters' : 'of the sweep';
-  return (
-    `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ` +
-    `the median of ${attempts} succeeded attempts ${compared} is ${formatSpan(medianMs)}`
-  );
+function describe({ key, agentId }: Lease, elapsedMs: number, comparison: Comparison): string {
+  const { expectedMs, attempts, sameConfig } = comparison;
+  const expected = formatSpan(expectedMs);
+  const compared = sameConfig
+    ? `the median of ${attempts} succeeded attempts with the same parameters is ${expected}`
+    : `${expected} is expected for its parameters, from ${attempts} succeeded attempts of the sweep`;
+  return `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ${compared}`;
 }
 
 /** Returns the trials that need a second attempt, the longest-standing stragglers first. */

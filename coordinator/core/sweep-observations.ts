@@ -1,5 +1,6 @@
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import type { WarningKindName } from '../../proto/names.ts';
+import type { Parameters } from '../../proto/trainers.ts';
 import type { PromotionRung } from '../early-stop/promotion.ts';
 import type { Curve, CurvePoint, EarlyStopRule } from '../early-stop/rule.ts';
 import type { PopulationSettings, RuleName } from '../early-stop/settings.ts';
@@ -46,9 +47,16 @@ export interface RecentDurations {
   readonly sorted: number[];
 }
 
+/** The parameters and the duration of an attempt that started from scratch and succeeded. */
+export interface MeasuredAttempt {
+  readonly parameters: Parameters;
+  readonly durationMs: number;
+}
+
 /** The recent durations of attempts that started from scratch and succeeded. */
 export interface AttemptDurations {
-  readonly ofSweep: RecentDurations;
+  /** In order of arrival. */
+  readonly ofSweep: MeasuredAttempt[];
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
   /** The agents on which a straggler has ended, if no other attempt has succeeded there since. */

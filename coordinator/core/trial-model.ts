@@ -64,8 +64,7 @@ export interface Trial {
    * The id of the trial whose checkpoint this trial started from (population.ts). Undefined for a start from scratch.
    */
   readonly parent: string | undefined;
-  /** The parameters of a member of a population. Undefined in other sweeps, to save memory. */
-  readonly parameters: Parameters | undefined;
+  readonly parameters: Parameters;
   /** Whether the trial has had a speculative attempt. A manual retry resets this flag. */
   speculated: boolean;
 }
@@ -83,10 +82,7 @@ export const FINAL_STATES = ['succeeded', 'stopped', 'failed', 'cancelled'] as c
 export type FinalState = (typeof FINAL_STATES)[number];
 
 /** Returns a trial that has not started. */
-export function newTrial(
-  { trainer, earlyTerminate }: Pick<SweepPolicy, 'trainer' | 'earlyTerminate'>,
-  planned: PlannedTrial,
-): Trial {
+export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: PlannedTrial): Trial {
   return {
     id: planned.trialId,
     index: planned.index,
@@ -112,7 +108,7 @@ export function newTrial(
     speculativeOffer: undefined,
     dropped: false,
     parent: undefined,
-    parameters: earlyTerminate?.type === 'pbt' ? planned.parameters : undefined,
+    parameters: planned.parameters,
     speculated: false,
   };
 }

@@ -76,6 +76,20 @@ export function planWithoutDrawing(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }
 
+/** The maximum number of configs that are drawn at a submission. Drawing this many configs takes about 25 ms. */
+const MAX_SUBMITTED_CONFIGS = 1_000;
+
+/**
+ * Returns the plan of a sweep at its submission. Only the configs of a short random or Sobol search are drawn. The
+ * excluded points of a search are counted while it runs.
+ */
+export function submittedPlan(spec: SweepSpec): Plan {
+  const bound = planWithoutDrawing(spec);
+  if (!isDrawn(spec.search) || bound.configs > MAX_SUBMITTED_CONFIGS) return bound;
+  const { trials, configs, isBound } = drawnPlan(spec);
+  return { ...bound, trials, configs, isBound };
+}
+
 /** Returns the plan of a random or Sobol search by drawing its points. */
 function drawnPlan(spec: SweepSpec): Plan {
   const bound = searchPlan(spec);

@@ -1,5 +1,6 @@
 /** Computes the dimensions of the grid. A dimension is one axis, or one group of zipped axes. */
 import { group } from 'd3-array';
+import { formatParameter } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Axis } from './axes.ts';
@@ -169,5 +170,5 @@ export function isSet({ when }: Pick<Rules, 'when'>, point: GridPoint, name: str
 
 /** Returns a rule on one line: `depth=5, noise_std=0|0.5`. */
 export function ruleText(conditions: readonly Condition[]): string {
-  return conditions.map(({ name, anyOf }) => `${name}=${anyOf.join('|')}`).join(', ');
+  return conditions.map(({ name, anyOf }) => `${name}=${anyOf.map(formatParameter).join('|')}`).join(', ');
 }

@@ -53,7 +53,7 @@ function named(names: readonly string[]): string {
 /** A config of an earlier sweep, with at least one ended trial. */
 export interface EarlierConfig {
   readonly parameters: Parameters;
-  /** The mean of the metric over the replicates that have the metric. */
+  /** The mean of the metric over the replicates that count (lib/domain/trial-result.ts) and have the metric. */
   readonly value: number | undefined;
   /** Whether a replicate has a result, although no replicate has the metric. */
   readonly lacksMetric: boolean;

@@ -12,6 +12,7 @@ interface TrialRow {
   readonly configId: string;
   readonly seed: number;
   readonly state: TrialStateName;
+  readonly stopReason: string;
   readonly parameters: string;
   readonly metrics: string;
 }
@@ -36,7 +37,7 @@ export async function endedTrials(
   );
   if (counts === undefined || counts.stored < created || counts.ended < counts.stored) return undefined;
   const rows = await reader.all<TrialRow>(
-    `select id, config_id as "configId", seed, state, parameters, metrics from trials
+    `select id, config_id as "configId", seed, state, stop_reason as "stopReason", parameters, metrics from trials
        where sweep_id = ? and dropped_in = 0 order by idx`,
     sweepId,
   );

@@ -3,6 +3,7 @@ import { keyText } from '../../lib/domain/attempt-key.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
+import { parseParameters } from '../../proto/values.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
 import { IDENTICAL_EXAMPLES } from '../core/identical-replicates.ts';
@@ -211,6 +212,7 @@ const LOADED_DURATIONS = 2_000;
 
 interface DurationRow {
   readonly configId: string;
+  readonly parameters: string;
   readonly agentId: string;
   readonly durationMs: number;
   readonly resumedFrom: number;
@@ -222,7 +224,7 @@ interface DurationRow {
 async function loadDurations(reader: Reader, sweep: Sweep): Promise<void> {
   const newest = (index: string, condition: string) =>
     reader.all<DurationRow>(
-      `select t.config_id as "configId", a.agent_id as "agentId", a.ended_at - a.granted_at as "durationMs",
+      `select t.config_id as "configId", t.parameters, a.agent_id as "agentId", a.ended_at - a.granted_at as "durationMs",
          a.resumed_from as "resumedFrom", a.straggler, a.outcome, a.ended_at as "endedAt"
        from (select * from attempts ${reader.dialect.index(index)}
              where sweep_id = ?1 and outcome is not null and ${condition}
@@ -234,8 +236,9 @@ async function loadDurations(reader: Reader, sweep: Sweep): Promise<void> {
     ...(await newest('ended_attempts', "outcome = 'succeeded'")),
     ...(await newest('straggling_attempts', "straggler is not null and outcome <> 'succeeded'")),
   ];
-  for (const { durationMs, straggler, outcome, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
-    recordDuration(sweep, row, {
+  for (const { durationMs, straggler, outcome, parameters, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
+    const trial = { configId: row.configId, parameters: parseParameters(parameters) };
+    recordDuration(sweep, trial, {
       ...row,
       durationMs: Math.max(0, durationMs),
       straggler: straggler ?? undefined,

@@ -112,6 +112,7 @@ export function sweepOf(
     excluded: Math.max(row.excluded, droppedByRules(row)),
     planned: row.planned ?? undefined,
     searching: row.searching > 0,
+    plannedAtMost: row.searching > 0 && policy.plannedAtMost === true,
     createdAtMs: row.created_at,
     endedAtMs: row.ended_at,
     stateSinceMs: row.state_at || row.created_at,

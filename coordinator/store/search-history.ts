@@ -24,6 +24,8 @@ interface TrialRow {
   readonly id: string;
   readonly configId: string;
   readonly state: TrialStateName;
+  readonly stopReason: string;
+  readonly epoch: number;
   readonly parameters: string;
   readonly metrics: string;
 }
@@ -72,7 +74,7 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     for (const trials of [results, live, created]) trials.delete(trialId);
     if (row === undefined) return;
     if (kind === 'cancelled') {
-      outcomes.set(row.configId, trialId, { kind: 'ended', values: [] });
+      outcomes.set(row.configId, trialId, { kind: 'ended', ...lengthOf(row), values: [] });
       return;
     }
     const parameters = parseParameters(row.parameters);
@@ -83,7 +85,11 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
       const trial = { ...row, metrics: JSON.parse(row.metrics) };
       const values = objectives.map(({ name }) => resultOf(trial, name));
       const value = resultOf(trial, metric);
-      outcomes.set(row.configId, trialId, { kind: 'ended', values: objectives.length > 0 ? values : [value] });
+      outcomes.set(row.configId, trialId, {
+        kind: 'ended',
+        ...lengthOf(row),
+        values: objectives.length > 0 ? values : [value],
+      });
       results.set(trialId, objectives.length > 0 ? { parameters, value, values } : { parameters, value });
     }
   }
@@ -134,7 +140,7 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     if (events.length === 0) return false;
     const changed = new Set(events.map(({ trialId }) => trialId));
     const rows = await reader.all<TrialRow>(
-      `select trials.id, config_id as "configId", state, parameters, metrics
+      `select trials.id, config_id as "configId", state, stop_reason as "stopReason", epoch, parameters, metrics
        from ${reader.dialect.rows('?2', 'wanted')} cross join trials
        where sweep_id = ?1 and trials.id = wanted.value ->> 0`,
       sweepId,
@@ -177,6 +183,8 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     },
   };
 }
+
+const lengthOf = ({ state, stopReason, epoch }: TrialRow) => ({ state, stopReason, epoch });
 
 async function storedSuggestions(reader: Reader, sweepId: string): Promise<StoredSuggestion[]> {
   const page = (last: number) =>

@@ -1,6 +1,6 @@
 /** Reads the results of earlier sweeps, and the results with which a search starts. */
 import { mean } from 'd3-array';
-import { finiteMetric, hasResult } from '../../lib/domain/trial-result.ts';
+import { countedResults, finiteMetric, hasResult } from '../../lib/domain/trial-result.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
 import type { SearchResult } from '../search/searcher.ts';
@@ -15,29 +15,30 @@ interface TrialRow {
   readonly state: TrialStateName;
   readonly parameters: string;
   readonly metrics: string;
+  readonly epoch: number;
+  readonly stopReason: string;
   readonly ended_at: number;
   readonly idx: number;
 }
+
+type EarlierResult = Pick<TrialRow, 'state' | 'epoch' | 'stopReason'> & { readonly value: number | undefined };
 
 /**
  * Returns those configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
  * first.
  */
 export async function earlierConfigs(reader: Reader, sweepId: string, metric: string): Promise<EarlierConfig[]> {
-  const configs = new Map<string, { readonly parameters: string; readonly values: number[]; hasResult: boolean }>();
-  for await (const { config_id: id, state, parameters, metrics } of newestEnded(reader, sweepId)) {
-    const config = configs.get(id) ?? { parameters, values: [], hasResult: false };
+  const configs = new Map<string, { readonly parameters: string; readonly results: EarlierResult[] }>();
+  for await (const { config_id: id, state, parameters, metrics, epoch, stopReason } of newestEnded(reader, sweepId)) {
+    const config = configs.get(id) ?? { parameters, results: [] };
     configs.set(id, config);
     if (!hasResult(state)) continue;
-    config.hasResult = true;
-    const value = finiteMetric(JSON.parse(metrics), metric);
-    if (value !== undefined) config.values.push(value);
+    config.results.push({ state, epoch, stopReason, value: finiteMetric(JSON.parse(metrics), metric) });
   }
-  return [...configs.values()].reverse().map(({ parameters, values, hasResult: ended }) => ({
-    parameters: parseParameters(parameters),
-    value: mean(values),
-    lacksMetric: ended && values.length === 0,
-  }));
+  return [...configs.values()].reverse().map(({ parameters, results }) => {
+    const value = mean(countedResults(results), (result) => result.value);
+    return { parameters: parseParameters(parameters), value, lacksMetric: results.length > 0 && value === undefined };
+  });
 }
 
 /** Yields the ended trials of a sweep in pages, newest first. */
@@ -45,7 +46,7 @@ async function* newestEnded(reader: Reader, sweepId: string): AsyncGenerator<Tri
   let last = { ended_at: Number.MAX_SAFE_INTEGER, idx: 0 };
   for (let left = MAX_READ_TRIALS; left > 0; left -= ROWS_PER_PAGE) {
     const rows: TrialRow[] = await reader.all(
-      `select config_id, state, parameters, metrics, ended_at, idx from trials
+      `select config_id, state, parameters, metrics, epoch, stop_reason as "stopReason", ended_at, idx from trials
        where sweep_id = ? and state in ('succeeded', 'stopped', 'failed') and (ended_at, idx) < (?, ?)
        order by ended_at desc, idx desc limit ?`,
       sweepId,

@@ -301,7 +301,7 @@ export const sweepFileSchema = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe(
-        `true: if an attempt runs three times as long as the median of comparable attempts, an idle slot of another agent runs the trial too, and the first result counts; default ${DEFAULT_SPECULATE}`,
+        `true: if an attempt runs three times as long as expected, an idle slot of another agent runs the trial too, and the first result counts; default ${DEFAULT_SPECULATE}`,
       ),
     checkpoint_every: whole(0, MAX_EPOCHS_BETWEEN)
       .optional()

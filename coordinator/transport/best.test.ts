@@ -20,14 +20,20 @@ interface SampleTrial {
   readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
   /** Undefined if the trial reports only another metric. */
   readonly value: number | undefined;
+  /** The epoch of its last report. */
+  readonly epoch: number;
+  /** The rule that stops the trial in the state `stopped`. */
+  readonly rule: 'asha' | 'patience';
 }
 
 const trialArbitrary = fc.record<SampleTrial>({
   state: fc.constantFrom('pending', 'running', 'succeeded', 'succeeded', 'stopped', 'failed', 'retried'),
   value: fc.oneof(fc.constantFrom(0.1, 0.2, 0.3, 1 / 3, Number.NaN, Number.POSITIVE_INFINITY, undefined), fc.double()),
+  epoch: fc.integer({ min: 1, max: 3 }),
+  rule: fc.constantFrom('asha', 'patience'),
 });
 
-function changesOf(sweepId: string, trialId: string, { state, value }: SampleTrial): Change[] {
+function changesOf(sweepId: string, trialId: string, { state, value, epoch, rule }: SampleTrial): Change[] {
   if (state === 'pending') return [];
   const key = { sweepId, trialId, attempt: 1 };
   const metrics: Record<string, number> = value === undefined ? { other: 1 } : { [METRIC]: value };
@@ -37,19 +43,24 @@ function changesOf(sweepId: string, trialId: string, { state, value }: SampleTri
       ...{ kind: 'granted', key, agentId: 'a', incarnation: 'i', slot: 0, pack: 'p', backend: 'wasm' },
       ...{ gpus: 0, resumedFrom: 0, speculative: false },
     },
-    { kind: 'report', key, seq: 1, at: 1, epoch: 1, metrics },
+    { kind: 'report', key, seq: 1, at: 1, epoch, metrics },
   ];
   if (state === 'running') return started;
   const how = { early: false, free: false, leasedMs: 1, used: undefined };
   if (state === 'succeeded' || state === 'stopped') {
     const end =
-      state === 'succeeded'
-        ? ({ outcome: 'succeeded' } as const)
-        : ({ outcome: 'stopped', rule: 'asha', reason: '' } as const);
+      state === 'succeeded' ? ({ outcome: 'succeeded' } as const) : ({ outcome: 'stopped', rule, reason: '' } as const);
     return [
       ...started,
       { kind: 'ended', key, end, ...how },
-      { kind: 'trial', sweepId, trialId, state, detail: '', failure: undefined },
+      {
+        kind: 'trial',
+        sweepId,
+        trialId,
+        state,
+        detail: state === 'stopped' ? `${rule}: worse` : '',
+        failure: undefined,
+      },
     ];
   }
   const failed: Change[] = [

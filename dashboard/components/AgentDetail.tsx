@@ -1,3 +1,4 @@
+import { rollups } from 'd3-array';
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parametersText, parameterText } from '../../lib/domain/parameters.ts';
@@ -86,7 +87,7 @@ const gibibytes = (bytes: number): string => (bytes / GIB).toFixed(bytes < 10 * 
 function gpuColumns({ gpus }: Agent): Column<GpuFigures>[] {
   return [
     { header: 'GPU', numeric: true, cell: ({ index }) => String(index) },
-    { header: 'name', cell: ({ index }) => gpus[index] ?? '-' },
+    { header: 'name', cell: (card) => namesText(card.gpus.flatMap((position) => gpus[position] ?? [])) },
     { header: 'util'.padEnd(BAR + 5), neverCut: true, cell: ({ utilization }) => barOf(utilization) },
     {
       header: 'memory'.padEnd(BAR + 5),
@@ -148,8 +149,21 @@ function endedColumns({ board, state, now }: Model): Column<Trial>[] {
 
 const MIG = /\bMIG\b/;
 
-function slotGpuText({ slots, gpus }: Agent, slot: number | undefined): string {
+/** Lists the names of the GPUs on a card, such as `NVIDIA A100 MIG 1g.5gb ×2`. */
+function namesText(names: readonly string[]): string {
+  const counted = rollups(
+    names,
+    ({ length }) => length,
+    (name) => name,
+  );
+  return counted.map(([name, count]) => (count === 1 ? name : `${name} ×${count}`)).join(', ') || '-';
+}
+
+/** Returns the indexes of the cards that a slot uses or, if the agent measures no cards, the positions of its GPUs. */
+function slotGpuText({ slots, gpus, gpuFigures }: Agent, slot: number | undefined): string {
   if (slot === undefined) return '';
   const hasMig = gpus.some((name) => MIG.test(name));
-  return slotGpuIndexes(slot, slots, gpus.length, hasMig).join(', ') || '-';
+  const cardOf = (position: number) => gpuFigures.find((card) => card.gpus.includes(position))?.index ?? position;
+  const cards = slotGpuIndexes(slot, slots, gpus.length, hasMig).map(cardOf);
+  return cards.join(', ') || '-';
 }

@@ -23,6 +23,23 @@ test('the row of an agent shows its CPU, memory and disk, and the row of each tr
   at.stop();
 });
 
+test('with hidden cards and MIG instances, each card has the names of its own GPUs, and each trial its own card', async () => {
+  const gpus = ['NVIDIA H100', 'NVIDIA A100 MIG 1g.5gb', 'NVIDIA A100 MIG 1g.5gb'];
+  const gpuFigures = [
+    { index: 2, utilization: 0.25, gpus: [1, 2] },
+    { index: 5, utilization: 0.5, gpus: [0] },
+  ];
+  const agent = sampleAgent({ busy: 1, slots: 3, gpus, gpuFigures });
+  const updates = [snapshot(midSweep, [...midTrials], [agent])];
+  const at = await sampleDashboard(new SampleSource({ ...midAnswers, updates }), SIZE);
+  await at.press('3');
+  const text = at.frame().join('\n');
+  expect(text).toMatch(/2 +NVIDIA A100 MIG 1g\.5gb ×2 +\S+ +25%/);
+  expect(text).toMatch(/5 +NVIDIA H100 +\S+ +50%/);
+  expect(text).toMatch(/trial +slot +GPU .*\n6e1f2a3b +0 +5 /);
+  at.stop();
+});
+
 test('s sorts the agents, r reverses the order, and / filters the agents; q clears the filter', async () => {
   const at = await open('3', 's', 'r');
   const names = () =>

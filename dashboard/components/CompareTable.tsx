@@ -1,6 +1,6 @@
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
-import { configSpread, hasResult } from '../../lib/domain/trial-result.ts';
+import { configSpread, hasResult, leftOutOfConfig } from '../../lib/domain/trial-result.ts';
 import { commonParts } from '../../lib/text/common-parts.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
@@ -70,7 +70,9 @@ export function CompareTable({ all, facts, maxMetrics, columns: width }: Props) 
 
 function finishedText({ trial, config }: MarkedRow): string {
   const trials = config?.trials ?? [trial];
-  return `${trials.filter(({ state }) => hasResult(trialState.of(state))).length} of ${trials.length}`;
+  const leftOut = leftOutOfConfig(trials);
+  const counted = trials.filter(({ state }) => hasResult(trialState.of(state))).length - leftOut;
+  return `${counted} of ${trials.length}${leftOut === 0 ? '' : `, ${leftOut} left out`}`;
 }
 
 function metricText({ trial, config }: MarkedRow, name: string): string {

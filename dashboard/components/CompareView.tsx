@@ -10,6 +10,7 @@ import {
   comparisonTitle,
   comparisonVerdict,
   curveTrials,
+  hasCutOff,
   markedComparison,
   resultsOf,
   tableColumns,
@@ -125,8 +126,13 @@ function verdictsOf(model: Model, shown: readonly MarkedRow[], metric: string): 
   const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));
   return shown
     .slice(1)
-    .map((_, i) =>
-      comparisonVerdict([seriesLetter(i + 1), seriesLetter(0)], differences[i + 1], isMinimized(model, metric)),
+    .map((row, i) =>
+      comparisonVerdict(
+        [seriesLetter(i + 1), seriesLetter(0)],
+        differences[i + 1],
+        isMinimized(model, metric),
+        [row, ...shown.slice(0, 1)].some(hasCutOff),
+      ),
     );
 }
 

@@ -2,7 +2,7 @@ import { sum } from 'd3-array';
 import { Box } from 'ink';
 import { timeLeftAfter, timeLeftRange } from '../../lib/domain/eta.ts';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { NO_ESTIMATE_TEXT, progressText, sweepPercentText, sweepProgress } from '../../lib/domain/progress.ts';
+import { NO_ESTIMATE_TEXT, sweepProgress } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
 import { noCounts, presentTotal, sweepEnded, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -11,7 +11,7 @@ import { countText } from '../../lib/text/numbers.ts';
 import { type Segment, widthOf } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
-import { toComeText } from '../../lib/text/trials-to-come.ts';
+import { percentText, progressText, toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf, truncate } from '../../lib/text/width.ts';
 import { AgentState, type Sweep, type TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
@@ -72,7 +72,7 @@ function withTrialsToCome(sweep: Sweep): TrialCounts {
 }
 
 function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns: number }) {
-  const tally = ` ${sweepPercentText(sweep).padStart(4)} ${progressText(sweep)}`;
+  const tally = ` ${percentText(sweep).padStart(4)} ${progressText(sweep)}`;
   const width = Math.max(10, columns - TALLY_COLUMNS);
   return (
     <Box>

@@ -1,6 +1,6 @@
 import { Box } from 'ink';
 import { ownValue } from '../../lib/domain/own-value.ts';
-import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText, sweepPercentText } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT } from '../../lib/domain/progress.ts';
 import { objectiveText } from '../../lib/domain/ranking.ts';
 import { noCounts } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
@@ -10,7 +10,7 @@ import type { Segment } from '../../lib/text/segment.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
-import { toComeText } from '../../lib/text/trials-to-come.ts';
+import { percentText, progressText, toComeText } from '../../lib/text/trials-to-come.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { columnsOf } from '../../lib/text/width.ts';
 import type { Config, Sweep } from '../../proto/gen/trawl/v1/types.ts';
@@ -69,7 +69,7 @@ function countsText(sweep: Sweep): string {
   const parts = Object.entries({ ...counts, pending: counts.pending + offered })
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${count} ${name}`);
-  const done = `${sweepPercentText(sweep)}, ${progressText(sweep)} finished`;
+  const done = `${percentText(sweep)}, ${progressText(sweep)} finished`;
   const estimate = hasNoEstimate(sweep) ? NO_ESTIMATE_TEXT : '';
   return [done, ...parts, estimate, toComeText(sweep)].filter(Boolean).join(' · ');
 }

@@ -1,10 +1,11 @@
 import { Box } from 'ink';
 import { timeLeftRange } from '../../lib/domain/eta.ts';
-import { hasNoEstimate, NO_ESTIMATE_TEXT, progressText, sweepProgress } from '../../lib/domain/progress.ts';
+import { hasNoEstimate, NO_ESTIMATE_TEXT, sweepProgress } from '../../lib/domain/progress.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { sweepStyle } from '../../lib/text/style.ts';
 import { sweepStateText } from '../../lib/text/sweep-state.ts';
 import type { Column } from '../../lib/text/table.ts';
+import { progressText } from '../../lib/text/trials-to-come.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
 import { listColumns, listLines } from '../state/layout.ts';

@@ -2,7 +2,7 @@ import type { TimeLeft } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { parameterText, SEED } from '../../lib/domain/parameters.ts';
 import { leasedMs } from '../../lib/domain/slot-time.ts';
-import { bestReplicate, configSpread, configValue } from '../../lib/domain/trial-result.ts';
+import { bestReplicate, configSpread, configValue, leftOutOfConfig } from '../../lib/domain/trial-result.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatMetric, formatSpread, formatStep } from '../../lib/text/numbers.ts';
 import type { ParameterColumns } from '../../lib/text/parameter-columns.ts';
@@ -108,7 +108,9 @@ function metricColumn(name: string, descending: boolean): BoardColumn {
     cell: ({ config, trial }) => {
       if (trial !== undefined) return formatMetric(ownValue(trial.metrics, name));
       if (config.trials.length === 1) return formatMetric(ownValue(config.trials[0].metrics, name));
-      return formatSpread(configSpread(config.trials, name));
+      const spread = configSpread(config.trials, name);
+      const isPart = spread !== undefined && leftOutOfConfig(config.trials) > 0;
+      return formatSpread(spread) + (isPart ? ` (n=${spread.n})` : '');
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The marked rows that the dashboard compares side by side. */
 import { parameterText, splitParameters } from '../../lib/domain/parameters.ts';
-import { finishedValue, hasValue } from '../../lib/domain/trial-result.ts';
+import { comparedReplicates, finishedValue, hasValue, isCutOff } from '../../lib/domain/trial-result.ts';
 import { formatMetric } from '../../lib/text/numbers.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -70,21 +70,29 @@ export const pointOf = ({ trial, config }: MarkedRow) =>
 export const curveTrials = ({ trial, config }: MarkedRow): readonly Trial[] =>
   config === undefined ? [trial] : config.trials.filter(hasValue);
 
-/** Returns the results of a row's finished replicates. */
+/** Returns the results of a row's finished replicates. Empty if early stopping cut off a replicate. */
 export const resultsOf = ({ trial, config }: MarkedRow, metric: string): number[] =>
-  (config?.trials ?? [trial]).flatMap((one) => finishedValue(one, metric) ?? []);
+  comparedReplicates(config?.trials ?? [trial]).flatMap((one) => finishedValue(one, metric) ?? []);
+
+/** Whether early stopping cut off a trial of a row. */
+export const hasCutOff = ({ trial, config }: MarkedRow): boolean => (config?.trials ?? [trial]).some(isCutOff);
 
 const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(value);
 
 /**
  * Returns the verdict on a row, compared with the first row, in words. The letters stand for the two rows.
+ * @param isCutOffRow whether early stopping cut off a trial of one of the two rows
  */
 export function comparisonVerdict(
   [letter, first]: readonly [string, string],
   found: MeanDifference | undefined,
   minimize: boolean,
+  isCutOffRow = false,
 ): string {
-  if (found === undefined) return `${letter} and ${first} cannot be compared: both need two finished seeds`;
+  if (found === undefined) {
+    const need = isCutOffRow ? 'early stopping cut off some of their seeds' : 'both need two finished seeds';
+    return `${letter} and ${first} cannot be compared: ${need}`;
+  }
   const { difference, low, high, level, verdict, moreSeeds } = found;
   const interval = `${Number((level * 100).toPrecision(3))}% interval ${signed(low)} to ${signed(high)}`;
   const numbers = `${signed(difference)} (${interval})`;

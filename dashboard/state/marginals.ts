@@ -1,11 +1,11 @@
 /**
  * The mean of a metric over the finished trials, at each value of one parameter or at each pair of values of two
- * parameters.
+ * parameters. Configs with a trial that early stopping cut off are left out.
  */
 
 import { extent } from 'd3-array';
 import { parameterText } from '../../lib/domain/parameters.ts';
-import { finishedValue, meanOf } from '../../lib/domain/trial-result.ts';
+import { comparedReplicates, finishedValue, meanOf } from '../../lib/domain/trial-result.ts';
 import type { EffectLevel } from '../source.ts';
 import type { ConfigRow } from './board.ts';
 
@@ -26,7 +26,7 @@ export function marginalLevels(configs: readonly ConfigRow[], parameter: string,
 function levelsOf(configs: readonly ConfigRow[], parameter: string, metric: string): EffectLevel[] {
   const groups = new Map<string, number[]>();
   for (const { trials } of configs) {
-    for (const trial of trials) {
+    for (const trial of comparedReplicates(trials)) {
       const result = finishedValue(trial, metric);
       if (result === undefined) continue;
       const value = parameterText(trial, parameter);
@@ -67,7 +67,7 @@ function cross(configs: readonly ConfigRow[], [first, second]: readonly [string,
   const sums = new Map<string, Map<string, { sum: number; n: number }>>();
   const acrossValues = new Set<string>();
   for (const { trials } of configs) {
-    for (const trial of trials) {
+    for (const trial of comparedReplicates(trials)) {
       const result = finishedValue(trial, metric);
       if (result === undefined) continue;
       const [a, b] = [parameterText(trial, first), parameterText(trial, second)];

@@ -172,7 +172,7 @@ export const sweep = () =>
         {
           title: 'Stragglers',
           about:
-            'Attempts that have run three times as long as the median of comparable attempts: current number (running) and new stragglers (found).',
+            'Attempts that have run three times as long as expected: current number (running) and new stragglers (found).',
           unit: 'short',
         },
         {

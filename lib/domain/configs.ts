@@ -6,7 +6,7 @@ import type { GoalName } from '../../proto/names.ts';
 import { ownValue } from './own-value.ts';
 import { lossesOf, type Objective, rankByLosses } from './pareto.ts';
 import { rank } from './ranking.ts';
-import { configSpread, countedReplicates } from './trial-result.ts';
+import { configSpread, countedReplicates, leftOutOfConfig } from './trial-result.ts';
 import { countedAs, noCounts } from './trial-state.ts';
 
 /** Returns the id of a trial's config. A trial without a config id is the only replicate of its own config. */
@@ -52,6 +52,7 @@ function configOf(id: string, replicates: readonly Trial[]): Config {
     parameters: byIndex[0]?.parameters ?? {},
     counts,
     metrics: metricsOf(byIndex),
+    leftOut: leftOutOfConfig(byIndex),
     trialIds: replicates.toSorted((a, b) => a.seed - b.seed).map((trial) => trial.id),
     rank: 0,
   };

@@ -2,17 +2,18 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { sampleSweep } from '../../test/support/dashboard/sample.ts';
-import { hasNoEstimate, progressText, sweepPercentText, sweepProgress } from './progress.ts';
+import { percentText, progressText } from '../text/trials-to-come.ts';
+import { hasNoEstimate, sweepProgress } from './progress.ts';
 import { noCounts } from './trial-state.ts';
 
 test('a killed sweep is incomplete, because cancelled trials are not finished', () => {
   const killed = sampleSweep({ state: SweepState.KILLED, counts: { succeeded: 10, failed: 2, cancelled: 51 } });
-  expect([progressText(killed), sweepPercentText(killed)]).toEqual(['12/63', '19%']);
+  expect([progressText(killed), percentText(killed)]).toEqual(['12/63', '19%']);
 });
 
 test('a finished sweep with failed and stopped trials is complete', () => {
   const finished = sampleSweep({ state: SweepState.FINISHED, counts: { succeeded: 1, stopped: 2, failed: 3 } });
-  expect([progressText(finished), sweepPercentText(finished)]).toEqual(['6/6', '100%']);
+  expect([progressText(finished), percentText(finished)]).toEqual(['6/6', '100%']);
 });
 
 test('a sweep without trials has the progress 0', () => {
@@ -40,7 +41,7 @@ test('a sweep is complete if and only if every trial succeeded, was stopped or f
       const unfinished = some.pending + some.offered + some.running + some.cancelled + some.interrupted + some.held;
       expect(share).toBeGreaterThanOrEqual(0);
       expect(share).toBeLessThanOrEqual(1);
-      expect(sweepPercentText(sweep) === '100%').toBe(total > 0 && unfinished === 0);
+      expect(percentText(sweep) === '100%').toBe(total > 0 && unfinished === 0);
     }),
   );
 });

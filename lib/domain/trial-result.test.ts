@@ -2,7 +2,20 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { endedTrial, runningTrial, trialAt } from '../../test/support/dashboard/sample.ts';
-import { configSpread, configValue, hasResult, meanOf, resultOf, spreadOf, trialValue } from './trial-result.ts';
+import {
+  bestReplicate,
+  comparedReplicates,
+  comparedTrials,
+  configSpread,
+  configValue,
+  hasResult,
+  leftOutOfConfig,
+  leftOutText,
+  meanOf,
+  resultOf,
+  spreadOf,
+  trialValue,
+} from './trial-result.ts';
 
 const failedTrial = (index: number, loss: number) => ({ ...endedTrial(index, { loss }), state: TrialState.FAILED });
 
@@ -38,6 +51,41 @@ test('a config has the mean over its replicates with a result or, if none has a 
     std: Math.sqrt(8),
     n: 2,
   });
+});
+
+const stoppedTrial = (index: number, loss: number, epoch: number, rule = 'asha') => ({
+  ...{ ...endedTrial(index, { loss }), state: TrialState.STOPPED, epoch },
+  stopReason: `${rule}: ${loss} ranks 3 of 6 at rung ${epoch}`,
+});
+
+test('the value of a config leaves out results that early stopping cut off', () => {
+  const partly = [endedTrial(0, { loss: 2 }), stoppedTrial(1, 9, 1), stoppedTrial(2, 1, 3), endedTrial(3, { loss: 4 })];
+  expect(configSpread(partly, 'loss')).toMatchObject({ mean: 3, n: 2 });
+  expect([leftOutOfConfig(partly), comparedReplicates(partly)]).toEqual([2, []]);
+  expect(bestReplicate([stoppedTrial(2, 1, 3), endedTrial(0, { loss: 2 })], 'loss', 'minimize').index).toBe(0);
+});
+
+test('a config of which early stopping cut off all results has the mean of the results that got furthest', () => {
+  const all = [stoppedTrial(0, 9, 1), stoppedTrial(1, 4, 3), stoppedTrial(2, 6, 3)];
+  expect(configSpread(all, 'loss')).toMatchObject({ mean: 5, n: 2 });
+  expect([leftOutOfConfig(all), comparedReplicates(all)]).toEqual([1, []]);
+});
+
+test('patience cuts off no result, because it stops a trial only when its curve no longer improves', () => {
+  const converged = [stoppedTrial(0, 2, 7, 'patience'), stoppedTrial(1, 4, 9, 'patience'), endedTrial(2, { loss: 6 })];
+  expect(configSpread(converged, 'loss')).toMatchObject({ mean: 4, n: 3 });
+  expect([leftOutOfConfig(converged), comparedReplicates(converged)]).toEqual([0, converged]);
+});
+
+test('comparisons leave out all results of a config of which early stopping cut off one', () => {
+  const trial = (configId: string, state: 'succeeded' | 'stopped' | 'failed') => {
+    return { configId, state, stopReason: state === 'stopped' ? 'median: worse' : '' };
+  };
+  const whole = [trial('a', 'succeeded'), trial('a', 'failed')];
+  const cutOff = [trial('b', 'succeeded'), trial('b', 'stopped'), trial('b', 'failed'), trial('c', 'stopped')];
+  expect(comparedTrials([...cutOff, ...whole])).toEqual({ compared: whole, leftOut: 3 });
+  expect(leftOutText(3)).toBe('3 results left out, because early stopping cut off trials of their configs');
+  expect(leftOutText(0)).toBe('');
 });
 
 test('a config whose mean is not finite has no value', () => {

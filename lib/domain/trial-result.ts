@@ -1,8 +1,19 @@
-/** Defines which trials have a result, the value of a result, and how the values of replicates are combined. */
+/**
+ * Defines which trials have a result, the value of a result, and how the values of replicates are combined.
+ *
+ * A result is complete if the trial succeeded, or if the rule `patience` stopped it, because its curve no longer
+ * improved. The other rules cut a trial off: its value belongs to an early epoch. Results of different lengths are never
+ * averaged:
+ * - The value of a config is the mean of its complete results. If all of its results were cut off, it is the mean of the
+ *   results that got furthest.
+ * - Comparisons (verdicts, differences, effects of parameters) use only configs without a result that was cut off. The
+ *   remaining replicates of the other configs were selected by their values, so an interval over them would be wrong.
+ */
 
 import { deviation, mean } from 'd3-array';
-import type { Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
+import type { Spread, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import type { GoalName, TrialStateName } from '../../proto/names.ts';
+import { countText } from '../text/numbers.ts';
 import { ownValue } from './own-value.ts';
 
 /** Whether the last report of a trial in this state is its result. Failed and cancelled trials have no result. */
@@ -52,13 +63,82 @@ export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: st
   return endedWithResult(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
+/** The fields that decide whether a result is complete. */
+interface ResultLength {
+  readonly state: TrialStateName | TrialState;
+  /** The rule that stopped the trial, with its reason, such as `asha: 2.5 ranks 3 of 6 at rung 1`. */
+  readonly stopReason: string;
+}
+
+/** The start of the reasons of the rule that stops a trial only if its own curve no longer improves. */
+export const PATIENCE = 'patience: ';
+
+/** Whether a rule stopped the trial before its value was final. */
+export function isCutOff({ state, stopReason }: ResultLength): boolean {
+  return (state === 'stopped' || state === 'TRIAL_STATE_STOPPED') && !stopReason.startsWith(PATIENCE);
+}
+
 /**
- * Returns the replicates that a config's value is computed from: the replicates with a result or, if none has a result,
- * the running replicates.
+ * Returns the results of a config that its value is computed from: the complete results or, if all were cut off, those
+ * with the highest epoch.
+ * @param results the replicates with a result
+ */
+export function countedResults<T extends ResultLength & { readonly epoch: number }>(
+  results: readonly T[],
+): readonly T[] {
+  if (!results.some(isCutOff)) return results;
+  const complete = results.filter((result) => !isCutOff(result));
+  if (complete.length > 0) return complete;
+  const furthest = Math.max(...results.map(({ epoch }) => epoch));
+  return results.filter(({ epoch }) => epoch === furthest);
+}
+
+/**
+ * Returns the replicates that a config's value is computed from: `countedResults` or, if no replicate has a result, the
+ * running replicates.
  */
 export function countedReplicates(replicates: readonly Trial[]): readonly Trial[] {
   const ended = replicates.filter(endedWithResult);
-  return ended.length > 0 ? ended : replicates.filter(hasValue);
+  return ended.length > 0 ? countedResults(ended) : replicates.filter(hasValue);
+}
+
+/** Returns the number of results that the value of a config leaves out. */
+export function leftOutOfConfig(replicates: readonly Trial[]): number {
+  const ended = replicates.filter(endedWithResult);
+  return ended.length - countedResults(ended).length;
+}
+
+/** Returns the replicates whose results comparisons use. Empty if a replicate of the config was cut off. */
+export function comparedReplicates(replicates: readonly Trial[]): readonly Trial[] {
+  const ended = replicates.filter(endedWithResult);
+  return ended.some(isCutOff) ? [] : ended;
+}
+
+/** Separates the trials of configs that comparisons use, and counts the results of the other configs. */
+export function comparedTrials<
+  T extends { readonly configId: string; readonly state: TrialStateName; readonly stopReason: string },
+>(trials: readonly T[]): { compared: readonly T[]; leftOut: number } {
+  const cutOff = new Set(trials.filter(isCutOff).map(({ configId }) => configId));
+  if (cutOff.size === 0) return { compared: trials, leftOut: 0 };
+  const others = trials.filter(({ configId }) => cutOff.has(configId));
+  return {
+    compared: trials.filter(({ configId }) => !cutOff.has(configId)),
+    leftOut: others.filter(({ state }) => hasResult(state)).length,
+  };
+}
+
+/** Says how many results the means of configs leave out. Empty if they leave out none. */
+export function leftOutOfMeansText(configs: readonly { readonly leftOut: number }[]): string {
+  const results = configs.reduce((total, { leftOut }) => total + leftOut, 0);
+  if (results === 0) return '';
+  return `${countText(results, 'result')} of trials that early stopping cut off ${results === 1 ? 'is' : 'are'} left out of the means`;
+}
+
+/** Says how many results a comparison leaves out. Empty if it leaves out none. */
+export function leftOutText(results: number): string {
+  if (results === 0) return '';
+  const whose = results === 1 ? 'its config' : 'their configs';
+  return `${countText(results, 'result')} left out, because early stopping cut off trials of ${whose}`;
 }
 
 function replicateValues(replicates: readonly Trial[], metric: string): number[] {
@@ -84,11 +164,19 @@ export function configSpread(replicates: readonly Trial[], metric: string): Spre
   return values.length === 0 ? undefined : spreadOf(values);
 }
 
+/** Returns all replicates except the results that the value of the config leaves out. */
+function representatives(replicates: readonly Trial[]): readonly Trial[] {
+  const counted = new Set(countedReplicates(replicates));
+  return replicates.filter((trial) => counted.has(trial) || !endedWithResult(trial));
+}
+
 /**
  * Returns the trial that represents a config: the replicate with the best value, or else the replicate with the most
- * epochs.
+ * epochs. Results that the value of the config leaves out do not represent it.
  */
-export function bestReplicate([first, ...others]: readonly [Trial, ...Trial[]], metric: string, goal: GoalName): Trial {
+export function bestReplicate(replicates: readonly [Trial, ...Trial[]], metric: string, goal: GoalName): Trial {
+  const [any] = replicates;
+  const [first = any, ...others] = replicates.length > 1 ? representatives(replicates) : replicates;
   const sign = goal === 'minimize' ? 1 : -1;
   return others.reduce((best, trial) => {
     const [a, b] = [trialValue(best, metric), trialValue(trial, metric)];

@@ -68,6 +68,10 @@ export function trialsToCome(sweep: Sweep): number {
   return sweep.planned === undefined ? Number.POSITIVE_INFINITY : Math.max(0, sweep.planned - createdTotal(sweep));
 }
 
+/** Whether the sweep can end with fewer trials than `trialTotal`. */
+export const isUpperBound = (sweep: Sweep): boolean =>
+  sweep.plannedAtMost && sweep.searching && trialsToCome(sweep) > 0 && sweep.planned !== undefined;
+
 /**
  * Returns the number of trials of a sweep, including trials that are not created yet. Ended trials whose points were
  * dropped do not count. If the search has no limit, returns the number of trials created so far.

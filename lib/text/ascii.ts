@@ -30,6 +30,7 @@ const ASCII_OF: Readonly<Record<string, string>> = {
   '≤': '<=',
   '≥': '>=',
   '≈': '~',
+  '∞': 'inf',
   '▲': '^',
   '▼': 'v',
   '▸': '>',

@@ -37,6 +37,17 @@ export function formatSpread(spread: Spread | undefined): string {
   return `${shown} ±${Number(rounded) === 0 ? std.toExponential(0) : rounded}`;
 }
 
+/**
+ * Formats the value of a parameter, such as `0.5`, `1e-5` or `mnist`. Numbers below 0.001 and from 10 million on have an
+ * exponent.
+ */
+export function formatParameter(value: unknown): string {
+  if (typeof value !== 'number') return String(value);
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-3 || size >= 1e7)) return String(Number(value.toPrecision(5)).toExponential());
+  return String(Number(value.toPrecision(7)));
+}
+
 /** Formats a step. Whole numbers are exact; fractions are rounded, such as `0.33333`. */
 export function formatStep(step: number): string {
   if (Number.isInteger(step)) return String(step);

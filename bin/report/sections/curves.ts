@@ -107,8 +107,15 @@ function lineAlt(label: string, points: readonly EpochPoint[]): string {
   return `${label === '' ? '' : `${label}: `}from ${formatMetric(first.mean)} to ${formatMetric(last.mean)}`;
 }
 
+/** Returns evenly spaced epochs and the last epoch of each line, if these are few. */
+function listedEpochs(all: readonly number[], panels: readonly DrawnPanel[]): number[] {
+  const last = new Set(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.at(-1)?.epoch ?? [])));
+  const ends = last.size > MAX_EPOCHS_LISTED / 2 ? [] : [...last];
+  return [...new Set([...evenly(all, MAX_EPOCHS_LISTED), ...ends])].sort((a, b) => a - b);
+}
+
 function tableOf({ panels, layout, metric, epochs: all }: Drawn): ReportTable {
-  const epochs = evenly(all, MAX_EPOCHS_LISTED);
+  const epochs = listedEpochs(all, panels);
   return {
     caption: `${metric} by epoch, means`,
     columns: [

@@ -34,9 +34,7 @@ export function effectsSection({ importance }: ReportData): Section | undefined 
 function noteText({ balanced, effects, why }: Importance): string {
   if (effects.length === 0) return `The importance of the parameters cannot be computed: ${why}.`;
   if (why === '') return '';
-  return balanced
-    ? `In this grid, ${why}.`
-    : `The analysis covers the largest balanced subset of the results (${why}).`;
+  return balanced ? `In this grid, ${why}.` : `The analysis covers a balanced subset of the results: ${why}.`;
 }
 
 /** Interactions with a smaller share are omitted, because the table would show the share as 0.0%. */

@@ -1,7 +1,9 @@
+import type { ParameterEffect } from '../../../coordinator/analysis/importance.ts';
 import { ownValue } from '../../../lib/domain/own-value.ts';
 import { objectivesOf } from '../../../lib/domain/ranking.ts';
+import { leftOutOfMeansText } from '../../../lib/domain/trial-result.ts';
 import { formatSpan } from '../../../lib/text/duration.ts';
-import { formatCount, formatMetric } from '../../../lib/text/numbers.ts';
+import { countText, formatCount, formatMetric } from '../../../lib/text/numbers.ts';
 import { shortId } from '../../../lib/text/short-id.ts';
 import type { Spread } from '../../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../../proto/names.ts';
@@ -44,13 +46,16 @@ export function rankingSection(data: ReportData, space: VariedParameters): Secti
   ]);
   const by =
     objectives.length > 0 ? `${objectives.join(', ')} (by Pareto front, then by hypervolume contribution)` : metric;
-  const caption = `Configs by ${by}: mean ± standard deviation over n replicates at the last epoch`;
+  const at = data.spec.metric.at === 'best' ? `${metric} at its best epoch` : 'each at its last epoch';
+  const caption = `Configs by ${by}: mean ± standard deviation over n replicates, ${at}`;
+  const leftOut = leftOutOfMeansText(data.configs);
   return {
     id: 'ranking',
     title: 'Ranking',
     blocks: [
       ...(shown.some(({ rank }) => rank > 0) ? [] : [{ kind: 'text', text: 'No config has a result yet.' } as const]),
       { kind: 'table', table: { caption, columns, rows } },
+      ...(leftOut === '' ? [] : [{ kind: 'note', text: `${leftOut}.` } as const]),
       ...restNote(data),
     ],
   };
@@ -100,11 +105,23 @@ function verdictsOf({ judged }: ReportData): Highlight | undefined {
   };
 }
 
+/** A larger p-value of an effect means that it can be chance. */
+const SIGNIFICANT = 0.05;
+
+const mainTrials = ({ levels }: ParameterEffect): number => levels.reduce((total, { spread }) => total + spread.n, 0);
+
 function mainEffectOf({ importance }: ReportData): Highlight | undefined {
   const main = importance?.effects[0];
   if (importance === undefined || main === undefined) return undefined;
-  const detail = `${shareText(main.share)} of the variation of ${importance.metric}`;
-  return { label: 'what matters most', value: main.parameter, detail };
+  const subset = importance.balanced ? '' : `, in a subset of ${countText(mainTrials(main), 'trial')}`;
+  const share = `${shareText(main.share)} of the variation of ${importance.metric}${subset}`;
+  if (main.p === undefined || main.p < SIGNIFICANT)
+    return { label: 'what matters most', value: main.parameter, detail: share };
+  return {
+    label: 'largest effect',
+    value: `${main.parameter}, not significant`,
+    detail: `p = ${main.p.toFixed(3)}; ${share}`,
+  };
 }
 
 function trialsOf({ sweep, trials }: ReportData): Highlight {

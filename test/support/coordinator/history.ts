@@ -11,7 +11,6 @@ import type { Resources, SweepPolicy } from '../../../coordinator/core/policy.ts
 import { onRetry, type RetryChoice } from '../../../coordinator/core/retry-trials.ts';
 import { schedule } from '../../../coordinator/core/scheduler.ts';
 import { NO_STEP, type Step } from '../../../coordinator/core/step.ts';
-import { addDuration } from '../../../coordinator/core/stragglers.ts';
 import {
   newSweep,
   onKill,
@@ -95,7 +94,7 @@ export class World {
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
       // With this number of durations, the core can find stragglers.
-      for (const ms of SHORT_DURATIONS) addDuration(durations.ofSweep, ms, SHORT_DURATIONS.length);
+      for (const durationMs of SHORT_DURATIONS) durations.ofSweep.push({ parameters: {}, durationMs });
     }
   }
 

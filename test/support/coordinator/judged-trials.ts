@@ -17,6 +17,7 @@ export function trial(parameters: Parameters, seed: number, change: Partial<Judg
     seed,
     parameters,
     state: 'succeeded',
+    stopReason: '',
     metrics: {},
     curve: [],
     ...change,

@@ -70,7 +70,7 @@ export function addSweep(
       speculativeOffer: undefined,
       dropped: false,
       parent: undefined,
-      parameters: undefined,
+      parameters: {},
       speculated: false,
     });
   }

@@ -62,9 +62,9 @@ export const midTrials: readonly Trial[] = [
 const FIGURES = [
   {
     ...{ index: 0, utilization: 0.37, memoryUsedBytes: 61_234 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },
-    ...{ temperatureCelsius: 41, powerWatts: 118.24 },
+    ...{ temperatureCelsius: 41, powerWatts: 118.24, gpus: [0] },
   },
-  { index: 1, memoryUsedBytes: 12 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20 },
+  { index: 1, memoryUsedBytes: 12 * 2 ** 20, memoryTotalBytes: 81_559 * 2 ** 20, gpus: [1] },
 ];
 
 export const midAgents: Agent[] = [

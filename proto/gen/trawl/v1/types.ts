@@ -23,7 +23,7 @@ export const WarningKind = {
   HOOK_NOT_LOADED: "WARNING_KIND_HOOK_NOT_LOADED",
   /** SILENT - A running program has not reported for longer than expected. */
   SILENT: "WARNING_KIND_SILENT",
-  /** STRAGGLER - An attempt has run three times as long as comparable attempts did. */
+  /** STRAGGLER - An attempt has run three times as long as expected from comparable attempts. */
   STRAGGLER: "WARNING_KIND_STRAGGLER",
   /** WARM_START - Some configs of the sweeps that warm_start names are not used, or none of the trials of these sweeps has ended. */
   WARM_START: "WARNING_KIND_WARM_START",
@@ -780,7 +780,7 @@ export interface Sweep {
   blocked: string;
   /**
    * The total number of trials. Unlike `counts`, includes trials that are not created yet. Absent if the search has no
-   * limit.
+   * limit. See also `planned_at_most`.
    */
   planned?:
     | number
@@ -816,7 +816,14 @@ export interface Sweep {
   /** All objectives, if the sweep has several; the first is `metric`. Empty if the sweep has one objective. */
   objectives: Metric[];
   /** The estimated slot time from now until the last trial ends. Absent if `time_left` is absent. */
-  slotTimeLeft: TimeLeft | undefined;
+  slotTimeLeft:
+    | TimeLeft
+    | undefined;
+  /**
+   * Whether `planned` is an upper bound: a search can run out of new points before its `run_cap`, and adaptive
+   * replicates end when everything is decided. False once all trials are created.
+   */
+  plannedAtMost: boolean;
 }
 
 /** The slots that a sweep can use, given the priorities and weights of the other sweeps. */
@@ -1108,8 +1115,9 @@ export interface Config {
     | TrialCounts
     | undefined;
   /**
-   * The metrics, combined over the replicates that are running, succeeded or were stopped. Failed and cancelled
-   * replicates do not count.
+   * The metrics, combined over the replicates that succeeded or were stopped; while there are none, over the running
+   * replicates. Failed and cancelled replicates do not count. If early stopping cut off some replicates, only the other
+   * results count; if it cut off all, only the results with the highest epoch.
    */
   metrics: { [key: string]: Spread };
   /** In order of their seeds. */
@@ -1117,7 +1125,11 @@ export interface Config {
   /** Rank by the mean of the requested metric, from 1; 0 if no replicate has a value. */
   rank: number;
   /** As in Trial. */
-  front?: number | undefined;
+  front?:
+    | number
+    | undefined;
+  /** The number of stopped replicates that `metrics` leaves out. */
+  leftOut: number;
 }
 
 export interface Config_ParametersEntry {
@@ -1226,7 +1238,14 @@ export interface GpuFigures {
   memoryUsedBytes?: number | undefined;
   memoryTotalBytes?: number | undefined;
   temperatureCelsius?: number | undefined;
-  powerWatts?: number | undefined;
+  powerWatts?:
+    | number
+    | undefined;
+  /**
+   * The positions in `Agent.gpus` of the GPUs that are on this card: the card itself, or its MIG instances. With
+   * CUDA_VISIBLE_DEVICES, a position can differ from the index of the card.
+   */
+  gpus: number[];
 }
 
 /** Current measurements of a machine. Values that the system does not report are absent. */
@@ -1277,6 +1296,7 @@ function createBaseSweep(): Sweep {
     slotShare: undefined,
     objectives: [],
     slotTimeLeft: undefined,
+    plannedAtMost: false,
   };
 }
 
@@ -1371,6 +1391,9 @@ export const Sweep: MessageFns<Sweep> = {
     }
     if (message.slotTimeLeft !== undefined) {
       TimeLeft.encode(message.slotTimeLeft, writer.uint32(242).fork()).join();
+    }
+    if (message.plannedAtMost !== false) {
+      writer.uint32(248).bool(message.plannedAtMost);
     }
     return writer;
   },
@@ -1628,6 +1651,14 @@ export const Sweep: MessageFns<Sweep> = {
             message.slotTimeLeft = TimeLeft.decode(reader, reader.uint32());
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.plannedAtMost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1687,6 +1718,7 @@ export const Sweep: MessageFns<Sweep> = {
     message.slotTimeLeft = (object.slotTimeLeft !== undefined && object.slotTimeLeft !== null)
       ? TimeLeft.fromPartial(object.slotTimeLeft)
       : undefined;
+    message.plannedAtMost = object.plannedAtMost ?? false;
     return message;
   },
 };
@@ -4221,7 +4253,17 @@ export const Artifact: MessageFns<Artifact> = {
 };
 
 function createBaseConfig(): Config {
-  return { id: "", index: 0, parameters: {}, counts: undefined, metrics: {}, trialIds: [], rank: 0, front: undefined };
+  return {
+    id: "",
+    index: 0,
+    parameters: {},
+    counts: undefined,
+    metrics: {},
+    trialIds: [],
+    rank: 0,
+    front: undefined,
+    leftOut: 0,
+  };
 }
 
 export const Config: MessageFns<Config> = {
@@ -4249,6 +4291,9 @@ export const Config: MessageFns<Config> = {
     }
     if (message.front !== undefined) {
       writer.uint32(64).uint32(message.front);
+    }
+    if (message.leftOut !== 0) {
+      writer.uint32(72).uint32(message.leftOut);
     }
     return writer;
   },
@@ -4336,6 +4381,14 @@ export const Config: MessageFns<Config> = {
             message.front = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.leftOut = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4379,6 +4432,7 @@ export const Config: MessageFns<Config> = {
     message.trialIds = object.trialIds?.map((e) => e) || [];
     message.rank = object.rank ?? 0;
     message.front = object.front ?? undefined;
+    message.leftOut = object.leftOut ?? 0;
     return message;
   },
 };
@@ -5262,6 +5316,7 @@ function createBaseGpuFigures(): GpuFigures {
     memoryTotalBytes: undefined,
     temperatureCelsius: undefined,
     powerWatts: undefined,
+    gpus: [],
   };
 }
 
@@ -5284,6 +5339,13 @@ export const GpuFigures: MessageFns<GpuFigures> = {
     }
     if (message.powerWatts !== undefined) {
       writer.uint32(49).double(message.powerWatts);
+    }
+    if (message.gpus.length !== 0) {
+      writer.uint32(58).fork();
+      for (const v of message.gpus) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -5349,6 +5411,24 @@ export const GpuFigures: MessageFns<GpuFigures> = {
             message.powerWatts = reader.double();
             continue;
           }
+          case 7: {
+            if (tag === 56) {
+              message.gpus.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 58) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.gpus.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5372,6 +5452,7 @@ export const GpuFigures: MessageFns<GpuFigures> = {
     message.memoryTotalBytes = object.memoryTotalBytes ?? undefined;
     message.temperatureCelsius = object.temperatureCelsius ?? undefined;
     message.powerWatts = object.powerWatts ?? undefined;
+    message.gpus = object.gpus?.map((e) => e) || [];
     return message;
   },
 };
