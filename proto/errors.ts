@@ -74,7 +74,7 @@ export class UnreachableError extends TrawlError {
   readonly grpcCode = STATUS.UNAVAILABLE;
 }
 
-/** The server rejects the request: not authorized, read-only, or not possible in the current state. */
+/** The request is rejected: not authorized, read-only, or not possible in the current state. */
 export class RejectedError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = STATUS.PERMISSION_DENIED;
@@ -84,8 +84,8 @@ export class RejectedError extends TrawlError {
 export class StoreInUseError extends RejectedError {}
 
 /**
- * The id belongs to another agent, from which the coordinator currently receives nothing. The caller can retry: the id
- * becomes free unless that agent returns.
+ * The agent id belongs to another agent, from which the coordinator currently receives nothing. The caller can retry:
+ * the id becomes free unless that agent returns.
  */
 export class InUseError extends TrawlError {
   readonly exitCode = EXIT.rejected;
@@ -116,7 +116,7 @@ export class StalledError extends TrawlError {
   readonly grpcCode = STATUS.DEADLINE_EXCEEDED;
 }
 
-/** The received data is damaged. */
+/** Stored or received data is damaged. */
 export class DamagedError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = STATUS.DATA_LOSS;

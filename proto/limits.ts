@@ -18,7 +18,7 @@ export const MAX_ARTIFACT_BYTES = 1 << 30;
 export const MAX_ARTIFACTS = 10_000;
 /** The maximum length of an artifact's name, in characters. */
 export const MAX_ARTIFACT_NAME = 200;
-/** The size of one chunk of a transfer. */
+/** The maximum size of one chunk of a transfer. */
 export const ARTIFACT_CHUNK_BYTES = 256 * 1024;
 
 /** The maximum size of a code archive, even if the sweep file sets a higher limit. */
@@ -60,7 +60,7 @@ export const MAX_ATTEMPT_METRICS = 1_000;
 /** The maximum total length of the names of all metrics of an attempt, in characters. */
 export const MAX_ATTEMPT_METRIC_CHARACTERS = 100_000;
 
-/** The maximum number of labels of an agent or of a sweep. */
+/** The maximum number of labels of an agent, and of labels that a sweep requires. */
 export const MAX_LABELS = 32;
 /** The syntax of a label's name, which allows names such as `topology.kubernetes.io/zone`. */
 export const LABEL_NAME = /^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$/;

@@ -1,5 +1,6 @@
 /**
- * Defines the roles that can call each method. The coordinator checks the role of the caller before it reads a request.
+ * Defines the roles that can call each method. With identities, the coordinator checks the role of the caller before it
+ * reads a request.
  */
 import { ArtifactServiceService } from './gen/trawl/v1/artifact_service.ts';
 import { AttemptServiceService } from './gen/trawl/v1/attempt_service.ts';
@@ -7,7 +8,7 @@ import { CodeServiceService } from './gen/trawl/v1/code_service.ts';
 import { OperationsServiceService } from './gen/trawl/v1/operations_service.ts';
 import { SweepServiceService } from './gen/trawl/v1/sweep_service.ts';
 
-/** An agent runs trials, a viewer reads, and an operator also submits and controls sweeps. */
+/** An agent runs trials, a viewer reads, and an operator also changes sweeps and agents, prunes, and makes backups. */
 export const ROLES = ['agent', 'viewer', 'operator'] as const;
 export type Role = (typeof ROLES)[number];
 

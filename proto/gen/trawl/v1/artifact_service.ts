@@ -104,7 +104,7 @@ export interface TrialArtifacts {
 export interface ReadRequest {
   sweep: string;
   trial: string;
-  /** 0 means the newest attempt that has a file with this name. */
+  /** 0 means the newest attempt that has a file with this name and is not hidden (see Attempt). */
   attempt: number;
   name: string;
   offset: number;
@@ -1103,7 +1103,10 @@ export const ArtifactServiceService = {
     responseSerialize: (value: PutResponse): Buffer => Buffer.from(PutResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutResponse => PutResponse.decode(value),
   },
-  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /**
+   * Lists all artifacts except checkpoints and the files of hidden attempts (see Attempt), in order of trial, attempt
+   * and name. Each response is one page.
+   */
   list: {
     path: "/trawl.v1.ArtifactService/List" as const,
     requestStream: false as const,
@@ -1133,7 +1136,10 @@ export interface ArtifactServiceServer extends UntypedServiceImplementation {
    * progress, and finally sends `sent`. The file is listed only after a record of the attempt has named it.
    */
   put: handleBidiStreamingCall<PutRequest, PutResponse>;
-  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /**
+   * Lists all artifacts except checkpoints and the files of hidden attempts (see Attempt), in order of trial, attempt
+   * and name. Each response is one page.
+   */
   list: handleServerStreamingCall<ListRequest, ListResponse>;
   /** Streams the bytes of a file from an offset. */
   read: handleServerStreamingCall<ReadRequest, ReadResponse>;
@@ -1149,7 +1155,10 @@ export interface ArtifactServiceClient extends Client {
   put(): ClientDuplexStream<PutRequest, PutResponse>;
   put(options: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
   put(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<PutRequest, PutResponse>;
-  /** Lists all artifacts except checkpoints, in order of trial, attempt and name. Each response is one page. */
+  /**
+   * Lists all artifacts except checkpoints and the files of hidden attempts (see Attempt), in order of trial, attempt
+   * and name. Each response is one page.
+   */
   list(request: ListRequest, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
   list(request: ListRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<ListResponse>;
   /** Streams the bytes of a file from an offset. */

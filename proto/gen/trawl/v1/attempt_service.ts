@@ -102,11 +102,11 @@ export function wandbModeToNumber(object: WandbMode): number {
 
 export const RefusalCode = {
   UNSPECIFIED: "REFUSAL_CODE_UNSPECIFIED",
-  /** UNKNOWN - The sweep or the trial does not exist. */
+  /** UNKNOWN - The sweep does not exist or has ended. */
   UNKNOWN: "REFUSAL_CODE_UNKNOWN",
-  /** LEASED - Another agent holds the lease. */
+  /** LEASED - Another agent, or another slot of the same agent, holds the lease. */
   LEASED: "REFUSAL_CODE_LEASED",
-  /** SUPERSEDED - The trial is offered or running as another attempt. */
+  /** SUPERSEDED - The trial is not offered now, is offered or running as another attempt, or the agent does not hold the lease. */
   SUPERSEDED: "REFUSAL_CODE_SUPERSEDED",
   PAUSED: "REFUSAL_CODE_PAUSED",
   ENDED: "REFUSAL_CODE_ENDED",
@@ -116,9 +116,15 @@ export const RefusalCode = {
   DRAINED: "REFUSAL_CODE_DRAINED",
   /** UNFIT - The slot lacks resources that the trial requires. The offer remains valid for other slots. */
   UNFIT: "REFUSAL_CODE_UNFIT",
-  /** OUTRANKED - A trial of higher priority is pending for the slot. The offer remains valid. */
+  /**
+   * OUTRANKED - A trial of higher priority is pending for the slot. For a second attempt of a running trial: a trial of the same
+   * priority is pending, or the sweep has reached its concurrency. The offer remains valid.
+   */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
-  /** AVOIDED - Trials of the sweep fail on the agent, or this trial has failed there. The offer remains valid for other agents. */
+  /**
+   * AVOIDED - The trial must run on another agent, for example because trials of the sweep fail on this one. The offer remains
+   * valid for other agents.
+   */
   AVOIDED: "REFUSAL_CODE_AVOIDED",
   /** SLOT_FULL - The slot already holds as many leases as it can. The offer remains valid. */
   SLOT_FULL: "REFUSAL_CODE_SLOT_FULL",
@@ -331,7 +337,10 @@ export interface ProgramSpec {
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
-  /** The sweep shows a warning if an attempt has sent no report this many milliseconds after its start. */
+  /**
+   * The sweep shows a warning if an attempt has sent no report this many milliseconds after its start. 0 means five
+   * minutes.
+   */
   firstReportMs: number;
   /**
    * The name of the parameter whose value is the seed; empty if the sweep file has no such parameter. The parameter is
@@ -512,7 +521,7 @@ export interface Welcome {
     | undefined;
   /** One pool per slot, in order of the slots. Each slot pulls offers from the stream of its pool. */
   pools: string[];
-  /** How long a lease lasts without a heartbeat. An agent that was suspended for longer ends its attempts. */
+  /** How long a lease lasts without a heartbeat or a record. An agent that was suspended for longer ends its attempts. */
   leaseDurationMs: number;
 }
 
@@ -556,8 +565,8 @@ export interface Command {
 }
 
 /**
- * Sent every few seconds, on NATS and on the Report stream, so that the loss of one path costs no lease. Renews the
- * leases of the agent.
+ * Sent at the interval in Welcome, on NATS and on the Report stream, so that the loss of one path costs no lease.
+ * Renews the leases of the attempts in `held` and `claimed`.
  */
 export interface Heartbeat {
   agentId: string;

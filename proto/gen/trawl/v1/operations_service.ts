@@ -84,7 +84,10 @@ export interface PruneRequest {
 export interface PruneResponse {
   /** Oldest first. */
   sweeps: PrunedSweep[];
-  /** Number of code archives that are removed because no sweep names them any longer. */
+  /**
+   * Number of code archives that are removed. No sweep names them any longer, and their last upload was at least an
+   * hour ago.
+   */
   codeArchives: number;
   /** Total size of these archives. */
   codeBytes: number;

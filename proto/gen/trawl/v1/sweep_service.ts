@@ -122,7 +122,7 @@ export function sweepActionToNumber(object: SweepAction): number {
 }
 
 export interface SubmitRequest {
-  /** The name is shown in error messages only. */
+  /** The name of the sweep file. Used in error messages, and as the name of a sweep whose file has no `name`. */
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
@@ -139,13 +139,13 @@ export interface SubmitResponse {
 export interface ApplySweepRequest {
   /** As in GetSweepRequest. */
   sweep: string;
-  /** The name is shown in error messages only. */
+  /** As in SubmitRequest. */
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
   /**
-   * The version that the caller compared the file with. The call is rejected if the sweep has another version. 0
-   * accepts any version.
+   * The version that the caller compared the file with. A call that would change the sweep is rejected if the sweep has
+   * another version. 0 accepts any version.
    */
   baseVersion: number;
   /** Whether the call only returns the differences, and changes nothing. */
@@ -157,7 +157,10 @@ export interface ApplySweepResponse {
   changes: VersionChanges | undefined;
 }
 
-/** The differences between two versions of a sweep. Trials that are not created yet are included. */
+/**
+ * The differences between two versions of a sweep. The counts are numbers of trials, including trials that are not
+ * created yet.
+ */
 export interface VersionChanges {
   /** The new version, or the current version if the files are equivalent. */
   version: number;
@@ -166,7 +169,10 @@ export interface VersionChanges {
   kept: number;
   added: number;
   dropped: number;
-  /** The number of dropped trials that have started. These trials keep their results, which are not ranked. */
+  /**
+   * The number of dropped trials that are running, are held, or have ended without being cancelled. These trials keep
+   * their results, which are not ranked.
+   */
   droppedStarted: number;
   settings: SettingChange[];
 }
@@ -186,7 +192,10 @@ export interface ListSweepsResponse {
   sweeps: Sweep[];
 }
 
-/** A sweep is selected by its id, by "last", or by its name (the newest with that name). */
+/**
+ * A sweep is selected by its id or by its name (the newest with that name). "last" and an empty text select the newest
+ * sweep.
+ */
 export interface GetSweepRequest {
   sweep: string;
   /** The version of the sweep file to return. 0 means the current version. */
@@ -241,13 +250,16 @@ export interface KillTrialResponse {
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
   /**
-   * As in GetSweepRequest. If empty, the sweep is found from `trials`: the sweep in an entry SWEEP/ID, or else the sweep
-   * that contains the trial. Required unless trials are selected by id.
+   * As in GetSweepRequest. If empty, the sweep is found from `trials`: the sweep in an entry SWEEP/ID, or else the
+   * sweep that contains the trial. Required unless trials are selected by id.
    */
   sweep: string;
   /** Ids or unambiguous prefixes, optionally as SWEEP/ID. */
   trials: string[];
-  /** Every trial that failed. */
+  /**
+   * Every trial that failed. A selection by state leaves out trials that cannot be retried: those that the current
+   * version of the sweep file has dropped, and replaced members of a population.
+   */
   failed: boolean;
   /** Trials whose last attempt failed with one of these classes. */
   failures: FailureClass[];
@@ -267,11 +279,12 @@ export interface RetryTrialsResponse {
 
 export interface ListTrialsRequest {
   sweep: string;
-  /** The metric to rank by. An empty text means the objective of the sweep. */
+  /** The metric to rank by. An empty text means the objective of the sweep, or all of them if it has several. */
   rankBy: string;
   /**
-   * If unspecified, the sweep's goal applies to its objective. Of the other metrics, psnr and accuracy are maximized,
-   * and the rest are minimized.
+   * If unspecified, the goals of the sweep apply to its objectives. The goal of any other metric follows from the words
+   * in its name: for example, accuracy and psnr are maximized. Names without such a word are minimized. Rejected if
+   * the trials are ranked by several objectives.
    */
   goal: Goal;
   /** 0 means all. */
@@ -279,8 +292,8 @@ export interface ListTrialsRequest {
   /** Empty means all. */
   states: TrialState[];
   /**
-   * Only these trials, in the order of the request and without a rank; at most 1,000. Empty means all. If not empty,
-   * all other fields except sweep are ignored.
+   * Only these trials, in the order of the request and without a rank; at most 1,000 whole ids. Empty means all. If not
+   * empty, all other fields except sweep are ignored.
    */
   trialIds: string[];
 }
@@ -333,6 +346,7 @@ export interface GetTrialRequest {
 export interface GetTrialResponse {
   trial: Trial | undefined;
   attempts: Attempt[];
+  /** The first 10,000 artifacts that ArtifactService.List lists. */
   artifacts: Artifact[];
   /** How the programs of the attempts were started. */
   programs: ProgramStart[];
@@ -426,7 +440,7 @@ export interface WatchDelta {
 export interface ReadLogRequest {
   sweep: string;
   trial: string;
-  /** 0 means the latest attempt. */
+  /** 0 means the latest attempt that is not hidden (see Attempt). */
   attempt: number;
   /** Follows the log until the attempt ends. */
   follow: boolean;
@@ -453,9 +467,12 @@ export interface ExplainTrialResponse {
   trial:
     | Trial
     | undefined;
-  /** When the trial entered its state. */
+  /**
+   * For a pending or offered trial, the end of its last attempt or, without one, the creation of the sweep. For an
+   * ended trial, its end. Otherwise, the start of its latest attempt.
+   */
   sinceMs: number;
-  /** For a pending or offered trial: every known agent. */
+  /** For a pending or offered trial: every agent that has connected since the coordinator started. */
   agents: AgentVerdict[];
   /** The reasons why a pending or offered trial does not run; empty for the other states. */
   reasons: WaitReason[];
@@ -524,7 +541,7 @@ export interface WaitReason_SharedSlots {
   percent: number;
 }
 
-/** No agent has connected yet. */
+/** No agent has connected since the coordinator started. */
 export interface WaitReason_NoAgent {
 }
 
@@ -543,7 +560,7 @@ export interface AgentVerdict {
   fitSlots: number;
   /** The number of these slots that are idle. */
   freeSlots: number;
-  /** The reasons why the other slots cannot run the trial. */
+  /** The reasons why the agent, or some of its slots, does not run the trial. */
   reasons: AgentReason[];
 }
 
@@ -590,7 +607,7 @@ export interface AgentReason_Unfit {
   slots: number[];
 }
 
-/** Trials of the sweep failed on the agent and succeeded elsewhere. */
+/** The agent is quarantined for the sweep. */
 export interface AgentReason_Quarantined {
   reason: string;
   /** Milliseconds until a trial may be offered as a probe. */
@@ -6167,8 +6184,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ListConfigsResponse => ListConfigsResponse.decode(value),
   },
   /**
-   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
-   * consecutive messages.
+   * Streams the learning curves of trials: in the order of the request, or in order of index if all trials are
+   * requested. A long curve is split into several consecutive messages.
    */
   listCurves: {
     path: "/trawl.v1.SweepService/ListCurves" as const,
@@ -6286,8 +6303,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Streams the configs of a sweep in order of rank, each with the summary of its replicates. */
   listConfigs: handleServerStreamingCall<ListConfigsRequest, ListConfigsResponse>;
   /**
-   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
-   * consecutive messages.
+   * Streams the learning curves of trials: in the order of the request, or in order of index if all trials are
+   * requested. A long curve is split into several consecutive messages.
    */
   listCurves: handleServerStreamingCall<ListCurvesRequest, ListCurvesResponse>;
   getTrial: handleUnaryCall<GetTrialRequest, GetTrialResponse>;
@@ -6462,8 +6479,8 @@ export interface SweepServiceClient extends Client {
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ListConfigsResponse>;
   /**
-   * Streams the learning curves of the requested trials, in order of their indexes. A long curve is split into several
-   * consecutive messages.
+   * Streams the learning curves of trials: in the order of the request, or in order of index if all trials are
+   * requested. A long curve is split into several consecutive messages.
    */
   listCurves(request: ListCurvesRequest, options?: Partial<CallOptions>): ClientReadableStream<ListCurvesResponse>;
   listCurves(

@@ -410,14 +410,17 @@ export const FailureClass = {
   OOM: "FAILURE_CLASS_OOM",
   /** NAN - A metric became NaN or infinite. */
   NAN: "FAILURE_CLASS_NAN",
-  /** CRASH - The worker died, or the trainer threw an error. */
+  /** CRASH - The worker died, the trainer threw an error, or the user's program failed. */
   CRASH: "FAILURE_CLASS_CRASH",
-  /** LOST - The coordinator received nothing from the agent within the lease. */
+  /**
+   * LOST - The coordinator received nothing from the agent within the lease, the agent was restarted, its identity was
+   * revoked, or records of the attempt are missing.
+   */
   LOST: "FAILURE_CLASS_LOST",
   TIMEOUT: "FAILURE_CLASS_TIMEOUT",
   /** PREFLIGHT - The attempt could not start, for example because of the data set, the backend or the disk. */
   PREFLIGHT: "FAILURE_CLASS_PREFLIGHT",
-  /** REJECTED - The trainer rejected the parameters, or a report was invalid. */
+  /** REJECTED - The trainer rejected the parameters, a report was invalid, or the attempt exceeded a limit. */
   REJECTED: "FAILURE_CLASS_REJECTED",
   /** DRAINED - The agent was drained or stopped, and handed the attempt back. */
   DRAINED: "FAILURE_CLASS_DRAINED",
@@ -594,8 +597,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
 export const ArtifactKind = {
   UNSPECIFIED: "ARTIFACT_KIND_UNSPECIFIED",
   /**
-   * CHECKPOINT - A later attempt resumes from it. Only the newest checkpoint of a trial is kept, and it is deleted when the trial
-   * succeeds.
+   * CHECKPOINT - A later attempt resumes from it. Only the newest checkpoint of a trial is kept. It is deleted when the trial
+   * succeeds or is stopped, and when a user retries the trial from the beginning.
    */
   CHECKPOINT: "ARTIFACT_KIND_CHECKPOINT",
   /** RECONSTRUCTION - The network's reconstructions of fixed test images, as a picture and as raw bytes. */
@@ -663,7 +666,7 @@ export function artifactKindToNumber(object: ArtifactKind): number {
 export const AgentState = {
   UNSPECIFIED: "AGENT_STATE_UNSPECIFIED",
   CONNECTED: "AGENT_STATE_CONNECTED",
-  /** LOST - The coordinator received nothing from the agent within the lease. */
+  /** LOST - The coordinator received nothing from the agent within the lease, or the agent's identity was revoked. */
   LOST: "AGENT_STATE_LOST",
   /** DRAINING - The agent accepts no new trials. Some of its trials are still running. */
   DRAINING: "AGENT_STATE_DRAINING",
@@ -746,7 +749,7 @@ export interface Sweep {
   id: string;
   name: string;
   state: SweepState;
-  /** The reason why the sweep is paused or ended early; empty otherwise. */
+  /** The reason why the sweep is paused, is stopping or ended early. Empty in other states, and if no reason was given. */
   reason: string;
   trainer: string;
   metric: Metric | undefined;
@@ -759,7 +762,7 @@ export interface Sweep {
   fingerprint: string;
   /** The names of the parameters that vary. */
   axes: string[];
-  /** The number of grid points that the sweep file excludes. */
+  /** The number of points that `exclude` drops. In a search, only those that were drawn so far. */
   excluded: number;
   /** Trials of sweeps with higher priority start first. Sweeps of equal priority share the slots by weight. */
   priority: number;
@@ -774,8 +777,8 @@ export interface Sweep {
    */
   stateBy: string;
   /**
-   * Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; empty if a
-   * trial can start.
+   * Why no pending trial of a running sweep can start, such as "no agent has 200 GiB of GPU memory"; or, if no trial is
+   * pending, why no further trial can be created. Empty if there is no such reason.
    */
   blocked: string;
   /**
@@ -788,15 +791,16 @@ export interface Sweep {
   /** Whether further trials can be created. False once all are created, and after a stop or a kill. */
   searching: boolean;
   /**
-   * The estimated time until the last trial ends. Absent if nothing was measured yet, or if the sweep has ended or has
-   * more than 20,000 trials.
+   * The estimated time until the last trial ends; in a paused sweep, until the last running trial ends. Absent if the
+   * sweep has ended or will have more than 20,000 trials, if nothing was measured yet, or if no slot can run the
+   * trials.
    */
   timeLeft:
     | TimeLeft
     | undefined;
   /** The maximum number of trials that run at the same time; 0 means no limit. */
   concurrency: number;
-  /** The slot time up to the time of the message. */
+  /** The slot time so far. */
   slotTime:
     | SlotTime
     | undefined;
@@ -808,7 +812,7 @@ export interface Sweep {
     | undefined;
   /**
    * The slots that the sweep gets from the scheduler. Absent if the share is unknown, or if the sweep has ended or has
-   * more than 20,000 trials.
+   * created more than 20,000 trials.
    */
   slotShare:
     | SlotShare
@@ -848,7 +852,7 @@ export interface SlotTime {
   /** The slots that attempts hold now, and their GPUs. */
   slots: number;
   gpus: number;
-  /** The time of the message; 0 if no slot is held. */
+  /** The time up to which the slot time was measured. 0 if the sweep has ended, and without a coordinator. */
   atMs: number;
 }
 
@@ -967,13 +971,17 @@ export interface Trial {
   state: TrialState;
   /** Attempts granted so far. */
   attempts: number;
-  /** The agent, the backend and the failure of the latest attempt. */
+  /** The agent and the backend of the latest attempt that is not hidden (see Attempt). */
   agentId: string;
   backend: string;
+  /** The failure of that attempt. Absent if the attempt runs or did not fail. */
   failure:
     | Failure
     | undefined;
-  /** The highest step reported so far: an epoch, or another count of the program; 0 or more. */
+  /**
+   * The highest step reported so far: an epoch, or another count of the program; 0 or more. A new attempt starts at the
+   * step of its checkpoint, or at 0.
+   */
   epoch: number;
   /** The value of each metric at its highest step. With `at: best`, the sweep's metric has its best value. */
   metrics: { [key: string]: number };
@@ -981,7 +989,7 @@ export interface Trial {
   metricSteps: { [key: string]: number };
   startedAtMs: number;
   endedAtMs: number;
-  /** Rank by the requested metric, from 1; 0 if the trial has no value, failed or was cancelled. */
+  /** Rank by the requested metric, from 1; 0 if the trial has no value, failed, was cancelled or was dropped. */
   rank: number;
   /**
    * The rule that stopped or holds the trial, and its reason, such as "asha: 2.5 ranks 3 of 6 at rung 1; ...";
@@ -1057,11 +1065,11 @@ export interface Attempt {
   failure:
     | Failure
     | undefined;
-  /** The step of the checkpoint that the attempt resumed from; 0 if it started from the beginning. */
+  /** The step of the checkpoint with which the attempt was granted; 0 without a checkpoint. */
   resumedFrom: number;
   /** Whether another attempt of the trial was running when this attempt was granted. */
   speculative: boolean;
-  /** Whether the trial's results come from another attempt that ran at the same time. */
+  /** Whether the trial's results come from another attempt that runs or ran at the same time. */
   hidden: boolean;
 }
 
@@ -1166,7 +1174,7 @@ export interface Event {
    * Events of an agent (sweep_id is 0): joined, left, lost, returned, quarantined, released, drained, undrained.
    */
   kind: string;
-  /** One sentence for the user. */
+  /** Details for the user. Empty if the kind needs no details. */
   detail: string;
   /** The user who caused the event; empty if the coordinator or an agent did, or if the user is unknown. */
   by: string;
@@ -1194,13 +1202,19 @@ export interface Agent {
   labels: { [key: string]: string };
   /** GPU memory available to each slot, on each GPU that it sees; 0 without GPUs. */
   slotVramBytes: number[];
-  /** Set while the agent is quarantined. */
+  /** Set if `state` is QUARANTINED, and for a quarantined agent that has not connected since the coordinator started. */
   quarantine:
     | Quarantine
     | undefined;
-  /** When its process first connected; 0 if unknown. */
+  /**
+   * When its process connected; 0 if unknown. A later connection of the same process does not change the time, unless
+   * the coordinator was restarted in between.
+   */
   connectedAtMs: number;
-  /** When the agent's certificate expires; 0 without TLS or while the agent is not connected. */
+  /**
+   * When the certificate of the agent's last connection expires; 0 without TLS, or if the agent has not connected since
+   * the coordinator started.
+   */
   certificateExpiresMs: number;
   /**
    * The user who drained the agent, and the time of the drain. Empty and 0 if the agent is not drained, or if they are
