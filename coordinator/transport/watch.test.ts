@@ -123,12 +123,13 @@ test('an event that becomes durable between two reads of the catch-up is sent on
   await control.act(sweepId, { action: 'SWEEP_ACTION_PAUSE', reason: 'a', priority: 0 }, 'ann@desk');
   const { queries, onCommit } = source();
   const { sweeps } = queries;
-  let isKilled = false;
-  const killsBetween = Object.create(sweeps, {
+  let reads = 0;
+  const changing = Object.create(sweeps, {
     eventsAfter: {
       value: async (...args: Parameters<typeof sweeps.eventsAfter>) => {
-        if (!isKilled) await kill();
-        isKilled = true;
+        reads += 1;
+        if (reads === 1)
+          await control.act(sweepId, { action: 'SWEEP_ACTION_PRIORITIZE', reason: '', priority: 1 }, 'ann@desk');
         return sweeps.eventsAfter(...args);
       },
     },
@@ -137,9 +138,12 @@ test('an event that becomes durable between two reads of the catch-up is sent on
   }) as typeof sweeps;
   const agents = new AgentListCache(() => []);
   const { signal } = new AbortController();
-  const delayed = { queries: { ...queries, sweeps: killsBetween }, onCommit };
-  for await (const response of watchMessages(delayed, agents, sweepId, left, signal)) watcher.take(response);
-  expect(isKilled).toBe(true);
+  const delayed = { queries: { ...queries, sweeps: changing }, onCommit };
+  for await (const response of watchMessages(delayed, agents, sweepId, left, signal)) {
+    watcher.take(response);
+    if (watcher.events.length === 2) await kill();
+  }
+  expect(reads).toBe(1);
   expect(watcher.events).toEqual(await storedEvents(left));
 });
 
