@@ -74,6 +74,8 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
    * without one, the data folder.
    */
   readonly artifacts: string | undefined;
+  /** The URL of a PostgreSQL database for the store. By default, the store is a file in the data folder. */
+  readonly store: string | undefined;
   readonly leaseMs: number;
   /**
    * The time in milliseconds after which ended sweeps are pruned. If undefined, sweeps are never pruned automatically.
@@ -111,7 +113,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   checkAddresses(options, identity);
   const identities = watchIdentities(options);
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
-  const store = SqliteStore.open(dir);
+  const store = await openStore(options);
   const { cluster } = store;
   const metrics = coordinatorMetrics();
   if (identity === undefined) metrics.certificateExpiry.remove();
@@ -257,6 +259,13 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       await store.close();
     },
   };
+}
+
+/** Opens the store. The client of PostgreSQL is loaded only if it is used. */
+async function openStore({ store, dir }: CoordinatorOptions): Promise<Store> {
+  if (store === undefined) return SqliteStore.open(dir);
+  const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
+  return PostgresStore.open(store, dir);
 }
 
 const SERVICES = [

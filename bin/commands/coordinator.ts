@@ -15,7 +15,7 @@ import { untilSignal } from '../local/signals.ts';
 import { withAuth, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
 import { type MetricsAuthOptions, metricsAuth, withMetricsAuth } from '../options/metrics-auth.ts';
-import { ageOption, artifactsLocation, durationFrom, pathOption } from '../options/values.ts';
+import { ageOption, artifactsLocation, durationFrom, pathOption, storeLocation } from '../options/values.ts';
 import { packageRoot, trawlVersion } from '../package.ts';
 
 interface Options extends LogOptions, MetricsAuthOptions {
@@ -25,6 +25,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly metrics: string;
   readonly lease: number;
   readonly retain?: number;
+  readonly store?: string;
   readonly artifacts?: string;
   readonly identity?: string;
   readonly insecure?: true;
@@ -59,6 +60,7 @@ async function coordinator(options: Options): Promise<void> {
     metricsAuth: metricsAuth(options),
     metricsHosts: options.metricsHost ?? [],
     metricsTls: options.metricsTls ?? false,
+    store: storeLocation(options.store),
     artifacts: artifactsLocation(options.artifacts),
     leaseMs: options.lease,
     retainMs: options.retain,
@@ -105,6 +107,11 @@ export function registerCoordinator(program: Command): void {
         .default(DEFAULT_LEASE_MS, `${DEFAULT_LEASE_MS / 1000}s`),
     )
     .option(
+      '--store <postgres-url>',
+      'keep sweeps and results in PostgreSQL 14 or later, as postgres://USER@HOST/DATABASE?sslmode=verify-full ' +
+        '(default: TRAWL_STORE, or else a file in the data folder)',
+    )
+    .option(
       '--artifacts <s3-url>',
       'keep artifacts in an S3-compatible store, as s3://BUCKET/PREFIX?endpoint=URL&region=NAME ' +
         '(default: TRAWL_ARTIFACT_STORE, or else the location used at the last start, or else the data folder)',
@@ -129,13 +136,13 @@ export function registerCoordinator(program: Command): void {
       ],
     ],
     exits: [
-      [3, 'NATS could not be reached, or the address is in use'],
+      [3, 'NATS or PostgreSQL could not be reached, or the address is in use'],
       [
         4,
-        'rejected: the data folder is in use, its store is damaged or newer than this trawl, its artifacts are not ' +
-          'at the location in --artifacts, or an address is public (see --insecure)',
+        'rejected: the store is in use, damaged or newer than this trawl, PostgreSQL rejects the user or the database, ' +
+          'the artifacts are not at the location in --artifacts, or an address is public (see --insecure)',
       ],
-      [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken'],
+      [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken, or PostgreSQL is unreachable'],
     ],
   }).action((_options: Options, self: Command) => coordinator(self.optsWithGlobals<Options>()));
 }

@@ -30,6 +30,11 @@ export function artifactsLocation(option: string | undefined): string | undefine
   return option ?? (process.env.TRAWL_ARTIFACT_STORE || undefined);
 }
 
+/** Returns the value of --store or, without the option, of TRAWL_STORE. */
+export function storeLocation(option: string | undefined): string | undefined {
+  return option ?? (process.env.TRAWL_STORE || undefined);
+}
+
 /** Parses the path of a file or a folder. */
 export function pathOption(text: string): string {
   if (text === '') throw new InvalidArgumentError('Expected a path.');

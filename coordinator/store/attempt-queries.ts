@@ -126,7 +126,7 @@ export class AttemptQueries {
       `select metric.key as metric, min(cast(metric.value as double precision)) as least,
          max(cast(metric.value as double precision)) as greatest
        from reports cross join ${this.#reader.dialect.entries('reports.metrics', 'metric')}
-       where reports.sweep_id = ? and abs(cast(metric.value as numeric)) < 1.8e308 group by metric.key`,
+       where reports.sweep_id = ? and abs(cast(metric.value as numeric)) < 1.8e308 group by metric.key order by metric.key`,
       sweepId,
     );
   }

@@ -28,7 +28,7 @@ export function endedSweeps(reader: Reader, { endedBefore, keep }: EndedSweepCho
     `with ended as (
        select id, name, state, ended_at, row_number() over (order by ended_at desc, id desc) as place from sweeps
        where state in ('finished', 'stopped', 'killed'))
-     select cast(id as text) as id, name, state, ended_at as endedAtMs,
+     select cast(id as text) as id, name, state, ended_at as "endedAtMs",
        (select count(*) from trials where sweep_id = ended.id) as trials,
        (select count(*) from artifacts where sweep_id = ended.id) as artifacts,
        (select coalesce(sum(size), 0) from artifacts where sweep_id = ended.id) as bytes

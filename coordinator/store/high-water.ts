@@ -170,7 +170,44 @@ function counter(db: Db): Statement {
   );
 }
 
-class HighWaterFile {
+/** The mark of a store in PostgreSQL, which is in the coordinator's folder. */
+export const POSTGRES_MARK = 'postgres.high-water';
+
+/**
+ * Checks that a store in PostgreSQL holds every transaction up to the mark in `dir`. PostgreSQL can lose acknowledged
+ * transactions when an asynchronous standby becomes the primary server, or when a backup is restored.
+ * @param name the name of the store for messages
+ * @throws {RejectedError} if the store lacks transactions or is a different store, or if the folder has another store
+ */
+export function checkPostgresMark(dir: string, name: string, { cluster, commits }: HighWater): void {
+  const path = join(dir, POSTGRES_MARK);
+  if (existsSync(join(dir, STORE_FILE))) {
+    throw new RejectedError(`${dir} has its own store (${STORE_FILE}): omit --store, or use another folder with --dir`);
+  }
+  if (!existsSync(path)) return;
+  const advice = `To continue with the store as it is, delete ${path}, and start again`;
+  const mark = parseHighWater(readFileSync(path, 'latin1'));
+  if (mark === undefined) throw new RejectedError(`${path} is damaged; nothing was changed. ${advice}`);
+  if (mark.cluster !== cluster) {
+    throw new RejectedError(
+      `the store ${name} is not the one that was used in ${dir} before; nothing was changed. ${advice}`,
+    );
+  }
+  if (commits >= mark.commits) return;
+  throw new RejectedError(
+    `the store ${name} lost data: it holds ${commits} of ${mark.commits} transactions; nothing was changed. Use the ` +
+      `PostgreSQL server that has all transactions. ${advice}`,
+  );
+}
+
+/** Creates the mark of a store in PostgreSQL, which the caller keeps up to date. */
+export function openPostgresMark(dir: string, mark: HighWater): HighWaterFile {
+  const path = join(dir, POSTGRES_MARK);
+  writeDurablySync(path, formatHighWater(mark), OWNER_ONLY);
+  return new HighWaterFile(path, mark.cluster);
+}
+
+export class HighWaterFile {
   readonly #path: string;
   readonly #cluster: string;
   #syncScheduled = false;

@@ -10,7 +10,7 @@ import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/errors.ts';
-import { checkHighWater, trackHighWater } from './high-water.ts';
+import { checkHighWater, POSTGRES_MARK, trackHighWater } from './high-water.ts';
 import { ensureSchema } from './schema.ts';
 
 export interface OpenStoreOptions {
@@ -36,6 +36,9 @@ export function upgradeCopy(schema: number): string {
 export function openStore(dir: string, { create = true }: OpenStoreOptions = {}): Db {
   const path = join(dir, STORE_FILE);
   checkRegular(path);
+  if (existsSync(join(dir, POSTGRES_MARK))) {
+    throw new RejectedError(`the store of ${dir} is in PostgreSQL: pass its URL with --store or TRAWL_STORE`);
+  }
   checkNotLost(dir, path);
   if (!create && !existsSync(path)) throw new NotFoundError(`no store in ${dir}: it has no ${STORE_FILE}`);
   try {

@@ -8,7 +8,13 @@ import { MIGRATIONS } from './migrations.ts';
 export const SCHEMA_VERSION = 26;
 
 /** A new store has the tables of the first version and all additions, in their final form. */
-const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');
+export const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');
+
+export function newerSchemaError(version: number): RejectedError {
+  return new RejectedError(
+    `the store has schema ${version}, but this trawl supports up to ${SCHEMA_VERSION}: use the trawl that wrote it, or a newer one`,
+  );
+}
 
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
@@ -19,9 +25,7 @@ const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = 
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
   const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
-    throw new RejectedError(
-      `the store has schema ${version}, but this trawl supports up to ${SCHEMA_VERSION}: use the trawl that wrote it, or a newer one`,
-    );
+    throw newerSchemaError(version);
   }
   if (version === SCHEMA_VERSION) return;
   if (version > 0) beforeUpgrade(version);

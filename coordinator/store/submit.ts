@@ -74,7 +74,7 @@ const SWEEP_COLUMNS = [
  * @param by the user who submits the sweep; empty if unknown
  * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
  */
-function* sweepSteps(
+export function* sweepSteps(
   sql: WriteSql,
   sweep: NewSweep,
   trials: readonly PlannedTrial[],

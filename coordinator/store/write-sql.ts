@@ -5,13 +5,13 @@
 import type { Database, Statement } from 'libsql';
 import { setValues } from './derived-tables.ts';
 
-type SqlValue = string | number | null;
+export type SqlValue = string | number | null;
 
 /** Runs a prepared statement in the current transaction. */
-type Run = (...values: readonly SqlValue[]) => void;
+export type Run = (...values: readonly SqlValue[]) => void;
 
 /** A query whose rows a write needs before it can continue. */
-interface PendingQuery {
+export interface PendingQuery {
   readonly sql: string;
   readonly values: readonly SqlValue[];
 }
@@ -26,7 +26,7 @@ export interface ProgressRow {
 }
 
 /** Reads and writes the values of trials, which change with each report. */
-interface TrialProgress {
+export interface TrialProgress {
   read(sweepId: string, trialId: string): Steps<ProgressRow | undefined>;
   /** Writes the values of a trial, and increases its epoch to `epoch`. */
   write(sweepId: string, trialId: string, epoch: number, row: ProgressRow): void;

@@ -37,7 +37,7 @@ type WriteChange = (change: Change, at: number, written: TransactionResult, by: 
  * Prepares every statement once.
  * @returns the function that writes one change at the time `at`; `by` is the user who made the change, or empty
  */
-function changeSteps(sql: WriteSql): WriteChange {
+export function changeSteps(sql: WriteSql): WriteChange {
   const insertEvent = eventWriter(sql);
   const artifacts = artifactWriter(sql);
   const policies = sweepPolicies(sql);
@@ -178,8 +178,10 @@ function sweepWriter(sql: WriteSql) {
      where id = ?4`,
   );
   const search = sql.change(
-    `update sweeps set search = ?1, searching = ?2, planned = case when ?2 = 1 then planned else ?3 end,
-       configs = case when ?2 = 1 or ?5 = 1 then configs else ?4 end where id = ?6`,
+    `update sweeps set search = ?1, searching = cast(?2 as bigint),
+       planned = case when cast(?2 as bigint) = 1 then planned else cast(?3 as bigint) end,
+       configs = case when cast(?2 as bigint) = 1 or cast(?5 as bigint) = 1 then configs else cast(?4 as bigint) end
+     where id = ?6`,
   );
   const addPlanned = sql.change('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
   const prioritize = sql.change('update sweeps set priority = ? where id = ?');

@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
+import type { PostgresServer } from './postgres-server.ts';
 
 interface StoredTrial {
   readonly id: string;
@@ -51,10 +52,32 @@ export interface Stored {
   readonly events: readonly EventRow[];
 }
 
-/**
- * Reads a copy of the store, because libsql keeps the lock of a store until the process ends. Each list of the result
- * is sorted.
- */
+/** The queries of the lists of `Stored`. Each list is sorted. */
+const QUERIES: Readonly<Record<keyof Stored, string>> = {
+  trials: 'select id, state, parameters, attempts from trials order by sweep_id, idx',
+  attempts: `select trial_id as trial, number, agent_id as agent, slot, granted_at as "grantedAt", ended_at as "endedAt",
+     outcome, failure_class as "failureClass", failure_message as "failureMessage"
+   from attempts order by trial_id, number`,
+  reports: 'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
+  events: 'select seq, trial_id as trial, attempt, kind, detail from events order by seq',
+};
+
+function parsed<Row extends object, Key extends keyof Row>(rows: readonly unknown[], key: Key): Row[] {
+  return (rows as readonly Row[]).map((row) => ({ ...row, [key]: JSON.parse(`${row[key]}`) }));
+}
+
+/** Reads a store in PostgreSQL. */
+export async function readPostgres(server: PostgresServer, database: string): Promise<Stored> {
+  const rows = (list: keyof Stored) => server.query(database, QUERIES[list]);
+  return {
+    trials: parsed<StoredTrial, 'parameters'>(await rows('trials'), 'parameters'),
+    attempts: (await rows('attempts')) as unknown as StoredAttempt[],
+    reports: parsed<StoredReport, 'metrics'>(await rows('reports'), 'metrics'),
+    events: (await rows('events')) as unknown as EventRow[],
+  };
+}
+
+/** Reads a copy of the store, because libsql keeps the lock of a store until the process ends. */
 export function readStore(dir: string): Stored {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-store-'));
   for (const name of ['store.db', 'store.db-wal']) {
@@ -62,20 +85,12 @@ export function readStore(dir: string): Stored {
   }
   const db = new Database(join(copy, 'store.db'));
   try {
-    const rows = <T>(sql: string) => db.prepare(sql).all() as T[];
+    const rows = (list: keyof Stored) => db.prepare(QUERIES[list]).all();
     return {
-      trials: rows<StoredTrial & { parameters: string }>(
-        'select id, state, parameters, attempts from trials order by sweep_id, idx',
-      ).map((row) => ({ ...row, parameters: JSON.parse(row.parameters) })),
-      attempts: rows(
-        `select trial_id as trial, number, agent_id as agent, slot, granted_at as grantedAt, ended_at as endedAt, outcome,
-           failure_class as failureClass, failure_message as failureMessage
-         from attempts order by trial_id, number`,
-      ),
-      reports: rows<StoredReport & { metrics: string }>(
-        'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
-      ).map((row) => ({ ...row, metrics: JSON.parse(row.metrics) })),
-      events: rows('select seq, trial_id as trial, attempt, kind, detail from events order by seq'),
+      trials: parsed<StoredTrial, 'parameters'>(rows('trials'), 'parameters'),
+      attempts: rows('attempts') as StoredAttempt[],
+      reports: parsed<StoredReport, 'metrics'>(rows('reports'), 'metrics'),
+      events: rows('events') as EventRow[],
     };
   } finally {
     db.close();

@@ -1,0 +1,138 @@
+/** Connects to PostgreSQL, and reports problems with the URL, the server and the database. */
+import { Client, type ClientConfig } from 'pg';
+import { errorMessage } from '../../../lib/text/error-message.ts';
+import { BadInputError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
+import { isDisconnect } from './transactions.ts';
+import { STORE_TYPES } from './values.ts';
+
+const CONNECT_LIMIT_MS = 10_000;
+/** The oldest supported version, as PostgreSQL numbers it. */
+const MIN_VERSION = 140_000;
+
+const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
+const EXAMPLE = 'postgres://USER@HOST/DATABASE?sslmode=verify-full';
+
+/** Returns whether a location of a store names PostgreSQL. */
+function isPostgresUrl(location: string): boolean {
+  return /^postgres(ql)?:/.test(location);
+}
+
+/**
+ * Checks the URL of a store.
+ * @throws {BadInputError} if the URL is invalid, or if it names another machine without `sslmode`
+ */
+export function parsePostgresUrl(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new BadInputError(`--store: invalid URL; expected ${EXAMPLE}`);
+  }
+  if (!isPostgresUrl(text)) throw new BadInputError(`--store: unknown scheme ${url.protocol}; expected ${EXAMPLE}`);
+  const mode = url.searchParams.get('sslmode');
+  if (mode !== null && !SSL_MODES.includes(mode)) {
+    throw new BadInputError(`--store: unknown sslmode ${JSON.stringify(mode)}; expected ${SSL_MODES.join(', ')}`);
+  }
+  const host = url.searchParams.get('host') ?? url.hostname;
+  const isLocal = host === '' || host.startsWith('/') || /^(localhost|127\..*|\[?::1\]?)$/.test(host);
+  if (mode === null && !isLocal && process.env.PGSSLMODE === undefined) {
+    throw new BadInputError(
+      `--store: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
+        '?sslmode=disable on a trusted network',
+    );
+  }
+  return url;
+}
+
+/** Returns a URL of PostgreSQL without its password. */
+export function shownUrl(url: URL): string {
+  const shown = new URL(url);
+  shown.password = '';
+  shown.searchParams.delete('password');
+  return shown.href;
+}
+
+/** Returns the settings of a connection. `sslmode` has its usual meaning in PostgreSQL. */
+export function clientConfig(url: URL): ClientConfig {
+  const compatible = new URL(url);
+  if (compatible.searchParams.has('sslmode')) compatible.searchParams.set('uselibpqcompat', 'true');
+  return {
+    connectionString: compatible.href,
+    application_name: 'trawl coordinator',
+    connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    keepAlive: true,
+    types: STORE_TYPES,
+  };
+}
+
+/**
+ * Opens the connection that writes. Statements are sent without waiting for the results of earlier statements.
+ * @throws {RejectedError} if the server does not accept the user, the database, or the encryption, or is too old
+ * @throws {UnreachableError} if no server answers, or if it accepts no connection at the moment
+ */
+export async function connect(url: URL): Promise<Client> {
+  const client = new Client({ ...clientConfig(url), pipeline: true });
+  // The error of a lost connection is also the error of the next statement.
+  client.on('error', () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw connectError(error, url);
+  }
+  try {
+    await checkServer(client, url);
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
+  return client;
+}
+
+async function checkServer(client: Client, url: URL): Promise<void> {
+  const { rows } = await client.query(
+    `select cast(current_setting('server_version_num') as bigint) as number, current_setting('server_version') as version,
+       current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby, current_schema() as schema`,
+  );
+  const { number, version, encoding, standby, schema } = rows[0];
+  if (number < MIN_VERSION) {
+    throw new RejectedError(`${shownUrl(url)} is PostgreSQL ${version}; trawl needs PostgreSQL 14 or later`);
+  }
+  if (encoding !== 'UTF8') {
+    throw new RejectedError(`the database of ${shownUrl(url)} has the encoding ${encoding}; create it with UTF8`);
+  }
+  if (standby > 0) throw new UnreachableError(`${shownUrl(url)} is a standby of PostgreSQL; name the primary server`);
+  if (schema === null) throw new RejectedError(`the database of ${shownUrl(url)} has no schema in its search path`);
+  // An acknowledged change must survive a crash of the server.
+  await client.query(
+    "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local')",
+  );
+}
+
+const CERTIFICATE_ERRORS = /CERT|SELF_SIGNED|VERIFY|ISSUER|ALTNAME/;
+
+function connectError(error: unknown, url: URL): Error {
+  const code = error instanceof Error && 'code' in error ? `${error.code}` : '';
+  const message = errorMessage(error);
+  const at = shownUrl(url);
+  if (code === '28P01' || code === '28000' || message.includes('password must be a string')) {
+    return new RejectedError(
+      `PostgreSQL rejected the user or the password of ${at} (${message}): check the URL, PGPASSWORD and pg_hba.conf`,
+    );
+  }
+  if (code === '3D000') {
+    return new RejectedError(`the database of ${at} does not exist (${message}): create it, for example with createdb`);
+  }
+  if (message.includes('does not support SSL')) {
+    return new RejectedError(`PostgreSQL at ${at} does not use TLS: configure its certificate, or use sslmode=disable`);
+  }
+  if (CERTIFICATE_ERRORS.test(code)) {
+    return new RejectedError(
+      `the certificate of PostgreSQL at ${at} is not trusted (${message}): name its authority with sslrootcert=FILE`,
+    );
+  }
+  if (code === '53300' || isDisconnect(error)) {
+    return new UnreachableError(`could not reach PostgreSQL at ${at}: ${message}`);
+  }
+  return new RejectedError(`PostgreSQL at ${at} rejected the connection: ${message}`);
+}

@@ -1,0 +1,339 @@
+/** The store in a real PostgreSQL server: the contract of stores, and the failures of the server and the connection. */
+import { spawnSync } from 'node:child_process';
+import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { RejectedError, StoreInUseError, UnreachableError } from '../../../proto/errors.ts';
+import { collected } from '../../../test/support/collected.ts';
+import { testStore } from '../../../test/support/coordinator/store-contract.ts';
+import {
+  AT,
+  addSweep,
+  byNobody,
+  created,
+  GRANTED,
+  NEW_SWEEP,
+  planned,
+  reported,
+} from '../../../test/support/coordinator/store-writer.ts';
+import { freePort } from '../../../test/support/free-port.ts';
+import { PostgresServer, postgresMissing } from '../../../test/support/postgres-server.ts';
+import { isSkipped } from '../../../test/support/requirements.ts';
+import { fixtureCommand } from '../../../test/support/run-fixture.ts';
+import { formatHighWater, POSTGRES_MARK } from '../high-water.ts';
+import { trialReports } from '../report-stream.ts';
+import { SCHEMA_VERSION } from '../schema.ts';
+import { SqliteStore } from '../sqlite-store.ts';
+import { PostgresStore } from './postgres-store.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'trawl-postgres-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
+  let server: PostgresServer;
+  let databases = 0;
+
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+    return () => server.close();
+  });
+
+  const newFolder = () => mkdtempSync(join(folder, 'coordinator-'));
+  const newDatabase = async () => {
+    databases += 1;
+    const name = `d${databases}`;
+    return { name, url: await server.createDatabase(name) };
+  };
+  const opened = async (url: string, dir = newFolder()) => {
+    const store = await PostgresStore.open(url, dir);
+    onTestFinished(() => store.close());
+    return store;
+  };
+
+  testStore(
+    async () => {
+      const { url } = await newDatabase();
+      const dir = newFolder();
+      const store = await PostgresStore.open(url, dir);
+      let current = store;
+      onTestFinished(() => current.close());
+      return {
+        store,
+        async reopened() {
+          await store.close();
+          current = await PostgresStore.open(url, dir);
+          return current;
+        },
+      };
+    },
+    async () => {
+      const { url } = await newDatabase();
+      const dir = newFolder();
+      const writer = new URL('../../../test/support/coordinator/postgres-writer.fixture.ts', import.meta.url);
+      return { command: [process.execPath, ...fixtureCommand(writer, url, dir)], open: () => opened(url, dir) };
+    },
+  );
+
+  test('the tables have the columns of the embedded store, with the corresponding types', async () => {
+    const { url, name } = await newDatabase();
+    await opened(url);
+    const types = { bigint: 'INTEGER', 'double precision': 'REAL', text: 'TEXT' };
+    const rows = await server.query(
+      name,
+      `select table_name, column_name, data_type, is_nullable from information_schema.columns
+       where table_schema = 'public' order by table_name, column_name`,
+    );
+    const sqlite = SqliteStore.open(newFolder());
+    onTestFinished(() => sqlite.close());
+    const expected = sqlite.db
+      .prepare(
+        `select s.name as "table", c.name as "column", c.type, c."notnull" or c.pk > 0 as required
+         from sqlite_schema as s, pragma_table_info(s.name) as c
+         where s.type = 'table' and s.name not like 'sqlite_%' order by s.name, c.name`,
+      )
+      .all() as { table: string; column: string; type: string; required: number }[];
+    expect(rows.map((row) => [row.table_name, row.column_name, row.data_type, row.is_nullable])).toEqual(
+      expected.map(({ table, column, type, required }) => [
+        table,
+        column,
+        Object.entries(types).find(([, each]) => each === type)?.[0],
+        required > 0 ? 'NO' : 'YES',
+      ]),
+    );
+  });
+
+  test('texts with NUL characters are stored exactly, and a metric with such a name ranks trials', async () => {
+    const { url } = await newDatabase();
+    const store = await opened(url);
+    const metric = 'loss\0\u0001';
+    const id = await store.addSweep({ ...NEW_SWEEP, metric }, [planned('t0', 0)], AT);
+    const { key } = GRANTED;
+    const text = 'a\0b\u0001c\\u0000d\u0001\u0001';
+    await store.write(
+      byNobody([
+        GRANTED,
+        reported(1, { [metric]: 0.5 }),
+        { kind: 'log', key, seq: 2, at: AT, text },
+        { kind: 'trial', sweepId: id, trialId: 't0', state: 'succeeded', detail: '', failure: undefined },
+      ]),
+      AT,
+    );
+    expect((await store.queries().trials.get(id, 't0')).metrics).toEqual({ [metric]: 0.5 });
+    expect(await store.queries().attempts.log(id, 't0', 1, 0)).toEqual([{ seq: 2, text }]);
+    expect((await store.queries().sweeps.get(id)).metric?.name).toBe(metric);
+    expect(await store.queries().trials.bestResults(id, 'minimize', 1)).toEqual([{ index: 0, value: 0.5 }]);
+  });
+
+  test('a result ranks a trial, except for values that are not finite', async () => {
+    const { url } = await newDatabase();
+    const store = await opened(url);
+    const id = await addSweep(store, 4);
+    const values = [0.1, Number.NaN, Number.POSITIVE_INFINITY, 5e-324];
+    for (const [at, value] of values.entries()) {
+      const key = { sweepId: id, trialId: `t${at}`, attempt: 1 };
+      await store.write(
+        byNobody([
+          { ...GRANTED, key },
+          { kind: 'report', key, seq: 1, at: AT, epoch: 1, metrics: { test_loss: value } },
+          { kind: 'trial', sweepId: id, trialId: key.trialId, state: 'succeeded', detail: '', failure: undefined },
+        ]),
+        AT,
+      );
+    }
+    expect(await store.queries().trials.bestResults(id, 'minimize', 9)).toEqual([
+      { index: 3, value: 5e-324 },
+      { index: 0, value: 0.1 },
+    ]);
+  });
+
+  test.each([
+    ['stopped and started', (of: PostgresServer) => of.stop()],
+    ['killed and started', (of: PostgresServer) => of.kill()],
+  ])(
+    'if the server is %s while a coordinator writes, no transaction is lost or stored twice',
+    async (_, end) => {
+      const own = await PostgresServer.start({ fsync: true });
+      onTestFinished(() => own.close());
+      const store = await opened(await own.createDatabase('d'));
+      const id = await addSweep(store);
+      await store.write(byNobody([GRANTED]), AT);
+      let acknowledged = 0;
+      let done = false;
+      const writing = (async () => {
+        for (let seq = 1; !done; seq++) {
+          await store.write(byNobody([reported(seq), created(`n${seq}`, seq + 2)]), AT);
+          acknowledged = seq;
+        }
+      })();
+      for (let round = 0; round < 3; round++) {
+        await sleep(300);
+        const before = acknowledged;
+        await end(own);
+        // Reads wait until the server is back.
+        const read = store.queries().trials.created(id);
+        await own.start();
+        expect(await read).toBeGreaterThanOrEqual(before + 3);
+        while (acknowledged <= before + 1) await sleep(20);
+      }
+      done = true;
+      await writing;
+      const reports = await collected(trialReports(store.queries(), id, 't0'));
+      expect(reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: acknowledged }, (__, at) => at + 1));
+      expect(await store.queries().trials.created(id)).toBe(acknowledged + 3);
+      expect(acknowledged).toBeGreaterThan(10);
+    },
+    120_000,
+  );
+
+  test('if connections are cut at any moment, every transaction is stored once', async () => {
+    const { url, name } = await newDatabase();
+    const store = await opened(url);
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    let done = false;
+    const cutting = (async () => {
+      while (!done) {
+        await server.query(
+          'postgres',
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and application_name like 'trawl%'`,
+        );
+        await sleep(20 + Math.random() * 60);
+      }
+    })();
+    const reports = 200;
+    for (let seq = 1; seq <= reports; seq++) {
+      await store.write(byNobody([reported(seq), created(`n${seq}`, seq + 2)]), AT);
+    }
+    done = true;
+    await cutting;
+    const stored = await collected(trialReports(store.queries(), id, 't0'));
+    expect(stored.map(({ epoch }) => epoch)).toEqual(Array.from({ length: reports }, (_, at) => at + 1));
+    expect(await store.queries().trials.created(id)).toBe(reports + 3);
+    const events = await store.queries().sweeps.eventsAfter(id, 0, 10_000);
+    expect(new Set(events.map(({ seq }) => seq)).size).toBe(events.length);
+    expect(events.filter(({ kind }) => kind === 'reported')).toHaveLength(reports);
+  });
+
+  test('a second coordinator on the store is rejected, and takes over once the first one has ended', async () => {
+    const { url } = await newDatabase();
+    const first = await PostgresStore.open(url, newFolder());
+    await expect(PostgresStore.open(url, newFolder())).rejects.toThrow(StoreInUseError);
+    const second = PostgresStore.open(url, newFolder());
+    await sleep(500);
+    await first.close();
+    const store = await second;
+    onTestFinished(() => store.close());
+    expect(store.cluster).toBe(first.cluster);
+  });
+
+  test('a store that another session has changed accepts no further transaction', async () => {
+    const { url, name } = await newDatabase();
+    const store = await opened(url);
+    await addSweep(store);
+    await server.query(name, "update meta set value = '7' where name = 'commits'");
+    await expect(store.write(byNobody([GRANTED]), AT)).rejects.toThrow(/another coordinator has changed it/);
+    expect(await store.queries().attempts.all('1', 't0')).toEqual([]);
+  });
+
+  test('a store that has lost acknowledged transactions is rejected', async () => {
+    const { url, name } = await newDatabase();
+    const dir = newFolder();
+    const store = await PostgresStore.open(url, dir);
+    await addSweep(store);
+    await store.close();
+    await server.query(name, "update meta set value = '0' where name = 'commits'");
+    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/lost data: it holds 0 of 1 transactions/);
+    const other = await newDatabase();
+    await expect(PostgresStore.open(other.url, dir)).rejects.toThrow(/is not the one that was used in/);
+    expect(() => SqliteStore.open(dir)).toThrow(/is in PostgreSQL: pass its URL with --store/);
+  });
+
+  test('a folder with its own store is not used with PostgreSQL', async () => {
+    const { url } = await newDatabase();
+    const dir = newFolder();
+    await SqliteStore.open(dir).close();
+    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/has its own store \(store\.db\): omit --store/);
+  });
+
+  test('an older store is upgraded, and a newer store is rejected', async () => {
+    const { url, name } = await newDatabase();
+    const dir = newFolder();
+    await PostgresStore.open(url, dir).then((store) => store.close());
+    const added = ['parent', 'parent_attempt', 'parent_epoch', 'replaces', 'compared_at'];
+    const drop = added.map((column) => `drop column ${column}`).join(', ');
+    await server.query(name, `alter table trials ${drop}; update meta set value = '25' where name = 'schema'`);
+    const store = await PostgresStore.open(url, dir);
+    await addSweep(store);
+    expect((await store.queries().trials.get('1', 't0')).origin).toBeUndefined();
+    await store.close();
+    await server.query(name, `update meta set value = '${SCHEMA_VERSION + 1}' where name = 'schema'`);
+    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);
+  });
+
+  test('the mark of a folder is checked against damage', async () => {
+    const { url } = await newDatabase();
+    const dir = newFolder();
+    writeFileSync(join(dir, POSTGRES_MARK), formatHighWater({ cluster: 'aaaaaaaa', commits: 1 }).slice(1));
+    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/postgres\.high-water is damaged/);
+  });
+
+  test('the errors of an unusable server or database name the cause and the remedy', async () => {
+    const { url, name } = await newDatabase();
+    const open = (location: string) => PostgresStore.open(location, newFolder());
+    const wrong = new URL(url);
+    wrong.password = 'wrong';
+    await expect(open(wrong.href)).rejects.toThrow(RejectedError);
+    await expect(open(wrong.href)).rejects.toThrow(/rejected the user or the password of postgres:\/\/trawl@127/);
+    const missing = new URL(url);
+    missing.pathname = '/none';
+    await expect(open(missing.href)).rejects.toThrow(/database of .* does not exist .*createdb/);
+    const closed = new URL(url);
+    closed.port = `${await freePort()}`;
+    await expect(open(closed.href)).rejects.toThrow(UnreachableError);
+    await expect(open(closed.href)).rejects.toThrow(/could not reach PostgreSQL at postgres:/);
+    await expect(open(`${url}?sslmode=require`)).rejects.toThrow(/does not use TLS/);
+    await server.query(name, 'create table meta (x integer)');
+    await expect(open(url)).rejects.toThrow(/has a table "meta" that trawl did not create/);
+  });
+
+  test('a user who may not create tables is rejected, and nothing is changed', async () => {
+    const { url, name } = await newDatabase();
+    await server.query(name, "create role guest login password 'p'; revoke create on schema public from public");
+    const guest = new URL(url);
+    guest.username = 'guest';
+    guest.password = 'p';
+    await expect(PostgresStore.open(guest.href, newFolder())).rejects.toThrow(
+      /make the user the owner of the database/,
+    );
+    await opened(url);
+  });
+
+  test('sslmode decides whether the certificate of the server is verified', async () => {
+    const tls = await PostgresServer.start();
+    onTestFinished(() => tls.close());
+    const [key, certificate] = [join(tls.folder, 'key.pem'), join(tls.folder, 'certificate.pem')];
+    const made = spawnSync('openssl', [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
+      ...['-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate],
+    ]);
+    expect(made.status).toBe(0);
+    const { uid, gid } = statSync(tls.folder);
+    for (const path of [key, certificate]) chownSync(path, uid, gid);
+    await tls.query('postgres', `alter system set ssl_cert_file = '${certificate}'`);
+    await tls.query('postgres', `alter system set ssl_key_file = '${key}'`);
+    await tls.query('postgres', 'alter system set ssl = on');
+    await tls.stop();
+    await tls.start();
+    const url = (await tls.createDatabase('d')).replace('127.0.0.1', 'localhost');
+    await PostgresStore.open(`${url}?sslmode=require`, newFolder()).then((store) => store.close());
+    await expect(opened(`${url}?sslmode=verify-full`)).rejects.toThrow(
+      /certificate of PostgreSQL at .* is not trusted/,
+    );
+    const store = await opened(`${url}?sslmode=verify-full&sslrootcert=${certificate}`);
+    expect(
+      await store.reader.all('select count(*) as n from pg_stat_ssl where ssl and pid = pg_backend_pid()'),
+    ).toEqual([{ n: 1 }]);
+  });
+});

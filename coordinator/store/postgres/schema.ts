@@ -1,0 +1,169 @@
+/** Creates the store's tables in PostgreSQL. The tables and columns are those of SQLite. */
+import type { Client } from 'pg';
+import { RejectedError } from '../../../proto/errors.ts';
+import { MIGRATIONS } from '../migrations.ts';
+import { newerSchemaError, SCHEMA_VERSION, TABLES } from '../schema.ts';
+import type { ColumnTypes } from './transactions.ts';
+
+/** Identifies trawl's advisory locks. The second number is that of the lock and of the schema. */
+const LOCKS = 0x7472_776c;
+
+/** Texts are compared by their bytes, as in SQLite. */
+const TYPES: Readonly<Record<string, string>> = {
+  integer: 'bigint',
+  real: 'double precision',
+  text: 'text collate "C"',
+};
+
+/** Returns the statements that create the tables and indices of SQLite in PostgreSQL. Triggers are omitted. */
+function postgresTables(sqlite: string): string {
+  return sqlite
+    .replace(/create trigger [\s\S]*?\nend;/g, '')
+    .replace(/\) strict(, without rowid)?;/g, ');')
+    .replace(/ primary key autoincrement/g, ' primary key')
+    .replace(/\b(\w+) (integer|real|text)\b/g, (_, column: string, type: string) => `${column} ${TYPES[type]}`);
+}
+
+/**
+ * The triggers that keep the counts of `derived-tables.ts`. A trigger per statement counts the rows of a statement with
+ * many rows at once. PostgreSQL has no such trigger for the change of one column, so changes of states have a trigger
+ * per row. `trawl_begin_write` begins each transaction: it counts the transaction, and fails if the store does not have
+ * the expected number of transactions.
+ */
+const ROUTINES = `
+create function trawl_begin_write(expected bigint) returns void language plpgsql as $$
+declare stored bigint;
+begin
+  update meta set value = cast(cast(value as bigint) + 1 as text) where name = 'commits'
+    returning cast(value as bigint) - 1 into stored;
+  if stored is distinct from expected then
+    raise exception 'the store has % transactions, but the coordinator expects %: another coordinator has changed it',
+      stored, expected;
+  end if;
+end $$;
+
+create function trawl_trials_added() returns trigger language plpgsql as $$
+begin
+  insert into trial_counts as c (sweep_id, state, n)
+    select sweep_id, state, count(*) from added group by sweep_id, state
+    on conflict (sweep_id, state) do update set n = c.n + excluded.n;
+  return null;
+end $$;
+create trigger trial_added after insert on trials referencing new table as added
+  for each statement execute function trawl_trials_added();
+
+create function trawl_trial_moved() returns trigger language plpgsql as $$
+begin
+  update trial_counts set n = n - 1 where sweep_id = old.sweep_id and state = old.state;
+  insert into trial_counts as c (sweep_id, state, n) values (new.sweep_id, new.state, 1)
+    on conflict (sweep_id, state) do update set n = c.n + 1;
+  return null;
+end $$;
+create trigger trial_moved after update of state on trials
+  for each row when (new.state <> old.state) execute function trawl_trial_moved();
+
+create function trawl_trials_removed() returns trigger language plpgsql as $$
+begin
+  update trial_counts as c set n = c.n - r.n
+    from (select sweep_id, state, count(*) as n from removed group by sweep_id, state) as r
+    where c.sweep_id = r.sweep_id and c.state = r.state;
+  update dropped_counts as c set n = c.n - r.n
+    from (select sweep_id, state, count(*) as n from removed where dropped_in > 0 group by sweep_id, state) as r
+    where c.sweep_id = r.sweep_id and c.state = r.state;
+  return null;
+end $$;
+create trigger trial_removed after delete on trials referencing old table as removed
+  for each statement execute function trawl_trials_removed();
+
+create function trawl_dropped_trial_changed() returns trigger language plpgsql as $$
+begin
+  update dropped_counts set n = n - 1 where old.dropped_in > 0 and sweep_id = old.sweep_id and state = old.state;
+  insert into dropped_counts as c (sweep_id, state, n) select new.sweep_id, new.state, 1 where new.dropped_in > 0
+    on conflict (sweep_id, state) do update set n = c.n + 1;
+  return null;
+end $$;
+create trigger dropped_trial_changed after update of state, dropped_in on trials
+  for each row when ((old.dropped_in > 0 or new.dropped_in > 0)
+    and (new.state <> old.state or (new.dropped_in > 0) <> (old.dropped_in > 0)))
+  execute function trawl_dropped_trial_changed();
+
+create function trawl_attempt_succeeded() returns trigger language plpgsql as $$
+begin
+  insert into agent_successes as s (sweep_id, agent_id, n) values (new.sweep_id, new.agent_id, 1)
+    on conflict (sweep_id, agent_id) do update set n = s.n + 1;
+  return null;
+end $$;
+create trigger attempt_succeeded after update of outcome on attempts
+  for each row when (new.outcome in ('succeeded', 'stopped') and old.outcome is null)
+  execute function trawl_attempt_succeeded();
+
+-- Most updates of a trial change no indexed column, and need no new index entries while its page has space.
+alter table trials set (fillfactor = 70);
+`;
+
+/**
+ * Creates the tables of an empty store, or upgrades the tables of an older version. Coordinators that start at the same
+ * time do this one after the other.
+ * @param cluster the coordinator's cluster name on NATS, recorded in a new store
+ * @returns whether the tables were created
+ * @throws {RejectedError} if a newer version of trawl wrote the store
+ */
+export async function ensurePostgresSchema(client: Client, cluster: string): Promise<boolean> {
+  await client.query('begin');
+  try {
+    await client.query("select pg_advisory_xact_lock($1, hashtext('schema ' || current_schema()))", [LOCKS]);
+    const isNew = (await client.query("select to_regclass('meta') as found")).rows[0].found === null;
+    if (isNew) {
+      await client.query(`${postgresTables(TABLES)}\n${ROUTINES}`);
+      await client.query(
+        `insert into meta (name, value) values ('cluster', $1), ('schema', $2), ('commits', '0'), ('last event', '0')`,
+        [cluster, `${SCHEMA_VERSION}`],
+      );
+    } else {
+      await upgrade(client);
+    }
+    await client.query('commit');
+    return isNew;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw error;
+  }
+}
+
+/** Upgrades the tables of an older version. Migrations since version 26 are valid in SQLite and in PostgreSQL. */
+async function upgrade(client: Client): Promise<void> {
+  const sql = "select value from meta where name = 'schema'";
+  const found = await client.query(sql).catch(() => undefined);
+  const version = Number(found?.rows[0]?.value ?? Number.NaN);
+  if (version > SCHEMA_VERSION) throw newerSchemaError(version);
+  if (!Number.isInteger(version)) {
+    throw new RejectedError('the database has a table "meta" that trawl did not create: use an empty database');
+  }
+  for (let to = version + 1; to <= SCHEMA_VERSION; to++) {
+    const { before = '', adds = '', after = '' } = MIGRATIONS[to] ?? {};
+    await client.query(postgresTables(`${before}\n${adds}\n${after}`));
+  }
+  await client.query("update meta set value = $1 where name = 'schema' and value <> $1", [`${SCHEMA_VERSION}`]);
+}
+
+/**
+ * Locks the store for this connection, until the connection ends.
+ * @returns false if another connection has the lock
+ */
+export async function lockStore(client: Client): Promise<boolean> {
+  const sql = "select pg_try_advisory_lock($1, hashtext('store ' || current_schema())) as locked";
+  return (await client.query(sql, [LOCKS])).rows[0].locked > 0;
+}
+
+/** Returns the columns of the store's tables, with their types. */
+export async function columnTypes(client: Client): Promise<ColumnTypes> {
+  const { rows } = await client.query(
+    `select cast(table_name as text) as "table", cast(column_name as text) as "column", cast(data_type as text) as type
+     from information_schema.columns where table_schema = current_schema()`,
+  );
+  const tables = new Map<string, Map<string, string>>();
+  for (const { table, column, type } of rows) {
+    tables.set(table, (tables.get(table) ?? new Map()).set(column, type));
+  }
+  return tables;
+}

@@ -1,0 +1,75 @@
+/** Converts statements and values between the forms of the store and of PostgreSQL. */
+import { types } from 'pg';
+
+/**
+ * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore have a
+ * substitute of two characters. U+0001, which the substitutes begin with, has a substitute too, so that no two texts
+ * are stored as the same text. The order of texts is unchanged. A name in JSON and the same name in a column have the
+ * same substitute.
+ */
+const SUBSTITUTES: Readonly<Record<string, string>> = {
+  '\0': '\u0001\u0001',
+  '\u0001': '\u0001\u0002',
+  '\\u0000': '\\u0001\\u0001',
+  '\\u0001': '\\u0001\\u0002',
+};
+const ORIGINALS = Object.fromEntries(Object.entries(SUBSTITUTES).map(([original, stored]) => [stored, original]));
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are replaced
+const REPLACED = /[\0\u0001]|\\u000[01]/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are replaced
+const STORED = /\u0001[\u0001\u0002]|\\u0001\\u000[12]/g;
+
+/** Returns the text that PostgreSQL stores. */
+export function toStored(text: string): string {
+  return text.replace(REPLACED, (found) => SUBSTITUTES[found] ?? found);
+}
+
+export function fromStored(text: string): string {
+  if (!text.includes('\u0001') && !text.includes('\\u0001')) return text;
+  return text.replace(STORED, (found) => ORIGINALS[found] ?? found);
+}
+
+export function toParameter(value: string | number | null): string | number | null {
+  return typeof value === 'string' ? toStored(value) : value;
+}
+
+/** The object ids of PostgreSQL's types. */
+const TYPES = { bool: 16, int8: 20, text: 25, numeric: 1700 } as const;
+
+const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [TYPES.bool, (text) => (text === 't' ? 1 : 0)],
+  // Sums of integers are of the type `numeric`.
+  [TYPES.int8, Number],
+  [TYPES.numeric, Number],
+  [TYPES.text, fromStored],
+]);
+
+/** The parsers of results. Values have the same types as in SQLite. */
+export const STORE_TYPES = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => PARSERS.get(oid) ?? types.getTypeParser(oid, format),
+};
+
+const numberedStatements = new Map<string, string>();
+
+/** Replaces the placeholders `?` and `?1` by `$1`. Quoted texts and names are not changed. */
+export function numbered(sql: string): string {
+  const known = numberedStatements.get(sql);
+  if (known !== undefined) return known;
+  let last = 0;
+  const statement = sql.replace(/'(?:[^']|'')*'|"[^"]*"|\?(\d*)/g, (token, number?: string) => {
+    if (number === undefined) return token;
+    last += 1;
+    return `$${number === '' ? last : number}`;
+  });
+  numberedStatements.set(sql, statement);
+  return statement;
+}
+
+const statementNames = new Map<string, string>();
+
+/** Returns the name under which a statement is prepared. */
+export function statementName(sql: string): string {
+  const name = statementNames.get(sql) ?? `s${statementNames.size + 1}`;
+  statementNames.set(sql, name);
+  return name;
+}

@@ -1,0 +1,67 @@
+/** Tests a cluster whose store is in a real PostgreSQL server, with kills of the coordinator and of the server. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
+import { EXIT } from '../../proto/errors.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { expectExactlyOnce } from '../faults/exactly-once.ts';
+import { noopSweepText } from '../faults/noop-sweep.ts';
+import { Cluster } from '../support/cluster.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
+import { isSkipped } from '../support/requirements.ts';
+import { readPostgres } from '../support/stored.ts';
+import { trawl } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
+
+const SWEEP = { trials: 120, epochs: 4, epochMs: 100 };
+
+test.skipIf(isSkipped(postgresMissing()))(
+  'with the store in PostgreSQL, every trial ends exactly once when the coordinator and the server are killed',
+  async () => {
+    const folder = testFolder();
+    const server = await PostgresServer.start({ fsync: true });
+    const url = await server.createDatabase('trawl');
+    process.env.TRAWL_STORE = url;
+    onTestFinished(async () => {
+      delete process.env.TRAWL_STORE;
+      await server.close();
+    });
+    const cluster = await Cluster.start(folder);
+    await cluster.startAgent('agent', 4);
+    const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
+    const succeeded = async () => (await cluster.sweep(sweep))?.counts?.succeeded ?? 0;
+    await until('the first trials have ended', async () => (await succeeded()) >= 10);
+    await cluster.coordinator.killNow();
+    await cluster.startCoordinator();
+    await until('more trials have ended', async () => (await succeeded()) >= 30);
+    await server.stop();
+    await sleep(1_000);
+    await server.start();
+    await until('more trials have ended', async () => (await succeeded()) >= 60);
+    await server.kill();
+    await server.start();
+
+    expect((await cluster.run('wait', sweep)).code).toBe(EXIT.done);
+    expect((await cluster.json<{ rank: number }[]>('best', sweep))[0]?.rank).toBe(1);
+    // A second coordinator cannot use the store.
+    const second = await trawl('coordinator', '--dir', join(folder, 'second'), '--nats', cluster.natsUrl);
+    expect(second.code).toBe(EXIT.rejected);
+    expect(second.stderr).toContain('is in use by another coordinator');
+    expect(second.stderr).not.toContain(new URL(url).password);
+    const backup = await cluster.run('backup', '--out', join(folder, 'backup'));
+    expect(backup.code).toBe(EXIT.rejected);
+    expect(backup.stderr).toContain('back it up with the tools of PostgreSQL');
+    await cluster.coordinator.stop();
+    expect(existsSync(join(cluster.dir, 'store.db'))).toBe(false);
+    const offline = await trawl('ls', '--dir', cluster.dir);
+    expect(offline.code).toBe(EXIT.rejected);
+    expect(offline.stderr).toContain('is in PostgreSQL');
+    expectExactlyOnce(await readPostgres(server, 'trawl'), {
+      ...SWEEP,
+      lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+    });
+  },
+);

@@ -1,0 +1,191 @@
+/**
+ * Runs a real PostgreSQL server for tests: the newest one that is installed in Debian's place or on PATH. As root, a
+ * missing server is installed as Debian's package. PostgreSQL does not run as root, so root starts the server as another
+ * user.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, types } from 'pg';
+import { freePort } from './free-port.ts';
+import { until } from './until.ts';
+
+const DEBIAN = '/usr/lib/postgresql';
+const INSTALL_LIMIT_MS = 600_000;
+const USER = 'trawl';
+const PASSWORD = 'a-secret of the tests';
+
+/** Returns the folder of PostgreSQL's programs, or undefined if PostgreSQL is not installed. */
+function programs(): string | undefined {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [...versions.map((version) => join(DEBIAN, version, 'bin')), ...(process.env.PATH ?? '').split(':')];
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+}
+
+/**
+ * Installs Debian's package if PostgreSQL is missing and this process may do so.
+ * @returns the reason why no server can be started; undefined if the server is ready
+ */
+export function postgresMissing(): string | undefined {
+  if (programs() !== undefined) return undefined;
+  const missing = 'the PostgreSQL server of the tests is not installed (Debian: apt-get install postgresql)';
+  if (process.geteuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return missing;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { env, timeout: INSTALL_LIMIT_MS };
+  const args = ['install', '-y', '--no-install-recommends', 'postgresql'];
+  if (spawnSync('apt-get', args, options).status !== 0) {
+    spawnSync('apt-get', ['update'], options);
+    spawnSync('apt-get', args, options);
+  }
+  return programs() === undefined ? missing : undefined;
+}
+
+/** The user that runs the server: this process's user or, for root, an unprivileged user. */
+function serverUser(): { readonly uid?: number; readonly gid?: number } {
+  if (process.geteuid?.() !== 0) return {};
+  const name = spawnSync('id', ['postgres']).status === 0 ? 'postgres' : 'nobody';
+  const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+export interface PostgresOptions {
+  /** Whether commits wait for the disk. Default: false, because no test cuts the power. */
+  readonly fsync?: boolean;
+}
+
+export class PostgresServer {
+  readonly port: number;
+  /** A folder of the server's user. */
+  readonly folder: string;
+  readonly #data: string;
+  readonly #settings: readonly string[];
+  readonly #user = serverUser();
+  #running: ChildProcess | undefined;
+
+  private constructor(folder: string, port: number, settings: readonly string[]) {
+    this.folder = folder;
+    this.#data = join(folder, 'data');
+    this.port = port;
+    this.#settings = settings;
+  }
+
+  /**
+   * Creates a server in a new folder, and starts it. The password of its only user is `PASSWORD`. The server ends with
+   * this process.
+   */
+  static async start({ fsync = false }: PostgresOptions = {}): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'trawl-postgresql-'));
+    const data = join(folder, 'data');
+    mkdirSync(data);
+    const server = new PostgresServer(folder, await freePort(), [
+      `fsync=${fsync ? 'on' : 'off'}`,
+      `full_page_writes=${fsync ? 'on' : 'off'}`,
+      `unix_socket_directories=${data}`,
+    ]);
+    const passwordFile = join(folder, 'password');
+    writeFileSync(passwordFile, PASSWORD);
+    const { uid, gid } = server.#user;
+    if (uid !== undefined && gid !== undefined) {
+      for (const path of [folder, data, passwordFile]) chownSync(path, uid, gid);
+    }
+    const flags = ['--username', USER, '--auth', 'scram-sha-256', '--pwfile', passwordFile];
+    const init = spawnSync(
+      program('initdb'),
+      ['-D', data, ...flags, '--encoding', 'UTF8', '--locale', 'C', '--no-sync'],
+      {
+        encoding: 'utf8',
+        cwd: folder,
+        ...server.#user,
+      },
+    );
+    if (init.status !== 0) throw new Error(`initdb failed: ${init.stderr || init.error?.message}`);
+    await server.start();
+    return server;
+  }
+
+  /** Returns the URL of a database. */
+  url(database: string): string {
+    return `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** Runs SQL in a database. Integers are returned as numbers. */
+  async query(database: string, sql: string): Promise<Record<string, unknown>[]> {
+    const getTypeParser: typeof types.getTypeParser = (oid: number) =>
+      oid === types.builtins.INT8 ? Number : types.getTypeParser(oid);
+    const client = new Client({ connectionString: this.url(database), types: { getTypeParser } });
+    client.on('error', () => {});
+    await client.connect();
+    try {
+      return (await client.query(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Creates an empty database. Its texts are compared as in English unless the store says otherwise. */
+  async createDatabase(name: string): Promise<string> {
+    await this.query('postgres', `create database ${name}`);
+    return this.url(name);
+  }
+
+  /** Starts the server, also after `stop` and `kill`, and resolves once it accepts connections. */
+  async start(): Promise<void> {
+    const settings = this.#settings.flatMap((setting) => ['-c', setting]);
+    const log = openSync(`${this.#data}.log`, 'a');
+    const args = ['-D', this.#data, '-p', `${this.port}`, '-c', 'listen_addresses=127.0.0.1', ...settings];
+    const child = spawn(program('postgres'), args, { stdio: ['ignore', log, log], cwd: this.#data, ...this.#user });
+    closeSync(log);
+    this.#running = child;
+    await until('PostgreSQL accepts connections', async () => {
+      if (child.exitCode !== null) throw new Error(`PostgreSQL ended:\n${readFileSync(`${this.#data}.log`, 'utf8')}`);
+      await sleep(20);
+      return this.query('postgres', 'select 1').then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+
+  /** Stops the server as an operator does for a restart, which ends all connections. */
+  async stop(): Promise<void> {
+    await this.#end('SIGINT');
+  }
+
+  /** Kills the server without a shutdown. At the next start, the server recovers from its log. */
+  async kill(): Promise<void> {
+    await this.#end('SIGQUIT');
+  }
+
+  /** Stops the server, and removes its folder. */
+  async close(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#running;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+    this.#running = undefined;
+  }
+}
+
+function program(name: string): string {
+  return join(programs() ?? '', name);
+}
