@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Tests every kind of error in a sweep file, with its position and message. */
+/** Tests the messages about errors in a sweep file, and their positions. */
 import { expect, test } from 'vitest';
 import { parseSweep } from './parse.ts';
 import { MAX_PROBLEMS, MAX_SWEEP_FILE_BYTES, SweepFileError } from './problems.ts';
@@ -138,7 +138,7 @@ const order: [string, string][] = [
 
 const unsupported: [string, string][] = [
   ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write early_terminate'],
-  ['optuna: {}', '4:1: optuna applies to method: optuna only, and the method is grid'],
+  ['optuna: {}', '4:1: optuna applies to method optuna only; the method is grid'],
   [
     'method: optuna\noptuna: {sampler: CmaESampler}',
     '5:19: sampler: expected TPESampler, CmaEsSampler, GPSampler, NSGAIISampler, NSGAIIISampler, QMCSampler, ' +
@@ -146,7 +146,7 @@ const unsupported: [string, string][] = [
   ],
   [
     'method: optuna\noptuna: {sampler: GridSampler}',
-    '5:19: sampler: GridSampler walks a grid; write method: grid, or BruteForceSampler',
+    '5:19: sampler: GridSampler is not supported; write method: grid, or sampler: BruteForceSampler',
   ],
   [
     'method: optuna\noptuna: {options: {seed: 3}}',
@@ -192,11 +192,11 @@ const search: [string, string][] = [
   ['run_cap: 0', '4:10: run_cap: expected a whole number from 1 to 9007199254740991, got 0'],
   [
     'early_terminate: {type: hyperband}',
-    '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+    '4:18: early_terminate: missing key "min_iter": write {type: hyperband, min_iter: 3}, or give both max_iter and s',
   ],
   [
     'early_terminate: {type: hyperband, s: 2}',
-    '4:18: early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+    '4:18: early_terminate: missing key "min_iter": write {type: hyperband, min_iter: 3}, or give both max_iter and s',
   ],
   [
     'early_terminate: {type: hyperbnad, min_iter: 3}',
@@ -216,11 +216,11 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: asha, min_iter: 3, max_iter: 3}',
-    '4:54: max_iter: expected a step above min_iter 3, got 3',
+    '4:54: max_iter: expected a step above 3 (min_iter), got 3',
   ],
   [
     'early_terminate: {type: hyperband, max_iter: 2, s: 1}',
-    '4:46: max_iter: expected at least eta 3, or no trial is compared; got 2',
+    '4:46: max_iter: expected at least 3 (eta), or no trial is compared; got 2',
   ],
   [
     'early_terminate: {type: median, min_trials: 0}',
@@ -228,7 +228,7 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: patience}',
-    '4:18: early_terminate: expected patience, such as {type: patience, patience: 5}',
+    '4:18: early_terminate: missing key "patience": write {type: patience, patience: 5}',
   ],
   [
     'early_terminate: {type: patience, patience: 2, min_delta: -1}',
@@ -236,7 +236,7 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: threshold}',
-    '4:18: early_terminate: expected worse_than, such as {type: threshold, worse_than: 0.5}',
+    '4:18: early_terminate: missing key "worse_than": write {type: threshold, worse_than: 0.5}',
   ],
   ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number from 1.01, got 1'],
   ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],
@@ -476,7 +476,7 @@ test.each(command)("in a sweep file with a user's program, the line %s is reject
   expect(errorOf(`${line}\nmetric: {name: loss}\nparameters: {}\n`)).toBe(`x.yaml:${message}`);
 });
 
-test('program and command require trainer command, and trainer command requires a metric', () => {
+test('program and command require trainer command, and a command without an args macro requires a metric', () => {
   expect(errorOf(`${HEAD}program: train.py`)).toBe(
     'x.yaml:4:1: program applies to trainer command only; the trainer is autoencoder',
   );

@@ -11,7 +11,10 @@ import { type Findings, has, type Located } from './problems.ts';
 import { isWandbFile } from './program.ts';
 import type { SweepFile } from './schema.ts';
 
-/** The default command of a file that has only a program. Weights & Biases has the same default, but with `python`. */
+/**
+ * The default command of a file that has a program but no command. Weights & Biases has the same default, but its
+ * `${interpreter}` is `python`.
+ */
 const DEFAULT_COMMAND: readonly string[] = ['${env}', '${interpreter}', '${program}', '${args}'];
 
 const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
@@ -41,8 +44,8 @@ export function hasOpenQuote(command: string): boolean {
 }
 
 /**
- * Returns the command line. Macros that do not depend on the trial are replaced. For trainers other than `command`, the
- * command line is empty. Adds findings for unknown and misplaced macros.
+ * Returns the command line. Replaces the macros `${env}`, `${interpreter}` and `${program}`; agents replace all other
+ * macros. For trainers other than `command`, the command line is empty. Adds findings for unknown and misplaced macros.
  */
 export function commandOf(file: SweepFile, parameters: readonly string[], root: Located, findings: Findings): string[] {
   if (file.trainer !== 'command') {

@@ -37,10 +37,10 @@ const MAX_TOKENS = 50_000;
 /** The maximum depth of the document. A level of nested parameters takes two levels of the document. */
 const MAX_NESTING = 64;
 
-/** The maximum number of values, which also limits nested aliases ("YAML bomb"). */
+/** The maximum number of values after aliases are expanded. This also stops nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
-/** The entries of the parser's stack that are not levels of nesting: the document and the scalar being read. */
+/** The number of entries of the parser's stack that are not levels of nesting: the document and the current scalar. */
 const EXTRA_STACK = 2;
 
 export interface SweepDocument {
@@ -95,8 +95,8 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
 /**
- * The keys under which values are read by PyYAML's rules in a W&B file, because these keys contain values of
- * parameters. Other keys can belong to trawl, such as `wandb: off`.
+ * The keys under which values are read by PyYAML's rules in a W&B file: `parameters` and `early_terminate` are keys of
+ * W&B, and `exclude` and `when` contain values of parameters. Other keys can belong to trawl, such as `wandb: off`.
  */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
@@ -157,7 +157,7 @@ function lineCounterOf(text: string): LineCounter {
 
 type Fail = (offset: number, message: string) => never;
 
-/** Yields the syntax tokens. The limits apply during parsing, so that any text is rejected quickly. */
+/** Yields the syntax tokens. The limits apply during parsing, so that a text beyond a limit is rejected quickly. */
 function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefined> {
   const parser = new Parser();
   let count = 0;
@@ -356,7 +356,7 @@ function jsonKey({ value, source = '' }: Scalar): string {
   return parameterKey(pythonJson(float ? withFloats(value) : value));
 }
 
-/** Returns a scalar as its text in the file. */
+/** Returns a number or a boolean as its text in the file. All other values are unchanged. */
 function asText(located: Located, source: string | undefined): Located {
   const isPlain = typeof located.data === 'number' || typeof located.data === 'boolean';
   return isPlain && source !== undefined ? { ...located, data: source, source: undefined } : located;

@@ -24,7 +24,7 @@ const KEYS: Readonly<Record<Exclude<RuleName, 'pbt'>, readonly Key[]>> = {
 
 /**
  * Returns the settings of the rule. Undefined if the file has no rule, or if a required setting is missing.
- * @param metric the name of the sweep's metric. Empty if the file names no metric
+ * @param metric the name of the sweep's metric. Empty if the file names no metric and the trainer has no default
  * @param last the last epoch of the longest trial. Undefined if it is not known
  */
 export function earlyTerminateOf(
@@ -78,7 +78,10 @@ function settingsOf(
       return hyperbandOf(written, ignored, findings);
     case 'asha':
       if (maxIter !== undefined && maxIter <= minIter) {
-        findings.atValue([...PATH, 'max_iter'], `max_iter: expected a step above min_iter ${minIter}, got ${maxIter}`);
+        findings.atValue(
+          [...PATH, 'max_iter'],
+          `max_iter: expected a step above ${minIter} (min_iter), got ${maxIter}`,
+        );
       }
       if (written.variant !== 'promotion') return { type, minIter, maxIter, eta };
       if (checkpointEvery === 0) {
@@ -103,7 +106,7 @@ function settingsOf(
 }
 
 function required(value: number | undefined, key: Key, example: string, findings: Findings): number | undefined {
-  if (value === undefined) findings.atValue(PATH, `early_terminate: expected ${key}, such as ${example}`);
+  if (value === undefined) findings.atValue(PATH, `early_terminate: missing key "${key}": write ${example}`);
   return value;
 }
 
@@ -116,7 +119,7 @@ function hyperbandOf(
     // If the file has both forms, W&B uses max_iter and s.
     if (minIter !== undefined) ignored.push('early_terminate.min_iter');
     if (maxIter < eta) {
-      const message = `max_iter: expected at least eta ${eta}, or no trial is compared; got ${maxIter}`;
+      const message = `max_iter: expected at least ${eta} (eta), or no trial is compared; got ${maxIter}`;
       findings.atValue([...PATH, 'max_iter'], message);
     }
     return { type: 'hyperband', steps: { maxIter, brackets }, eta, strict };
@@ -124,7 +127,7 @@ function hyperbandOf(
   if (minIter === undefined) {
     findings.atValue(
       PATH,
-      'early_terminate: expected min_iter, or max_iter and s, such as {type: hyperband, min_iter: 3}',
+      'early_terminate: missing key "min_iter": write {type: hyperband, min_iter: 3}, or give both max_iter and s',
     );
     return undefined;
   }

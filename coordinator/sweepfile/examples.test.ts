@@ -63,7 +63,7 @@ test('the demo has eight trials on MNIST: four latent dimensions, plain and deno
   }
 });
 
-test('the example with every key has the documented counts', async () => {
+test('the plan of autoencoders.yaml has 90 trials, 30 configs, 12 excluded points and 6 duplicates', async () => {
   expect(plan(await example('autoencoders.yaml'))).toMatchObject({
     trials: 90,
     configs: 30,
@@ -90,7 +90,10 @@ test("the study's sweep matches its protocol: exactly three seeds of each net", 
   expect(plan(spec)).toMatchObject({ trials: 66, configs: 22 });
 });
 
-/** Returns the parameters that the study varies, and checks that all other parameters are constant. */
+/**
+ * Returns the parameters that the study varies. Checks that weight_decay equals lambda_l1, and that all other
+ * parameters are constant.
+ */
 function netOf(parameters: Readonly<Record<string, unknown>>) {
   const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
   expect(rest).toEqual({
@@ -104,7 +107,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has the same grid and hypotheses as the study, with less training', async () => {
+test('the small study has as many configs as the study, and hypotheses of the same names and conditions, with less training', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
 import { SIZE_PATTERN } from '../../lib/text/size.ts';
 
-/** The maximum length of names and of text values of parameters, in characters. */
+/** The maximum length of a text, in characters, unless its key has a limit of its own. */
 const MAX_TEXT = 1_000;
+
 export function whole(min: number, max: number) {
   const error = `expected a whole number from ${min} to ${max}`;
   return z.int({ error }).min(min, { error }).max(max, { error });

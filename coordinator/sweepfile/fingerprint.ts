@@ -10,8 +10,8 @@ import { programDefaults } from './program.ts';
 
 /**
  * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. It
- * depends on the order of values and of rules. It does not depend on formatting, comments, the order of keys, explicit
- * defaults, name, description, priority and weight.
+ * depends on the order of values and of rules. It does not depend on formatting, comments, the order of keys, name,
+ * description, hypotheses, priority and weight, nor on whether the file writes a default (except `report: json`).
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {

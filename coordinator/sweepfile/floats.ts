@@ -1,6 +1,6 @@
 /**
- * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`). Python programs receive such numbers as floats
- * too, because the agent of W&B passes each number in the notation of the file.
+ * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`). Programs receive such numbers as floats too
+ * (`1.0`, not `1`), as from the agent of W&B.
  */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { pointerTo } from '../../lib/text/python.ts';
@@ -11,7 +11,8 @@ import type { Located } from './problems.ts';
 import { isFloat, parameterOf } from './values.ts';
 
 /**
- * Returns the parameters whose numbers are all floats. For other parameters, returns the values that contain floats.
+ * Returns the parameters whose numbers are all floats, and the ranges with a float limit or step. For other parameters,
+ * returns the values that contain floats.
  */
 export function floatsOf(
   declarations: readonly Declaration[],
@@ -46,11 +47,11 @@ interface Written {
   readonly written: Located[];
   /** Whether the parameter is a range, so that the numbers in the file are its bounds and its step. */
   readonly isRange: boolean;
-  /** Whether the parameter is a range with steps. */
+  /** Whether the distribution is q_uniform, which has equal steps in a grid. */
   readonly hasSteps: boolean;
 }
 
-/** Returns the values of each parameter, including the values that `when` sets. */
+/** Returns the values of each parameter, or the limits and the step of a range, and the values that `when` sets. */
 function writtenValues(declarations: readonly Declaration[], root: Located): Map<string, Written> {
   const all = new Map<string, Written>();
   for (const { name, located } of declarations) {

@@ -11,9 +11,10 @@ interface FileKey {
 }
 
 /**
- * Returns the text with the values of each file in place of the file's name. The line numbers do not change.
+ * Returns the text in which `values: [...]` replaces each `file: NAME`. If every such entry is on one line, the line
+ * numbers do not change.
  * @param read returns the text of a file that the sweep file names
- * @throws {SweepFileError} if the text is not valid YAML, or if a file cannot be read or has no values
+ * @throws {SweepFileError} if a file cannot be read or has no values, or if a text that contains `file` is not YAML
  */
 export async function inlineValueFiles(
   text: string,

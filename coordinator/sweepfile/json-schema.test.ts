@@ -22,7 +22,7 @@ test('the JSON Schema lists every key and the required keys, and describes each 
   for (const [key, { description }] of Object.entries(properties)) expect(description, key).toBeTruthy();
 });
 
-test('the JSON Schema has the parameters of each trainer, and others only if the trainer accepts any parameter', () => {
+test('the JSON Schema lists the parameters of each trainer, and accepts other names only if the trainer accepts any name', () => {
   const { allOf } = sweepFileJsonSchema() as { allOf: { if: object; then: { properties: { parameters: object } } }[] };
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });

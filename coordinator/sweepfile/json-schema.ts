@@ -7,8 +7,9 @@ import { sweepFileSchema } from './schema.ts';
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
 /**
- * Returns the JSON Schema, draft 2020-12. The schema accepts every valid file, and also some invalid files, whose
- * errors only the parser can detect.
+ * Returns the JSON Schema, draft 2020-12. The schema also accepts some invalid files, whose errors only the parser can
+ * detect. It rejects a few valid files: files with a top-level key that only defines an anchor and does not begin with
+ * `x-`, and W&B files with a number in place of a text, such as `name: 2024`.
  */
 export function sweepFileJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(sweepFileSchema, { io: 'input', target: 'draft-2020-12' });

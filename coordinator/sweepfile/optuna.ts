@@ -6,7 +6,7 @@ import { DEFAULT_SAMPLER, OPTUNA_SAMPLERS, OWN_SAMPLER, type SamplerSettings } f
 import type { Findings } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** Arguments that trawl sets itself. */
+/** Arguments of samplers that trawl sets itself, each with the reason for the message. */
 const OWN_OPTIONS: Readonly<Record<string, string>> = {
   seed: 'the key seed at the top of the file sets the seed',
 };
@@ -18,7 +18,7 @@ export function samplerOf({ optuna = {} }: SweepFile, findings: Findings): Sampl
   if (sampler === 'GridSampler') {
     findings.atValue(
       ['optuna', 'sampler'],
-      'sampler: GridSampler walks a grid; write method: grid, or BruteForceSampler',
+      'sampler: GridSampler is not supported; write method: grid, or sampler: BruteForceSampler',
     );
   } else if (!isKnown && !OWN_SAMPLER.test(sampler)) {
     const meant = didYouMean(sampler, OPTUNA_SAMPLERS);

@@ -26,18 +26,20 @@ export const parameter = z.strictObject(
     max: finite
       .optional()
       .describe('the upper limit; with step, the upper limit is a value only if a step reaches it exactly'),
-    step: finite.optional().describe('the difference between two values; greater than 0'),
+    step: finite.optional().describe('the difference between two consecutive values; greater than 0'),
     distribution: z
       .enum(DISTRIBUTION_NAMES)
       .optional()
       .describe(
         "W&B's name of the distribution; default: constant for value, categorical for values, int_uniform for whole min and " +
-          'max, else uniform. A grid takes int_uniform and q_uniform',
+          'max, else uniform. A grid takes only constant, categorical, int_uniform and q_uniform',
       ),
     probabilities: list(finite, 'probabilities', MAX_LISTED_VALUES)
       .optional()
       .describe('the probability of each of the values; not for a grid'),
-    q: finite.optional().describe('values are multiples of q; for the q_ distributions; default 1'),
+    q: finite
+      .optional()
+      .describe('values are multiples of q, or in a grid, steps of q from min; for the q_ distributions; default 1'),
     mu: finite.optional().describe('mean of the normal distribution, or of the logarithm for log_normal; default 0'),
     sigma: finite
       .optional()

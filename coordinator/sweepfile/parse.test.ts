@@ -16,7 +16,7 @@ test('omitted keys of a sweep file have their defaults', () => {
   expect([spec.concurrency, spec.timeoutMs, spec.maxFailed]).toEqual([undefined, undefined, undefined]);
 });
 
-test('every key of a sweep file is parsed', () => {
+test('the keys of a grid with a built-in trainer are parsed', () => {
   const spec = parseSweep(
     `
 name: all

@@ -36,7 +36,7 @@ function problemsOf(text: string): string[] {
   }
 }
 
-test('the defaults are those of the paper, and the trainer decides which parameters change', () => {
+test('omitted keys of pbt have their defaults, and the trainer decides which parameters change', () => {
   expect(parseSweep(SWEEP, 'x')).toMatchObject({
     runCap: 8,
     search: { method: 'pbt', seed: 0 },
@@ -73,7 +73,7 @@ test('the first members are random points with different seeds, even if the poin
   expect(known.size).toBe(8);
 });
 
-test('a program names the parameters that change, and run_cap limits the children', () => {
+test('explore names the parameters that change, and run_cap limits the number of trials', () => {
   const { earlyTerminate } = parseSweep(`${PROGRAM}run_cap: 20\nseed: 3\n`, 'x');
   expect(earlyTerminate).toMatchObject({
     maxTrials: 20,
@@ -115,7 +115,7 @@ test.each([
   [
     'trainer: autoencoder',
     'trainer: autoencoder\ncheckpoint_every: 3',
-    'interval: expected a multiple of checkpoint_every 3, got 2',
+    'interval: expected a multiple of 3 (checkpoint_every), got 2',
   ],
   [
     'trainer: autoencoder',
@@ -137,9 +137,9 @@ test.each([
     'trainer: autoencoder\nspeculate: true',
     'speculate cannot be used with method pbt: a second attempt starts from the beginning',
   ],
-  ['trainer: autoencoder', 'trainer: autoencoder\nrun_cap: 5', 'run_cap: expected at least the population 8, got 5'],
+  ['trainer: autoencoder', 'trainer: autoencoder\nrun_cap: 5', 'run_cap: expected at least 8 (the population), got 5'],
   ['trainer: autoencoder', 'trainer: noop', 'trainer noop stores no checkpoints, so method pbt cannot use it'],
-  ['method: pbt', 'method: random', 'population applies to method: pbt only'],
+  ['method: pbt', 'method: random', 'population applies to method pbt only'],
 ])('%s replaced by %s is rejected', (from, to, message) => {
   expect(problemsOf(SWEEP.replace(from, to))).toContain(message);
 });
@@ -163,14 +163,18 @@ test('an interval that is not shorter than the longest trial is rejected, becaus
 });
 
 test('a program without a list of parameters to change is rejected', () => {
-  const problem = 'pbt: expected explore, the parameters with which the program can resume, such as explore: [lr]';
+  const problem =
+    'pbt: missing key "explore": write the parameters that the program can change on resume, such as explore: [lr]';
   expect(problemsOf(PROGRAM.replace(', explore: [lr, momentum]', ''))).toContain(problem);
 });
 
 test('parameters that cannot be perturbed are rejected', () => {
   const problem =
-    'explore: lr must have a list of values, or min and max; a parameter of kind normal cannot be perturbed';
+    'explore: lr must have min and max, or at least two values; a parameter of kind normal cannot be perturbed';
   expect(problemsOf(PROGRAM.replace('{min: 0.1, max: 1.0}', '{distribution: normal}'))).toContain(problem);
+  expect(problemsOf(PROGRAM.replace('[0.5, 0.9]', '[[0.5], [0.9]]'))).toContain(
+    'explore: momentum must have min and max, or at least two values; a list, a mapping or null cannot be perturbed',
+  );
   const fixed = SWEEP.replace(PARAMETERS, 'parameters: {latent_dim: {values: [15, 30]}}');
   expect(problemsOf(fixed)).toContain(
     'method pbt needs a parameter that a child can change; give one of lambda_l1, weight_decay, noise_std, learning_rate, l1_in_gradient a distribution',

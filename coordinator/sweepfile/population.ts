@@ -22,8 +22,8 @@ const EXCLUDED_KEYS = {
 } as const satisfies Partial<Record<keyof SweepFile, string>>;
 
 /**
- * Returns the settings, or undefined if the method is not pbt or if the file lacks an interval or a population.
- * @param metric the name of the sweep's metric. Empty if the file names no metric
+ * Returns the settings, or undefined if the method is not pbt or if the file has no valid `pbt` or `population`.
+ * @param metric the name of the sweep's metric. Empty if the file names no metric and the trainer has no default
  * @param last the last epoch of the longest trial. Undefined if it is not known
  */
 export function populationOf(
@@ -35,7 +35,7 @@ export function populationOf(
   const { method, population, pbt, trainer } = file;
   if (method !== 'pbt') {
     for (const key of ['population', 'pbt'] as const) {
-      if (file[key] !== undefined) findings.atKey([key], `${key} applies to method: pbt only`);
+      if (file[key] !== undefined) findings.atKey([key], `${key} applies to method pbt only`);
     }
     return undefined;
   }
@@ -76,7 +76,7 @@ export function populationOf(
     findings.atValue(['population'], message);
   }
   if (file.run_cap !== undefined && file.run_cap < population) {
-    findings.atValue(['run_cap'], `run_cap: expected at least the population ${population}, got ${file.run_cap}`);
+    findings.atValue(['run_cap'], `run_cap: expected at least ${population} (the population), got ${file.run_cap}`);
   }
   const shares = { quantile, perturb, resample, seed: file.seed ?? DEFAULT_SEED };
   return { type: 'pbt', population, interval, ...shares, maxTrials: file.run_cap, explore };
@@ -91,7 +91,7 @@ function checkCheckpoints(
     const message = 'checkpoint_every: method pbt continues trials from checkpoints; expected 1 or more, got 0';
     findings.atValue(['checkpoint_every'], message);
   } else if (pbt !== undefined && pbt.interval % every !== 0) {
-    const message = `interval: expected a multiple of checkpoint_every ${every}, got ${pbt.interval}`;
+    const message = `interval: expected a multiple of ${every} (checkpoint_every), got ${pbt.interval}`;
     findings.atValue(['pbt', 'interval'], message);
   }
 }
@@ -116,7 +116,7 @@ function exploredOf(
   const changeable = Object.keys(spec.parameters).filter((name) => canChangeOnResume(trainer, name));
   if (pbt?.explore === undefined && spec.open) {
     if (pbt !== undefined) {
-      const message = `pbt: expected explore, the parameters with which the program can resume, such as explore: [lr]`;
+      const message = `pbt: missing key "explore": write the parameters that the program can change on resume, such as explore: [lr]`;
       findings.atKey(['pbt'], message);
     }
     return [];
@@ -137,7 +137,7 @@ function exploredOf(
     } else if (!canChange(name)) {
       add(`trainer ${trainer} cannot resume with another ${name}; it can change ${changeable.join(', ')}`);
     } else if (!isExplorable(distribution)) {
-      add(`${name} must have a list of values, or min and max; ${kindText(distribution)} cannot be perturbed`);
+      add(`${name} must have min and max, or at least two values; ${kindText(distribution)} cannot be perturbed`);
     } else if (named.indexOf(name) < at) {
       add(`${name} is listed twice`);
     } else return [[name, distribution]];
@@ -158,6 +158,8 @@ function isExplorable(distribution: Distribution | undefined): distribution is E
   }
 }
 
-function kindText({ kind }: Distribution): string {
-  return kind === 'constant' ? 'a single value' : `a parameter of kind ${kind}`;
+function kindText(distribution: Distribution): string {
+  const { kind } = distribution;
+  if (kind === 'constant' || (kind === 'categorical' && distribution.values.length < 2)) return 'a single value';
+  return kind === 'categorical' ? 'a list, a mapping or null' : `a parameter of kind ${kind}`;
 }

@@ -33,7 +33,7 @@ export class SweepFileError extends BadInputError {
   }
 }
 
-/** The maximum size of a sweep file, in bytes. A file of 1 MiB has about ten thousand values. */
+/** The maximum size of a sweep file, in bytes. */
 export const MAX_SWEEP_FILE_BYTES = 1 << 20;
 
 export class SweepFileTooLargeError extends SweepFileError {
@@ -60,7 +60,7 @@ export interface Located {
   /** The position of the key of the value. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
-  /** The text in the file, if the value is a number. */
+  /** The text in the file, if the value is a number, or a number that is not finite, such as `.inf`. */
   readonly source?: string | undefined;
 }
 

@@ -69,8 +69,9 @@ export const programKeys = {
     .optional()
     .describe(
       'the program of trainer command and its arguments. ${args} expands to the parameters as --name=value. Other macros: ' +
-        '${args_no_hyphens}, ${args_no_boolean_flags}, ${args_json}, ${seed} (also in TRAWL_SEED), ${program}, ' +
-        '${interpreter}, ${env}, ${envvar:NAME}',
+        '${args_no_hyphens}, ${args_no_equals}, ${args_no_boolean_flags}, ${args_append_hydra}, ' +
+        '${args_override_hydra}, ${args_json}, ${args_json_file}, ${param:NAME}, ${seed} (also in TRAWL_SEED), ' +
+        '${trial}, ${artifacts}, ${program}, ${interpreter}, ${env}, ${envvar:NAME}',
     ),
   program: text('a path')
     .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
@@ -93,7 +94,7 @@ export const programKeys = {
     .describe(
       'how the program of trainer command reports: json (lines on stdout or in TRAWL_METRICS), python (dict literals on ' +
         'stdout), a regex with named groups, a folder of TensorBoard event files, a CSV file, or hooks for Python ' +
-        'libraries; all entries of a list are read; default: json, and for files of Weights & Biases also the hook wandb',
+        'libraries; all entries of a list are read; default: json, and also the hook wandb unless the key wandb is off',
     ),
   classify: list(
     z.strictObject(

@@ -102,7 +102,11 @@ export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): Co
 
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
-/** Returns the defaults of `wandb` and `report`, which are different for files of Weights & Biases. */
+/**
+ * Returns the defaults of `wandb` and `report`. No sources mean that only JSON is read.
+ * @param isWandb for the default of `wandb`: whether the file is a W&B file; for the default of `report`: whether
+ * `wandb` is offline or online
+ */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };
   const sources: ReportSource[] = [

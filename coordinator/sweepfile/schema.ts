@@ -101,6 +101,7 @@ export const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna', 'pb
 
 /**
  * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
+ * A file for trainer command with such a key counts as a W&B file (program.ts).
  */
 export const IGNORED_KEYS = [
   'project',
@@ -136,7 +137,7 @@ const replicates = z.union(
   [
     whole(1, MAX_SEEDS),
     z.strictObject({
-      min: whole(2, MAX_ADAPTIVE_REPLICATES).describe('replicates of each config, at least 2'),
+      min: whole(2, MAX_ADAPTIVE_REPLICATES).describe('number of replicates of every config, at least 2'),
       max: whole(3, MAX_ADAPTIVE_REPLICATES).describe('maximum number of replicates of a config'),
       until: z.literal('decided'),
     }),
@@ -201,7 +202,7 @@ export const sweepFileSchema = z.strictObject(
         error: 'expected a mapping of parameters, such as {depth: {values: [3, 5]}}',
       })
       .superRefine(atMost(MAX_PARAMETERS, 'parameters'))
-      .describe(`the axes of the grid; the last axis varies fastest; up to ${MAX_PARAMETERS}`),
+      .describe(`the parameters of the trials, up to ${MAX_PARAMETERS}; in a grid, the last parameter varies fastest`),
     zip: list(
       list(z.string({ error: "expected a parameter's name" }), 'names', MAX_PARAMETERS),
       'lists of names',

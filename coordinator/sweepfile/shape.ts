@@ -15,8 +15,8 @@ import { keyHint, meantKey, meantValue } from './synonyms.ts';
 const UNSUPPORTED_KEYS = ['parent'];
 
 /**
- * Returns the data as a sweep file if their shape is valid. Adds a finding for each problem of the shape, and removes
- * the invalid parts so that the remaining data can be checked. Returns undefined if the remaining data do not form a
+ * Returns the data as a sweep file. If their shape is invalid, adds a finding for each problem, and returns the file
+ * without the invalid parts, so that the other parts can be checked. Returns undefined if the other parts do not form a
  * sweep file.
  */
 export function checkShape(

@@ -101,10 +101,7 @@ export function specOf(
   const when = whenRulesOf(file.when, context);
   checkWarmStart(file, findings);
   if (file.optuna !== undefined && file.method !== 'optuna') {
-    findings.atKey(
-      ['optuna'],
-      `optuna applies to method: optuna only, and the method is ${file.method ?? DEFAULT_METHOD}`,
-    );
+    findings.atKey(['optuna'], `optuna applies to method optuna only; the method is ${file.method ?? DEFAULT_METHOD}`);
   }
   const objectives = objectivesOf(file, trainer, findings);
   const metric = metricOf(file, trainer, root, findings);

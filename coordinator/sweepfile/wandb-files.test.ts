@@ -348,7 +348,7 @@ parameters:
   expect(plan(spec)).toMatchObject({ trials: 10_000, isBound: true });
 });
 
-test('a file without a metric is accepted, and the plan states how trials are ranked', () => {
+test('a W&B file without a metric is accepted, and the plan states how trials are ranked', () => {
   const spec = parse('program: train.py\nmethod: grid\nparameters: {lr: {values: [1, 2]}}\n');
   expect(spec.metric).toMatchObject({ name: '', goal: 'minimize' });
   expect(spec.notes).toHaveLength(1);
@@ -549,7 +549,7 @@ test('a parameter value of any shape keeps its content, and a repeated value is 
   );
 });
 
-test('a grid value that is listed twice runs once, and a note reports the duplicate', () => {
+test('in a W&B file, a grid value that is listed twice runs once, and a note reports the duplicate', () => {
   const text = `
 program: train.py
 method: grid
@@ -595,7 +595,7 @@ parameters:
   expect(first?.same).toBe(first?.cfg);
 });
 
-test('of two equal keys in a mapping, the last value counts, at the position of the first key', () => {
+test('of two equal keys in a mapping of a W&B file, the last value counts, at the position of the first key', () => {
   const text = `
 program: train.py
 method: grid
