@@ -9,7 +9,7 @@ interface FirstComparison {
   readonly key: 'min_iter' | 'max_iter' | 'patience' | 'interval';
   /** The lowest step at which the rule can stop or hold a trial. */
   readonly step: number;
-  /** The number of steps by which `step` exceeds the value of the setting. */
+  /** The number of steps by which `step` exceeds the value of the setting or, with `max_iter`, the first rung. */
   readonly offset: number;
 }
 
@@ -19,7 +19,7 @@ interface FirstComparison {
  * from 0
  */
 export function firstComparison(settings: EarlyTerminate, firstStep: 0 | 1): FirstComparison {
-  // The number of values n is reached at the step n - 1 + firstStep.
+  // A trial reports its n-th value at the step n - 1 + firstStep.
   const shift = firstStep - 1;
   switch (settings.type) {
     case 'hyperband': {
@@ -41,9 +41,9 @@ export function firstComparison(settings: EarlyTerminate, firstStep: 0 | 1): Fir
 }
 
 /**
- * Returns the rungs at which a rule compares trials, in ascending order. Empty for a rule that compares at every step.
- * @param last the last epoch of the longest trial, at which no trial is compared. If undefined, the rungs have no end,
- * and the first three are returned
+ * Returns the rungs of asha or hyperband, in ascending order. Empty for all other rules.
+ * @param last the last epoch of the longest trial, at which no trial is stopped. If undefined, only the first three
+ * rungs are returned
  */
 export function shownRungs(settings: EarlyTerminate, last: number | undefined): number[] {
   const rungs = rungsOf(settings);

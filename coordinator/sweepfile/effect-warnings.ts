@@ -22,7 +22,10 @@ export function effectWarnings(spec: SweepSpec, plan: Plan): string[] {
   ];
 }
 
-/** The parser rejects such a rule for a built-in trainer, whose steps are known. */
+/**
+ * Warns about a rule that stops no trial because its first comparison is too late. The parser rejects such a rule for a
+ * built-in trainer, whose steps are known.
+ */
 function stepWarnings({ trainer, earlyTerminate }: SweepSpec, last: number | undefined): string[] {
   if (earlyTerminate === undefined || last === undefined || trainer !== 'command') return [];
   const { key, step } = firstComparison(earlyTerminate, 0);

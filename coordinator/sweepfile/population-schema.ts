@@ -49,7 +49,7 @@ export const pbt = z.strictObject(
       .min(1, { error: 'expected at least one name' })
       .optional()
       .describe(
-        'the parameters that a child changes; it inherits all others. Required for trainer command; default for other trainers: all varying parameters that the trainer can change on resume',
+        'the parameters that a child changes; it inherits all others. Required for trainer command; default: all varying parameters that the trainer can change on resume',
       ),
   },
   { error: 'expected a mapping, such as {interval: 5}' },

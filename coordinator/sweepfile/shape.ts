@@ -40,9 +40,8 @@ export function checkShape(
 type Issue = z.core.$ZodIssue;
 
 /**
- * Returns the data with the method that the author means, if the method is invalid. Other parts are checked against the
- * meant method, so that a misspelled method adds no errors about them. Returns undefined if the meant method is not
- * known.
+ * If the method is invalid, replaces it by the method that the author means, so that a misspelled method adds no errors
+ * about other parts. Returns undefined if the meant method is not known.
  */
 function withMeantMethod(rest: unknown, used: unknown): unknown {
   if (!isMapping(rest) || !isMapping(used) || !('method' in used) || 'method' in rest) return rest;

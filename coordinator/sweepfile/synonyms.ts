@@ -1,6 +1,6 @@
 /**
- * Finds the names of a sweep file that an author means who writes a name of another tool, such as Optuna, Ray Tune or
- * Katib, or misspells a name.
+ * Finds the name in a sweep file that the author means by a misspelled name, or by a name of another tool, such as
+ * Optuna, Ray Tune or Katib.
  */
 import { didYouMean, nearest } from '../../lib/text/did-you-mean.ts';
 import { DISTRIBUTION_NAMES, type DistributionName } from '../search/distribution.ts';
