@@ -27,7 +27,8 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 
 /**
  * Returns a text that identifies this folder and differs for each copy of the folder. The text is a hash of the
- * machine's boot id and of the folder's device and inode, so it changes when the machine restarts.
+ * machine's boot id (outside Linux: the host name) and of the folder's device and inode. On Linux, the text changes
+ * when the machine restarts.
  */
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });

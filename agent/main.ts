@@ -65,7 +65,7 @@ export interface AgentOptions {
   /** The folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
   readonly requireGpu: boolean;
-  /** The number of trials that a slot trains together, or `auto`. */
+  /** The maximum number of trials that a slot trains together, or `auto`. */
   readonly pack: PackOption;
   /**
    * The agent's id. By default, the id is the identity's name, or else the id stored in `dir`, or else a new id derived

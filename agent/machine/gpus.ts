@@ -214,7 +214,7 @@ export class GpuWatch {
     void this.#refresh();
   }
 
-  /** The latest measured values; empty if nvidia-smi did not respond. */
+  /** The latest measured values; empty before nvidia-smi has responded, and if it did not respond to the last call. */
   get figures(): readonly CardFigures[] {
     return this.#figures;
   }

@@ -18,7 +18,7 @@ export interface SlotCountOptions {
 /**
  * Returns the requested number of slots. By default, returns one slot per GPU, or one per core on a machine without
  * GPUs.
- * @throws {BadInputError} when both options are given
+ * @throws {BadInputError} when both options are given, or when the slots per GPU give more than MAX_SLOTS slots
  * @throws {RejectedError} for slots per GPU on a machine without GPUs
  */
 export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number, cores: number): number {
@@ -79,9 +79,9 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
  * rounded down, but at least one. A slot runs at most as many operations in parallel as it has threads. A single
- * operation uses half of the threads, because waking more threads for a small operation takes longer than it saves
- * (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of threads
- * (see NATIVE_ENVIRONMENT).
+ * operation uses half of the threads, rounded up, because waking more threads for a small operation takes longer than
+ * it saves (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of
+ * threads (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));

@@ -30,7 +30,7 @@ export interface AgentPagesOptions {
   readonly gpuFigures: () => readonly GpuFigures[];
   /** The number of records in the spool. */
   readonly spooled: () => number;
-  /** Returns the reason why the agent cannot start trials at present; undefined if it can start trials. */
+  /** Returns the reason why the agent is not ready; undefined if it is ready. */
   readonly unreadyReason: () => string | undefined;
 }
 

@@ -165,7 +165,7 @@ export class AgentRuntime {
 
   /**
    * Resolves with the backend's name when the first worker is ready and the agent begins to connect to the coordinator.
-   * @throws {RejectedError} if no worker can run on this machine
+   * @throws {RejectedError} if a worker reports that it cannot run on this machine before any worker is ready
    */
   up(): Promise<string> {
     return this.#up.promise;
@@ -176,7 +176,10 @@ export class AgentRuntime {
     return this.#rejected.promise;
   }
 
-  /** Returns the reason why the agent cannot start trials at present; undefined if it can start trials. */
+  /**
+   * Returns the reason why the agent is not ready: no worker, no coordinator, or a problem with NATS. Undefined if the
+   * agent is ready, even if it is drained or its disk is full.
+   */
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
     if (!this.#session.isWelcome) return 'the coordinator is unreachable';

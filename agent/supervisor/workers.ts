@@ -17,7 +17,7 @@ export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
 export interface WorkersEvents {
   /** Called when a worker has loaded a backend. The worker trains up to `pack` trials together. */
   onReady(backend: string, pack: number): void;
-  /** Called when no worker can run on this machine. */
+  /** Called when a worker cannot run on this machine. */
   onUnfit(message: string): void;
   onDatasetUse(use: DatasetUse): void;
   /** Called with the resulting effects after a worker has sent a message, printed output or exited. */

@@ -114,7 +114,7 @@ export const fleet = () =>
       graph(
         {
           title: 'Data set cache hits and misses',
-          about: 'Trials that found their data set in the cache (hits), and downloads (misses).',
+          about: 'Trials that found their data set in the cache (found), or had to fetch it first (fetched).',
           unit: 'short',
         },
         {

@@ -470,7 +470,9 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a new sweep is credited with slot time from before its submission',
     runtime: (options) => CreditsNewSweeps.open(options),
   },
-  'speculates-unasked': policy('stragglers of every sweep have a second attempt', () => ({ speculate: true })),
+  'speculates-unasked': policy('stragglers get a second attempt even if the sweep does not set speculate', () => ({
+    speculate: true,
+  })),
   'loser-not-ended': {
     about: 'a superseded attempt is not ended',
     runtime: (options) => KeepsLosers.open(options),

@@ -127,7 +127,7 @@ export class Invariants {
     }
   }
 
-  /** From now on, checks each suggestion of the started coordinator. */
+  /** Called after each start of the coordinator: checks all its suggestions. */
   started(runtime: Runtime): void {
     this.#searches.watch(runtime);
   }

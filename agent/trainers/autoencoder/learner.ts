@@ -91,7 +91,7 @@ export class Learner {
     return { adam: await this.engine.save(member), noise: this.member(member).noise.save() };
   }
 
-  /** Restores a member's state. The state can be from any pack, but must be from a trial with the same settings. */
+  /** Restores a member's state. The state can be from any pack, but must be from a trial with the same layers. */
   restore(member: number, { adam, noise }: LearnerState): void {
     this.engine.restore(member, adam);
     this.member(member).noise.restore(noise);

@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 
 export const PIXELS = 28 * 28;
 
-/** The widths of the encoder's layers. The decoder has the same widths in reverse order. */
+/** The widths of the encoder's layers before the code. The decoder has the same widths in reverse order. */
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 

@@ -1,4 +1,4 @@
-/** Determines how many trials fit into a GPU's memory, by measuring one step of the largest network. */
+/** Determines how many trials fit into a GPU's memory, by measuring one step of a large network. */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { gpuMemory } from '../../machine/gpus.ts';
@@ -15,7 +15,8 @@ const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const PROBE_MEMBERS = 2;
 
 /**
- * Returns how many trials of a pack fit into the GPU's memory together.
+ * Returns how many trials of a pack fit into the GPU's memory together, up to MAX_AUTO_PACK; 1 if nvidia-smi does not
+ * report the memory.
  * @param sharedBy number of slots that share this process's GPU evenly
  */
 export async function packThatFits(sharedBy: number): Promise<number> {
@@ -30,8 +31,8 @@ function packFor(freeBytes: number | undefined, memberBytes: number): number {
 }
 
 /**
- * Returns the memory that one member needs, in bytes: its share of the peak of a step with the largest network, and its
- * test images.
+ * Returns the memory that one member needs, in bytes: its share of the peak of a step with 5 layers and 100 latent
+ * dimensions, and its test images.
  */
 async function bytesPerMember(): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { depth: 5, latent_dim: 100, noise_std: 0.5 }));

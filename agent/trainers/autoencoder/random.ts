@@ -80,7 +80,7 @@ export class Random {
 }
 
 const LAYERS = 256;
-/** The start of the tail and the area of each layer, for 256 layers, from the ziggurat paper. */
+/** The start of the tail and the area of each layer, for 256 layers, from Marsaglia and Tsang (2000). */
 const BASE = 3.6541528853610088;
 const AREA = 0.00492867323399;
 /** The number of positions across half a layer. Of 32 random bits, one is the sign and eight select the layer. */

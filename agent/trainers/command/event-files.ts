@@ -14,7 +14,7 @@ const MAX_DEPTH = 32;
 const LIST_SHARE = 10;
 
 interface Found {
-  /** The path of the file, relative to the source's folder. */
+  /** The path of the file, relative to the source's folder; empty if the source is a single file. */
   readonly name: string;
   readonly stats: Stats;
 }

@@ -54,8 +54,8 @@ export function programParameters(
 
 /**
  * Expands the macros of a command. Each value becomes exactly one argument, regardless of its characters.
- * @throws {TrainingError} `preflight` for an environment variable that is not set; `rejected` for a macro that only a
- *   coordinator of another version supports
+ * @throws {TrainingError} `preflight` for an environment variable that is not set; `rejected` for a parameter that the
+ *   trial does not have, or for a macro that this version does not support
  */
 export function argumentsOf(command: readonly string[], trial: TrialContext): string[] {
   return command.flatMap((item) => {

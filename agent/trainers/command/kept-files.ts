@@ -50,7 +50,8 @@ async function fileIn(folder: string, path: string): Promise<string | undefined>
 }
 
 /**
- * Keeps all files in the folder. A file that cannot be kept causes a note in the log, and does not affect the trial.
+ * Keeps all files in the folder and its subfolders. A file that cannot be kept causes a note in the log, and does not
+ * affect the trial.
  * @param nameOf returns the name of a file's artifact, or undefined if the file is not kept
  */
 export async function keepArtifacts(
@@ -96,8 +97,9 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
 }
 
 /**
- * Replaces each link in a folder that points to a file with a copy of the file. Other links are not changed. A file
- * that cannot be copied causes a note in the log.
+ * Replaces each link in a folder and its subfolders with a copy of the file to which the link points. Links to files
+ * of more than MAX_ARTIFACT_BYTES, and links that do not point to a file, are not changed. A file that cannot be copied
+ * causes a note in the log.
  */
 export async function copyLinkedFiles(folder: string, log: AttemptLog): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });

@@ -1,8 +1,8 @@
 /**
- * Finds every process that a program started, by a marker in the environment of the process. The search also finds
- * processes in other sessions, and processes whose parent has exited. A process that clears its environment and
- * detaches is not found. The search works on Linux only. On other systems, only the program's process group can be
- * ended.
+ * Finds the processes that a program started, by a marker in the environment of the process. The search also finds
+ * processes in other sessions, and processes whose parent has exited. The search does not find processes that have
+ * cleared their environment, and processes of other users. The search works on Linux only. On other systems, only the
+ * program's process group can be ended.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

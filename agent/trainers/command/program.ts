@@ -17,8 +17,8 @@ const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
 /**
- * The script of the guard, a process that ends the program's process group when its input closes without `done`. The
- * input also closes when SIGKILL ends the worker.
+ * The script of the guard, a process that ends the program's processes when the input of the guard closes without
+ * `done`. The input also closes when SIGKILL ends the worker.
  */
 const GUARD = `
 marker=$2
@@ -61,7 +61,7 @@ export interface Exit {
 export class Program {
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Resolves when the program has exited and all processes that it started have ended. */
+  /** Resolves when the program has exited and its remaining processes (see processes.ts) have been ended. */
   readonly exited: Promise<Exit>;
   /** The id of the process group; 0 when the group has ended. */
   #group: number;

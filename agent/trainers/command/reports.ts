@@ -174,7 +174,10 @@ export class Reports {
     });
   }
 
-  /** @returns the log output: the whole text, or the text before a report */
+  /**
+   * Handles the first report or checkpoint in a text.
+   * @returns the text for the log: the text before the report or the checkpoint, or else the whole text
+   */
   async #takeText(text: string, follows: boolean): Promise<string> {
     for (const [start, values, areMetrics] of this.#readings(text, follows)) {
       return (await this.#take(this.#reader.read(values, areMetrics), text)) ? text.slice(0, start) : text;

@@ -12,8 +12,8 @@ export interface FileSource {
   poll(): Promise<void>;
   /**
    * Reads the remaining content when the program has ended, after the last poll.
-   * @param isWhole whether the program ended normally. Otherwise the last row of the file can be incomplete.
-   * @returns the reason why no content could be read; undefined if content was read
+   * @param isWhole whether the program ended with exit code 0. Otherwise the last row of the file can be incomplete.
+   * @returns the reason, for the log, if nothing could be read; otherwise undefined
    */
   end(isWhole: boolean): Promise<string | undefined>;
   close(): Promise<void>;
@@ -21,7 +21,7 @@ export interface FileSource {
 
 /**
  * Polls a source until the program has ended, and once more after that. Then closes the source.
- * @returns the reason why no content could be read; undefined if content was read
+ * @returns the reason, for the log, if nothing could be read; otherwise undefined
  */
 export async function followSource(
   source: FileSource,

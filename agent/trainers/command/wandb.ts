@@ -117,7 +117,9 @@ export async function reportWandbFiles(folder: string, reports: Reports): Promis
   }
 }
 
-/** Keeps the files of the program's W&B runs as artifacts below `wandb/`. */
+/**
+ * Keeps the files of the program's W&B runs, except `requirements.txt` and `output.log`, as artifacts below `wandb/`.
+ */
 export async function keepWandbFiles(run: Pick<TrainingRun, 'keep'>, folder: string, log: AttemptLog): Promise<void> {
   const root = join(folder, 'wandb');
   const entries = await readdir(root, { withFileTypes: true }).catch(() => []);

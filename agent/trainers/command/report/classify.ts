@@ -122,9 +122,11 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 }
 
 /**
- * Returns the part of the output that can contain the reason for a failure. If the output ends with a Python traceback,
- * this is the traceback with its causes and everything after it. An error before the traceback did not end the program.
- * Returns the whole output if there is no traceback, or if another process may have caused the error.
+ * Returns the part of the output that can contain the reason for a failure. If stderr has a Python traceback that can
+ * have ended the program, this is the last such traceback in stderr, with its causes and all text after it, because an
+ * error before the traceback did not end the program. If only stdout has such a traceback, this is all of stderr, and
+ * stdout from the traceback on. Returns the whole output if there is no such traceback, or if its exception can be the
+ * result of a failure in another process.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');

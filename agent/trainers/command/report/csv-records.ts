@@ -7,8 +7,8 @@ const CELL_SEPARATORS: ReadonlySet<number | undefined> = new Set([0x2c, 0x3b, 0x
 /** The maximum size of a record in bytes. A longer record is skipped. */
 export const MAX_RECORD_BYTES = 1 << 20;
 /**
- * The maximum distance between an opening and a closing quote. If no closing quote follows within this distance, the
- * cell ends at its first line break.
+ * If a cell in quotes contains a line break, and no closing quote follows within this number of bytes after the start
+ * of the record, the record ends at the line break.
  */
 const MAX_QUOTED_BYTES = 64 * 1024;
 
@@ -49,7 +49,7 @@ export class CsvRecords {
     this.#scanned = this.#rest.length;
   }
 
-  /** Yields the incomplete record at the end of the file. */
+  /** Yields what follows the last complete record of the file. An unclosed cell in quotes is split at line breaks. */
   *end(): Generator<string, void, undefined> {
     while (this.#isQuoted && this.#firstBreak !== -1) {
       yield* this.#take(this.#firstBreak);

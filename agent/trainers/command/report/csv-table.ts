@@ -6,7 +6,7 @@ import { numberOf } from './steps.ts';
 export type CsvRow =
   | {
       readonly kind: 'row';
-      /** Counts the rows of the file from 1, without headers. */
+      /** The number of the row, from 1, without headers. A table without a header continues the previous table. */
       readonly number: number;
       /** The cells that are not empty, by name. */
       readonly values: ReadonlyMap<string, string>;
@@ -41,7 +41,8 @@ export class CsvTable {
 
   /**
    * Yields the last row of the file if it has no line end.
-   * @param isWhole whether the program ended normally. Otherwise the row can end in the middle of a number.
+   * @param isWhole whether the program ended with exit code 0. Otherwise the row can end in the middle of a number, and
+   * is not yielded.
    */
   *end(isWhole: boolean): Generator<CsvRow, void, undefined> {
     for (const record of this.#records.end()) if (isWhole) yield* this.#take(record);
