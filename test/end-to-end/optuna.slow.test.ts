@@ -1,5 +1,5 @@
 /** Searches with the real Optuna, in an environment of Python packages. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { OptunaSettings } from '../../coordinator/grid/spec.ts';
@@ -15,6 +15,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { alive, childrenOf, killNow } from '../support/processes.ts';
 import { activate, INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
 import { hasTool } from '../support/tool.ts';
+import { trawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const LIMIT_MS = 240_000;
@@ -207,5 +208,34 @@ describe.runIf(hasPython)('a search on a cluster', () => {
     ]);
     expect(whole).toHaveLength(TRIALS);
     expect(disturbed).toEqual(whole);
+  });
+
+  test('is rejected before it is submitted if its sampler has an invalid option', { timeout: LIMIT_MS }, async () => {
+    activate(programs);
+    const folder = testFolder();
+    const cluster = await Cluster.start(folder);
+    const text = SWEEP.replace('n_startup_trials', 'n_startup_trails');
+    const { code, stderr } = await cluster.run('submit', sweepFile(folder, text));
+    expect(code).toBe(4);
+    expect(stderr).toContain('TPESampler has no option "n_startup_trails"; did you mean "n_startup_trials"?');
+    expect(await cluster.json('ls')).toEqual([]);
+  });
+});
+
+describe.runIf(hasPython)('without Optuna', () => {
+  test('a search is rejected before its processes start, plan warns, and doctor lists Optuna', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    vi.stubEnv('PYTHONPATH', withoutOptuna());
+    const folder = testFolder();
+    const file = sweepFile(folder, SWEEP);
+    const missing = /Optuna is not installed for python3; install it with: \S*python3\S* -m pip install optuna/;
+    const dir = join(folder, 'run');
+    const up = await trawl('up', file, '--dir', dir, '--slots', '1');
+    expect(up.code).toBe(4);
+    expect(up.stderr).toMatch(missing);
+    expect(existsSync(join(dir, 'store.db'))).toBe(false);
+    expect((await trawl('plan', file)).stdout).toMatch(missing);
+    expect((await trawl('doctor')).stdout).toMatch(/warning +Optuna +not installed for python3/);
   });
 });
