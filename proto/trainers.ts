@@ -30,7 +30,7 @@ export interface TrainerSpec {
   readonly open: boolean;
   /**
    * The metrics of every report; the first metric is the default objective. If the list is empty, the trainer can
-   * report any metrics, and the sweep file must name one.
+   * report any metrics. The default objective is then the first metric that a trial reports twice.
    */
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */
@@ -108,7 +108,7 @@ export const TRAINERS = {
     },
   },
   command: {
-    about: "Runs the user's own program, in any language: parameters as arguments, metrics as lines of JSON.",
+    about: "Runs the user's own program, in any language. By default, its metrics are lines of JSON on stdout.",
     open: true,
     metrics: [],
     usesBackend: false,

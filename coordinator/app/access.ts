@@ -26,21 +26,27 @@ export interface AccessOptions {
    * reach.
    */
   readonly insecure: boolean;
-  /** The user and the password that `/metrics` requires. If undefined, `/metrics` requires no password. */
+  /**
+   * The user and the password that `/metrics` requires. If undefined, `/metrics` requires a client certificate with
+   * `metricsTls`, the coordinator's token on a loopback address, and otherwise nothing.
+   */
   readonly metricsAuth: BasicAuth | undefined;
   /** Whether the metrics are served over TLS, with the server's certificate. */
   readonly metricsTls: boolean;
   readonly log: Logger;
 }
 
-/** @throws {BadInputError} if the metrics need a certificate and there is no identity */
+/**
+ * Returns the server's identity; undefined without an identity folder.
+ * @throws {BadInputError} if the identity cannot be read, or if the metrics need a certificate and there is no identity
+ */
 export function readServerIdentity({ identityDir, metricsTls }: AccessOptions): Identity | undefined {
   const identity = identityDir === undefined ? undefined : readIdentity(identityDir, [COORDINATOR]);
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
   return identity;
 }
 
-/** @throws {BadInputError} if an address exposes the coordinator without encryption or authentication */
+/** @throws {RejectedError} if an address exposes the coordinator without encryption or authentication */
 export function checkAddresses(options: AccessOptions, identity: Identity | undefined): void {
   const { insecure, metricsAuth, metricsTls } = options;
   checkExposure(options.listen, insecure, identity !== undefined, 'pass --identity (see "trawl certs")');

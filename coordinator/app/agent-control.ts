@@ -16,7 +16,7 @@ export interface AgentControl {
   /** @param by the user who requested the drain; may be empty */
   drain(agent: string, request: Omit<DrainRequest, 'agentId'>): Promise<Agent>;
   undrain(agent: string, by: string): Promise<Agent>;
-  /** Ends the quarantine of an agent. */
+  /** Ends the quarantine of an agent, and removes the suspicion against it. */
   release(agent: string, by: string): Promise<Agent>;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Logs a durable change with its ids. Warnings, slow attempts and quarantines have level warn. Failed attempts, user
- * actions and changes of the state of a sweep have level info. The other changes have level debug, or are not logged.
+ * Logs a durable change with its ids. New warnings, slow attempts and changes of quarantines have level warn. Failed
+ * attempts, retries by users, and changes of the state, version or priority of a sweep have level info. The other
+ * changes have level debug, or are not logged.
  */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';

@@ -37,7 +37,7 @@ export class HeartbeatSubscription {
     this.#subscription = this.#subscribe();
   }
 
-  /** Returns the reason why no heartbeats arrive over NATS, or undefined if heartbeats arrive. */
+  /** Returns the reason why no heartbeats can arrive over NATS, or undefined while the subscription is open. */
   get problem(): string | undefined {
     return this.#subscription.isClosed() ? this.#problem : undefined;
   }

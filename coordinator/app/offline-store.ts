@@ -9,7 +9,7 @@ import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
 import { openRecordedArtifacts } from '../artifacts/open-artifacts.ts';
 import { SpaceLedger } from '../artifacts/space-ledger.ts';
-import { admitOwner } from '../auth/admit.ts';
+import { admitToken } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
@@ -25,6 +25,9 @@ import { DEFAULT_LEASE_MS } from './defaults.ts';
 import { now, Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
 
+/** The answer to a call without the token. Only the command that opened the store has the token. */
+const FOREIGN_CALL = 'this server belongs to a running trawl command, and accepts only calls of that command';
+
 /**
  * Opens the store in `dir`, and serves the store on a loopback port until `close` is called. Only calls with the
  * returned token are admitted, because every user of the machine can reach the port.
@@ -35,7 +38,10 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   const store = SqliteStore.open(dir, { create: false });
   const log = pino({ level: 'silent' });
   const reject = async () => {
-    throw new RejectedError(`no coordinator runs on ${dir}: its sweeps can be read, but not changed`);
+    throw new RejectedError(
+      `no coordinator runs on ${dir}: start one, for example with "trawl up --dir ${dir}" (without a coordinator, ` +
+        'only retry, apply, prune, backup and commands that read are possible)',
+    );
   };
   const known = await store.loadAgents();
   const agents = () => [...known].map(([id, facts]) => pastAgentOf(id, facts));
@@ -57,7 +63,7 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     (await offlineControl()).apply(sweepId, request, by);
   const token = randomBytes(32).toString('base64url');
   const guard = new Guard(
-    (shown) => admitOwner(shown, token, 'the memory of the command'),
+    (shown) => admitToken(shown, token, { missing: FOREIGN_CALL, wrong: FOREIGN_CALL }),
     () => {},
   );
   const server = newServer(guard.interceptors);

@@ -33,7 +33,10 @@ export interface RuntimeOptions {
   readonly leaseMs: number;
   /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
-  /** Called when a write to the store fails. The memory is then ahead of the store, so the process must end. */
+  /**
+   * Called when a write to the store fails, or when a pass of the scheduler throws an error. The memory can then be
+   * ahead of the store, so the process must end.
+   */
   readonly onBroken: (error: unknown) => void;
   /** Called when a pass of the scheduler cannot read the store. The pass is repeated after PASS_RETRY_MS. */
   readonly onReadFailed?: (error: unknown) => void;

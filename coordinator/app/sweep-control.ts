@@ -1,4 +1,4 @@
-/** Submits and controls the sweeps of a running coordinator, and retries their trials. */
+/** Submits, controls and changes sweeps, and retries their trials. */
 import { parseTrialSelector } from '../../lib/domain/selectors.ts';
 import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -28,9 +28,7 @@ import type { Runtime } from './runtime.ts';
 import { policyOf } from './sweep-policy.ts';
 import { readWarmStart } from './warm-start.ts';
 
-/**
- * @param archives the stored code archives; undefined if sweeps with code are rejected.
- */
+/** @param archives the stored code archives; if undefined, a submission with code is rejected */
 export function sweepControl(runtime: Runtime, archives?: Pick<CodeArchives, 'holds'>): SweepControl {
   return {
     submit: (request, by) => runtime.exclusively(() => submit(runtime, archives, request, by)),
@@ -103,8 +101,9 @@ async function chosenTrials(queries: Queries, sweepId: string, choice: RetryChoi
 }
 
 /**
- * Returns the id of the sweep that the request names. If the request names no sweep, returns the id of the sweep that
- * contains all requested trials.
+ * Returns the id of the sweep that the request or its trials name. If they name no sweep, returns the id of the sweep
+ * that contains all requested trials.
+ * @throws {BadInputError} if the trials belong to several sweeps
  */
 async function sweepToRetry(queries: Queries, { sweep, trials }: RetryTrialsRequest): Promise<string> {
   const given = sweep === '' ? '' : await queries.selectors.findSweep(sweep);

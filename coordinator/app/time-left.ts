@@ -34,8 +34,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the time left of a sweep. The time left is undefined if the sweep has ended or is too large, or if nothing
-   * was measured yet.
+   * Returns the time left of a sweep. Undefined if the sweep has ended or is too large, or if the time left cannot be
+   * estimated (see `Eta.sweep`).
    */
   async of(sweepId: string): Promise<TimeLeft | undefined> {
     const known = await this.#estimateOf(sweepId);

@@ -67,18 +67,31 @@ const OWNER: Caller = { name: 'owner', role: 'owner' };
  * is admitted.
  * @param file the path of the token file, for the error message
  */
-export function admitOwner({ authorization }: Credentials, token: string, file: string): Admission {
+export function admitOwner(credentials: Credentials, token: string, file: string): Admission {
+  const missing =
+    `this coordinator requires a token, which is in ${file}: run the command as the user who started the ` +
+    'coordinator, or pass a file with the token with --token-file, or set TRAWL_TOKEN';
+  return admitToken(credentials, token, {
+    missing,
+    wrong: `wrong token: the token of this coordinator is in ${file}`,
+  });
+}
+
+/** The error messages for a call without a token, and for a call with another token. */
+interface TokenMessages {
+  readonly missing: string;
+  readonly wrong: string;
+}
+
+/** Admits every call with the token, as a call of the owner. */
+export function admitToken(
+  { authorization }: Credentials,
+  token: string,
+  { missing, wrong }: TokenMessages,
+): Admission {
   const given = bearerToken(authorization);
-  if (given === undefined) {
-    return unauthenticated(
-      'no_token',
-      `this coordinator requires a token, which is in ${file}: run the command as the user who started the coordinator, or ` +
-        'pass a file with the token with --token-file, or set TRAWL_TOKEN',
-    );
-  }
-  if (!isSameSecret(given, token)) {
-    return unauthenticated('wrong_token', `wrong token: the token of this coordinator is in ${file}`);
-  }
+  if (given === undefined) return unauthenticated('no_token', missing);
+  if (!isSameSecret(given, token)) return unauthenticated('wrong_token', wrong);
   return { admitted: true, caller: OWNER };
 }
 

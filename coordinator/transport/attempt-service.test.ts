@@ -256,7 +256,7 @@ describe('an Open', () => {
     expect(decisions.map(({ answer }) => answer?.$case)).toEqual(['refusal', 'grant', 'grant']);
   });
 
-  test('an Open by an agent without a session is rejected, and the refusal code states the cause', async () => {
+  test('a claim of an agent without a session is rejected with the code NO_SESSION', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ agentId: 'b', claims: [{ key: keys[0], slot: 0, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ refusal: { code: 'REFUSAL_CODE_NO_SESSION' } });
@@ -269,7 +269,7 @@ describe('an Open', () => {
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('if one of the claims of an Open has no attempt, no claim of the Open is granted', async () => {
+  test('if one of the claims of an Open has no attempt key, no claim of the Open is granted', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });

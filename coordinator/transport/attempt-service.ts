@@ -141,11 +141,10 @@ export class AttemptService {
       checkpoint !== undefined && !files.isMissing({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
         ? checkpoint
         : undefined;
+    const parent = runtime.core.sweeps.get(key.sweepId)?.trials.get(key.trialId)?.parent ?? '';
     if (checkpoint !== undefined && whole === undefined) {
-      log.warn(
-        { ...key, name: checkpoint.name },
-        'the file of a checkpoint is missing: the attempt starts from the beginning',
-      );
+      const effect = parent === '' ? 'starts from the beginning' : 'fails, because a child must have a checkpoint';
+      log.warn({ ...key, name: checkpoint.name }, `the file of a checkpoint is missing: the attempt ${effect}`);
     }
     return {
       ...(await runtime.queries.attempts.assignment(key.sweepId, key.trialId)),
@@ -153,7 +152,7 @@ export class AttemptService {
       reconstructEvery,
       command: [...command],
       program,
-      parent: runtime.core.sweeps.get(key.sweepId)?.trials.get(key.trialId)?.parent ?? '',
+      parent,
       resume: whole && { ...whole, kind: artifactKind.to(whole.kind), atMs: 0 },
     };
   }

@@ -1,4 +1,4 @@
-/** Explains why a trial does not run, or why it ended. */
+/** Explains why a trial waits. For any other trial, returns its state and its last attempt. */
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import type { ExplainTrialResponse, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState, trialState } from '../../proto/names.ts';
@@ -8,7 +8,7 @@ import type { Queries } from '../store/queries.ts';
 /**
  * Returns the answer to an ExplainTrial call.
  * @param explanation the explanation from the core; undefined if no coordinator runs on the store, or if the trial is
- * not pending
+ * neither pending nor offered
  */
 export async function explainTrial(
   queries: Queries,

@@ -42,13 +42,16 @@ export const MAX_UNREAD_ANSWERS = 8_192;
 /** The maximum number of events that a watcher has not read yet. */
 export const WATCH_BACKLOG = 10_000;
 
-/** The maximum length of each text in a hello, in characters. The texts become metric labels and table columns. */
+/**
+ * The maximum length of each text in a hello, in characters. The texts become metric labels and table columns. The
+ * agent's id and its labels have their own limits (proto/subjects.ts, proto/limits.ts).
+ */
 export const MAX_LABEL = 200;
 /** The maximum number of GPUs per agent. For example, 16 cards in MIG mode have up to 112 instances. */
 export const MAX_GPUS = 128;
 /** The maximum number of trainers per agent. */
 export const MAX_TRAINERS = 64;
-/** The maximum length of a reason, a file name or a metric name, in characters. */
+/** The maximum length of a reason, a file name, a request id or a metric name, in characters. */
 export const MAX_NAME = 1_000;
 
 /** The maximum size of a repository's state as JSON, in bytes. The state lists untracked files. */

@@ -122,7 +122,10 @@ export function receivedArtifact({ name, kind, epoch, size, sha256 }: ArtifactMe
 function programOf({ command, interpreter, python, packages }: ProgramStart): ProgramStart {
   const characters = command.reduce((sum, item) => sum + item.length + 1, 0);
   if (characters > 2 * MAX_RECORDED_COMMAND || interpreter.length > MAX_NAME * 5 || python.length > MAX_NAME) {
-    throw new BadInputError(`command line of a program too long (max ${2 * MAX_RECORDED_COMMAND} characters)`);
+    throw new BadInputError(
+      `program start too long (max ${2 * MAX_RECORDED_COMMAND} characters for the command line, ` +
+        `${MAX_NAME * 5} for the path of the interpreter, and ${MAX_NAME} for the version of Python)`,
+    );
   }
   if (Buffer.byteLength(packages) > MAX_PACKAGES_BYTES) {
     throw new BadInputError(`list of packages too long (max ${MAX_PACKAGES_BYTES} bytes)`);

@@ -65,7 +65,7 @@ export interface SweepControl {
    */
   submit(request: SubmitRequest, by?: string): Promise<string>;
   /**
-   * Controls a sweep.
+   * Pauses, resumes, stops or kills a sweep, or changes its priority.
    * @param by the user who requested the change; may be empty
    */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
@@ -84,7 +84,10 @@ export interface Retried {
 }
 
 export interface SweepSource extends WatchSource {
-  /** Explains why a trial is pending. Undefined if the trial is not pending, or if no coordinator runs on the store. */
+  /**
+   * Explains why a trial is pending or offered. Undefined if the trial is neither, or if no coordinator runs on the
+   * store.
+   */
   explain(sweepId: string, trialId: string): Explanation | undefined;
 }
 

@@ -90,6 +90,7 @@ export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boo
  * @param onReserved called when the space is reserved
  * @param nextChunk returns the next chunk; undefined at the end of the upload
  * @throws {NoSpaceError | OverloadedError} if the space does not suffice
+ * @throws {BadInputError | DamagedError} if the file is shorter or longer than announced, or has the wrong checksum
  */
 export async function receiveChunks(
   incoming: IncomingArtifact,
