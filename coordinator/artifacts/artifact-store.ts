@@ -57,7 +57,7 @@ export interface DirectTransfers {
 }
 
 export interface ArtifactStore {
-  /** Undefined if all transfers pass through the coordinator. */
+  /** Undefined while all transfers pass through the coordinator. */
   readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, so that the records
@@ -85,8 +85,8 @@ export interface ArtifactStore {
   read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
   /**
    * Durably adds a stored file to another attempt as well. The file then exists until both attempts have removed it.
-   * Nothing changes if the other attempt already has a file of this name. The caller must wait for the result before it
-   * removes the first file.
+   * Nothing changes if the other attempt already has the file. The caller must wait for the result before it removes
+   * the first file.
    * @throws {Error} if the file does not exist
    */
   share(from: AttemptKey, to: AttemptKey, artifact: StoredArtifact): Promise<void>;
@@ -117,6 +117,7 @@ export interface ArtifactStore {
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted
+   * @returns the removed sets; for the removed objects of a remote store, one set named after their place
    */
   removeOrphans(
     isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,

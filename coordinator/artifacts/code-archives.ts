@@ -1,7 +1,7 @@
 /**
- * Stores code archives as code/SHA256.tar in the coordinator's folder. Only a prune removes archives. If artifacts are
+ * Stores code archives as code/SHA256.tar in the coordinator's folder. Only pruning removes archives. If artifacts are
  * in a remote store, an archive counts as stored only after it was also copied there. An archive that the folder lacks
- * is read from its copy.
+ * is restored from its copy.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';

@@ -70,8 +70,7 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 
 /**
  * Opens the artifact store of a coordinator, checks that it can be used, and records its location. If the location
- * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads are rejected, and agents retry
- * them.
+ * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them.
  * @param observer receives each request, and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it

@@ -26,11 +26,14 @@ import { type OrphanSet, removeOrphanSets } from './orphans.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Place } from './s3-location.ts';
 
-/** The age at which an incomplete upload in parts is aborted. An agent retries an upload for less than a day. */
+/** The age at which an incomplete upload in parts is aborted. A later retry of the upload sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
-/** The validity of a presigned URL: enough for the slowest permitted transfer of the largest part. */
+/**
+ * The validity of a presigned URL, in seconds. If the URLs of an upload expire, the agent's next try gets new URLs for
+ * the missing parts.
+ */
 const URL_EXPIRES_S = 3_600;
 /**
  * The maximum size of a direct upload with a single request. Larger files are uploaded in parts, so that an interrupted
@@ -83,7 +86,10 @@ export class S3Artifacts implements ArtifactStore {
   readonly #names = new Map<string, Promise<Set<string>>>();
   readonly #uploading = new Set<string>();
   #deferredRemovals: (() => Promise<void>)[] | undefined;
-  /** Undefined if direct transfers are turned off, or if the server does not verify checksums. */
+  /**
+   * Undefined if direct transfers are turned off, if the server does not verify checksums, or if no check has succeeded
+   * yet.
+   */
   direct: DirectTransfers | undefined;
 
   /**
@@ -102,8 +108,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Checks that objects can be written, read, listed and deleted. Turns direct transfers on only if the server verifies
-   * checksums.
+   * Checks that objects can be written, read, listed and deleted. Turns direct transfers on if the location permits
+   * them and the server verifies checksums.
    * @throws {S3UnavailableError | NoSpaceError} if the store cannot be used
    */
   async check(): Promise<{ verifiesChecksums: boolean }> {

@@ -11,7 +11,10 @@ import { NotFoundError } from '../../proto/errors.ts';
 import { explainS3Error, isMissingUpload, s3Code } from './s3-errors.ts';
 import { type S3Location, s3Place } from './s3-location.ts';
 
-/** Larger files are uploaded in parts of this size. S3 requires at least 5 MiB for each part except the last. */
+/**
+ * The size of the parts of an upload in parts. Only larger files are uploaded in parts. S3 requires at least 5 MiB for
+ * each part except the last.
+ */
 export const PART_BYTES = 16 * 2 ** 20;
 /** The number of times that the client library tries a request, with backoff in between. */
 const MAX_ATTEMPTS = 4;
@@ -137,15 +140,15 @@ export class S3Bucket {
     }
   }
 
-  /** Stores a small object. The server verifies the checksum. */
+  /** Stores a small object. A server that supports checksums verifies the checksum. */
   async put(key: string, bytes: Uint8Array, sha256: string): Promise<void> {
     const object = { ...this.#at(key), Body: bytes, ContentLength: bytes.byteLength, ChecksumSHA256: base64Of(sha256) };
     await this.#run('put', `could not store ${key}`, () => this.#client.send(new this.#s3.PutObjectCommand(object)));
   }
 
   /**
-   * Stores a file, in parts if it is large. An interrupted upload resumes with its missing parts. The checksum of each
-   * request is computed from the bytes that are sent, and the server verifies it.
+   * Stores a file, in parts if it is large. An interrupted upload in parts resumes with its missing parts. The server
+   * verifies the checksum of each request. Each part has its own checksum, which is computed when the part is sent.
    * @param checksum the verified checksum of the file
    */
   async putFile(key: string, path: string, checksum: Checksum): Promise<void> {

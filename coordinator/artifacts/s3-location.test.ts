@@ -49,7 +49,7 @@ test.each([
   ['s3://bucket/a//b', 'the prefix "a//b"'],
   ['s3://bucket?endpiont=http://x', 'unknown parameter "endpiont"; did you mean "endpoint"?'],
   ['s3://bucket?endpoint=s3.example', 'endpoint must be a URL'],
-  ['s3://bucket?endpoint=http://u:p@s3.example', 'without a password'],
+  ['s3://bucket?endpoint=http://u:p@s3.example', 'without a user name or password'],
   ['s3://bucket?path-style=yes', 'path-style must be true or false'],
   ['s3://bucket?quota=lots', 'quota must be a size such as 500GiB'],
 ])('the location %s is rejected: %s', (text, reason) => {

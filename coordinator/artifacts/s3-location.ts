@@ -14,7 +14,10 @@ export interface S3Location {
    * used.
    */
   readonly endpoint: string | undefined;
-  /** If undefined, AWS_REGION or the region in `~/.aws/config` is used. */
+  /**
+   * If undefined, AWS_REGION is used. Without AWS_REGION, `us-east-1` is used if there is an endpoint, otherwise the
+   * region in `~/.aws/config`.
+   */
   readonly region: string | undefined;
   /**
    * Whether the bucket is in the path of a URL, not in the name of its host. The default is true if the location names
@@ -26,7 +29,7 @@ export interface S3Location {
    * endpoint is a loopback address, which another machine would resolve to itself.
    */
   readonly direct: boolean;
-  /** The maximum total size of the artifacts. Default: no limit. */
+  /** The maximum total size of the artifacts, in bytes. Default: no limit. */
   readonly quotaBytes: number | undefined;
 }
 
@@ -67,7 +70,7 @@ export function parseS3Location(text: string): S3Location {
   };
   const endpoint = parameters.get('endpoint') ?? undefined;
   if (endpoint !== undefined && !isPlainUrl(endpoint)) {
-    fail('endpoint must be a URL such as https://s3.example:9000, without a password');
+    fail('endpoint must be a URL such as https://s3.example:9000, without a user name or password');
   }
   const quota = parameters.get('quota');
   const quotaBytes = quota === null ? undefined : parseSize(quota);

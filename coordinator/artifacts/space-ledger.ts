@@ -7,7 +7,7 @@ import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
 import { NoSpaceError, OverloadedError } from '../../proto/errors.ts';
 
-/** The disk space that uploads leave free for the store. */
+/** The disk space that uploads leave free for the store, in bytes. */
 export const MIN_FREE_BYTES = 256 * 1024 * 1024;
 
 export type SpaceAnswer = 'fits' | 'later' | 'never';
@@ -74,7 +74,7 @@ export class SpaceLedger {
     // This code awaits nothing from here on, so that two uploads cannot reserve the same space.
     const answer = spaceAnswer(bytes, free, this.#reserved, this.#keepBytes);
     const space = `${formatSize(bytes)}, but ${this.#of} has ${formatSize(Math.max(0, free))} free`;
-    const kept = this.#keepBytes === 0 ? '' : ` and keeps ${formatSize(this.#keepBytes)} free`;
+    const kept = this.#keepBytes === 0 ? '' : `, and ${formatSize(this.#keepBytes)} must stay free`;
     if (answer === 'never') throw new NoSpaceError(`${name} does not fit: it needs ${space}${kept}`);
     if (answer === 'later') {
       throw new OverloadedError(

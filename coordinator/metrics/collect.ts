@@ -78,7 +78,7 @@ interface AttemptProgress {
   last: { readonly epoch: number; readonly at: number } | undefined;
   /** The epoch that the attempt resumed from. */
   readonly from: number;
-  /** The number of epochs that the trial trains. Undefined if the trainer has no epochs. */
+  /** The last epoch that the trial will report. Undefined if it is unknown. */
   readonly epochs: number | undefined;
 }
 

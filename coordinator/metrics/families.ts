@@ -82,7 +82,7 @@ export function coordinatorMetrics() {
       'trial',
       'metric',
     ]),
-    trialEpoch: gauge('trial_epoch', 'Epochs that a trial has reported (--trial-metrics).', ['sweep', 'trial']),
+    trialEpoch: gauge('trial_epoch', 'The newest epoch that a trial reported (--trial-metrics).', ['sweep', 'trial']),
   };
   const agentFamilies = {
     agentInfo: gauge('agent_info', 'Always 1; the labels describe an agent.', [
@@ -108,10 +108,10 @@ export function coordinatorMetrics() {
     startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
     sweeps: gauge('sweeps', 'Sweeps that have not ended, by state.', ['state']),
     agents: gauge('agents', 'Agents by state.', ['state']),
-    supersededReports: counter('superseded_reports_total', 'Records rejected because their attempt has no lease.'),
+    supersededReports: counter('superseded_reports_total', 'Records rejected because their agent holds no lease.'),
     leaseExpirations: counter(
       'lease_expirations_total',
-      'Attempts lost because their agent stopped sending heartbeats, restarted or shut down.',
+      'Attempts that failed with class lost: their agent was silent, restarted or revoked, or records were missing.',
     ),
     dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
     storeCommit: histogram('store_commit_seconds', 'One transaction of the store, including its flush.', SECONDS_FAST),

@@ -144,7 +144,7 @@ export class SweepSeries {
     this.#metrics.eta.set({ sweep: this.id }, 0);
   }
 
-  /** Removes the end time of the sweep. Called when trials of the sweep are retried after its end. */
+  /** Removes the end time of the sweep. Called when the sweep runs again after its end. */
   resume(): void {
     this.#metrics.sweepEnd.remove({ sweep: this.id });
   }

@@ -80,7 +80,7 @@ export class Pruner {
 
   /**
    * Removes the sweeps that the options select, one at a time, so that other calls are served in between.
-   * @returns the removed sweeps, oldest first
+   * @returns the removed sweeps, or in a dry run the selected sweeps, oldest first
    */
   async prune(options: PruneOptions, now: number): Promise<PrunedSweep[]> {
     const { olderThanMs, keep } = options;

@@ -18,7 +18,7 @@ export interface TrialPoint {
 
 /**
  * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. Its running time
- * depends on the rules, not on the size of the grid.
+ * depends on the rules and on the length of zipped lists, not on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];

@@ -14,7 +14,7 @@ export interface SettingChange {
   readonly after: string;
 }
 
-/** The settings whose changes take effect immediately. */
+/** The settings that a new version can change. */
 const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSpec) => string }[] = [
   { key: 'name', text: ({ name }) => name },
   { key: 'concurrency', text: ({ concurrency }) => `${concurrency ?? 'no limit'}` },
@@ -50,7 +50,10 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
   { key: 'metrics', content: ({ objectives }) => objectives },
   { key: 'resources', content: ({ resources }) => resources },
   { key: 'code', content: ({ code }) => code && [code.dir, code.exclude] },
-  { key: 'the settings of the program (env, report, classify, wandb)', content: ({ program }) => program },
+  {
+    key: 'the settings of the program (env, report, classify, wandb, first_report)',
+    content: ({ program }) => program,
+  },
 ];
 
 /**
