@@ -6,7 +6,7 @@ import { EXIT, EXIT_CANNOT_WRITE, isDiskFull, TrawlError } from '../proto/errors
 
 export interface FailureReport {
   readonly exitCode: number;
-  /** Text for stderr; undefined if a message was already printed. */
+  /** Text for stderr; undefined if a message was already printed, or none is needed. */
   readonly text: string | undefined;
 }
 

@@ -2,7 +2,7 @@
  * Manages the folder of `trawl certs`, which contains:
  *
  * - `ca/`: the certificate authority and its key. Only `trawl certs` needs the key; keep it on one machine.
- * - `server/`: the identity of the coordinator and the NATS server, and the list of known identities and their roles.
+ * - `server/`: the identity of the coordinator, which a single NATS server shares, and the list of known identities.
  * - `nats-HOST/`: the identity of each NATS server of a cluster.
  * - `agent-NAME/`, `user-NAME/`: the identity of each agent and user.
  */
@@ -55,6 +55,7 @@ export interface ServerFolders {
 /**
  * Creates the certificate authority and the identities of the servers.
  * @throws {RejectedError} when an authority exists and `force` is false
+ * @throws {BadInputError} when a host is invalid or reserved
  */
 export async function initAuthority(
   dir: string,
@@ -92,6 +93,7 @@ function requireHosts(flag: string, hosts: readonly string[]): void {
  * Creates the identity of an agent or a user, and adds it to the identities that the servers accept.
  * @returns the folder of the identity
  * @throws {RejectedError} when the identity exists and `force` is false
+ * @throws {BadInputError} when the name is invalid, or the folder has no authority
  */
 export async function addIdentity(
   dir: string,
@@ -183,5 +185,5 @@ export function readAuthority(dir: string): KeyAndCertificate {
 
 function requireNoFile(key: string, force: boolean): void {
   if (force || !existsSync(key)) return;
-  throw new RejectedError(`${key} already exists; --force replaces it, which invalidates the old identity`);
+  throw new RejectedError(`${key} already exists; --force replaces it, which invalidates the identities that use it`);
 }

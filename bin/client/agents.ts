@@ -1,4 +1,4 @@
-/** Lists, drains, undrains and releases agents, for the verbs and the dashboard. */
+/** Lists, drains, undrains and releases agents. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from './connect.ts';
@@ -34,7 +34,7 @@ export async function releaseAgent(connection: Connection, agent: string): Promi
   return present((await unary(connection, connection.operations.releaseAgent, { agent })).agent);
 }
 
-/** Waits until an agent is drained, lost or undrained. Returns the last known state of the agent. */
+/** Waits until an agent is no longer draining, for example because it is lost. Returns its last known state. */
 export async function waitForDrain(connection: Connection, agent: Agent): Promise<Agent> {
   let current = agent;
   while (current.state === AgentState.DRAINING) {

@@ -6,7 +6,7 @@ import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { SEED } from '../../lib/domain/parameters.ts';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
 
-/** The macros that pass every parameter as `--name=value` or `--name value`. */
+/** The macros that pass every parameter as an option with the name of the parameter. */
 // biome-ignore lint/suspicious/noTemplateCurlyInString: macros have this form
 const OPTION_MACROS = ['${args}', '${args_no_equals}', '${args_no_boolean_flags}'] as const;
 

@@ -22,7 +22,7 @@ export interface Connection {
   readonly address: string;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
-  /** The data folder that is served read-only, without a coordinator. Undefined with a coordinator. */
+  /** The data folder, if this process serves its store without a coordinator. Undefined with a coordinator. */
   readonly offlineDir: string | undefined;
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface ConnectOptions {
    * DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
-  /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder read-only. */
+  /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder from this process. */
   readonly dir?: string | undefined;
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
@@ -99,7 +99,7 @@ function open({ address, identity, tokenOf, offlineDir, release = async () => {}
  * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
  * @throws {BadInputError} when both `server` and `dir` are given, the address is malformed, or the folder is not a
  * trawl data folder
- * @throws {RejectedError} when the identity has the wrong role
+ * @throws {RejectedError} when the identity is missing or has the wrong role, or the store is in use or damaged
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   if (options.dir !== undefined) {
@@ -155,8 +155,8 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 }
 
 /**
- * Returns the content of coordinator.json. Undefined if there is no such file, or if the process that it names has
- * ended. The port of an ended process can belong to another coordinator by now.
+ * Returns the content of coordinator.json. Undefined if there is no such file, or if it names a process of this machine
+ * that has ended. The port of an ended process can belong to another coordinator by now.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);

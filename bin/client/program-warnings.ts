@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
  * Finds probable errors in the program of a valid sweep file: no pattern has a group for the ranking metric, the script
- * is missing, parameters do not reach the program, or the program has no option for a parameter.
+ * is missing, parameters do not reach the program, or the program's options cannot receive the parameters.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
@@ -82,7 +82,7 @@ export function parametersWarning(spec: SweepSpec, script: string): string | und
   return `the ${noun} ${lost.join(', ')} ${verb} not seem to reach the program: ${remedy}`;
 }
 
-/** Returns the path of the script that a command runs; undefined if the command contains no script. */
+/** Returns the path of the script that a command runs. Undefined without a script, or if its path has a macro. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const [first = '', ...rest] = command;
   if (SCRIPT.test(first) || /^\.{0,2}\//.test(first)) {

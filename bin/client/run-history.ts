@@ -14,7 +14,10 @@ import { getSweep, listTrials } from './sweeps.ts';
 
 /** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
-/** Once this many trials have been read, no older sweep is read. A sweep with more trials than this is never read. */
+/**
+ * Once this many successful trials have been read, no older sweep is read. A sweep with more trials than this is never
+ * read.
+ */
 const MAX_PAST_TRIALS = 20_000;
 
 const ENDED = [TrialState.SUCCEEDED, TrialState.STOPPED];

@@ -40,8 +40,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * Together with the time limit for stopping a program, this grace period is less than 30 s. Many service managers kill
- * a process that has not stopped after 30 s.
+ * Together with the time limit for stopping a program, this grace period is less than 30 s, after which Kubernetes by
+ * default kills a container that has not stopped.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -125,7 +125,8 @@ export function registerAgent(program: Command): void {
     .option(
       '--nats <urls>',
       'NATS server, or comma-separated servers of a cluster ' +
-        `(default: TRAWL_NATS, or else the identity's servers, or else ${DEFAULT_NATS})`,
+        "(default: TRAWL_NATS, or else the identity's servers, or else the server of a coordinator on this machine, " +
+        `or else ${DEFAULT_NATS})`,
     )
     .option(
       '--server <host:port>',
@@ -141,7 +142,10 @@ export function registerAgent(program: Command): void {
     .option('--dir <dir>', 'spool of unsent reports; each agent needs a separate folder', pathOption, defaultAgentDir())
     .option('--data <dir>', 'data set cache', pathOption, defaultDataDir(process.env))
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
-    .option('--id <name>', 'agent id, such as a host name (default: the host name and a suffix stored in --dir)')
+    .option(
+      '--id <name>',
+      'agent id (default: the name in --identity, or else an id stored in --dir, made from the host name)',
+    )
     .option('--require-gpu', 'fail instead of training on the CPU')
     .addOption(
       new Option(

@@ -47,7 +47,7 @@ async function list(sweep: string, options: ListOptions): Promise<void> {
   return print(renderTable(COLUMNS, found, resultTerminal(options)));
 }
 
-/** Downloads artifacts. Writes each file under a temporary name first, so that no file is ever incomplete. */
+/** Downloads artifacts. Writes each file under a temporary name first, so that no artifact is left incomplete. */
 async function get(trial: string, names: readonly string[], options: GetOptions): Promise<void> {
   await withConnection(options, async (connection) => {
     const all = await listArtifacts(connection, { sweep: '', trial });

@@ -36,7 +36,7 @@ export function registerBackup(program: Command): void {
     ],
     exits: [
       [3, 'no coordinator could be reached, or the backup was incomplete'],
-      [4, 'rejected: the folder already exists, or another backup is in progress'],
+      [4, 'rejected: the folder is not empty, or another backup is in progress'],
     ],
   }).action((options: Options) => backup(options));
 }

@@ -121,7 +121,7 @@ function missingMetric({ metric, warnings }: Sweep, rankBy: string): SweepWarnin
   return isOwn ? warnings.find(({ kind }) => kind === WarningKind.MISSING_METRIC) : undefined;
 }
 
-/** Returns the text of an empty ranking, with the reason if trials have ended without a result. */
+/** Returns the text of an empty ranking, with the reason if trials failed or did not report the metric. */
 function noResults(sweep: Sweep, rankBy: string, options: Options): string {
   const missing = missingMetric(sweep, rankBy);
   if (missing !== undefined) return `no results: ${visibleText(missing.message)}\n`;
@@ -136,7 +136,11 @@ export function registerBest(program: Command): void {
     .command('best')
     .description('show the best configs of a sweep, by the mean over their replicates')
     .argument('[sweep]', 'sweep id, name or "last"', 'last')
-    .addOption(new Option('--top <n>', 'number of configs').argParser(parseCount).default(DEFAULT_TOP))
+    .addOption(
+      new Option('--top <n>', 'number of configs or, with --trials, of trials')
+        .argParser(parseCount)
+        .default(DEFAULT_TOP),
+    )
     .option('--trials', 'show the best single trials instead of configs');
   withHelp(withOutput(withServer(withRanking(command))), {
     examples: [

@@ -26,10 +26,11 @@ export function registerDoctor(program: Command): void {
     .description('check whether this machine can run sweeps, and print how to fix each problem')
     .option('--nats <url>', 'check this NATS server (default: TRAWL_NATS, or else a local nats-server program)')
     .option('--dir <dir>', 'data folder to check', pathOption, '.')
-    .option('--agent-dir <dir>', 'folder of the agent to check', pathOption, defaultAgentDir())
+    .option('--agent-dir <dir>', 'agent folder to check', pathOption, defaultAgentDir())
     .option(
       '--server <host:port>',
-      `coordinator on which the agent id must be unique (default: TRAWL_SERVER, or else ${DEFAULT_ADDRESS})`,
+      'coordinator on which the agent id must be unique ' +
+        `(default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
     .option(
       '--identity <dir>',

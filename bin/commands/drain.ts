@@ -35,7 +35,7 @@ export function registerDrain(program: Command): void {
         .argParser(durationOption)
         .default(DEFAULT_DRAIN_GRACE_MS, '10m'),
     )
-    .option('--wait', 'wait until no attempt runs on the agent, or the agent is lost');
+    .option('--wait', 'wait until no attempt runs on the agent, or until the agent is lost');
   withHelp(withOutput(withServer(withReason(command))), {
     examples: [
       ["trawl drain gpu-7 --reason 'new driver' --wait", 'before maintenance; the agent stays drained after a restart'],

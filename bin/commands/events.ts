@@ -59,7 +59,7 @@ function jsonOf({ seq, atMs, sweepId, trialId, attempt, agentId, kind, detail, b
 
 interface Selection {
   readonly sweepId: string;
-  /** Undefined means all trials and the sweep itself. */
+  /** Undefined selects the events of all trials, of the sweep itself and of the agents. */
   readonly trialId: string | undefined;
 }
 
@@ -102,7 +102,7 @@ function kindOption(text: string, before: readonly EventKind[] = []): readonly E
 export function registerEvents(program: Command): void {
   const command = program
     .command('events')
-    .description('print the events of a sweep, and those of the agents until the sweep ends; oldest first')
+    .description('print the events of a sweep, and the events of all agents until its end; oldest first')
     .argument('[sweep]', 'sweep id, name or "last" (default: the sweep of --trial, or else last)')
     .option('-f, --follow', 'follow until the sweep ends, across restarts of the coordinator')
     .option('--reports', 'include the report of each epoch')
@@ -114,7 +114,7 @@ export function registerEvents(program: Command): void {
     );
   withHelp(withOutput(withServer(command)), {
     examples: [
-      ['trawl events', 'events of the newest sweep so far'],
+      ['trawl events', 'events of the newest sweep, from its start until now'],
       ['trawl events 3 -f', 'follow sweep 3'],
       ['trawl events --trial 3f2a91bc --reports', 'events of one trial, with every epoch'],
       ['trawl events --kind lost --kind returned', 'only events of agents that were lost or returned'],

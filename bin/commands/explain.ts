@@ -56,7 +56,7 @@ export function registerExplain(program: Command): void {
       '[trial]',
       'trial id, unambiguous prefix, or SWEEP/ID where several sweeps have the trial; not needed with --sweep',
     )
-    .option('--sweep <sweep>', 'the sweep that has the trial: id, name or "last"; the same as SWEEP/ID');
+    .option('--sweep <sweep>', 'sweep of the trial or, without a trial, sweep to explain: id, name or "last"');
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl explain 3f2a91bc', 'list the reasons, for the sweep and for each agent'],

@@ -27,12 +27,13 @@ const DEFAULT_AGE_MS = 30 * 86_400_000;
 /** The deadline is long, because deleting the rows and files of many sweeps is slow. */
 const PRUNE_DEADLINE_MS = 600_000;
 
-const QUESTION = 'Delete every ended sweep except the newest sweep, with all trials, logs and artifacts?';
+const QUESTION =
+  'Delete every ended sweep except the newest sweep, and the trials, logs and artifacts of the deleted sweeps?';
 
 /**
  * Checks options that depend on each other.
- * @throws {BadInputError} if they select every ended sweep without --all, or if there is neither -y nor a terminal for
- * the question of --all
+ * @throws {BadInputError} if they select every ended sweep without --all, or if --all would delete sweeps and there is
+ * neither -y nor a terminal for the confirmation
  */
 function checkOptions({ olderThan, keep, all, yes, dryRun }: Options): void {
   if (!all && Math.round(olderThan) === 0 && keep === 0) {
@@ -50,7 +51,7 @@ function json({ id, name, state, endedAtMs, trials, artifacts, bytes }: PrunedSw
 }
 
 function text({ sweeps, codeArchives, codeBytes, orphans }: PruneResponse, dryRun: boolean): string {
-  if (sweeps.length + codeArchives + orphans.length === 0) return 'nothing to prune: nothing is old enough\n';
+  if (sweeps.length + codeArchives + orphans.length === 0) return 'nothing to prune\n';
   const lines = sweeps.map(({ id, name, state, endedAtMs, trials, artifacts, bytes }) => {
     const contents = `${countText(trials, 'trial')}, ${countText(artifacts, 'artifact')}, ${formatSize(bytes)}`;
     return `sweep ${id} (${name}) ${sweepState.of(state)} ${isoTime(endedAtMs) ?? ''}: ${contents}`;
@@ -86,7 +87,10 @@ export function registerPrune(program: Command): void {
     )
     .option('-y, --yes', 'skip the confirmation of --all; required without a terminal')
     .addOption(new Option('--keep <n>', 'number of newest ended sweeps to keep').argParser(parseCountOrZero).default(0))
-    .option('--orphans', 'also delete files that a coordinator moved to orphans/ at least that long ago')
+    .option(
+      '--orphans',
+      'also delete files that a coordinator moved to orphans/ at least --older-than ago (with --all: any files there)',
+    )
     .option('--dry-run', 'only list what would be deleted');
   withHelp(withOutput(withServer(command)), {
     examples: [

@@ -515,7 +515,7 @@ test('show prints fewer reports if their metrics have long names', async () => {
   expect(stdout).toContain('30 earlier reports are not shown');
 });
 
-test('show prints a trial without reports as JSON', async () => {
+test('show -o json prints an empty list of reports for a trial that has none', async () => {
   expect(JSON.parse((await shown([], '-o', 'json')).stdout).reports).toEqual([]);
 });
 

@@ -33,7 +33,8 @@ export function registerReport(program: Command): void {
     .addOption(new Option('-f, --format <format>', 'report format').choices(['html', 'md', 'both']).default('both'))
     .option(
       '--out <path>',
-      'output file, or a folder if it exists or ends in / (default: NAME-report.html and NAME-report.md)',
+      'output file, existing folder, or new folder if the path ends in / ' +
+        '(default: NAME-report.html and NAME-report.md)',
       pathOption,
     )
     .option('--file <sweep.yaml>', 'test the hypotheses of this file instead of the hypotheses of the sweep')

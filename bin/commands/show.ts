@@ -310,14 +310,16 @@ function diffOf({ source }: GetSourceResponse, sweep: Sweep): string {
 function packagesOf(environments: readonly { readonly packages: string }[], selector: string): string {
   const packages = environments.map((one) => one.packages).find((text) => text !== '');
   if (packages === undefined) {
-    throw new NotFoundError(`no packages are recorded for ${selector}: its program is not Python, or ended too early`);
+    throw new NotFoundError(
+      `no packages are recorded for ${selector}: its program is not Python, has not started, or ended too early`,
+    );
   }
   return `${visibleLines(packages)}\n`;
 }
 
 /**
- * Returns the limits on the replicates of a sweep with adaptive replicates. Loads the parser of sweep files only for a
- * sweep with several replicates, because loading takes time.
+ * Returns the limits on the replicates of a sweep with adaptive replicates; undefined for other sweeps. Loads the
+ * parser of sweep files only for a sweep with several replicates, because loading takes time.
  */
 async function adaptiveReplicatesOf(
   { name, replicates }: Sweep,

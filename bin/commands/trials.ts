@@ -101,7 +101,7 @@ export function registerTrials(program: Command): void {
     .description('list the trials of a sweep by rank')
     .argument('[sweep]', 'sweep id, name or "last"', 'last')
     .addOption(new Option('--sort <metric>', 'same as --by').conflicts('by'))
-    .option('--limit <n>', 'only the best n trials', parseCount)
+    .option('--limit <n>', 'only the best n trials or, with --configs, the best n configs', parseCount)
     .addOption(new Option('--configs', 'one row per config, aggregated over its replicates').conflicts('state'))
     .addOption(
       new Option('--filter <expression>', 'only matching trials, such as "psnr>20 and depth=3"')

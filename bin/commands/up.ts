@@ -168,7 +168,10 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
 /** Stands for the sweep of `up` until the sweep has an id. No sweep can have this name, because the name is invalid. */
 const OWN_SWEEP = '';
 
-/** Runs the sweep of the file until the sweep ends or Ctrl-C is pressed, and prints the results. */
+/**
+ * Runs the sweep of the file until the sweep ends or Ctrl-C is pressed, and prints the results. Without a terminal,
+ * also returns when the sweep is paused and has no running trials.
+ */
 async function run(
   connection: Connection,
   file: LoadedSweepFile,
@@ -203,8 +206,8 @@ async function run(
 }
 
 /**
- * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard. Without a terminal, or
- * after the user has closed the dashboard, one line per event is printed. Without a terminal, the output also ends when
+ * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard. Without a dashboard,
+ * or after the user has closed it, one line per event is printed. Without a terminal, the output also ends when
  * the sweep is paused and has no running trials.
  */
 async function follow(
@@ -337,7 +340,7 @@ export function registerUp(program: Command): void {
       pathOption,
       DEFAULT_DIR,
     )
-    .option('--data <dir>', 'data set cache (default: ~/.cache/trawl/datasets)', pathOption)
+    .option('--data <dir>', 'data set cache (default: the same as for "trawl data")', pathOption)
     .option('--workdir <dir>', 'working directory of user programs', pathOption, '.')
     .option('--require-gpu', 'fail instead of training on the CPU')
     .option('--artifacts <s3-url>', 'keep artifacts in an S3-compatible store (see "trawl coordinator --help")')
@@ -355,11 +358,14 @@ export function registerUp(program: Command): void {
     examples: [
       ['trawl up examples/mnist-demo.yaml', 'run a sweep and watch it'],
       ['trawl up sweep.yaml --slots-per-gpu 4', 'run four trials at a time on each GPU'],
-      ['trawl up sweep.yaml --retry failed', 'run the sweep again from where it ended, failed trials included'],
+      ['trawl up sweep.yaml --retry failed', 'continue the sweep, and run its failed trials again'],
       ['trawl up sweep.yaml --slots 2 --dir runs/a -o json', 'print the results as JSON at the end'],
     ],
     exits: [
-      [0, 'the sweep ended; every trial succeeded, or a trial reached the target'],
+      [
+        0,
+        'the sweep ended, and no trial failed or was cancelled (trials cancelled because of the target do not count)',
+      ],
       [
         1,
         'trials failed, or trials were cancelled and no trial reached a target; without a terminal, also if the sweep was paused',

@@ -23,7 +23,7 @@ import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
-  /** Prints nothing. The result is only the exit code. */
+  /** Omits the summary, so that the only result is the exit code. */
   readonly quiet?: true;
 }
 
@@ -66,6 +66,7 @@ async function follow(
 /**
  * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once the sweep has no running trials.
  * Returns undefined on Ctrl-C.
+ * @throws {UnreachableError} when `timeout` expires
  */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {
   const stop = new AbortController();

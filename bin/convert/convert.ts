@@ -21,7 +21,7 @@ const KNOWN =
 
 /**
  * Converts a file. Detects the format of the file unless `format` is given.
- * @throws {BadInputError} when the file cannot be read, or its format is unknown
+ * @throws {BadInputError} when the file, or a file that it names, cannot be read, or its format is unknown
  */
 export async function convertFile(path: string, format?: Format): Promise<Converted> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {

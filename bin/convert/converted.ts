@@ -1,7 +1,7 @@
 /** The result of a conversion: a trawl sweep file, and notes on everything that was not converted. */
 import { Document } from 'yaml';
 
-/** One parameter of a sweep file: `value`, `values`, `min`, `max`, `step`, `distribution`, or nested `parameters`. */
+/** The keys of one parameter of a sweep file, such as `values`, `distribution`, or nested `parameters`. */
 export type ParameterDraft = Readonly<Record<string, unknown>>;
 
 export interface SweepDraft {

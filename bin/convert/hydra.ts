@@ -154,7 +154,7 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
   }
 }
 
-/** Returns the values of Hydra's range, which excludes its end. */
+/** Returns the values of Hydra's range, which excludes its end; at most 10,000 values. */
 function rangeOf(args: readonly number[], named: Readonly<Record<string, number>>): number[] {
   const start = named.start ?? (args.length > 1 ? (args[0] ?? 0) : 0);
   const stop = named.stop ?? (args.length > 1 ? (args[1] ?? 0) : (args[0] ?? 0));

@@ -101,7 +101,8 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
   const quantile = quantileOf(share, population);
   if (quantile !== share) notes.push(`a share of ${share} of the members cannot be replaced; ${quantile} is used.`);
   const probability = Math.min(1, Math.max(0, resample));
-  if (probability !== resample) notes.push(`resample_probability ${resample} is not from 0 to 1.`);
+  if (probability !== resample)
+    notes.push(`resample_probability ${resample} is not from 0 to 1; ${probability} is used.`);
   notes.push(
     'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 by the number of epochs of such a trial.',
     `trawl runs the program once for all generations. It must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,

@@ -19,7 +19,7 @@ export interface ArtifactStoreFacts {
   /** The location, such as `s3://bucket/ at https://s3.example`. */
   readonly where: string;
   readonly verifiesChecksums: boolean;
-  /** The server's clock minus the clock of this machine, in milliseconds. Undefined if the server sends no date. */
+  /** The server's clock minus the clock of this machine, in milliseconds. Undefined without a date from the server. */
   readonly clockDifferenceMs: number | undefined;
   /** The HTTP status of a read with a presigned URL. Undefined without an answer, or with `direct=false`. */
   readonly presignedStatus: number | undefined;

@@ -54,8 +54,8 @@ test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
   ['an agent that left', { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LEFT }] }, /no agent/],
   [
     'no coordinator',
-    { id: 'a', host: 'h', agents: 'no coordinator answers at x:1' },
-    /^a; not compared .*: no coordinator answers at x:1$/,
+    { id: 'a', host: 'h', agents: 'the coordinator does not answer' },
+    /^a; not compared .*: the coordinator does not answer$/,
   ],
   ['no folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
 ])('doctor gives no warning about the agent id in the case of %s', (_, facts, detail) => {

@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { newAgentId, readAgentId } from '../../agent/agent-id.ts';
-import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { expiryState } from '../../lib/net/expiry.ts';
 import { certificateFacts, IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { within } from '../../lib/net/within.ts';
@@ -138,8 +137,7 @@ export async function environmentFindings({
 }
 
 async function agentsOf(options: Pick<ConnectOptions, 'server' | 'identity'>): Promise<AgentIdFacts['agents']> {
-  const address = options.server ?? (process.env.TRAWL_SERVER || DEFAULT_ADDRESS);
-  const late = new UnreachableError(`no coordinator answers at ${address}`);
+  const late = new UnreachableError('the coordinator does not answer');
   try {
     return await within(LOOKUP_LIMIT_MS, late, withConnection(options, listAgents));
   } catch (error) {

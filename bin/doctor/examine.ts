@@ -22,7 +22,7 @@ export interface ExamineOptions {
   readonly nats: string | undefined;
   /** Data folder to check. */
   readonly dir: string;
-  /** Folder of the agent to check. */
+  /** The agent folder to check. */
   readonly agentDir: string;
   /** The coordinator on which the agent id must be unique. See ConnectOptions. */
   readonly server?: string | undefined;
@@ -35,8 +35,8 @@ export interface ExamineOptions {
 }
 
 /**
- * Checks everything that a sweep on this machine needs. Changes nothing, except that the check of `artifacts` writes
- * and deletes an object.
+ * Checks everything that a sweep on this machine needs. Leaves nothing behind: a nats-server program is tried in a
+ * temporary folder, and the check of `artifacts` deletes the object that it writes.
  */
 export async function examine({
   nats,

@@ -5,7 +5,7 @@ import { trawlVersion } from '../package.ts';
 import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
 /**
- * The number of rows per row group. The writer keeps one row group in memory, and so do programs that read the file.
+ * The number of rows per row group. The writer keeps one row group in memory, and so do many programs that read files.
  */
 export const ROWS_PER_GROUP = 10_000;
 

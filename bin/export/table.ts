@@ -29,7 +29,7 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
 ];
 /** The column of the Pareto front, only for sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
-/** Columns only for sweeps with a population. */
+/** Columns only for sweeps in which a trial of a population replaced another trial. */
 const ORIGIN: readonly ExportColumn<TrialJson>[] = [
   { name: 'parent', type: 'text', read: ({ parent }) => parent ?? null },
   { name: 'parent_epoch', type: 'number', read: ({ parent_epoch }) => parent_epoch ?? null },

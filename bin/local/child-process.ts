@@ -67,7 +67,7 @@ export interface RunningProcess {
 export interface SupervisedProcessOptions {
   readonly start: () => Promise<RunningProcess>;
   readonly onRestart: (code: number) => void;
-  /** Called when the process keeps failing and is not restarted again. */
+  /** Called when the process is not restarted again: it keeps failing, or a restart cannot fix its error. */
   readonly onFailed: (code: number) => void;
 }
 
@@ -77,7 +77,10 @@ const RESTART_DELAY_MS = 300;
 /** A restart cannot fix the errors behind these exit codes. */
 const FINAL_CODES: readonly number[] = [EXIT.badInput, EXIT.rejected];
 
-/** A process that is restarted whenever it exits. Restarts end when the process is stopped or keeps failing. */
+/**
+ * A process that is restarted whenever it exits. Restarts end when the process is stopped, when it keeps failing, or
+ * when its exit code is in FINAL_CODES.
+ */
 export class SupervisedProcess {
   readonly #options: SupervisedProcessOptions;
   #current: RunningProcess | undefined;

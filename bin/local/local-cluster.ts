@@ -40,7 +40,7 @@ export interface LocalCluster {
   readonly metrics: string;
   /** The file with the coordinator's token. */
   readonly tokenFile: string;
-  /** Rejects when a process keeps failing and is not restarted again. */
+  /** Rejects when a process has failed and is not restarted again. */
   readonly broken: Promise<never>;
   stop(): Promise<void>;
 }
@@ -52,8 +52,8 @@ const POLL_MS = 20;
 const LOG_LINES_SHOWN = 5;
 
 /**
- * Starts the processes, and resolves once the coordinator answers.
- * @throws {UnreachableError} when a process does not start; the message ends with its log
+ * Starts the processes, and resolves once the coordinator accepts connections.
+ * @throws {UnreachableError} when nats-server or the coordinator does not start; the message has the end of its log
  * @throws {RejectedError} when the coordinator rejects the store, for example because a newer version of trawl wrote it
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {

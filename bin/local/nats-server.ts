@@ -15,7 +15,7 @@ interface NatsConfig {
   port: number;
   /** Folder of the streams, the pid file and the ports file. */
   storeDir: string;
-  /** Limit on in-memory streams, in bytes. Without this limit, the server uses 75% of the machine's memory. */
+  /** Limit on in-memory streams, in bytes. The default of nats-server is 75% of the machine's memory. */
   maxMemoryBytes: number;
   password: string;
 }
@@ -100,7 +100,7 @@ export interface LocalNatsServer {
 /**
  * Starts nats-server with JetStream and resolves once the server answers. The server stops when this process ends, even
  * by SIGKILL. If a previous server of the folder is still stopping, waits for it first.
- * @throws {UnreachableError} when no program is found, or the server does not start; the message ends with its log
+ * @throws {UnreachableError} when no program is found, another server uses the folder, or the server does not start
  */
 export async function startNatsServer(options: NatsServerOptions): Promise<LocalNatsServer> {
   const { port = -1, host = '127.0.0.1', maxMemory = DEFAULT_MAX_MEMORY_BYTES } = options;

@@ -99,7 +99,7 @@ export function withRanking(command: Command): Command {
     .addOption(
       new Option(
         '--goal <goal>',
-        "whether the lowest or the highest value is best (default: the metric's usual goal)",
+        "whether the lowest or the highest value is best (default: the sweep's goal, or else the metric's usual goal)",
       ).choices(GOALS),
     );
 }
@@ -110,7 +110,7 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** The exit codes of the verb, in addition to the usual exit codes. */
+  /** The exit codes of the verb, in addition to the usual exit codes, or in place of a usual one with this number. */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;

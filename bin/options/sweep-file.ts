@@ -31,7 +31,7 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * Parses the sweep file of a sweep that a coordinator has stored. Returns undefined for a file that only an older
+ * Parses the sweep file of a sweep that a coordinator has stored. Returns undefined for a file that only another
  * version of trawl accepts.
  */
 export function storedSpec(text: string, name: string): SweepSpec | undefined {

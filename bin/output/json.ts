@@ -49,7 +49,7 @@ export interface TrialJson {
   /** Position in the order of the sweep's trials, from 0. */
   readonly index: number;
   readonly state: TrialStateName;
-  /** Rank by the requested metric, from 1. Null if the trial did not report the metric. */
+  /** Rank by the requested metric, from 1. Null if the trial has no value of the metric, failed or was cancelled. */
   readonly rank: number | null;
   /** The number of the trial's nondominated front, from 1. Undefined unless several objectives rank the trials. */
   readonly front?: number | undefined;
@@ -78,7 +78,7 @@ export interface TrialJson {
   readonly dropped_in: number | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
-  /** Duration of the latest attempt in seconds. Null until the attempt ends. */
+  /** How long the attempts of the trial held their leases, in seconds. Null until the trial ends. */
   readonly seconds: number | null;
 }
 
@@ -157,7 +157,7 @@ export function reportJson(report: Report) {
 /** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Rank by the mean of the requested metric, from 1. Null if no replicate reported the requested metric. */
+  /** Rank by the mean of the requested metric, from 1. Null if the config has no value of this metric. */
   readonly rank: number | null;
   /** The number of the config's nondominated front, from 1. Undefined unless several objectives rank the configs. */
   readonly front?: number | undefined;
@@ -165,8 +165,8 @@ export interface ConfigJson {
   /** Number of the config's trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
   /**
-   * Computed over the replicates that have a result, which excludes failed and cancelled replicates, and the `left_out`
-   * results of replicates that early stopping cut off.
+   * Computed over the replicates with a result, without the `left_out` results that early stopping cut off; or, if no
+   * replicate has a result, over the running replicates.
    */
   readonly metrics: Readonly<Record<string, Spread>>;
   readonly left_out: number;

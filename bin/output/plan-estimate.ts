@@ -54,7 +54,7 @@ export function estimateJson(estimate: HistoryEstimate): Record<string, unknown>
   };
 }
 
-/** The number of points whose durations are predicted. */
+/** The maximum number of points whose durations are predicted. */
 const SAMPLED_POINTS = 2_000;
 
 /**

@@ -19,7 +19,7 @@ const CHARACTERS_PER_WRITE = 64 * 1024;
 /**
  * Prints an indented JSON object as `printJson` does, with a list whose items need not fit into memory.
  * @param before the fields before the list
- * @param after the fields after the list, at least one
+ * @param after the fields after the list
  */
 export async function printJsonWithList<Item>(
   before: object,
@@ -70,7 +70,10 @@ export function holdNotes(show: (text: string) => void): () => void {
   };
 }
 
-/** C1 and bidirectional controls. JSON does not escape these characters, but terminals interpret them. */
+/**
+ * DEL, C1 controls, line separators, and invisible or bidirectional characters. JSON does not escape these characters,
+ * but terminals can interpret them.
+ */
 const UNSAFE = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Escapes terminal control characters in JSON text without changing its meaning. */

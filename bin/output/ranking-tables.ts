@@ -18,9 +18,9 @@ import { paint, type Terminal } from './terminal.ts';
 
 export interface TrialTableOptions {
   readonly trials: readonly Trial[];
-  /** The ranking metric, whose column comes first. */
+  /** The ranking metric. Its column is the first of the metrics. */
   readonly by: string;
-  /** The objectives, if there are several; their columns come first. Default: none. */
+  /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
@@ -128,9 +128,9 @@ export interface ConfigTableOptions {
   readonly configs: readonly Config[];
   /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
   readonly swept?: readonly string[];
-  /** The ranking metric, whose column comes first. */
+  /** The ranking metric. Its column is the first of the metrics. */
   readonly by: string;
-  /** The objectives, if there are several; their columns come first. Default: none. */
+  /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
@@ -205,8 +205,8 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
 }
 
 /**
- * Returns the names of all reported metrics: the ranking metric, then the metrics of the trainer in its order, then all
- * other metrics by name.
+ * Returns the names of all reported metrics: the ranking metric, then the objectives, then the metrics of the trainer
+ * in its order, then all other metrics by name.
  */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,

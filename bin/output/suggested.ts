@@ -14,7 +14,7 @@ export function suggested(words: string, options: ServerOptions = {}): string {
 }
 
 /**
- * Returns the current command without one of its options.
+ * Returns the current command, without the option `without` if it is given.
  * @param words of the command line, without the program
  * @param without the omitted option, which takes a value, such as `--retry`
  */

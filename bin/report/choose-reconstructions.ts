@@ -1,6 +1,6 @@
 /**
- * Selects the reconstructions of a report: one for each value of the most important parameter, including the
- * reconstruction of the best config. If no parameter varies, selects only the best config.
+ * Selects the reconstructions of a report: one for each value, or range of values, of the most important parameter,
+ * including the reconstruction of the best config. If no parameter varies, selects only the best config.
  */
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { countedReplicates, trialValue } from '../../lib/domain/trial-result.ts';

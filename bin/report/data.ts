@@ -46,7 +46,7 @@ export interface ReportData {
   readonly hypothesisFile: string | undefined;
   /** Metrics of the tested hypotheses, in their order. */
   readonly judgedMetrics: readonly string[];
-  /** Undefined if no trial has a result or no parameter varies. */
+  /** Undefined for a search, and if no trial has reported the metric or no parameter varies. */
   readonly importance: Importance | undefined;
   /** By trial id, the last image of each trial whose reconstructions the report shows. */
   readonly reconstructions: ReadonlyMap<string, TrialReconstruction>;

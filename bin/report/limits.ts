@@ -1,4 +1,4 @@
-/** Limits of a report on a large sweep. The report mentions each limit that was reached. */
+/** Limits of a report on a large sweep. */
 
 /** The maximum number of rows of the ranking. */
 export const MAX_RANKED_CONFIGS = 50;

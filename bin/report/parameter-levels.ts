@@ -10,7 +10,7 @@ export interface ParameterLevel {
   has(value: ParameterValue | undefined): boolean;
 }
 
-/** Formats a parameter's value. Numbers are rounded, and small numbers have an exponent. */
+/** Formats a parameter's value. Numbers are rounded, and very small and very large numbers have an exponent. */
 export function valueText(value: ParameterValue | undefined): string {
   return value === undefined ? '-' : formatParameter(value);
 }

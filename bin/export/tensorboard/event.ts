@@ -45,7 +45,7 @@ export function fileVersion(wallMs: number): Uint8Array {
   return event(wallMs, text(3, 'brain.Event:2'));
 }
 
-/** Encodes the metrics of an epoch as 32-bit scalars, the only kind that TensorBoard supports. */
+/** Encodes the metrics of an epoch as 32-bit scalars (the field `simple_value` of a summary). */
 export function scalars(wallMs: number, step: number, values: Readonly<Record<string, number>>): Uint8Array {
   const named = Object.entries(values).map(([name, value]) => all(text(1, name), float(2, value)));
   return event(wallMs, int64(2, step), summary(...named));

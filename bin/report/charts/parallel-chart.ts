@@ -8,7 +8,7 @@ const COLUMN = 118;
 const TOP = 34;
 const HEIGHT = 330;
 const MOST_LABELS = 12;
-/** In a chart with more lines than this, all lines are faint, so that dense regions stand out. */
+/** With more lines than this, all lines except the best are faint, so that dense regions stand out. */
 const MOST_STRONG = 60;
 
 export interface ParallelAxis {

@@ -158,7 +158,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
     title: 'Lineage',
     caption:
       'One line per member over the epochs. A branch leads from a parent to its child, which replaces the trial of another member. ' +
-      `The darker a line, the better its place by ${metric} at that epoch. The best trial and its ancestors are drawn in the second colour.`,
+      `The stronger a line, the better its place by ${metric} at that epoch. The best trial and its ancestors have another colour.`,
     legend: [],
     panels: [
       {

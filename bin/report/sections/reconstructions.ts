@@ -35,8 +35,9 @@ export function reconstructionsSection(data: ReportData, space: VariedParameters
         kind: 'text',
         text:
           'Each image shows the same test images of a data set: the inputs in the upper row (for a denoising trial, the noisy ' +
-          'inputs in the second row) and the reconstructions of the best seed below. There is one image per value of the ' +
-          'most important parameter; the other parameters are as close to the best config as the sweep allows.',
+          'inputs in the second row) and the reconstructions of the best seed below. If parameters vary, there is one image ' +
+          'for each value (or range of values) of the most important parameter; the other parameters are as close to the ' +
+          'best config as the sweep allows.',
       },
       { kind: 'images', images: shown },
       ...(missing === 0

@@ -15,7 +15,7 @@ hypotheses:
   - { name: right, about: Wider is better., claim: "loss[width=16] > loss[width=64]" }
   - { name: wrong, claim: "loss[width=16] < loss[width=64]" }
   - { name: close, claim: "loss[width=32] > loss[width=64]" }
-  - { name: steps, claim: "loss[width]: 16 > 32 > 64", where: { width: [16, 32, 64] } }
+  - { name: order, claim: "loss[width]: 16 > 32 > 64", where: { width: [16, 32, 64] } }
   - { name: trend, claim: loss falls over epochs }
 `;
 
@@ -40,7 +40,7 @@ test('the table of all hypotheses has each verdict with its effect, interval, ef
     ['right', 'supported'],
     ['wrong', 'refuted'],
     ['close', 'undecided'],
-    ['steps', 'undecided'],
+    ['order', 'undecided'],
     ['trend', 'supported'],
   ]);
   // scipy.stats.ttest_ind(L[16], L[64], equal_var=False).confidence_interval(.95)
@@ -61,13 +61,13 @@ test('each hypothesis has its reason and method, and a claim of several steps ha
     ['right', 'good'],
     ['wrong', 'bad'],
     ['close', 'open'],
-    ['steps', 'open'],
+    ['order', 'open'],
     ['trend', 'good'],
   ]);
   expect(section.blocks).toContainEqual({ kind: 'text', text: 'Wider is better.' });
   expect(factsOf(section)).toMatchObject({ claim: 'loss falls over epochs', method: /^Kendall's tau/ });
   const [, steps] = tablesOf(section);
-  expect(steps?.caption).toBe('The steps of steps');
+  expect(steps?.caption).toBe('The steps of order');
   expect(steps && rowsOf(steps)).toMatchObject([
     { step: 'loss[width=16] > loss[width=32]', verdict: 'supported', '95% interval': /\(97\.5%\)$/ },
     { step: 'loss[width=32] > loss[width=64]', verdict: 'undecided' },
