@@ -14,7 +14,7 @@ import type { Core } from './model.ts';
 export const MAX_LEASES_PER_SLOT = 2;
 
 /**
- * The maximum size of an attempt's log, in characters. A correct agent sends a log of about a million characters per
+ * The maximum size of an attempt's log, in characters. A correct agent sends at most about a million characters per
  * attempt.
  */
 export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
@@ -56,8 +56,9 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is not known. The returned number allows only the records that a
- * correct agent still sends: none after a record with a list of packages, and one after a record without such a list.
+ * of an attempt, so the number of program records is not known. If there is such a record, the returned number allows
+ * only the records that a correct agent still sends: none after a record with a list of packages, and one after a
+ * record without such a list.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];

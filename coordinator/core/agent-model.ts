@@ -55,7 +55,7 @@ export interface Agent {
 
 /** The facts about an agent that the store keeps. */
 export interface AgentFacts {
-  /** Empty if an older version of trawl stored the facts. */
+  /** Empty if an older version of trawl stored the facts, or if the agent's identity was revoked. */
   readonly instance: string;
   readonly location: string;
   readonly host: string;

@@ -10,11 +10,11 @@ import type { Core, Sweep } from './model.ts';
 import type { AgentRecord } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
 
-/** The machine can be the cause of a failure within this time after the start of the attempt. */
+/** A failure within this time after the grant of the attempt counts as early: the machine can be its cause. */
 const EARLY_FAILURE_MS = 30_000;
 /** The number of trials that must fail early on an agent before the agent is excluded from the sweep or quarantined. */
 const SUSPECT_TRIALS = 3;
-/** A trial fails once its preflight has failed on this many agents. */
+/** A trial whose preflight has failed on this many agents is not tried on a further agent. */
 export const MAX_PREFLIGHT_AGENTS = 3;
 /** A sweep is paused after this many consecutive failures that count against its program. */
 export const PROGRAM_FAILURES = 10;
@@ -149,7 +149,7 @@ function groupedErrors(errors: readonly string[]): string {
   return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
 }
 
-/** Returns the class and the first line of a failure's message. */
+/** Returns the class and the first line of a failure's message, of which at most 200 characters are kept. */
 export function errorOf(failure: { readonly class: string; readonly message: string }): string {
   return `${failure.class}: ${firstLine(failure.message).slice(0, 200)}`;
 }

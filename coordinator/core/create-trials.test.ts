@@ -145,7 +145,7 @@ test('a sweep whose last points are all dropped finishes', () => {
   expect(sweep.state).toBe('finished');
 });
 
-test('trials that depend on results are created only for the existing slots, and none are created without slots', () => {
+test('of trials that depend on results, two are created per slot, and none are created without slots', () => {
   const core = emptyCore();
   const sweep = searchingSweep(core, numbered(1e9, true), Number.POSITIVE_INFINITY);
   expect(schedule(core, 1).changes).toEqual([]);

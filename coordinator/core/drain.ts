@@ -4,8 +4,8 @@ import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';
 
 /**
- * The interval at which the remaining grace periods of drains are stored. A restart of the coordinator can lengthen a
- * grace period by at most this interval.
+ * The interval at which the remaining grace periods of drains are stored. A restart of the coordinator lengthens a
+ * grace period by the downtime and by at most this interval.
  */
 export const GRACE_STORE_INTERVAL_MS = 10_000;
 

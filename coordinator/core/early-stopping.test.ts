@@ -298,7 +298,7 @@ test('a promotion while the sweep is paused takes effect after the resume', () =
   expect(open(sweep, 't0').attempt).toBe(2);
 });
 
-test('a trial without checkpoints is held at its next report, and repeats its steps after the promotion', () => {
+test('a trial without checkpoints is held checkpoint_every epochs after its rung, and repeats its steps after the promotion', () => {
   const sweep = sweepOf(PROMOTION, { checkpointEvery: 2 });
   const key = open(sweep, 't0');
   report(key, 1, 0.5);

@@ -17,7 +17,7 @@ import { remainingConcurrency } from './trials.ts';
 export interface Explanation {
   /** Reasons in the sweep itself come first, then reasons in other sweeps, then reasons that concern all agents. */
   readonly reasons: WaitReason[];
-  /** Every known agent, in order of id. */
+  /** Every agent that has connected since the coordinator started, in order of id. */
   readonly agents: AgentVerdict[];
 }
 

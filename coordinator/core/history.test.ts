@@ -237,7 +237,7 @@ test('every invariant holds after each step of any history, and once faults end,
   );
 });
 
-test('the generated histories contain every rejection, failure, end, and answer to a record', {
+test('the generated histories contain every failure, and every rejection except that of an oversized record', {
   timeout: 180_000,
 }, () => {
   const reached = new Set<string>();

@@ -4,8 +4,8 @@
  *
  * - **sweep**: a submitted file, with the trials that it defines.
  * - **version**: the submitted file of a sweep, or an edited file that a user has applied to the sweep.
- * - **trial**: one point of the grid and one seed. The id of a trial is a hash of its point and seed, so the same point
- *   and seed are always the same trial.
+ * - **trial**: one point of the grid or search, and one seed. The id of a trial is a hash of its point and seed, so the
+ *   same point and seed are always the same trial.
  * - **config**: a trial's parameters without the seed. The trials of a config are its **replicates**.
  * - **attempt**: one run of a trial on one agent, numbered from 1 without gaps.
  * - **speculative attempt**: a second attempt of a trial whose first attempt is a straggler. The first of the two that
@@ -70,8 +70,8 @@ export interface Sweep {
   /** The number of trials in each state, including trials that have ended. */
   readonly counts: Record<TrialState, number>;
   /**
-   * The number of ended trials in each state whose points the current version of the sweep lacks. `counts` includes
-   * these trials. Dropped trials that have not ended are not counted here, because they can still use slots.
+   * By state, the number of ended trials whose points the current version of the sweep lacks. `counts` includes these
+   * trials. Dropped trials that have not ended are not counted here, because they can still use slots.
    */
   readonly dropped: Record<FinalState, number>;
   /** The trials in state `offered`. */
@@ -88,7 +88,7 @@ export interface Sweep {
    * longer pending.
    */
   readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
-  /** The pending and offered trials with a failed attempt. */
+  /** The pending and offered trials with a failed attempt that may be the fault of a machine. */
   readonly retries: Set<Trial>;
   /**
    * The pending and offered trials, grouped by `packKey` and in order of index. A queue can contain trials that run or
@@ -167,7 +167,10 @@ export interface Core extends DurationEstimate {
   readonly agents: Map<string, Agent>;
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
-  /** Agents that have not connected since the coordinator started. No agent in this map has the state connected. */
+  /**
+   * Agents that have not connected since the coordinator started, or whose identity was revoked. No agent in this map
+   * has the state connected.
+   */
   readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
   readonly quarantines: Map<string, Quarantine>;

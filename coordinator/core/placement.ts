@@ -20,7 +20,7 @@ export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 export interface PlacementCandidates {
   /** The agents that take work and can run the sweep's trials, including excluded agents. */
   readonly usable: ReadonlySet<string>;
-  /** The excluded agents, which receive no trial of the sweep. */
+  /** The excluded agents, which receive no trial of the sweep except as a probe. */
   readonly excluded: ReadonlySet<string>;
   /** The excluded agents that may now receive one trial as a probe. */
   readonly probes: ReadonlySet<string>;

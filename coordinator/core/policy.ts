@@ -13,8 +13,8 @@ export interface Demand {
 
 export interface Resources {
   /**
-   * The number of GPUs that the slot must have. False means none. If undefined, slots with and without GPUs are
-   * accepted.
+   * The minimum number of GPUs of the slot. False means that the slot must have no GPU. If undefined, slots with and
+   * without GPUs are accepted.
    */
   readonly gpu?: number | false;
   /** The memory that a trial needs on each GPU, in bytes. */

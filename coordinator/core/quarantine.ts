@@ -100,8 +100,8 @@ function change(core: Core, agentId: string, quarantine: Quarantine | undefined,
 }
 
 /**
- * Whether a quarantine excludes the agent from new trials. A quarantine excludes no agent if no other agent can run the
- * trials, or if the quarantine's only sweep has ended.
+ * Whether a quarantine excludes the agent from new trials. A quarantine excludes no agent if no other agent takes work,
+ * or if the quarantine's only sweep has ended.
  */
 export function isQuarantined(core: Core, agent: Agent): boolean {
   const quarantine = core.quarantines.get(agent.id);

@@ -32,10 +32,10 @@ export interface RetryRequest {
 
 /**
  * Makes trials pending again, with a full retry budget. The attempt numbers of a trial continue. A sweep that has ended
- * returns to the core and runs again; a paused sweep stays paused. A retry of cancelled trials also creates the trials
- * that a stop or a kill of the sweep left uncreated.
- * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried; nothing is changed in
- * this case
+ * returns to the core and runs again; a paused sweep stays paused. A retry of all cancelled trials also creates the
+ * trials that a stop or a kill of the sweep left uncreated.
+ * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, or if the sweep is
+ * stopping; nothing is changed in these cases
  */
 export function onRetry(core: Core, { sweep, choice, requestId, unfinishedSearch }: RetryRequest): Step {
   if (sweep.state === 'stopping') {

@@ -170,7 +170,7 @@ export type Change =
   | {
       readonly kind: 'facts';
       readonly sweepId: string;
-      /** The names of all metrics that any trial has reported. */
+      /** The names of the metrics that the trials have reported, up to a maximum number. */
       readonly reported: readonly string[];
       /** The number of trials with a result that lacks the ranking metric. */
       readonly lacking: number;

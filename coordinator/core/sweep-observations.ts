@@ -70,8 +70,8 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent since the last success on the agent, by id. Trials that have since ended
-   * as failed or cancelled are excluded.
+   * The trials that failed early on the agent since an attempt last ended there without a failure, or since a user
+   * released the agent, by id. Trials that have since ended as failed or cancelled are excluded.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
@@ -97,19 +97,19 @@ export interface ConsecutiveFailure {
 /** A warning about a sweep, as shown to users. */
 export interface Warning {
   readonly message: string;
-  /** The number of affected trials, configs or reports, depending on the kind of warning. */
+  /** The number of affected trials, attempts, configs or reports, or of failures, depending on the kind of warning. */
   readonly count: number;
   /** The time when the warning appeared. */
   readonly since: number;
 }
 
 /**
- * The warnings of a sweep, and the facts that the warnings depend on (warnings.ts). All facts except stragglers are
- * kept only for the trainer `command`.
+ * The warnings of a sweep, and the facts that the warnings depend on (warnings.ts). All facts except stragglers and
+ * notices are kept only for the trainer `command`.
  */
 export interface SweepWarnings {
   readonly shown: Map<WarningKindName, Warning>;
-  /** The names of all metrics that any trial has reported, in order of their first report. */
+  /** The names of the metrics that the trials have reported, in order of their first report, up to a maximum number. */
   readonly reported: Set<string>;
   /**
    * The metric values of trials that have no result yet. The key is the trial id or, for the values of a speculative

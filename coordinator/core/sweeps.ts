@@ -101,8 +101,8 @@ function stop(sweep: Sweep, reason: string): Change[] {
 }
 
 /**
- * Stops the sweep if a report of one of its running trials reaches the target. The trial that reached the target
- * finishes.
+ * Stops the sweep if a report of one of its running trials reaches the target. The running trials finish. A report of a
+ * trial whose point was dropped is ignored.
  */
 export function stopAtTarget(
   sweep: Sweep,

@@ -113,7 +113,10 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
   };
 }
 
-/** Whether a trial in this state has ended. An ended trial changes its state only if a user retries the trial. */
+/**
+ * Whether a trial in this state has ended. An ended trial changes its state only if a user retries the trial, or
+ * applies a version of the sweep file that runs a cancelled trial again.
+ */
 export function isFinal(state: TrialState): state is FinalState {
   return FINAL_STATES.some((one) => one === state);
 }

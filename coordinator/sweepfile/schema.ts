@@ -64,7 +64,7 @@ const resources = z.strictObject(
       )
       .optional()
       .describe(
-        `the number of GPUs that the slot must have, from 1 to ${MAX_GPUS}; false: the slot must have no GPU; default: any slot`,
+        `the minimum number of GPUs of the slot, from 1 to ${MAX_GPUS}; false: the slot must have no GPU; default: any slot`,
       ),
     vram: size
       .optional()
