@@ -60,7 +60,7 @@ test('every point without a stored trial gets exactly one trial, in order, howev
   );
 });
 
-test('if most trials exist, each point is computed a few times, not once per existing trial', async () => {
+test('if most trials exist, a point is computed fewer than ten times on average, not once per existing trial', async () => {
   const points = Array.from({ length: 5_000 }, (_, at) => `${at}`);
   const search = searchOver(points);
   const stored = new Set(points.filter((_, at) => at % 10 !== 0));

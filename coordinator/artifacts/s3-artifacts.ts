@@ -26,13 +26,13 @@ import { type OrphanSet, removeOrphanSets } from './orphans.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Place } from './s3-location.ts';
 
-/** The age at which an incomplete upload in parts is aborted. A later retry of the upload sends the whole file again. */
+/** The age at which an incomplete upload in parts is aborted. A later retry then sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /**
- * The validity of a presigned URL, in seconds. If the URLs of an upload expire, the agent's next try gets new URLs for
- * the missing parts.
+ * The validity of a presigned URL, in seconds. If a URL of an upload expires before its request, the agent sends the
+ * file through the coordinator.
  */
 const URL_EXPIRES_S = 3_600;
 /**

@@ -147,7 +147,7 @@ test('an upload with the wrong checksum is discarded, and can be repeated', asyn
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('an upload with too many bytes, with a name outside the folder or by an unknown agent is rejected', async () => {
+test('an upload with too many bytes, with an invalid name or by an agent without the lease is rejected', async () => {
   await expect(put([Buffer.concat([BYTES, BYTES])])).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (const bad of ['../up', '/root', 'a/../../b', '.hidden', 'a//b', '']) {
     await expect(put([BYTES], { artifact: { ...FILE, name: bad } })).rejects.toMatchObject({

@@ -361,7 +361,7 @@ describe('records', () => {
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
-  test('records of an earlier incarnation are accepted until the first heartbeat of the next incarnation', async () => {
+  test('records of an earlier incarnation are accepted until a heartbeat of the next incarnation omits their attempt', async () => {
     const { key } = await granted();
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();

@@ -1,6 +1,6 @@
 /**
  * Opens the socket in front of the gRPC server. The listener terminates TLS, so that an untrusted peer never reaches
- * HTTP/2. Each rejection is logged, and counted by its reason.
+ * HTTP/2. Each rejection is passed to `onRejected` with its reason.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import {
