@@ -16,6 +16,8 @@ import { SqliteStore } from '../coordinator/store/sqlite-store.ts';
 import type { Store } from '../coordinator/store/store.ts';
 import { addSweep, byNobody, GRANTED } from '../test/support/coordinator/store-writer.ts';
 import { PostgresServer, postgresMissing } from '../test/support/postgres-server.ts';
+import { descendantsOf } from '../test/support/processes.ts';
+import { cpuSeconds } from './process-figures.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,8 +36,11 @@ function report(attempt: number, seq: number): Change {
   return { kind: 'report', key: keyOf(attempt), seq, at: Date.now(), epoch: seq, metrics };
 }
 
-/** Every attempt commits a batch of reports, and sends its next batch when the batch is durable. */
-async function measure(name: string, store: Store): Promise<void> {
+/**
+ * Every attempt commits a batch of reports, and sends its next batch when the batch is durable.
+ * @param serverCpu returns the CPU time of the database's own processes in seconds
+ */
+async function measure(name: string, store: Store, serverCpu: () => number): Promise<void> {
   await addSweep(store, attempts);
   const granted = Array.from({ length: attempts }, (_, at): Change => ({ ...GRANTED, key: keyOf(at) }));
   await store.write(byNobody(granted), Date.now());
@@ -44,6 +49,7 @@ async function measure(name: string, store: Store): Promise<void> {
   let transactions = 0;
   let writing = 0;
   const cpu = process.cpuUsage();
+  const cpuOfServer = serverCpu();
   const begun = performance.now();
   journal.onCommit(({ changes, seconds: took }) => {
     rows += changes.length;
@@ -59,13 +65,16 @@ async function measure(name: string, store: Store): Promise<void> {
   );
   const took = (performance.now() - begun) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
+  const usedByServer = serverCpu() - cpuOfServer;
+  const perReport = (used: number) => `${((1e6 * used) / rows).toFixed(0)} us`;
   const stored = await store.reader.get<{ n: number }>('select count(*) as n from reports');
   if (stored?.n !== rows) throw new Error(`${name}: ${stored?.n} reports are stored instead of ${rows}`);
   const cells = [
     `${Math.round(rows / took)}`.padStart(10),
     `${Math.round(transactions / took)}`.padStart(15),
     `${((1_000 * writing) / transactions).toFixed(1)} ms`.padStart(17),
-    ((user + system) / 1e6 / took).toFixed(2).padStart(12),
+    perReport((user + system) / 1e6).padStart(20),
+    perReport(usedByServer).padStart(15),
   ];
   console.log(`${name.padEnd(18)}${cells.join('')}`);
 }
@@ -82,13 +91,15 @@ try {
   console.log(
     `${attempts} attempts, ${batch} reports of ${METRICS.length} metrics per message, ${seconds} s per store\n`,
   );
-  console.log('store              reports/s transactions/s one transaction  CPU (cores)');
+  console.log('store              reports/s transactions/s  one transaction   CPU of a report  of the server');
   const sqlite = SqliteStore.open(mkdtempSync(join(folder, 'sqlite-')));
-  await measure('SQLite', sqlite);
+  await measure('SQLite', sqlite, () => 0);
   await sqlite.close();
   const url = await server.createDatabase('trawl');
   const postgres = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')));
-  await measure(`PostgreSQL ${`${version?.version}`.split(' ')[0]}`, postgres);
+  await measure(`PostgreSQL ${`${version?.version}`.split(' ')[0]}`, postgres, () =>
+    descendantsOf(server.pid).reduce((sum, pid) => sum + cpuSeconds(pid), cpuSeconds(server.pid)),
+  );
   await postgres.close();
 } finally {
   await server.close();

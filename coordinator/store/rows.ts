@@ -353,6 +353,15 @@ export function parseValues(row: { readonly metrics: string; readonly metric_ste
   return new Map(metrics.map(([name, value]) => [name, { value, step: ownValue(steps, name) ?? 0 }]));
 }
 
+/** Returns the columns `metrics` and `metric_steps` of a trial. */
+export function valueColumns(values: MetricValues): { readonly metrics: string; readonly metric_steps: string } {
+  const entries = [...values];
+  return {
+    metrics: metricsJson(entries.map(([name, { value }]) => [name, value])),
+    metric_steps: JSON.stringify(Object.fromEntries(entries.map(([name, { step }]) => [name, step]))),
+  };
+}
+
 export interface ReportColumns {
   readonly epoch: number;
   readonly metrics: string;

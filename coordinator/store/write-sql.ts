@@ -3,7 +3,9 @@
  * write to every SQL database. SQLite runs each statement at once.
  */
 import type { Database, Statement } from 'libsql';
+import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { setValues } from './derived-tables.ts';
+import { parseValues, valueColumns } from './rows.ts';
 
 export type SqlValue = string | number | null;
 
@@ -27,9 +29,10 @@ export interface ProgressRow {
 
 /** Reads and writes the values of trials, which change with each report. */
 export interface TrialProgress {
-  read(sweepId: string, trialId: string): Steps<ProgressRow | undefined>;
+  /** Returns undefined if the sweep has no such trial. */
+  read(sweepId: string, trialId: string): Steps<MetricValues | undefined>;
   /** Writes the values of a trial, and increases its epoch to `epoch`. */
-  write(sweepId: string, trialId: string, epoch: number, row: ProgressRow): void;
+  write(sweepId: string, trialId: string, epoch: number, values: MetricValues): void;
   /** Must be called when another statement writes the values of a trial. */
   forget(sweepId: string, trialId: string): void;
 }
@@ -104,12 +107,14 @@ function sqliteProgress(db: Database): TrialProgress {
     // biome-ignore lint/correctness/useYield: SQLite returns the row at once
     *read(sweepId, trialId) {
       select ??= db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
-      return select.get(sweepId, trialId) as ProgressRow | undefined;
+      const row = select.get(sweepId, trialId) as ProgressRow | undefined;
+      return row && parseValues(row);
     },
-    write(sweepId, trialId, epoch, { metrics, metric_steps: steps }) {
+    write(sweepId, trialId, epoch, values) {
       update ??= db.prepare(
         'update trials set epoch = max(epoch, ?), metrics = ?, metric_steps = ? where sweep_id = ? and id = ?',
       );
+      const { metrics, metric_steps: steps } = valueColumns(values);
       update.run(epoch, metrics, steps, sweepId, trialId);
     },
     forget() {},

@@ -1,24 +1,16 @@
 /** Writes the rows of trials and attempts, and the records of attempts. */
 
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
+import { withReport } from '../../lib/domain/metric-values.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd } from '../core/attempt-model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
-import { foldReports, metricsJson, parseValues, type ReportColumns } from './rows.ts';
+import { foldReports, metricsJson, type ReportColumns, valueColumns } from './rows.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 import { type ProgressRow, type Steps, upsert, type WriteSql } from './write-sql.ts';
-
-function toColumns(values: MetricValues): ProgressRow {
-  const entries = [...values];
-  return {
-    metrics: metricsJson(entries.map(([name, { value }]) => [name, value])),
-    metric_steps: JSON.stringify(Object.fromEntries(entries.map(([name, { step }]) => [name, step]))),
-  };
-}
 
 /** The values of a trial that has reported none. */
 export const NO_PROGRESS: ProgressRow = { metrics: '{}', metric_steps: '{}' };
@@ -66,7 +58,7 @@ export function valuesReader(sql: WriteSql, policies: SweepPolicies) {
   );
   function* valuesOf(sweepId: string, rows: readonly ReportColumns[]): Steps<ProgressRow> {
     yield* policies.read(sweepId);
-    return toColumns(foldReports(rows, policies.of(sweepId)?.ranking));
+    return valueColumns(foldReports(rows, policies.of(sweepId)?.ranking));
   }
   return {
     *upTo(sweepId: string, trialId: string, step: number): Steps<ProgressRow> {
@@ -251,10 +243,9 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies) {
       insertReport(sweepId, trialId, attempt, seq, at, epoch, metricsJson(Object.entries(metrics)));
       addEvent(sweepId, trialId, attempt, 'reported', `epoch ${formatStep(epoch)}`);
       if (hidden) return;
-      const row = yield* sql.progress.read(sweepId, trialId);
-      if (row === undefined) throw new Error(`sweep ${sweepId} has no trial ${trialId}`);
-      const values = withReport(parseValues(row), epoch, Object.entries(metrics), rule);
-      sql.progress.write(sweepId, trialId, epoch, toColumns(values));
+      const values = yield* sql.progress.read(sweepId, trialId);
+      if (values === undefined) throw new Error(`sweep ${sweepId} has no trial ${trialId}`);
+      sql.progress.write(sweepId, trialId, epoch, withReport(values, epoch, Object.entries(metrics), rule));
     },
     log({ key, seq, at, text }: ChangeOf<'log'>): void {
       insertLog(key.sweepId, key.trialId, key.attempt, seq, at, text);

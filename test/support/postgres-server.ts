@@ -117,6 +117,13 @@ export class PostgresServer {
     return server;
   }
 
+  /** The process id of the running server, whose children serve the connections. */
+  get pid(): number {
+    const pid = this.#running?.pid;
+    if (pid === undefined) throw new Error('the server is not running');
+    return pid;
+  }
+
   /** Returns the URL of a database. */
   url(database: string): string {
     return `postgres://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${this.port}/${database}`;

@@ -203,11 +203,14 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
       }
     })();
     const reports = 200;
-    for (let seq = 1; seq <= reports; seq++) {
-      await store.write(byNobody([reported(seq), created(`n${seq}`, seq + 2)]), AT);
+    try {
+      for (let seq = 1; seq <= reports; seq++) {
+        await store.write(byNobody([reported(seq), created(`n${seq}`, seq + 2)]), AT);
+      }
+    } finally {
+      done = true;
+      await cutting;
     }
-    done = true;
-    await cutting;
     const stored = await collected(trialReports(store.queries(), id, 't0'));
     expect(stored.map(({ epoch }) => epoch)).toEqual(Array.from({ length: reports }, (_, at) => at + 1));
     expect(await store.queries().trials.created(id)).toBe(reports + 3);

@@ -132,13 +132,13 @@ export async function ensurePostgresSchema(client: Client, cluster: string): Pro
 
 /** Upgrades the tables of an older version. Migrations since version 26 are valid in SQLite and in PostgreSQL. */
 async function upgrade(client: Client): Promise<void> {
-  const sql = "select value from meta where name = 'schema'";
-  const found = await client.query(sql).catch(() => undefined);
-  const version = Number(found?.rows[0]?.value ?? Number.NaN);
-  if (version > SCHEMA_VERSION) throw newerSchemaError(version);
-  if (!Number.isInteger(version)) {
+  const isOwn = "select to_regproc('trawl_begin_write') is not null as own";
+  if ((await client.query(isOwn)).rows[0].own === 0) {
     throw new RejectedError('the database has a table "meta" that trawl did not create: use an empty database');
   }
+  const { rows } = await client.query("select value from meta where name = 'schema'");
+  const version = Number(rows[0]?.value);
+  if (version > SCHEMA_VERSION) throw newerSchemaError(version);
   for (let to = version + 1; to <= SCHEMA_VERSION; to++) {
     const { before = '', adds = '', after = '' } = MIGRATIONS[to] ?? {};
     await client.query(postgresTables(`${before}\n${adds}\n${after}`));

@@ -3,6 +3,8 @@
  * for queries whose rows the write needs. Inserted rows are collected per table, and sent as one statement.
  */
 import type { Client, QueryResult } from 'pg';
+import type { MetricValues } from '../../../lib/domain/metric-values.ts';
+import { parseValues, valueColumns } from '../rows.ts';
 import type { PendingQuery, ProgressRow, Run, SqlValue, Steps, TrialProgress, WriteSql } from '../write-sql.ts';
 import { numbered, statementName, toParameter } from './values.ts';
 
@@ -44,8 +46,8 @@ const MAX_ROWS = 5_000;
 interface Progress {
   readonly sweepId: string;
   readonly trialId: string;
-  readonly row: ProgressRow | undefined;
-  /** Undefined if the row has not changed. */
+  readonly values: MetricValues;
+  /** Undefined if the values have not changed. */
   readonly epoch: number | undefined;
 }
 
@@ -97,7 +99,7 @@ class Transaction {
   #sendProgress(): void {
     const changed = [...this.progress].filter(([, { epoch }]) => epoch !== undefined);
     if (changed.length === 0) return;
-    const values = changed.map(([, each]) => each);
+    const trials = changed.map(([, each]) => ({ ...each, columns: valueColumns(each.values) }));
     for (const [key, each] of changed) this.progress.set(key, { ...each, epoch: undefined });
     void this.send(
       `update trials as t set epoch = greatest(t.epoch, w.epoch), metrics = w.metrics, metric_steps = w.steps
@@ -105,11 +107,11 @@ class Transaction {
          as w (sweep_id, id, epoch, metrics, steps)
        where t.sweep_id = w.sweep_id and t.id = w.id`,
       [
-        values.map(({ sweepId }) => sweepId),
-        values.map(({ trialId }) => toParameter(trialId)),
-        values.map(({ epoch }) => epoch),
-        values.map(({ row }) => toParameter(row?.metrics ?? '{}')),
-        values.map(({ row }) => toParameter(row?.metric_steps ?? '{}')),
+        trials.map(({ sweepId }) => sweepId),
+        trials.map(({ trialId }) => toParameter(trialId)),
+        trials.map(({ epoch }) => epoch),
+        trials.map(({ columns }) => toParameter(columns.metrics)),
+        trials.map(({ columns }) => toParameter(columns.metric_steps)),
       ],
     );
   }
@@ -275,10 +277,10 @@ export class Transactions {
     const key = (sweepId: string, trialId: string) => `${sweepId}/${trialId}`;
     return {
       read: (sweepId, trialId) => this.#readProgress(select, key(sweepId, trialId), sweepId, trialId),
-      write: (sweepId, trialId, epoch, row) => {
+      write: (sweepId, trialId, epoch, values) => {
         const { progress } = this.#transaction();
         const before = progress.get(key(sweepId, trialId))?.epoch ?? epoch;
-        progress.set(key(sweepId, trialId), { sweepId, trialId, row, epoch: Math.max(epoch, before) });
+        progress.set(key(sweepId, trialId), { sweepId, trialId, values, epoch: Math.max(epoch, before) });
       },
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
@@ -286,11 +288,11 @@ export class Transactions {
     };
   }
 
-  *#readProgress(sql: string, key: string, sweepId: string, trialId: string): Steps<ProgressRow | undefined> {
+  *#readProgress(sql: string, key: string, sweepId: string, trialId: string): Steps<MetricValues | undefined> {
     const known = this.#transaction().progress.get(key);
-    if (known !== undefined) return known.row;
+    if (known !== undefined) return known.values;
     const [row] = (yield { sql, values: [sweepId, trialId] }) as readonly ProgressRow[];
-    return row;
+    return row && parseValues(row);
   }
 }
 
@@ -302,8 +304,8 @@ async function readProgress(transaction: Transaction, trials: readonly TrialKey[
     [trials.map(({ sweepId }) => sweepId), trials.map(({ trialId }) => toParameter(trialId))],
   );
   for (const { sweep_id, id: trialId, metrics, metric_steps } of rows) {
-    const row = { metrics, metric_steps };
-    transaction.progress.set(`${sweep_id}/${trialId}`, { sweepId: `${sweep_id}`, trialId, row, epoch: undefined });
+    const values = parseValues({ metrics, metric_steps });
+    transaction.progress.set(`${sweep_id}/${trialId}`, { sweepId: `${sweep_id}`, trialId, values, epoch: undefined });
   }
 }
 
