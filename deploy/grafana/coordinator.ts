@@ -69,7 +69,7 @@ export const coordinator = () =>
       graph(
         {
           title: 'Scheduler pass duration',
-          about: 'Duration of one scheduler pass, which fills the window of offers.',
+          about: 'Duration of one scheduler pass, which decides which trials are offered.',
           unit: 's',
         },
         quantiles('trawl_scheduler_pass_seconds'),
@@ -120,7 +120,7 @@ export const coordinator = () =>
       graph(
         {
           title: 'Calls by status',
-          about: 'Completed calls by gRPC status. Any status other than OK indicates a problem.',
+          about: 'Completed calls by gRPC status. A status other than OK can indicate a problem.',
           unit: 'ops',
         },
         { '{{grpc_code}}': 'sum by (grpc_code) (rate(trawl_grpc_server_handled_total[$__rate_interval]))' },
@@ -128,7 +128,12 @@ export const coordinator = () =>
     )
     .withPanel(
       graph(
-        { title: 'Slowest calls', about: '99th percentile of the duration of unary calls.', unit: 's', width: 24 },
+        {
+          title: 'Slowest calls',
+          about: '99th percentile of the duration of calls, without long streams.',
+          unit: 's',
+          width: 24,
+        },
         {
           '{{grpc_method}}':
             'histogram_quantile(0.99, sum by (grpc_method, le) (rate(trawl_grpc_server_handling_seconds_bucket[$__rate_interval])))',

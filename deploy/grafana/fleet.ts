@@ -8,7 +8,11 @@ export const fleet = () =>
     .withRow(new RowBuilder('Now'))
     .withPanel(
       statPanel(
-        { title: 'Agents connected', about: 'Agents with a heartbeat within the lease time.', unit: 'short' },
+        {
+          title: 'Agents connected',
+          about: 'Connected agents, except draining, drained and quarantined ones.',
+          unit: 'short',
+        },
         'sum(trawl_agents{state="connected"})',
       ),
     )
@@ -30,7 +34,7 @@ export const fleet = () =>
     )
     .withPanel(
       statPanel(
-        { title: 'Slots free', about: 'Idle slots of connected agents.', unit: 'short' },
+        { title: 'Slots free', about: 'Idle slots of agents that accept trials.', unit: 'short' },
         'sum(trawl_agent_slots{state="free"})',
       ),
     )
@@ -78,7 +82,7 @@ export const fleet = () =>
       graph(
         {
           title: 'Attempts lost',
-          about: 'Attempts lost because their agent sent no heartbeat, was restarted or was shut down.',
+          about: 'Attempts of class lost: their agent was silent, restarted or revoked, or records were missing.',
           unit: 'short',
         },
         { lost: 'sum(increase(trawl_lease_expirations_total[$__rate_interval]))' },

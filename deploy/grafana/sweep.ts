@@ -46,7 +46,7 @@ export const sweep = () =>
       statPanel(
         {
           title: 'Time remaining',
-          about: 'Estimated from the throughput of the last ten minutes.',
+          about: 'Estimated time until the last trial ends, as in trawl show.',
           unit: 's',
         },
         `trawl_eta_seconds{${OF_SWEEP}}`,
@@ -74,7 +74,7 @@ export const sweep = () =>
       statPanel(
         {
           title: 'GPU hours',
-          about: 'GPU time of the attempts of the sweep since the coordinator started.',
+          about: 'GPU time of all attempts of the sweep.',
           unit: 'short',
         },
         `trawl_gpu_seconds_total{${OF_SWEEP}} / 3600`,
@@ -172,7 +172,7 @@ export const sweep = () =>
         {
           title: 'Stragglers',
           about:
-            'Attempts that have run three times as long as expected: current number (running) and new stragglers (found).',
+            'Attempts that run much longer than comparable attempts: current number (running) and new stragglers (found).',
           unit: 'short',
         },
         {

@@ -87,7 +87,7 @@ function proofText({ tensorflow, usesGpu, before, after }, variant, hasGpu) {
   const device = usesGpu ? 'GPU' : 'CPU';
   const trained = `trained a network on the ${device} with TensorFlow ${tensorflow}: loss ${before.toFixed(3)} to ${after.toFixed(3)}`;
   if (variant === 'cpu' || usesGpu) return trained;
-  return `${trained}; ${hasGpu ? 'could not use the GPU: the driver does not support CUDA 12' : 'no GPU was found'}`;
+  return `${trained}; ${hasGpu ? 'could not use the GPU: check that its driver supports CUDA 12' : 'no GPU was found'}`;
 }
 
 async function hasNvidiaGpu() {

@@ -29,8 +29,8 @@ export function isBundleCurrent(root) {
 
 /**
  * Bundles the commands that open the dashboard, with their libraries, into a few files in dist/bundle/. Without a
- * bundle, Node would load hundreds of modules, and the first frame would take twice as long. Reads the output of the
- * compiler.
+ * bundle, Node would load hundreds of modules, and the first frame would take about three times as long
+ * (docs/decisions/dashboard.md). Reads the output of the compiler.
  * @param {string} root of the checkout
  */
 export async function bundleDashboard(root) {

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { clusterWith, DASHBOARD_LIMIT_MS, sweepOf, top } from './dashboard.ts';
 
 /**
- * On an idle machine, the first frame takes half a second (bench/RESULTS.md). The limit is far higher, because other
+ * On an idle machine, the first frame takes 0.4 s (bench/RESULTS.md). The limit is far higher, because other
  * tests run at the same time.
  */
 const FIRST_FRAME_LIMIT_MS = 30_000;

@@ -1,5 +1,5 @@
 /**
- * The invariants that are checked after every step, from durable changes and the messages that agents receive. The
+ * The invariants that are checked at every commit, and at every message that an agent receives or is sent. The
  * ledger of trials and attempts is shared with the core's property tests (test/support/coordinator/ledger.ts).
  */
 

@@ -1,6 +1,5 @@
 /**
- * Seeds and planted bugs of the fast suite and of the slow suite. Together, the two suites cover every seed and every
- * bug.
+ * Seeds and planted bugs of the fast suite and of the slow suite. Each planted bug is in one of the two suites.
  */
 
 import { FIRST_POPULATION_SEED, FIRST_SEARCH_SEED } from './scenarios.ts';
