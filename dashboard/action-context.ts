@@ -247,7 +247,7 @@ export function previewedTrial(model: Model): Trial | undefined {
   return row && rowTrial(row, model.board);
 }
 
-/** Returns the trials that the current view shows. */
+/** Returns the trials whose curves the current view draws. In the view of a trial, the open trial comes first. */
 export function visibleTrials(model: Model): Trial[] {
   const { ui, state, rows, board } = model;
   const view = viewOf(ui);

@@ -68,7 +68,7 @@ export interface KeyBinding {
   readonly command: Command;
   /** The views in which the key has an effect. Undefined if the key has an effect in every view. */
   readonly in?: readonly ViewKind[];
-  /** Whether the key changes the sweep. `--readonly` disables keys that change the sweep. */
+  /** Whether the key changes a sweep, a trial or an agent. `--readonly` disables such keys. */
   readonly changes?: true;
   /** Whether the key has this effect only in a replay. A replay then ignores every other binding of the key. */
   readonly replay?: true;

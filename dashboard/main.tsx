@@ -21,7 +21,7 @@ export interface DashboardOptions {
   readonly style: TerminalStyle;
   /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty?: boolean;
-  /** Whether every action that changes a sweep is disabled. */
+  /** Whether every action that changes a sweep, a trial or an agent is disabled. */
   readonly readonly?: boolean;
   /** A notice in the header, such as the speed of a replay. */
   readonly banner?: string;
@@ -41,7 +41,7 @@ export interface DashboardOptions {
 
 /**
  * The reason why the dashboard closed. `ended` means that the sweep's stream has ended. `left` means that the user quit
- * or the signal was aborted, and the sweep continues.
+ * or the signal was aborted.
  */
 export type DashboardResult = 'ended' | 'left';
 

@@ -133,8 +133,8 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
 }
 
 /**
- * Asks for confirmation, and then cancels the unfinished trials under the cursor. If the view shows no trial, kills the
- * sweep instead.
+ * Asks for confirmation, and then cancels the unfinished trials under the cursor. If there is no trial under the cursor,
+ * kills the sweep instead.
  */
 export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   const { sweep, trialsUnderCursor } = context;

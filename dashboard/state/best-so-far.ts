@@ -12,7 +12,7 @@ interface BestSoFar {
   readonly metric: string;
   /** The value of the config that ranks first. */
   readonly value: number;
-  /** When the config's last trial ended, in Unix milliseconds. Undefined while the value is provisional. */
+  /** When the newest trial that counts for the value ended, in Unix milliseconds. Undefined for a provisional value. */
   readonly sinceMs: number | undefined;
 }
 

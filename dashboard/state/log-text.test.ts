@@ -69,7 +69,7 @@ test('any text can be searched for in a log', () => {
   );
 });
 
-test('the parts of a row add up to the row, and the highlighted parts add up to the matches in a log', () => {
+test('the parts of each row join to its text, and the highlighted parts of all rows join to all matches', () => {
   fc.assert(
     fc.property(lines, columns, fc.constantFrom('a', 'e', ' ', '0', 'ab'), (log, width, text) => {
       const source = logOf(...log, 'a long line with a few matches of ab, abab and 00');

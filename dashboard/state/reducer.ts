@@ -17,8 +17,8 @@ export interface DashboardState {
    */
   readonly firstSeq: number;
   /**
-   * Sorted names of the parameters with different values in different trials. Includes `seed` if the sweep has
-   * replicates.
+   * Sorted names of the parameters with different values in different trials. Includes `seed`, as the last name, if the
+   * trials have different seeds.
    */
   readonly varying: readonly string[];
 }

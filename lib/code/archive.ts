@@ -26,7 +26,7 @@ const MAX_PATH_BYTES = 4_096;
 /**
  * Packs a folder into a new archive, and returns the archive's checksum and size.
  * @param archive the path of the new archive; no file may exist there
- * @throws {BadInputError} if a file disappears or changes its size during packing
+ * @throws {BadInputError} if a file cannot be read, or changes its size during packing
  */
 export async function packCode(folder: CodeFolder, archive: string): Promise<CodeArchive> {
   const hash = createHash('sha256');

@@ -54,7 +54,7 @@ export interface CodeFolder {
   readonly files: readonly CodeFile[];
   /** The sum of the files' sizes. */
   readonly bytes: number;
-  /** The entries of the folder that cannot be sent, each with the reason. Files that a rule excludes are not listed. */
+  /** The entries that are left out although no rule excludes them, each with the reason. */
   readonly omitted: readonly { readonly path: string; readonly reason: string }[];
 }
 

@@ -47,8 +47,8 @@ const BETTER_IF_LOWER = new Set([
 
 /**
  * Returns the default goal of a metric: maximize if its name has a word such as `accuracy`, `f1` or `psnr` and no word
- * such as `loss`; else minimize. A word ends before a capital letter, and at each character that is neither a letter
- * nor a digit.
+ * such as `loss`; else minimize. A word ends before a capital letter that follows a small letter or a digit, and at
+ * each character that is neither a letter nor a digit.
  */
 export function usualGoal(metric: string): GoalName {
   const words = metric

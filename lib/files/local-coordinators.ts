@@ -1,7 +1,7 @@
 /**
- * Manages the user's runtime folder, which has one file per coordinator that this user runs on this machine. The file's
- * name is the address of the coordinator. The file tells clients on the same machine where the coordinator's token and
- * NATS server are.
+ * Manages the user's runtime folders. Each has one file per coordinator that this user runs on this machine. The name
+ * of the file is the address of the coordinator. In the file, clients on the same machine find the coordinator's data
+ * folder, which has its token, and its NATS server.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
@@ -66,7 +66,7 @@ export function withdrawCoordinator(address: Address): void {
 
 /**
  * Returns the coordinator that this user runs at a loopback address. The process of the coordinator may have ended
- * since. Ignores folders of other users.
+ * since. Ignores runtime folders that other users own or can write to.
  */
 export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
   if (!isLoopback(address)) return undefined;

@@ -1,4 +1,4 @@
-/** Writes files durably: a file is complete or absent, and survives a power failure once the call returns. */
+/** Writes files durably: a file is never incomplete, and survives a power failure once the call returns. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';

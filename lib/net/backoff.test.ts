@@ -8,7 +8,7 @@ test('each delay of a backoff is twice the previous delay, up to the limit, and 
   expect(backoff.next()).toBe(250);
 });
 
-test('the delay of a backoff stays at the limit after any number of retries', () => {
+test('the delay of a backoff is the limit even after thousands of retries, and stays 0 if the first delay is 0', () => {
   expect(backoffDelay(5_000, 250, 1_500)).toBe(1_500);
   expect(backoffDelay(3, 0, 1_500)).toBe(0);
 });

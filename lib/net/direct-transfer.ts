@@ -26,7 +26,7 @@ export interface DirectPart {
 }
 
 export interface TransferOptions {
-  /** Aborted to end the transfer, which then fails. */
+  /** When this signal is aborted, the transfer fails with a DirectTransferError. */
   readonly signal?: AbortSignal;
   /** The time in milliseconds without progress after which the transfer fails. Default: 20,000. */
   readonly idleMs?: number;

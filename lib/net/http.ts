@@ -13,7 +13,7 @@ import { bearerToken, isSameSecret } from './secret.ts';
 
 /**
  * The maximum number of connections. At this number, a new connection replaces the oldest connection without a request
- * in progress.
+ * in progress. It is closed if every other connection has a request in progress.
  */
 const MAX_CONNECTIONS = 64;
 /** Time limits in milliseconds, and size limits in bytes. */

@@ -31,7 +31,7 @@ export class LiveIdentity {
   }
 
   /**
-   * Reads the folder again whenever its certificate changes, until `stop`.
+   * Reads the folder again whenever its certificate, key, token or authority changes, until `stop`.
    * @param onRenewed called with each new identity. An invalid identity, or the identity of another holder, is logged
    * and ignored
    */
@@ -88,7 +88,7 @@ function dateOf(seconds: number): string {
   return new Date(seconds * 1_000).toISOString();
 }
 
-/** Returns a text that changes whenever a file of the identity is replaced. */
+/** Returns a text that changes whenever the certificate, the key, the token or the authority is replaced. */
 function stampOf(dir: string): string {
   const files = [IDENTITY_FILES.certificate, IDENTITY_FILES.key, IDENTITY_FILES.token, IDENTITY_FILES.authority];
   return files

@@ -113,8 +113,8 @@ test.each<[Partial<Trial>, Attempt | undefined, string]>([
     attempt(),
     'failed: attempt 2 on agent a, slot 1: nan: loss is NaN; nan is never retried',
   ],
-  [{ state: 'TRIAL_STATE_CANCELLED' }, undefined, 'cancelled with its sweep before it ran'],
-  [{ state: 'TRIAL_STATE_CANCELLED' }, attempt(), 'cancelled with its sweep: attempt 2 on agent a, slot 1'],
+  [{ state: 'TRIAL_STATE_CANCELLED' }, undefined, 'cancelled before it ran'],
+  [{ state: 'TRIAL_STATE_CANCELLED' }, attempt(), 'cancelled: attempt 2 on agent a, slot 1'],
 ])('the explanation of the trial %j names its state', (fields, lastAttempt, text) => {
   expect(explanationTexts({ trial: trial(fields), sinceMs: 0, reasons: [], agents: [], lastAttempt })).toEqual([text]);
 });

@@ -218,7 +218,7 @@ function outcomeText(trial: Trial, last: Attempt | undefined): string {
       return `failed: ${attempt}: ${name}: ${firstLine(failure.message)}; ${retries}`;
     }
     case 'cancelled':
-      return `cancelled with its sweep${attempt === '' ? ' before it ran' : `: ${attempt}`}`;
+      return `cancelled${attempt === '' ? ' before it ran' : `: ${attempt}`}`;
     default:
       return `${state}: ${attempt}`;
   }

@@ -6,8 +6,8 @@ const PLAIN_FROM = 1e-4;
 const PLAIN_BELOW = 1e6;
 
 /**
- * Formats a metric with five significant digits. Values outside 0.0001 to 1,000,000 have an exponent. Returns `-` for
- * undefined.
+ * Formats a metric with five significant digits. Values outside 0.0001 to 1,000,000 have an exponent, and four
+ * significant digits. Returns `-` for undefined.
  */
 export function formatMetric(value: number | undefined): string {
   if (value === undefined) return '-';

@@ -1,6 +1,9 @@
 /** Formats command lines for a shell. */
 
-/** Returns a command line with quotes as a shell needs them. */
+/**
+ * Returns a command line with quotes as a shell needs them, except around `<` and `>`, so that placeholders such as
+ * `<artifacts>` are easy to read.
+ */
 export function shellLine(words: readonly string[]): string {
   return words.map(shellWord).join(' ');
 }

@@ -21,13 +21,13 @@ export interface Column<Row> {
   readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
   readonly minWidth?: number;
-  /** Whether the column is visible on every terminal. Other columns are hidden first. */
+  /** Whether all other columns, except the first and other required columns, are hidden before this column. */
   readonly required?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
 }
 
-/** Returns the column as one that is visible on every terminal. */
+/** Returns the column as a required column. */
 export const required = <Row>(column: Column<Row>): Column<Row> => ({ ...column, required: true });
 
 export interface TableLayout {
@@ -54,7 +54,7 @@ export interface TableRoom {
 /**
  * Lays out a table for a terminal. Makes cells safe to print. List the most important column first. If the table does
  * not fit, texts are cut. If the table still does not fit, columns are hidden: first columns with the same text in
- * every row, then the rightmost columns. The first column and required columns are never hidden.
+ * every row, then the rightmost columns, and at last required columns. The first column is never hidden.
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
@@ -170,7 +170,7 @@ function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row
   );
 }
 
-/** Whether a column is never hidden. */
+/** Whether a column is hidden only after all other columns. */
 const isKept = <Row>(column: Column<Row>, at: number): boolean => at === 0 || column.required === true;
 
 /**
