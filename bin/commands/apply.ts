@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shellLine } from '../../lib/text/shell.ts';
 import { visibleText } from '../../lib/text/visible-text.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import type { VersionChanges } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -33,7 +34,7 @@ async function apply(fileName: string, options: Options): Promise<void> {
     await printResult(applied.sweep ?? sweep, applied.changes ?? changes, options);
     const { offlineDir } = connection;
     // Without a coordinator, nothing runs the new trials.
-    if (offlineDir !== undefined) note(`run it with: ${suggested(`up ${fileName}`, { dir: offlineDir })}`);
+    if (offlineDir !== undefined) note(`run it with: ${suggested(`up ${shellLine([fileName])}`, { dir: offlineDir })}`);
   });
 }
 

@@ -126,6 +126,32 @@ test.each([
   expect(warningsOf(SEARCH + line)).toEqual([expect.stringContaining(message)]);
 });
 
+test('a sweep with a single config and no hypotheses decides nothing', () => {
+  const text = 'trainer: autoencoder\nparameters: {depth: {value: 3}}\nreplicates: {min: 3, max: 5, until: decided}\n';
+  expect(warningsOf(text)).toEqual([expect.stringContaining('until: decided has no effect')]);
+});
+
+test.each([
+  [
+    `${SEARCH}method: optuna\noptuna: {sampler: RandomSampler}\nwarm_start: [1]\n`,
+    'warm_start has no effect with RandomSampler',
+  ],
+  [
+    'trainer: noop\nparameters: {x: {values: [1, 2]}}\nreconstruct_every: 2\n',
+    'reconstruct_every has no effect: trainer noop',
+  ],
+  [
+    'trainer: noop\nparameters: {x: {values: [1, 2]}}\ncheckpoint_every: 2\n',
+    'checkpoint_every has no effect: trainer noop',
+  ],
+  [
+    `${program('width: {value: 1}')}timeout: 5m\nfirst_report: 10m\n`,
+    'first_report has no effect: timeout ends each attempt before',
+  ],
+])('a setting that the sampler or the trainer does not use is a warning: %s', (text, message) => {
+  expect(warningsOf(text)).toEqual([expect.stringContaining(message)]);
+});
+
 test('run_cap is rounded down to whole configs, and the plan reports this', () => {
   const text = `${SEARCH.replace('run_cap: 8', 'run_cap: 40')}method: random\nreplicates: 3\n`;
   const spec = parseSweep(text, 'x.yaml');

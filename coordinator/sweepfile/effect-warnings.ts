@@ -8,6 +8,7 @@ import { type Plan, plan as planOf } from '../grid/plan.ts';
 import { type Condition, ruleText } from '../grid/points.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { contains } from '../search/warm-start.ts';
+import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './defaults.ts';
 
 /** Returns the warnings about a sweep, one sentence each. @param plan the plan of the sweep */
 export function effectWarnings(spec: SweepSpec, plan: Plan): string[] {
@@ -18,7 +19,8 @@ export function effectWarnings(spec: SweepSpec, plan: Plan): string[] {
     ...limitWarnings(spec, plan),
     ...checkpointWarnings(spec, last),
     ...conditionWarnings(spec, plan),
-    ...orderWarnings(spec),
+    ...searchWarnings(spec),
+    ...trainerWarnings(spec),
   ];
 }
 
@@ -64,7 +66,7 @@ function comparisonWarnings({ earlyTerminate }: SweepSpec, { trials, isBound }: 
 }
 
 function limitWarnings(spec: SweepSpec, plan: Plan): string[] {
-  const { maxFailed, earlyTerminate, adaptiveReplicates, runCap } = spec;
+  const { maxFailed, earlyTerminate, adaptiveReplicates, runCap, hypotheses } = spec;
   const warnings: string[] = [];
   if (plan.trials === 0)
     warnings.push('exclude drops every point: the sweep has no trials, and a submission is rejected');
@@ -78,6 +80,12 @@ function limitWarnings(spec: SweepSpec, plan: Plan): string[] {
   if (isPopulation && earlyTerminate.maxTrials === earlyTerminate.population) {
     warnings.push(
       `run_cap ${formatCount(earlyTerminate.population)} equals the population, so no member is ever replaced by a child`,
+    );
+  }
+  if (adaptiveReplicates !== undefined && hypotheses.length === 0 && plan.configs === 1) {
+    warnings.push(
+      `until: decided has no effect: without hypotheses and with a single config, nothing remains to be decided after ` +
+        `${adaptiveReplicates.min} replicates`,
     );
   }
   if (adaptiveReplicates !== undefined && runCap !== undefined) {
@@ -126,7 +134,33 @@ function missingValues({ name, anyOf }: Condition, { axes, search }: SweepSpec):
   return missing.map((value) => `${name} is never ${show(value)}`);
 }
 
-function orderWarnings({ order, search }: SweepSpec): string[] {
-  if (order.kind !== 'shuffled' || search === undefined) return [];
-  return [`order: shuffled has no effect with method ${search.method}, which chooses the order of its points itself`];
+/** The samplers of Optuna that use no results of earlier trials. */
+const UNINFORMED_SAMPLERS = ['RandomSampler', 'QMCSampler'];
+
+function searchWarnings({ order, search }: SweepSpec): string[] {
+  const warnings: string[] = [];
+  if (order.kind === 'shuffled' && search !== undefined) {
+    const { method } = search;
+    warnings.push(`order: shuffled has no effect with method ${method}, which chooses the order of its points itself`);
+  }
+  if (search?.method === 'optuna' && search.warmStart.length > 0 && UNINFORMED_SAMPLERS.includes(search.sampler)) {
+    warnings.push(`warm_start has no effect with ${search.sampler}, which uses no results`);
+  }
+  return warnings;
+}
+
+/** Warnings about settings of artifacts and reports that the trainer does not use. */
+function trainerWarnings({ trainer, checkpointEvery, reconstructEvery, program, timeoutMs }: SweepSpec): string[] {
+  const warnings: string[] = [];
+  if (trainer !== 'autoencoder' && reconstructEvery !== DEFAULT_RECONSTRUCT_EVERY) {
+    warnings.push(`reconstruct_every has no effect: trainer ${trainer} stores no reconstructions`);
+  }
+  if (trainer === 'noop' && checkpointEvery > DEFAULT_CHECKPOINT_EVERY) {
+    warnings.push('checkpoint_every has no effect: trainer noop stores no checkpoints');
+  }
+  const firstReportMs = program?.firstReportMs ?? 0;
+  if (timeoutMs !== undefined && firstReportMs >= timeoutMs && firstReportMs > 0) {
+    warnings.push('first_report has no effect: timeout ends each attempt before');
+  }
+  return warnings;
 }

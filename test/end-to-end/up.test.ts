@@ -77,6 +77,8 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     expect(applied.stdout).toContain(
       'kept     1 trial\nadded    1 trial\ndropped  1 trial (1 already started; results are kept)\n',
     );
+    expect(applied.stderr).toContain(`trawl up ${edited} --dir ${dir}`);
+    expect((await trawl('show', '--version', '1', '--dir', dir)).stdout).toContain('max: 2');
     const second = await trawl(...up(edited, dir));
     expect(second.code, second.stderr).toBe(0);
     const before = (JSON.parse(first.stdout) as UpResult).trials;
@@ -89,6 +91,10 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     for (const { trial, ended_at } of before) {
       expect(trials.find((one) => one.trial === trial)?.ended_at).toBe(ended_at);
     }
+    const ofTrial = await trawl('show', before[0]?.trial ?? '', '--version', '1', '--dir', dir);
+    expect(ofTrial.code).toBe(2);
+    expect(ofTrial.stderr).toContain('--version needs a sweep, and not a trial; the sweep is 1');
+    expect((await trawl('show', '--version', '1', '--diff', '--dir', dir)).stderr).toContain('cannot be combined');
   });
 
   test('after Ctrl-C, the same trawl up command resumes the sweep and repeats no finished trial', async () => {
