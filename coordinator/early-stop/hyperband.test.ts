@@ -58,7 +58,7 @@ test('the brackets of hyperband end below max_iter', () => {
   expect(bracketsOf({ ...HYPERBAND, steps: { maxIter: 27, brackets: 2 }, eta: 3 })).toEqual([3, 9]);
 });
 
-/** Implements the published algorithm over whole histories. */
+/** Decides as the sweeps package of Weights & Biases does, from the complete histories of all trials. */
 function stopsInReference(
   histories: readonly (readonly number[])[],
   own: readonly number[],

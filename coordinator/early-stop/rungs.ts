@@ -1,6 +1,6 @@
 /** Places the rungs of successive halving. */
 
-/** The largest rung. Steps above this limit are not compared. */
+/** The largest possible rung. */
 export const MAX_RUNG = 1_000_000_000;
 
 /** Returns the rungs first, first x eta, first x eta^2, ... below the limit, as whole numbers in ascending order. */

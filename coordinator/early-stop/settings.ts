@@ -37,7 +37,7 @@ export interface AshaSettings {
   readonly minIter: number;
   /** No rung is at this step or at a later step. If undefined, the number of rungs is not limited. */
   readonly maxIter: number | undefined;
-  /** Above 1. One in `eta` trials continues after each rung. */
+  /** Above 1. About one in `eta` trials continues after each rung. */
   readonly eta: number;
   /**
    * Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead.

@@ -7,9 +7,10 @@ import { allSteps, initialState, nextStep } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config are consecutive. The memory grows with the number of yielded trials.
- * @throws {BadInputError} if the sweep has no trials, or after the first trials of a search whose points depend on
- * results
+ * fastest. The replicates of a config are consecutive; of adaptive replicates, only the first are yielded. The memory
+ * grows with the number of yielded trials.
+ * @throws {BadInputError} if the sweep has no trials, or as soon as the next trial would depend on results (TPE: after
+ * its random first configs; Optuna and warm_start: at once)
  */
 export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void, undefined> {
   let isEmpty = true;
@@ -33,7 +34,7 @@ interface FirstTrials {
 }
 
 /**
- * Returns the trials to create when a sweep is submitted. Returns no trials if they depend on results.
+ * Returns the trials to create when a sweep is submitted. Returns no trials for a search that uses results.
  * @param limit the maximum numbers of trials and of points, including dropped points
  */
 export function firstTrials(spec: SweepSpec, limit: { readonly trials: number; readonly points: number }): FirstTrials {

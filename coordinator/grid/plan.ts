@@ -49,9 +49,9 @@ export interface Plan {
   /** The number of distinct parameter sets after `exclude` and `when`. */
   readonly configs: number;
   readonly replicates: number;
-  /** The number of points of the grid, or of the points that a search draws, before `exclude`. */
+  /** The number of points before `exclude`: of the grid, or drawn by a search; 0 if no points are drawn. */
   readonly points: number;
-  /** The number of values of each axis, by name. */
+  /** The number of values of each axis, by name. Empty for a search. */
   readonly axes: Readonly<Record<string, number>>;
   /**
    * The number of points that each `exclude` rule drops, in the order of the rules. A point counts for the first rule

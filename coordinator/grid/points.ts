@@ -1,4 +1,4 @@
-/** Computes the dimensions of the grid. A dimension is one axis, or one group of zipped axes. */
+/** Computes the dimensions and points of the grid, and applies the rules of a sweep to a point. */
 import { group } from 'd3-array';
 import { formatParameter } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -11,7 +11,7 @@ export interface Dimension {
   readonly size: number;
 }
 
-/** The largest count that a JavaScript number represents exactly. */
+/** The maximum number of points times seeds: the largest count that a JavaScript number represents exactly. */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /**

@@ -69,8 +69,9 @@ export interface SweepSpec {
   /** The method and the space of a search. If undefined, the sweep has all points of the grid of the axes. */
   readonly search: Search | undefined;
   /**
-   * The maximum number of trials of the sweep, a multiple of the number of replicates. If undefined, a grid has no
-   * limit, and a search has the limit `defaultRunCap`. In a population, `runCap` is the number of the first members.
+   * The maximum number of trials of the sweep. If the number of replicates is fixed, this is a multiple of it. If
+   * undefined, a grid has no limit, and a search has the limit `defaultRunCap`. In a population, `runCap` is the number
+   * of the first members.
    */
   readonly runCap: number | undefined;
   /**
@@ -188,7 +189,7 @@ export function isDrawn(search: Search | undefined): search is DrawnSearch {
 }
 
 export interface Metric {
-  /** The name of the ranking metric. Empty if the file names no metric. */
+  /** The name of the ranking metric. Empty if the file names no metric and the trainer has no default. */
   readonly name: string;
   readonly goal: 'minimize' | 'maximize';
   /** The rule that selects the step whose value counts as the trial's value. */

@@ -152,7 +152,8 @@ export function nextStep(
 
 /**
  * Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials.
- * @throws {BadInputError} after the random points with which a search begins, if its further points depend on results
+ * @throws {BadInputError} as soon as the next point would depend on results (TPE: after its random first configs;
+ * Optuna and warm_start: at once)
  */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {
   const known = new Set<string>();

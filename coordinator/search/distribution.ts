@@ -23,7 +23,7 @@ export type Distribution =
   | { readonly kind: 'log_normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }
   | { readonly kind: 'beta'; readonly a: number; readonly b: number; readonly q: number | undefined };
 
-/** The keys of a parameter in a sweep file, without nested `parameters`. */
+/** The keys of a parameter in a sweep file that define its distribution. */
 export interface DistributionEntry {
   readonly distribution?: DistributionName | undefined;
   readonly value?: ParameterValue | undefined;

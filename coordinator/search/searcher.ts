@@ -78,7 +78,7 @@ export interface SearchResult {
   readonly values?: readonly (number | undefined)[];
 }
 
-/** The trials that a sweep has created so far. */
+/** The trials that a sweep has created so far, and the results of earlier sweeps. */
 export interface SearchHistory {
   readonly goal: GoalName;
   /** The goals of all objectives, if the sweep has several. Undefined if the sweep has one objective. */

@@ -25,7 +25,7 @@ test('the points of a Sobol search are those of SciPy without the first point', 
   expect(ROWS.map((row) => COLUMNS.map((dimension) => sobolCoordinate(row - 1, dimension)))).toEqual(SCIPY);
 });
 
-test('in each dimension, the origin and the first 127 Sobol points are in different intervals of width 1/128', () => {
+test('in every seventh dimension, the origin and the first 127 Sobol points are in different intervals of width 1/128', () => {
   for (let dimension = 0; dimension < MAX_SOBOL_DIMENSIONS; dimension += 7) {
     const intervals = Array.from({ length: 127 }, (_, index) => Math.floor(128 * sobolCoordinate(index, dimension)));
     expect([...intervals].sort((a, b) => a - b)).toEqual(Array.from({ length: 127 }, (_, index) => index + 1));
