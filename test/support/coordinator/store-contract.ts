@@ -4,9 +4,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import type { Change } from '../../../coordinator/core/step.ts';
 import { Journal } from '../../../coordinator/store/journal.ts';
+import { endedTrials } from '../../../coordinator/store/judged-trials.ts';
 import { trialReports } from '../../../coordinator/store/report-stream.ts';
+import { storedSearchHistory } from '../../../coordinator/store/search-history.ts';
 import type { Store } from '../../../coordinator/store/store.ts';
+import { earlierConfigs } from '../../../coordinator/store/warm-starts.ts';
 import { NotFoundError } from '../../../proto/errors.ts';
 import { collected } from '../collected.ts';
 import { CHANGE_KINDS, EVERY_CHANGE } from './every-change.ts';
@@ -82,6 +86,83 @@ async function everything(store: Store, sweepId: string): Promise<Record<string,
     warnings: [...(core.sweeps.get(sweepId)?.warnings.shown ?? [])],
     details,
   };
+}
+
+const step = (epoch: number, loss: number) => expect.objectContaining({ step: epoch, score: loss });
+
+/**
+ * Adds a sweep that is stopping. Trial t0 has succeeded, t1 has resumed after a failure, t2 has two running attempts, t3
+ * has failed, and t4 is cancelled.
+ */
+async function addBusySweep(store: Store): Promise<string> {
+  const ranking = { metric: 'test_loss', goal: 'minimize', at: 'last' } as const;
+  const earlyTerminate = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 } as const;
+  const state = { search: 0, created: 5, points: 5, excluded: [], duplicates: 0, repeated: 0 };
+  const sweepId = await store.addSweep(
+    {
+      ...NEW_SWEEP,
+      trainer: 'command',
+      policy: { ...NEW_SWEEP.policy, trainer: 'command', speculate: true, ranking, earlyTerminate },
+      search: { planned: 9, done: true, state },
+      warmStart: {
+        results: [
+          { parameters: { a: 7 }, value: 0.125 },
+          { parameters: { a: 8 }, value: undefined },
+        ],
+        warning: undefined,
+      },
+    },
+    Array.from({ length: 5 }, (_, index) => planned(`t${index}`, index)),
+    AT,
+  );
+  const keyOf = (trialId: string, attempt: number) => ({ sweepId, trialId, attempt });
+  const granted = (trialId: string, attempt: number, more: Partial<typeof GRANTED> = {}): Change => {
+    return { ...GRANTED, key: keyOf(trialId, attempt), pack: `${trialId}/${attempt}`, ...more };
+  };
+  const report = (trialId: string, attempt: number, epoch: number, metrics: Record<string, number>): Change => {
+    return { kind: 'report', key: keyOf(trialId, attempt), seq: epoch, at: AT, epoch, metrics };
+  };
+  const crash = { class: 'crash', message: 'boom' } as const;
+  const failed = (trialId: string, early: boolean): Change => ({
+    kind: 'ended',
+    key: keyOf(trialId, 1),
+    end: { outcome: 'failed', failure: crash },
+    early,
+    free: false,
+    leasedMs: 5,
+    used: undefined,
+  });
+  const moved = (trialId: string, to: 'succeeded' | 'failed' | 'cancelled' | 'pending', detail = ''): Change => {
+    return { kind: 'trial', sweepId, trialId, state: to, detail, failure: to === 'failed' ? crash : undefined };
+  };
+  const rung = (trialId: string, value: number): Change => {
+    return { kind: 'rung', key: keyOf(trialId, 1), at: AT, rung: 1, step: 1, value, detail: '' };
+  };
+  const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;
+  const steps: readonly (readonly Change[])[] = [
+    [granted('t0', 1), granted('t1', 1), granted('t2', 1), granted('t3', 1)],
+    [report('t0', 1, 1, { test_loss: 0.5 }), rung('t0', 0.5)],
+    [{ ...failed('t0', false), end: { outcome: 'succeeded' } } as Change, moved('t0', 'succeeded')],
+    [report('t1', 1, 1, { test_loss: 0.9, other: 1 }), rung('t1', 0.9), report('t1', 1, 2, { test_loss: 0.8 })],
+    [{ kind: 'artifact', key: keyOf('t1', 1), seq: 3, at: AT, artifact: checkpoint }],
+  ];
+  for (const changes of steps) await store.write(byNobody(changes), AT);
+  await store.write(byNobody([failed('t1', true), moved('t1', 'pending')]), AT + 1);
+  await store.write(byNobody([failed('t3', false), moved('t3', 'failed')]), AT + 2);
+  await store.write(
+    byNobody([
+      granted('t1', 2, { agentId: 'b', resumedFrom: 2 }),
+      { ...report('t1', 2, 3, { test_loss: 0.3 }), seq: 1 } as Change,
+      report('t2', 1, 1, { test_loss: 0.7 }),
+      { kind: 'log', key: keyOf('t2', 1), seq: 2, at: AT, text: 'line' },
+      granted('t2', 2, { agentId: 'b', speculative: true }),
+      report('t2', 2, 1, { test_loss: 0.6, second: 4 }),
+      { kind: 'sweep', sweepId, state: 'stopping', reason: 'enough' },
+      moved('t4', 'cancelled', 'enough'),
+    ]),
+    AT + 3,
+  );
+  return sweepId;
 }
 
 /**
@@ -185,6 +266,76 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
       }
     };
     await Promise.all([writing, read(), read(), read()]);
+  });
+
+  test('a sweep with failures, resumed and speculative attempts and an early-stopping rule is loaded with its history', async () => {
+    const tested = await open();
+    const id = await addBusySweep(tested.store);
+    const store = await tested.reopened();
+    const core = await store.loadCore({ leaseMs: 1_000, now: AT + 10 });
+    const sweep = core.sweeps.get(id);
+    expect([...(sweep?.earlyStopping?.curves ?? [])]).toEqual([
+      [`${id}/t1/2`, [step(1, 0.9), step(2, 0.8), step(3, 0.3)]],
+      [`${id}/t2/1`, [step(1, 0.7)]],
+      [`${id}/t2/2`, [step(1, 0.6)]],
+    ]);
+    expect([...(sweep?.earlyStopping?.scores ?? [])]).toEqual([[1, [0.5, 0.9]]]);
+    expect([...core.leases.values()].map(({ lastSeq, received }) => [lastSeq, [...received.metrics]])).toEqual([
+      [1, ['test_loss', 'other']],
+      [2, ['test_loss']],
+      [1, ['test_loss', 'second']],
+    ]);
+    expect([...(sweep?.warnings.progress.keys() ?? [])]).toEqual([...core.leases.keys()]);
+    expect(sweep?.warnings.values.get(`${id}/t2/2`)?.get('second')).toEqual({ value: 4, step: 1 });
+    expect(sweep?.trials.get('t1')).toMatchObject({
+      failures: { crash: 1 },
+      failedAttempts: [{ agentId: 'a', class: 'crash', early: true, free: false }],
+      checkpoint: { attempt: 1, epoch: 2 },
+    });
+    expect(sweep?.trials.get('t2')).toMatchObject({ speculated: true });
+    expect(sweep?.consecutiveFailures.map(({ trialId, earlyAgents }) => [trialId, earlyAgents])).toEqual([
+      ['t1', 1],
+      ['t3', 0],
+    ]);
+    expect(sweep?.durations.ofSweep).toMatchObject([{ durationMs: 0 }]);
+
+    const loaded = await store.loadSweep(id, AT);
+    expect(await store.loadTrials(loaded, ['t3', 'none', 't1'], AT)).toMatchObject([{ id: 't3', state: 'failed' }]);
+    await store.loadRuleHistory(loaded);
+    expect(loaded.earlyStopping?.resumable.get('t1')).toEqual([step(1, 0.9), step(2, 0.8)]);
+    const noTrials = () => ({ usesResults: false, prepare: async () => {}, next: () => ({ kind: 'done' }) as const });
+    expect(await store.loadUnfinishedSearch(loaded, noTrials)).toMatchObject({ state: { created: 5 } });
+  });
+
+  test('the searches and the requests about trials get the same answers from each store', async () => {
+    const { store } = await open();
+    const id = await addBusySweep(store);
+    const { sweeps, trials, selectors, artifacts } = store.queries();
+    expect(await trials.endedStates(id, ['t0', 't3', 't4', 't1', 'none'])).toEqual({
+      succeeded: 1,
+      failed: 1,
+      cancelled: 1,
+    });
+    expect(await trials.retryableIds(id, { failures: ['crash', 'oom'], cancelled: true })).toEqual(['t3', 't4']);
+    expect(await trials.retryableIds(id, { failures: ['oom'], cancelled: false })).toEqual([]);
+    expect(await trials.cancelledBy(id, 'enough')).toEqual(['t4']);
+    expect(await trials.cancelledBy(id, 'other')).toEqual([]);
+    expect(await selectors.findTrial('', 't3')).toEqual({ sweepId: id, trialId: 't3' });
+    expect(await earlierConfigs(store.reader, id, 'test_loss')).toMatchObject([{ value: 0.5 }, { lacksMetric: false }]);
+    expect(await endedTrials(store.reader, store.queries(), id, 0, true)).toBeUndefined();
+    const history = storedSearchHistory(store.reader, id);
+    await history.refresh();
+    expect(history.read()).toMatchObject({
+      warm: [{ parameters: { a: 7 }, value: 0.125 }, { parameters: { a: 8 } }],
+      results: [{ value: 0.125 }, {}, { parameters: { a: 0 }, value: 0.5 }, { parameters: { a: 3 } }],
+    });
+    for (const unknown of ['abc', '1e0', '', '-1', '0', '99999999999999999999']) {
+      await expect(sweeps.get(unknown)).rejects.toThrow(NotFoundError);
+      await expect(trials.get(unknown, 't0')).rejects.toThrow(NotFoundError);
+      expect(await sweeps.isUnfinished(unknown)).toBe(false);
+      expect(await artifacts.has({ sweepId: unknown, trialId: 't1', attempt: 1 }, 'c')).toBe(false);
+    }
+    await expect(selectors.findSweep('99999999999999999999')).rejects.toThrow(NotFoundError);
   });
 
   test('pages contain every row once and in order, and ids are sorted by their bytes', async () => {
