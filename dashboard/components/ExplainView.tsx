@@ -6,7 +6,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** The coordinator's explanation of why a trial is not running. */
+/** The coordinator's explanation of why a trial is not running, or how it ended. */
 export function ExplainView({ explanation, columns }: Props) {
   if (explanation.length === 0) return <Label text="waiting for the coordinator..." columns={columns} style="dim" />;
   return (

@@ -203,7 +203,8 @@ function bestAndWarning(model: Model, sweep: Sweep, columns: number): Segment[] 
 const MAX_CONSTANTS = 12;
 
 /**
- * Returns ever shorter texts: the objective with all constant parameters, then with fewer, and finally an empty text.
+ * Returns ever shorter texts: the objective with up to MAX_CONSTANTS constant parameters, then with fewer, and
+ * finally an empty text.
  */
 function factForms({ state }: Model): [string, ...string[]] {
   const [first] = state.trials.values();

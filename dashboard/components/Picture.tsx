@@ -12,10 +12,7 @@ interface Props {
   /** The maximum size of the image, in columns and lines. */
   readonly columns: number;
   readonly lines: number;
-  /**
-   * The number of image pixels per drawn pixel, in each direction. Default: the smallest number with which the image
-   * fits.
-   */
+  /** The number of image pixels per drawn pixel, in each direction. Default: the result of `shrinkToFit`. */
   readonly shrink?: number | undefined;
 }
 

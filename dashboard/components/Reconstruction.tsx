@@ -8,10 +8,7 @@ interface Props {
   readonly epoch: number | undefined;
   readonly columns: number;
   readonly lines: number;
-  /**
-   * The number of image pixels per drawn pixel, in each direction. Default: the smallest number with which the image
-   * fits.
-   */
+  /** The number of image pixels per drawn pixel, in each direction. Default: the result of `shrinkToFit`. */
   readonly shrink?: number | undefined;
 }
 

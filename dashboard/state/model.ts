@@ -46,8 +46,8 @@ export interface Model {
   readonly board: Board;
   readonly summary: Summary;
   /**
-   * The configs of `board`, at most one second old. Values that depend on all trials are computed from these older
-   * configs.
+   * The configs of `board` or of an earlier board, updated at most once per second. Values that depend on all trials
+   * are computed from these configs.
    */
   readonly analysedConfigs: readonly ConfigRow[];
   /** The columns of the leaderboard, the most important first. */
@@ -63,7 +63,7 @@ export interface Model {
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** The log of the open trial. */
   readonly log: LogText;
-  /** The lines that explain why the trial is not running. */
+  /** The lines that explain why the trial is not running, or how it ended. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
   /** Returns the best configs of a sweep, best first; undefined until the configs are known. */

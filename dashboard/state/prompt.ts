@@ -14,7 +14,7 @@ import { applyFilter, openPane, openView, searchFor, sortBy } from './navigation
 import { MAX_SPEED, MIN_SPEED, parseSeek, SEEK_FORMS, seek, withSpeed } from './replay-clock.ts';
 import { type Prompt, type Ui, withStatus } from './ui.ts';
 
-/** Handles a key while a prompt is open. Only `y` confirms a question. */
+/** Handles a key while a prompt is open. Only `y` and `Y` confirm a question. */
 export function handlePromptKey(ui: Ui, prompt: Prompt, key: string, context: ActionContext): KeyResult {
   const closed: Ui = { ...ui, prompt: undefined };
   if (prompt.kind === 'confirm') {

@@ -25,7 +25,7 @@ const RATE_WINDOW_MS = 10 * 60_000;
 
 export interface Summary {
   readonly elapsedMs: number;
-  /** Trials per minute over the last RATE_WINDOW_MS; undefined until a trial has ended. */
+  /** Trials per minute over the last RATE_WINDOW_MS; undefined if no trial has ended in this period. */
   readonly perMinute: number | undefined;
   /** The time left of the sweep and of each trial, counted from `summarizedAtMs`. */
   readonly eta: Eta;
