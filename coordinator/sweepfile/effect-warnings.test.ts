@@ -68,9 +68,12 @@ test('a trial with a single epoch cannot be stopped early', () => {
 test.each([
   [
     'early_terminate: {type: asha, min_iter: 10}',
-    'min_iter gives a first comparison at step 10, and the longest trial ends at step 9',
+    'early_terminate stops no trial: min_iter gives a first comparison at step 10, and a trial is not stopped at or after its last epoch, which is at most 9 if epochs count from 0',
   ],
-  ['early_terminate: {type: hyperband, min_iter: 11}', 'min_iter gives a first comparison at step 10'],
+  [
+    'early_terminate: {type: hyperband, min_iter: 11}',
+    'early_terminate stops no trial if the program reports once per epoch: min_iter gives a first comparison at step 10',
+  ],
   ['early_terminate: {type: patience, patience: 9}', 'patience gives a first comparison at step 9'],
 ])('for a program, whose steps are not known, %s is a warning', (line, message) => {
   expect(warningsOf(program('epochs: {values: [5, 10]}') + line)).toEqual([expect.stringContaining(message)]);

@@ -32,9 +32,12 @@ function stepWarnings({ trainer, earlyTerminate }: SweepSpec, last: number | und
   if (earlyTerminate === undefined || last === undefined || trainer !== 'command') return [];
   const { key, step } = firstComparison(earlyTerminate, 0);
   if (step < last) return [];
+  // These rules count values, and a program can report several values per epoch.
+  const countsValues = earlyTerminate.type === 'hyperband' || key === 'patience';
   return [
-    `early_terminate stops no trial if the program reports once per epoch: ${key} gives a first comparison at step ` +
-      `${formatCount(step)}, and the longest trial ends at step ${formatCount(last)}`,
+    `early_terminate stops no trial${countsValues ? ' if the program reports once per epoch' : ''}: ${key} gives a first ` +
+      `comparison at step ${formatCount(step)}, and a trial is not stopped at or after its last epoch, which is at most ` +
+      `${formatCount(last)} if epochs count from 0`,
   ];
 }
 
