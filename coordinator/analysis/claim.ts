@@ -36,7 +36,7 @@ export type HypothesisClaim =
   /** `test_loss falls over epochs` */
   | { readonly kind: 'trend'; readonly metric: string; readonly rises: boolean };
 
-/** Examples of each form of a claim, for messages. */
+/** One example of each kind of claim, for messages. */
 export const CLAIM_FORMS =
   'test_loss[latent_dim]: 15 > 30 > 50, psnr[latent_dim=15] > psnr[latent_dim=100], test_loss falls over epochs';
 

@@ -31,7 +31,10 @@ interface EstimatedLevel {
 
 interface EstimatedEffect {
   readonly parameter: string;
-  /** The effect's share of the total sum of squares, from 0 to 1. */
+  /**
+   * The effect's share of the total sum of squares of the complete grid, from 0 to 1. An estimate if `estimated` is
+   * true.
+   */
   readonly share: number;
   /** The p-value of the effect; undefined if the model has no residual for a test. */
   readonly p: number | undefined;

@@ -14,7 +14,10 @@ export interface JudgedTrial {
   readonly state: TrialStateName;
   /** The rule that stopped the trial, with its reason. Empty if no rule did. */
   readonly stopReason: string;
-  /** The metric values of the latest report. */
+  /**
+   * The value of each metric in the trial: the value at its highest step or, for the ranking metric with `at: best`, its
+   * best value.
+   */
   readonly metrics: Readonly<Record<string, number>>;
   /** The metric values of each epoch, in order. */
   readonly curve: readonly { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
@@ -64,7 +67,7 @@ export interface JudgedHypothesis {
   /** The conditions of the hypothesis on one line. Empty if the hypothesis covers all trials. */
   readonly where: string;
   readonly verdict: Verdict;
-  /** One sentence with the numbers of the decisive part, including the number of further seeds. */
+  /** The numbers of the decisive part and, if it is undecided, how many further seeds would probably decide it. */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /**

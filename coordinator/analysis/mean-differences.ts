@@ -8,12 +8,12 @@ export interface MeanDifference {
   readonly low: number;
   readonly high: number;
   /**
-   * The level of the confidence interval, such as 0.95. The level is higher if several differences share the error
+   * The level of the confidence interval, such as 0.95. The level can be higher if several differences share the error
    * rate.
    */
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
-  /** A sentence with the number of further seeds that would probably decide an undecided difference. */
+  /** How many further seeds would probably decide the difference, as text. Empty if the difference is decided. */
   readonly moreSeeds: string;
 }
 
