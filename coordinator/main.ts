@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { keyText } from '../lib/domain/attempt-key.ts';
+import { type AttemptKey, keyText } from '../lib/domain/attempt-key.ts';
 import { removeCoordinatorFile, writeCoordinatorFile } from '../lib/files/coordinator-file.ts';
 import { watchDiskSpace } from '../lib/files/disk-space.ts';
 import { announceCoordinator, withdrawCoordinator } from '../lib/files/local-coordinators.ts';
@@ -163,7 +163,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onBroken: options.onBroken,
     onReadFailed: (error) =>
       log.warn({ err: error }, 'could not read the store before a pass of the scheduler; retrying'),
-    send: (output) => send(output, offers, attempts),
+    send: (output) => send(output, offers, attempts, cleaner),
     onPass: (seconds) => metrics.schedulerPass.observe(seconds),
     samplers: { ...samplers, allowsOwnCode: options.allowSamplerCode },
   });
@@ -174,7 +174,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   await shareCheckpoints(await runtime.queries.artifacts.inherited(), files, log);
   await moveOrphans(runtime, files, log);
   runtime.onCommit(commitFollower(files, log));
-  const cleaner = attemptFileCleaner(runtime, files, log);
+  const isClosing = (key: AttemptKey) => runtime.core.closing.has(keyText(key));
+  const cleaner = attemptFileCleaner(runtime, files, isClosing, log);
   runtime.onCommit(cleaner.afterCommit);
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
   const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
@@ -323,13 +324,16 @@ function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => 
   };
 }
 
-function send(output: Output, offers: Offers, attempts: AttemptService): void {
+function send(output: Output, offers: Offers, attempts: AttemptService, cleaner: AttemptFileCleaner): void {
   switch (output.kind) {
     case 'offer':
       void offers.publish(output);
       break;
     case 'revoke':
       attempts.revoke(output.agentId, output.key, output.refusal);
+      break;
+    case 'closed':
+      cleaner.afterUpload(output.key);
       break;
     case 'drain':
       attempts.sendDrain(output.agentId);

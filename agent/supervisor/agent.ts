@@ -25,6 +25,7 @@ import { GATHER_MS, RecordWriter } from './record-writer.ts';
 import {
   areSlotsIdle,
   type Granted,
+  hasStoppedPrograms,
   idleSlots,
   isHeld,
   newSlots,
@@ -34,9 +35,11 @@ import {
   onPackages,
   onPreflightFailure,
   onShutdown,
+  onStoppedByRule,
   onSuspended,
   type Slot,
   type SlotEffect,
+  STOPPED_BY_RULE,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { type Clocks, SuspensionWatch } from './suspension.ts';
@@ -45,6 +48,7 @@ import { type StartWorker, Workers } from './workers.ts';
 
 /** The maximum time that a shutdown waits for the acknowledgement of the last records. */
 const SHUTDOWN_MS = 3_000;
+const POLL_MS = 50;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
 export interface AgentParts {
@@ -201,6 +205,11 @@ export class AgentRuntime {
           if (effects.length > 0) log.info({ ...key, message }, 'the coordinator dismissed an attempt');
           this.#perform(effects);
         },
+        onStopped: ({ key, message }) => {
+          const effects = key === undefined ? [] : onStoppedByRule(this.#slots, key);
+          if (effects.length > 0) log.info({ ...key, message }, 'a rule of the sweep stopped a trial');
+          this.#perform(effects);
+        },
         onSpoolShrunk: () => {
           this.#folders.removeReleased();
           this.#onSpoolShrunk?.();
@@ -257,11 +266,20 @@ export class AgentRuntime {
     this.#workers.close();
     this.#claims.close();
     await this.#offers.close();
+    await this.#untilStoppedProgramsExit();
     this.#perform(onShutdown(this.#slots));
     this.#workers.killAll();
     this.#records.flush();
     await this.#waitForEmptySpool(SHUTDOWN_MS);
     this.#session?.close();
+  }
+
+  /** Waits for the programs of trials that a rule has stopped, because their files are stored after their exit. */
+  async #untilStoppedProgramsExit(): Promise<void> {
+    const until = performance.now() + STOP_GRACE_S * 1000 + STOP_GRACE_MS;
+    while (hasStoppedPrograms(this.#slots) && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
   }
 
   #waitForEmptySpool(timeoutMs: number): Promise<void> {
@@ -315,7 +333,7 @@ export class AgentRuntime {
         void this.#start(effect.slot, effect.granted);
         break;
       case 'stop':
-        this.#workers.stop(effect.slot, effect.key);
+        this.#workers.stop(effect.slot, effect.key, effect.keepFiles ?? false);
         break;
       case 'list packages': {
         const { key, program, interpreter } = effect;
@@ -331,7 +349,7 @@ export class AgentRuntime {
         this.#folders.releaseWhenSpooled(effect.key, this.#records, 2 * GATHER_MS);
         break;
       case 'record':
-        if (effect.body.kind === 'failed') {
+        if (effect.body.kind === 'failed' && effect.body.message !== STOPPED_BY_RULE) {
           const { class: failure, message } = effect.body;
           this.#parts.log.info({ ...effect.key, class: failure, message }, 'an attempt failed');
         }

@@ -22,6 +22,7 @@ import type {
   ReportResponse,
   Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { CodeCache } from './code-cache.ts';
 import {
@@ -43,6 +44,8 @@ export interface SessionEvents {
   onWelcome(welcome: Welcome): void;
   /** Called when the coordinator no longer accepts records of this attempt. */
   onDismissed(refused: RecordRefused): void;
+  /** Called when a rule has stopped the trial of an attempt. The attempt can still send its log and its artifacts. */
+  onStopped(refused: RecordRefused): void;
   onSpoolShrunk(): void;
   /**
    * Called when a drain of the agent starts or ends. Running attempts may finish within the grace period.
@@ -184,7 +187,8 @@ export class CoordinatorSession {
         if (message.ack.key !== undefined) this.#onAcknowledged(message.ack.key, message.ack.seq);
         break;
       case 'refused':
-        this.#onDismissed(message.refused);
+        if (message.refused.code === RefusalCode.STOPPED) this.#events.onStopped(message.refused);
+        else this.#onDismissed(message.refused);
         break;
       case 'command':
         this.#onCommand(message.command);

@@ -3,6 +3,7 @@ import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts'
 import type { FromAttempt } from '../worker/ipc.ts';
 import {
   areSlotsIdle,
+  hasStoppedPrograms,
   heldAttempts,
   idleSlots,
   isHeld,
@@ -16,6 +17,7 @@ import {
   onPackages,
   onPreflightFailure,
   onShutdown,
+  onStoppedByRule,
   onWorkerExit,
   onWorkerLog,
   onWorkerMessage,
@@ -58,6 +60,27 @@ test('a redelivered offer of an attempt that is already claimed or running is ac
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
   onDecision(slots, 0, key('t'), { grant, mates: [] });
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
+});
+
+test('an attempt that a rule stopped sends its log and files but no reports, and its lease is not renewed', () => {
+  const slots = running();
+  expect(onStoppedByRule(slots, key('t'))).toEqual([{ kind: 'stop', slot: 0, key: key('t'), keepFiles: true }]);
+  expect([onStoppedByRule(slots, key('t')), heldAttempts(slots), hasStoppedPrograms(slots)]).toEqual([[], [], true]);
+  const artifact = { name: 'a', kind: 'file', epoch: 0, size: 1, sha256: '' } as const;
+  expect(kinds(onWorkerLog(slots, 0, 'last words'))).toEqual(['record']);
+  expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 2, metrics: {} }))).toEqual([]);
+  expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'artifact', artifact }))).toEqual(['record']);
+  const ended = onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' });
+  expect(ended).toMatchObject([{ seq: 3, body: { kind: 'failed', class: 'drained' } }, { kind: 'finished' }]);
+  expect([slots[0]?.state, hasStoppedPrograms(slots)]).toEqual(['idle', false]);
+});
+
+test('a stopped attempt whose files the coordinator no longer accepts sends nothing more', () => {
+  const slots = running();
+  onStoppedByRule(slots, key('t'));
+  expect(onDismissed(slots, key('t'))).toEqual([]);
+  expect(onWorkerLog(slots, 0, 'too late')).toEqual([]);
+  expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' }))).toEqual(['finished']);
 });
 
 test('an offer is returned when no slot is free', () => {

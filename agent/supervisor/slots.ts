@@ -40,10 +40,11 @@ interface SlotAttempt {
   logTail: string;
   /**
    * The reason for the stop; set while the attempt is being stopped. No records of a dismissed attempt are written,
-   * because the coordinator rejects them. An attempt that is handed back, because of a drain or a suspension of the
-   * agent, still sends reports and ends as drained.
+   * because the coordinator rejects them. An attempt that a rule stopped still sends its log and its artifacts. An
+   * attempt that is handed back, because of a drain or a suspension of the agent, still sends reports and ends as
+   * drained.
    */
-  stopping: 'dismissed' | 'drained' | 'suspended' | undefined;
+  stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
 
 export interface Granted {
@@ -75,7 +76,8 @@ export type SlotEffect =
   /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
-  | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey }
+  /** Stops an attempt. With `keepFiles`, the files that its program wrote are kept. */
+  | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey; readonly keepFiles?: true }
   /** Lists the packages of an interpreter, see `onPackages`. */
   | {
       readonly kind: 'list packages';
@@ -97,6 +99,9 @@ const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.SLOT_FULL,
 ]);
 
+/** The message of the last record of an attempt whose trial a rule has stopped. */
+export const STOPPED_BY_RULE = 'a rule of the sweep stopped the trial';
+
 export function newSlots(count: number): Slot[] {
   return Array.from({ length: count }, () => ({ state: 'starting' }));
 }
@@ -108,7 +113,9 @@ export function idleSlots(slots: readonly Slot[], isEligible: (slot: number) => 
 
 /** Returns the attempts whose leases the agent's heartbeats renew. */
 export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots.flatMap(attemptsOf).flatMap(({ key, stopping }) => (stopping === 'dismissed' ? [] : [key]));
+  return slots
+    .flatMap(attemptsOf)
+    .flatMap(({ key, stopping }) => (stopping === 'dismissed' || stopping === 'stopped by a rule' ? [] : [key]));
 }
 
 /** Returns the attempts with a claim in progress. The coordinator may already have granted their leases. */
@@ -119,6 +126,11 @@ export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
 /** Returns whether no slot runs or claims an attempt. */
 export function areSlotsIdle(slots: readonly Slot[]): boolean {
   return slots.every(({ state }) => state === 'idle' || state === 'starting');
+}
+
+/** Returns whether the program of a trial that a rule has stopped is still running. */
+export function hasStoppedPrograms(slots: readonly Slot[]): boolean {
+  return slots.flatMap(attemptsOf).some(({ stopping }) => stopping === 'stopped by a rule');
 }
 
 /** Returns whether the slot runs this attempt and has not been asked to stop it. */
@@ -286,6 +298,15 @@ export function onDismissed(slots: Slot[], key: AttemptKey): SlotEffect[] {
   return isStopping ? [] : [{ kind: 'stop', slot: at, key }];
 }
 
+/** Stops an attempt whose trial a rule has stopped. The attempt still sends its log and its artifacts. */
+export function onStoppedByRule(slots: Slot[], key: AttemptKey): SlotEffect[] {
+  const at = slots.findIndex((slot) => attemptOf(slot, key) !== undefined);
+  const attempt = attemptOf(slots[at], key);
+  if (attempt === undefined || attempt.stopping !== undefined) return [];
+  attempt.stopping = 'stopped by a rule';
+  return [{ kind: 'stop', slot: at, key, keepFiles: true }];
+}
+
 /** Stops and hands back the attempts that still run when the grace period of a drain expires. */
 export function onGraceExpired(slots: Slot[]): SlotEffect[] {
   return slots.flatMap((slot, at) =>
@@ -354,13 +375,16 @@ function handBack(attempt: SlotAttempt): SlotEffect[] {
       message:
         attempt.stopping === 'suspended'
           ? 'the agent was suspended for longer than its lease'
-          : 'the agent was drained',
+          : attempt.stopping === 'stopped by a rule'
+            ? STOPPED_BY_RULE
+            : 'the agent was drained',
     }),
   ];
 }
 
 function record(attempt: SlotAttempt | undefined, body: RecordBody): SlotEffect[] {
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
+  if (body.kind === 'report' && attempt.stopping === 'stopped by a rule') return [];
   attempt.seq += 1;
   return [{ kind: 'record', key: attempt.key, seq: attempt.seq, body }];
 }

@@ -14,6 +14,9 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
  */
 export const STOP_GRACE_MS = 2_000;
 
+/** Additional time for a worker that keeps the files of a stopped program: it moves them, and computes their checksums. */
+const KEEP_FILES_MS = 60_000;
+
 /**
  * The message that an attempt has ended is held back until the worker's earlier output has been read. This is the
  * maximum wait, in turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
@@ -91,12 +94,15 @@ export class WorkerProcess {
     if (this.#child.connected) this.#child.send(message);
   }
 
-  /** Stops one attempt. Kills the whole process when the worker does not confirm the stop in time. */
-  stop(key: AttemptKey): void {
-    this.send({ kind: 'stop', key });
+  /**
+   * Stops one attempt. Kills the whole process when the worker does not confirm the stop in time.
+   * @param keepFiles whether the files that the attempt's program wrote are kept
+   */
+  stop(key: AttemptKey, keepFiles: boolean): void {
+    this.send({ kind: 'stop', key, keepFiles });
     this.#killTimers.set(
       keyText(key),
-      setTimeout(() => this.kill(), this.#stopGraceMs),
+      setTimeout(() => this.kill(), this.#stopGraceMs + (keepFiles ? KEEP_FILES_MS : 0)),
     );
   }
 

@@ -57,8 +57,8 @@ export class Workers {
     this.#workers[slot]?.send({ kind: 'run', assignments });
   }
 
-  stop(slot: number, key: AttemptKey): void {
-    this.#workers[slot]?.stop(key);
+  stop(slot: number, key: AttemptKey, keepFiles: boolean): void {
+    this.#workers[slot]?.stop(key, keepFiles);
   }
 
   /**

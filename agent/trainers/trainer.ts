@@ -100,6 +100,15 @@ export interface Trainer {
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }
 
+/** The reason of `TrainingRun.signal` if a rule of the sweep stopped the trial. The files of its program are kept. */
+export class StoppedByRule extends Error {
+  override readonly name = 'StoppedByRule';
+
+  constructor() {
+    super('a rule of the sweep stopped the trial');
+  }
+}
+
 /** The failure of an attempt, with its class. */
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';

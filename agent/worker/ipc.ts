@@ -60,8 +60,11 @@ export interface KeptFile extends KeptArtifact {
 export type ToWorker =
   /** Several assignments are a pack, whose attempts the trainer runs together. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
-  /** Stops the attempt. The worker always answers this message with `stopped`. */
-  | { readonly kind: 'stop'; readonly key: AttemptKey };
+  /**
+   * Stops the attempt. With `keepFiles`, the files that its program wrote are kept. The worker always answers this
+   * message with `stopped`.
+   */
+  | { readonly kind: 'stop'; readonly key: AttemptKey; readonly keepFiles: boolean };
 
 export type FromWorker =
   | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }

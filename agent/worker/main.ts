@@ -12,7 +12,7 @@ import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
 import { openFirstSession } from '../trainers/autoencoder/libtensorflow.ts';
 import { trainerNamed } from '../trainers/registry.ts';
-import { TrainingError, type TrainingRun } from '../trainers/trainer.ts';
+import { StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import { artifactKeeper } from './artifact-keeper.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 
@@ -29,7 +29,7 @@ process.on('message', (message: ToWorker) => {
   else {
     const controller = stopping.get(keyText(message.key));
     if (controller === undefined) report(message.key, { kind: 'stopped' });
-    else controller.abort(new Error('the attempt was stopped'));
+    else controller.abort(message.keepFiles ? new StoppedByRule() : new Error('the attempt was stopped'));
   }
 });
 

@@ -17,8 +17,8 @@ export interface AttemptFileCleaner {
   /** Removes the unneeded files of the attempts that a durable commit ended. */
   afterCommit(commit: Commit): void;
   /**
-   * Removes the unneeded files of an attempt after an upload that finished later than the attempt ended. Waits until
-   * all records of the attempt are durable.
+   * Removes the unneeded files of an attempt that has ended, after its last upload. Waits until all records of the
+   * attempt are durable.
    */
   afterUpload(key: AttemptKey): void;
 }
@@ -26,6 +26,7 @@ export interface AttemptFileCleaner {
 export function attemptFileCleaner(
   store: DurableStore,
   files: Pick<ArtifactStore, 'removeUnnamed'>,
+  isClosing: (key: AttemptKey) => boolean,
   log: Logger,
 ): AttemptFileCleaner {
   const clean = (key: AttemptKey) =>
@@ -33,7 +34,10 @@ export function attemptFileCleaner(
   const onError = (error: unknown) => log.warn({ err: error }, 'could not remove the files of an ended attempt');
   return {
     afterCommit({ changes }) {
-      for (const change of changes) if (change.kind === 'ended') clean(change.key).catch(onError);
+      for (const change of changes) {
+        // The files of an attempt that still sends files are cleaned up when it is closed.
+        if (change.kind === 'ended' && !isClosing(change.key)) clean(change.key).catch(onError);
+      }
     },
     afterUpload(key) {
       const settled = store.settle({ changes: [], outputs: [] });

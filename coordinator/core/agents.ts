@@ -7,6 +7,7 @@ import type { AgentStateName } from '../../proto/names.ts';
 import type { Agent, AgentFacts } from './agent-model.ts';
 import { endAttempt } from './attempt-ends.ts';
 import type { Lease } from './attempt-model.ts';
+import { closingAttempt, stopOrder } from './closing-attempts.ts';
 import { isDraining } from './drain.ts';
 import { busySlots, packMatesOf } from './leases.ts';
 import type { Core } from './model.ts';
@@ -106,6 +107,9 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     if (lease?.agentId === agentId && (isCurrent || lease.incarnation === incarnation)) {
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
+    } else if (closingAttempt(core, agentId, key) !== undefined) {
+      // The agent has not received the order yet, or sent this heartbeat before.
+      revoked.push(stopOrder({ agentId, key }, `attempt ${keyText(key)} was stopped`));
     } else if (lease?.agentId !== agentId || lease.incarnation !== agent?.incarnation) {
       // An attempt of the current process is not revoked, because the heartbeat can be a late one of an earlier
       // process.

@@ -14,10 +14,11 @@ import {
   PROGRAM_FAILURES,
   programFault,
 } from './attribution.ts';
+import { startClosing, stopOrder } from './closing-attempts.ts';
 import { forgetCurve, type RuleEnd } from './early-stopping.ts';
 import { leasesOf } from './leases.ts';
 import { lacksMetricFromTheStart } from './missing-metric.ts';
-import type { Core, Sweep } from './model.ts';
+import { type Core, type Sweep, tracksProgram } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasHealthyAgent, isOnlyAgent } from './placement.ts';
 import { stopHeldTrials } from './promotions.ts';
 import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
@@ -61,13 +62,22 @@ export function endAttempt(
   return combine([superseding, endLast(core, { sweep, trial, lease }, end, now)]);
 }
 
-/** Ends an attempt that the early-stopping rule stops or holds. Its agent receives an order to stop the attempt. */
+/**
+ * Ends an attempt that the early-stopping rule stops or holds. Its agent receives an order to stop the attempt. A
+ * program of a stopped trial can still send the rest of its log and its files.
+ */
 export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number): Step {
   const { outcome, rule, reason } = end;
-  const agentId = core.leases.get(keyText(key))?.agentId ?? '';
-  const refusal = { code: RefusalCode.ENDED, message: `${outcome} by ${rule}: ${reason}` };
+  const lease = core.leases.get(keyText(key));
+  const sweep = core.sweeps.get(key.sweepId);
+  const message = `${outcome} by ${rule}: ${reason}`;
   const ended = endAttempt(core, { key, end }, now);
-  return combine([ended, stepOf([], [{ kind: 'revoke', agentId, key, refusal }])]);
+  if (outcome === 'stopped' && lease !== undefined && sweep !== undefined && tracksProgram(sweep)) {
+    startClosing(core, lease, now);
+    return combine([ended, stepOf([], [stopOrder(lease, message)])]);
+  }
+  const refusal = { code: RefusalCode.ENDED, message };
+  return combine([ended, stepOf([], [{ kind: 'revoke', agentId: lease?.agentId ?? '', key, refusal }])]);
 }
 
 /** Ends the only running attempt of a trial. */

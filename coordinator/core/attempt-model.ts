@@ -94,6 +94,13 @@ export interface Lease {
   readonly received: ReceivedAmounts;
 }
 
+/** An attempt of a program whose trial a rule has stopped, and which can still send its log and its files. */
+export interface ClosingAttempt extends Pick<Lease, 'key' | 'agentId' | 'received'> {
+  lastSeq: number;
+  /** The time when the attempt is closed if it sends nothing more. */
+  until: number;
+}
+
 export interface ReceivedAmounts {
   logCharacters: number;
   /** The size of the attempt's reports, in characters of JSON. */

@@ -5,7 +5,8 @@ import type { ProgramStart } from '../../proto/gen/trawl/v1/types.ts';
 import type { WarningKindName } from '../../proto/names.ts';
 import { countLog, countProgram, countReport } from './agent-limits.ts';
 import { endAttempt, endByRule } from './attempt-ends.ts';
-import type { Artifact, FinalEnd, Lease } from './attempt-model.ts';
+import type { Artifact, ClosingAttempt, FinalEnd, Lease } from './attempt-model.ts';
+import { CLOSING_MS, closeAttempt, closingAttempt } from './closing-attempts.ts';
 import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgement } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
@@ -54,6 +55,8 @@ export function onRecord(
   const { key } = record;
   const lease = core.leases.get(keyText(key));
   if (lease === undefined || lease.agentId !== agentId) {
+    const closing = closingAttempt(core, agentId, key);
+    if (closing !== undefined) return onClosingRecord(core, closing, record, isFirst, now);
     return { step: NO_STEP, answer: { result: 'rejected', refusal: staleAttemptRefusal(core, key) } };
   }
   lease.expiresAt = now + core.leaseMs;
@@ -78,6 +81,33 @@ export function onRecord(
   if (checkpoint === undefined) return { step, answer };
   const judgeIt = (sweep: Sweep, trial: Trial) => judgeCheckpoint(sweep, trial, checkpoint);
   return { step: combine([step, applyRule(core, record, judgeIt, now)]), answer };
+}
+
+/** Accepts a record of a stopped attempt. Only logs and artifacts have an effect. */
+function onClosingRecord(
+  core: Core,
+  attempt: ClosingAttempt,
+  record: AttemptRecord,
+  isFirst: boolean,
+  now: number,
+): Answered<RecordAnswer> {
+  attempt.until = now + CLOSING_MS;
+  if (record.seq <= attempt.lastSeq) return { step: NO_STEP, answer: { result: 'duplicate' } };
+  const expected = attempt.lastSeq + 1;
+  if (record.seq !== expected && !isFirst) return { step: NO_STEP, answer: { result: 'gap', expected } };
+  const excess = record.kind === 'log' ? countLog(attempt, record.text) : undefined;
+  if (record.seq !== expected || excess !== undefined) {
+    const message = excess ?? `records ${expected} to ${record.seq - 1} of ${keyText(record.key)} are missing`;
+    const refusal = { code: excess === undefined ? RefusalCode.ENDED : RefusalCode.LIMIT_EXCEEDED, message };
+    return {
+      step: closeAttempt(core, attempt),
+      answer: { result: excess === undefined ? 'lost' : 'exceeded', refusal },
+    };
+  }
+  attempt.lastSeq = record.seq;
+  const answer = { result: 'accepted' } as const;
+  if (record.kind === 'ended') return { step: closeAttempt(core, attempt), answer };
+  return { step: record.kind === 'log' || record.kind === 'artifact' ? stepOf([record]) : NO_STEP, answer };
 }
 
 /** Applies the sweep's early-stopping rule to a report or a checkpoint. */
@@ -155,9 +185,14 @@ function keepCheckpoint(core: Core, key: AttemptKey, artifact: Artifact): void {
   keepCurve(sweep, key, artifact);
 }
 
-/** Returns the reason why an agent must not send anything for an attempt, or undefined if the agent holds the lease. */
+/**
+ * Returns the reason why an agent must not send anything for an attempt. Undefined if the agent holds the lease, or can
+ * still send the files of a stopped attempt.
+ */
 export function rejectionOf(core: Core, agentId: string, key: AttemptKey): Refusal | undefined {
-  return core.leases.get(keyText(key))?.agentId === agentId ? undefined : staleAttemptRefusal(core, key);
+  const accepts =
+    core.leases.get(keyText(key))?.agentId === agentId || closingAttempt(core, agentId, key) !== undefined;
+  return accepts ? undefined : staleAttemptRefusal(core, key);
 }
 
 /**

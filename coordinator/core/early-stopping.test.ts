@@ -5,13 +5,15 @@ import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../t
 import type { EarlyTerminate } from '../early-stop/settings.ts';
 import { onHeartbeat, onHello } from './agents.ts';
 import { onApply } from './apply.ts';
-import { type AttemptRecord, onRecord } from './attempt-records.ts';
+import { type AttemptRecord, onRecord, rejectionOf } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
+import { CLOSING_MS } from './closing-attempts.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { onRetry } from './retry-trials.ts';
 import { schedule } from './scheduler.ts';
 import { onKill, onKillTrial, onPause, onResume, onStop } from './sweeps.ts';
+import { onTick } from './tick.ts';
 
 const NOW = 1_000;
 const ASHA: EarlyTerminate = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 };
@@ -368,4 +370,56 @@ test('held trials continue to their next rung under a new rule', () => {
   const again = open(sweep, 't0', 'b');
   report(again, 2, 0.4, 'b');
   expect(send(again, checkpoint(2), 'b').step.changes.at(-1)).toMatchObject({ trialId: 't0', state: 'held' });
+});
+
+const STOPS: EarlyTerminate = { type: 'threshold', worseThan: 0.5, minIter: 1 };
+const PROGRAM = { trainer: 'command', command: ['program'] } as const;
+const file = { kind: 'file', name: 'model.bin', epoch: 0, size: 1, sha256: '' } as const;
+
+test('a program of a stopped trial can still send its log and its files, and its reports no longer count', () => {
+  const sweep = sweepOf(STOPS, PROGRAM, 1);
+  const key = open(sweep, 't0');
+  const { outputs } = report(key, 1, 0.9).step;
+  expect(outputs).toMatchObject([{ kind: 'revoke', key, refusal: { code: RefusalCode.STOPPED } }]);
+  expect(sweep.counts.stopped).toBe(1);
+  for (const body of [{ kind: 'log', text: 'last words' } as const, { kind: 'artifact', artifact: file } as const]) {
+    expect(send(key, body)).toMatchObject({ answer: { result: 'accepted' }, step: { changes: [body] } });
+  }
+  expect(report(key, 2, 0.1)).toMatchObject({ answer: { result: 'accepted' }, step: { changes: [] } });
+  expect(rejectionOf(core, 'a', key)).toBeUndefined();
+  expect(rejectionOf(core, 'b', key)).toMatchObject({ code: RefusalCode.ENDED });
+  expect(send(key, crash)).toMatchObject({
+    answer: { result: 'accepted' },
+    step: { changes: [], outputs: [{ kind: 'closed', key }] },
+  });
+  expect(send(key, { kind: 'log', text: 'too late' }).answer).toMatchObject({ result: 'rejected' });
+  expect(sweep.counts).toMatchObject({ stopped: 1, failed: 0 });
+});
+
+test('a heartbeat that still lists a stopped attempt gets the order to stop it again', () => {
+  const sweep = sweepOf(STOPS, PROGRAM, 1);
+  const key = open(sweep, 't0');
+  report(key, 1, 0.9);
+  const beat = { agentId: 'a', incarnation: 'a1', held: [key], leaving: false, claimed: [] };
+  expect(onHeartbeat(core, { ...beat, machineFigures: undefined }, NOW).outputs).toMatchObject([
+    { kind: 'revoke', key, refusal: { code: RefusalCode.STOPPED } },
+  ]);
+});
+
+test('a stopped attempt that sends nothing is closed after some minutes, and gaps in its records are detected', () => {
+  const sweep = sweepOf(STOPS, PROGRAM, 1);
+  const key = open(sweep, 't0');
+  report(key, 1, 0.9);
+  const record = { key, seq: 3, at: NOW, kind: 'log', text: '' } as const;
+  expect(onRecord(core, { agentId: 'a', record }, NOW).answer).toEqual({ result: 'gap', expected: 2 });
+  expect(onTick(core, NOW + CLOSING_MS - 1).outputs).toEqual([]);
+  expect(onTick(core, NOW + CLOSING_MS).outputs).toMatchObject([{ kind: 'closed', key }]);
+  expect(rejectionOf(core, 'a', key)).toMatchObject({ code: RefusalCode.ENDED });
+});
+
+test('a stopped attempt of a built-in trainer can send nothing more', () => {
+  const sweep = sweepOf(STOPS, {}, 1);
+  const key = open(sweep, 't0');
+  expect(report(key, 1, 0.9).step.outputs).toMatchObject([{ kind: 'revoke', refusal: { code: RefusalCode.ENDED } }]);
+  expect(send(key, { kind: 'artifact', artifact: file }).answer).toMatchObject({ result: 'rejected' });
 });

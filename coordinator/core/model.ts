@@ -35,7 +35,7 @@ import type TinyQueue from 'tinyqueue';
 import type { SweepStateName } from '../../proto/names.ts';
 import type { SourceState, TrialSource } from '../search/trial-source.ts';
 import type { Agent, AgentFacts, Drain, Quarantine } from './agent-model.ts';
-import type { Lease } from './attempt-model.ts';
+import type { ClosingAttempt, Lease } from './attempt-model.ts';
 import type { SweepPolicy } from './policy.ts';
 import type { SlotTimeMeter } from './slot-time.ts';
 import type {
@@ -176,6 +176,8 @@ export interface Core extends DurationEstimate {
   readonly quarantines: Map<string, Quarantine>;
   /** Every running attempt, by `keyText`. Only leases.ts changes this map. */
   readonly leases: Map<string, Lease>;
+  /** The stopped attempts that can still send their logs and files, by `keyText` (closing-attempts.ts). */
+  readonly closing: Map<string, ClosingAttempt>;
   /** The number of leases of each slot in use, by agent and slot. */
   readonly slotsInUse: Map<string, Map<number, number>>;
   /**
@@ -202,6 +204,7 @@ export function newCore(
     pastAgents: new Map(),
     quarantines: new Map(),
     leases: new Map(),
+    closing: new Map(),
     slotsInUse: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,
     startedAt,

@@ -353,6 +353,8 @@ export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt whose lease it no longer holds. */
   | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
+  /** A stopped attempt can send no more files. */
+  | { readonly kind: 'closed'; readonly key: AttemptKey }
   | { readonly kind: 'drain'; readonly agentId: string }
   /** The agent's slots moved to other pools. */
   | { readonly kind: 'pools'; readonly agentId: string };

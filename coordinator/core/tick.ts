@@ -2,6 +2,7 @@
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { endAttempt } from './attempt-ends.ts';
 import type { Failure, Lease } from './attempt-model.ts';
+import { closeSilent } from './closing-attempts.ts';
 import { storeGraces } from './drain.ts';
 import type { Core } from './model.ts';
 import { updateAgents } from './past-agents.ts';
@@ -51,6 +52,7 @@ export function onTick(core: Core, now: number): Step {
   }
   return combine([
     ...steps,
+    ...closeSilent(core, now),
     stepOf([...storeGraces(core, now), ...onSilence(core, now), ...findStragglers(core, now)]),
   ]);
 }

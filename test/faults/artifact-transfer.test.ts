@@ -97,6 +97,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onWelcome: () => {},
     onDismissed: (refused: RecordRefused) => dismissed.push(refused),
     onSpoolShrunk: () => {},
+    onStopped: () => {},
     onDrain: () => {},
     onPools: () => {},
     onRejected: () => {},

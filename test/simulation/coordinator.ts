@@ -142,7 +142,7 @@ export class SimulatedCoordinator {
         if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
         else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
-        else attempts.sendPools(output.agentId);
+        else if (output.kind === 'pools') attempts.sendPools(output.agentId);
       },
     };
     const runtime = await (bug.runtime?.(options) ?? Runtime.open(options));

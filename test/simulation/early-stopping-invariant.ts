@@ -44,7 +44,9 @@ export class EarlyStoppingInvariant {
     );
     for (const change of changes) {
       const trial = 'key' in change ? `${change.key.sweepId}/${change.key.trialId}` : '';
-      if (this.#stopped.has(trial)) return `trial ${trial} has a change after its stop: ${change.kind}`;
+      if (this.#stopped.has(trial) && !isLateFile(change, sweepOf)) {
+        return `trial ${trial} has a change after its stop: ${change.kind}`;
+      }
       if (change.kind === 'rung') {
         const violated = this.#enter(change, stops.has(keyText(change.key)), sweepOf, epochsOf);
         if (violated !== undefined) return violated;
@@ -109,4 +111,10 @@ export class EarlyStoppingInvariant {
     if (stops === (rejected && !isLast)) return undefined;
     return `${keyText(key)} ${stops ? 'was stopped' : 'continued'} at rung ${rung} with ${better} of ${values.length} better`;
   }
+}
+
+/** Whether a change is the log or a file of a program, which the program can still send after the stop of its trial. */
+function isLateFile(change: Change, sweepOf: (sweepId: string) => JudgedSweep | undefined): boolean {
+  if (change.kind !== 'log' && change.kind !== 'artifact') return false;
+  return sweepOf(change.key.sweepId)?.policy.trainer === 'command';
 }

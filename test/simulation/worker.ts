@@ -61,8 +61,8 @@ export class SimulatedWorker implements Worker {
     });
   }
 
-  stop(key: AttemptKey): void {
-    this.send({ kind: 'stop', key });
+  stop(key: AttemptKey, keepFiles: boolean): void {
+    this.send({ kind: 'stop', key, keepFiles });
     const killer = this.#world.clock.after(STOP_GRACE_MS, this.#agent, () => this.kill());
     this.#killers.set(keyText(key), killer);
   }

@@ -13,7 +13,7 @@ import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
 import { interpreterIn } from '../../machine/python-environments.ts';
-import { TrainingError, type TrainingRun } from '../trainer.ts';
+import { StoppedByRule, TrainingError, type TrainingRun } from '../trainer.ts';
 import { csvFile } from './csv-file.ts';
 import { eventFiles } from './event-files.ts';
 import { programName, pythonInterpreter } from './interpreter.ts';
@@ -116,6 +116,10 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
         return undefined;
       });
     };
+  const keepFiles = async () => {
+    await keepArtifacts(run, folders.artifacts, log);
+    await keepWandbFiles(run, folders.wandb, log);
+  };
   let isWhole = false;
   const readingOutput = Promise.all([
     readStream(
@@ -144,21 +148,22 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
         return ended;
       })
       .finally(() => exited.abort());
-    run.signal.throwIfAborted();
+    const isCutOff = () => run.signal.aborted && !(run.signal.reason instanceof StoppedByRule);
+    if (isCutOff()) run.signal.throwIfAborted();
     if (!(await settlesWithin(DRAIN_MS, readingOutput))) {
       log.note('a process that the program left behind holds its output open: the output is not read any further');
       closeOutput();
     }
     await Promise.all([readingOutput, readingFiles]);
-    run.signal.throwIfAborted();
+    if (run.signal.aborted) {
+      if (!isCutOff()) await keepFiles();
+      run.signal.throwIfAborted();
+    }
     if (hooks.length > 0 && isPython([name, ...rest]) && !existsSync(folders.hookMarker)) {
       run.notice('hook_not_loaded', `the import hook for ${hooks.join(', ')} was not loaded in ${shownName}`, 1);
       if (hooks.includes('wandb')) await reportWandbFiles(folders.wandb, reports);
     }
-    if (failure === undefined) {
-      await keepArtifacts(run, folders.artifacts, log);
-      await keepWandbFiles(run, folders.wandb, log);
-    }
+    if (failure === undefined) await keepFiles();
     reports.end(stderr.text);
     const kills = (await oomKills()) - oomKillsBefore;
     failure ??= exitFailure(exit, shownName, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);

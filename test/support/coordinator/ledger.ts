@@ -86,6 +86,8 @@ export class Ledger {
     }
   >();
 
+  /** The attempts of programs whose trials a rule has stopped. */
+  readonly #closing = new Map<string, OpenAttempt>();
   readonly #stragglers = new Set<string>();
   readonly #agentsFor: (sweep: SweepPolicy) => readonly string[];
 
@@ -301,6 +303,14 @@ export class Ledger {
       case 'report':
       case 'log':
       case 'artifact': {
+        const closing = this.#closing.get(keyText(change.key));
+        if (closing !== undefined) {
+          const isLate = change.kind === 'log' || change.kind === 'artifact';
+          assert.ok(isLate, 'the program of a stopped trial can still store only its log and its files');
+          assert.ok(change.seq > closing.lastSeq, 'no record is stored twice');
+          closing.lastSeq = change.seq;
+          break;
+        }
         const open = this.#openAttempt(change.key);
         assert.equal(change.seq, open.lastSeq + 1, 'records are numbered without gaps');
         open.lastSeq = change.seq;
@@ -362,7 +372,8 @@ export class Ledger {
     entry.second = open;
   }
 
-  #end({ agentId }: OpenAttempt, { key, end, early, free }: Change & { kind: 'ended' }): void {
+  #end(ended: OpenAttempt, { key, end, early, free }: Change & { kind: 'ended' }): void {
+    const { agentId } = ended;
     const entry = this.#entry(key);
     const others = [entry.open, entry.second].filter((one) => one !== undefined && one.key.attempt !== key.attempt);
     if (entry.winner !== undefined) {
@@ -376,6 +387,9 @@ export class Ledger {
       entry.winner = others[0]?.key;
     } else if (end.outcome !== 'cancelled') {
       assert.equal(free, others.length > 0, 'only a failure beside a running attempt is free');
+    }
+    if (end.outcome === 'stopped' && this.#sweep(key.sweepId).policy.trainer === 'command') {
+      this.#closing.set(keyText(key), { ...ended });
     }
     if (end.outcome === 'succeeded' || end.outcome === 'stopped') {
       assert.equal(others.length, 0, 'a result is the last end of its trial');

@@ -28,7 +28,7 @@ import { concurrencyInterceptor } from '../../../coordinator/transport/concurren
 import { listen } from '../../../coordinator/transport/listener.ts';
 import { newServer } from '../../../coordinator/transport/server.ts';
 import { sweepService } from '../../../coordinator/transport/sweep-service.ts';
-import type { AttemptKey } from '../../../lib/domain/attempt-key.ts';
+import { type AttemptKey, keyText } from '../../../lib/domain/attempt-key.ts';
 import type { Address } from '../../../lib/net/address.ts';
 import type { Identity } from '../../../lib/net/identity.ts';
 import { ArtifactServiceService } from '../../../proto/gen/trawl/v1/artifact_service.ts';
@@ -88,7 +88,8 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       if (output.kind === 'offer') offers.push(output.key);
       else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
       else if (output.kind === 'pools') attempts.sendPools(output.agentId);
-      else attempts.revoke(output.agentId, output.key, output.refusal);
+      else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
+      else cleaner.afterUpload(output.key);
     },
   });
   const rejections = new RejectionLog(metrics.authRejected, log);
@@ -105,7 +106,8 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     onCommit: runtime.onCommit.bind(runtime),
   };
   const space = SpaceLedger.of(dir);
-  const cleaner = attemptFileCleaner(runtime, files, log);
+  const isClosing = (key: AttemptKey) => runtime.core.closing.has(keyText(key));
+  const cleaner = attemptFileCleaner(runtime, files, isClosing, log);
   runtime.onCommit(cleaner.afterCommit);
   const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
   server.addService(

@@ -130,6 +130,11 @@ export const RefusalCode = {
   SLOT_FULL: "REFUSAL_CODE_SLOT_FULL",
   /** LIMIT_EXCEEDED - The agent has sent more for the attempt than the limits allow. The attempt has ended. */
   LIMIT_EXCEEDED: "REFUSAL_CODE_LIMIT_EXCEEDED",
+  /**
+   * STOPPED - A rule of the sweep has stopped the trial. The agent stops the attempt, and can still send the rest of its log and
+   * its artifacts.
+   */
+  STOPPED: "REFUSAL_CODE_STOPPED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -149,6 +154,7 @@ export namespace RefusalCode {
   export type AVOIDED = typeof RefusalCode.AVOIDED;
   export type SLOT_FULL = typeof RefusalCode.SLOT_FULL;
   export type LIMIT_EXCEEDED = typeof RefusalCode.LIMIT_EXCEEDED;
+  export type STOPPED = typeof RefusalCode.STOPPED;
   export type UNRECOGNIZED = typeof RefusalCode.UNRECOGNIZED;
 }
 
@@ -193,6 +199,9 @@ export function refusalCodeFromJSON(object: any): RefusalCode {
     case 12:
     case "REFUSAL_CODE_LIMIT_EXCEEDED":
       return RefusalCode.LIMIT_EXCEEDED;
+    case 13:
+    case "REFUSAL_CODE_STOPPED":
+      return RefusalCode.STOPPED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -228,6 +237,8 @@ export function refusalCodeToNumber(object: RefusalCode): number {
       return 11;
     case RefusalCode.LIMIT_EXCEEDED:
       return 12;
+    case RefusalCode.STOPPED:
+      return 13;
     case RefusalCode.UNRECOGNIZED:
     default:
       return -1;
