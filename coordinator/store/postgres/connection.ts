@@ -6,6 +6,12 @@ import { isDisconnect } from './transactions.ts';
 import { STORE_TYPES } from './values.ts';
 
 const CONNECT_LIMIT_MS = 10_000;
+/**
+ * The maximum time for the answer to a statement. After this time, the connection counts as lost. A connection that is
+ * cut without notice would otherwise be noticed only after the operating system's limit of about 15 minutes. The removal
+ * of the rows of a large sweep takes seconds.
+ */
+const ANSWER_LIMIT_MS = 120_000;
 /** The oldest supported version, as PostgreSQL numbers it. */
 const MIN_VERSION = 140_000;
 
@@ -60,6 +66,7 @@ export function clientConfig(url: URL): ClientConfig {
     connectionString: compatible.href,
     application_name: 'trawl coordinator',
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    query_timeout: Number(url.searchParams.get('query_timeout') ?? ANSWER_LIMIT_MS),
     keepAlive: true,
     types: STORE_TYPES,
   };

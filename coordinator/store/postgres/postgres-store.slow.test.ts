@@ -1,6 +1,7 @@
 /** The store in a real PostgreSQL server: the contract of stores, and the failures of the server and the connection. */
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -219,6 +220,25 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(events.filter(({ kind }) => kind === 'reported')).toHaveLength(reports);
   });
 
+  test('if a network drops the data of a connection without notice, a new connection replaces it', async () => {
+    const { url } = await newDatabase();
+    const relay = await startSilencer(server.port);
+    const through = new URL(url);
+    through.port = `${relay.port}`;
+    const store = await opened(`${through}?query_timeout=1000`);
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    for (let seq = 1; seq <= 6; seq++) {
+      const writing = store.write(byNobody([reported(seq)]), AT);
+      // The data of some rounds is lost before, and of others after the server has received it.
+      if (seq % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
+      relay.silenceOpen();
+      await writing;
+    }
+    const stored = await collected(trialReports(store.queries(), id, 't0'));
+    expect(stored.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
   test('a second coordinator on the store is rejected, and takes over once the first one has ended', async () => {
     const { url } = await newDatabase();
     const first = await PostgresStore.open(url, newFolder());
@@ -340,3 +360,39 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     ).toEqual([{ n: 1 }]);
   });
 });
+
+/** Starts a TCP relay. `silenceOpen` makes it drop all further data of the open connections, without closing them. */
+async function startSilencer(target: number): Promise<{ readonly port: number; silenceOpen(): void }> {
+  let open: { silent: boolean }[] = [];
+  const sockets = new Set<Socket>();
+  const relay = createServer((near) => {
+    const connection = { silent: false };
+    open.push(connection);
+    const far = connect(target, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('data', (chunk) => {
+        if (!connection.silent) to.write(chunk);
+      });
+      from.on('error', () => {});
+      from.on('close', () => {
+        if (!connection.silent) to.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    relay.close();
+  });
+  return {
+    port: (relay.address() as AddressInfo).port,
+    silenceOpen() {
+      for (const connection of open) connection.silent = true;
+      open = [];
+    },
+  };
+}

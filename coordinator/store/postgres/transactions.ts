@@ -316,7 +316,7 @@ const DISCONNECTS = /^(08...|57P0[1-5]|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENE
 export function isDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string' && DISCONNECTS.test(error.code)) return true;
-  return /Connection terminated|not queryable|connection timeout|timeout expired|Client was closed/i.test(
+  return /Connection terminated|not queryable|connection timeout|timeout expired|Query read timeout|Client was closed/i.test(
     error.message,
   );
 }
