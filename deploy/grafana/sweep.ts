@@ -171,8 +171,7 @@ export const sweep = () =>
       graph(
         {
           title: 'Stragglers',
-          about:
-            'Attempts that run much longer than comparable attempts: current number (running) and new stragglers (found).',
+          about: 'Attempts that run much longer than expected: current number (running) and new stragglers (found).',
           unit: 'short',
         },
         {

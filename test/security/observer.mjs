@@ -2,7 +2,7 @@
  * Calls ListSweeps every 100 ms from a separate thread, so that the work of an attack in the test's own thread does not
  * delay these calls. For each answer, the thread measures the wall time of the call and the CPU time that the
  * coordinator used during the call. The message `begin` discards the earlier answers. After the message `finish`, the
- * thread returns the answers once at least `minAnswers` calls are answered and no call is pending.
+ * thread returns the answers once at least `minAnswers` calls have ended and no call is pending.
  */
 import { readFileSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';

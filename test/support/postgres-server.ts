@@ -1,7 +1,7 @@
 /**
- * Runs a real PostgreSQL server for tests: the newest one that is installed in Debian's place or on PATH. As root, a
- * missing server is installed as Debian's package. PostgreSQL does not run as root, so root starts the server as another
- * user.
+ * Runs a real PostgreSQL server for tests: the newest one of Debian's packages or, without them, the first on PATH. As
+ * root, a missing server is installed as Debian's package. PostgreSQL does not run as root, so root starts the server
+ * as another user.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -84,8 +84,8 @@ export class PostgresServer {
   }
 
   /**
-   * Creates a server in a new folder, and starts it. The password of its only user is `PASSWORD`. The server ends with
-   * this process.
+   * Creates a server in a new folder, and starts it. The password of its only user is `PASSWORD`. The server runs until
+   * `stop`, `kill` or `close`.
    */
   static async start({ fsync = false }: PostgresOptions = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'trawl-postgresql-'));
@@ -143,7 +143,7 @@ export class PostgresServer {
     }
   }
 
-  /** Creates an empty database. Its texts are compared as in English unless the store says otherwise. */
+  /** Creates an empty database, and returns its URL. */
   async createDatabase(name: string): Promise<string> {
     await this.query('postgres', `create database ${name}`);
     return this.url(name);

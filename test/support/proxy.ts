@@ -15,7 +15,7 @@ export interface Proxy {
 
 /**
  * @param target HOST:PORT of the server
- * @param bytesPerSecond limit for the data that is sent to the server. Default: no limit
+ * @param bytesPerSecond limit for the data that each connection sends to the server. Default: no limit
  */
 export async function startProxy(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');

@@ -11,7 +11,7 @@ export const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 export interface Ended {
   readonly stdout: string;
   readonly stderr: string;
-  /** The exit code, which is 128 + N after signal N. */
+  /** The exit code; 137 if a signal ended the process. */
   readonly code: number;
 }
 
@@ -23,7 +23,7 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Returns the environment without the variables that would change the results of tests. */
+/** Returns the environment without the addresses of a coordinator and of NATS, and without colors. */
 export function environment(): NodeJS.ProcessEnv {
   const { TRAWL_SERVER: _server, TRAWL_NATS: _nats, ...rest } = process.env;
   return { ...rest, NO_COLOR: '1' };
