@@ -15,8 +15,8 @@ export interface JudgedTrial {
   /** The rule that stopped the trial, with its reason. Empty if no rule did. */
   readonly stopReason: string;
   /**
-   * The value of each metric in the trial: the value at its highest step or, for the ranking metric with `at: best`, its
-   * best value.
+   * The value of each metric in the trial: the value at its highest step or, for the ranking metric with `at: best`,
+   * its best value.
    */
   readonly metrics: Readonly<Record<string, number>>;
   /** The metric values of each epoch, in order. */

@@ -31,7 +31,7 @@ const NORMAL_MAD = 1.4826;
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
-/** The number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
+/** The maximum number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
 export const KEPT_DURATIONS = { ofSweep: 500, ofConfig: 100 };
 /** Durations are kept for this many configs per sweep: the configs with the most recent successes. */
 export const KEPT_CONFIGS = 1_000;

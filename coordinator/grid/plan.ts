@@ -42,7 +42,7 @@ export interface Plan {
   /** The number of trials: configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
   /**
-   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches run_cap, and
+   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches its limit, and
    * adaptive replicates end when everything is decided.
    */
   readonly isBound: boolean;
