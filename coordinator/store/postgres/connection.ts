@@ -101,19 +101,38 @@ async function checkServer(client: Client, url: URL): Promise<void> {
     `select cast(current_setting('server_version_num') as bigint) as number, current_setting('server_version') as version,
        current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby, current_schema() as schema`,
   );
-  const { number, version, encoding, standby, schema } = rows[0];
-  if (number < MIN_VERSION) {
-    throw new RejectedError(`${shownUrl(url)} is PostgreSQL ${version}; trawl needs PostgreSQL 14 or later`);
-  }
-  if (encoding !== 'UTF8') {
-    throw new RejectedError(`the database of ${shownUrl(url)} has the encoding ${encoding}; create it with UTF8`);
-  }
-  if (standby > 0) throw new UnreachableError(`${shownUrl(url)} is a standby of PostgreSQL; name the primary server`);
-  if (schema === null) throw new RejectedError(`the database of ${shownUrl(url)} has no schema in its search path`);
+  const problem = serverProblem(rows[0], shownUrl(url));
+  if (problem !== undefined) throw problem;
   // An acknowledged change must survive a crash of the server.
   await client.query(
     "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local')",
   );
+}
+
+interface ServerFacts {
+  /** The version as PostgreSQL numbers it, such as 150018. */
+  readonly number: number;
+  readonly version: string;
+  readonly encoding: string;
+  /** The value is 1 for a standby server. */
+  readonly standby: number;
+  /** Null if no schema of the search path exists. */
+  readonly schema: string | null;
+}
+
+/** Returns why a server cannot have the store; undefined if it can. @param at the URL for the message */
+export function serverProblem(
+  { number, version, encoding, standby, schema }: ServerFacts,
+  at: string,
+): Error | undefined {
+  if (number < MIN_VERSION)
+    return new RejectedError(`${at} is PostgreSQL ${version}; trawl needs PostgreSQL 14 or later`);
+  if (encoding !== 'UTF8') {
+    return new RejectedError(`the database of ${at} has the encoding ${encoding}; create it with UTF8`);
+  }
+  if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; name the primary server`);
+  if (schema === null) return new RejectedError(`the database of ${at} has no schema in its search path`);
+  return undefined;
 }
 
 const CERTIFICATE_ERRORS = /CERT|SELF_SIGNED|VERIFY|ISSUER|ALTNAME/;

@@ -26,8 +26,9 @@ function postgresTables(sqlite: string): string {
 
 /**
  * The triggers that keep the counts of `derived-tables.ts`. A trigger per statement counts the rows of a statement with
- * many rows at once. PostgreSQL has no such trigger for the change of one column, so changes of states have a trigger
- * per row. `trawl_begin_write` begins each transaction: it counts the transaction, and fails if the store does not have
+ * many rows at once. PostgreSQL has no such trigger for the change of one column, so changes of states have a trigger per
+ * row, which records the change. `trawl_add_count_changes` adds the recorded changes at the end of each transaction, because
+ * the time of many updates of one row in a transaction grows with their square. `trawl_begin_write` begins each transaction: it counts the transaction, and fails if the store does not have
  * the expected number of transactions.
  */
 const ROUTINES = `
@@ -42,6 +43,24 @@ begin
   end if;
 end $$;
 
+create unlogged table trawl_count_changes (
+  dropped boolean not null,
+  sweep_id bigint not null,
+  state text collate "C" not null,
+  n bigint not null
+);
+create function trawl_add_count_changes() returns void language plpgsql as $$
+begin
+  with changes as (delete from trawl_count_changes where not dropped returning sweep_id, state, n)
+  insert into trial_counts as c (sweep_id, state, n)
+    select sweep_id, state, sum(n) from changes group by sweep_id, state
+    on conflict (sweep_id, state) do update set n = c.n + excluded.n;
+  with changes as (delete from trawl_count_changes where dropped returning sweep_id, state, n)
+  insert into dropped_counts as c (sweep_id, state, n)
+    select sweep_id, state, sum(n) from changes group by sweep_id, state
+    on conflict (sweep_id, state) do update set n = c.n + excluded.n;
+end $$;
+
 create function trawl_trials_added() returns trigger language plpgsql as $$
 begin
   insert into trial_counts as c (sweep_id, state, n)
@@ -54,9 +73,8 @@ create trigger trial_added after insert on trials referencing new table as added
 
 create function trawl_trial_moved() returns trigger language plpgsql as $$
 begin
-  update trial_counts set n = n - 1 where sweep_id = old.sweep_id and state = old.state;
-  insert into trial_counts as c (sweep_id, state, n) values (new.sweep_id, new.state, 1)
-    on conflict (sweep_id, state) do update set n = c.n + 1;
+  insert into trawl_count_changes (dropped, sweep_id, state, n)
+    values (false, old.sweep_id, old.state, -1), (false, new.sweep_id, new.state, 1);
   return null;
 end $$;
 create trigger trial_moved after update of state on trials
@@ -77,9 +95,9 @@ create trigger trial_removed after delete on trials referencing old table as rem
 
 create function trawl_dropped_trial_changed() returns trigger language plpgsql as $$
 begin
-  update dropped_counts set n = n - 1 where old.dropped_in > 0 and sweep_id = old.sweep_id and state = old.state;
-  insert into dropped_counts as c (sweep_id, state, n) select new.sweep_id, new.state, 1 where new.dropped_in > 0
-    on conflict (sweep_id, state) do update set n = c.n + 1;
+  insert into trawl_count_changes (dropped, sweep_id, state, n)
+    select true, old.sweep_id, old.state, -1 where old.dropped_in > 0
+    union all select true, new.sweep_id, new.state, 1 where new.dropped_in > 0;
   return null;
 end $$;
 create trigger dropped_trial_changed after update of state, dropped_in on trials

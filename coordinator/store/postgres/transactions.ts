@@ -58,6 +58,8 @@ class Transaction {
   readonly #insertions = new Map<Insertion, SqlValue[][]>();
   readonly progress = new Map<string, Progress>();
   lastEvent: number;
+  /** Whether a statement can have changed the states of trials. */
+  changesTrials = false;
   #failure: unknown;
 
   constructor(client: Client, lastEvent: number) {
@@ -80,6 +82,13 @@ class Transaction {
     rows.push(row);
     this.#insertions.set(insertion, rows);
     if (rows.length >= MAX_ROWS) this.#sendRows(insertion, rows);
+  }
+
+  /** Sends a statement that changes rows of the tables. */
+  change(sql: string, values: readonly SqlValue[], tables: ReadonlySet<string>): Promise<QueryResult> {
+    this.sendCollected(tables);
+    this.changesTrials ||= tables.has('trials');
+    return this.send(sql, values.map(toParameter));
   }
 
   /** Sends the collected rows of the tables. */
@@ -165,6 +174,7 @@ export class Transactions {
       if (reported.length > 0) await readProgress(transaction, reported);
       result = await this.#completed(transaction, work());
       transaction.sendCollected(this.#allTables);
+      if (transaction.changesTrials) void transaction.send('select trawl_add_count_changes()');
       if (transaction.lastEvent > counters.lastEvent) {
         void transaction.send("update meta set value = $1 where name = 'last event'", [`${transaction.lastEvent}`]);
       }
@@ -224,9 +234,7 @@ export class Transactions {
     const change = (statement: string): Run => {
       const sql = numbered(statement);
       return (...values) => {
-        const transaction = this.#transaction();
-        transaction.sendCollected(this.#tablesIn(sql));
-        void transaction.send(sql, values.map(toParameter));
+        void this.#transaction().change(sql, values, this.#tablesIn(sql));
       };
     };
     return {
