@@ -31,7 +31,7 @@ export function adaptiveSource(
 ): TrialSource {
   /** The replicates that were missing when the sweep had `created` trials. Undefined if not all of these had ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
-  /** Whether `first` has yielded its last trial. This stays true, because a new version of the sweep opens a new source. */
+  /** Whether `first` has yielded its last trial. This stays true: a new version of the sweep opens a new source. */
   let isFirstDone = false;
   return {
     usesResults: first.usesResults,
