@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { mean } from 'd3-array';
 import { judgeAtLooks, looksOf } from '../coordinator/analysis/adaptive-replicates.ts';
 import { parseClaim } from '../coordinator/analysis/claim.ts';
-import type { JudgedTrial } from '../coordinator/analysis/judgement.ts';
+import type { JudgedTrial } from '../coordinator/analysis/judgment.ts';
 import { seedsNeeded } from '../coordinator/analysis/statistics.ts';
 import type { Hypothesis } from '../coordinator/grid/spec.ts';
 import { normalDeviates } from '../test/support/normal-deviates.ts';
@@ -74,7 +74,7 @@ function study(effect: number, normal: () => number): { verdict: string; replica
 }
 
 /**
- * Returns the number of replicates per config at which a single judgement finds the effect with a probability of 80 %.
+ * Returns the number of replicates per config at which a single judgment finds the effect with a probability of 80 %.
  */
 function fixedNumber(effect: number): string {
   if (effect === 0) return '-';

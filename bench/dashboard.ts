@@ -8,7 +8,7 @@
  * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50. A gRPC server in this process sends 10,000
  * trials, and then a delta of 100 reports ten times a second. Each delta changes a visible row, because a frame that
  * equals the previous one is not written, and only written frames are counted. Two builds are measured alternately,
- * three times each, and the medians are compared. Afterwards, 100,000 trials are sorted by every column and scrolled in
+ * three times each, and the medians are compared. Afterward, 100,000 trials are sorted by every column and scrolled in
  * this process.
  */
 import { cpus, loadavg, totalmem } from 'node:os';

@@ -9,7 +9,7 @@ import { rowTrial } from './state/board-columns.ts';
 import type { BoardRow } from './state/board-rows.ts';
 import { curveTrials, markedComparison } from './state/compared.ts';
 import { eventId, eventKinds, eventRows, eventUnderCursor } from './state/event-rows.ts';
-import { failureGroupId, failureRows, groupNeighbour } from './state/failures.ts';
+import { failureGroupId, failureRows, groupNeighbor } from './state/failures.ts';
 import { bodyLines, hasPreview, LOG_HEADING_LINES, listLines } from './state/layout.ts';
 import type { Model } from './state/model.ts';
 import {
@@ -47,7 +47,7 @@ export function actionContext(model: Model): ActionContext {
     trialId: trialIdOf(model),
     copied: copiedId(model),
     nextFailure: (by) => nextFailure(model, by),
-    neighbour: (by) => neighbourOf(model, by),
+    neighbor: (by) => neighborOf(model, by),
     trialsUnderCursor: () => trialsUnderCursor(model),
     selectedTrials: () => selectedTrials(model),
     ...sortingOf(model),
@@ -219,11 +219,11 @@ function rowOf(rows: Model['rows'], trial: Trial): number {
  * Returns the trial next to the open trial: in the same group of failures if the trial was opened from the errors view,
  * otherwise on the leaderboard.
  */
-function neighbourOf(model: Model, by: 1 | -1): string | undefined {
+function neighborOf(model: Model, by: 1 | -1): string | undefined {
   const { rows, board, state } = model;
   const trial = state.trials.get(trialIdOf(model) ?? '');
   if (trial === undefined) return undefined;
-  if (model.ui.stack[0].kind === 'errors') return groupNeighbour(failureRows(state), trial.id, by);
+  if (model.ui.stack[0].kind === 'errors') return groupNeighbor(failureRows(state), trial.id, by);
   const at = rowOf(rows, trial);
   const [row] = at < 0 || at + by < 0 ? [] : rows.slice(at + by, at + by + 1);
   return row && rowTrial(row, board).id;

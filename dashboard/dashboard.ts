@@ -282,7 +282,7 @@ export class Dashboard {
       state,
       board,
       summary,
-      analysedConfigs: this.#analysis.configs,
+      analyzedConfigs: this.#analysis.configs,
       columns,
       rows: this.#rowsOf(board.chosen.order),
       ui: this.#ui,

@@ -137,7 +137,7 @@ export class DetailCache {
       const png = await this.#source.artifact(this.#sweepId, trial.id, artifact.attempt, artifact.name);
       const before = this.#details.get(trial.id);
       if (before === undefined) return;
-      const images = new Map(before.images).set(shown, { png, pixels: decodeGrey(png), number: ++this.#imageCount });
+      const images = new Map(before.images).set(shown, { png, pixels: decodeGray(png), number: ++this.#imageCount });
       this.#details.set(trial.id, { ...before, images });
     });
   }
@@ -277,15 +277,15 @@ const imageAt = (answer: GetTrialResponse, epoch: number): Artifact | undefined 
     .filter((artifact) => artifact.epoch === epoch)
     .sort((a, b) => b.attempt - a.attempt)[0];
 
-function decodeGrey(png: Uint8Array): PixelImage {
+function decodeGray(png: Uint8Array): PixelImage {
   const { width, height, data, channels, depth } = decode(png);
   if (width * height > MAX_PIXELS) throw new Error(`image too large: ${width} x ${height} pixels`);
   const scale = depth === 16 ? 1 / 257 : 1;
-  const colours = channels >= 3 ? 3 : 1;
+  const colors = channels >= 3 ? 3 : 1;
   const pixels = Uint8Array.from({ length: width * height }, (_, i) => {
     let sum = 0;
-    for (let c = 0; c < colours; c++) sum += data[i * channels + c] ?? 0;
-    return (sum / colours) * scale;
+    for (let c = 0; c < colors; c++) sum += data[i * channels + c] ?? 0;
+    return (sum / colors) * scale;
   });
   return { width, height, pixels };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { render, renderToString } from 'ink';
 import { withResolvers } from '../lib/net/within.ts';
-import { setColours } from './colours.ts';
+import { setColors } from './colors.ts';
 import { App } from './components/App.tsx';
 import { Screen } from './components/Screen.tsx';
 import { Dashboard } from './dashboard.ts';
@@ -53,7 +53,7 @@ const MAX_FPS = 60;
 
 /**
  * Shows a sweep on the whole terminal until the user quits, or, with `endWithSweep`, until the sweep ends. Restores the
- * terminal afterwards.
+ * terminal afterward.
  * @throws {TrawlError} when the sweep cannot be watched, after the terminal is restored
  */
 export async function runDashboard(source: Source, options: DashboardOptions): Promise<DashboardResult> {
@@ -76,7 +76,7 @@ export async function runDashboard(source: Source, options: DashboardOptions): P
     },
     onFailed: fail,
   });
-  setColours(style);
+  setColors(style);
   const restore = openScreen(stdout);
   const ink = render(<App dashboard={dashboard} frameSize={() => frameSize(stdout)} />, {
     stdout: inkOutput(stdout),
@@ -158,7 +158,7 @@ export async function drawOnce(
       settled = dashboard.settled ? settled + 1 : 0;
     }
     dashboard.publish();
-    setColours(style);
+    setColors(style);
     const lines = renderToString(<Screen model={dashboard.model()} interactive={false} />, {
       columns: size.columns,
     }).split('\n');

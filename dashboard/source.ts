@@ -69,7 +69,7 @@ interface WatchListener {
 
 interface ReplayControl {
   readonly clock: () => ReplayClock;
-  /** Replaces the clock. A watch that begins afterwards starts at the moment that the clock shows. */
+  /** Replaces the clock. A watch that begins afterward starts at the moment that the clock shows. */
   readonly set: (clock: ReplayClock) => void;
 }
 

@@ -8,8 +8,8 @@ export interface Size {
 
 /** The features that the terminal supports and the user has enabled. */
 export interface TerminalStyle {
-  /** Whether colours are used. Bold, dim and reverse do not count as colours. */
-  readonly colour: boolean;
+  /** Whether colors are used. Bold, dim and reverse do not count as colors. */
+  readonly color: boolean;
   /** Whether only ASCII characters are used. */
   readonly ascii: boolean;
   /** Whether the text contains no escape sequences, for a file or a pipe. */

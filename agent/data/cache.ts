@@ -12,7 +12,7 @@ import { requireFolder } from '../../lib/files/folder.ts';
 import { writeDurably } from '../../lib/files/write-durably.ts';
 import { formatSize } from '../../lib/text/size.ts';
 import { BadInputError } from '../../proto/errors.ts';
-import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } from './catalogue.ts';
+import { DATASETS, type DataFile, type DatasetName, type DatasetSpec, filesOf } from './catalog.ts';
 
 /** Thrown when a file in the cache is truncated or altered. */
 export class DamagedFileError extends BadInputError {}

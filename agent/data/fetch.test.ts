@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { UnreachableError } from '../../proto/errors.ts';
-import type { DataFile, DatasetSpec } from './catalogue.ts';
+import type { DataFile, DatasetSpec } from './catalog.ts';
 import { ensureDataset } from './fetch.ts';
 import { type DatasetSource, installedFolder, mirror } from './sources.ts';
 

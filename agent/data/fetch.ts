@@ -2,7 +2,7 @@
 import { checkFolder } from '../../lib/files/folder.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically } from './cache.ts';
-import { type DataFile, type DatasetSpec, filesOf } from './catalogue.ts';
+import { type DataFile, type DatasetSpec, filesOf } from './catalog.ts';
 import type { DatasetSource } from './sources.ts';
 
 class DatasetUnavailableError extends UnreachableError {}

@@ -2,7 +2,7 @@
  * Fills the cache with a data set, and prints the numbers of its training and test images. Runs in a separate process:
  * `fill-cache.fixture.ts DATA_SET DATA_DIR`.
  */
-import { datasetNamed } from './catalogue.ts';
+import { datasetNamed } from './catalog.ts';
 import { loadImages } from './load.ts';
 
 const [name = '', dataDir = ''] = process.argv.slice(2);

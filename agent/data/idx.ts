@@ -3,7 +3,7 @@ import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BadInputError } from '../../proto/errors.ts';
 import { DamagedFileError, verifyOpen } from './cache.ts';
-import type { DataFile } from './catalogue.ts';
+import type { DataFile } from './catalog.ts';
 
 /** The IDX type for unsigned bytes in three dimensions. */
 const IMAGES_MAGIC = 0x00000803;

@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { runFixture } from '../../test/support/run-fixture.ts';
 import { DamagedFileError, datasetStatus } from './cache.ts';
-import { datasetNamed, filesOf } from './catalogue.ts';
+import { datasetNamed, filesOf } from './catalog.ts';
 import { loadImages } from './load.ts';
 
 const run = promisify(execFile);
@@ -113,7 +113,7 @@ describe('fashion-mnist', { timeout: 180_000 }, () => {
   });
 });
 
-test('the catalogue lists the checksums of MNIST that the study used', () => {
+test('the catalog lists the checksums of MNIST that the study used', () => {
   const mnist = datasetNamed('mnist');
   expect(mnist && filesOf(mnist).map(({ sha256: sum }) => sum)).toEqual([
     'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',

@@ -1,17 +1,17 @@
 /** Loads a data set: its verified images, and the labels of the test images. */
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
 import { cachedPath, countDatasetUse, readVerified } from './cache.ts';
-import { type DatasetName, type DatasetSpec, datasetNamed } from './catalogue.ts';
+import { type DatasetName, type DatasetSpec, datasetNamed } from './catalog.ts';
 import { ensureDataset } from './fetch.ts';
 import { ImageFile, type Images, parseImages, parseLabels } from './idx.ts';
 
 export interface ImageSet {
   /** The images stay in their file, which all workers of a machine share. */
   readonly train: ImageFile;
-  readonly test: LabelledImages;
+  readonly test: LabeledImages;
 }
 
-export interface LabelledImages extends Images {
+export interface LabeledImages extends Images {
   /** The class of each test image, 0 to 9. */
   readonly labels: Uint8Array;
 }
@@ -20,7 +20,7 @@ export interface LabelledImages extends Images {
  * Returns the first `limit` images, or all images if there are fewer, with their labels. The pixels are a view, not a
  * copy.
  */
-export function firstOf(images: LabelledImages, limit: number): LabelledImages {
+export function firstOf(images: LabeledImages, limit: number): LabeledImages {
   const count = Math.min(limit, images.count);
   return {
     ...images,
@@ -66,7 +66,7 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   return { train, test };
 }
 
-async function readTest(dataset: DatasetSpec, dataDir: string): Promise<LabelledImages> {
+async function readTest(dataset: DatasetSpec, dataDir: string): Promise<LabeledImages> {
   const imagesPath = cachedPath(dataDir, dataset, dataset.testImages);
   const images = parseImages(imagesPath, await readVerified(imagesPath, dataset.testImages));
   const path = cachedPath(dataDir, dataset, dataset.testLabels);

@@ -21,7 +21,7 @@ export async function scrollAndSort(
   const source = new SampleSource({ updates: sweep.snapshot() });
   const ignore = () => {};
   const dashboard = new Dashboard(source, {
-    style: { colour: true, ascii: false },
+    style: { color: true, ascii: false },
     kitty: false,
     readonly: true,
     banner: '',

@@ -1,7 +1,7 @@
 /** Draws a search: its points in the space, and the best loss so far. */
 import { min, quantile, range } from 'd3-array';
 import { element, figureSvg, text } from '../../bin/report/charts/svg.ts';
-import { axes, colourKey, curve, horizontal, LOSS_TICKS, lossColours, type Point, vertical } from './plot.ts';
+import { axes, colorKey, curve, horizontal, LOSS_TICKS, lossColors, type Point, vertical } from './plot.ts';
 import { bestOf, lossOf, type RecordedRun } from './recorded-run.ts';
 
 const SIZE = { width: 480, height: 340 };
@@ -24,7 +24,7 @@ export function lossLimits(runs: readonly RecordedRun[]): Point {
  */
 export function methodPicture(run: RecordedRun, limits: Point, random: RecordedRun | undefined): string {
   const compared = random === undefined || random.name === run.name ? [] : [random];
-  const colours = lossColours(limits);
+  const colors = lossColors(limits);
   return figureSvg({
     title: `${run.name}: ${run.trials.length} autoencoders on MNIST`,
     caption: '',
@@ -35,25 +35,25 @@ export function methodPicture(run: RecordedRun, limits: Point, random: RecordedR
       {
         title: 'the points, numbered in their order; the circle marks the best',
         alt: '',
-        drawing: { ...SIZE, content: points(run, limits, colours) },
+        drawing: { ...SIZE, content: points(run, limits, colors) },
       },
       {
         title: 'the loss of each trial',
         alt: '',
-        drawing: { ...SIZE, content: progress(run, limits, colours, compared) },
+        drawing: { ...SIZE, content: progress(run, limits, colors, compared) },
       },
     ],
   });
 }
 
-function points(run: RecordedRun, limits: Point, colours: (loss: number) => string): string {
+function points(run: RecordedRun, limits: Point, colors: (loss: number) => string): string {
   const x = horizontal(SIZE, RATES, [1e-4, 1e-3, 1e-2, 1e-1], 'learning rate (log scale)', 'log');
   const y = vertical(SIZE, DIMENSIONS, [8, 16, 32, 64, 128], 'latent dimension');
   const best = bestOf(run);
   const drawn = run.trials.map((trial, at) => {
     const { learning_rate = Number.NaN, latent_dim = Number.NaN } = trial.parameters;
     const [cx, cy] = [x.at(learning_rate), y.at(latent_dim)];
-    const dot = element('circle', { cx, cy, r: 8.5, style: `fill:${colours(lossOf(trial))};stroke:var(--ground)` });
+    const dot = element('circle', { cx, cy, r: 8.5, style: `fill:${colors(lossOf(trial))};stroke:var(--ground)` });
     const label = { 'text-anchor': 'middle', style: 'fill:#111;font-size:10px' };
     const mark =
       at === best ? element('circle', { cx, cy, r: 11, style: 'fill:none;stroke:var(--ink);stroke-width:2.5' }) : '';
@@ -61,13 +61,13 @@ function points(run: RecordedRun, limits: Point, colours: (loss: number) => stri
   });
   // The best point is drawn last, so that no other point covers it.
   const ordered = [...drawn.filter((_, at) => at !== best), drawn[best] ?? ''];
-  return axes(SIZE, x, y) + colourKey(SIZE, limits, colours) + ordered.join('');
+  return axes(SIZE, x, y) + colorKey(SIZE, limits, colors) + ordered.join('');
 }
 
 function progress(
   run: RecordedRun,
   limits: Point,
-  colours: (loss: number) => string,
+  colors: (loss: number) => string,
   compared: readonly RecordedRun[],
 ): string {
   const count = run.trials.length;
@@ -75,7 +75,7 @@ function progress(
   const x = horizontal(SIZE, [1, count], ticks, 'number of the trial', 'linear');
   const y = vertical(SIZE, [limits[0] * 0.92, limits[1]], LOSS_TICKS, 'test loss');
   const dots = run.trials.map((trial, at) => {
-    const style = `fill:${colours(lossOf(trial))};stroke:var(--ground)`;
+    const style = `fill:${colors(lossOf(trial))};stroke:var(--ground)`;
     return element('circle', { cx: x.at(at + 1), cy: y.at(lossOf(trial)), r: 4.5, style });
   });
   const lines = [run, ...compared].map((drawn, series) => curve(steps(drawn, x.at, y.at), series));

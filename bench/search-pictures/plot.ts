@@ -1,4 +1,4 @@
-/** Draws the parts that all pictures share: axes, marks, and the colours of losses. */
+/** Draws the parts that all pictures share: axes, marks, and the colors of losses. */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { element, line, type SvgAttributes, text } from '../../bin/report/charts/svg.ts';
 
@@ -71,7 +71,7 @@ export function cross([x, y]: Point, series: number): string {
   return element('path', { d, class: `line s${series}`, style: 'stroke-dasharray:none;stroke-width:2.5' });
 }
 
-/** Draws a circle that is filled with the colour of the background. */
+/** Draws a circle that is filled with the color of the background. */
 export function ring([x, y]: Point, series: number): string {
   return element('circle', {
     cx: x,
@@ -85,25 +85,25 @@ export function ring([x, y]: Point, series: number): string {
 /** The ticks of a logarithmic axis of losses. */
 export const LOSS_TICKS = [0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2];
 
-/** Colours of medium lightness, which can be seen on a light and on a dark background. */
+/** Colors of medium lightness, which can be seen on a light and on a dark background. */
 const RAMP = ['#4a9ede', '#b4b4b4', '#ec8a3c'];
 
-/** Returns a function that gives the colour of a loss. @param limits the losses of the first and of the last colour */
-export function lossColours(limits: Point): (loss: number) => string {
+/** Returns a function that gives the color of a loss. @param limits the losses of the first and of the last color */
+export function lossColors(limits: Point): (loss: number) => string {
   const share = scaleLog(limits, [0, 1]).clamp(true);
-  const colour = scaleLinear<string>([0, 0.5, 1], RAMP);
-  return (loss) => colour(share(loss));
+  const color = scaleLinear<string>([0, 0.5, 1], RAMP);
+  return (loss) => color(share(loss));
 }
 
-/** Draws the key of the colours of losses, at the upper right. */
-export function colourKey({ width }: PlotSize, limits: Point, colours: (loss: number) => string): string {
+/** Draws the key of the colors of losses, at the upper right. */
+export function colorKey({ width }: PlotSize, limits: Point, colors: (loss: number) => string): string {
   const [low, high] = limits;
   const steps = 16;
   const [step, right, y] = [6, width - MARGIN.right - 76, 6];
   const cells = Array.from({ length: steps }, (_, at) => {
     const loss = low * (high / low) ** ((at + 0.5) / steps);
     const x = right - (steps - at) * step;
-    return element('rect', { x, y, width: step + 0.5, height: 10, style: `fill:${colours(loss)}` });
+    return element('rect', { x, y, width: step + 0.5, height: 10, style: `fill:${colors(loss)}` });
   });
   const label = { 'text-anchor': 'end' };
   const left = right - steps * step;

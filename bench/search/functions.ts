@@ -1,6 +1,6 @@
 /**
- * Defines test functions with known minima. If the minimum of a function is at the centre of its usual domain, the
- * domain is shifted, so that a preference for the centre is no advantage.
+ * Defines test functions with known minima. If the minimum of a function is at the center of its usual domain, the
+ * domain is shifted, so that a preference for the center is no advantage.
  *
  * S. Surjanovic and D. Bingham, Virtual Library of Simulation Experiments, https://www.sfu.ca/~ssurjano.
  */
@@ -81,8 +81,8 @@ const HARTMANN_P = [
 const hartmann6: Formula = (x) =>
   -sum(HARTMANN_ALPHA, (alpha, row) => {
     const weights = HARTMANN_A[row] ?? [];
-    const centre = HARTMANN_P[row] ?? [];
-    return alpha * Math.exp(-sum(x, (value, i) => at(weights, i) * (value - at(centre, i)) ** 2));
+    const center = HARTMANN_P[row] ?? [];
+    return alpha * Math.exp(-sum(x, (value, i) => at(weights, i) * (value - at(center, i)) ** 2));
   });
 
 const rosenbrock: Formula = (x) =>

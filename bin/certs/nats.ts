@@ -51,7 +51,7 @@ export interface NatsMember {
 const text = (value: string) => JSON.stringify(value);
 
 /**
- * Returns the configuration file of a server. trawl writes the file once, and users can edit it afterwards. Paths in
+ * Returns the configuration file of a server. trawl writes the file once, and users can edit it afterward. Paths in
  * the file are relative to the folder of the file.
  * @param member undefined for a single server
  */

@@ -190,7 +190,7 @@ function answers({ client }: Connection): Promise<boolean> {
   });
 }
 
-/** Runs `work` with a connection, and closes the connection afterwards. */
+/** Runs `work` with a connection, and closes the connection afterward. */
 export async function withConnection<T>(
   options: ConnectOptions,
   work: (connection: Connection) => Promise<T>,

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { DamagedFileError, type DatasetStatus, datasetStatus, defaultDataDir } from '../../agent/data/cache.ts';
-import { DATASETS, type DatasetSpec } from '../../agent/data/catalogue.ts';
+import { DATASETS, type DatasetSpec } from '../../agent/data/catalog.ts';
 import { ensureDataset } from '../../agent/data/fetch.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
 import type { Column } from '../../lib/text/table.ts';

@@ -169,7 +169,7 @@ test('the output of doctor has one line per finding, its fix below the line, and
     { name: 'Node', state: 'ok', detail: '20.20.2', needed: true },
     { name: 'nats-server', state: 'missing', detail: 'none', fix: 'install it\nor name one', needed: true },
   ];
-  expect(findingsText(findings, { width: undefined, colour: false })).toBe(
+  expect(findingsText(findings, { width: undefined, color: false })).toBe(
     [
       'ok       Node         20.20.2',
       'missing  nats-server  none',

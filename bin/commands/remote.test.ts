@@ -68,7 +68,7 @@ async function trawl(overrides: Partial<SweepServiceServer>, ...args: string[]) 
   return runTrawl(...args, '--server', server.address);
 }
 
-test('ls prints a table without colour or control characters, ids with -q, and an array with -o json', async () => {
+test('ls prints a table without color or control characters, ids with -q, and an array with -o json', async () => {
   const table = await trawl({}, 'ls');
   expect(table).toMatchObject({ stderr: '', exitCode: 0 });
   expect(table.stdout).toMatch(/^ +7 {2}hostile ␛\[2J {2}finished, 1 of 2 failed +2\/2 +0 +1 {2}/m);

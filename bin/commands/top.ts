@@ -46,7 +46,7 @@ async function top(sweep: string, options: Options): Promise<void> {
     return withConnection(options, (connection) => printFrame(connection, sweep, style, options));
   }
   if (!isInteractive()) throw new BadInputError('top needs a terminal; use --once to print one frame');
-  await untilSignalled((signal) => showSweep(sweep, style, options, signal));
+  await untilSignaled((signal) => showSweep(sweep, style, options, signal));
 }
 
 async function printFrame(
@@ -124,7 +124,7 @@ async function viewOf(connection: Connection, sweep: string, { trial: prefix, vi
 const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** Aborts the work on a signal, so that the dashboard restores the terminal before the process ends. */
-async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function untilSignaled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const end = () => stop.abort();
   for (const signal of TERMINATION_SIGNALS) process.on(signal, end);

@@ -134,7 +134,7 @@ interface UpScreen {
 
 function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSignal): UpScreen {
   const facts = { code: undefined, warnings: [], estimate: undefined };
-  const terminal = { ...resultTerminal(options), colour: false };
+  const terminal = { ...resultTerminal(options), color: false };
   const progress = new StartProgress(planText(plan(spec), spec, facts, terminal).trimEnd().split('\n'));
   const releaseNotes = holdNotes(progress.report);
   const { promise: ready, resolve, reject } = withResolvers<Source>();

@@ -83,7 +83,7 @@ test('a config of which early stopping cut off a trial has no difference, and it
   expect(comparison.metrics[0]).toMatchObject({ spreads: [{ mean: 2, n: 2 }, { mean: 5 }] });
   expect(comparison.metrics[0]?.differences).toEqual([undefined, undefined]);
   expect(comparison.cutOff).toEqual([true, false]);
-  const text = renderComparison(comparison, { width: undefined, colour: false });
+  const text = renderComparison(comparison, { width: undefined, color: false });
   expect(text).toContain('2 succeeded, 1 stopped (1 left out)');
   expect(text).toContain('1 result of trials that early stopping cut off is left out of the means\n');
   expect(text).toContain(': early stopping cut off trials, and the remaining trials were selected by their values\n');

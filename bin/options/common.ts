@@ -4,7 +4,7 @@ import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { pathOption } from './values.ts';
 
-/** The global options about colours and characters. */
+/** The global options about colors and characters. */
 export interface LookOptions {
   /** False with the option `--no-color`. */
   readonly color: boolean;

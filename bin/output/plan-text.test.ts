@@ -4,7 +4,7 @@ import { plan } from '../../coordinator/grid/plan.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { planText } from './plan-text.ts';
 
-const TERMINAL = { width: 200, colour: false } as Parameters<typeof planText>[3];
+const TERMINAL = { width: 200, color: false } as Parameters<typeof planText>[3];
 
 /** Returns the fields of the plan by name. */
 function fieldsOf(text: string): Record<string, string> {

@@ -6,22 +6,22 @@ import { renderTable } from './table.ts';
 import { terminalOf } from './terminal.ts';
 
 const ended = { state: SweepState.FINISHED };
-const pipe = { width: undefined, colour: false };
+const pipe = { width: undefined, color: false };
 
 const tty = { isTTY: true, columns: 100 };
 const UTF8 = { LANG: 'en_GB.UTF-8' };
 
-test('a pipe has neither width nor colour', () => {
-  expect(terminalOf({ columns: 100 }, { color: true }, {})).toEqual({ width: undefined, colour: false, ascii: false });
+test('a pipe has neither width nor color', () => {
+  expect(terminalOf({ columns: 100 }, { color: true }, {})).toEqual({ width: undefined, color: false, ascii: false });
 });
 
-test('--no-color, NO_COLOR and a dumb terminal disable colour', () => {
-  const colour = { color: true };
-  expect(terminalOf(tty, colour, UTF8)).toEqual({ width: 100, colour: true, ascii: false });
-  expect(terminalOf(tty, colour, { NO_COLOR: '' }).colour).toBe(true);
-  expect(terminalOf(tty, { color: false }, {}).colour).toBe(false);
-  expect(terminalOf(tty, colour, { NO_COLOR: '1' }).colour).toBe(false);
-  expect(terminalOf(tty, colour, { TERM: 'dumb' }).colour).toBe(false);
+test('--no-color, NO_COLOR and a dumb terminal disable color', () => {
+  const color = { color: true };
+  expect(terminalOf(tty, color, UTF8)).toEqual({ width: 100, color: true, ascii: false });
+  expect(terminalOf(tty, color, { NO_COLOR: '' }).color).toBe(true);
+  expect(terminalOf(tty, { color: false }, {}).color).toBe(false);
+  expect(terminalOf(tty, color, { NO_COLOR: '1' }).color).toBe(false);
+  expect(terminalOf(tty, color, { TERM: 'dumb' }).color).toBe(false);
 });
 
 test('only ASCII is printed with --ascii, and on a terminal that does not show UTF-8', () => {
@@ -40,7 +40,7 @@ test('a table in ASCII is aligned, and has no other characters', () => {
     { header: 'psnr', numeric: true, cell: () => '14.0 ± 0.1' },
     { header: 'name', elide: 'middle' as const, cell: () => 'café-of-the-long-name', style: () => 'dim' as const },
   ];
-  const table = renderTable(columns, [0], { width: 22, colour: false, ascii: true });
+  const table = renderTable(columns, [0], { width: 22, color: false, ascii: true });
   expect(table).toBe('        psnr  name\n14.0 +/- 0.1  cafe~ame\n');
 });
 
@@ -50,14 +50,14 @@ test('a table that does not fit the terminal reports how many columns are hidden
     numeric: true,
     cell: () => '1',
   }));
-  expect(renderTable(columns, [0], { width: 25, colour: false })).toMatch(/\n1 column hidden \(use -o wide\)\n$/);
-  expect(renderTable(columns, [0], { width: undefined, colour: false })).not.toContain('hidden');
+  expect(renderTable(columns, [0], { width: 25, color: false })).toMatch(/\n1 column hidden \(use -o wide\)\n$/);
+  expect(renderTable(columns, [0], { width: undefined, color: false })).not.toContain('hidden');
 });
 
-test('styles apply to cells only if the terminal has colour', () => {
+test('styles apply to cells only if the terminal has color', () => {
   const columns = [{ header: 'state', cell: () => 'failed', style: () => 'yellow' as const }];
-  expect(renderTable(columns, [0], { width: 80, colour: true })).toContain('\u001b[33mfailed\u001b[39m');
-  expect(renderTable(columns, [0], { width: 80, colour: false })).toBe('state\nfailed\n');
+  expect(renderTable(columns, [0], { width: 80, color: true })).toContain('\u001b[33mfailed\u001b[39m');
+  expect(renderTable(columns, [0], { width: 80, color: false })).toBe('state\nfailed\n');
 });
 
 test('the final output has two rankings: by the metric of the sweep, and by psnr', () => {

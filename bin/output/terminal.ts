@@ -4,11 +4,11 @@ import type { Segment } from '../../lib/text/segment.ts';
 import type { Style } from '../../lib/text/style.ts';
 import type { LookOptions, OutputFormat } from '../options/common.ts';
 
-/** Capabilities of the output. A pipe has no width and no colour. */
+/** Capabilities of the output. A pipe has no width and no color. */
 export interface Terminal {
   /** Width in columns. Undefined means that lines are never truncated. */
   readonly width: number | undefined;
-  readonly colour: boolean;
+  readonly color: boolean;
   /** Whether only ASCII characters are printed. Default: false. */
   readonly ascii?: boolean;
 }
@@ -27,11 +27,11 @@ export function terminalOf(
   { color, ascii }: LookOptions,
   environment: NodeJS.ProcessEnv,
 ): Terminal {
-  if (!stream.isTTY) return { width: undefined, colour: false, ascii: ascii === true };
+  if (!stream.isTTY) return { width: undefined, color: false, ascii: ascii === true };
   const disabled = (environment.NO_COLOR ?? '') !== '' || environment.TERM === 'dumb';
   return {
     width: stream.columns || DEFAULT_COLUMNS,
-    colour: color && !disabled,
+    color: color && !disabled,
     ascii: ascii === true || !showsUnicode(environment),
   };
 }
@@ -44,11 +44,11 @@ export function showsUnicode({ TERM, LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv
 }
 
 /**
- * Styles a text if the terminal has colour, and replaces non-ASCII characters if the terminal does not show them.
+ * Styles a text if the terminal has color, and replaces non-ASCII characters if the terminal does not show them.
  */
-export function paint(text: string, style: Style | undefined, { colour, ascii }: Terminal): string {
+export function paint(text: string, style: Style | undefined, { color, ascii }: Terminal): string {
   const shown = ascii ? asciiText(text) : text;
-  return colour && style !== undefined && shown !== '' ? styleText(style, shown, { validateStream: false }) : shown;
+  return color && style !== undefined && shown !== '' ? styleText(style, shown, { validateStream: false }) : shown;
 }
 
 export function paintLine(segments: readonly Segment[], terminal: Terminal): string {

@@ -1,6 +1,6 @@
 import { judgeAtLooks } from '../../coordinator/analysis/adaptive-replicates.ts';
 import { type Importance, importanceOf } from '../../coordinator/analysis/importance.ts';
-import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgement.ts';
+import type { JudgedHypothesis, JudgedTrial } from '../../coordinator/analysis/judgment.ts';
 import { judgeHypotheses } from '../../coordinator/analysis/verdict.ts';
 import { type Plan, plan } from '../../coordinator/grid/plan.ts';
 import { type Hypothesis, type SweepSpec, sweptParameters } from '../../coordinator/grid/spec.ts';

@@ -25,7 +25,7 @@ export interface Panel {
   readonly drawing: ChartDrawing;
 }
 
-/** SVG without its outer element. The classes of CHART_STYLE set the colours. Sizes are in pixels. */
+/** SVG without its outer element. The classes of CHART_STYLE set the colors. Sizes are in pixels. */
 export interface ChartDrawing {
   readonly width: number;
   readonly height: number;
@@ -36,7 +36,7 @@ export interface Figure {
   readonly title: string;
   /** Explains how to read the figure. */
   readonly caption: string;
-  /** Labels of the series by index. The class `s0`, `s1`, ... of a series sets its colour and dash. */
+  /** Labels of the series by index. The class `s0`, `s1`, ... of a series sets its color and dash. */
   readonly legend: readonly string[];
   readonly panels: readonly Panel[];
   /** Whether a figure that is wider than the page keeps its width and scrolls sideways. */

@@ -18,7 +18,7 @@ export const MAX_PARALLEL_LINES = 400;
 export const MAX_PARALLEL_AXES = 9;
 /** The maximum number of panels in one figure. */
 export const MAX_PANELS = 12;
-/** The maximum number of lines in one panel, which equals the number of distinguishable colours. */
+/** The maximum number of lines in one panel, which equals the number of distinguishable colors. */
 export const MAX_LINES = 6;
 /** The maximum number of epochs that are drawn for one curve. */
 export const MAX_EPOCHS_DRAWN = 200;

@@ -1,4 +1,4 @@
-/** Writes a report as GitHub-flavoured Markdown. */
+/** Writes a report as GitHub-flavored Markdown. */
 import { MARKDOWN_MARK } from '../../lib/code/own-output.ts';
 import { visibleLines, visibleText } from '../../lib/text/visible-text.ts';
 import { figureSvg } from './charts/svg.ts';

@@ -23,7 +23,7 @@ test('a chart of a few configs has one line per config, named by the parameters 
   expect(isPerConfig).toBe(true);
 });
 
-test('with more configs, the parameter that leaves the fewest panels is the colour, and the others are panels', () => {
+test('with more configs, the parameter that leaves the fewest panels is the color, and the others are panels', () => {
   const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
     { a: 0.1, b: 10, c: 1 },
@@ -33,7 +33,7 @@ test('with more configs, the parameter that leaves the fewest panels is the colo
   expect([isPerConfig, averaged]).toEqual([true, []]);
 });
 
-test('if several parameters qualify for the colour of the lines, the most important parameter is chosen', () => {
+test('if several parameters qualify for the color of the lines, the most important parameter is chosen', () => {
   const parameters = '{ a: { values: [1, 2, 3] }, b: { values: [1, 2, 3] } }';
   expect(laidOut(parameters, { a: 1, b: 10 }).legend).toEqual(['b=1', 'b=2', 'b=3']);
   expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);

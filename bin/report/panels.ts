@@ -23,7 +23,7 @@ export interface PanelLayout {
 
 /**
  * Gives each config its own line if there are at most MAX_LINES configs. Otherwise, assigns each parameter to the
- * colour of the lines, to the panels, or to the average. The colour is the parameter that leaves the fewest parameters to
+ * color of the lines, to the panels, or to the average. The color is the parameter that leaves the fewest parameters to
  * average. Ties go to the parameter that needs the fewest panels, and then to the most important parameter.
  */
 export function layOut(configs: readonly Config[], space: VariedParameters): PanelLayout {
@@ -33,7 +33,7 @@ export function layOut(configs: readonly Config[], space: VariedParameters): Pan
     return { legend, panels: [{ title: '', groups }], isPerConfig: true, averaged: [] };
   }
   const [best] = space.independent
-    .flatMap((name) => colouredBy(name, configs, space) ?? [])
+    .flatMap((name) => coloredBy(name, configs, space) ?? [])
     .sort((a, b) => a.averaged.length - b.averaged.length || a.panels.length - b.panels.length);
   return best ?? inOneLine(configs, space);
 }
@@ -43,14 +43,14 @@ function inOneLine(configs: readonly Config[], space: VariedParameters): PanelLa
   return { legend: ['all configs'], panels, isPerConfig: false, averaged: space.independent };
 }
 
-function colouredBy(colour: string, configs: readonly Config[], space: VariedParameters): PanelLayout | undefined {
+function coloredBy(color: string, configs: readonly Config[], space: VariedParameters): PanelLayout | undefined {
   const valueIn = (config: Config, name: string) => space.parameters.get(config)?.[name];
-  const colours = levelsOf(valuesOf(space, colour), MAX_LINES);
-  if (colours === undefined) return undefined;
-  const exact = new Set(valuesOf(space, colour).length <= MAX_LINES ? [colour] : []);
+  const colors = levelsOf(valuesOf(space, color), MAX_LINES);
+  if (colors === undefined) return undefined;
+  const exact = new Set(valuesOf(space, color).length <= MAX_LINES ? [color] : []);
   let panels = [{ title: '', configs }];
   for (const name of space.independent) {
-    const levels = name === colour ? undefined : levelsOf(valuesOf(space, name), MAX_PANEL_LEVELS);
+    const levels = name === color ? undefined : levelsOf(valuesOf(space, name), MAX_PANEL_LEVELS);
     if (levels === undefined) continue;
     const split = panels.flatMap((panel) =>
       levels.map(({ label, has }) => ({
@@ -65,13 +65,13 @@ function colouredBy(colour: string, configs: readonly Config[], space: VariedPar
   }
   const grouped = panels.map(({ title, configs: within }) => ({
     title,
-    groups: colours
-      .map(({ has }, series) => ({ series, configs: within.filter((config) => has(valueIn(config, colour))) }))
+    groups: colors
+      .map(({ has }, series) => ({ series, configs: within.filter((config) => has(valueIn(config, color))) }))
       .filter((group) => group.configs.length > 0),
   }));
   const whole = grouped.every(({ groups }) => groups.every((group) => group.configs.length === 1));
   return {
-    legend: colours.map(({ label }) => `${colour}=${label}`),
+    legend: colors.map(({ label }) => `${color}=${label}`),
     panels: grouped,
     isPerConfig: whole,
     averaged: whole ? [] : space.independent.filter((name) => !exact.has(name)),

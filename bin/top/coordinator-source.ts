@@ -15,11 +15,11 @@ import { watchSweep } from '../client/watch.ts';
 import { ThinCurve } from './thin-curve.ts';
 
 /** The maximum number of trials of an analysis of variance. A larger analysis would block the dashboard. */
-const MAX_ANALYSED_TRIALS = 5_000;
+const MAX_ANALYZED_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): ParameterImportance {
-  if (trials.length > MAX_ANALYSED_TRIALS) {
-    const why = `importance is not computed here for more than ${MAX_ANALYSED_TRIALS} trials; use "trawl report"`;
+  if (trials.length > MAX_ANALYZED_TRIALS) {
+    const why = `importance is not computed here for more than ${MAX_ANALYZED_TRIALS} trials; use "trawl report"`;
     return { metric, why, estimated: false, effects: [], interactions: [] };
   }
   const judged = trials.map((trial) => ({

@@ -29,16 +29,16 @@ function guardTerminal(terminal: NodeJS.WriteStream): () => void {
 }
 
 /**
- * Detects what the terminal supports: colours unless disabled, and non-ASCII characters if the locale is UTF-8.
+ * Detects what the terminal supports: colors unless disabled, and non-ASCII characters if the locale is UTF-8.
  */
 export function terminalLook(
   options: LookOptions,
   terminal: { readonly isTTY?: boolean },
   environment: NodeJS.ProcessEnv,
 ): TerminalStyle {
-  const isColourDisabled = !options.color || (environment.NO_COLOR ?? '') !== '';
+  const isColorDisabled = !options.color || (environment.NO_COLOR ?? '') !== '';
   return {
-    colour: !isColourDisabled && environment.TERM !== 'dumb' && terminal.isTTY === true,
+    color: !isColorDisabled && environment.TERM !== 'dumb' && terminal.isTTY === true,
     plain: terminal.isTTY !== true,
     ascii: options.ascii === true || (terminal.isTTY === true && !showsUnicode(environment)),
   };

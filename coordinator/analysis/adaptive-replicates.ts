@@ -1,6 +1,6 @@
 /**
  * Decides which configs need further replicates. Each hypothesis is judged several times while replicates arrive. Such
- * a judgement is a look. All looks together have the error rate of a single judgement. Without hypotheses, the looks
+ * a judgment is a look. All looks together have the error rate of a single judgment. Without hypotheses, the looks
  * decide which config is the best.
  */
 import { group, least } from 'd3-array';
@@ -11,7 +11,7 @@ import { matchesConditions } from '../grid/points.ts';
 import type { AdaptiveReplicates, Hypothesis, Metric } from '../grid/spec.ts';
 import { ERROR_RATE } from './comparison.ts';
 import { lookLevels } from './group-sequential.ts';
-import { type JudgedHypothesis, type JudgedTrial, percentText } from './judgement.ts';
+import { type JudgedHypothesis, type JudgedTrial, percentText } from './judgment.ts';
 import { counterpartsOf } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
@@ -38,7 +38,7 @@ const known = new Map<string, readonly Look[]>();
 /**
  * Returns the looks of a sweep. Once a share `t` of the maximum number of replicates is judged, all looks so far have
  * together spent `t ** 2` of the error rate (the power family of Kim and DeMets, Biometrika 74, 1987). Early looks
- * therefore decide only clear effects, and the last look has almost the power of a single judgement.
+ * therefore decide only clear effects, and the last look has almost the power of a single judgment.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
   const key = `${min} ${max}`;

@@ -4,7 +4,7 @@ import { rollup } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { countText, formatParameter } from '../../lib/text/numbers.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
-import type { JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgment.ts';
 
 export interface Factor {
   readonly name: string;

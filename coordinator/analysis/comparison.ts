@@ -11,7 +11,7 @@ import {
   type MoreSeeds,
   rounded,
   type Verdict,
-} from './judgement.ts';
+} from './judgment.ts';
 import { type Pairing, pair } from './pairing.ts';
 import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueOf, seedsNeeded } from './statistics.ts';
 

@@ -61,8 +61,8 @@ test('interactions are tested as soon as every pair of values has a result', () 
   expect(interactions.map(({ parameters }) => parameters)).toEqual([AXES]);
   const [depths, latents] = [effects[1], effects[0]].map((effect) => {
     const means = effect?.levels.map(({ mean }) => mean) ?? [];
-    const centre = means.reduce((sum, mean) => sum + mean, 0) / means.length;
-    return means.reduce((sum, mean) => sum + (mean - centre) ** 2, 0) / means.length;
+    const center = means.reduce((sum, mean) => sum + mean, 0) / means.length;
+    return means.reduce((sum, mean) => sum + (mean - center) ** 2, 0) / means.length;
   });
   const crossed = 1.6428571428571348 / 10;
   expect(interactions[0]?.share).toBeCloseTo(crossed / ((depths ?? 0) + (latents ?? 0) + crossed + 0.155 / 4), 10);
@@ -155,7 +155,7 @@ test('an analysis of variance without effects states the reason', () => {
   );
 });
 
-test('a parameter that only some trials have is not analysed', () => {
+test('a parameter that only some trials have is not analyzed', () => {
   const trials = [
     ...replicates({ depth: 3, act: 'a' }, [1, 1.2]),
     ...replicates({ depth: 5, act: 'a', extra: 1 }, [2, 2.2]),

@@ -11,7 +11,7 @@ import { type Factor, independentFactors, type TrialValue } from './balanced-gri
 import { ERROR_RATE } from './comparison.ts';
 import { type AdjustedMean, FactorModel, type ModelFit, type ModelTerm } from './factor-model.ts';
 import { fTestOf, type Importance, importanceOf, notes, observationsOf, otherParameters } from './importance.ts';
-import type { JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgment.ts';
 import { tQuantile } from './statistics.ts';
 
 interface EstimatedLevel {
@@ -55,7 +55,7 @@ export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
 const MAX_MODEL_COLUMNS = 150;
 
 /**
- * Analyses the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise
+ * Analyzes the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise
  * each share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation
  * that only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003).
  * The model contains the interaction of two parameters if every pair of their values has a result. If a model with

@@ -6,7 +6,7 @@ import { comparedTrials, leftOutText, meanOf, resultOf, spreadOf } from '../../l
 import type { Spread } from '../../proto/gen/trawl/v1/types.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { type BalancedGrid, balancedGrid, type Factor, type TrialValue } from './balanced-grid.ts';
-import type { JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgment.ts';
 import { fTail } from './statistics.ts';
 
 export interface ParameterEffect {
@@ -45,8 +45,8 @@ export interface Importance {
 }
 
 /**
- * Analyses the variance of a metric over the trials that have a result. `exclude`, `when` and failures can leave the
- * grid unbalanced. A large balanced part is then analysed, and `why` names the skipped trials. If no part is balanced,
+ * Analyzes the variance of a metric over the trials that have a result. `exclude`, `when` and failures can leave the
+ * grid unbalanced. A large balanced part is then analyzed, and `why` names the skipped trials. If no part is balanced,
  * the result has no effects. The effects and interactions are in descending order of their shares.
  * @param axes see `balancedGrid`
  */

@@ -2,7 +2,7 @@
 declare module 'jstat' {
   interface JStat {
     readonly studentt: { cdf(x: number, df: number): number; inv(p: number, df: number): number };
-    /** The regularised incomplete beta function. */
+    /** The regularized incomplete beta function. */
     ibeta(x: number, a: number, b: number): number;
     readonly normal: {
       pdf(x: number, mean: number, std: number): number;

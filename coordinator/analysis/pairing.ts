@@ -10,7 +10,7 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 import { type Condition, matchesConditions } from '../grid/points.ts';
 import type { Quantity } from './claim.ts';
-import type { JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgment.ts';
 import { type Cell, contrastOf } from './statistics.ts';
 
 export interface Pairing {

@@ -5,7 +5,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { hasResult } from '../../lib/domain/trial-result.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
-import { directedText, intervalText, type JudgedPart, type JudgedTrial, rounded } from './judgement.ts';
+import { directedText, intervalText, type JudgedPart, type JudgedTrial, rounded } from './judgment.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
 /** The minimum number of epochs in a curve. The direction of a shorter curve is probably due to chance. */
@@ -87,7 +87,7 @@ export interface Trend {
   readonly variance: number;
   /** Kendall's tau-a: s divided by the number of pairs, from -1 (always falls) to 1 (always rises). */
   readonly tau: number;
-  /** The number of steps between neighbouring values. `ups` of these steps rise, and `downs` of them fall. */
+  /** The number of steps between neighboring values. `ups` of these steps rise, and `downs` of them fall. */
   readonly steps: number;
   readonly ups: number;
   readonly downs: number;
@@ -124,7 +124,7 @@ const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
 
 /**
  * Returns the joint z-score of several series (the regional Kendall test: Helsel and Frans, Environmental Science &
- * Technology 40, 2006). The sum of their S is moved towards 0 by 1 (continuity correction), and divided by the square
+ * Technology 40, 2006). The sum of their S is moved toward 0 by 1 (continuity correction), and divided by the square
  * root of the sum of their variances.
  */
 export function jointZ(trends: readonly Trend[]): number {

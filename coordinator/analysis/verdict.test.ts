@@ -4,7 +4,7 @@ import type { Parameters } from '../../proto/trainers.ts';
 import { replicates, trial, withCurve } from '../../test/support/coordinator/judged-trials.ts';
 import type { Hypothesis } from '../grid/spec.ts';
 import { parseClaim } from './claim.ts';
-import type { JudgedTrial } from './judgement.ts';
+import type { JudgedTrial } from './judgment.ts';
 import { judgeHypotheses } from './verdict.ts';
 
 function hypothesis(text: string, where: Parameters = {}): Hypothesis {

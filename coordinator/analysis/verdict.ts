@@ -18,7 +18,7 @@ import {
   type MoreSeeds,
   percentText,
   type Verdict,
-} from './judgement.ts';
+} from './judgment.ts';
 import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 

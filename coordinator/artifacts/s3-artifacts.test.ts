@@ -50,7 +50,7 @@ test.each([
   [failure('AccessDenied', 403), 'must permit reading, writing, listing and deleting'],
   [failure('Forbidden', 403), 'must permit reading, writing, listing and deleting'],
   [failure('ExpiredToken', 400), 'renew AWS_SESSION_TOKEN'],
-  [failure('RequestTimeTooSkewed', 403), 'synchronise both with NTP'],
+  [failure('RequestTimeTooSkewed', 403), 'synchronize both with NTP'],
   [failure('XAdminUserNotFound', 404), 'check the credentials, the bucket and the endpoint (XAdminUserNotFound)'],
   [failure('CredentialsProviderError'), 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
 ])('an error that only a person can correct is explained: %s', (error, advice) => {

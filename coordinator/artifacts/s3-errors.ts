@@ -31,7 +31,7 @@ const NEEDS_PERSON: Readonly<Record<string, string>> = {
   TokenRefreshRequired: 'the session token has expired: renew AWS_SESSION_TOKEN',
   CredentialsProviderError:
     'no credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials',
-  RequestTimeTooSkewed: 'the clock of this machine differs from the clock of the server: synchronise both with NTP',
+  RequestTimeTooSkewed: 'the clock of this machine differs from the clock of the server: synchronize both with NTP',
   PermanentRedirect: 'the bucket is in another region: correct the region',
   AuthorizationHeaderMalformed: 'the server rejects the region: correct the region',
   MethodNotAllowed: 'the server rejects the request: is the bucket read-only, or is the endpoint not an S3 server?',

@@ -7,7 +7,7 @@ import { countLog, countProgram, countReport } from './agent-limits.ts';
 import { endAttempt, endByRule } from './attempt-ends.ts';
 import type { Artifact, ClosingAttempt, FinalEnd, Lease } from './attempt-model.ts';
 import { CLOSING_MS, closeAttempt, closingAttempt } from './closing-attempts.ts';
-import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgement } from './early-stopping.ts';
+import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgment } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
@@ -114,7 +114,7 @@ function onClosingRecord(
 function applyRule<R extends AttemptRecord>(
   core: Core,
   record: R,
-  judgeRecord: (sweep: Sweep, trial: Trial, record: R) => StopJudgement,
+  judgeRecord: (sweep: Sweep, trial: Trial, record: R) => StopJudgment,
   now: number,
 ): Step {
   const { key } = record;

@@ -89,7 +89,7 @@ export interface RuleEnd {
   readonly reason: string;
 }
 
-export interface StopJudgement {
+export interface StopJudgment {
   readonly changes: readonly Change[];
   /** Undefined if the trial continues. */
   readonly end: RuleEnd | undefined;
@@ -98,7 +98,7 @@ export interface StopJudgement {
 /** The reason why a trial is not held if it enters a rung with its last report. */
 export const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
 
-const NO_JUDGEMENT: StopJudgement = { changes: [], end: undefined };
+const NO_JUDGMENT: StopJudgment = { changes: [], end: undefined };
 
 export interface JudgedReport {
   readonly key: AttemptKey;
@@ -109,11 +109,11 @@ export interface JudgedReport {
 }
 
 /** Decides whether a trial continues after its checkpoint is stored. */
-export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): StopJudgement {
-  return judgementOf(sweep, holdAtCheckpoint(sweep, trial, artifact));
+export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): StopJudgment {
+  return judgmentOf(sweep, holdAtCheckpoint(sweep, trial, artifact));
 }
 
-function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): StopJudgement {
+function judgmentOf({ earlyStopping }: Sweep, { changes, reason }: Hold): StopJudgment {
   const isHeld = earlyStopping !== undefined && reason !== undefined;
   return { changes, end: isHeld ? { outcome: 'held', rule: earlyStopping.name, reason } : undefined };
 }
@@ -122,15 +122,15 @@ function judgementOf({ earlyStopping }: Sweep, { changes, reason }: Hold): StopJ
  * Decides whether a trial continues after a report. A trial enters each rung once, even if a later attempt repeats the
  * steps. The report of the last epoch never stops a trial.
  */
-export function judgeReport(sweep: Sweep, trial: Trial, report: JudgedReport): StopJudgement {
+export function judgeReport(sweep: Sweep, trial: Trial, report: JudgedReport): StopJudgment {
   const { earlyStopping, policy } = sweep;
   const curve = earlyStopping?.curves.get(keyText(report.key));
   const value = ownValue(report.metrics, policy.ranking.metric);
-  if (earlyStopping === undefined || curve === undefined || value === undefined) return NO_JUDGEMENT;
+  if (earlyStopping === undefined || curve === undefined || value === undefined) return NO_JUDGMENT;
   const sign = signOf(policy.ranking.goal);
-  if (!addPoint(curve, report.epoch, sign * value)) return NO_JUDGEMENT;
+  if (!addPoint(curve, report.epoch, sign * value)) return NO_JUDGMENT;
   const hold = holdAtReport(sweep, trial, report.epoch);
-  if (hold.reason !== undefined) return judgementOf(sweep, hold);
+  if (hold.reason !== undefined) return judgmentOf(sweep, hold);
   const reached = earlyStopping.rule.entryOf(curve);
   const entered = reached !== undefined && reached.rung > trial.rung ? reached : undefined;
   if (entered !== undefined) {

@@ -62,7 +62,7 @@ test('with metric.at best, ASHA compares the best value of a trial so far', () =
   expect(race.run('b', [2, 9])).toMatchObject({ kind: 'continue', step: 2 });
 });
 
-test('ASHA stops no trial in favour of a trial with an equal value', () => {
+test('ASHA stops no trial in favor of a trial with an equal value', () => {
   const race = new Race(ASHA);
   expect(['a', 'b', 'c'].map((trial) => race.report(trial, 1, 1).kind)).toEqual(['continue', 'continue', 'continue']);
 });

@@ -1,6 +1,6 @@
 /** Adds replicates to the configs of a grid, until the hypotheses or the best config are decided. */
 import { type MissingReplicate, missingReplicates } from '../analysis/adaptive-replicates.ts';
-import type { JudgedTrial } from '../analysis/judgement.ts';
+import type { JudgedTrial } from '../analysis/judgment.ts';
 import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-source.ts';
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';

@@ -22,7 +22,7 @@ export interface Axis {
 export const MAX_LISTED_VALUES = 10_000;
 
 /**
- * The number of decimal digits that a double represents exactly. With more digits, neighbouring values could be equal.
+ * The number of decimal digits that a double represents exactly. With more digits, neighboring values could be equal.
  */
 const MAX_STEP_DIGITS = 15;
 

@@ -31,7 +31,7 @@ test.each(['random', 'sobol'])('method %s with a larger run_cap begins with the 
   expect(many?.slice(0, 20)).toEqual(few);
 });
 
-test('the first point of a Sobol search is the centre of the space', () => {
+test('the first point of a Sobol search is the center of the space', () => {
   expect(points(fileOf('method: sobol\nrun_cap: 1'))).toEqual([{ lr: 0.01, layers: 3, opt: 'sgd' }]);
 });
 

@@ -1,5 +1,5 @@
 /**
- * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterwards. The transaction
+ * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterward. The transaction
  * records the removal, so that the next prune completes it if the process dies in between. When the coordinator starts,
  * it moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
  */

@@ -2,7 +2,7 @@
  * The direction numbers of Sobol sequences, with one line per dimension after the first. The first number of a line is
  * the primitive polynomial: its bits are the coefficients. The initial values m_1, m_2, ... follow. The source is the
  * file new-joe-kuo-6.21201 of S. Joe and F. Y. Kuo, "Constructing Sobol sequences with better two-dimensional
- * projections", SIAM J. Sci. Comput. 30 (2008). Its licence is in NOTICE.
+ * projections", SIAM J. Sci. Comput. 30 (2008). Its license is in NOTICE.
  */
 export const DIRECTIONS = `
 3 1

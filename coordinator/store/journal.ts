@@ -86,7 +86,7 @@ export class Journal {
 
   /**
    * Runs another write of the store between two transactions of the journal. Changes that are gathered in the meantime
-   * are written afterwards. Rejects if an earlier transaction failed, or if the operation fails.
+   * are written afterward. Rejects if an earlier transaction failed, or if the operation fails.
    */
   async between<T>(operation: () => Promise<T>): Promise<T> {
     while (this.#writing !== undefined) await this.#writing;

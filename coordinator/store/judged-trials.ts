@@ -2,7 +2,7 @@
 import type { Report } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 import { parseParameters } from '../../proto/values.ts';
-import type { JudgedTrial } from '../analysis/judgement.ts';
+import type { JudgedTrial } from '../analysis/judgment.ts';
 import type { Queries } from './queries.ts';
 import type { Reader } from './reader.ts';
 import { trialCurve } from './report-stream.ts';

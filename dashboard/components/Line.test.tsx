@@ -1,18 +1,18 @@
 import { Box, renderToString } from 'ink';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Segment } from '../../lib/text/segment.ts';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import { Line } from './Line.tsx';
 import { TerminalStyleContext } from './TerminalStyle.ts';
 
-const COLOURED = { colour: true, ascii: false };
+const COLORED = { color: true, ascii: false };
 
-beforeAll(() => setColours(COLOURED));
-afterAll(() => setColours({ ...COLOURED, plain: true }));
+beforeAll(() => setColors(COLORED));
+afterAll(() => setColors({ ...COLORED, plain: true }));
 
 const drawn = (segments: readonly Segment[]) =>
   renderToString(
-    <TerminalStyleContext value={COLOURED}>
+    <TerminalStyleContext value={COLORED}>
       <Line segments={segments} columns={20} />
     </TerminalStyleContext>,
   );
@@ -40,7 +40,7 @@ test('spaces that are drawn in reverse video keep their style', () => {
 
 test('spaces at the end of a line have no escape sequence, but still occupy columns', () => {
   const line = renderToString(
-    <TerminalStyleContext value={COLOURED}>
+    <TerminalStyleContext value={COLORED}>
       <Box>
         <Line segments={[{ text: 'a   ', style: 'cyan' }]} columns={10} />
         <Line segments={[{ text: 'b' }]} columns={10} />

@@ -55,7 +55,7 @@ function runsOf(segments: readonly Segment[]): Segment[] {
   return runs;
 }
 
-const hasBackground = ({ style, greys }: Segment): boolean => greys !== undefined || style === 'inverse';
+const hasBackground = ({ style, grays }: Segment): boolean => grays !== undefined || style === 'inverse';
 
 const inAscii = (segment: Segment): Segment => ({ ...segment, text: asciiText(segment.text) });
 
@@ -65,21 +65,21 @@ const textOf = (segments: readonly Segment[], { ascii }: TerminalStyle): string 
   return ascii ? asciiText(text) : text;
 };
 
-function painted({ text, style, greys }: Segment, { colour, plain, ascii }: TerminalStyle): string {
+function painted({ text, style, grays }: Segment, { color, plain, ascii }: TerminalStyle): string {
   const shown = ascii ? asciiText(text) : text;
   if (plain || shown === '') return shown;
-  if (greys !== undefined && colour) {
-    const [front, back] = greys;
-    return chalk.ansi256(FIRST_GREY + front).bgAnsi256(FIRST_GREY + back)(shown);
+  if (grays !== undefined && color) {
+    const [front, back] = grays;
+    return chalk.ansi256(FIRST_GRAY + front).bgAnsi256(FIRST_GRAY + back)(shown);
   }
-  if (style === undefined || (!colour && !COLOURLESS.has(style))) return shown;
+  if (style === undefined || (!color && !COLORLESS.has(style))) return shown;
   return chalk[style](shown);
 }
 
-const FIRST_GREY = 232;
+const FIRST_GRAY = 232;
 
-/** The text styles that work without colours. */
-const COLOURLESS: ReadonlySet<Style> = new Set(['bold', 'dim', 'inverse']);
+/** The text styles that work without colors. */
+const COLORLESS: ReadonlySet<Style> = new Set(['bold', 'dim', 'inverse']);
 
 interface LabelProps {
   readonly text: string;
@@ -112,13 +112,13 @@ function isSameLine(a: LineProps, b: LineProps): boolean {
   if (a.columns !== b.columns || (a.cursor ?? false) !== (b.cursor ?? false)) return false;
   if (a.segments === b.segments) return true;
   if (a.segments.length !== b.segments.length) return false;
-  return a.segments.every(({ text, style, greys }, at) => {
+  return a.segments.every(({ text, style, grays }, at) => {
     const other = b.segments[at];
     return (
       text === other?.text &&
       style === other.style &&
-      greys?.[0] === other.greys?.[0] &&
-      greys?.[1] === other.greys?.[1]
+      grays?.[0] === other.grays?.[0] &&
+      grays?.[1] === other.grays?.[1]
     );
   });
 }

@@ -82,7 +82,7 @@ describe.each([
 });
 
 test('on an ASCII terminal, the lineage has only ASCII characters', async () => {
-  const style = { colour: false, ascii: true, plain: true };
+  const style = { color: false, ascii: true, plain: true };
   const at = await sampleDashboard(new SampleSource(ANSWERS), { columns: 100, rows: 30 }, { style });
   await at.press('7');
   const lines = at.frame();

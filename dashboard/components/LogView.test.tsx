@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { midAnswers } from '../../test/support/dashboard/mid-sweep.ts';
 import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import type { TerminalStyle } from '../terminal.ts';
 import { LogView } from './LogView.tsx';
 import { TerminalStyleContext } from './TerminalStyle.ts';
@@ -11,7 +11,7 @@ import { TerminalStyleContext } from './TerminalStyle.ts';
 const TRIAL = '6e1f2a3b4c5d6e7f';
 const COLUMNS = 80;
 const LINES = 11;
-const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
+const PLAIN: TerminalStyle = { color: false, ascii: false, plain: true };
 
 /** A log that grows while the dashboard follows it. */
 class GrowingLog implements AsyncIterable<string> {
@@ -46,7 +46,7 @@ async function start(log: string | GrowingLog) {
   // G moves the cursor to the last config, whose best trial is the running trial.
   await at.press('G', 'l');
   const drawn = (style: TerminalStyle = PLAIN, trialId = TRIAL): string[] => {
-    setColours(style);
+    setColors(style);
     const app = render(
       <TerminalStyleContext value={style}>
         <LogView model={at.dashboard.model()} trialId={trialId} columns={COLUMNS} lines={LINES} />
@@ -73,7 +73,7 @@ test('an empty log of a running trial is shown as "no output yet", and an empty 
   at.stop();
 });
 
-test('a log is shown without colours and control characters, and with only the last state of a progress line', async () => {
+test('a log is shown without colors and control characters, and with only the last state of a progress line', async () => {
   const at = await start('\u001b[32mok\u001b[0m\n 10%\r100%\r\na\tb\u0007\n');
   expect(at.drawn().slice(1)).toEqual(['ok', '100%', 'a    b']);
   at.stop();
@@ -139,7 +139,7 @@ test('the log view shows a message if a search finds no match, or if n is presse
 test('matches in a log are highlighted, and the current match is shown in reverse video', async () => {
   const at = await start('epoch 1\nepoch 2\n');
   await at.press('/', ...'epoch', 'enter');
-  const [, first, second] = at.drawn({ colour: false, ascii: false });
+  const [, first, second] = at.drawn({ color: false, ascii: false });
   const esc = String.fromCharCode(27);
   expect(first).toBe(`${esc}[7mepoch${esc}[27m 1`);
   expect(second).toBe(`${esc}[1mepoch${esc}[22m 2`);

@@ -1,7 +1,7 @@
 import { Box } from 'ink';
 import { render } from 'ink-testing-library';
 import { afterEach, expect, test } from 'vitest';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import type { ShownEffect } from '../state/effects.ts';
 import { ParameterEffect } from './ParameterEffect.tsx';
 import { TerminalStyleContext } from './TerminalStyle.ts';
@@ -16,15 +16,15 @@ const EFFECT: ShownEffect = {
   levels: [level('3', 1.25, 0.1), level('5', 1.75, undefined)],
 };
 
-const COLOUR = { colour: true, ascii: false };
+const COLOR = { color: true, ascii: false };
 const DIM = '\u001b[2m';
 
-afterEach(() => setColours({ colour: false, ascii: false, plain: true }));
+afterEach(() => setColors({ color: false, ascii: false, plain: true }));
 
 function drawn(effect: ShownEffect, estimated = false): string[] {
-  setColours(COLOUR);
+  setColors(COLOR);
   const app = render(
-    <TerminalStyleContext value={COLOUR}>
+    <TerminalStyleContext value={COLOR}>
       <Box>
         <ParameterEffect effect={effect} scale={SCALE} minimize={true} estimated={estimated} columns={80} />
       </Box>
@@ -43,7 +43,7 @@ test('a parameter value has a dot on the common scale, an interval, its mean and
   expect(first?.indexOf('●')).toBeLessThan(second?.indexOf('●') ?? 0);
 });
 
-test('an effect that is not significant is grey, and is marked as not significant', () => {
+test('an effect that is not significant is gray, and is marked as not significant', () => {
   for (const line of drawn(EFFECT).slice(1)) expect(line).not.toContain(DIM);
   const [title, ...rows] = drawn({ ...EFFECT, p: 0.3, significant: false });
   expect(title).toContain('p=0.300, not significant');

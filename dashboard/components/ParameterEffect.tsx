@@ -76,7 +76,7 @@ function titleOf({ parameter, share, p, significant }: ShownEffect, estimated: b
     const room = Math.max(LEAST_NAME, columns - widthOf(rest));
     return [{ text: truncate(visibleText(parameter), room, 'middle'), style }, ...rest];
   };
-  if (share === undefined) return titled([{ text: '  not analysed', style: 'dim' }]);
+  if (share === undefined) return titled([{ text: '  not analyzed', style: 'dim' }]);
   const cells = Math.round(Math.min(1, Math.max(0, share)) * BAR);
   const tail = p === undefined ? 'no test possible' : p < 0.001 ? 'p<0.001' : `p=${p.toFixed(3)}`;
   const verdict = significant === false ? `${tail}, not significant` : tail;

@@ -93,7 +93,7 @@ interface PairProps extends Props {
 
 function PairHeatMap({ model, metric, minimize, columns, lines }: PairProps) {
   const pair = pairShown(model);
-  const crossing = pair && crossTable(model.analysedConfigs, pair, metric);
+  const crossing = pair && crossTable(model.analyzedConfigs, pair, metric);
   if (pair === undefined || crossing === undefined || crossing.down.length === 0) return null;
   const [down, across] = pair;
   return (

@@ -1,9 +1,9 @@
 import { render } from 'ink-testing-library';
 import { beforeAll, expect, test } from 'vitest';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import { Legend, Plot } from './Plot.tsx';
 
-beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
+beforeAll(() => setColors({ color: false, ascii: false, plain: true }));
 
 function drawn(...points: [number, number][]): string {
   const app = render(<Plot title="loss" series={[{ name: 'a', points }]} columns={30} lines={6} />);

@@ -14,7 +14,7 @@ export interface PlotSeries {
 }
 
 const AXIS = 11;
-/** The vertical lines at the marks have the colour of the series with this index. */
+/** The vertical lines at the marks have the color of the series with this index. */
 const MARKS = 7;
 
 export const seriesLetter = (series: number): string => 'abcdefghijklmnopqrstuvwxyz'[series % 26] ?? 'a';

@@ -2,10 +2,10 @@ import { render } from 'ink-testing-library';
 import { beforeAll, expect, test } from 'vitest';
 import { sampleDashboard } from '../../test/support/dashboard/sample-dashboard.tsx';
 import { SampleSource } from '../../test/support/dashboard/sample-source.ts';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import { StartView } from './StartView.tsx';
 
-beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
+beforeAll(() => setColors({ color: false, ascii: false, plain: true }));
 
 function drawn(steps: readonly string[], lines = 10, heading: readonly string[] = []): string[] {
   const app = render(<StartView heading={heading} steps={steps} columns={40} lines={lines} />);

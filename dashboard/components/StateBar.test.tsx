@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { render } from 'ink-testing-library';
 import { beforeAll, expect, test } from 'vitest';
-import { setColours } from '../colours.ts';
+import { setColors } from '../colors.ts';
 import { StateBar } from './StateBar.tsx';
 
-beforeAll(() => setColours({ colour: false, ascii: false, plain: true }));
+beforeAll(() => setColors({ color: false, ascii: false, plain: true }));
 
 test('the state bar has the requested width for any counts', () => {
   const count = fc.nat(1000);

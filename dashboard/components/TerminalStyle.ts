@@ -2,4 +2,4 @@ import { createContext } from 'react';
 import type { TerminalStyle } from '../terminal.ts';
 
 /** The style of the terminal, for every component that draws text. */
-export const TerminalStyleContext = createContext<TerminalStyle>({ colour: true, ascii: false });
+export const TerminalStyleContext = createContext<TerminalStyle>({ color: true, ascii: false });

@@ -116,11 +116,11 @@ test('ASCII mode prints only ASCII, and with NO_COLOR the only styles are bold, 
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
     const ascii = await sampleDashboard(new SampleSource(midAnswers), size, {
-      style: { colour: false, ascii: true, plain: true },
+      style: { color: false, ascii: true, plain: true },
     });
     await ascii.press(...keys);
     expect(ascii.frame().join('\n')).toMatch(/^[ -~\n]*$/);
-    const mono = await sampleDashboard(new SampleSource(midAnswers), size, { style: { colour: false, ascii: false } });
+    const mono = await sampleDashboard(new SampleSource(midAnswers), size, { style: { color: false, ascii: false } });
     await mono.press(...keys);
     const styles = new Set([...mono.frame().join('\n').matchAll(STYLE)].map(([, code]) => code));
     for (const style of styles) expect(['0', '1', '2', '7', '22', '27']).toContain(style);

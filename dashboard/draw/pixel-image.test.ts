@@ -8,13 +8,13 @@ const CHECKS = {
   pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
 };
 
-test('one character shows two pixels: as two greys with colours, and as one shade without colours', () => {
-  const [first] = imageLines(CHECKS, 1, { colour: true, ascii: false });
+test('one character shows two pixels: as two grays with colors, and as one shade without colors', () => {
+  const [first] = imageLines(CHECKS, 1, { color: true, ascii: false });
   expect(first).toEqual([
-    { text: '▀▀', greys: [23, 0] },
-    { text: '▀▀', greys: [0, 23] },
+    { text: '▀▀', grays: [23, 0] },
+    { text: '▀▀', grays: [0, 23] },
   ]);
-  const plain = imageLines(CHECKS, 1, { colour: false, ascii: true });
+  const plain = imageLines(CHECKS, 1, { color: false, ascii: true });
   expect(plain.map((segments) => segments.map(({ text }) => text).join(''))).toEqual(['++++', '++++']);
 });
 

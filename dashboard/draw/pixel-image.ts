@@ -1,4 +1,4 @@
-/** Draws greyscale images with characters: two pixels per character if the terminal has colours, shades otherwise. */
+/** Draws grayscale images with characters: two pixels per character if the terminal has colors, shades otherwise. */
 
 import type { Segment } from '../../lib/text/segment.ts';
 import type { TerminalStyle } from '../terminal.ts';
@@ -10,7 +10,7 @@ export interface PixelImage {
   readonly pixels: Uint8Array;
 }
 
-const GREYS = 24;
+const GRAYS = 24;
 const SHADES = ' ░▒▓█';
 const ASCII_SHADES = ' .:-=+*#%@';
 
@@ -30,25 +30,25 @@ export function imageLines(image: PixelImage, shrink: number, terminal: Terminal
   const { columns, lines } = imageSize(image, shrink);
   const shades = terminal.ascii ? ASCII_SHADES : SHADES;
   return Array.from({ length: lines }, (_, row) => {
-    const segments: { text: string; greys?: Segment['greys'] }[] = [];
+    const segments: { text: string; grays?: Segment['grays'] }[] = [];
     for (let column = 0; column < columns; column++) {
       const upper = mean(image, column, row * 2, shrink);
       const lower = mean(image, column, row * 2 + 1, shrink);
-      if (!terminal.colour || terminal.ascii) {
+      if (!terminal.color || terminal.ascii) {
         const level = Math.round(((upper + lower) / 510) * (shades.length - 1));
         segments.push({ text: shades[level] ?? ' ' });
         continue;
       }
-      const greys = [grey(upper), grey(lower)] as const;
+      const grays = [gray(upper), gray(lower)] as const;
       const last = segments.at(-1);
-      if (last?.greys?.[0] === greys[0] && last.greys[1] === greys[1]) last.text += '▀';
-      else segments.push({ text: '▀', greys });
+      if (last?.grays?.[0] === grays[0] && last.grays[1] === grays[1]) last.text += '▀';
+      else segments.push({ text: '▀', grays });
     }
     return segments;
   });
 }
 
-const grey = (value: number): number => Math.round((value / 255) * (GREYS - 1));
+const gray = (value: number): number => Math.round((value / 255) * (GRAYS - 1));
 
 function mean({ width, height, pixels }: PixelImage, x: number, y: number, shrink: number): number {
   const [fromX, toX] = [

@@ -49,7 +49,7 @@ export interface ActionContext {
    * The trial after or before the open trial: in the same group of failures if the open trial was opened from the
    * errors view, otherwise on the leaderboard.
    */
-  readonly neighbour: (by: 1 | -1) => string | undefined;
+  readonly neighbor: (by: 1 | -1) => string | undefined;
   /** The trial under the cursor, or the trial that is open. */
   readonly trialId: string | undefined;
   /** The trial that is open, or the trials of the row under the cursor. Empty in a view without trials. */

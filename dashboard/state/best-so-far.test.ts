@@ -12,7 +12,7 @@ const configOf = (trial: Trial): ConfigRow => ({ id: trial.configId, index: tria
 function textOf(trials: Trial[], seconds: number, sweep = sampleSweep()): string {
   const state = reduce(EMPTY_STATE, snapshot(sweep, trials));
   const board = updateBoard(EMPTY_BOARD, state, undefined);
-  const { value, trend } = bestTexts({ board, analysedConfigs: board.configs, now: START_MS + seconds * 1000 }, sweep);
+  const { value, trend } = bestTexts({ board, analyzedConfigs: board.configs, now: START_MS + seconds * 1000 }, sweep);
   return value + trend;
 }
 

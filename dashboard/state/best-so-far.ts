@@ -68,18 +68,18 @@ const TREND = 8;
 const trends = new WeakMap<readonly ConfigRow[], readonly number[]>();
 
 /** Returns the best results over the duration of the sweep. Caches them until the configs change. */
-function trendOf({ analysedConfigs, board, now }: BestModel, sweep: Sweep): readonly number[] {
+function trendOf({ analyzedConfigs, board, now }: BestModel, sweep: Sweep): readonly number[] {
   const [metric] = board.metrics;
   if (metric === undefined) return [];
-  const known = trends.get(analysedConfigs);
+  const known = trends.get(analyzedConfigs);
   if (known !== undefined) return known;
   const untilMs = sweepEnded(sweep) && sweep.endedAtMs > 0 ? sweep.endedAtMs : now;
-  const trend = bestOverTime(analysedConfigs, metric, { fromMs: sweep.createdAtMs, untilMs, parts: TREND });
-  trends.set(analysedConfigs, trend);
+  const trend = bestOverTime(analyzedConfigs, metric, { fromMs: sweep.createdAtMs, untilMs, parts: TREND });
+  trends.set(analyzedConfigs, trend);
   return trend;
 }
 
-type BestModel = Pick<Model, 'board' | 'analysedConfigs' | 'now'>;
+type BestModel = Pick<Model, 'board' | 'analyzedConfigs' | 'now'>;
 
 /**
  * Returns the best value with its age, as in `best loss 0.12300, 2m03s ago`, and its trend, as in ` █▃▁▁`. Empty if the

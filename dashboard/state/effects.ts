@@ -8,7 +8,7 @@ import { metricShown, parametersByImportance } from './selectors.ts';
 
 export interface ShownEffect {
   readonly parameter: string;
-  /** Undefined if the parameter was not analysed. */
+  /** Undefined if the parameter was not analyzed. */
   readonly share: number | undefined;
   readonly p: number | undefined;
   readonly significant: boolean | undefined;
@@ -31,7 +31,7 @@ export function shownEffects(model: Model): ShownEffects {
   const effects = parametersByImportance(model).map((parameter): ShownEffect => {
     const effect = analysis?.effects.find((one) => one.parameter === parameter);
     if (effect !== undefined) return effect;
-    const levels = marginalLevels(model.analysedConfigs, parameter, metric);
+    const levels = marginalLevels(model.analyzedConfigs, parameter, metric);
     return { parameter, share: undefined, p: undefined, significant: undefined, levels };
   });
   const levels = effects.flatMap((effect) => effect.levels);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { FailureGroup } from '../../lib/domain/failure-groups.ts';
 import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { delta, sampleSweep, sampleTrials, snapshot, trialAt } from '../../test/support/dashboard/sample.ts';
-import { failureGroupId, failureRows, groupNeighbour, newestFailure, sharedByGroup } from './failures.ts';
+import { failureGroupId, failureRows, groupNeighbor, newestFailure, sharedByGroup } from './failures.ts';
 import { EMPTY_STATE, reduce } from './reducer.ts';
 
 const failed = (index: number, message: string, endedAtMs = 0): Trial =>
@@ -51,13 +51,13 @@ test('a group lists the varying parameters that are equal in all its trials', ()
   expect(sharedByGroup(groupOf(failed(1, 'm')), varying)).toEqual([]);
 });
 
-test('the neighbour of a failed trial is in the same group', () => {
+test('the neighbor of a failed trial is in the same group', () => {
   const [a, b, c] = [failed(0, 'm'), failed(1, 'm'), failed(2, 'other')];
   const groups = [groupOf(a, b), groupOf(c)];
-  expect(groupNeighbour(groups, a.id, 1)).toBe(b.id);
-  expect(groupNeighbour(groups, b.id, -1)).toBe(a.id);
-  expect(groupNeighbour(groups, b.id, 1)).toBeUndefined();
-  expect(groupNeighbour(groups, a.id, -1)).toBeUndefined();
-  expect(groupNeighbour(groups, c.id, 1)).toBeUndefined();
-  expect(groupNeighbour(groups, 'absent', 1)).toBeUndefined();
+  expect(groupNeighbor(groups, a.id, 1)).toBe(b.id);
+  expect(groupNeighbor(groups, b.id, -1)).toBe(a.id);
+  expect(groupNeighbor(groups, b.id, 1)).toBeUndefined();
+  expect(groupNeighbor(groups, a.id, -1)).toBeUndefined();
+  expect(groupNeighbor(groups, c.id, 1)).toBeUndefined();
+  expect(groupNeighbor(groups, 'absent', 1)).toBeUndefined();
 });

@@ -49,7 +49,7 @@ export function sharedByGroup({ trials }: FailureGroup, varying: readonly string
  * Returns the next or previous trial in the group of a failed trial. Undefined at the ends of the group, and for a
  * trial that has not failed.
  */
-export function groupNeighbour(groups: readonly FailureGroup[], trialId: string, by: 1 | -1): string | undefined {
+export function groupNeighbor(groups: readonly FailureGroup[], trialId: string, by: 1 | -1): string | undefined {
   for (const { trials } of groups) {
     const at = trials.findIndex(({ id }) => id === trialId);
     if (at >= 0) return at + by < 0 ? undefined : trials[at + by]?.id;

@@ -22,7 +22,7 @@ import {
   moveToBottom,
   moveToMatch,
   moveToTop,
-  openNeighbour,
+  openNeighbor,
   openPane,
   openRow,
   openView,
@@ -143,7 +143,7 @@ function run(ui: Ui, command: Command, context: ActionContext): KeyResult {
     }
     case 'nextTrial':
     case 'previousTrial':
-      return { ui: openNeighbour(ui, context, command === 'nextTrial' ? 1 : -1) };
+      return { ui: openNeighbor(ui, context, command === 'nextTrial' ? 1 : -1) };
     case 'copy':
       if (context.copied === undefined) return { ui };
       return {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { logLine } from './log-line.ts';
 
-test('a log line has no colours and no control characters, and each tab is replaced with spaces', () => {
+test('a log line has no colors and no control characters, and each tab is replaced with spaces', () => {
   expect(logLine('\u001b[31mloss\u001b[0m 0.5')).toBe('loss 0.5');
   expect(logLine('\u001b]0;title\u0007epoch\t1\u0007\u0008')).toBe('epoch    1');
   expect(logLine('plain')).toBe('plain');

@@ -8,7 +8,7 @@ const TAB_COLUMNS = 4;
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/g;
 
 /**
- * Returns a line of a log without colours and other control sequences, and with spaces instead of tabs. Only the last
+ * Returns a line of a log without colors and other control sequences, and with spaces instead of tabs. Only the last
  * state of a progress line is kept, because a carriage return overwrites the earlier states. Invisible and
  * bidirectional characters are escaped.
  */

@@ -49,7 +49,7 @@ export interface Model {
    * The configs of `board` or of an earlier board, updated at most once per second. Values that depend on all trials
    * are computed from these configs.
    */
-  readonly analysedConfigs: readonly ConfigRow[];
+  readonly analyzedConfigs: readonly ConfigRow[];
   /** The columns of the leaderboard, the most important first. */
   readonly columns: readonly BoardColumn[];
   /** The filtered configs in the user's order. */

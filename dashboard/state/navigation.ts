@@ -79,8 +79,8 @@ export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
  * Replaces the open trial by the trial of the next or previous row, or by the next or previous trial of its group of
  * failures.
  */
-export function openNeighbour(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
-  const trialId = context.neighbour(by);
+export function openNeighbor(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
+  const trialId = context.neighbor(by);
   if (trialId === undefined) return withStatus(ui, `no ${by > 0 ? 'next' : 'previous'} trial`);
   const [base, ...rest] = ui.stack;
   const last: View = { kind: 'trial', trialId };

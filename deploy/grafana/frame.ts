@@ -35,13 +35,13 @@ export function dashboardFrame(uid: string, title: string, about: string, sweeps
 }
 
 /** @param expr a query whose values are the times of the annotations, in milliseconds */
-function sweepAnnotation(name: string, colour: string, expr: string): AnnotationQueryBuilder {
+function sweepAnnotation(name: string, color: string, expr: string): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
     .name(name)
     .datasource(DATASOURCE)
     .enable(true)
     .hide(false)
-    .iconColor(colour)
+    .iconColor(color)
     .expr(expr)
     .titleFormat(`${name}: {{sweep}}`)
     .useValueForTime(true);

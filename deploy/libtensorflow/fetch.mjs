@@ -97,7 +97,7 @@ export function pipProblem(message) {
 }
 
 /**
- * Moves the libraries and headers out of a site-packages folder, copies the licences, and removes all other files. The
+ * Moves the libraries and headers out of a site-packages folder, copies the licenses, and removes all other files. The
  * libraries and headers keep their relative locations, because TensorFlow looks for CUDA in ../nvidia, relative to its
  * own folder.
  * @param {string} site
@@ -109,6 +109,6 @@ function keepLibraries(site, folder) {
     renameSync(join(site, path), join(folder, path));
   }
   for (const name of readdirSync(site).filter((each) => each.endsWith('.dist-info')))
-    cpSync(join(site, name), join(folder, 'licences', name), { recursive: true });
+    cpSync(join(site, name), join(folder, 'licenses', name), { recursive: true });
   rmSync(site, { recursive: true });
 }

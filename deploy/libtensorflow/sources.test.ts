@@ -119,7 +119,7 @@ test('only the libraries and headers of a given wheel are kept, at the same rela
   expect(libraryLayout(found).main).toBe('libtensorflow_cc.so.2');
   const files = readdirSync(found, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   expect(files.map((entry) => relative(found, join(entry.parentPath, entry.name))).sort()).toEqual(
-    [...kept, 'licences/tensorflow-9.9.9.dist-info/LICENSE'].sort(),
+    [...kept, 'licenses/tensorflow-9.9.9.dist-info/LICENSE'].sort(),
   );
 });
 

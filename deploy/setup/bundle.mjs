@@ -80,8 +80,8 @@ function otherCommands(folder) {
 }
 
 /**
- * Returns the licences of the packages in a bundle. Most licences require that every copy of the software contains the
- * licence.
+ * Returns the licenses of the packages in a bundle. Most licenses require that every copy of the software contains the
+ * license.
  * @param {string} root
  * @param {readonly string[]} inputs paths of the bundled files
  */
@@ -91,7 +91,7 @@ function licensesOf(root, inputs) {
     const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
     const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
     const text = file === undefined ? '' : `\n\n${readFileSync(join(root, folder, file), 'utf8').trim()}`;
-    return `${name} ${version}\nLicence: ${license}${text}\n`;
+    return `${name} ${version}\nLicense: ${license}${text}\n`;
   });
   return texts.join(`\n${'-'.repeat(80)}\n\n`);
 }

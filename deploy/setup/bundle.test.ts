@@ -63,9 +63,9 @@ test('without a bundle, every command runs from the output of the compiler', () 
   expect(run('top')).toContain('/dist/bin/commands/top.js');
 });
 
-test('a bundle contains the licences of its packages', () => {
+test('a bundle contains the licenses of its packages', () => {
   expect(readFileSync(join(root, 'dist', 'bundle', 'LICENSES.txt'), 'utf8')).toMatch(
-    /^chalk [\d.]+\nLicence: MIT\n\nMIT License\n\nCopyright/,
+    /^chalk [\d.]+\nLicense: MIT\n\nMIT License\n\nCopyright/,
   );
 });
 

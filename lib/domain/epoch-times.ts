@@ -1,6 +1,6 @@
 /**
  * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus one
- * effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk towards zero,
+ * effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
  * more strongly if few trials have its value, so parameters that do not matter have effects near zero. The effect of a
  * numeric value that no measured trial had is interpolated from the nearest values.
  */

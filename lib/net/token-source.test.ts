@@ -57,7 +57,7 @@ test("the token of the user's own coordinator is found under each name of the lo
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('a token source that was created before the coordinator started finds the token afterwards', () => {
+test('a token source that was created before the coordinator started finds the token afterward', () => {
   const source = tokenSource(at(), undefined);
   expect(source()).toEqual(NONE);
   const token = ensureToken(dir);

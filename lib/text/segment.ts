@@ -5,8 +5,8 @@ import { columnsOf } from './width.ts';
 export interface Segment {
   readonly text: string;
   readonly style?: Style | undefined;
-  /** Grey levels of the foreground and background in images, from 0 (black) to 23 (white). */
-  readonly greys?: readonly [front: number, back: number] | undefined;
+  /** Gray levels of the foreground and background in images, from 0 (black) to 23 (white). */
+  readonly grays?: readonly [front: number, back: number] | undefined;
 }
 
 export const widthOf = (segments: readonly Segment[]): number =>

@@ -1,8 +1,8 @@
 import type { SweepStateName, TrialStateName } from '../../proto/names.ts';
 
 /**
- * Styles of text, named as in Node's styleText. Colour-blind readers can distinguish the colours (cyan and yellow,
- * never red and green). Colour only repeats information that the text states.
+ * Styles of text, named as in Node's styleText. Color-blind readers can distinguish the colors (cyan and yellow,
+ * never red and green). Color only repeats information that the text states.
  */
 export type Style = 'cyan' | 'yellow' | 'magenta' | 'blue' | 'bold' | 'dim' | 'inverse';
 

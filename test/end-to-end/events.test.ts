@@ -1,4 +1,4 @@
-/** A sweep's events, followed live and read afterwards. */
+/** A sweep's events, followed live and read afterward. */
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';

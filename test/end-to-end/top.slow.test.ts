@@ -101,7 +101,7 @@ describe('trawl top on more kinds of terminals', { timeout: 300_000 }, () => {
     expect(screen.written).not.toContain('\u001b[3J');
   });
 
-  test('the dashboard works in a resized terminal, without colours, and in ASCII', async () => {
+  test('the dashboard works in a resized terminal, without colors, and in ASCII', async () => {
     const { cluster } = await clusterWith(sweepOf('sizes', 100));
     const screen = top(cluster, ['--readonly'], {
       columns: 80,

@@ -303,7 +303,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
       'must permit reading, writing, listing and deleting',
     );
     const skewed = await startFaults(server.url, () => ({ status: 403, code: 'RequestTimeTooSkewed' }));
-    await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronise both with NTP');
+    await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronize both with NTP');
   });
 
   test('doctor checks a location with one object, deletes the object, and explains each failure', async () => {

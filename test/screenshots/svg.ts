@@ -8,7 +8,7 @@ const CELL = { width: 9, height: 18, font: 15, baseline: 14 };
 const GROUND = '#16181d';
 const TEXT = '#d5d8de';
 const PALETTE = ['#16181d', '#d95757', '#7fb069', '#e6b450', '#5b8dd9', '#c678dd', '#4fb8c6', '#d5d8de'];
-const FIRST_GREY = 232;
+const FIRST_GRAY = 232;
 const BRAILLE = 0x2800;
 /** The positions of the dots of a braille cell, by bit. */
 const DOTS = [
@@ -38,19 +38,19 @@ export function svgOf(buffer: Buffer, columns: number, rows: number): string {
 }
 
 function shapeOf(cell: Cell, x: number, y: number): string {
-  const own = colour(cell.isFgDefault(), cell.getFgColor(), TEXT);
-  const behind = colour(cell.isBgDefault(), cell.getBgColor(), GROUND);
+  const own = color(cell.isFgDefault(), cell.getFgColor(), TEXT);
+  const behind = color(cell.isBgDefault(), cell.getBgColor(), GROUND);
   const [front, back] = cell.isInverse() ? [behind, own] : [own, behind];
   const ground = back === GROUND ? '' : rect(x, y, CELL.width, CELL.height, back);
   const shape = character(cell.getChars(), x, y, front, cell.isBold() !== 0);
   return ground + (cell.isDim() ? `<g opacity="0.6">${shape}</g>` : shape);
 }
 
-function colour(isDefault: boolean, index: number, usual: string): string {
+function color(isDefault: boolean, index: number, usual: string): string {
   if (isDefault) return usual;
-  if (index < FIRST_GREY) return PALETTE[index % PALETTE.length] ?? usual;
-  const grey = Math.round(((index - FIRST_GREY) / 23) * 255);
-  return `rgb(${grey},${grey},${grey})`;
+  if (index < FIRST_GRAY) return PALETTE[index % PALETTE.length] ?? usual;
+  const gray = Math.round(((index - FIRST_GRAY) / 23) * 255);
+  return `rgb(${gray},${gray},${gray})`;
 }
 
 const rect = (x: number, y: number, width: number, height: number, fill: string, more = ''): string =>

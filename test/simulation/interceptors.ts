@@ -49,7 +49,7 @@ export function onWelcome(service: AttemptServiceServer, intercept: (welcome: We
   };
 }
 
-/** Calls `begin` before claims are decided, and the returned function afterwards. */
+/** Calls `begin` before claims are decided, and the returned function afterward. */
 export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
   return {
     ...service,

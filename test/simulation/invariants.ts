@@ -66,7 +66,7 @@ export class Invariants {
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
-  /** Trials that a retry made pending again and that were not cancelled afterwards, as `SWEEP/TRIAL`. */
+  /** Trials that a retry made pending again and that were not cancelled afterward, as `SWEEP/TRIAL`. */
   readonly revivedTrials = new Set<string>();
   readonly #shares: ShareInvariant;
   readonly #priorities: PriorityInvariant;

@@ -3,7 +3,7 @@
  * from the sweep file, the stored state of the search and the durable results, in the order of their commits. The same
  * seed and history therefore give the same suggestion before and after a restart. A search with `warm_start` starts
  * with the results that its earlier sweep had when the search was submitted, whatever happens to the earlier sweep
- * afterwards.
+ * afterward.
  */
 
 import { createHash } from 'node:crypto';

@@ -53,7 +53,7 @@ interface MemberStep {
   readonly steps: number;
 }
 
-export interface OptimiserSettings {
+export interface OptimizerSettings {
   readonly learningRate: number;
   /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments. */
   readonly weightDecay: number;
@@ -67,14 +67,14 @@ export interface OptimiserSettings {
  * number of the step, m and v the first and second moments of the gradient, and b1 and b2 their decay rates.
  */
 export class Adam {
-  private members: readonly OptimiserSettings[];
+  private members: readonly OptimizerSettings[];
   private current: tf.Tensor3D;
   private first: tf.Tensor3D;
   private second: tf.Tensor3D;
   private steps: readonly number[];
 
   /** @param initial the parameters, `[members, rows, ROW]`; Adam takes ownership of the tensor */
-  constructor(initial: tf.Tensor3D, members: readonly OptimiserSettings[]) {
+  constructor(initial: tf.Tensor3D, members: readonly OptimizerSettings[]) {
     this.members = members;
     this.current = tf.keep(initial);
     this.first = tf.keep(tf.zeros(initial.shape));
@@ -92,7 +92,7 @@ export class Adam {
     this.steps = this.steps.map((steps) => steps + 1);
     const members = this.members.map(({ learningRate }, at) => ({ learningRate, steps: this.steps[at] ?? 0 }));
     const values = { parameters: this.current, first: this.first, second: this.second };
-    this.replace(tf.tidy(() => adamUpdate(values, this.regularised(gradient), members)));
+    this.replace(tf.tidy(() => adamUpdate(values, this.regularized(gradient), members)));
   }
 
   /** Reads a member's state from the device. The method must not run during a step. */
@@ -114,7 +114,7 @@ export class Adam {
     };
   }
 
-  /** Replaces a member's state. The matrices must have the same shape as the matrices of this optimiser. */
+  /** Replaces a member's state. The matrices must have the same shape as the matrices of this optimizer. */
   restore(member: number, state: AdamState): void {
     const { parameters, first, second } = momentsAs('sums', state);
     const put = (all: tf.Tensor3D, values: Float32Array) => {
@@ -160,7 +160,7 @@ export class Adam {
     this.second = tf.keep(next.second);
   }
 
-  private regularised(gradient: tf.Tensor3D): tf.Tensor3D {
+  private regularized(gradient: tf.Tensor3D): tf.Tensor3D {
     const decays = this.members.map(({ weightDecay }) => weightDecay);
     const weights = this.members.map(({ l1 }) => l1);
     const terms = [gradient];

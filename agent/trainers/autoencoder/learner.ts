@@ -1,4 +1,4 @@
-/** The networks of one trial or a pack: their parameters, their optimiser, and the training step. */
+/** The networks of one trial or a pack: their parameters, their optimizer, and the training step. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
 import type { Engine, InitialMember, Strategy } from './engine.ts';

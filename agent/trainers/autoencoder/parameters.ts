@@ -1,5 +1,5 @@
 /**
- * The networks' parameters on the device: one flat matrix per member for the optimiser, and one tensor per weight
+ * The networks' parameters on the device: one flat matrix per member for the optimizer, and one tensor per weight
  * matrix or bias for the forward and backward passes.
  */
 import * as tf from '@tensorflow/tfjs-core';

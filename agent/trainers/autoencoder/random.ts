@@ -1,6 +1,6 @@
 /**
  * Seeded random numbers: the same seed gives the same trial on every agent. The generator is xoshiro128** (Blackman and
- * Vigna, "Scrambled linear pseudorandom number generators", 2021). Its state is initialised by splitmix64 (Steele, Lea
+ * Vigna, "Scrambled linear pseudorandom number generators", 2021). Its state is initialized by splitmix64 (Steele, Lea
  * and Flood, 2014). Normal numbers are drawn with the ziggurat method (Marsaglia and Tsang, "The ziggurat method",
  * 2000) with 256 layers.
  */

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { encode } from 'fast-png';
 import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
-import type { LabelledImages } from '../../data/load.ts';
+import type { LabeledImages } from '../../data/load.ts';
 import type { TestSet } from './evaluation.ts';
 import { bytesOf } from './images.ts';
 import { PIXELS } from './model.ts';
@@ -32,7 +32,7 @@ export class ExampleImages {
   private readonly clean: Uint8Array;
   private readonly denoising: boolean;
 
-  constructor(testSet: TestSet, { pixels, labels }: LabelledImages, denoising: boolean) {
+  constructor(testSet: TestSet, { pixels, labels }: LabeledImages, denoising: boolean) {
     const indices = firstOfEachClass(labels);
     this.inputs = testSet.inputsAt(indices);
     this.clean = Uint8Array.from(indices.flatMap((at) => [...pixels.subarray(at * PIXELS, (at + 1) * PIXELS)]));
@@ -82,7 +82,7 @@ type Form = 'png' | 'safetensors';
 
 const SIDE = 28;
 const GAP = 2;
-const GREY = 128;
+const GRAY = 128;
 /** The factor by which images are enlarged, so that they can be viewed. */
 const SCALE = 3;
 
@@ -96,7 +96,7 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
     for (let x = 0; x < width; x++) {
       const [column, offset] = positionOf(x);
       const inside = line < SIDE && offset < SIDE;
-      data[y * width + x] = inside ? (rows[row]?.[(column * SIDE + line) * SIDE + offset] ?? GREY) : GREY;
+      data[y * width + x] = inside ? (rows[row]?.[(column * SIDE + line) * SIDE + offset] ?? GRAY) : GRAY;
     }
   }
   return encode({ width, height, data, channels: 1, depth: 8 });

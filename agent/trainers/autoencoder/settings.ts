@@ -1,6 +1,6 @@
 /** The trainer's parameters in typed form. proto/trainers.ts defines their meaning and limits. */
 import { type Parameters, TRAINERS } from '../../../proto/trainers.ts';
-import { type DatasetName, datasetNamed } from '../../data/catalogue.ts';
+import { type DatasetName, datasetNamed } from '../../data/catalog.ts';
 import { TrainingError } from '../trainer.ts';
 import type { Depth } from './model.ts';
 

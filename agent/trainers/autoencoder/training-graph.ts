@@ -106,7 +106,7 @@ function addStep(
   // precision.
   const rule = [graph.number(0), graph.number(0), `${numbers}:1`, beta1, beta2, `${numbers}:2`];
   const updates = parameters.map(({ variables, value }, i) => {
-    const gradient = regularised(graph, at(gradients, i), value, settings);
+    const gradient = regularized(graph, at(gradients, i), value, settings);
     const inputs = [...variables, ...rule, gradient, ...waits, `^${at(readers, i >> 1)}`];
     return `^${graph.node('ResourceApplyAdam', inputs)}`;
   });
@@ -160,7 +160,7 @@ function backward(
   return { gradients, readers };
 }
 
-function regularised(graph: GraphText, gradient: string, value: string, settings: GraphSettings): string {
+function regularized(graph: GraphText, gradient: string, value: string, settings: GraphSettings): string {
   const { lambdaL1, weightDecay, l1InGradient } = settings;
   const terms = [gradient];
   if (weightDecay !== 0) terms.push(graph.node('Mul', [value, graph.number(weightDecay)]));

@@ -13,7 +13,7 @@ export interface EpochPoint {
 }
 
 export interface ChartLine {
-  /** Index in the figure's legend, which sets the colour. */
+  /** Index in the figure's legend, which sets the color. */
   readonly series: number;
   readonly points: readonly EpochPoint[];
 }

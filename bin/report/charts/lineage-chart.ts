@@ -24,7 +24,7 @@ export interface LineageStep {
   readonly to: number;
   /** The rank of the value among the members at epoch `to`, from 0 (worst) to 1 (best). Undefined without a value. */
   readonly quality: number | undefined;
-  /** Whether the step belongs to the best trial, or to an ancestor before it branched towards the best trial. */
+  /** Whether the step belongs to the best trial, or to an ancestor before it branched toward the best trial. */
   readonly isBest: boolean;
 }
 

@@ -23,7 +23,7 @@ export interface ParallelLine {
   readonly best: boolean;
 }
 
-/** Draws one line per config, from its parameters to its result. The best configs are on top, in another colour. */
+/** Draws one line per config, from its parameters to its result. The best configs are on top, in another color. */
 export function parallelChart(
   axes: readonly ParallelAxis[],
   lines: readonly ParallelLine[],

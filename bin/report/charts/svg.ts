@@ -37,13 +37,13 @@ export function clipped(label: string, most: number): string {
   return `${characters.slice(0, head).join('')}…${characters.slice(characters.length - (most - 1 - head)).join('')}`;
 }
 
-/** Okabe and Ito's colours for colour-blind readers, darkened or lightened: https://jfly.uni-koeln.de/color/ */
+/** Okabe and Ito's colors for color-blind readers, darkened or lightened: https://jfly.uni-koeln.de/color/ */
 const LIGHT = ['#0072b2', '#c04d00', '#00795a', '#a2487a', '#8a6d00', '#3b3b3b'];
 const DARK = ['#56b4e9', '#ff9352', '#2fc79c', '#e59ac4', '#f0d000', '#d0d0d0'];
 const DASHES = ['none', '7 3', '2 3', '9 3 2 3', '4 2', '12 4'];
 
-const variables = (colours: readonly string[], rest: string) =>
-  `${colours.map((colour, i) => `--s${i}:${colour};`).join('')}${rest}`;
+const variables = (colors: readonly string[], rest: string) =>
+  `${colors.map((color, i) => `--s${i}:${color};`).join('')}${rest}`;
 
 const series = LIGHT.map(
   (_, i) => `.s${i}{stroke:var(--s${i});stroke-dasharray:${DASHES[i]}}.f${i}{fill:var(--s${i})}`,

@@ -50,9 +50,9 @@ test('the report of a population draws one row per member, and a branch from the
   });
   const [lineage, parameters] = section === undefined ? [] : figuresOf(section);
   const drawing = lineage?.panels[0]?.drawing.content ?? '';
-  // Three members have two steps each, and a member and a child have one step each, all in shades of the first colour.
+  // Three members have two steps each, and a member and a child have one step each, all in shades of the first color.
   expect(drawing.match(/class="s0"/g)).toHaveLength(8);
-  // The second colour shows the path to the best trial: the parent up to epoch 2, the branch, and the child.
+  // The second color shows the path to the best trial: the parent up to epoch 2, the branch, and the child.
   expect(drawing.match(/class="strong s1"/g)).toHaveLength(3);
   expect(drawing).toContain('0.50000  cccccccc');
   expect(parameters?.panels.map(({ alt }) => alt)).toEqual(['lr of 5 trials over the epochs.']);

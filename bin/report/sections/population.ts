@@ -158,7 +158,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
     title: 'Lineage',
     caption:
       'One line per member over the epochs. A branch leads from a parent to its child, which replaces the trial of another member. ' +
-      `The stronger a line, the better its place by ${metric} at that epoch. The best trial and its ancestors have another colour.`,
+      `The stronger a line, the better its place by ${metric} at that epoch. The best trial and its ancestors have another color.`,
     legend: [],
     panels: [
       {
@@ -183,7 +183,7 @@ function scheduleFigures(lineage: Lineage, explored: readonly string[], last: nu
   });
   if (panels.length === 0) return [];
   const caption =
-    'One line per trial, at the value of its parameter, in the same colours. A branch leads from the value of the parent to the value of the child.';
+    'One line per trial, at the value of its parameter, in the same colors. A branch leads from the value of the parent to the value of the child.';
   return [
     {
       kind: 'figure',

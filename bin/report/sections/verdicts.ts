@@ -5,7 +5,7 @@ import {
   type JudgedPart,
   type MoreSeeds,
   type Verdict,
-} from '../../../coordinator/analysis/judgement.ts';
+} from '../../../coordinator/analysis/judgment.ts';
 import { MAX_SEEDS_NEEDED } from '../../../coordinator/analysis/statistics.ts';
 import { formatMetric } from '../../../lib/text/numbers.ts';
 import type { ReportData } from '../data.ts';

@@ -62,7 +62,7 @@ export class Samplers {
     this.wake();
   }
 
-  /** Ends all processes. No process is started afterwards. */
+  /** Ends all processes. No process is started afterward. */
   closeAll(): void {
     this.#hasEnded = true;
     for (const sampler of this.#samplers.values()) sampler.end();

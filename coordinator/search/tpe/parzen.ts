@@ -27,8 +27,8 @@ const SQRT_2_PI = Math.sqrt(2 * Math.PI);
 export class ParzenEstimator {
   readonly #dimensions: readonly SearchDimension[];
   readonly #count: number;
-  /** For each dimension, the centres of the kernels. */
-  readonly #centres: readonly Float64Array[];
+  /** For each dimension, the centers of the kernels. */
+  readonly #centers: readonly Float64Array[];
   readonly #priorWeight: number;
   readonly #totalWeight: number;
   /** For each dimension, the bandwidths of the kernels. */
@@ -41,17 +41,17 @@ export class ParzenEstimator {
   constructor(dimensions: readonly SearchDimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
     this.#dimensions = dimensions;
     this.#count = kernels.length;
-    this.#centres = dimensions.map((_, at) => Float64Array.from(kernels, (kernel) => kernel[at * STRIDE] ?? INACTIVE));
+    this.#centers = dimensions.map((_, at) => Float64Array.from(kernels, (kernel) => kernel[at * STRIDE] ?? INACTIVE));
     // Without kernels, the estimate equals the prior, regardless of its weight.
     this.#priorWeight = kernels.length === 0 ? 1 : options.priorWeight;
     this.#totalWeight = kernels.length + this.#priorWeight;
     this.#bandwidths = dimensions.map(({ kind }, at) =>
-      kind === 'categorical' ? new Float64Array() : bandwidthsOf(this.#centres[at] ?? new Float64Array(), options),
+      kind === 'categorical' ? new Float64Array() : bandwidthsOf(this.#centers[at] ?? new Float64Array(), options),
     );
     this.#shares = this.#bandwidths.map((bandwidths, at) =>
       bandwidths.map((bandwidth, k) => {
-        const centre = this.#centre(k, at);
-        return normalShare((1 - centre) / bandwidth) - normalShare(-centre / bandwidth);
+        const center = this.#center(k, at);
+        return normalShare((1 - center) / bandwidth) - normalShare(-center / bandwidth);
       }),
     );
     this.#spread = 1 / (kernels.length + 1);
@@ -69,12 +69,12 @@ export class ParzenEstimator {
       const u = draw();
       if (dimension.kind === 'categorical') {
         if (own === undefined || draw() < this.#spread) return categoryIndexAt(dimension.distribution, u);
-        return this.#centre(own, at);
+        return this.#center(own, at);
       }
       if (own === undefined) return u;
-      const centre = this.#centre(own, at);
+      const center = this.#center(own, at);
       const bandwidth = this.#bandwidths[at]?.[own] ?? 1;
-      return centre + bandwidth * normalValue(normalShare(-centre / bandwidth) + u * (this.#shares[at]?.[own] ?? 1));
+      return center + bandwidth * normalValue(normalShare(-center / bandwidth) + u * (this.#shares[at]?.[own] ?? 1));
     });
   }
 
@@ -82,12 +82,12 @@ export class ParzenEstimator {
     return Array.from({ length: this.#count }, (_, k) => k);
   }
 
-  #centre(kernel: number, at: number): number {
-    return this.#centres[at]?.[kernel] ?? INACTIVE;
+  #center(kernel: number, at: number): number {
+    return this.#centers[at]?.[kernel] ?? INACTIVE;
   }
 
   #isActive(kernel: number, at: number): boolean {
-    return !Number.isNaN(this.#centre(kernel, at));
+    return !Number.isNaN(this.#center(kernel, at));
   }
 
   #drawActiveKernel(u: number, at: number): number | undefined {
@@ -115,19 +115,19 @@ export class ParzenEstimator {
       factors.fill(1);
       let prior = this.#priorWeight;
       for (const [at, dimension] of this.#dimensions.entries()) {
-        const centre = point[at * STRIDE] ?? INACTIVE;
-        if (Number.isNaN(centre)) continue;
+        const center = point[at * STRIDE] ?? INACTIVE;
+        if (Number.isNaN(center)) continue;
         if (dimension.kind === 'categorical') {
-          const probability = dimension.probabilities[centre] ?? 0;
+          const probability = dimension.probabilities[center] ?? 0;
           prior *= probability;
-          this.#multiplyCategory(at, centre, probability, factors);
+          this.#multiplyCategory(at, center, probability, factors);
         } else {
-          const low = point[at * STRIDE + 1] ?? centre;
-          const high = point[at * STRIDE + 2] ?? centre;
+          const low = point[at * STRIDE + 1] ?? center;
+          const high = point[at * STRIDE + 2] ?? center;
           if (low < high) {
             prior *= high - low;
             this.#multiplyCell(at, low, high, factors);
-          } else this.#multiplyDensity(at, centre, exponents, factors);
+          } else this.#multiplyDensity(at, center, exponents, factors);
         }
       }
       let sum = prior;
@@ -137,9 +137,9 @@ export class ParzenEstimator {
   }
 
   #multiplyCategory(at: number, category: number, probability: number, factors: Float64Array): void {
-    const centres = this.#centres[at] ?? factors;
+    const centers = this.#centers[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = centres[k] ?? INACTIVE;
+      const own = centers[k] ?? INACTIVE;
       if (Number.isNaN(own)) factors[k] = (factors[k] ?? 0) * probability;
       else factors[k] = (factors[k] ?? 0) * (this.#spread * probability + (own === category ? 1 - this.#spread : 0));
     }
@@ -148,9 +148,9 @@ export class ParzenEstimator {
   #multiplyCell(at: number, low: number, high: number, factors: Float64Array): void {
     const bandwidths = this.#bandwidths[at] ?? factors;
     const shares = this.#shares[at] ?? factors;
-    const centres = this.#centres[at] ?? factors;
+    const centers = this.#centers[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = centres[k] ?? INACTIVE;
+      const own = centers[k] ?? INACTIVE;
       const bandwidth = bandwidths[k] ?? 1;
       const mass = Number.isNaN(own)
         ? high - low
@@ -162,9 +162,9 @@ export class ParzenEstimator {
   #multiplyDensity(at: number, x: number, exponents: Float64Array, factors: Float64Array): void {
     const bandwidths = this.#bandwidths[at] ?? factors;
     const shares = this.#shares[at] ?? factors;
-    const centres = this.#centres[at] ?? factors;
+    const centers = this.#centers[at] ?? factors;
     for (let k = 0; k < factors.length; k++) {
-      const own = centres[k] ?? INACTIVE;
+      const own = centers[k] ?? INACTIVE;
       if (Number.isNaN(own)) continue;
       const bandwidth = bandwidths[k] ?? 1;
       const distance = (x - own) / bandwidth;
@@ -175,18 +175,18 @@ export class ParzenEstimator {
 }
 
 /**
- * Returns the bandwidth of each kernel in a dimension: the distance from its centre to the farther of the two
- * neighbouring centres, but at least the minimum (as in Bergstra et al., 2011).
+ * Returns the bandwidth of each kernel in a dimension: the distance from its center to the farther of the two
+ * neighboring centers, but at least the minimum (as in Bergstra et al., 2011).
  */
-function bandwidthsOf(centres: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
-  const sorted = centres.filter((centre) => !Number.isNaN(centre)).sort();
+function bandwidthsOf(centers: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
+  const sorted = centers.filter((center) => !Number.isNaN(center)).sort();
   const min = minBandwidth / Math.min(MAX_NARROWING, sorted.length + 2);
   const isLone = sorted.length === 1;
-  return centres.map((centre) => {
-    if (Number.isNaN(centre)) return 1;
-    // The ends of the space count as neighbours only if there is a single kernel.
-    const previous = sorted[bisectLeft(sorted, centre) - 1] ?? (isLone ? 0 : centre);
-    const next = sorted[bisectRight(sorted, centre)] ?? (isLone ? 1 : centre);
-    return Math.min(1, Math.max(min, centre - previous, next - centre));
+  return centers.map((center) => {
+    if (Number.isNaN(center)) return 1;
+    // The ends of the space count as neighbors only if there is a single kernel.
+    const previous = sorted[bisectLeft(sorted, center) - 1] ?? (isLone ? 0 : center);
+    const next = sorted[bisectRight(sorted, center)] ?? (isLone ? 1 : center);
+    return Math.min(1, Math.max(min, center - previous, next - center));
   });
 }

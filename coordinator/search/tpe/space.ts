@@ -24,7 +24,7 @@ export type SearchDimension =
 export const INACTIVE = Number.NaN;
 
 /**
- * A point in the form of three numbers for each dimension. For a number, the three numbers are the centre, the low end
+ * A point in the form of three numbers for each dimension. For a number, the three numbers are the center, the low end
  * and the high end of the value's cell. For a category, each of the three numbers is the index of the category. The
  * three numbers are INACTIVE if the parameter has no effect.
  */

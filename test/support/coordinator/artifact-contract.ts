@@ -170,7 +170,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await contentOf(store, 1, artifactOf(BYTES, 'a'), 0, '11')).toEqual(BYTES);
   });
 
-  test('no file is removed during a backup; files whose removal was requested are removed afterwards', async () => {
+  test('no file is removed during a backup; files whose removal was requested are removed afterward', async () => {
     const { store } = await open();
     await upload(store, 1, BYTES, 'old');
     await upload(store, 1, BYTES, 'a', '2');

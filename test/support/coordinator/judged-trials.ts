@@ -1,6 +1,6 @@
 /** Builds trials with results for tests of the analysis. */
 
-import type { JudgedTrial } from '../../../coordinator/analysis/judgement.ts';
+import type { JudgedTrial } from '../../../coordinator/analysis/judgment.ts';
 import type { Parameters } from '../../../proto/trainers.ts';
 import { canonicalJson } from '../../../proto/values.ts';
 

@@ -197,7 +197,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect(kinds).toEqual(new Set(Object.keys(CHANGE_KINDS)));
   });
 
-  test('a transaction that fails is not stored in part, and the store can be used afterwards', async () => {
+  test('a transaction that fails is not stored in part, and the store can be used afterward', async () => {
     const { store } = await open();
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED, reported(1)]), AT);

@@ -1,6 +1,6 @@
 /** A dashboard for tests, with a given source and frames drawn by Ink. */
 import { renderToString } from 'ink';
-import { setColours } from '../../../dashboard/colours.ts';
+import { setColors } from '../../../dashboard/colors.ts';
 import { Screen } from '../../../dashboard/components/Screen.tsx';
 import { ScreenContext } from '../../../dashboard/components/ScreenContext.ts';
 import { Dashboard } from '../../../dashboard/dashboard.ts';
@@ -11,7 +11,7 @@ import { StartProgress } from '../../../dashboard/state/start-progress.ts';
 import type { Size, TerminalStyle } from '../../../dashboard/terminal.ts';
 import { START_MS } from './sample.ts';
 
-export const PLAIN: TerminalStyle = { colour: false, ascii: false, plain: true };
+export const PLAIN: TerminalStyle = { color: false, ascii: false, plain: true };
 
 const KEYS: Readonly<Record<string, KeyPress>> = {
   enter: { input: '', key: { return: true } },
@@ -50,8 +50,8 @@ export async function sampleDashboard(
     readonly steps?: readonly string[];
   } = {},
 ): Promise<SampleDashboard> {
-  // Earlier tests of this process may have drawn with colours.
-  setColours(PLAIN);
+  // Earlier tests of this process may have drawn with colors.
+  setColors(PLAIN);
   const happened: string[] = [];
   const clock = { now: START_MS + 15_000 };
   const style = more.style ?? PLAIN;
@@ -90,7 +90,7 @@ export async function sampleDashboard(
     },
     frame() {
       dashboard.publish();
-      setColours(style);
+      setColors(style);
       const screen = {
         kitty: more.kitty ?? false,
         redraws: 0,

@@ -67,7 +67,7 @@ function indexOfEnd(text: string, from: number): number {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
-/** Removes colours and other control sequences, and all control characters except tab and line feed. */
+/** Removes colors and other control sequences, and all control characters except tab and line feed. */
 export function withoutControl(text: string): string {
   // Most lines have no control characters, and the search for sequences takes longer.
   return text.search(CONTROL) === -1 ? text : stripVTControlCharacters(text).replace(CONTROL, '');

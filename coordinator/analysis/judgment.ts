@@ -5,7 +5,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
 import type { Direction, Quantity } from './claim.ts';
 
-/** The fields of a trial that are used to analyse hypotheses and importance. */
+/** The fields of a trial that are used to analyze hypotheses and importance. */
 export interface JudgedTrial {
   readonly id: string;
   readonly configId: string;
