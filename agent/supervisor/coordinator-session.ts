@@ -105,7 +105,7 @@ export class CoordinatorSession {
     this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
   }
 
-  /** Sends a heartbeat, if the stream is open. */
+  /** Sends a heartbeat if the coordinator has accepted the agent on this stream; otherwise does nothing. */
   sendHeartbeat(heartbeat: Heartbeat): void {
     if (this.isWelcome) this.#stream?.write({ message: { $case: 'heartbeat', heartbeat } });
   }

@@ -1,4 +1,4 @@
-/** Fills a store with a running sweep. All created trials have ended, except the newest trials. */
+/** Fills a store with a running sweep: its first 1,000 trials are pending, and all trials after them have ended. */
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';

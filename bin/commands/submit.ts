@@ -64,7 +64,7 @@ export function registerSubmit(program: Command): void {
     .argument('<file>', 'sweep file, YAML or JSON')
     .option('--wait', 'wait until the sweep ends, as "trawl wait" does');
   withHelp(withQuiet(withOutput(withServer(command))), {
-    exits: [[1, 'with --wait: the sweep ended with failed or cancelled trials; or, without a terminal, it was paused']],
+    exits: [[1, 'with --wait: the same as for "trawl wait"']],
     examples: [
       ['trawl submit sweep.yaml', 'validate the file and submit it'],
       ['id=$(trawl submit -q sweep.yaml)', 'print only the sweep id, for scripts'],

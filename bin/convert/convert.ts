@@ -49,7 +49,10 @@ export async function convertText(
   return { ...converted, sweep, notes: [...converted.notes, note] };
 }
 
-/** The command for a source without a command, because a sweep file without a command is invalid. */
+/**
+ * The command if the converted file names none. The sweep file would be invalid without a command, because it names no
+ * trainer either.
+ */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 
 async function convertedText(

@@ -83,7 +83,7 @@ interface Settings {
 
 interface Texts {
   readonly notes: string[];
-  /** The settings that name the checkpoint folders. */
+  /** The names of the other tool's settings for checkpoint folders, for the notes. */
   readonly checkpoints: string;
   readonly totalKey: string;
 }

@@ -151,7 +151,7 @@ test('the joint effect of two parameters is an interaction, with its share and p
   ]);
 });
 
-test('a report shows metrics with the names of inherited properties like other metrics', () => {
+test('a metric named like an inherited property, such as constructor, is reported like any other metric', () => {
   const outcome = ({ parameters, seed }: Parameters<Parameters<typeof reportData>[1]>[0]): Outcome => {
     const { curves } = falling(Number(parameters.width), seed);
     const own = { constructor: [4, 3, 2, 1], toString: [1, 1, 1, 1] };

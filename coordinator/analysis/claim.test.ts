@@ -64,7 +64,7 @@ test.each([
   ['l[d=1e999] > l[d=1]', 'character 5 of the claim: expected a finite number; got "1e999"'],
   [
     'l[d=1] falls over epochs',
-    'character 8 of the claim: a trend takes a metric without conditions; write the conditions under where; got "falls"',
+    'character 8 of the claim: the metric of a trend cannot have conditions; write them in the key "where" of the hypothesis; got "falls"',
   ],
   ['l falls over time', 'character 14 of the claim: expected "epochs"; got "time"'],
   ['range(l)[d=1] > l[d=2]', 'character 8 of the claim: expected ","; got ")"'],

@@ -55,7 +55,7 @@ function claimOf(tokens: ClaimTokens): HypothesisClaim {
   if (!negated && tokens.sign(1) === '[' && tokens.sign(3) === ']') return orderingOf(tokens);
   const left = quantityOf(tokens);
   if (tokens.word() === 'falls' || tokens.word() === 'rises') {
-    tokens.fail('a trend takes a metric without conditions; write the conditions under where');
+    tokens.fail('the metric of a trend cannot have conditions; write them in the key "where" of the hypothesis');
   }
   const direction = directionOf(tokens);
   const right = quantityOf(tokens);

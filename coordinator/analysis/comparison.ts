@@ -15,7 +15,7 @@ import {
 import { type Pairing, pair } from './pairing.ts';
 import { type Cell, contrastOf, holmRates, intervalOf, MAX_SEEDS_NEEDED, pValueOf, seedsNeeded } from './statistics.ts';
 
-/** The probability that at least one part of a claim gets a wrong verdict, if no effect exists. */
+/** The maximum probability that at least one part of a claim gets a wrong verdict, if no effect exists. */
 export const ERROR_RATE = 0.05;
 
 export interface ClaimedComparison {

@@ -227,7 +227,7 @@ interface PreparedVersion {
   readonly history: Pick<Sweep, 'earlyStopping'> | undefined;
 }
 
-/** Reads what the new version needs from the store. */
+/** Reads from the store what the new version needs. */
 async function prepareVersion(
   runtime: Runtime,
   sweepId: string,

@@ -1,11 +1,11 @@
-/** Rejects a sweep whose sampler cannot run, before the sweep is submitted or changed. */
+/** Rejects a sweep whose sampler cannot run, before the sweep is stored or changed. */
 import { RejectedError } from '../../proto/errors.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import type { SweepControl } from '../transport/sweep-service.ts';
 import type { Runtime } from './runtime.ts';
 import { type CheckOptions, samplerProblem } from './sampler-problem.ts';
 
-/** Returns a control that rejects a sweep, before it is submitted or changed, if its sampler cannot run. */
+/** Returns a control that rejects a sweep, before it is stored or changed, if its sampler cannot run. */
 export function withSamplerCheck(
   control: SweepControl,
   runtime: Pick<Runtime, 'checkSampler'>,

@@ -61,7 +61,7 @@ test('the coordinator and a client estimate the same time left from the same tri
   expect(await estimates.of('1')).toEqual(own);
 });
 
-test('an estimate of the time left is reused for 1 ms per trial, minus the time that has passed since', async () => {
+test('an estimate of the time left is reused for 1 ms per trial of the sweep, and is reduced by its age', async () => {
   const { runtime } = await busy(24);
   let reads = 0;
   let at = now();

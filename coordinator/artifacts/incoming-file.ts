@@ -12,7 +12,7 @@ import type { IncomingArtifact } from './artifact-store.ts';
 export interface UploadPaths {
   /** The path of the partial file. */
   readonly part: string;
-  /** Stores the complete, verified partial file durably, and removes the partial file. */
+  /** Called once `part` has all bytes and is verified. Stores the content durably, and removes `part`. */
   readonly store: (part: string) => Promise<void>;
 }
 

@@ -277,7 +277,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(1);
   });
 
-  test('a retried replicate is compared with the curve of its last attempt', () => {
+  test('for a retried replicate, the curve of the last attempt is compared with the other replicates', () => {
     const sweep = programs(2, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.25 });
     const first = run(sweep, 't1');

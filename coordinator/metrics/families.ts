@@ -108,7 +108,10 @@ export function coordinatorMetrics() {
     startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
     sweeps: gauge('sweeps', 'Sweeps that have not ended, by state.', ['state']),
     agents: gauge('agents', 'Agents by state.', ['state']),
-    supersededReports: counter('superseded_reports_total', 'Records rejected because their agent holds no lease.'),
+    supersededReports: counter(
+      'superseded_reports_total',
+      'Records rejected because their agent does not hold the lease of the attempt, or earlier records are missing.',
+    ),
     leaseExpirations: counter(
       'lease_expirations_total',
       'Attempts that failed with class lost: their agent was silent, restarted or revoked, or records were missing.',

@@ -154,8 +154,8 @@ export class SweepSeries {
   }
 
   /**
-   * Sets the number of trials in each state. The states `held` and `dropped` have a series only once a trial of the
-   * sweep has been in the state.
+   * Sets the number of trials in each state. The states `held` and `dropped` get a series when their
+   * count first exceeds 0.
    */
   #setCounts(counts: Readonly<Record<string, number>>): void {
     for (const [state, count] of Object.entries(counts)) {

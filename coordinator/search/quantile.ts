@@ -47,7 +47,10 @@ function categoryAt(distribution: Categorical, u: number): ParameterValue {
   return value;
 }
 
-/** Returns the index of the value below which a share `u` of the distribution lies; -1 if no value can be drawn. */
+/**
+ * Returns the index of the first value whose cumulative probability, in the order of the values, exceeds `u`. If none
+ * does, returns the last value that can be drawn; -1 if no value can be drawn.
+ */
 export function categoryIndexAt({ values, probabilities }: Categorical, u: number): number {
   let below = 0;
   let drawn = -1;

@@ -233,7 +233,7 @@ async function readConfigs(reader: Reader, sweepId: string, configIds: readonly 
   return configs;
 }
 
-/** Returns the digests of the reports of the attempts that provided the results of trials, by trial. */
+/** Returns, for each trial, the digest of the curve of the attempt that provided the trial's result. */
 async function curvesOfResults(
   reader: Reader,
   sweepId: string,

@@ -310,8 +310,7 @@ export class TrialQueries {
 
   /**
    * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
-   * cancelled for another reason, are not included. Reads only the events of the last stop of the sweep and the events
-   * after it.
+   * cancelled for another reason, are not included. Reads only the events from about the last stop of the sweep onward.
    */
   async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(

@@ -2,7 +2,10 @@
 import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PageSize } from '../store/trial-queries.ts';
 
-/** The maximum number and size of the trials or configs in one message. A message contains at least one row. */
+/**
+ * The maximum number and size of the trials or configs in one message. A message contains at
+ * least one row, even if the row exceeds the size.
+ */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 /** The maximum number and size of the reports in one message. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };

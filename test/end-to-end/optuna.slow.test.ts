@@ -210,7 +210,7 @@ describe.runIf(hasPython)('a search on a cluster', () => {
     expect(disturbed).toEqual(whole);
   });
 
-  test('is rejected before it is submitted if its sampler has an invalid option', { timeout: LIMIT_MS }, async () => {
+  test('is rejected at its submission if its sampler has an invalid option', { timeout: LIMIT_MS }, async () => {
     activate(programs);
     const folder = testFolder();
     const cluster = await Cluster.start(folder);

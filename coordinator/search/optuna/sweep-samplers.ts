@@ -224,7 +224,7 @@ export class SweepSampler {
     this.#isStarting = false;
     this.#known.push({ record: answer.record, ended: undefined });
     this.answer = answer;
-    // The store can still show a problem from before a restart of the coordinator.
+    // After a restart of the coordinator, the store can contain an earlier problem, so the first answer clears it too.
     if (this.#failures > 0 || !this.#hasAnswered) this.#samplers.options.onProblem(this.#sweepId, '', 0);
     this.#hasAnswered = true;
     this.#failures = 0;
