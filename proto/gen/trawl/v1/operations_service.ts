@@ -77,7 +77,7 @@ export interface PruneRequest {
   dryRun: boolean;
   /** Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago. */
   orphans: boolean;
-  /** Removes every ended sweep except the newest sweep. This field is rejected together with older_than_ms or keep. */
+  /** Removes every ended sweep except the newest sweep. Cannot be combined with older_than_ms or keep. */
   all: boolean;
 }
 
