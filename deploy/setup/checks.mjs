@@ -37,7 +37,7 @@ const SUITES = {
   // at once than the machine has cores.
   slow: {
     checks: false,
-    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 4}`],
+    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 3}`],
     env: {},
   },
   release: {

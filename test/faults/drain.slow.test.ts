@@ -86,7 +86,7 @@ test('trials that outlast the grace period are handed back, and run on another a
   await cluster.startAgent('one', 1, cluster.address, 3);
   const { sweep } = await cluster.json<{ sweep: string }>(
     'submit',
-    sweepFile(folder, noopSweepText(sweepOf(3, 1_000))),
+    sweepFile(folder, noopSweepText(sweepOf(3, 2_500))),
   );
   await untilRunning(cluster, sweep, 3);
   await cluster.run('drain', 'one', '--grace', '0s');
