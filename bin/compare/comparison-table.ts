@@ -27,7 +27,7 @@ function differenceText(difference: Difference | undefined): string {
 const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
-/** Says which configs have no difference because of early stopping. Empty if there are none. */
+/** Names the configs that have no difference because of early stopping; empty if there are none. */
 function cutOffText(ids: readonly string[]): string {
   if (ids.length === 0) return '';
   return `no difference for ${ids.join(', ')}: early stopping cut off trials, and the remaining trials were selected by their values`;

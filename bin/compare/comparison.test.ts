@@ -76,7 +76,7 @@ test('two different configs are required', () => {
   expect(() => chooseConfigs([config('ee5', 0)], [])).toThrow('fewer than two configs have a value');
 });
 
-test('a config of which early stopping cut off a trial has no difference, and its mean leaves the trial out', () => {
+test('a config with a trial that early stopping cut off has no difference, and its mean omits that trial', () => {
   const [first = trialAt(0), second = trialAt(0), third = trialAt(0)] = replicates(0, [1, 3, 99]);
   const cutOff = { ...third, state: TrialState.STOPPED, epoch: 1, stopReason: 'asha: 99 ranks 3 of 3 at rung 1' };
   const comparison = compare([first, second, cutOff, ...replicates(2, [4, 6])]);

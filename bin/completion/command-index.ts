@@ -16,7 +16,7 @@ export interface CommandIndex {
 
 export const COMMAND_INDEX: CommandIndex = commands as CommandIndex;
 
-/** Returns the index of a program of which every command is loaded. */
+/** Returns the index of a program whose commands are all loaded. */
 export function indexOf(program: Command): CommandIndex {
   const argumentsOf = ({ registeredArguments }: Command) =>
     registeredArguments.map((argument) => {

@@ -166,7 +166,7 @@ function hasFailures({ counts }: Config): boolean {
 
 /**
  * Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. A line
- * below the table says how many results the means leave out.
+ * below the table states how many results are not in the means.
  */
 export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {
   const { configs, by } = table;

@@ -44,7 +44,7 @@ test('the reason for a refuted claim states the difference against the claim', (
   );
 });
 
-test('a verdict leaves out configs of which early stopping cut off a trial, and says so', () => {
+test('a verdict omits configs with a trial that early stopping cut off, and says so', () => {
   const others = replicates({ d: 15 }, A).slice(1);
   const change = { state: 'stopped', metrics: { loss: A[0] ?? 0 } } as const;
   const cutOff = trial({ d: 15 }, 0, { ...change, stopReason: 'asha: ranks 3 of 6' });

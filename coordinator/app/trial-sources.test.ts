@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { firstTrials } from '../grid/enumerate.ts';
 import { initialState } from '../grid/trials.ts';
 import { loadCore } from '../store/load.ts';
 import { openStore } from '../store/open.ts';
 import { SqliteReader } from '../store/reader.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
-import { insertSweep } from '../store/submit.ts';
 import { parseSweep } from '../sweepfile/parse.ts';
 import { sourceOpener } from './trial-sources.ts';
 

@@ -66,8 +66,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns whether the artifact file is complete and intact. If it is, first syncs its folders: the process that moved
-   * the file into place may have ended before it synced them.
+   * Returns whether the artifact file is complete and intact. If it is, first syncs its folders, because a coordinator
+   * that was killed after it moved the file did not sync them.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);

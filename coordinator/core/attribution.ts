@@ -37,7 +37,7 @@ export function attributableClass(end: AttemptEnd): AttributableClass | undefine
 
 /**
  * Whether an attempt failed so early that the machine may be the cause: soon after its start, in preflight, or with a
- * timeout before any report. In the last case, the machine may have made the program hang.
+ * timeout before any report. A fault of the machine can cause such a timeout.
  */
 export function isEarly(lease: Lease, end: AttemptEnd, now: number): boolean {
   const failure = attributableClass(end);
@@ -149,7 +149,7 @@ function groupedErrors(errors: readonly string[]): string {
   return [...named, ...(others > 0 ? [`${others} with other errors`] : [])].join(', ');
 }
 
-/** Returns the class and the first line of a failure's message, of which at most 200 characters are kept. */
+/** Returns the class of a failure, and at most 200 characters of the first line of its message. */
 export function errorOf(failure: { readonly class: string; readonly message: string }): string {
   return `${failure.class}: ${firstLine(failure.message).slice(0, 200)}`;
 }

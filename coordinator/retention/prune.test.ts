@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Database } from 'libsql';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { CodeArchives } from '../artifacts/code-archives.ts';
 import { ArtifactFiles } from '../artifacts/files.ts';
 import { pendingRemovals } from '../store/artifact-location.ts';
@@ -11,7 +12,6 @@ import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { SqliteReader } from '../store/reader.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
-import { insertSweep } from '../store/submit.ts';
 import { checkSelector, Pruner, pruneAll } from './prune.ts';
 
 const DAY = 86_400_000;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import { changeWriter, insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { onHello } from '../core/agents.ts';
 import { type AttemptRecord, onRecord } from '../core/attempt-records.ts';
 import { onOpen } from '../core/attempts.ts';
@@ -16,8 +17,6 @@ import { loadCore } from './load.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
-import { insertSweep } from './submit.ts';
-import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 
 type Body = AttemptRecord extends infer R ? (R extends unknown ? Omit<R, 'key' | 'seq' | 'at'> : never) : never;

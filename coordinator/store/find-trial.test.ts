@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
-import { insertSweep } from './submit.ts';
 
 /** Returns the queries of a store with the given sweeps, whose ids are 1, 2, ... */
 function storeOf(sweeps: Readonly<Record<string, readonly string[]>>): Queries {

@@ -3,11 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { changeWriter, insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
-import { insertSweep } from './submit.ts';
-import { changeWriter } from './write.ts';
 
 function newSweep(metric: string) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-metric-'));

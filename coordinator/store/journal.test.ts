@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { collected } from '../../test/support/collected.ts';
+import { insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import type { Change } from '../core/step.ts';
 import { type Commit, Journal } from './journal.ts';
 import { loadCore, loadSweep } from './load.ts';
@@ -15,7 +16,6 @@ import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
 import { trialReports } from './report-stream.ts';
 import { SqliteStore } from './sqlite-store.ts';
-import { insertSweep } from './submit.ts';
 
 let dir: string;
 beforeEach(() => {

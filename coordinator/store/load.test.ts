@@ -5,6 +5,7 @@ import type { Database } from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { agentHello, emptyCore, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { changeWriter, insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import {
   countProgram,
   countReport,
@@ -25,8 +26,6 @@ import { loadCore } from './load.ts';
 import { loadAgents } from './load-agents.ts';
 import { openStore } from './open.ts';
 import { SqliteReader } from './reader.ts';
-import { insertSweep } from './submit.ts';
-import { changeWriter } from './write.ts';
 
 const DAY_MS = 86_400_000;
 

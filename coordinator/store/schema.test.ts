@@ -5,6 +5,7 @@ import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import { SWEEP_TABLES } from './ended-sweeps.ts';
 import { loadCore } from './load.ts';
@@ -12,7 +13,6 @@ import { openStore, upgradeCopy } from './open.ts';
 import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
 import { SCHEMA_VERSION } from './schema.ts';
-import { insertSweep } from './submit.ts';
 
 const TO_VERSION_25 = `
 alter table trials drop column parent;

@@ -6,6 +6,7 @@ import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { collected } from '../../test/support/collected.ts';
 import { agentHello, LEASE_MS, PLAIN_POLICY, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
+import { changeWriter, insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import { onHello } from '../core/agents.ts';
 import type { FinalEnd } from '../core/attempt-model.ts';
 import { type AttemptRecord, onRecord } from '../core/attempt-records.ts';
@@ -18,8 +19,6 @@ import { openStore } from './open.ts';
 import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
 import { trialCurve, trialReports } from './report-stream.ts';
-import { insertSweep } from './submit.ts';
-import { changeWriter } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 
 const FIRST = { sweepId: '1', trialId: 't0', attempt: 1 };

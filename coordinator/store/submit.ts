@@ -1,11 +1,9 @@
 /** Adds a sweep and its first trials in one transaction. */
-import type { Database } from 'libsql';
 import type { Source } from '../../proto/gen/trawl/v1/types.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import type { SearchResult } from '../search/searcher.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
-import { commitCounted } from './high-water.ts';
-import { completed, type Steps, sqliteSql, type WriteSql } from './write-sql.ts';
+import type { Steps, WriteSql } from './write-sql.ts';
 
 export interface NewSweep {
   readonly requestId: string;
@@ -129,17 +127,6 @@ export function* sweepSteps(
     addEvent(at, id, '', 0, 'warning', '', `warm_start: ${message}`);
   }
   return `${id}`;
-}
-
-/** Adds a sweep with its first trials to SQLite, as `sweepSteps` does. */
-export function insertSweep(
-  db: Database,
-  sweep: NewSweep,
-  trials: readonly PlannedTrial[],
-  at: number,
-  by = '',
-): string {
-  return commitCounted(db, () => completed(sweepSteps(sqliteSql(db), sweep, trials, at, by)));
 }
 
 function insertWarmStart(sql: WriteSql, id: number, { results }: NewWarmStart): void {

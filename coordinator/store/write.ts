@@ -3,7 +3,6 @@
  * transaction.
  */
 
-import type { Database } from 'libsql';
 import type { Change } from '../core/step.ts';
 import { createdConfigs } from '../search/trial-source.ts';
 import { agentWriter, drainWriter, quarantineWriter } from './write-agents.ts';
@@ -16,7 +15,7 @@ import {
   type StoredEvent,
   type TransactionResult,
 } from './write-events.ts';
-import { completed, type Steps, sqliteSql, upsert, type WriteSql } from './write-sql.ts';
+import { type Steps, upsert, type WriteSql } from './write-sql.ts';
 import {
   artifactWriter,
   attemptWriter,
@@ -152,20 +151,6 @@ export function changeSteps(sql: WriteSql): WriteChange {
         break;
     }
     return undefined;
-  };
-}
-
-/**
- * Returns a function that writes one change to SQLite. The function must be called inside a transaction.
- * @param by the user who made the change; default: none
- */
-export function changeWriter(
-  db: Database,
-): (change: Change, at: number, written: TransactionResult, by?: string) => void {
-  const write = changeSteps(sqliteSql(db));
-  return (change, at, written, by = '') => {
-    const steps = write(change, at, written, by);
-    if (steps !== undefined) completed(steps);
   };
 }
 

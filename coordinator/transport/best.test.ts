@@ -6,12 +6,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { configsOf, rankConfigs } from '../../lib/domain/configs.ts';
 import { rankTrials } from '../../lib/domain/ranking.ts';
 import { PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
+import { changeWriter, insertSweep } from '../../test/support/coordinator/sqlite-writes.ts';
 import type { Change } from '../core/step.ts';
 import { openStore } from '../store/open.ts';
 import { Queries } from '../store/queries.ts';
 import { SqliteReader } from '../store/reader.ts';
-import { insertSweep } from '../store/submit.ts';
-import { changeWriter } from '../store/write.ts';
 import { bestConfigs, bestTrials } from './best.ts';
 
 const METRIC = 'loss "x"';

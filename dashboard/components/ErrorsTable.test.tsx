@@ -42,7 +42,7 @@ async function start(rows: readonly Trial[] = trials, messages: readonly string[
   const view = () => viewOf(at.dashboard.model().ui);
   const drawn = (): string[] => {
     const app = render(<ErrorsTable model={at.dashboard.model()} columns={100} lines={22} />);
-    // Another test in the same process may have enabled colors.
+    // The frame has colors if another test in the same process enabled them.
     const frame = stripVTControlCharacters(app.lastFrame() ?? '');
     const lines = frame.split('\n').map((line) => line.trimEnd());
     app.unmount();

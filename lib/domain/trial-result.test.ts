@@ -65,7 +65,7 @@ test('the value of a config leaves out results that early stopping cut off', () 
   expect(bestReplicate([stoppedTrial(2, 1, 3), endedTrial(0, { loss: 2 })], 'loss', 'minimize').index).toBe(0);
 });
 
-test('a config of which early stopping cut off all results has the mean of the results that got furthest', () => {
+test('if early stopping cut off all results of a config, its mean uses those of the longest trials', () => {
   const all = [stoppedTrial(0, 9, 1), stoppedTrial(1, 4, 3), stoppedTrial(2, 6, 3)];
   expect(configSpread(all, 'loss')).toMatchObject({ mean: 5, n: 2 });
   expect([leftOutOfConfig(all), comparedReplicates(all)]).toEqual([1, []]);
@@ -77,7 +77,7 @@ test('patience cuts off no result, because it stops a trial only when its curve 
   expect([leftOutOfConfig(converged), comparedReplicates(converged)]).toEqual([0, converged]);
 });
 
-test('comparisons leave out all results of a config of which early stopping cut off one', () => {
+test('if early stopping cut off one result of a config, comparisons omit all results of the config', () => {
   const trial = (configId: string, state: 'succeeded' | 'stopped' | 'failed') => {
     return { configId, state, stopReason: state === 'stopped' ? 'median: worse' : '' };
   };
