@@ -16,7 +16,8 @@ export interface TrialArtifact {
 
 /**
  * Lists the artifacts of trials, except checkpoints, sorted by trial, attempt and name.
- * @param of `trial` is an id or a prefix of an id; an empty string means every trial of the sweep
+ * @param of whose artifacts to list: `of.trial` is the id of a trial, or the start of an id. An empty string means every
+ *   trial of the sweep.
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
@@ -47,7 +48,8 @@ function checkedName(artifact: Artifact, { address }: Connection): Artifact {
 
 /**
  * Downloads an artifact and verifies its checksum.
- * @param of `attempt` 0 means the newest attempt that has an artifact of that name
+ * @param of the artifact to read. If `of.attempt` is 0, it is read from the newest attempt that has an artifact of that
+ *   name.
  * @throws {NotFoundError} when there is no artifact of that name
  * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */

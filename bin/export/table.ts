@@ -27,7 +27,7 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
   { name: 'rank', type: 'integer', read: (t) => t.rank },
   { name: 'seed', type: 'integer', read: (t) => t.seed },
 ];
-/** The column of the Pareto front, only for sweeps with several objectives. */
+/** The number of the trial's front (1 is the Pareto front). Only for sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
 /** Columns only for sweeps in which a trial of a population replaced another trial. */
 const ORIGIN: readonly ExportColumn<TrialJson>[] = [

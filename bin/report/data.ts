@@ -69,7 +69,7 @@ export type Answers = Pick<
 
 /**
  * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because
- * the report can be read on a machine with another installation.
+ * the report can be read on a machine where trawl is installed in another way.
  */
 export function commandOn({ location: { server, dir } }: Pick<ReportData, 'location'>, words: string): string {
   return `trawl ${words}${serverFlags({ server, dir })}`;

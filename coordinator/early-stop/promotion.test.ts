@@ -55,7 +55,7 @@ test('the rank of a trial counts all better trials of the rung', () => {
 
 const scores = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 60 });
 
-test('after each entry, no live trial among the best 1/eta waits, and no trial was promoted twice', () => {
+test('after each entry, no live trial in the best 1/eta is still waiting, and no trial has been promoted twice', () => {
   fc.assert(
     fc.property(scores, fc.integer({ min: 2, max: 5 }), fc.func(fc.boolean()), (values, eta, dead) => {
       const isLive = (id: string) => !dead(id);

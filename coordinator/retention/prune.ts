@@ -108,8 +108,8 @@ export class Pruner {
   }
 
   /**
-   * Removes the rows of a sweep. Not if the sweep runs again, or has run again since it was selected, because a user has
-   * retried its trials or applied a new version.
+   * Removes the rows of a sweep. Does nothing if the sweep is running again, or has run again since it was selected. A
+   * sweep runs again when a user retries its trials or applies a new version.
    * @returns whether the rows were removed
    */
   #removeRows({ id, endedAtMs }: EndedSweep): Promise<boolean> {

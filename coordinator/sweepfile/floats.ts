@@ -1,6 +1,6 @@
 /**
  * Finds the numbers that a sweep file writes as floats (`1.0`, `.inf`). Programs receive such numbers as floats too
- * (`1.0`, not `1`), as from the agent of W&B.
+ * (`1.0`, not `1`), just as they do from the agent of W&B.
  */
 import { parameterName } from '../../lib/domain/parameters.ts';
 import { pointerTo } from '../../lib/text/python.ts';

@@ -8,7 +8,10 @@ import type { Path } from './problems.ts';
 
 type Names = Readonly<Record<string, string>>;
 
-/** The keys of other tools, by the first key of the path of their mapping. The key of the whole file is empty. */
+/**
+ * Names that other tools use for our keys, grouped by the top-level key that contains them. Names at the top level are
+ * under `''`.
+ */
 const KEYS: Readonly<Record<string, Names>> = {
   '': {
     algorithm: 'method',

@@ -78,7 +78,7 @@ const searched = new WeakMap<LogText, { readonly text: string; readonly matches:
 
 /**
  * Returns the occurrences of a text in a log, in order. Ignores case unless the text has an upper-case letter. An empty
- * text has no occurrence. Caches the last search per log.
+ * text has no occurrences. Caches the last search per log.
  */
 export function searchLog(log: LogText, text: string): readonly LogMatch[] {
   if (text === '') return [];

@@ -1,7 +1,7 @@
 /**
  * Manages the user's runtime folders. Each has one file per coordinator that this user runs on this machine. The name
- * of the file is the address of the coordinator. In the file, clients on the same machine find the coordinator's data
- * folder, which has its token, and its NATS server.
+ * of the file is the address of the coordinator. From the file, clients on the same machine learn the URL of the
+ * coordinator's NATS server and the path of its data folder, which contains the token.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';

@@ -53,8 +53,8 @@ parameters:
 `;
 
 /**
- * The program can import W&B with every Python flag that disables the hook. It adds the environment's packages itself,
- * because `-S` leaves them out.
+ * A program that can import W&B whichever flag disables the hook (`-I`, `-S` or `-E`). It adds the packages of the
+ * environment itself, because `-S` leaves them out.
  */
 const WITHOUT_HOOK = `
 import sys

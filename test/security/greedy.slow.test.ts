@@ -46,7 +46,7 @@ const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
  * command need 40 MiB.
  */
 const COMMAND_HEAP_MIB = 64;
-/** The minimum number of answers for a conclusion. */
+/** The minimum number of calls that the observer makes before its measurements are judged. */
 const MIN_ANSWERS = 20;
 /** The maximum memory of the coordinator: its heap, and the buffers of its sockets. */
 const MAX_RSS_BYTES = 1_600 * 2 ** 20;

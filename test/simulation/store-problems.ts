@@ -1,4 +1,4 @@
-/** Checks every row of the store after a simulation has ended. */
+/** Checks the trials, attempts, reports and artifacts in the store after a simulation has ended. */
 import type { Database } from 'libsql';
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
 import { usesResults } from '../../coordinator/grid/spec.ts';

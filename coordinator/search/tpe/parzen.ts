@@ -10,7 +10,7 @@ import { normalShare, normalValue } from './normal.ts';
 import { type Coordinates, INACTIVE, type SearchDimension, STRIDE } from './space.ts';
 
 export interface EstimatorOptions {
-  /** The minimum bandwidth of n kernels, as a share of the space, is this constant divided by n + 2. */
+  /** The minimum bandwidth of n kernels, as a share of the space, is this constant divided by min(n + 2, 100). */
   readonly minBandwidth: number;
   /** The weight of the prior distribution. Each observation has weight 1. */
   readonly priorWeight: number;

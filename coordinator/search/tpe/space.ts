@@ -67,7 +67,10 @@ export function coordinatesOf(dimensions: readonly SearchDimension[], point: Poi
   return coordinates;
 }
 
-/** The ends of the space. The values of an unbounded distribution do not reach these ends. */
+/**
+ * The lowest and the highest coordinate from which a value is computed. At 0 or 1, the value of an unbounded
+ * distribution would be infinite.
+ */
 const MIN = 1e-9;
 const MAX = 1 - 1e-9;
 

@@ -108,7 +108,7 @@ export function delta(change: Partial<WatchDelta>): WatchResponse {
 
 let seq = 1;
 
-/** Returns an event, `seconds` after the start of the sweep. */
+/** Returns an event that happened `seconds` after the start of the sweep. */
 export function event(kind: string, trial: Trial | undefined, seconds: number, detail = ''): Event {
   seq += 1;
   return Event.fromPartial({
