@@ -73,7 +73,7 @@ describe('archives of code', () => {
     expect(lstatSync(join(out, 'train.py')).mode & 0o111).toBe(0);
   });
 
-  test('archives of equal files are equal, whatever the times, owners, umask and hard links of the files', async () => {
+  test('folders with equal files give equal archives, even if times, owners, umask or hard links differ', async () => {
     const one = write({ a: '1', 'b/c': '2', 'b/d': '1' });
     const two = write({ 'b/d': '1', 'b/c': '2' }, join(dir, 'two'));
     linkSync(join(two, 'b/d'), join(two, 'a'));
@@ -186,7 +186,7 @@ describe('damaged and hostile archives', () => {
   });
 
   test.each([
-    ['bytes that are no archive', Buffer.from('x'.repeat(5_000))],
+    ['bytes that are not an archive', Buffer.from('x'.repeat(5_000))],
     ['only a part of an archive', tarOf({ path: 'a', content: 'x'.repeat(5_000) }).subarray(0, 2_000)],
   ])('a file that contains %s is rejected, and nothing is written', async (_, bytes) => {
     await expect(unpacked(bytes)).rejects.toThrow('the code archive');

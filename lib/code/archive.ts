@@ -19,7 +19,7 @@ const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
-/** The constant modification time of all entries, because times differ between copies of the same files. */
+/** The modification time of every entry. It is constant, because copies of the same files have different times. */
 const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
@@ -116,7 +116,7 @@ async function entriesOf(archive: string): Promise<ArchiveEntry[]> {
   const entries: ArchiveEntry[] = [];
   let extended: string | undefined;
   const onReadEntry = ({ path, type, size, linkpath }: ReadEntry) => {
-    // One more than the limit is enough to reject the archive.
+    // An archive is rejected if it has even one entry above the limit, so further entries are not kept.
     if (entries.length <= MAX_CODE_FILES) entries.push({ path, type, size, linkpath: linkpath ?? '' });
   };
   try {

@@ -47,7 +47,7 @@ describe('the files of a code folder', () => {
     ]);
   });
 
-  test('files that match a pattern of `exclude` or of any .gitignore, in subfolders too, are omitted', async () => {
+  test('files that match `exclude`, or a .gitignore in the folder or a subfolder, are omitted', async () => {
     const code = write({
       '.gitignore': 'data/\n*.log\n!keep.log\n/top.txt\n',
       'data/big.bin': 'x',
@@ -132,7 +132,7 @@ describe('the files of a code folder', () => {
     expect(folder.omitted).toEqual([{ path: 'trawl-data', reason: 'the data folder of a coordinator' }]);
   });
 
-  test('files that trawl itself wrote are omitted and named', async () => {
+  test('files that trawl itself wrote are omitted, each with the reason', async () => {
     const code = write({
       'train.py': '',
       'data.csv': 'trial,seed,x\n',
@@ -225,7 +225,7 @@ describe('the files of a code folder', () => {
     });
   });
 
-  test('files that exceed the limit cause an error that names the largest parts and the remedy', async () => {
+  test('a folder above the size limit causes an error that names the largest files and the remedy', async () => {
     const code = write({
       'src/data/train.bin': 'x'.repeat(2_000_000),
       'src/a.py': 'x',
@@ -244,7 +244,7 @@ describe('the files of a code folder', () => {
   });
 });
 
-test('a folder that is missing, empty or a data folder is an error', async () => {
+test('a folder that is missing, empty or a data folder is rejected', async () => {
   await expect(listCode(join(dir, 'missing'))).rejects.toThrow('is not a folder');
   mkdirSync(join(dir, 'empty'));
   await expect(listCode(join(dir, 'empty'))).rejects.toThrow('has no files to send');

@@ -14,8 +14,8 @@ import { formatSize } from '../text/size.ts';
 import { chartFolderOf, ownFile, ownFolder } from './own-output.ts';
 
 /**
- * Files that are never sent, even if no .gitignore excludes them: history, caches, installed packages and the files of
- * W&B's own runs.
+ * Files that are never sent, even if no .gitignore excludes them: the Git history, caches, installed packages, and the
+ * files that W&B writes for each run.
  */
 const ALWAYS_EXCLUDED = [
   '.git',
@@ -33,8 +33,8 @@ const ALWAYS_EXCLUDED = [
 
 const LARGEST_SHOWN = 3;
 /**
- * An error names a part of a folder instead of the folder if the part has at least this share of the folder's size or
- * number of files.
+ * If one part of a folder has at least this share of the folder's size or number of files, errors name the part instead
+ * of the folder.
  */
 const DOMINANT_SHARE = 0.8;
 
@@ -92,11 +92,11 @@ export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_C
 /** The rules of one .gitignore, for paths below its folder. */
 interface Level {
   /**
-   * If this folder is above the root of the walk: the path from it to the root, with a trailing slash. Otherwise empty.
+   * For a folder above the root of the walk: the path from the folder to the root, with a trailing slash. Else empty.
    */
   readonly above: string;
   /**
-   * If this folder is below the root of the walk: the path from the root to it, with a trailing slash. Otherwise empty.
+   * For a folder below the root of the walk: the path from the root to the folder, with a trailing slash. Else empty.
    */
   readonly below: string;
   readonly rules: Ignore;

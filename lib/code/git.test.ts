@@ -64,7 +64,7 @@ test('changes outside the code folder do not count as uncommitted changes', asyn
   expect((await gitFacts(join(dir, 'sub'), true)).state).toMatchObject({ dirty: false, untrackedCount: 0 });
 });
 
-test('the reason is recorded if the code folder has no commit', async () => {
+test('if no commit can be recorded for a code folder, the reason is recorded', async () => {
   expect((await gitFacts(dir, true)).state).toMatchObject({
     commit: '',
     missing: 'the folder is not in a git repository',

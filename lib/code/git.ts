@@ -27,8 +27,8 @@ export interface GitFacts {
 }
 
 /**
- * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never fails. Without a commit, the
- * state contains the reason.
+ * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never fails: if no commit can be
+ * found, the state contains the reason.
  * @param withDiff whether to return the text of the changes
  */
 export async function gitFacts(dir: string, withDiff: boolean): Promise<GitFacts> {
@@ -63,7 +63,9 @@ async function diffOf(dir: string): Promise<string> {
   return limitedDiff(text);
 }
 
-/** Truncates a diff at the end of a line, so that the diff and the notice at its end have at most MAX_DIFF_BYTES. */
+/**
+ * Truncates a diff at the end of a line, so that the diff and its final notice together have at most MAX_DIFF_BYTES.
+ */
 export function limitedDiff(text: string): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= MAX_DIFF_BYTES) return text;

@@ -1,13 +1,13 @@
 /**
- * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus one
- * effect per value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
- * more strongly if few trials have its value, so parameters that do not matter have effects near zero. The effect of a
- * numeric value that no measured trial had is interpolated from the nearest values.
+ * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus the
+ * effect of the value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
+ * so parameters that do not matter have effects near zero. The fewer trials have a value, the more its effect is
+ * shrunk. The effect of a numeric value that no measured trial had is interpolated from the nearest values.
  */
 import { deviation, max, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** The parameter whose value multiplies the time of a trial. It has no effect in the model. */
+/** The number of epochs of a trial. The model leaves this parameter out, because it does not change an epoch's time. */
 const EPOCHS = 'epochs';
 
 /** Backfitting ends after this many rounds, or when no effect changes by more than CONVERGED in a round. */
@@ -40,7 +40,7 @@ export interface EpochTimeModel {
   readonly residuals: readonly number[];
 }
 
-/** The effect of each value of a parameter, on the logarithm of the time of an epoch. */
+/** For each value of a parameter, the effect on the logarithm of the time of an epoch. */
 type Effects = ReadonlyMap<ParameterValue | undefined, number>;
 
 export interface EpochTimePrediction {
@@ -86,9 +86,9 @@ function namesOf(times: readonly EpochTime[]): string[] {
 }
 
 /**
- * Returns the parameters to leave out of the model. Without this step, a continuous parameter would explain every
- * difference. Keeps the parameters that explain most of the variation per effect, as long as there are at least three
- * measured times for every two effects.
+ * Returns the parameters to leave out of the model. A continuous parameter has another value in each trial, so it would
+ * explain every difference. The model therefore has at most two effects for every three measured times. It keeps the
+ * parameters that explain most of the variation per effect.
  */
 export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<string> {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;
@@ -115,7 +115,7 @@ export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<
 interface Factor {
   readonly name: string;
   readonly values: readonly (ParameterValue | undefined)[];
-  /** The index of the value of each measured trial. */
+  /** For each measured trial, the index of its value in `values`. */
   readonly levelOf: readonly number[];
   /** The number of trials with each value. */
   readonly counts: readonly number[];
@@ -144,7 +144,7 @@ function refit({ levelOf, counts, effects }: Factor, residuals: number[]): numbe
   levelOf.forEach((level, index) => {
     sums[level] = (sums[level] ?? 0) + (residuals[index] ?? 0);
   });
-  // Without this factor, each residual is larger by the effect of its value.
+  // Without this factor, the residual of each trial is larger by the effect of the trial's value.
   const changes = counts.map((count, level) => {
     const before = effects[level] ?? 0;
     effects[level] = ((sums[level] ?? 0) + count * before) / (count + SHRINKAGE);
@@ -209,7 +209,7 @@ function slopeOf(points: readonly { readonly at: number; readonly effect: number
   return spread === 0 ? 0 : sum(points, ({ at, effect }) => (at - middle) * effect) / spread;
 }
 
-/** Returns the number of epochs of a whole run. Undefined without a positive number in the parameter `epochs`. */
+/** Returns the number of epochs of a whole run; undefined if the parameter `epochs` is not a positive number. */
 export function epochsOf(parameters: Parameters): number | undefined {
   const epochs = parameters[EPOCHS];
   return typeof epochs === 'number' && epochs > 0 ? epochs : undefined;

@@ -28,7 +28,7 @@ test.each([
   expect(errorPattern(one)).not.toBe(errorPattern(other));
 });
 
-test('in a pattern, # replaces a number and PATH replaces a path, but the code of an exit remains', () => {
+test('in a pattern, # replaces a number and PATH replaces a path, but exit codes are kept', () => {
   expect(errorPattern('bad batch 17 in /data/a.npz (exited with code 3)')).toBe(
     'bad batch # in PATH (exited with code 3)',
   );

@@ -5,12 +5,13 @@ const KEPT = /\b(?:code|errno|error|signal|status)[ :=]+-?\d+\b/;
 const URL = /\b[a-z][a-z\d+.-]*:\/\/[^\s'"<>)\]]+/;
 const UUID = /\b[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\b/;
 const HEXADECIMAL = /\b0x[\da-f]+\b|\b(?=[a-f]*\d)[\da-f]{8,}\b/;
-/** An absolute or relative path with at least one separator, of Unix or Windows. */
+/** A Unix or Windows path, absolute or relative, with at least one separator. */
 const PATH = /(?:[a-z]:\\|\\\\)[^\s'"<>:,;)\]]+|[\w.@%+~-]*\/[\w.@%+~/-]*\w/;
 const NUMBER = /[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/;
 
 /**
- * The rest of a longer error is not compared, because the time for long words grows with the square of their length.
+ * Only this many characters of an error are compared, because the time to match a long word grows with the square of
+ * its length.
  */
 const MAX_LENGTH = 500;
 
@@ -20,8 +21,8 @@ const PARTS = new RegExp(
 );
 
 /**
- * Returns an error with its numbers, memory and network addresses, identifiers, URLs and paths replaced by
- * placeholders. Errors with equal patterns count as one error. The codes of exits, signals and system errors remain.
+ * Returns an error in which placeholders replace numbers, identifiers, memory addresses, network addresses, URLs and
+ * paths. Errors with equal patterns count as one error. Exit codes, signal numbers and the codes of errors are kept.
  * Example: `bad batch 17 in /data/a.npz` becomes `bad batch # in PATH`.
  */
 export function errorPattern(error: string): string {

@@ -30,7 +30,7 @@ const anySituation: fc.Arbitrary<EtaSituation> = fc
   .record({ trials: fc.array(anyTrial, { maxLength: 30 }), slots: fc.nat({ max: 6 }), paused: fc.boolean() })
   .map(({ trials, ...rest }) => ({ ...rest, now: NOW, trials: trials.map((one, at) => ({ ...one, id: `t${at}` })) }));
 
-test('every interval is positive, finite and around its expected value, and a sweep ends with its last trial', () => {
+test('every interval is positive, finite and contains its expected value, and a sweep ends with its last trial', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { sweep, work, trials } = etaOf(situation);
@@ -89,7 +89,7 @@ test('only running trials count while a sweep is paused, and there is no estimat
   expect(etaOf({ trials: trials.slice(1), slots: 1, paused: false, now: NOW }).sweep).toBeUndefined();
 });
 
-/** Returns the sweep in the state that was known at a time. */
+/** Returns the input of `etaOf` as it was at the given time of a recorded sweep. */
 function situationAt({ slots, trials }: RecordedSweep, now: number): EtaSituation {
   return {
     slots,
@@ -200,8 +200,8 @@ interface FirstWave {
 }
 
 /**
- * Returns a sweep whose first trials, in a random order, have ended. The duration of each trial deviates from the time
- * that its parameters determine.
+ * Returns a sweep whose trials run in a random order, and whose first trials have ended. The duration of each trial
+ * deviates at random from the time that its parameters determine.
  */
 function firstWave(random: TestRandom, endedCount: number, deviation: number, known: boolean): FirstWave {
   const points = ['small', 'large'].flatMap((dataset) =>
@@ -223,7 +223,7 @@ function firstWave(random: TestRandom, endedCount: number, deviation: number, kn
   return { trials, workMs };
 }
 
-test('after the first trials, estimates from parameters are closer than estimates from the mean of the sweep', () => {
+test('after the first trials, estimates from parameters are more accurate than estimates from the mean', () => {
   const errorOf = (known: boolean) => {
     const random = new TestRandom(5);
     const errors = Array.from({ length: 100 }, () => {

@@ -1,6 +1,7 @@
 /**
- * Estimates when a sweep and each of its trials will end. The estimate is the number of remaining epochs times the
- * measured epoch time of the config, on the available slots. Times are Unix milliseconds; durations are milliseconds.
+ * Estimates when a sweep and each of its trials will end. A trial takes its number of remaining epochs times the epoch
+ * time of its config (pace.ts), and each waiting trial starts on the slot that is free first. Times are Unix
+ * milliseconds; durations are milliseconds.
  */
 import { max, mean, sum } from 'd3-array';
 import TinyQueue from 'tinyqueue';
@@ -152,7 +153,7 @@ function sumSpread(parts: readonly Part[]): number {
 }
 
 function intervalOf(expectedMs: number, spreadMs: number, { freedom }: Pace): TimeLeft {
-  // Approximates Student's quantile, because the noise itself is estimated from few trials.
+  // Approximates a quantile of Student's t-distribution, because the noise itself is estimated from few trials.
   const factor = TWO_SIDED_90 * (1 + 1 / freedom);
   const relative = expectedMs === 0 ? 0 : (factor * spreadMs) / expectedMs;
   return { lowMs: expectedMs / (1 + relative), expectedMs, highMs: expectedMs * (1 + relative) };
@@ -258,7 +259,7 @@ export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | '
     pack,
   }));
 
-/** Returns all slots of the agents that take work. */
+/** Returns the total number of slots of the agents that take work. */
 export const connectedSlots = (agents: readonly Agent[]): number =>
   sum(slotsOfAgents(agents), ({ takesWork, slots }) => (takesWork ? slots : 0));
 

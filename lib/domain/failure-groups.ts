@@ -11,7 +11,7 @@ export interface FailureGroup {
   readonly pattern: string;
   /**
    * The error of the first trial: the first line of its failure message. The errors of other trials can differ in
-   * numbers, addresses and paths. The error is empty if the failure has no message.
+   * numbers, addresses or paths. The error is empty if the failure has no message.
    */
   readonly message: string;
   /** The failed trials of the group, at least one, in the order of the input. */
@@ -30,7 +30,7 @@ export function failureClassOf({ failure }: Pick<Trial, 'failure'>): FailureGrou
 
 /**
  * Groups the failed trials by failure class and error, largest group first, then by class and error. Errors that differ
- * only in numbers, addresses and paths are one group. Trials that did not fail are ignored.
+ * only in numbers, addresses or paths are one group. Trials that did not fail are ignored.
  */
 export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
   const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');

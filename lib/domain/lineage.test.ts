@@ -13,7 +13,7 @@ const trial = (id: string, index: number, epoch: number, origin?: [parent: strin
 const shown = (trials: readonly Trial[]) =>
   membersOf(trials).map((lives) => lives.map(({ trial: { id }, from, to, parent }) => [id, from, to, parent]));
 
-test('a child continues the member that it replaces, and names the member of its parent', () => {
+test("a child is added to the member whose trial it replaces, with the index of its parent's member", () => {
   const trials = [trial('d', 3, 6, ['c', 4, 'a']), trial('a', 0, 6), trial('b', 1, 2), trial('c', 2, 6, ['a', 2, 'b'])];
   expect(shown(trials)).toEqual([
     [
@@ -27,7 +27,7 @@ test('a child continues the member that it replaces, and names the member of its
   ]);
 });
 
-test('a trial that ended before its replacement ends at its last epoch, and a child without a report has no length', () => {
+test('a life ends at the last epoch of a trial that ended early, and the life of a child without reports is empty', () => {
   expect(shown([trial('a', 0, 1), trial('b', 1, 2), trial('c', 2, 0, ['b', 2, 'a'])])).toEqual([
     [
       ['a', 0, 1, undefined],
@@ -44,7 +44,7 @@ test('a child whose parent and replaced trial are unknown becomes a member of it
   ]);
 });
 
-test('trials without an origin are members of one trial each', () => {
+test('each trial without an origin is a member of its own', () => {
   expect(shown([])).toEqual([]);
   expect(shown([trial('b', 1, 3), trial('a', 0, 2)])).toEqual([[['a', 0, 2, undefined]], [['b', 0, 3, undefined]]]);
 });

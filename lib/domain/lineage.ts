@@ -12,13 +12,13 @@ export interface Life<T> {
   readonly parent: number | undefined;
 }
 
-/** A place in the population: a first member and the children that replaced it, in order. */
+/** A place in the population: its first trial, and the children that replaced one another, in order. */
 export type Member<T> = readonly Life<T>[];
 
 type LineageTrial = Pick<Trial, 'id' | 'index' | 'epoch' | 'origin'>;
 
 /**
- * Returns the members of a population in the order of their first trials. A child continues the member that it
+ * Returns the members of a population in the order of their first trials. A child is added to the member whose trial it
  * replaces. A child whose replaced trial is unknown becomes a member of its own.
  */
 export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<T>[] {
@@ -41,7 +41,7 @@ export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<
 
 /**
  * Returns a trial and its ancestors by id. The value of an ancestor is the epoch after which its child started, and the
- * value of the trial itself is its last epoch. Returns an empty map for undefined.
+ * value of the trial itself is its last epoch. The map is empty if the trial is undefined.
  */
 export function ancestryOf(trials: readonly LineageTrial[], trial: LineageTrial | undefined): Map<string, number> {
   const byId = new Map(trials.map((one) => [one.id, one]));

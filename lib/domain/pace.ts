@@ -44,7 +44,7 @@ export interface Pace {
   readonly noise: number;
   /** The degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
-  /** The average share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
+  /** The share of its epochs that a trial runs on average: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
   /** The standard deviation of this share between trials. */
   readonly shareSpread: number;
@@ -124,7 +124,7 @@ interface ExpectedEpochTime {
   readonly unknown: number;
 }
 
-/** Returns what to expect of a config with the given parameters, from the means of the measured configs. */
+/** Returns a function that predicts the epoch time of a config from its parameters, fitted to the measured configs. */
 function expectationOf(
   configs: readonly { readonly parameters: Parameters | undefined; readonly mean: number }[],
 ): (parameters: Parameters | undefined) => ExpectedEpochTime {
@@ -155,7 +155,7 @@ function residualVariance({ residuals, levels }: EpochTimeModel): number {
 const betweenVariance = (squares: number, freedom: number): number =>
   (PRIOR_WEIGHT * PRIOR_BETWEEN_CONFIGS ** 2 + squares) / (PRIOR_WEIGHT + freedom);
 
-/** Returns the time of an epoch, or of the whole run if its epochs are unknown. Undefined without a measurement. */
+/** Returns the time of an epoch, or of a whole run if the number of epochs is unknown. Undefined if not measured. */
 function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {

@@ -78,9 +78,7 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/**
- * With fewer points than this, no parameter is regarded as determined by another, because this could be so by chance.
- */
+/** With fewer points, no parameter is regarded as determined by another, because the match could be a coincidence. */
 const MIN_ORDERED_POINTS = 8;
 
 interface OrderedParameters {
@@ -145,8 +143,8 @@ function determines(cause: Levels, other: Levels): boolean {
 }
 
 /**
- * The maximum number of digits of a number in texts for people. A search draws numbers with more digits at random, such
- * as 0.00593746335990412; the further digits do not matter to a reader.
+ * The maximum number of digits of a number in text for people. Searches draw numbers such as 0.00593746335990412, whose
+ * last digits do not matter to a reader.
  */
 const SHOWN_DIGITS = 7;
 

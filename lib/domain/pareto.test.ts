@@ -14,7 +14,7 @@ const points = fc.integer({ min: 2, max: 4 }).chain(pointsOf);
 const dominates = (a: Losses, b: Losses) =>
   a.every((loss, m) => loss <= (b[m] ?? 0)) && a.some((loss, m) => loss < (b[m] ?? 0));
 
-/** Peels the fronts one at a time. */
+/** Finds the fronts one at a time: the points of each front are removed before the next front is found. */
 function peeledFronts(all: readonly Losses[]): number[] {
   const numbers = all.map(() => -1);
   for (let front = 0; numbers.includes(-1); front++) {
@@ -36,7 +36,7 @@ function countedVolume(all: readonly Losses[], objectives: number): number {
   return count;
 }
 
-test('the fronts of points equal the fronts that are peeled one at a time', () => {
+test('the fronts of points equal the fronts that are found and removed one at a time', () => {
   fc.assert(
     fc.property(points, (all) => {
       expect(frontsOf(all)).toEqual(peeledFronts(all));
@@ -151,7 +151,7 @@ test('the items of a front are ordered by the hypervolume that each item alone d
   ]);
 });
 
-test('items without a finite value of each objective come last, with place 0', () => {
+test('items with a missing or non-finite objective come last, with place 0', () => {
   const items = [
     [Number.NaN, 1],
     [2, undefined],

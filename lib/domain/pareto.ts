@@ -1,7 +1,7 @@
 /**
  * Ranks items by several objectives. Items are ranked by nondominated front (K. Deb et al., A Fast and Elitist
- * Multiobjective Genetic Algorithm: NSGA-II, 2002). The items of a front are ranked by the hypervolume that only the
- * item dominates (N. Beume, B. Naujoks and M. Emmerich, SMS-EMOA: Multiobjective Selection Based on Dominated
+ * Multiobjective Genetic Algorithm: NSGA-II, 2002). Within a front, each item is ranked by the hypervolume that only
+ * this item dominates (N. Beume, B. Naujoks and M. Emmerich, SMS-EMOA: Multiobjective Selection Based on Dominated
  * Hypervolume, 2007). The fronts are found by efficient nondominated sort (X. Zhang et al., 2015).
  */
 import { ascending, extent } from 'd3-array';
@@ -21,7 +21,7 @@ export interface Objective {
 export const MAX_EXACT_FRONT = 1_000;
 
 /**
- * The reference point of the hypervolume, in each objective. Objectives are scaled so that the best value of all items
+ * Each coordinate of the reference point of the hypervolume. Objectives are scaled so that the best value of all items
  * is 0 and the worst is 1.
  */
 const REFERENCE = 1.1;
@@ -59,9 +59,7 @@ export function frontsOf(points: readonly Losses[]): number[] {
   return numbers;
 }
 
-/**
- * Returns the first front without a point that dominates the given point. Later fronts have no such point either.
- */
+/** Returns the index of the first front in which no point dominates the given point. The same holds in later fronts. */
 function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
   let [low, high] = [0, fronts.length];
   while (low < high) {
@@ -223,7 +221,7 @@ function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
 
 /** The maximum number of fronts whose contributions are kept. */
 const MAX_KEPT_FRONTS = 8;
-/** The contributions of the fronts that were used last. A front rarely changes between two rankings. */
+/** The contributions of the most recently used fronts. A front rarely changes between two rankings. */
 const keptContributions = new Map<string, readonly number[]>();
 
 /** Returns for each point of a front the hypervolume that no other point dominates. Equal points count as one point. */

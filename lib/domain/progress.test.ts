@@ -16,7 +16,7 @@ test('a finished sweep with failed and stopped trials is complete', () => {
   expect([progressText(finished), percentText(finished)]).toEqual(['6/6', '100%']);
 });
 
-test('a sweep without trials has the progress 0', () => {
+test('a sweep without trials has progress 0', () => {
   expect(sweepProgress({ ...sampleSweep(), counts: undefined })).toEqual({ finished: 0, total: 0, share: 0 });
 });
 

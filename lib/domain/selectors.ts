@@ -1,6 +1,6 @@
 /**
- * Parses and formats selectors of trials. A selector is a prefix of the trial's id or, if several sweeps have such a
- * trial, `SWEEP/ID`.
+ * Parses and formats selectors of trials. A selector is a prefix of the trial's id. If trials of several sweeps have
+ * the prefix, the selector is `SWEEP/ID`.
  */
 
 export interface TrialSelector {

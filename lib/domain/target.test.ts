@@ -11,7 +11,7 @@ test.each([
   [Number.POSITIVE_INFINITY, 'maximize', false],
   [Number.NaN, 'minimize', false],
   [undefined, 'minimize', false],
-] as const)('whether the value %s reaches the target 0.02 with the goal %s: %s', (value, goal, reached) => {
+] as const)('the value %s reaches the target 0.02 with the goal %s: %s', (value, goal, reached) => {
   expect(reachesTarget(value, 0.02, goal)).toBe(reached);
 });
 

@@ -4,10 +4,11 @@
  * A result is complete if the trial succeeded, or if the rule `patience` stopped it, because its curve no longer
  * improved. The other rules cut a trial off: its value belongs to an early epoch. Results of different lengths are never
  * averaged:
- * - The value of a config is the mean of its complete results. If all of its results were cut off, it is the mean of the
- *   results that got furthest.
- * - Comparisons (verdicts, differences, effects of parameters) use only configs without a result that was cut off. The
- *   remaining replicates of the other configs were selected by their values, so an interval over them would be wrong.
+ * - The value of a config is the mean of its complete results. If all of its results were cut off, it is the mean of
+ *   the results with the highest epoch.
+ * - Comparisons (verdicts, differences, effects of parameters) use only configs of which no result was cut off. In
+ *   other configs, early stopping selected the complete results by their values, so an interval over them would be
+ *   wrong.
  */
 
 import { deviation, mean } from 'd3-array';
@@ -40,7 +41,10 @@ type Ranked = Pick<Trial, 'state' | 'droppedIn'>;
 const endedWithResult = ({ state, droppedIn = 0 }: Ranked): boolean =>
   droppedIn === 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
 
-/** Whether a trial has a result that is ranked. A running or interrupted trial can have one, which is provisional. */
+/**
+ * Whether a trial has a value that is ranked: its result or, while it is running or interrupted, the provisional value
+ * of its latest report.
+ */
 export function hasValue(trial: Ranked): boolean {
   const { state, droppedIn = 0 } = trial;
   if (droppedIn > 0) return false;
@@ -70,7 +74,7 @@ interface ResultLength {
   readonly stopReason: string;
 }
 
-/** The start of the reasons of the rule that stops a trial only if its own curve no longer improves. */
+/** The prefix of the reasons of the rule `patience`, which stops a trial only if its own curve no longer improves. */
 export const PATIENCE = 'patience: ';
 
 /** Whether a rule stopped the trial before its value was final. */
@@ -79,8 +83,8 @@ export function isCutOff({ state, stopReason }: ResultLength): boolean {
 }
 
 /**
- * Returns the results of a config that its value is computed from: the complete results or, if all were cut off, those
- * with the highest epoch.
+ * Returns the results from which the value of a config is computed: the complete results or, if all were cut off, the
+ * results with the highest epoch.
  * @param results the replicates with a result
  */
 export function countedResults<T extends ResultLength & { readonly epoch: number }>(
@@ -108,13 +112,13 @@ export function leftOutOfConfig(replicates: readonly Trial[]): number {
   return ended.length - countedResults(ended).length;
 }
 
-/** Returns the replicates whose results comparisons use. Empty if a replicate of the config was cut off. */
+/** Returns the replicates whose results are used in comparisons. Empty if a replicate of the config was cut off. */
 export function comparedReplicates(replicates: readonly Trial[]): readonly Trial[] {
   const ended = replicates.filter(endedWithResult);
   return ended.some(isCutOff) ? [] : ended;
 }
 
-/** Separates the trials of configs that comparisons use, and counts the results of the other configs. */
+/** Returns the trials of the configs that comparisons use, and the number of results of the other configs. */
 export function comparedTrials<
   T extends { readonly configId: string; readonly state: TrialStateName; readonly stopReason: string },
 >(trials: readonly T[]): { compared: readonly T[]; leftOut: number } {
@@ -172,7 +176,7 @@ function representatives(replicates: readonly Trial[]): readonly Trial[] {
 
 /**
  * Returns the trial that represents a config: the replicate with the best value, or else the replicate with the most
- * epochs. Results that the value of the config leaves out do not represent it.
+ * epochs. A replicate whose result is left out of the config's value is never returned.
  */
 export function bestReplicate(replicates: readonly [Trial, ...Trial[]], metric: string, goal: GoalName): Trial {
   const [any] = replicates;

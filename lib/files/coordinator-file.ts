@@ -62,8 +62,8 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Whether a process of this machine is suspended, such as by SIGSTOP. Returns false if the operating system does not
- * show the state of the process.
+ * Whether a process of this machine is suspended, for example by SIGSTOP. Returns false if the operating system does
+ * not show the state of the process.
  */
 export function isSuspended(pid: number): boolean {
   try {
