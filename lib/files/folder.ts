@@ -11,7 +11,7 @@ export const MAX_FOLDER_PATH = 2_048;
 /** The maximum length of a path in a message. Longer paths are shortened. */
 const MAX_SHOWN_PATH = 200;
 
-/** Types of Linux file systems that cannot store files (linux/magic.h). */
+/** The Linux file systems that cannot store files, by the type number that `statfs` returns (linux/magic.h). */
 const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x9fa0, 'proc'],
   [0x62656572, 'sysfs'],
@@ -24,7 +24,10 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x1cd1, 'devpts'],
 ]);
 
-/** Reasons why the system rejects a path. In these cases, only another path or other permissions can help. */
+/**
+ * The text for each error code that means: the system rejected the path itself. The user must then choose another path
+ * or change the permissions.
+ */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
@@ -38,7 +41,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the reason why the system rejected a path, from the error of a file operation; undefined for other errors.
+ * Returns the reason if a file operation failed because the system rejected the path; undefined for any other error.
  */
 export function pathProblem(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? REASONS[`${error.code}`] : undefined;
@@ -124,8 +127,8 @@ export function requireFolder(name: string, path: string, mode = 0o777): string 
 }
 
 /**
- * Creates a folder and its parents. Unlike Node's recursive `mkdirSync`, this function fails on file systems that
- * answer ENOENT for every new folder.
+ * Creates a folder and its parents. Node's recursive `mkdirSync` never returns on a file system that answers ENOENT for
+ * every new folder, such as /proc. This function throws the error.
  */
 function makeFolder(folder: string, mode: number): void {
   if (entryAt(folder)?.isDirectory() === true) return;
@@ -133,7 +136,7 @@ function makeFolder(folder: string, mode: number): void {
   try {
     mkdirSync(folder, { mode });
   } catch (error) {
-    // Another process can have created the folder in the meantime.
+    // Another process may have created the folder in the meantime.
     if (entryAt(folder)?.isDirectory() !== true) throw error;
   }
 }

@@ -22,7 +22,7 @@ test('an inner path never leaves its folder, whatever its names are', () => {
   );
 });
 
-test('the path of an artifact consists of the folder and the name', () => {
+test('an inner path consists of the folder and the names', () => {
   expect(innerPath('/data', '1', 'trial', '2', 'folder/model.pt')).toBe('/data/1/trial/2/folder/model.pt');
 });
 

@@ -1,4 +1,7 @@
-/** Checks all paths whose names come from a store, a backup or the wire. */
+/**
+ * Builds paths from names that come from a store, a backup or the wire, and rejects names that would lead out of the
+ * folder.
+ */
 import { join } from 'node:path';
 import { DamagedError } from '../../proto/errors.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';

@@ -23,8 +23,8 @@ const entry = z.object({
 export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
 
 /**
- * Returns the runtime folders; the preferred folder comes first. `$XDG_RUNTIME_DIR` is removed when the user's last
- * session ends, so a second runtime folder is in the state folder. The state folder has a folder per host, because
+ * Returns the runtime folders, the preferred folder first. The system removes `$XDG_RUNTIME_DIR` when the user's last
+ * session ends, so there is a second runtime folder below `$XDG_STATE_HOME`. Its path contains the host name, because
  * machines can share a home folder.
  */
 function runtimeFolders(): string[] {
@@ -36,8 +36,9 @@ function runtimeFolders(): string[] {
 const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0.1' : host}:${port}.json`;
 
 /**
- * Adds a coordinator, and removes coordinators whose process has ended.
- * @returns an empty list, or the error of each folder if no folder could be written
+ * Writes the file of this coordinator to every runtime folder, and removes the files of coordinators whose process has
+ * ended.
+ * @returns an empty list, or the error of each folder if the file could be written to none of them
  */
 export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
   const content: LocalCoordinator = { dir: resolve(dir), pid: process.pid, nats };

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * Returns the root folder of the checkout or of the installed package. The root folder contains package.json, deploy/
- * and examples/. The sources run from the root itself (in tests), the build from dist/.
+ * and examples/. It is found by walking upwards, because a build of this file is one folder deeper, in dist/.
  */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));

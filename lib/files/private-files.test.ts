@@ -59,7 +59,7 @@ asRoot('a folder of another user is rejected and stays unchanged', () => {
   expect(modeOf(path)).toBe(0o755);
 });
 
-asRoot('a link that another user made is rejected, even if it leads to a folder of the owner', () => {
+asRoot('a link that another user made is rejected, even if it leads to a folder of this user', () => {
   mkdirSync(join(parent, 'own'), { mode: 0o755 });
   const link = join(parent, 'trap');
   symlinkSync(join(parent, 'own'), link);

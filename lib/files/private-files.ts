@@ -10,7 +10,7 @@ const PRIVATE_UMASK = 0o077;
 const WRITABLE_BY_OTHERS = 0o022;
 const ROOT = 0;
 
-/** The variable with the umask of the user, in octal. The programs of trials run with the user's umask. */
+/** The environment variable with the user's umask, in octal. The programs of trials run with this umask. */
 export const USER_UMASK = 'TRAWL_USER_UMASK';
 
 /**
@@ -35,7 +35,7 @@ export function claimPrivateFolder(path: string): boolean {
   if (isNew) return false;
   const user = process.geteuid?.();
   if (user === undefined) return false;
-  // The owner of a link decides where it leads.
+  // If the path is a link, its owner is checked too, because that user can make the link lead to another folder.
   for (const { uid } of [lstatSync(path), statSync(path)]) {
     if (uid !== user && uid !== ROOT) {
       throw new RejectedError(
@@ -45,7 +45,7 @@ export function claimPrivateFolder(path: string): boolean {
     }
   }
   const { mode, uid } = statSync(path);
-  // A volume that a container runtime mounts belongs to root. Only root can change its permissions.
+  // A volume that a container runtime mounts belongs to root, so only root can change the permissions of the volume.
   const canChange = (mode & PRIVATE_UMASK) !== 0 && uid === user;
   // This step comes first, so that no file is added after the check.
   if (canChange) chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
@@ -55,7 +55,7 @@ export function claimPrivateFolder(path: string): boolean {
   if (canChange) chmodSync(path, mode & 0o7777);
   throw new RejectedError(
     `other users could write to the folder ${path}, and ${foreign.path} belongs to one of them (uid ${foreign.uid}), who ` +
-      'could have replaced a token, a password or a link: remove it, or use another folder',
+      'could have replaced a token, a password or a link: remove that file, or use another folder',
   );
 }
 

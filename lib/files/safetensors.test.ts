@@ -109,7 +109,7 @@ test.each<[string, unknown, number, RegExp]>([
     /w has dtype "F64", expected one of F32,I32,U8/,
   ],
   [
-    'an inherited name as dtype',
+    'the name of an inherited property as dtype',
     { w: { dtype: 'toString', shape: [1], data_offsets: [0, 8] } },
     8,
     /w has dtype "toString"/,
@@ -123,7 +123,12 @@ test.each<[string, unknown, number, RegExp]>([
     4,
     /w has 4 bytes, expected 8/,
   ],
-  ['an end before its begin', { w: { dtype: 'U8', shape: [1], data_offsets: [2, 1] } }, 2, /w has -1 bytes/],
+  [
+    'a tensor that ends before its begin',
+    { w: { dtype: 'U8', shape: [1], data_offsets: [2, 1] } },
+    2,
+    /w has -1 bytes/,
+  ],
   [
     'an overflowing shape',
     { w: { dtype: 'U8', shape: Array(40).fill(2 ** 53 - 1), data_offsets: [0, 1] } },

@@ -1,8 +1,8 @@
 /**
  * Reads and writes safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors). A
  * file consists of eight bytes of header length, a JSON header of names, shapes and offsets, and the tensors' bytes,
- * all little-endian. Numbers use the machine's byte order: every platform of Node except IBM's mainframes is
- * little-endian.
+ * all little-endian. The byte order of tensors is not converted here, because every platform that Node supports, except
+ * IBM's mainframes, is little-endian.
  */
 
 import { BadInputError } from '../../proto/errors.ts';
@@ -131,7 +131,7 @@ function parseEntry(name: string, entry: unknown): TensorEntry {
 }
 
 function tensorAt({ dtype, shape, begin, end }: TensorEntry, data: Uint8Array): SafeTensor {
-  // Buffer's own slice would share its memory and could be unaligned.
+  // If the data is a `Buffer`, its own `slice` would share the memory of the buffer, and could be unaligned.
   const { buffer } = Uint8Array.prototype.slice.call(data, begin, end);
   switch (dtype) {
     case 'F32':

@@ -55,7 +55,7 @@ export function readToken(path: string): string {
   }
   if (TOKEN.test(token)) return token;
   throw new BadInputError(
-    `${path} has no valid token: expected 16 to 1,000 printable characters; a coordinator creates a new one if the file ` +
-      'does not exist when it starts',
+    `${path} has no valid token: expected 16 to 1,000 printable characters; if the file does not exist, a coordinator ` +
+      'creates a new token when it starts',
   );
 }

@@ -1,7 +1,7 @@
 /**
  * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word without a
- * comparison matches every trial that contains the word: in its ids, state, agent, failure, reason for an early stop or
- * parameters.
+ * comparison matches every trial that has the word in one of its ids, its state, agent, failure or parameters, or in
+ * the reason why it was stopped early.
  *
  *     or         = and { "or" and }
  *     and        = not { "and" not }
@@ -130,7 +130,7 @@ class Parser {
 const isKeyword = (token: Token): boolean =>
   token.kind === 'word' && !token.quoted && /^(and|or|not)$/i.test(token.text);
 
-/** Returns the names that the filter compares, each once. */
+/** Returns the names of the fields that the filter compares, each once. */
 export function namesIn(filter: Filter): string[] {
   switch (filter.kind) {
     case 'and':

@@ -1,4 +1,4 @@
-/** Opens the channel from a client to the coordinator, with its credentials. */
+/** Returns the credentials and options for a client's channel to the coordinator. */
 import { isIP } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { checkServerIdentity } from 'node:tls';
@@ -22,7 +22,7 @@ export interface Channel {
   readonly options: Partial<ClientOptions>;
 }
 
-/** Every server certificate contains this name. TLS needs a name if the address is an IP address. */
+/** The server name for TLS if the address is an IP address. Every server certificate contains this name. */
 const CERTIFICATE_NAME = 'localhost';
 
 /**
@@ -34,9 +34,9 @@ function proxyOptions(): ChannelOptions {
 }
 
 /**
- * Returns the credentials and options of a channel. With an identity, the connection has its certificate and each call
- * has its token. Without an identity, the channel does not use TLS, and each call has the token of `tokenOf` if there
- * is one.
+ * Returns the credentials and options of a channel. With an identity, the connection uses TLS with the certificate of
+ * the identity, and each call has the token of the identity. Without an identity, the channel does not use TLS, and
+ * each call has the token that `tokenOf` returns, if any.
  * @param address the address as HOST:PORT
  * @throws {BadInputError} if the address is not valid
  */
@@ -67,8 +67,8 @@ export function channelTo(address: string, identity: Identity | undefined, token
 }
 
 /**
- * Adds the user's name and host, which the coordinator records with a change. With a certificate, the coordinator uses
- * the name in the certificate instead.
+ * Adds the user's name and host, which the coordinator records with each change that the user makes. If the client has
+ * a certificate, the coordinator records the name in the certificate instead.
  */
 const addUser: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {

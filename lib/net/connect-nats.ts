@@ -22,15 +22,15 @@ const DEFAULT_PORT = 4222;
 /** The time limit for connecting to one member of a cluster. If the member is absent, the next member is tried. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
- * Pings detect a server whose machine lost power or network. With the client's default of two minutes, an agent would
- * stay disconnected for six minutes.
+ * Pings detect a server whose machine lost power or network. By default, the NATS client pings every two minutes, so an
+ * agent would not notice the loss for six minutes.
  */
 const PING_EVERY_MS = 5_000;
 const UNANSWERED_PINGS = 2;
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
- * Connects to NATS. A lost connection is restored without a limit on the retries.
+ * Connects to NATS. If the connection is lost, the client retries without a limit.
  * @param url one server, or several servers of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
@@ -136,7 +136,7 @@ class ReconnectDelay {
   }
 }
 
-/** Returns the credentials of the first URL with credentials. The servers of a cluster share their users. */
+/** Returns the credentials of the first URL with credentials. All servers of a cluster accept the same users. */
 function secretsOf(urls: string): { user?: string; pass?: string; token?: string } {
   const secrets = /^(?:[a-z+]+:\/\/)?(?<user>[^:@,]*)(?::(?<pass>[^@,]*))?@/i;
   for (const url of urls.split(',')) {

@@ -121,7 +121,7 @@ test('a file is read from its start or from an offset', async () => {
   expect((await received(url, 5)).bytes.equals(BYTES.subarray(5))).toBe(true);
 });
 
-test('a truncated body is an error, and a second read from the received size completes the file', async () => {
+test('a truncated body is an error, and a second read that starts where the first ended completes the file', async () => {
   const url = await serve((request, response) => {
     if (request.headers.range !== undefined) return serveObject(request, response);
     response.writeHead(200, { 'content-length': BYTES.byteLength });
@@ -135,7 +135,7 @@ test('a truncated body is an error, and a second read from the received size com
   expect(sha256Of(Buffer.concat([first.bytes, rest.bytes]))).toBe(sha256Of(BYTES));
 });
 
-test('a server that ignores the range does not send the beginning of the file twice', async () => {
+test('a read from an offset fails if the server ignores the range and sends the whole file', async () => {
   const url = await serve((_, response) => void response.end(BYTES));
   const { bytes, error } = await received(url, MIB);
   expectFailure(error, 'the artifact store rejected a presigned request (200)');
@@ -212,7 +212,7 @@ test.each(['close', 'keep-alive'])(
   },
 );
 
-test('a server that accepts a connection and sends nothing fails a transfer after the idle time', async () => {
+test('a transfer fails after the idle time if the server accepts the connection and sends nothing', async () => {
   const silent = await serve(() => {});
   const reason = 'no data for 0.3 s';
   expectFailure((await received(silent, 0, SHORT_IDLE_MS)).error, reason);

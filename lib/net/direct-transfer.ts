@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 const IDLE_MS = 20_000;
 /** The time for which files pass through the coordinator after a failed direct transfer. */
 const CLOSED_MS = 5 * 60_000;
-/** The number of characters of an error response that are read. */
+/** The maximum number of characters that are read of an error response. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /** Thrown if the store cannot be reached or rejects a request. The file can still pass through the coordinator. */
@@ -74,8 +74,9 @@ export async function sendDirectly(
       await pipeline(chunks, request);
     } catch {
       if (readError !== undefined) throw readError;
-      // The connection failed, but only the answer of the store shows whether the part was stored. It contains the
-      // reason for a rejection. A store can also confirm the part, and close the connection before the pipeline ends.
+      // The connection failed, but only the answer of the store shows whether the part was stored. If the store
+      // rejected the part, its answer contains the reason. A store can also confirm the part, and then close the
+      // connection before the pipeline ends.
     }
   }
   await accepted;
@@ -119,7 +120,7 @@ function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS 
     request.on('error', (error) => reject(failed(url, error)));
     request.setTimeout(idleMs, () => {
       const error = new Error(`no data for ${idleMs / 1000} s`);
-      // Once the response has begun, its reader gets the reason only from the response.
+      // Once the response has begun, the reader sees only errors of the response, so the response gets the error too.
       message?.destroy(error);
       request.destroy(error);
     });
@@ -127,7 +128,7 @@ function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS 
   return { request, answer };
 }
 
-/** Reads a response that has no file. @throws {DirectTransferError} if the store rejected the request */
+/** Checks the status of a response without a file. @throws {DirectTransferError} if the store rejected the request */
 async function check(url: string, message: IncomingMessage, mayBeSuccess = true): Promise<void> {
   const { statusCode = 0 } = message;
   if (mayBeSuccess && statusCode >= 200 && statusCode < 300) return void message.resume();
@@ -144,7 +145,7 @@ async function check(url: string, message: IncomingMessage, mayBeSuccess = true)
   throw new DirectTransferError(`the artifact store rejected a presigned request (${code ?? statusCode})`);
 }
 
-/** Returns the error of a failed transfer. Its message has the host only, because the query of the URL is a secret. */
+/** Returns the error of a failed transfer. The message has only the host of the URL, because the query is a secret. */
 function failed(url: string, error: unknown): DirectTransferError {
   if (error instanceof DirectTransferError) return error;
   const isAborted = error instanceof Error && error.name === 'AbortError';

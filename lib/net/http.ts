@@ -12,8 +12,8 @@ import type { Identity } from './identity.ts';
 import { bearerToken, isSameSecret } from './secret.ts';
 
 /**
- * The maximum number of connections. At this number, a new connection replaces the oldest connection without a request
- * in progress. It is closed if every other connection has a request in progress.
+ * The maximum number of connections. When one more is opened, the oldest connection that has no request in progress is
+ * closed. If all the others have a request in progress, the new connection is closed.
  */
 const MAX_CONNECTIONS = 64;
 /** Time limits in milliseconds, and size limits in bytes. */
@@ -42,7 +42,7 @@ export interface BasicAuth {
 /** A token that Prometheus sends with `authorization: {type: Bearer, credentials_file: FILE}`. */
 export interface TokenAuth {
   readonly token: string;
-  /** The path of the token, for the error message. */
+  /** The path of the file with the token, for the error message. */
   readonly file: string;
 }
 
@@ -54,7 +54,7 @@ export interface Protection {
   readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
   readonly identity?: Identity | undefined;
-  /** Names that a Host header can have, besides the address, `localhost` and the name of the machine. */
+  /** Names that a Host header may contain, in addition to the names and addresses of this machine. */
   readonly hosts?: readonly string[];
   /**
    * Called for each rejected request.
@@ -64,7 +64,7 @@ export interface Protection {
 }
 
 export interface ServedPages {
-  /** The address with the actual port, if port 0 was requested. */
+  /** The address of the server. If port 0 was requested, it contains the port that the system chose. */
   readonly address: Address;
   /** Uses a renewed certificate for new connections, if the pages are served over TLS. */
   renew(identity: Identity): void;
@@ -80,7 +80,7 @@ interface Answer {
 /**
  * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason)
  * and the pages in `json`.
- * @throws {UnreachableError} if it cannot listen at the address
+ * @throws {UnreachableError} if the server cannot listen at the address
  */
 export async function serveOperatorPages(
   pages: OperatorPages,
@@ -186,7 +186,8 @@ function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity 
 }
 
 /**
- * Whether `/readyz` may give its reason to the caller. If a token is required, only a caller with the token gets it.
+ * Whether the response of `/readyz` may contain the reason why the process is not ready. If a token is required, only a
+ * caller with the token may see the reason.
  */
 function mayKnowReasons(request: IncomingMessage, protection: Protection): boolean {
   const { auth } = protection;

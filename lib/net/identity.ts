@@ -1,6 +1,6 @@
 /**
- * Reads identities: folders that `trawl certs` creates, each with a certificate, its key and a token. The certificate's
- * subject has the name (CN) and the role (OU).
+ * Reads identities: folders that `trawl certs` creates, each with a certificate, its key and a token. The subject of
+ * the certificate contains the name (CN) and the role (OU) of its holder.
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
@@ -54,7 +54,7 @@ export interface Servers {
 
 /**
  * Reads an identity.
- * @param acceptedRoles the accepted roles
+ * @param acceptedRoles the identity must have one of these roles
  * @throws {BadInputError} if the folder is not an identity
  * @throws {RejectedError} if the identity has another role, or its certificate has expired
  */

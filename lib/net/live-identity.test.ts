@@ -37,7 +37,7 @@ test('a renewed certificate is used once its files are complete, and the old cer
   expect(live.current.token).toBe(old.token);
 });
 
-test('a certificate of another holder, or of another key, is ignored', async () => {
+test('a certificate of another holder, or one that does not match the key, is ignored', async () => {
   const { dir, copy, live, log } = await copiedIdentity();
   const old = live.current;
   live.watch(() => expect.unreachable());

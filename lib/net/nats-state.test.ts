@@ -51,7 +51,7 @@ test('a reconnection after several failures is reported once', async () => {
   expect(problem).toBeUndefined();
 });
 
-test('errors of other kinds do not count as a lost connection', async () => {
+test('an error that is not a rejected login does not count as a lost connection', async () => {
   const { lines, events } = await follow([{ type: Events.Error, data: ErrorCode.ProtocolError }]);
   expect({ lines, events }).toEqual({ lines: [], events: [] });
 });

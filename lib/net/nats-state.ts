@@ -27,7 +27,7 @@ export interface NatsStateEvents {
 const LOST = 'the connection to NATS is lost';
 
 /**
- * The time for which a denial counts. trawl repeats every request within this time, so a lasting denial occurs again.
+ * A denial is considered over if it is not repeated within this time. trawl repeats every request within this time.
  */
 export const DENIED_FOR_MS = 30_000;
 

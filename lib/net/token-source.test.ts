@@ -93,7 +93,7 @@ test.each(['head:7070', '10.0.0.5:7070', '0.0.0.0:7070'])(
     const file = tokenFile(dir);
     ensureToken(dir);
     expect(() => tokenSource(address, file)).toThrow(BadInputError);
-    expect(() => tokenSource(address, file)).toThrow(/anyone on the way could read the token/);
+    expect(() => tokenSource(address, file)).toThrow(/others on the network could read the token/);
   },
 );
 
@@ -119,7 +119,7 @@ asRoot('nothing is sent when the process on the port and the token belong to dif
 });
 
 asRoot(
-  "the token of the user's own coordinator is never sent to another user's process; other given tokens are sent",
+  "the token of the user's own coordinator is not sent to another user's process; a token of another coordinator is",
   () => {
     const token = ensureToken(dir);
     const copy = join(home, 'copy');

@@ -11,7 +11,7 @@ type TokenAnswer =
   | { readonly kind: 'token'; readonly token: string }
   /** No token is known for the address. */
   | { readonly kind: 'none' }
-  /** The address now belongs to another user, who must receive neither the token nor the request. */
+  /** A process of another user listens at the address. It must receive neither the token nor the request. */
   | { readonly kind: 'foreign'; readonly message: string };
 
 /** Queried for each call, because a coordinator can be restarted while a client waits for it. */
@@ -26,7 +26,7 @@ export function givenToken(token: string): TokenSource {
  * Returns a source that reads the token in a file that the user names. The file is read for each call, because a
  * coordinator that was restored from a backup creates a new token. While the file has no valid token, the last valid
  * token is used.
- * @throws {BadInputError} when the file has no valid token at first
+ * @throws {BadInputError} if the file has no valid token when this function is called
  */
 export function fileToken(path: string): TokenSource {
   let token = readToken(path);
@@ -44,18 +44,18 @@ export function fileToken(path: string): TokenSource {
  * Returns the source of tokens for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of
  * this user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
  * secret, so no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this
- * user only, even if the file or TRAWL_TOKEN contains that token. Without a token, nothing is sent to a process of
- * another person.
+ * user only, even if the file or TRAWL_TOKEN contains that token. If no token is known, no request is sent to a process
+ * of another person, but requests are sent to a system service.
  * @param file the value of --token-file
- * @throws {BadInputError} when the file has no valid token, or the address is not on the loopback
+ * @throws {BadInputError} if the file has no valid token, or if a file is given and the address is not on the loopback
  */
 export function tokenSource(address: string, file: string | undefined): TokenSource {
   const at = parseAddress(address, 'the coordinator');
   if (!isLoopback(at)) {
     if (file === undefined) return () => ({ kind: 'none' });
     throw new BadInputError(
-      `--token-file is for coordinators on this machine, and ${address} is not: anyone on the way could read the token; ` +
-        'use --identity, or a tunnel to the loopback such as "ssh -L"',
+      `--token-file is for coordinators on this machine, and ${address} is not: others on the network could read the ` +
+        'token; use --identity, or a tunnel to the loopback such as "ssh -L"',
     );
   }
   const { TRAWL_TOKEN } = process.env;
@@ -111,7 +111,7 @@ const FIRST_PERSON = 1_000;
 
 /**
  * Returns the answer for a port whose token is unknown. Every user of the machine can listen on the port, but no other
- * person may receive the sweep and its code.
+ * person may receive the sweep or its code.
  */
 function withoutToken(port: number): TokenAnswer {
   const self = process.geteuid?.();

@@ -35,8 +35,8 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
 }
 
 /**
- * Waits until a stream can take more data, is closed, or the signal is aborted. The caller must check which of these
- * happened.
+ * Waits until a stream can take more data or is closed, or until the signal is aborted. The caller must check which of
+ * these happened.
  * @param ended the signal, for streams that can end without a `close` event
  */
 export function untilDrained(stream: Pick<EventEmitter, 'on' | 'off'>, ended?: AbortSignal): Promise<void> {

@@ -19,7 +19,7 @@ test('shortened names fit, and different names stay different at the minimum wid
   );
 });
 
-test('names whose own parts contain a part of the common end stay different', () => {
+test('names stay different even if the parts in which they differ contain a piece of the common end', () => {
   const names = ['1b-b-1.-a1.111.1', '1b-b-1.-.111.1', '1b-b-1.-..111.1'];
   expect(names.map((name) => commonParts(names).cut(name, 10))).toEqual(['1b-b-1…a1…', '1b-b-1.-…', '1b-b-1.-.…']);
 });

@@ -18,7 +18,7 @@ test.each<[WaitReason['reason'], string, boolean]>([
   [{ $case: 'noCoordinator', noCoordinator: {} }, 'no coordinator is running', true],
   [{ $case: 'sweepPaused', sweepPaused: { reason: '' } }, 'the sweep is paused', true],
   [{ $case: 'sweepPaused', sweepPaused: { reason: 'lunch' } }, 'the sweep is paused: lunch', true],
-  [{ $case: 'offered', offered: {} }, 'offered: the next free slot that can run it takes it', false],
+  [{ $case: 'offered', offered: {} }, 'offered: it will run on the next suitable slot that becomes free', false],
   [{ $case: 'backoff', backoff: { remainingMs: 6_520 } }, 'will be retried in 6.5 s', false],
   [
     { $case: 'concurrencyLimit', concurrencyLimit: { limit: 2, running: 1, offered: 1 } },

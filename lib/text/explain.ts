@@ -68,7 +68,7 @@ export function waitReasonText({ reason }: WaitReason): string {
     case 'sweepPaused':
       return withReason('the sweep is paused', reason.sweepPaused.reason);
     case 'offered':
-      return 'offered: the next free slot that can run it takes it';
+      return 'offered: it will run on the next suitable slot that becomes free';
     case 'backoff':
       return `will be retried in ${seconds(reason.backoff.remainingMs)}`;
     case 'concurrencyLimit': {
