@@ -91,7 +91,7 @@ cluster {
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
   # The other servers connect to this address. Its host is the name in this server's certificate.
   advertise: ${text(addressOf(name))}
-  # Clients get no other addresses, because the certificates are valid only for the names in the clients' identities.
+  # Clients are not sent other addresses, because certificates are valid only for the host names that clients know.
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {

@@ -16,17 +16,17 @@ export interface TrialArtifact {
 
 /**
  * Lists the artifacts of trials, except checkpoints, sorted by trial, attempt and name.
- * @param of whose artifacts to list: `of.trial` is the id of a trial, or the start of an id. An empty string means every
- *   trial of the sweep.
+ * @param selected the sweep and the trial. `selected.trial` is the id of a trial or a prefix of the id; an empty string
+ *   selects every trial of the sweep.
  * @throws {NotFoundError | UnreachableError | DamagedError}
  */
 export async function listArtifacts(
   connection: Connection,
-  of: { readonly sweep: string; readonly trial: string },
+  selected: { readonly sweep: string; readonly trial: string },
 ): Promise<TrialArtifact[]> {
   const artifacts: TrialArtifact[] = [];
   try {
-    for await (const { trials } of connection.artifacts.list(of)) {
+    for await (const { trials } of connection.artifacts.list(selected)) {
       for (const { sweepId, trialId, artifacts: page } of trials) {
         for (const artifact of page) artifacts.push({ sweepId, trialId, artifact: checkedName(artifact, connection) });
       }
@@ -48,19 +48,19 @@ function checkedName(artifact: Artifact, { address }: Connection): Artifact {
 
 /**
  * Downloads an artifact and verifies its checksum.
- * @param of the artifact to read. If `of.attempt` is 0, it is read from the newest attempt that has an artifact of that
- *   name.
+ * @param wanted identifies the artifact. If `wanted.attempt` is 0, the artifact is read from the newest attempt that
+ *   has an artifact of this name.
  * @throws {NotFoundError} when there is no artifact of that name
  * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */
 export async function readArtifact(
   connection: Connection,
-  of: Omit<ReadRequest, 'offset' | 'direct'>,
+  wanted: Omit<ReadRequest, 'offset' | 'direct'>,
   direct = true,
 ): Promise<{ artifact: Artifact; bytes: Uint8Array }> {
   let artifact: Artifact | undefined;
   const chunks: Uint8Array[] = [];
-  const call = connection.artifacts.read({ ...of, offset: 0, direct });
+  const call = connection.artifacts.read({ ...wanted, offset: 0, direct });
   try {
     for await (const { message } of call) {
       if (message?.$case === 'artifact') artifact = message.artifact;
@@ -69,13 +69,14 @@ export async function readArtifact(
     }
   } catch (error) {
     // This machine cannot reach the artifact store, so the coordinator sends the bytes.
-    if (error instanceof DirectTransferError) return readArtifact(connection, of, false);
+    if (error instanceof DirectTransferError) return readArtifact(connection, wanted, false);
     throw await explainCallError(error, connection);
   }
-  if (artifact === undefined) throw new NotFoundError(`trial ${of.trial} has no artifact ${JSON.stringify(of.name)}`);
+  if (artifact === undefined)
+    throw new NotFoundError(`trial ${wanted.trial} has no artifact ${JSON.stringify(wanted.name)}`);
   const bytes = Buffer.concat(chunks);
   if (sha256Of(bytes) !== artifact.sha256) {
-    throw new UnreachableError(`artifact ${of.name} of trial ${of.trial} was damaged in transfer; retry`);
+    throw new UnreachableError(`artifact ${wanted.name} of trial ${wanted.trial} was damaged in transfer; retry`);
   }
   return { artifact, bytes };
 }

@@ -91,7 +91,7 @@ test('a web proxy in the environment is ignored', async () => {
 });
 
 test.each(['localhost', 'host:0', 'host:65536', ':7070', 'a b:1', 'http://x:1', '::1:7070', ''])(
-  'the address %j is rejected with the expected form',
+  'the address %j is rejected, and the error states the expected form',
   (text) => {
     expect(() => parseAddress(text, '--server')).toThrow(/--server is .*expected HOST:PORT/);
   },
@@ -177,7 +177,7 @@ describe('--dir of a coordinator that runs but does not answer', () => {
   });
 });
 
-test('a command rejects --server together with --dir, and a missing folder', async () => {
+test('--server together with --dir is rejected, and so is a folder that does not exist', async () => {
   await expect(connect({ server: 'a:1', dir })).rejects.toThrow(BadInputError);
   await expect(connect({ dir: join(dir, 'none') })).rejects.toThrow(/folder .*none does not exist/);
 });

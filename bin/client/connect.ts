@@ -22,7 +22,7 @@ export interface Connection {
   readonly address: string;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
-  /** The data folder, if this process serves its store without a coordinator. Undefined with a coordinator. */
+  /** The data folder whose store this process reads itself. Undefined if the connection is to a coordinator. */
   readonly offlineDir: string | undefined;
   close(): Promise<void>;
 }

@@ -82,7 +82,7 @@ export function parametersWarning(spec: SweepSpec, script: string): string | und
   return `the ${noun} ${lost.join(', ')} ${verb} not seem to reach the program: ${remedy}`;
 }
 
-/** Returns the path of the script that a command runs. Undefined without a script, or if its path has a macro. */
+/** Returns the path of the script that a command runs; undefined if it runs no script, or if the path has a macro. */
 export function scriptOf(command: readonly string[]): string | undefined {
   const [first = '', ...rest] = command;
   if (SCRIPT.test(first) || /^\.{0,2}\//.test(first)) {

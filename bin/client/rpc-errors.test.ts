@@ -105,7 +105,7 @@ test('the error of a call with an identity to a server without TLS has the cause
   const address = await listen(createPlainHttp2());
   await expect(failedCall(address, true)).resolves.toMatchObject({
     exitCode: EXIT.unreachable,
-    message: `the server at ${address} does not use TLS, but an identity was given; connect without --identity and TRAWL_IDENTITY`,
+    message: `the server at ${address} does not use TLS, but an identity was given; omit --identity and unset TRAWL_IDENTITY`,
   });
 });
 

@@ -88,7 +88,7 @@ function unlessCoordinator(kind: ServerKind | undefined, { address, usesTls }: P
   if (kind === 'plain') {
     if (!usesTls) return undefined;
     return new UnreachableError(
-      `the server at ${address} does not use TLS, but an identity was given; connect without --identity and TRAWL_IDENTITY`,
+      `the server at ${address} does not use TLS, but an identity was given; omit --identity and unset TRAWL_IDENTITY`,
     );
   }
   const port = DEFAULT_ADDRESS.split(':').at(-1);

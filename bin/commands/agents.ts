@@ -23,7 +23,7 @@ import { resultTerminal } from '../output/terminal.ts';
 
 type Options = GlobalOptions & ServerOptions & OutputOptions;
 
-/** Returns a text if the agent's certificate has expired or expires soon. Otherwise, the text is empty. */
+/** Returns `expired` or, for example, `expires in 3d`; empty if the agent's certificate does not expire soon. */
 function expiryOf({ certificateExpiresMs: at }: Agent, now: number): string {
   if (at === 0) return '';
   const state = expiryState(at / 1_000, now);

@@ -20,7 +20,8 @@ import { firstLine } from './visible-text.ts';
 const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
 
 /**
- * Returns the explanation as lines. Names in the lines are unescaped: pass them through `visibleText` for a terminal.
+ * Returns the explanation as lines. Names in the lines are not escaped: before you print a line on a terminal, pass it
+ * through `visibleText`.
  */
 export function explainLines(explained: ExplainTrialResponse, now: number): string[] {
   const { trial, sinceMs, agents } = explained;

@@ -6,8 +6,8 @@ const PLAIN_FROM = 1e-4;
 const PLAIN_BELOW = 1e6;
 
 /**
- * Formats a metric with five significant digits. Values outside 0.0001 to 1,000,000 have an exponent, and four
- * significant digits. Returns `-` for undefined.
+ * Formats a metric with five significant digits. Values outside the range from 0.0001 to 1,000,000 have an exponent and
+ * four significant digits. Returns `-` for undefined.
  */
 export function formatMetric(value: number | undefined): string {
   if (value === undefined) return '-';
@@ -18,9 +18,9 @@ export function formatMetric(value: number | undefined): string {
 }
 
 /**
- * Formats mean and deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more decimals than the
- * mean, but at least one digit that is not zero. A deviation of exactly zero is `±0`. A single value has no deviation.
- * Returns `-` for undefined.
+ * Formats a mean and a standard deviation, such as `0.16840 ±0.0015`. The deviation has two digits, and no more
+ * decimals than the mean, but at least one digit that is not zero. A deviation of exactly zero is `±0`. A single value
+ * has no deviation. Returns `-` for undefined.
  */
 export function formatSpread(spread: Spread | undefined): string {
   if (spread === undefined) return '-';

@@ -88,7 +88,7 @@ test('the floats inside a value are selected by JSON Pointer', () => {
 
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 
-test.skipIf(!hasPython)('the JSON for a program is the output of json.dumps', () => {
+test.skipIf(!hasPython)('the JSON for a program equals the output of json.dumps', () => {
   const program = 'import json, sys; [print(json.dumps(v)) for v in json.load(sys.stdin)]';
   const { stdout } = spawnSync('python3', ['-c', program], { input: JSON.stringify(JSON_VALUES), encoding: 'utf8' });
   expect(JSON_VALUES.map((value) => pythonJson(value))).toEqual(stdout.trimEnd().split('\n'));

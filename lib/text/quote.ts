@@ -4,8 +4,8 @@ import { StructuredValue } from '../../proto/values.ts';
 const MAX_LENGTH = 60;
 
 /**
- * Formats a value for a message. Text is quoted and shortened, a parameter's list or mapping is JSON, and other lists
- * and mappings are `a list` and `a mapping`. A missing value is `nothing`.
+ * Formats a value for a message. Text is quoted and shortened. A list or mapping that is the value of a parameter is
+ * shown as JSON; any other list or mapping is shown as `a list` or `a mapping`. A missing value is shown as `nothing`.
  */
 export function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';

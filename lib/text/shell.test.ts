@@ -7,6 +7,6 @@ test.each([
   [['--filter', 'psnr>30'], "--filter 'psnr>30'"],
   [['train', '<HOME>/<args_json_file>'], 'train <HOME>/<args_json_file>'],
   [['a b', "it's", '', '$HOME', '*'], `'a b' 'it'\\''s' '' '$HOME' '*'`],
-])('a shell reads the line of %j as these words', (words, line) => {
+])('the words %j are formatted as the command line %s', (words, line) => {
   expect(shellLine(words)).toBe(line);
 });

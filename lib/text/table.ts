@@ -21,7 +21,7 @@ export interface Column<Row> {
   readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
   readonly minWidth?: number;
-  /** Whether all other columns, except the first and other required columns, are hidden before this column. */
+  /** Whether the column is hidden only after all columns that are not required. */
   readonly required?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
@@ -52,9 +52,10 @@ export interface TableRoom {
 }
 
 /**
- * Lays out a table for a terminal. Makes cells safe to print. List the most important column first. If the table does
- * not fit, texts are cut. If the table still does not fit, columns are hidden: first columns with the same text in
- * every row, then the rightmost columns, and at last required columns. The first column is never hidden.
+ * Lays out a table for a terminal, with cells that are safe to print. If the table does not fit, texts are cut. If the
+ * table still does not fit, columns are hidden: first columns with the same text in every row, then columns from the
+ * right, and finally the required columns. The first column is never hidden.
+ * @param columns the columns, the most important first
  */
 export function layoutTable<Row>(
   columns: readonly Column<Row>[],
@@ -118,7 +119,7 @@ interface Measured<Row> {
   readonly natural: number;
   /**
    * The least width to which the column can be cut. Numbers cannot be cut, because a cut number reads as another
-   * number; only their header can.
+   * number. Only the header of a column of numbers can be cut.
    */
   readonly least: number;
   readonly common: CommonParts | undefined;
@@ -147,8 +148,8 @@ function measured<Row>(
 }
 
 /**
- * Returns the common parts of the texts of a column, if long texts are cut in these parts. Columns of values are cut
- * there only if all values have the same end.
+ * Returns the common parts of the texts of a column, if long texts are cut in these parts. A column with
+ * `elide: 'start'` is cut in these parts only if all its texts have the same end.
  */
 function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
   if (elide !== 'common' && elide !== 'start') return undefined;
@@ -157,8 +158,8 @@ function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): Common
 }
 
 /**
- * Returns the headers that would look like the header of a column after a cut in the middle, because they have the same
- * start and the same end.
+ * Returns the headers that look the same as the header of a column once both are cut in the middle, because they have
+ * the same start and the same end.
  */
 function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row>[]): string[] {
   if (header.length <= MIN_HEADER_WIDTH) return [];

@@ -17,7 +17,7 @@ test('a sweep that was stopped has no trials to come', () => {
   expect([trialTotal(sweep), trialsToCome(sweep), toComeText(sweep)]).toEqual([1_000, 0, '']);
 });
 
-test('a search without a limit counts the trials created so far, and has further trials', () => {
+test('without a limit, the total counts the trials created so far, and texts show that more trials will come', () => {
   const sweep = sweepOf(undefined, true);
   expect([trialTotal(sweep), trialsToCome(sweep)]).toEqual([1_000, Number.POSITIVE_INFINITY]);
   expect([totalText(sweep), toComeText(sweep)]).toEqual(['trials without limit', 'more to come']);

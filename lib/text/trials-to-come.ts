@@ -1,6 +1,6 @@
 /**
- * Formats the number of trials of a sweep, and how many of them have finished. The number is an upper bound while a
- * search can run out of new points, and while adaptive replicates can be decided with fewer trials.
+ * Formats the number of trials of a sweep, and how many of them have finished. The number of trials is an upper bound
+ * while a search can run out of new points, and while adaptive replicates can end with fewer trials.
  */
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepProgress } from '../domain/progress.ts';
