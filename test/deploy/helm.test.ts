@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { packageRoot } from '../../bin/package.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
+import { parsePostgresUrl } from '../../coordinator/store/postgres/connection.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
@@ -10,7 +11,12 @@ const withoutHelm = !hasTool('helm', ['version']);
 
 interface Manifest {
   readonly kind: string;
-  readonly spec: { readonly template?: { readonly spec: Pod }; readonly egress?: readonly object[] };
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly template?: { readonly spec: Pod };
+    readonly ingress?: readonly object[];
+    readonly egress?: readonly object[];
+  };
 }
 interface Pod {
   readonly securityContext: object;
@@ -19,16 +25,45 @@ interface Pod {
     readonly securityContext: object;
     readonly resources: { limits: object };
     readonly args: readonly string[];
-    readonly env?: readonly { readonly name: string; readonly valueFrom: { readonly secretKeyRef?: object } }[];
+    readonly env?: readonly {
+      readonly name: string;
+      readonly value?: string;
+      readonly valueFrom?: { readonly secretKeyRef?: object };
+    }[];
     readonly volumeMounts: readonly { readonly name: string }[];
   }[];
 }
+
+/** Returns the options of helm that set these values. */
+const setting = (values: Readonly<Record<string, string>>) =>
+  Object.entries(values).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
 
 function render(...args: string[]): Manifest[] {
   const { code, stdout, output } = runTool('helm', ['template', 'test', CHART, '--kube-version', '1.30', ...args]);
   if (code !== 0) throw new Error(output);
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }
+
+/** Returns the manifest of a kind and a component. */
+function manifestOf(manifests: readonly Manifest[], kinds: readonly string[], component: string): Manifest {
+  const found = manifests.find(
+    ({ kind, metadata }) => kinds.includes(kind) && metadata.name === `test-trawl-${component}`,
+  );
+  if (found === undefined) throw new Error(`the chart has no ${kinds.join(' or ')} of the ${component}`);
+  return found;
+}
+
+function podOf(manifests: readonly Manifest[], component: string): Pod {
+  const pod = manifestOf(manifests, ['StatefulSet', 'DaemonSet'], component).spec.template?.spec;
+  if (pod === undefined) throw new Error(`the ${component} has no pod`);
+  return pod;
+}
+
+const policyOf = (manifests: readonly Manifest[], component: string) =>
+  manifestOf(manifests, ['NetworkPolicy'], component).spec;
+
+const egressOf = (manifests: readonly Manifest[], component: string) =>
+  JSON.stringify(policyOf(manifests, component).egress);
 
 test.skipIf(withoutHelm)('helm lint accepts the Helm chart', () => {
   const { code, output } = runTool('helm', ['lint', '--strict', CHART]);
@@ -85,7 +120,7 @@ test.skipIf(withoutHelm)(
   'with a bucket, only the coordinator gets the location and the credentials of the artifact store',
   () => {
     const set = (values: Record<string, string>) =>
-      Object.entries(values).flatMap(([name, value]) => ['--set', `artifacts.${name}=${value}`]);
+      setting(Object.fromEntries(Object.entries(values).map(([name, value]) => [`artifacts.${name}`, value])));
     const values = { bucket: 'sweeps', prefix: 'team-a', endpoint: 'https://s3.example:9000', quota: '500GiB' };
     const manifests = render(...set({ ...values, pathStyle: 'false', credentialsSecret: 'trawl-s3' }));
     const [agent, coordinator] = manifests
@@ -98,7 +133,7 @@ test.skipIf(withoutHelm)(
         ...{ pathStyle: false, direct: true, quotaBytes: 500 * 2 ** 30 },
       },
     ]);
-    expect(coordinator?.env?.map(({ name, valueFrom }) => [name, valueFrom.secretKeyRef])).toEqual([
+    expect(coordinator?.env?.map(({ name, valueFrom }) => [name, valueFrom?.secretKeyRef])).toEqual([
       ['AWS_ACCESS_KEY_ID', { name: 'trawl-s3', key: 'AWS_ACCESS_KEY_ID' }],
       ['AWS_SECRET_ACCESS_KEY', { name: 'trawl-s3', key: 'AWS_SECRET_ACCESS_KEY' }],
       ['AWS_SESSION_TOKEN', { name: 'trawl-s3', key: 'AWS_SESSION_TOKEN', optional: true }],
@@ -116,6 +151,64 @@ test.skipIf(withoutHelm)(
     expect(permitted(render(...port))).toBe(0);
   },
 );
+
+/** Values for PostgreSQL and an S3-compatible server in the chart. */
+const IN_CHART = {
+  ...{ 'postgresql.enabled': 'true', 'postgresql.secret': 'trawl-postgresql' },
+  ...{ 's3.enabled': 'true', 'artifacts.bucket': 'sweeps', 'artifacts.credentialsSecret': 'trawl-s3' },
+};
+
+test.skipIf(withoutHelm)('an existing database and the files of its TLS connection come from Secrets', () => {
+  const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
+  const { containers, volumes } = podOf(manifests, 'coordinator');
+  expect(containers[0]?.env?.map(({ name, valueFrom }) => [name, valueFrom?.secretKeyRef])).toEqual([
+    ['TRAWL_STORE', { name: 'trawl-store', key: 'TRAWL_STORE' }],
+    ['PGPASSWORD', { name: 'trawl-store', key: 'PGPASSWORD', optional: true }],
+  ]);
+  expect(volumes.map(({ secret }) => secret?.secretName)).toContain('trawl-store-files');
+  expect(containers[0]?.volumeMounts.map(({ name }) => name)).toContain('store');
+  expect(JSON.stringify(podOf(manifests, 'agent'))).not.toContain('trawl-store');
+  expect(egressOf(manifests, 'coordinator')).toContain('"port":5432');
+  expect(egressOf(manifests, 'agent')).not.toContain('"port":5432');
+});
+
+test.skipIf(withoutHelm)(
+  'with PostgreSQL and S3 in the chart, the coordinator uses both, and only trawl can reach them',
+  () => {
+    const manifests = render(...setting(IN_CHART));
+    const pods = manifests.flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
+    expect(pods).toHaveLength(4);
+    for (const { securityContext, containers } of pods) {
+      expect(securityContext).toMatchObject({ runAsNonRoot: true });
+      for (const { securityContext, resources } of containers) {
+        expect(securityContext).toMatchObject({ readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
+        expect(resources.limits).toHaveProperty('memory');
+      }
+    }
+    const [coordinator] = podOf(manifests, 'coordinator').containers;
+    const url = coordinator?.env?.find(({ name }) => name === 'TRAWL_STORE')?.value ?? '';
+    expect(parsePostgresUrl(url).hostname).toBe('test-trawl-postgresql');
+    const location = coordinator?.args.flatMap((arg) => /^--artifacts=(.*)$/.exec(arg)?.[1] ?? [])[0];
+    expect(parseS3Location(location ?? '')).toMatchObject({ bucket: 'sweeps', endpoint: 'http://test-trawl-s3:9000' });
+    const services = manifests.filter(({ kind }) => kind === 'Service').map(({ metadata }) => metadata.name);
+    expect(services).toEqual(expect.arrayContaining(['test-trawl-postgresql', 'test-trawl-s3']));
+    const callers = (manifests: readonly Manifest[], component: string) =>
+      [...JSON.stringify(policyOf(manifests, component).ingress).matchAll(/component":"([a-z0-9]+)"/g)].map(
+        ([, caller]) => caller,
+      );
+    expect(callers(manifests, 'postgresql')).toEqual(['coordinator']);
+    expect(callers(manifests, 's3')).toEqual(['coordinator', 'agent']);
+    expect(callers(render(...setting({ ...IN_CHART, 'artifacts.direct': 'false' })), 's3')).toEqual(['coordinator']);
+  },
+);
+
+test.skipIf(withoutHelm).each([
+  [{ ...IN_CHART, 'store.secret': 'a' }, /postgresql.enabled and store.secret exclude each other/],
+  [{ 'postgresql.enabled': 'true' }, /requires postgresql.secret/],
+  [{ 's3.enabled': 'true' }, /requires artifacts.bucket and artifacts.credentialsSecret/],
+])('the Helm chart rejects stores that are not complete: %o', (values, message) => {
+  expect(() => render(...setting(values))).toThrow(message);
+});
 
 test.skipIf(withoutHelm)('the Helm chart rejects an unknown value', () => {
   expect(() => render('--set', 'agents.gpu=2')).toThrow(/additional propert(y|ies) '?gpu/i);

@@ -16,12 +16,12 @@ app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
 helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- end -}}
 
-{{/* 1000 is the user of the images. */}}
+{{/* Argument: the user of the image, which is 1000 in the images of trawl. */}}
 {{- define "trawl.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
@@ -34,10 +34,38 @@ capabilities: { drop: [ALL] }
 
 {{/* The URL for --artifacts. */}}
 {{- define "trawl.artifacts" -}}
-{{- $query := list (printf "direct=%t" .direct) -}}
-{{- with .endpoint }}{{ $query = append $query (printf "endpoint=%s" (urlquery .)) }}{{ end -}}
-{{- with .region }}{{ $query = append $query (printf "region=%s" (urlquery .)) }}{{ end -}}
-{{- if kindIs "bool" .pathStyle }}{{ $query = append $query (printf "path-style=%t" .pathStyle) }}{{ end -}}
-{{- with .quota }}{{ $query = append $query (printf "quota=%s" (urlquery .)) }}{{ end -}}
-s3://{{ .bucket }}/{{ .prefix }}?{{ join "&" $query }}
+{{- $artifacts := .Values.artifacts -}}
+{{- $server := ternary (printf "http://%s-s3:9000" (include "trawl.name" .)) "" .Values.s3.enabled -}}
+{{- $query := list (printf "direct=%t" $artifacts.direct) -}}
+{{- with $artifacts.endpoint | default $server }}{{ $query = append $query (printf "endpoint=%s" (urlquery .)) }}{{ end -}}
+{{- with $artifacts.region }}{{ $query = append $query (printf "region=%s" (urlquery .)) }}{{ end -}}
+{{- if kindIs "bool" $artifacts.pathStyle }}{{ $query = append $query (printf "path-style=%t" $artifacts.pathStyle) }}{{ end -}}
+{{- with $artifacts.quota }}{{ $query = append $query (printf "quota=%s" (urlquery .)) }}{{ end -}}
+s3://{{ $artifacts.bucket }}/{{ $artifacts.prefix }}?{{ join "&" $query }}
+{{- end -}}
+
+{{/* Fails if the values of the stores contradict each other. */}}
+{{- define "trawl.checkStores" -}}
+{{- if and .Values.postgresql.enabled .Values.store.secret -}}
+{{- fail "postgresql.enabled and store.secret exclude each other: set one of them" -}}
+{{- end -}}
+{{- if and .Values.postgresql.enabled (not .Values.postgresql.secret) -}}
+{{- fail "postgresql.enabled requires postgresql.secret, a Secret with the key PGPASSWORD" -}}
+{{- end -}}
+{{- if and .Values.s3.enabled (not (and .Values.artifacts.bucket .Values.artifacts.credentialsSecret)) -}}
+{{- fail "s3.enabled requires artifacts.bucket and artifacts.credentialsSecret" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A volume claim. Argument: the values of the storage */}}
+{{- define "trawl.volumeClaim" -}}
+metadata:
+  name: data
+spec:
+  accessModes: [ReadWriteOnce]
+  {{- with .storageClassName }}
+  storageClassName: {{ . }}
+  {{- end }}
+  resources:
+    requests: { storage: {{ .size }} }
 {{- end -}}
