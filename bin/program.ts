@@ -79,7 +79,7 @@ Environment:
 /**
  * Returns the verb in the arguments of a process; undefined if the arguments contain no verb. The verb is the first
  * argument that is not an option, because the options before the verb take no value. In `trawl help VERB`, the verb is
- * the second of these arguments.
+ * the argument after `help`.
  */
 export function verbIn(args: readonly string[]): string | undefined {
   const [first, second] = args.filter((arg) => !arg.startsWith('-'));

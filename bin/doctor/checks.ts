@@ -159,7 +159,7 @@ export async function optunaFinding(python: string): Promise<Finding> {
 export const SLOT_BYTES = 2 ** 30;
 
 /**
- * Checks whether the memory suffices for the default number of slots: one per GPU, or one per core without GPUs.
+ * Checks whether the memory suffices for the default number of slots: one per GPU, or else one per core.
  * @param bytes memory of the machine, or the limit of its container
  */
 export function memoryFinding(bytes: number, cores: number, gpus = 0): Finding {

@@ -17,7 +17,7 @@ type SweepJson = ReturnType<typeof sweepJson>;
 /**
  * If the file is an edited version of a sweep of the folder, asks whether to apply the file to the sweep. The file runs
  * as a new sweep if the answer is no, or if the file cannot be applied to the sweep.
- * @throws {BadInputError} without a terminal, with the commands to choose from
+ * @throws {BadInputError} if there is no terminal; the message contains the commands to choose from
  */
 export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promise<void> {
   if (!existsSync(join(dir, STORE_FILE))) return;
@@ -50,8 +50,8 @@ function errorOf({ stderr }: CommandResult): string {
 }
 
 /**
- * Returns the newest sweep with the name that the file gives. Undefined if a sweep of the folder was submitted from a
- * file with the same content. Ignores stopped and killed sweeps.
+ * Returns the newest sweep with the name in the file. Undefined if a sweep of the folder was submitted from a file with
+ * the same content. Ignores stopped and killed sweeps.
  */
 function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {
   const open = sweeps.filter(({ state }) => state !== 'stopped' && state !== 'killed');

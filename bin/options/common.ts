@@ -39,12 +39,12 @@ export const TOKEN_FILE_HELP =
 
 /**
  * Adds `--no-auth`. By default, everything on the loopback interface requires the token of the data folder.
- * @param what the service that the token protects on the loopback interface
+ * @param service the name of the service that the token protects, for the help text
  */
-export function withAuth(command: Command, what: string): Command {
+export function withAuth(command: Command, service: string): Command {
   return command.option(
     '--no-auth',
-    `require no token for ${what} on the loopback interface: every user of this machine has access`,
+    `require no token for ${service} on the loopback interface: every user of this machine has access`,
   );
 }
 
@@ -110,7 +110,7 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** The exit codes of the verb, in addition to the usual exit codes, or in place of a usual one with this number. */
+  /** Exit codes of the verb. They extend the usual exit codes, and replace a usual exit code with the same number. */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;

@@ -17,7 +17,7 @@ export function withMetricsAuth(command: Command): Command {
     .option('--metrics-password-file <file>', 'file with the password of --metrics-user')
     .option(
       '--metrics-host <name>',
-      'additional host name under which /metrics can be read, such as that of a Service; repeatable',
+      'additional host name under which /metrics can be read, such as the name of a Kubernetes Service; repeatable',
       (name: string, names: readonly string[] = []) => [...names, name],
     );
 }

@@ -10,7 +10,7 @@ test('`failed` selects every failed trial, and a failure class selects only the 
   expect(parseRetriedFailures('oom,failed')).toEqual({ failed: true, failures: [] });
 });
 
-test.each(['', 'all', 'oom,', 'rejected'])('%j is rejected with the allowed choices', (text) => {
+test.each(['', 'all', 'oom,', 'rejected'])('%j is rejected, and the error lists the allowed choices', (text) => {
   expect(() => parseRetriedFailures(text)).toThrow('Allowed choices are failed, oom, nan, crash, lost');
 });
 

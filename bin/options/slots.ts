@@ -12,7 +12,7 @@ export interface SlotOptions {
 /** Adds `--slots`, `--slots-per-gpu` and `--label`. */
 export function withSlots(command: Command): Command {
   return command
-    .option('--slots <n>', 'number of slots (default: one per GPU, or one per core without GPUs)', countUpTo(MAX_SLOTS))
+    .option('--slots <n>', 'number of slots (default: one per GPU, or else one per core)', countUpTo(MAX_SLOTS))
     .option(
       '--slots-per-gpu <n>',
       'slots on each GPU, with an equal share of its memory (default: 1)',

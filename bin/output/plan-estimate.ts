@@ -41,7 +41,7 @@ function earlyStoppingText({ history, share, stopsEarly }: HistoryEstimate): str
   if (!stopsEarly) return '';
   return history.underRule.length === 0
     ? '; no earlier sweep had the same early_terminate, so whole trials are assumed'
-    : `; with early_terminate, trials run ${Math.round(100 * share)}% of their time on average`;
+    : `; early_terminate shortens trials to ${Math.round(100 * share)}% of their duration on average`;
 }
 
 export function estimateJson(estimate: HistoryEstimate): Record<string, unknown> {
@@ -98,6 +98,6 @@ function noEstimate({ command }: SweepSpec, dir: string, found: number): NoEstim
   return {
     reason:
       `${dir} has ${trials} ${same}, and an estimate needs ${MIN_PAST_TRIALS}; ` +
-      'while the sweep runs, "trawl show" estimates from its own trials',
+      'while the sweep runs, "trawl show" estimates the time from the trials of the sweep',
   };
 }

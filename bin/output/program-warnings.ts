@@ -18,13 +18,13 @@ export async function samplerWarnings(spec: SweepSpec): Promise<string[]> {
   return problem === undefined ? [] : [`method optuna cannot run on this machine: ${problem}`];
 }
 
-/** Prints each warning about the program to stderr. */
+/** Prints to stderr each warning about the program. */
 export async function noteProgramWarnings(...file: Parameters<typeof programWarnings>): Promise<void> {
   for (const warning of await programWarnings(...file)) note(`warning: ${warning}`);
 }
 
 /**
- * Prints each warning about settings without an effect to stderr.
+ * Prints to stderr each warning about a setting that has no effect.
  * @throws {BadInputError} if the sweep is too large for a plan
  */
 export function noteEffectWarnings(spec: SweepSpec): void {

@@ -24,7 +24,7 @@ export interface TrialTableOptions {
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
-  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
   /** Whether to show the step of the ranking metric even if the step is the last step of every trial. */
   readonly wide?: boolean;
@@ -103,8 +103,8 @@ function columnsOf(table: TrialTableOptions, varying: readonly string[], termina
 }
 
 /**
- * Separates the parameters that are columns from those that all rows share. Parameters that vary in the sweep are
- * columns, even if the shown rows have a single value.
+ * Separates the parameters that are columns from the parameters that have the same value in all rows. Parameters that
+ * vary in the sweep are always columns.
  */
 function splitColumns(points: readonly ParameterPoint[], swept: readonly string[] = []): ParameterSplit {
   const { varying, constant } = splitParameters(points);
@@ -126,7 +126,7 @@ export function renderTrials(table: TrialTableOptions, terminal: Terminal): stri
 
 export interface ConfigTableOptions {
   readonly configs: readonly Config[];
-  /** Parameters that vary in the sweep. They are columns even if the shown rows have one value. Default: none. */
+  /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
   /** The ranking metric. Its column is the first of the metrics. */
   readonly by: string;
@@ -151,8 +151,8 @@ function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: rea
 }
 
 /**
- * Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. The number of results that the means
- * leave out follows, such as `1 succeeded, 2 stopped (2 left out)`.
+ * Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. If the means leave out results, their
+ * number is added, such as `1 succeeded, 2 stopped (2 left out)`.
  */
 export function replicatesText({ counts, leftOut }: Config): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);
@@ -206,7 +206,7 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
 
 /**
  * Returns the names of all reported metrics: the ranking metric, then the objectives, then the metrics of the trainer
- * in its order, then all other metrics by name.
+ * in the trainer's order, then all other metrics by name.
  */
 export function metricNames(
   rows: Iterable<{ readonly metrics: Readonly<Record<string, unknown>> }>,

@@ -14,13 +14,13 @@ export function suggested(words: string, options: ServerOptions = {}): string {
 }
 
 /**
- * Returns the current command, without the option `without` if it is given.
- * @param words of the command line, without the program
- * @param without the omitted option, which takes a value, such as `--retry`
+ * Returns the current command line for a shell.
+ * @param words the words of the command line after the program
+ * @param omitted an option with a value, such as `--retry`. The option and its value are left out of the result.
  */
-export function repeated(words: readonly string[], without?: string): string {
+export function repeated(words: readonly string[], omitted?: string): string {
   const isKept = (word: string, index: number) =>
-    word !== without && words[index - 1] !== without && !word.startsWith(`${without}=`);
-  const kept = without === undefined ? words : words.filter(isKept);
+    word !== omitted && words[index - 1] !== omitted && !word.startsWith(`${omitted}=`);
+  const kept = omitted === undefined ? words : words.filter(isKept);
   return `${TRAWL} ${shellLine(kept)}`;
 }

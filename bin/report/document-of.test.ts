@@ -135,7 +135,7 @@ test('the importance section shows the exact analysis of variance and the means 
   expect(levels && rowsOf(levels)[0]).toEqual({ parameter: 'width', value: '16', loss: '1.5100 ± 0.0089', n: '6' });
 });
 
-test('the joint effect of two parameters is an interaction, with its share and p', () => {
+test('the joint effect of two parameters is shown as an interaction, with its share and p', () => {
   const data = reportData(GRID, ({ parameters: { width, noise }, seed }) => ({
     curves: { loss: [((width === 16) === (noise === 0) ? 2 : 1) + 0.1 * seed] },
   }));

@@ -66,7 +66,7 @@ test('the page loads no resources, runs no scripts and has no external links', (
   }
 });
 
-test('every link in the contents has its section, and every chart has alternative text', () => {
+test('every link in the table of contents leads to a section, and every chart has alternative text', () => {
   const elements = elementsOfPage(hostile());
   const ids = elements.flatMap((element) => attributeOf(element, 'id') ?? []);
   expect(new Set(ids).size).toBe(ids.length);

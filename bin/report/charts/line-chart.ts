@@ -19,7 +19,7 @@ export interface ChartLine {
 }
 
 /**
- * Draws means over epochs, each with its band.
+ * Draws lines of means over the epochs, each line with its band.
  * @param epochs all epochs of the figure, in order
  */
 export function lineChart(

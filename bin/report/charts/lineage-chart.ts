@@ -24,14 +24,14 @@ export interface LineageStep {
   readonly to: number;
   /** The rank of the value among the members at epoch `to`, from 0 (worst) to 1 (best). Undefined without a value. */
   readonly quality: number | undefined;
-  /** Whether the step belongs to the best trial, or to an ancestor before it branched toward the best trial. */
+  /** Whether the step belongs to the best trial, or to an ancestor before the branch that leads to the best trial. */
   readonly isBest: boolean;
 }
 
 export interface LineageLine {
   /** The row of the trial's member, from 0. Undefined if the member is not drawn. */
   readonly row: number | undefined;
-  /** The value of the parameter that a parameter chart draws. */
+  /** The trial's value of the parameter, in a chart of one parameter (`scheduleChart`). */
   readonly value: number | undefined;
   readonly steps: readonly LineageStep[];
   /** The place of the parent's line, where the branch to this line starts. Undefined if no parent is drawn. */

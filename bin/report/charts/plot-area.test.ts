@@ -34,7 +34,7 @@ test('a chart has ticks even for one value or none', () => {
   }
 });
 
-test('labels that would overlap are omitted, evenly', () => {
+test('if labels would overlap, evenly spaced labels are kept', () => {
   const shownOf = (labels: readonly string[]) =>
     elementsOfFragment(
       labelsBelow(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { clipped, element, text } from './svg.ts';
 
-test('a long label keeps both of its ends, within its length', () => {
+test('a long label is shortened to the given length, and keeps its start and its end', () => {
   expect(clipped('short', 5)).toBe('short');
   expect(clipped('another string: A', 10)).toBe('anothe…: A');
   expect(clipped('another string: B', 10)).toBe('anothe…: B');
