@@ -26,7 +26,7 @@ async function apply(fileName: string, options: Options): Promise<void> {
     const sweep = await sweepToChange(connection, file, options);
     const request = { sweep: sweep.id, fileName: file.fileName, text: file.text };
     const { changes } = await applySweep(connection, { ...request, dryRun: true });
-    if (changes === undefined) throw new NotFoundError(`the coordinator did not compare ${fileName}`);
+    if (changes === undefined) throw new NotFoundError(`the coordinator did not compare ${fileName} with the sweep`);
     if (options.output !== 'json') await print(versionChangesText(sweepJson(sweep), versionChangesJson(changes)));
     if (options.dryRun || !changes.differs) return printResult(sweep, changes, options);
     if (!options.yes && !(await confirmed(fileName, sweep, options))) return note('apply cancelled');
@@ -34,7 +34,8 @@ async function apply(fileName: string, options: Options): Promise<void> {
     await printResult(applied.sweep ?? sweep, applied.changes ?? changes, options);
     const { offlineDir } = connection;
     // Without a coordinator, nothing runs the new trials.
-    if (offlineDir !== undefined) note(`run it with: ${suggested(`up ${shellLine([fileName])}`, { dir: offlineDir })}`);
+    if (offlineDir !== undefined)
+      note(`run the new trials with: ${suggested(`up ${shellLine([fileName])}`, { dir: offlineDir })}`);
   });
 }
 

@@ -31,7 +31,7 @@ export function registerBackup(program: Command): void {
   withHelp(withOutput(withServer(command)), {
     examples: [
       ['trawl backup --out backups/monday', 'back up the coordinator on this machine'],
-      ['trawl backup --dir sweeps --out backups/monday', 'back up a data folder, with or without a coordinator'],
+      ['trawl backup --dir sweeps --out backups/monday', 'back up a data folder, even if no coordinator uses it'],
       ['trawl restore backups/monday --dir sweeps-restored', 'restore the backup to a new data folder'],
     ],
     exits: [

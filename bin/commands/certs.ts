@@ -54,7 +54,7 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
   const folder = await addIdentity(dir, { name, role }, { days, force: force ?? false });
   await print(`${folder}\n`);
   const verb = role === 'agent' ? 'agent' : 'ls';
-  note(`copy ${folder} to ${name}, and use it with: trawl ${verb} --identity ${folder}`);
+  note(`copy ${folder} to the machine of ${name}, and use it with: trawl ${verb} --identity ${folder}`);
   if (role === 'agent') note(`to let the agent connect, ${await natsReloadSteps(dir)}`);
 }
 
@@ -92,7 +92,7 @@ async function renew(names: readonly string[], { dir, days }: Options): Promise<
 async function accounts({ dir }: Options): Promise<void> {
   const { writeAccounts } = await certs();
   for (const folder of writeAccounts(dir)) await print(`${folder}/nats-accounts.conf\n`);
-  note('if the file changed, restart the NATS servers: a reload does not connect a new account');
+  note('if the file has changed, restart the NATS servers, because a reload does not activate a new account');
 }
 
 function withDir(command: Command): Command {
@@ -149,7 +149,7 @@ export function registerCerts(program: Command): void {
     .option('--days <n>', `validity of the certificates, in days, up to ${MAX_DAYS}`, countUpTo(MAX_DAYS), DEFAULT_DAYS)
     .action((names: string[], _options: unknown, self: Command) => renew(names, self.optsWithGlobals<Options>()));
   withDir(command.command('accounts'))
-    .description('rewrite nats-accounts.conf, after an upgrade of trawl')
+    .description('rewrite nats-accounts.conf after an upgrade of trawl')
     .action((_options: unknown, self: Command) => accounts(self.optsWithGlobals<Options>()));
   withHelp(command, {
     remote: false,

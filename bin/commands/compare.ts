@@ -57,7 +57,9 @@ async function compare(selectors: readonly string[], options: Options): Promise<
 export function registerCompare(program: Command): void {
   const command = program
     .command('compare')
-    .description('compare configs: their parameters, their metrics, and whether differences exceed the seed noise')
+    .description(
+      'compare the parameters and metrics of configs, and test whether they differ by more than the noise between seeds',
+    )
     .argument(
       '[configs...]',
       `config or trial ids, or prefixes of them (default: the ${DEFAULT_COMPARED} best configs)`,

@@ -182,7 +182,7 @@ test('the output of doctor has one line per finding, its fix below the line, and
   );
 });
 
-test('doctor warns about an artifact store with another clock, without checksums, or without direct transfers', () => {
+test('doctor warns about an artifact store whose clock differs, or that lacks checksums or direct transfers', () => {
   const facts = { where: 's3://b/', verifiesChecksums: true, clockDifferenceMs: 59_000, presignedStatus: 200 };
   const warnings = (changed: Partial<typeof facts>) => artifactStoreFindings({ ...facts, ...changed }).slice(1);
   expect(warnings({})).toEqual([]);

@@ -61,7 +61,7 @@ export function registerDoctor(program: Command): void {
     examples: [
       ['trawl doctor', 'check everything'],
       ['trawl doctor --nats nats://bus.example:4222', 'check with a remote NATS server'],
-      ["trawl doctor --artifacts 's3://sweeps/a?endpoint=https://s3.example'", 'also check a store of artifacts'],
+      ["trawl doctor --artifacts 's3://sweeps/a?endpoint=https://s3.example'", 'also check an artifact store'],
       ['trawl doctor -o json', 'print the findings as JSON'],
     ],
     exits: [[1, 'this machine cannot run sweeps']],

@@ -55,7 +55,7 @@ async function logs(selector: string, options: Options): Promise<void> {
   await withConnection(options, async (connection) => {
     const found = await unary(connection, connection.client.getTrial, { sweep: options.sweep, trial: selector });
     const trial = found.trial?.id ?? selector;
-    // Fixes the attempt, so that a reconnect does not switch to a newer attempt.
+    // The attempt is chosen once, so that a reconnect does not switch to a newer attempt.
     const attempt = options.attempt ?? currentAttempt(found.attempts)?.number ?? 0;
     const sweep = found.trial?.sweepId ?? options.sweep;
     const request = { sweep, trial, attempt, follow: options.follow ?? false };

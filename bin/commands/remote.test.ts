@@ -140,7 +140,7 @@ test('errors groups the failed trials by class and error, with an example and th
   ]);
 });
 
-test('errors reports a sweep without failed trials', async () => {
+test('errors prints a message if no trial of the sweep has failed', async () => {
   const { stdout, exitCode } = await trawl({ listTrials: (call) => void call.end() }, 'errors');
   expect({ stdout, exitCode }).toEqual({ stdout: 'no trial has failed\n', exitCode: 0 });
 });
@@ -261,7 +261,7 @@ test('export writes a CSV file as defined in RFC 4180, and a failed export leave
   expect(await readdir(dir)).toEqual(['trials.csv']);
 });
 
-test('export -f json writes the objects of trials -o json', async () => {
+test('export -f json writes the same objects as trials -o json', async () => {
   const exported = (await trawl({}, 'export', '-f', 'json')).stdout;
   expect(JSON.parse(exported)).toEqual(JSON.parse((await trawl({}, 'trials', '-o', 'json')).stdout));
 });

@@ -12,8 +12,8 @@ async function restore(from: string, { dir, output }: Options): Promise<void> {
   const manifest = await restoreBackup(from, dir);
   if (output === 'json') return printJson({ folder: dir, ...manifest });
   return print(
-    `restored the backup of ${manifest.created_at} to ${dir}; start it with "trawl coordinator --dir ${dir}", or inspect ` +
-      `it with "trawl ls --dir ${dir}"\n`,
+    `restored the backup of ${manifest.created_at} to ${dir}; run a coordinator on it with "trawl coordinator --dir ` +
+      `${dir}", or list its sweeps with "trawl ls --dir ${dir}"\n`,
   );
 }
 

@@ -71,7 +71,7 @@ function trialsText(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): str
   return `${total} (${formatCount(sweep.configs)} configs x ${replicates} replicates)`;
 }
 
-/** Whether the sweep can still create fewer trials than planned, because results determine its number of replicates. */
+/** Whether the sweep may end with fewer trials than planned, because results determine its number of replicates. */
 function canEndEarly(sweep: Sweep, adaptive: AdaptiveReplicates | undefined): boolean {
   return adaptive !== undefined && sweep.searching;
 }
@@ -354,7 +354,7 @@ async function show(selector: string, options: Options): Promise<void> {
     if (found.kind === 'trial') {
       if (wantsFile) {
         const option = options.file ? '--file' : '--version';
-        throw new BadInputError(`${option} needs a sweep, and not a trial; the sweep is ${found.sweep.id}`);
+        throw new BadInputError(`${option} needs a sweep, not a trial; the trial belongs to sweep ${found.sweep.id}`);
       }
       return options.packages ? print(packagesOf(found.programs, selector)) : showTrial(connection, found, options);
     }

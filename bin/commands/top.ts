@@ -27,8 +27,8 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 /**
- * Loads the client code for the coordinator. The first frame does not need this code, and loading it takes about as
- * long as drawing that frame.
+ * Loads the client code for the coordinator after the first frame, because that frame does not need the code, and
+ * loading the code takes about as long as drawing the frame.
  */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([
@@ -99,7 +99,7 @@ async function showSweep(sweep: string, style: TerminalStyle, options: Options, 
   });
   connected.catch(reject);
   await shown;
-  // If the user quits before the connection is open, the process exits without waiting for it.
+  // If the user quits before the connection is open, the process exits without waiting for the connection.
   if (await isPending(ready)) process.exit();
   await connected;
 }

@@ -55,7 +55,7 @@ function parseStates(text: string): TrialStateName[] {
   });
 }
 
-/** Returns the states that the table shows as this state. */
+/** Returns the states that the table shows under this name. */
 function statesShownAs(name: TrialStateName): TrialState[] {
   const names: readonly TrialStateName[] = name === 'pending' ? ['pending', 'offered'] : [name];
   return names.map(trialState.to);

@@ -93,7 +93,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
     const ofTrial = await trawl('show', before[0]?.trial ?? '', '--version', '1', '--dir', dir);
     expect(ofTrial.code).toBe(2);
-    expect(ofTrial.stderr).toContain('--version needs a sweep, and not a trial; the sweep is 1');
+    expect(ofTrial.stderr).toContain('--version needs a sweep, not a trial; the trial belongs to sweep 1');
     expect((await trawl('show', '--version', '1', '--diff', '--dir', dir)).stderr).toContain('cannot be combined');
   });
 
