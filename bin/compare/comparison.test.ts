@@ -26,7 +26,7 @@ test('each config is compared with the first config, with the confidence interva
   });
 });
 
-test('a config with one result has no difference', () => {
+test('no difference is computed for a config with one result', () => {
   const [loss] = compare([...replicates(0, [1, 2]), ...replicates(2, [3])]).metrics;
   expect(loss?.differences).toEqual([undefined, undefined]);
 });
@@ -86,7 +86,7 @@ test('a config with a trial that early stopping cut off has no difference, and i
   const text = renderComparison(comparison, { width: undefined, color: false });
   expect(text).toContain('2 succeeded, 1 stopped (1 left out)');
   expect(text).toContain('1 result of trials that early stopping cut off is left out of the means\n');
-  expect(text).toContain(': early stopping cut off trials, and the remaining trials were selected by their values\n');
+  expect(text).toContain(': early stopping cut off trials with bad values, so the mean of the others is biased\n');
 });
 
 test('results of dropped replicates do not count', () => {

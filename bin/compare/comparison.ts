@@ -23,8 +23,8 @@ interface ComparedMetric {
   /** One entry per config. The entry of a config without a value is undefined. */
   readonly spreads: readonly (Spread | undefined)[];
   /**
-   * One entry per config. An entry is undefined for the first config, if one of the two configs has fewer than two
-   * results, and if early stopping cut off a replicate of one of them.
+   * One entry per config. The entry of the first config is undefined. Any other entry is undefined if its config or the
+   * first config has fewer than two results, or if early stopping cut off a replicate of either config.
    */
   readonly differences: readonly (Difference | undefined)[];
 }
@@ -35,7 +35,7 @@ export interface ConfigComparison {
   readonly shared: Parameters;
   readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
   readonly metrics: readonly ComparedMetric[];
-  /** Whether early stopping cut off a replicate, for each config. Such a config has no differences. */
+  /** For each config, whether early stopping cut off one of its replicates. Such a config has no differences. */
   readonly cutOff: readonly boolean[];
 }
 

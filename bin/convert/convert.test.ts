@@ -354,7 +354,7 @@ describe("Hydra's arguments", () => {
     });
   });
 
-  test('Hydra arguments are split at commas outside quotes and brackets only', () => {
+  test('Hydra arguments are split only at commas outside quotes and brackets', () => {
     expect(splitTop(`a,"b,c",[d,e],f(g,h),'i\\',j'`)).toEqual(['a', '"b,c"', '[d,e]', 'f(g,h)', `'i\\',j'`]);
   });
 });

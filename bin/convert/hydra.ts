@@ -52,7 +52,10 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
 /** Whether a configuration has parameters for Hydra's basic sweeper, Optuna sweeper or Ax sweeper. */
 export const isHydraConfig = (data: unknown): boolean => sweeperParameters(data).length > 0;
 
-/** Returns `hydra.sweeper`. A file of Hydra's config group `hydra/sweeper` is itself a sweeper, so it is returned. */
+/**
+ * Returns `hydra.sweeper`. A file of Hydra's config group `hydra/sweeper` is itself a sweeper, so the whole file is
+ * returned.
+ */
 function sweeperOf(data: unknown): Record<string, unknown> {
   const isSweeper = /sweeper/i.test(textAt(data, '_target_') ?? '');
   return isSweeper && isRecord(data) ? data : recordAt(recordAt(data, 'hydra'), 'sweeper');

@@ -104,7 +104,7 @@ function parameterOf(parameter: unknown, method: Converted['sweep']['method'], n
     return { value: null };
   }
   if (step !== undefined && method !== 'pbt') return { min, max, step };
-  // With pbt, Katib uses the step only for the first values: it multiplies the values of children by 0.8 or 1.2.
+  // With pbt, Katib uses the step only for the initial values. The value of a child is 0.8 or 1.2 times its parent's.
   if (step !== undefined) notes.push(`the step of parameter ${textAt(parameter, 'name')} is omitted.`);
   if (textAt(space, 'distribution')?.toLowerCase() === 'loguniform')
     return { distribution: 'log_uniform_values', min, max };

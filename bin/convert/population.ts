@@ -30,7 +30,7 @@ export function katibPopulation(spec: unknown, parameters: Parameters, notes: st
   const resample = numberAt(settings, 'resample_probability');
   if (resample !== undefined) {
     notes.push(
-      'Katib does not change a parameter that is not drawn anew; trawl multiplies it by one of the factors of perturb.',
+      'Katib leaves a parameter unchanged unless it is resampled; trawl multiplies it by one of the factors of perturb.',
     );
   }
   return populationOf({ size, share, resample: resample ?? 0, total: numberAt(spec, 'maxTrialCount') }, parameters, {
@@ -58,7 +58,7 @@ export function nniPopulation(
   notes.push(
     perturb === undefined
       ? `factor ${factor} has no equivalent; the default of perturb is used.`
-      : `NNI adds or subtracts a share of ${factor} of a range; trawl multiplies the value by ${perturb.join(' or ')}.`,
+      : `NNI adds or subtracts ${factor} times the range of a parameter; trawl multiplies the value by ${perturb.join(' or ')}.`,
   );
   const settings = {
     size: given ?? 10,
@@ -105,12 +105,12 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
     notes.push(`resample_probability ${resample} is not from 0 to 1; ${probability} is used.`);
   notes.push(
     'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 by the number of epochs of such a trial.',
-    `trawl runs the program once for all generations. It must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,
+    `trawl runs the program once for all generations. The program must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,
   );
   if (total !== undefined) {
     const generations = Math.max(1, Math.ceil(total / population));
     notes.push(
-      `${totalKey} ${total} counts each generation of a member: the program must train for ${generations} times interval epochs.`,
+      `${totalKey} ${total} counts each generation of a member: the program must train for ${generations} × interval epochs.`,
     );
   }
   return {

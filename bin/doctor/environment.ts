@@ -40,7 +40,8 @@ export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
     return { ...about, state: 'ok', detail: 'TRAWL_USE_PROXY=1 has no effect: no proxy variable is set' };
   }
   if (found.length === 0) return { ...about, state: 'ok', detail: 'none' };
-  const detail = `connections to the coordinator and NATS ignore ${set}; TRAWL_USE_PROXY=1 uses it for the coordinator`;
+  const detail =
+    `connections to the coordinator and NATS ignore ${set}; ` + 'TRAWL_USE_PROXY=1 enables it for the coordinator';
   return { ...about, state: 'ok', detail };
 }
 
@@ -58,7 +59,7 @@ export function hostFinding(host: string, resolves: boolean): Finding {
   const kind = host.includes('.') ? 'fully qualified' : 'not qualified with a domain';
   if (resolves) return { ...about, state: 'ok', detail: `${host} (${kind})` };
   const fix =
-    'only Prometheus on other machines needs it: add it to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
+    'only Prometheus on other machines needs an address: add the name to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
   return { ...about, state: 'warning', detail: `${host} (${kind}) has no address`, fix };
 }
 

@@ -29,7 +29,7 @@ export interface ExamineOptions {
   readonly identity?: string | undefined;
   /** The location of artifacts to check. Undefined if a coordinator would keep artifacts in its data folder. */
   readonly artifacts?: S3Location | undefined;
-  /** The Python interpreter of the samplers of Optuna. */
+  /** The Python interpreter that runs the samplers of Optuna. */
   readonly python: string;
   readonly env: NodeJS.ProcessEnv;
 }

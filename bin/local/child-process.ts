@@ -59,7 +59,7 @@ export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> 
 }
 
 export interface RunningProcess {
-  /** Resolves when the process has exited. For a signal, the code is 128 + its number. */
+  /** Resolves when the process has exited. If a signal ended the process, the code is 128 + the signal's number. */
   readonly exited: Promise<{ readonly code: number }>;
   stop(): Promise<void>;
 }

@@ -12,8 +12,8 @@ export interface MarkdownReport {
 
 /**
  * Writes a document as Markdown.
- * @param folder of the charts and images, relative to the report; if undefined, no files are linked, and the tables of
- * the charts show their numbers
+ * @param folder the folder of the charts and images, relative to the report; if undefined, the report has a table
+ * instead of each chart, and links no files
  */
 export function markdownOf(document: Document, folder?: string): MarkdownReport {
   const files = new Map<string, string | Uint8Array>();

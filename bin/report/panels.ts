@@ -23,8 +23,8 @@ export interface PanelLayout {
 
 /**
  * Gives each config its own line if there are at most MAX_LINES configs. Otherwise, assigns each parameter to the
- * color of the lines, to the panels, or to the average. The color is the parameter that leaves the fewest parameters to
- * average. Ties go to the parameter that needs the fewest panels, and then to the most important parameter.
+ * color of the lines, to the panels, or to the average. The color shows the parameter that leaves the fewest parameters
+ * to average. Ties go to the parameter that needs the fewest panels, and then to the most important parameter.
  */
 export function layOut(configs: readonly Config[], space: VariedParameters): PanelLayout {
   if (configs.length <= MAX_LINES) {

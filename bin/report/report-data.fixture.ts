@@ -1,4 +1,4 @@
-/** Builds the data of a sweep with its real trials and invented results. */
+/** Builds the data of a report: the trials that a sweep file defines, with invented results. */
 
 import { enumerateTrials } from '../../coordinator/grid/enumerate.ts';
 import type { PlannedTrial } from '../../coordinator/search/trial-source.ts';

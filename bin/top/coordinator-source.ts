@@ -44,7 +44,10 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
 }
 
 const REASON = 'from the dashboard';
-/** Sequence number of the first event of a store. A watch since this event omits it, because 0 requests a snapshot. */
+/**
+ * Sequence number of the first event of a store. A watch of all events starts after this event, and omits it: a watch
+ * that starts at 0 would begin with a snapshot.
+ */
 export const FIRST_EVENT = 1;
 const EARLIER_EVENTS = 5_000;
 /** The grace period of a drain from the dashboard, the same as the default of `trawl drain --grace`. */

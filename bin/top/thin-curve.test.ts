@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { ThinCurve } from './thin-curve.ts';
 
 const report = (epoch: number) => ({ attempt: 1, epoch, atMs: 0, metrics: { loss: 1 / epoch } });
-/** The characters of one report in these tests. */
+/** The size of one report in these tests, in characters. */
 const CHARACTERS = 124;
 
 test('a curve within the limit is kept whole; a longer one keeps its first, its newest and evenly spaced points', () => {

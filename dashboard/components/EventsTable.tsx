@@ -19,8 +19,8 @@ interface Props {
 }
 
 /**
- * The minimum width for the column with the time since the submission on the left. On a narrower terminal, this column
- * is to the right of the details, and is omitted if it does not fit.
+ * The minimum width of a terminal whose leftmost column is the time since the submission. On a narrower terminal, this
+ * column is to the right of the details, and is omitted if it does not fit.
  */
 const WIDE = 100;
 

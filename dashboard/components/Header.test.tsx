@@ -89,7 +89,7 @@ test('a version above 1 is shown beside the id of the sweep, and a long name lea
   expect(title).toBe('width-and-depth-stud…that-fits-on-no-line  7  version 3  paused by ann, 5.0s ago');
 });
 
-test('a sweep whose last trial finished long ago has no rate, and does not claim that no trial has finished', async () => {
+test('if the last trial finished long ago, the header states this instead of a rate', async () => {
   const trials = midTrials.map((trial) => ({ ...trial, endedAtMs: trial.endedAtMs === 0 ? 0 : START_MS - 3_600_000 }));
   const source = new SampleSource({ ...midAnswers, updates: [snapshot(midSweep, trials, [sampleAgent()])] });
   const at = await sampleDashboard(source, { columns: 120, rows: 24 });

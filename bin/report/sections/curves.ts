@@ -107,7 +107,7 @@ function lineAlt(label: string, points: readonly EpochPoint[]): string {
   return `${label === '' ? '' : `${label}: `}from ${formatMetric(first.mean)} to ${formatMetric(last.mean)}`;
 }
 
-/** Returns evenly spaced epochs and the last epoch of each line, if these are few. */
+/** Returns evenly spaced epochs. Adds the last epoch of each line if the lines end at few different epochs. */
 function listedEpochs(all: readonly number[], panels: readonly DrawnPanel[]): number[] {
   const last = new Set(panels.flatMap(({ lines }) => lines.flatMap(({ points }) => points.at(-1)?.epoch ?? [])));
   const ends = last.size > MAX_EPOCHS_LISTED / 2 ? [] : [...last];

@@ -16,7 +16,9 @@ export function designSection(data: ReportData, space: VariedParameters): Sectio
   const excluded = plan.excluded.reduce((sum, { count }) => sum + count, 0);
   const dropped = [
     ...(excluded > 0 ? [`${countText(excluded, 'point')} excluded`] : []),
-    ...(plan.duplicates > 0 ? [`${formatCount(plan.duplicates)} identical to another after "when", run once`] : []),
+    ...(plan.duplicates > 0
+      ? [`${formatCount(plan.duplicates)} identical to another point after "when", and run only once`]
+      : []),
   ];
   const about = trainerSpec(spec.trainer)?.about;
   const fixed = assignmentsText(space.fixed, Object.keys(space.fixed));

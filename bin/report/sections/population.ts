@@ -183,7 +183,7 @@ function scheduleFigures(lineage: Lineage, explored: readonly string[], last: nu
   });
   if (panels.length === 0) return [];
   const caption =
-    'One line per trial, at the value of its parameter, in the same colors. A branch leads from the value of the parent to the value of the child.';
+    'One line per trial, at the value of its parameter, in the same colors as in the chart of the lineage. A branch leads from the value of the parent to the value of the child.';
   return [
     {
       kind: 'figure',

@@ -105,7 +105,7 @@ function verdictsOf({ judged }: ReportData): Highlight | undefined {
   };
 }
 
-/** A larger p-value of an effect means that it can be chance. */
+/** An effect with a larger p-value can be due to chance. */
 const SIGNIFICANT = 0.05;
 
 const mainTrials = ({ levels }: ParameterEffect): number => levels.reduce((total, { spread }) => total + spread.n, 0);
