@@ -183,8 +183,8 @@ export class Dashboard {
   };
 
   /**
-   * Applies the updates since the last call, and requests missing data of the screen. Publishes a model if anything has
-   * changed, or if the last model is older than IDLE_FRAME_MS.
+   * Applies the updates since the last call, and requests the data that the screen lacks. Publishes a model if anything
+   * has changed, or if the last model is older than IDLE_FRAME_MS.
    */
   tick(): void {
     if (this.#stream.hasUpdates) this.#changed = true;
@@ -262,7 +262,7 @@ export class Dashboard {
     }
   }
 
-  /** Applies updates and publishes a model. Called after a key is handled, so that the key applies to the shown rows. */
+  /** Applies updates, but only after a key is handled, so that the key applies to the rows that the user saw. */
   #publishAfterKey(): void {
     if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();
@@ -348,8 +348,8 @@ export class Dashboard {
   }
 
   /**
-   * Returns the data to show, with the columns of the leaderboard and the summary. The data are the frozen data if the
-   * display is frozen, and otherwise the live data. The board is in the user's order.
+   * Returns the data to show, with the columns of the leaderboard and the summary. The data is the frozen data if the
+   * display is frozen, and the live data otherwise. The board is in the user's order.
    */
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;

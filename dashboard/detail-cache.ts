@@ -118,7 +118,7 @@ export class DetailCache {
     });
   }
 
-  /** @param epoch returns the epoch whose reconstructions are shown */
+  /** @param epoch a function that returns the epoch whose reconstructions are shown */
   requestTrial(trial: Trial, now: number, epoch: (detail: TrialDetail) => number | undefined): void {
     const revision = [trial.state, trial.attempts, trial.epoch].join();
     const known = this.#details.get(trial.id);

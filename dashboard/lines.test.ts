@@ -112,11 +112,11 @@ test('a retried attempt has a line with its failure class and error message, but
       trials: [waiting],
       events: [
         event('ended', waiting, 6, 'failed (crash): the worker died'),
-        event('pending', waiting, 6, 'crash: the worker died; tried again in 10 s'),
+        event('pending', waiting, 6, 'crash: the worker died; retry in 10 s'),
       ],
     }),
   );
-  expect(lines.slice(2)).toEqual(['+6.0s    trial a0000000 attempt 1 crash: the worker died; tried again in 10 s']);
+  expect(lines.slice(2)).toEqual(['+6.0s    trial a0000000 attempt 1 crash: the worker died; retry in 10 s']);
 });
 
 test('the end line of a failed trial has its failure class and message', async () => {

@@ -63,7 +63,7 @@ test('endWithSweep closes the dashboard when the sweep ends', async () => {
   expectRestored();
 });
 
-test('Ctrl-C calls onInterrupt, which can close the dashboard with its signal; without it, the dashboard quits', async () => {
+test('Ctrl-C calls onInterrupt, which can abort the signal to close the dashboard; by default, Ctrl-C quits', async () => {
   const stop = new AbortController();
   const onInterrupt = vi.fn(() => stop.abort());
   const result = run({ onInterrupt, signal: stop.signal });

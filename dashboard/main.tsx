@@ -123,7 +123,7 @@ const ONCE_TIMEOUT_MS = 20_000;
 
 /**
  * Returns one complete frame, without a terminal.
- * @param options `view` defaults to the leaderboard
+ * @param options what to draw. The default view is the leaderboard.
  * @throws {TrawlError} when the sweep cannot be watched
  */
 export async function drawOnce(

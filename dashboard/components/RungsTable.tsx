@@ -7,7 +7,7 @@ import { Label } from './Line.tsx';
 /** Only this many of the newest rungs are listed, because the median rule has a rung at every step. */
 const MAX_RUNGS = 4;
 
-/** The newest rungs of early stopping that a trial has entered, with the reason of each decision. */
+/** The newest early-stopping rungs that a trial has reached, each with the reason for the rule's decision. */
 export function RungsTable({ rungs, columns }: { readonly rungs: readonly Rung[]; readonly columns: number }) {
   if (rungs.length === 0) return null;
   return (

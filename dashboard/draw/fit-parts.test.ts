@@ -16,7 +16,7 @@ test('the least important part of a line becomes shorter first, and an omitted p
   expect(textOf(fitParts(PARTS, ' · ', 30))).toBe('2 failed · 1 agent up');
 });
 
-test('a line of parts that can be omitted fits into every width', () => {
+test('a line whose parts can all be omitted fits any width', () => {
   const text = fc.string({ minLength: 1, maxLength: 20, unit: fc.constantFrom('a', 'b', ' ') });
   const part = fc.record({ forms: fc.tuple(text, fc.constant('')), rank: fc.nat(3) });
   fc.assert(

@@ -6,7 +6,7 @@ import type { TerminalStyle } from '../terminal.ts';
 export interface PixelImage {
   readonly width: number;
   readonly height: number;
-  /** `[height, width]`, 0 black to 255 white. */
+  /** The pixels row by row from the top, each from 0 (black) to 255 (white). */
   readonly pixels: Uint8Array;
 }
 

@@ -55,8 +55,8 @@ export interface ActionContext {
   /** The trial that is open, or the trials of the row under the cursor. Empty in a view without trials. */
   readonly trialsUnderCursor: () => readonly Trial[];
   /**
-   * The marked trials, if the view shows marks and there are any. Otherwise, the trials under the cursor, which are all
-   * replicates if the cursor is on a config.
+   * The marked trials, if the view shows marks and any trial is marked. Otherwise, the trial under the cursor, or all
+   * replicates of the config under the cursor.
    */
   readonly selectedTrials: () => readonly Trial[];
   readonly sortColumns: readonly string[];

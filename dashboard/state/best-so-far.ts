@@ -25,7 +25,7 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
 
-/** Returns the newest end of the trials that count for a config's result. Undefined while none of them has ended. */
+/** Returns when the last trial that counts for a config's result ended; undefined while none has ended. */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
   if (!trials.some(isEnded)) return undefined;
   const ended = countedReplicates(trials).filter(isEnded);
