@@ -40,8 +40,7 @@ export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
     return { ...about, state: 'ok', detail: 'TRAWL_USE_PROXY=1 has no effect: no proxy variable is set' };
   }
   if (found.length === 0) return { ...about, state: 'ok', detail: 'none' };
-  const detail =
-    `connections to the coordinator and NATS ignore ${set}; ` + 'TRAWL_USE_PROXY=1 enables it for the coordinator';
+  const detail = `connections to the coordinator and NATS ignore ${set}; TRAWL_USE_PROXY=1 enables it for the coordinator`;
   return { ...about, state: 'ok', detail };
 }
 
