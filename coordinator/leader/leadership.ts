@@ -1,0 +1,73 @@
+/**
+ * Decides when a leader renews its leadership, when it pauses, and when a standby tries to lead.
+ *
+ * The store keeps one leadership. It has an epoch, which increases with each new leader, and it expires on the clock of
+ * the store unless its holder renews it. Every transaction of a leader checks that the leadership has not changed since.
+ * This check protects the store. The times here only decide when a leader stops answering: the leader measures the
+ * duration from the moment at which it sent the last successful renewal, which is earlier than the moment at which the
+ * store received the renewal. Therefore, the leader pauses before its leadership can expire.
+ */
+
+/** The time in milliseconds after which a leadership that is not renewed expires. */
+export const LEADERSHIP_MS = 9_000;
+export const RENEW_INTERVAL_MS = LEADERSHIP_MS / 3;
+/** The delay before a renewal that failed is repeated. */
+export const RENEW_RETRY_MS = 500;
+/** The time between two attempts of a standby to lead. An attempt is one statement that changes nothing. */
+export const STANDBY_INTERVAL_MS = 500;
+/** A leader pauses this long before the expiry. The clocks of the leader and the store may differ by a tenth in speed. */
+const PAUSE_MARGIN_MS = LEADERSHIP_MS / 9;
+
+/** Identifies the time during which one coordinator leads. */
+export interface Term {
+  /** Increases with each term. */
+  readonly epoch: number;
+  /** The process that leads. The text is different each time a process starts. */
+  readonly holder: string;
+}
+
+/** The leadership in the store. */
+export interface Leadership extends Term {
+  /** HOST:PORT of the leader; empty if no coordinator has led yet. */
+  readonly address: string;
+  /** The time until the leadership expires, in milliseconds; negative after the expiry. */
+  readonly remainingMs: number;
+}
+
+/** The renewals of a leader. Times are in milliseconds on a clock of the process that never jumps back. */
+export interface Renewals {
+  /** The time at which the last successful renewal was sent. */
+  readonly renewedAt: number;
+  /** The time at which the last renewal was sent. */
+  readonly triedAt: number;
+}
+
+/** @param sentAt the time at which the request for the leadership was sent */
+export function newRenewals(sentAt: number): Renewals {
+  return { renewedAt: sentAt, triedAt: sentAt };
+}
+
+/** Returns the state after a renewal that was sent at `sentAt`. */
+export function afterRenewal({ renewedAt }: Renewals, sentAt: number, isRenewed: boolean): Renewals {
+  return { renewedAt: isRenewed ? Math.max(renewedAt, sentAt) : renewedAt, triedAt: sentAt };
+}
+
+/** Returns the time in milliseconds until the next renewal is due. */
+export function untilRenewal({ renewedAt, triedAt }: Renewals, now: number): number {
+  const dueAt = triedAt > renewedAt ? triedAt + RENEW_RETRY_MS : renewedAt + RENEW_INTERVAL_MS;
+  return Math.max(0, dueAt - now);
+}
+
+/**
+ * Returns whether the leadership cannot have expired yet. Otherwise, the leader pauses: it answers no calls until a
+ * renewal succeeds. If the renewal shows that another coordinator leads, the leader ends.
+ */
+export function isCertain({ renewedAt }: Renewals, now: number): boolean {
+  return now < renewedAt + LEADERSHIP_MS - PAUSE_MARGIN_MS;
+}
+
+/** Returns the time in milliseconds until a standby tries to lead again. */
+export function untilAttempt({ holder, remainingMs }: Pick<Leadership, 'holder' | 'remainingMs'>): number {
+  if (holder === '') return 0;
+  return Math.min(STANDBY_INTERVAL_MS, Math.max(0, remainingMs));
+}
