@@ -11,9 +11,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Change } from '../coordinator/core/step.ts';
 import { Journal } from '../coordinator/store/journal.ts';
-import { PostgresStore } from '../coordinator/store/postgres/postgres-store.ts';
 import { SqliteStore } from '../coordinator/store/sqlite-store.ts';
 import type { Store } from '../coordinator/store/store.ts';
+import { openAsLeader } from '../test/support/coordinator/postgres-leader.ts';
 import { addSweep, byNobody, GRANTED } from '../test/support/coordinator/store-writer.ts';
 import { PostgresServer, postgresMissing } from '../test/support/postgres-server.ts';
 import { descendantsOf } from '../test/support/processes.ts';
@@ -96,7 +96,7 @@ try {
   await measure('SQLite', sqlite, () => 0);
   await sqlite.close();
   const url = await server.createDatabase('trawl');
-  const postgres = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')));
+  const postgres = await openAsLeader(url, mkdtempSync(join(folder, 'coordinator-')));
   await measure(`PostgreSQL ${`${version?.version}`.split(' ')[0]}`, postgres, () =>
     descendantsOf(server.pid).reduce((sum, pid) => sum + cpuSeconds(pid), cpuSeconds(server.pid)),
   );

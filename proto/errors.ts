@@ -44,6 +44,9 @@ export abstract class TrawlError extends Error {
  */
 export const EXIT_CANNOT_WRITE = 70;
 
+/** Exit code of a coordinator that no longer leads. A restart stands by, and leads again when no other coordinator does. */
+export const EXIT_NOT_LEADER = 75;
+
 /** Whether this error of the operating system or of SQLite means that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -73,6 +76,9 @@ export class UnreachableError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = STATUS.UNAVAILABLE;
 }
+
+/** Another coordinator leads. The state in memory can differ from the store, so the process must end. */
+export class NotLeaderError extends UnreachableError {}
 
 /** The request is rejected: not authorized, read-only, or not possible in the current state. */
 export class RejectedError extends TrawlError {

@@ -73,12 +73,13 @@ export function clientConfig(url: URL): ClientConfig {
 }
 
 /**
- * Opens the connection that writes. Statements are sent without waiting for the results of earlier statements.
+ * Opens a connection. Statements are sent without waiting for the results of earlier statements.
+ * @param settings override the usual settings of connections
  * @throws {RejectedError} if the server does not accept the user, the database, or the encryption, or is too old
  * @throws {UnreachableError} if no server answers, or if it accepts no connection at the moment
  */
-export async function connect(url: URL): Promise<Client> {
-  const client = new Client({ ...clientConfig(url), pipeline: true });
+export async function connect(url: URL, settings: ClientConfig = {}): Promise<Client> {
+  const client = new Client({ ...clientConfig(url), pipeline: true, ...settings });
   // The error of a lost connection is also the error of the next statement.
   client.on('error', () => {});
   try {
@@ -133,6 +134,16 @@ export function serverProblem(
   if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; name the primary server`);
   if (schema === null) return new RejectedError(`the database of ${at} has no schema in its search path`);
   return undefined;
+}
+
+/** Returns the error of a user who may not create tables with its remedy, and other errors unchanged. */
+export function schemaError(error: unknown, url: URL): unknown {
+  const isForbidden = error instanceof Error && 'code' in error && error.code === '42501';
+  if (!isForbidden) return error;
+  return new RejectedError(
+    `the user of ${shownUrl(url)} may not create or change the tables of the store (${error.message}): make the user ` +
+      'the owner of the database',
+  );
 }
 
 const CERTIFICATE_ERRORS = /CERT|SELF_SIGNED|VERIFY|ISSUER|ALTNAME/;

@@ -5,9 +5,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { RejectedError, StoreInUseError, UnreachableError } from '../../../proto/errors.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { NotLeaderError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
 import { collected } from '../../../test/support/collected.ts';
+import { expireLeadership, lead, openAsLeader } from '../../../test/support/coordinator/postgres-leader.ts';
 import { testStore } from '../../../test/support/coordinator/store-contract.ts';
 import {
   AT,
@@ -24,10 +25,14 @@ import { PostgresServer, postgresMissing } from '../../../test/support/postgres-
 import { isSkipped } from '../../../test/support/requirements.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
 import type { Change } from '../../core/step.ts';
+import { LEADERSHIP_MS, RENEW_INTERVAL_MS } from '../../leader/leadership.ts';
 import { formatHighWater, POSTGRES_MARK } from '../high-water.ts';
 import { trialReports } from '../report-stream.ts';
 import { SCHEMA_VERSION } from '../schema.ts';
 import { SqliteStore } from '../sqlite-store.ts';
+import { connect as openConnection } from './connection.ts';
+import { PostgresElection } from './election.ts';
+import { becomeWriter } from './leadership.ts';
 import { PostgresStore } from './postgres-store.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-postgres-'));
@@ -49,7 +54,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     return { name, url: await server.createDatabase(name) };
   };
   const opened = async (url: string, dir = newFolder()) => {
-    const store = await PostgresStore.open(url, dir);
+    const store = await openAsLeader(url, dir);
     onTestFinished(() => store.close());
     return store;
   };
@@ -58,14 +63,14 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     async () => {
       const { url } = await newDatabase();
       const dir = newFolder();
-      const store = await PostgresStore.open(url, dir);
+      const store = await openAsLeader(url, dir);
       let current = store;
       onTestFinished(() => current.close());
       return {
         store,
         async reopened() {
           await store.close();
-          current = await PostgresStore.open(url, dir);
+          current = await openAsLeader(url, dir);
           return current;
         },
       };
@@ -85,7 +90,8 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     const rows = await server.query(
       name,
       `select table_name, column_name, data_type, is_nullable from information_schema.columns
-       where table_schema = 'public' and table_name <> 'trawl_count_changes' order by table_name, column_name`,
+       where table_schema = 'public' and table_name not in ('trawl_count_changes', 'leadership')
+       order by table_name, column_name`,
     );
     const sqlite = SqliteStore.open(newFolder());
     onTestFinished(() => sqlite.close());
@@ -259,16 +265,139 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(stored.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test('a second coordinator on the store is rejected, and takes over once the first one has ended', async () => {
+  test('only one coordinator leads, and a standby leads once the leader releases its leadership or lets it expire', async () => {
     const { url } = await newDatabase();
-    const first = await PostgresStore.open(url, newFolder());
-    await expect(PostgresStore.open(url, newFolder())).rejects.toThrow(StoreInUseError);
-    const second = PostgresStore.open(url, newFolder());
-    await sleep(500);
-    await first.close();
-    const store = await second;
-    onTestFinished(() => store.close());
-    expect(store.cluster).toBe(first.cluster);
+    const [first, second] = [new PostgresElection(url), new PostgresElection(url)];
+    onTestFinished(() => Promise.all([first.close(), second.close()]).then(() => {}));
+    const led = await first.tryToLead('a', 'host-a:1');
+    expect(led).toMatchObject({ holder: 'a', epoch: 1, address: 'host-a:1' });
+    expect(await second.tryToLead('b', 'host-b:1')).toMatchObject({ holder: 'a', epoch: 1, address: 'host-a:1' });
+    expect(await first.renew(led, 'host-a:2')).toBe(true);
+    const seen = await second.tryToLead('b', 'host-b:1');
+    expect(seen).toMatchObject({ holder: 'a', address: 'host-a:2' });
+    expect(seen.remainingMs).toBeGreaterThan(LEADERSHIP_MS - 3_000);
+    expect(seen.remainingMs).toBeLessThanOrEqual(LEADERSHIP_MS);
+    await first.release(led);
+    expect(await second.tryToLead('b', 'host-b:1')).toMatchObject({ holder: 'b', epoch: 2 });
+    expect(await first.renew(led, 'host-a:1')).toBe(false);
+    await first.release(led);
+    expect(await first.tryToLead('a', 'host-a:1')).toMatchObject({ holder: 'b', epoch: 2 });
+    await expireLeadership(url);
+    expect(await second.renew({ holder: 'b', epoch: 2 }, 'host-b:1')).toBe(true);
+    await expireLeadership(url);
+    expect(await first.tryToLead('a', 'host-a:1')).toMatchObject({ holder: 'a', epoch: 3 });
+  });
+
+  test('after a takeover, no write of the previous leader is stored', async () => {
+    const { url, name } = await newDatabase();
+    const dir = newFolder();
+    const before = await opened(url, dir);
+    const id = await addSweep(before);
+    await before.write(byNobody([GRANTED]), AT);
+    const term = await lead(url);
+    // The new leader has not opened the store yet.
+    const writes: (() => Promise<unknown>)[] = [
+      () => before.write(byNobody([reported(1)]), AT),
+      () => addSweep(before),
+      () => before.removeSweep(id),
+      () => before.endRemoval(id),
+      () => before.setArtifactLocation('s3://elsewhere/'),
+    ];
+    for (const write of writes) await expect(write()).rejects.toThrow(NotLeaderError);
+    await server.query(
+      'postgres',
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and application_name like 'trawl%'`,
+    );
+    await expect(before.write(byNobody([reported(1)]), AT)).rejects.toThrow(NotLeaderError);
+    const after = await PostgresStore.open(url, newFolder(), term);
+    onTestFinished(() => after.close());
+    expect(await collected(trialReports(after.queries(), id, 't0'))).toEqual([]);
+    expect(await after.artifactLocation()).toBeUndefined();
+    await after.write(byNobody([reported(1)]), AT);
+    await expect(PostgresStore.open(url, newFolder(), { ...term, epoch: term.epoch - 1 })).rejects.toThrow(
+      NotLeaderError,
+    );
+  });
+
+  test('a takeover waits for a running transaction, and ends the transaction of a suspended leader', async () => {
+    const { url } = await newDatabase();
+    const term = await lead(url);
+    await PostgresStore.open(url, newFolder(), term).then((store) => store.close());
+    const writer = await openConnection(new URL(url));
+    onTestFinished(() => writer.end().catch(() => {}));
+    const number = await becomeWriter(writer, term);
+    const begin = async () => {
+      await writer.query('begin');
+      await writer.query('select trawl_check_writer($1)', [number]);
+      await expireLeadership(url);
+    };
+    const standby = new PostgresElection(url);
+    onTestFinished(() => standby.close());
+    await begin();
+    const waiting = standby.tryToLead('b', 'b:1');
+    await sleep(300);
+    const releasedAt = performance.now();
+    await writer.query('commit');
+    expect(await waiting).toMatchObject({ holder: 'b', epoch: term.epoch + 1 });
+    expect(performance.now() - releasedAt).toBeLessThan(1_000);
+
+    // The next leader sends nothing after the begin of its transaction.
+    const next = { holder: 'b', epoch: term.epoch + 1 };
+    const suspended = await becomeWriter(writer, next);
+    await writer.query('begin');
+    await writer.query('select trawl_check_writer($1)', [suspended]);
+    await expireLeadership(url);
+    const begun = performance.now();
+    await vi.waitFor(async () => expect((await standby.tryToLead('c', 'c:1')).holder).toBe('c'), {
+      timeout: 10_000,
+      interval: 100,
+    });
+    expect(performance.now() - begun).toBeLessThan(RENEW_INTERVAL_MS + 2_000);
+    await expect(writer.query('commit')).rejects.toThrow();
+  });
+
+  test('takeovers during transactions lose no acknowledged write, and no write is stored after the next leader has loaded', async () => {
+    const { url } = await newDatabase();
+    const first = await opened(url);
+    const id = await addSweep(first);
+    await first.write(byNobody([GRANTED]), AT);
+    let stored = 0;
+    let seq = 0;
+    for (let round = 0; round < 12; round++) {
+      const store = round === 0 ? first : await opened(url);
+      // The count at the start of a term is final for all earlier terms.
+      const loaded = (await collected(trialReports(store.queries(), id, 't0'))).length;
+      expect(loaded).toBeGreaterThanOrEqual(stored);
+      seq = loaded;
+      stored = loaded;
+      const takeover = sleep(50 + Math.random() * 50).then(() => lead(url));
+      const lost = await (async () => {
+        for (;;) {
+          seq += 1;
+          await store.write(byNobody([reported(seq)]), AT);
+          stored = seq;
+        }
+      })().catch((error: unknown) => error);
+      expect(lost).toBeInstanceOf(NotLeaderError);
+      await takeover;
+    }
+    const last = await opened(url);
+    const epochs = (await collected(trialReports(last.queries(), id, 't0'))).map(({ epoch }) => epoch);
+    expect(epochs).toEqual(Array.from({ length: epochs.length }, (_, at) => at + 1));
+    expect(epochs.length).toBeGreaterThanOrEqual(stored);
+    expect(epochs.length).toBeGreaterThan(12);
+  });
+
+  test('a store of a version without leadership is upgraded, and its coordinator can write nothing more', async () => {
+    const { url, name } = await newDatabase();
+    await openAsLeader(url, newFolder()).then((store) => store.close());
+    await server.query(
+      name,
+      `drop table leadership; drop function trawl_check_writer; drop function trawl_begin_write;
+       create function trawl_begin_write(expected bigint) returns void language sql as 'select 1'`,
+    );
+    await opened(url);
+    await expect(server.query(name, 'select trawl_begin_write(1)')).rejects.toThrow(/does not exist/);
   });
 
   test('a store that another session has changed accepts no further transaction', async () => {
@@ -276,20 +405,20 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     const store = await opened(url);
     await addSweep(store);
     await server.query(name, "update meta set value = '7' where name = 'commits'");
-    await expect(store.write(byNobody([GRANTED]), AT)).rejects.toThrow(/another coordinator has changed it/);
+    await expect(store.write(byNobody([GRANTED]), AT)).rejects.toThrow(/another program has changed it/);
     expect(await store.queries().attempts.all('1', 't0')).toEqual([]);
   });
 
   test('a store that has lost acknowledged transactions is rejected', async () => {
     const { url, name } = await newDatabase();
     const dir = newFolder();
-    const store = await PostgresStore.open(url, dir);
+    const store = await openAsLeader(url, dir);
     await addSweep(store);
     await store.close();
     await server.query(name, "update meta set value = '0' where name = 'commits'");
-    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/lost data: it holds 0 of 1 transactions/);
+    await expect(openAsLeader(url, dir)).rejects.toThrow(/lost data: it holds 0 of 1 transactions/);
     const other = await newDatabase();
-    await expect(PostgresStore.open(other.url, dir)).rejects.toThrow(/is not the one that was used in/);
+    await expect(openAsLeader(other.url, dir)).rejects.toThrow(/is not the one that was used in/);
     expect(() => SqliteStore.open(dir)).toThrow(/is in PostgreSQL: pass its URL with --store/);
   });
 
@@ -297,34 +426,34 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     const { url } = await newDatabase();
     const dir = newFolder();
     await SqliteStore.open(dir).close();
-    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/has its own store \(store\.db\): omit --store/);
+    await expect(openAsLeader(url, dir)).rejects.toThrow(/has its own store \(store\.db\): omit --store/);
   });
 
   test('an older store is upgraded, and a newer store is rejected', async () => {
     const { url, name } = await newDatabase();
     const dir = newFolder();
-    await PostgresStore.open(url, dir).then((store) => store.close());
+    await openAsLeader(url, dir).then((store) => store.close());
     const added = ['parent', 'parent_attempt', 'parent_epoch', 'replaces', 'compared_at'];
     const drop = added.map((column) => `drop column ${column}`).join(', ');
     await server.query(name, `alter table trials ${drop}; update meta set value = '25' where name = 'schema'`);
-    const store = await PostgresStore.open(url, dir);
+    const store = await openAsLeader(url, dir);
     await addSweep(store);
     expect((await store.queries().trials.get('1', 't0')).origin).toBeUndefined();
     await store.close();
     await server.query(name, `update meta set value = '${SCHEMA_VERSION + 1}' where name = 'schema'`);
-    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);
+    await expect(openAsLeader(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);
   });
 
   test('the mark of a folder is checked against damage', async () => {
     const { url } = await newDatabase();
     const dir = newFolder();
     writeFileSync(join(dir, POSTGRES_MARK), formatHighWater({ cluster: 'aaaaaaaa', commits: 1 }).slice(1));
-    await expect(PostgresStore.open(url, dir)).rejects.toThrow(/postgres\.high-water is damaged/);
+    await expect(openAsLeader(url, dir)).rejects.toThrow(/postgres\.high-water is damaged/);
   });
 
   test('the errors of an unusable server or database name the cause and the remedy', async () => {
     const { url, name } = await newDatabase();
-    const open = (location: string) => PostgresStore.open(location, newFolder());
+    const open = (location: string) => openAsLeader(location, newFolder());
     const wrong = new URL(url);
     wrong.password = 'wrong';
     await expect(open(wrong.href)).rejects.toThrow(RejectedError);
@@ -347,9 +476,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     const guest = new URL(url);
     guest.username = 'guest';
     guest.password = 'p';
-    await expect(PostgresStore.open(guest.href, newFolder())).rejects.toThrow(
-      /make the user the owner of the database/,
-    );
+    await expect(openAsLeader(guest.href, newFolder())).rejects.toThrow(/make the user the owner of the database/);
     await opened(url);
   });
 
@@ -370,7 +497,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await tls.stop();
     await tls.start();
     const url = (await tls.createDatabase('d')).replace('127.0.0.1', 'localhost');
-    await PostgresStore.open(`${url}?sslmode=require`, newFolder()).then((store) => store.close());
+    await openAsLeader(`${url}?sslmode=require`, newFolder()).then((store) => store.close());
     await expect(opened(`${url}?sslmode=verify-full`)).rejects.toThrow(
       /certificate of PostgreSQL at .* is not trusted/,
     );

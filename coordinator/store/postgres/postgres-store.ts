@@ -1,16 +1,18 @@
 /**
- * The store in PostgreSQL. One connection writes, and locks the store against other coordinators. If the connection is
- * lost, the store connects again. It then reads the number of transactions, which shows whether the last transaction is
- * durable, and repeats the transaction if it is not.
+ * The store in PostgreSQL. One connection of the leader writes. If the connection is lost, the store connects again. It
+ * then reads the number of transactions, which shows whether the last transaction is durable, and repeats the
+ * transaction if it is not.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../../lib/text/error-message.ts';
-import { RejectedError, StoreInUseError, UnreachableError } from '../../../proto/errors.ts';
+import { NotLeaderError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
+import type { Term } from '../../leader/leadership.ts';
 import { checkPostgresMark, type HighWaterFile, openPostgresMark } from '../high-water.ts';
 import { SqlStore } from '../sql-store.ts';
 import type { AttributedChange, StoreSnapshot } from '../store.ts';
 import type { Steps } from '../write-sql.ts';
 import { parsePostgresUrl, shownUrl } from './connection.ts';
+import { isNotWriter } from './leadership.ts';
 import { PostgresReader } from './postgres-reader.ts';
 import { openSession, type Session } from './session.ts';
 import { isDisconnect, Transactions, type TrialKey, UnknownOutcomeError } from './transactions.ts';
@@ -22,13 +24,15 @@ export class PostgresStore extends SqlStore {
   readonly cluster: string;
   readonly reader: PostgresReader;
   readonly #url: URL;
+  readonly #term: Term;
   readonly #transactions: Transactions;
   readonly #mark: HighWaterFile;
   #session: Session;
 
-  private constructor(url: URL, session: Session, transactions: Transactions, mark: HighWaterFile) {
+  private constructor(url: URL, term: Term, session: Session, transactions: Transactions, mark: HighWaterFile) {
     super(transactions.sql);
     this.#url = url;
+    this.#term = term;
     this.#session = session;
     this.#transactions = transactions;
     this.#mark = mark;
@@ -40,19 +44,20 @@ export class PostgresStore extends SqlStore {
    * Opens the store. A missing store is created in an empty database.
    * @param location the URL of the database, such as `postgres://user@host/database?sslmode=verify-full`
    * @param dir the coordinator's folder, which records the number of acknowledged transactions
+   * @param term the coordinator's term as the leader; after its end, every write fails with a NotLeaderError
    * @throws {BadInputError} if the URL is invalid
    * @throws {UnreachableError} if the server does not answer
-   * @throws {StoreInUseError} if another coordinator uses the store
+   * @throws {NotLeaderError} if the term has ended
    * @throws {RejectedError} if the database cannot be used, or if it lacks acknowledged transactions
    */
-  static async open(location: string, dir: string): Promise<PostgresStore> {
+  static async open(location: string, dir: string, term: Term): Promise<PostgresStore> {
     const url = parsePostgresUrl(location);
-    const session = await openSession(url);
+    const session = await openSession(url, term);
     const { cluster, columns, counters } = session;
     try {
       checkPostgresMark(dir, shownUrl(url), { cluster, commits: counters.commits });
       const mark = openPostgresMark(dir, { cluster, commits: counters.commits });
-      return new PostgresStore(url, session, new Transactions(columns), mark);
+      return new PostgresStore(url, term, session, new Transactions(columns), mark);
     } catch (error) {
       await session.client.end();
       throw error;
@@ -70,6 +75,7 @@ export class PostgresStore extends SqlStore {
         return done.result;
       } catch (error) {
         this.forgetKnown();
+        if (isNotWriter(error)) throw new NotLeaderError('another coordinator leads', { cause: error });
         const isUnknown = error instanceof UnknownOutcomeError;
         if (!isUnknown && !isDisconnect(error)) throw error;
         await this.#reconnect();
@@ -81,26 +87,28 @@ export class PostgresStore extends SqlStore {
         if (commits !== counters.commits) {
           throw new RejectedError(
             `the store ${shownUrl(this.#url)} has ${commits} transactions after a lost connection, but the coordinator ` +
-              `made ${counters.commits}: PostgreSQL has lost transactions, or another coordinator has changed the store`,
+              `made ${counters.commits}: PostgreSQL has lost transactions, or another program has changed the store`,
           );
         }
       }
     }
   }
 
-  /** @throws {UnreachableError} if the server does not answer for a minute */
+  /**
+   * @throws {UnreachableError} if the server does not answer for a minute
+   * @throws {NotLeaderError} if the term has ended
+   */
   async #reconnect(): Promise<void> {
-    const { client } = this.#session;
-    const { processID } = client as { processID?: number };
-    await client.end().catch(() => {});
+    // The end of a connection without a server takes as long as the system repeats its messages.
+    void this.#session.client.end().catch(() => {});
     const begun = performance.now();
     while (true) {
       try {
-        this.#session = await openSession(this.#url, processID);
+        this.#session = await openSession(this.#url, this.#term);
         return;
       } catch (error) {
-        const canRetry =
-          !(error instanceof StoreInUseError) && (error instanceof UnreachableError || isDisconnect(error));
+        const isUnreachable = error instanceof UnreachableError && !(error instanceof NotLeaderError);
+        const canRetry = isUnreachable || isDisconnect(error);
         if (!canRetry || performance.now() - begun > RECONNECT_LIMIT_MS) throw error;
         await sleep(RECONNECT_INTERVAL_MS);
       }

@@ -3,9 +3,10 @@ import type { Client } from 'pg';
 import { RejectedError } from '../../../proto/errors.ts';
 import { MIGRATIONS } from '../migrations.ts';
 import { newerSchemaError, SCHEMA_VERSION, TABLES } from '../schema.ts';
+import { LEADERSHIP_TABLE } from './leadership.ts';
 import type { ColumnTypes } from './transactions.ts';
 
-/** Identifies trawl's advisory locks. The second number is that of the lock and of the schema. */
+/** Identifies trawl's advisory lock. The second number is that of the schema. */
 const LOCKS = 0x7472_776c;
 
 /** Texts are compared by their bytes, as in SQLite. */
@@ -27,22 +28,10 @@ function postgresTables(sqlite: string): string {
 /**
  * The triggers that keep the counts of `derived-tables.ts`. A trigger per statement counts the rows of a statement with
  * many rows at once. PostgreSQL has no such trigger for the change of one column, so changes of states have a trigger per
- * row, which records the change. `trawl_add_count_changes` adds the recorded changes at the end of each transaction, because
- * the time of many updates of one row in a transaction grows with their square. `trawl_begin_write` begins each transaction: it counts the transaction, and fails if the store does not have
- * the expected number of transactions.
+ * row, which records the change. `trawl_add_count_changes` adds the recorded changes at the end of each transaction,
+ * because the time of many updates of one row in a transaction grows with their square.
  */
 const ROUTINES = `
-create function trawl_begin_write(expected bigint) returns void language plpgsql as $$
-declare stored bigint;
-begin
-  update meta set value = cast(cast(value as bigint) + 1 as text) where name = 'commits'
-    returning cast(value as bigint) - 1 into stored;
-  if stored is distinct from expected then
-    raise exception 'the store has % transactions, but the coordinator expects %: another coordinator has changed it',
-      stored, expected;
-  end if;
-end $$;
-
 create unlogged table trawl_count_changes (
   dropped boolean not null,
   sweep_id bigint not null,
@@ -120,36 +109,56 @@ alter table trials set (fillfactor = 70);
 `;
 
 /**
- * Creates the tables of an empty store, or upgrades the tables of an older version. Coordinators that start at the same
- * time do this one after the other.
- * @param cluster the coordinator's cluster name on NATS, recorded in a new store
- * @returns whether the tables were created
- * @throws {RejectedError} if a newer version of trawl wrote the store
+ * Creates the table of the leadership if the database has none. A store of a version without leadership is accepted. A
+ * coordinator of that version can write nothing from then on.
+ * @throws {RejectedError} if a newer version of trawl wrote the store, or another program created its tables
  */
-export async function ensurePostgresSchema(client: Client, cluster: string): Promise<boolean> {
+export function ensureLeadershipTable(client: Client): Promise<void> {
+  return changeSchema(client, async () => {
+    await storedVersion(client);
+    if (!(await exists(client, 'leadership'))) await client.query(LEADERSHIP_TABLE);
+  });
+}
+
+/**
+ * Creates the tables of an empty store, or upgrades the tables of an older version.
+ * @param cluster the coordinator's cluster name on NATS, recorded in a new store
+ * @param writer the number of the connection (see becomeWriter)
+ * @throws {RejectedError} if a newer version of trawl wrote the store, or another program created its tables
+ */
+export function ensurePostgresSchema(client: Client, cluster: string, writer: number): Promise<void> {
+  return changeSchema(client, async () => {
+    await client.query('select trawl_check_writer($1)', [writer]);
+    const version = await storedVersion(client);
+    if (version !== undefined) return upgrade(client, version);
+    await client.query(`${postgresTables(TABLES)}\n${ROUTINES}`);
+    await client.query(
+      `insert into meta (name, value) values ('cluster', $1), ('schema', $2), ('commits', '0'), ('last event', '0')`,
+      [cluster, `${SCHEMA_VERSION}`],
+    );
+  });
+}
+
+/** Runs `change` in a transaction. Coordinators that start at the same time do this one after the other. */
+async function changeSchema(client: Client, change: () => Promise<void>): Promise<void> {
   await client.query('begin');
   try {
     await client.query("select pg_advisory_xact_lock($1, hashtext('schema ' || current_schema()))", [LOCKS]);
-    const isNew = (await client.query("select to_regclass('meta') as found")).rows[0].found === null;
-    if (isNew) {
-      await client.query(`${postgresTables(TABLES)}\n${ROUTINES}`);
-      await client.query(
-        `insert into meta (name, value) values ('cluster', $1), ('schema', $2), ('commits', '0'), ('last event', '0')`,
-        [cluster, `${SCHEMA_VERSION}`],
-      );
-    } else {
-      await upgrade(client);
-    }
+    await change();
     await client.query('commit');
-    return isNew;
   } catch (error) {
     await client.query('rollback').catch(() => {});
     throw error;
   }
 }
 
-/** Upgrades the tables of an older version. Migrations since version 26 are valid in SQLite and in PostgreSQL. */
-async function upgrade(client: Client): Promise<void> {
+async function exists(client: Client, table: string): Promise<boolean> {
+  return (await client.query('select to_regclass($1) as found', [table])).rows[0].found !== null;
+}
+
+/** Returns the version of the store's tables; undefined if the database has no store. */
+async function storedVersion(client: Client): Promise<number | undefined> {
+  if (!(await exists(client, 'meta'))) return undefined;
   const isOwn = "select to_regproc('trawl_begin_write') is not null as own";
   if ((await client.query(isOwn)).rows[0].own === 0) {
     throw new RejectedError('the database has a table "meta" that trawl did not create: use an empty database');
@@ -157,20 +166,16 @@ async function upgrade(client: Client): Promise<void> {
   const { rows } = await client.query("select value from meta where name = 'schema'");
   const version = Number(rows[0]?.value);
   if (version > SCHEMA_VERSION) throw newerSchemaError(version);
+  return version;
+}
+
+/** Upgrades the tables of an older version. Migrations since version 26 are valid in SQLite and in PostgreSQL. */
+async function upgrade(client: Client, version: number): Promise<void> {
   for (let to = version + 1; to <= SCHEMA_VERSION; to++) {
     const { before = '', adds = '', after = '' } = MIGRATIONS[to] ?? {};
     await client.query(postgresTables(`${before}\n${adds}\n${after}`));
   }
   await client.query("update meta set value = $1 where name = 'schema' and value <> $1", [`${SCHEMA_VERSION}`]);
-}
-
-/**
- * Locks the store for this connection, until the connection ends.
- * @returns false if another connection has the lock
- */
-export async function lockStore(client: Client): Promise<boolean> {
-  const sql = "select pg_try_advisory_lock($1, hashtext('store ' || current_schema())) as locked";
-  return (await client.query(sql, [LOCKS])).rows[0].locked > 0;
 }
 
 /** Returns the columns of the store's tables, with their types. */

@@ -13,6 +13,8 @@ export type ColumnTypes = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** The counters of a store. Each transaction increases `commits` by one. */
 export interface Counters {
+  /** The number of the connection that may write (see leadership.ts). */
+  readonly writer: number;
   readonly commits: number;
   /** The sequence number of the newest event. */
   readonly lastEvent: number;
@@ -169,8 +171,8 @@ export class Transactions {
     let result: T;
     try {
       void transaction.send('begin');
-      // This statement fails if another coordinator has written to the store.
-      void transaction.send('select trawl_begin_write($1)', [counters.commits]);
+      // This statement fails if another coordinator leads, or if the store lacks transactions.
+      void transaction.send('select trawl_begin_write($1, $2)', [counters.commits, counters.writer]);
       if (reported.length > 0) await readProgress(transaction, reported);
       result = await this.#completed(transaction, work());
       transaction.sendCollected(this.#allTables);
@@ -195,7 +197,8 @@ export class Transactions {
     }
     const { command } = await committed;
     if (command !== 'COMMIT') throw new Error(`PostgreSQL answered the commit with ${command}`);
-    return { result, counters: { commits: counters.commits + 1, lastEvent: transaction.lastEvent } };
+    const commits = counters.commits + 1;
+    return { result, counters: { ...counters, commits, lastEvent: transaction.lastEvent } };
   }
 
   async #completed<T>(transaction: Transaction, steps: Steps<T>): Promise<T> {
@@ -318,7 +321,7 @@ async function readProgress(transaction: Transaction, trials: readonly TrialKey[
 }
 
 /** Classes of errors of PostgreSQL after which the connection is closed, or no connection is accepted. */
-const DISCONNECTS = /^(08...|57P0[1-5]|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+const DISCONNECTS = /^(08...|57P0[1-5]|25P03|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 /** Returns whether the connection was lost, or PostgreSQL accepts no connection at the moment. */
 export function isDisconnect(error: unknown): boolean {

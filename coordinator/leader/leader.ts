@@ -1,0 +1,175 @@
+/** Elects a leader among the coordinators of a store, and renews its leadership until another coordinator leads. */
+import { uptime } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { within } from '../../lib/net/within.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { NotLeaderError, UnreachableError } from '../../proto/errors.ts';
+import {
+  afterRenewal,
+  isCertain,
+  type Leadership,
+  newRenewals,
+  RENEW_RETRY_MS,
+  type Renewals,
+  type Term,
+  untilAttempt,
+  untilRenewal,
+} from './leadership.ts';
+
+/** Keeps the leadership in a store. Each method throws an UnreachableError if the store does not answer in time. */
+export interface Election {
+  /**
+   * Leads if no other coordinator leads, or returns the leadership of the other coordinator.
+   * @param holder identifies this process
+   * @param address HOST:PORT of this coordinator
+   */
+  tryToLead(holder: string, address: string): Promise<Leadership>;
+  /** @returns false if the term has ended */
+  renew(term: Term, address: string): Promise<boolean>;
+  /** Ends a term, so that another coordinator can lead at once. */
+  release(term: Term): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A term of this process, and the time at which it requested the leadership. */
+export interface Elected {
+  readonly term: Term;
+  readonly sentAt: number;
+}
+
+export interface CandidateOptions {
+  readonly election: Election;
+  readonly holder: string;
+  /** HOST:PORT of this coordinator. */
+  readonly address: string;
+  readonly signal: AbortSignal;
+  /** Called after each attempt during which another coordinator leads. */
+  readonly onStandby: (leadership: Leadership) => void;
+  /** @param problem the reason why the store does not answer; undefined once it answers */
+  readonly onProblem: (problem: string | undefined) => void;
+}
+
+const startedAt = { performance: performance.now(), uptime: uptime() };
+
+/**
+ * Returns the time since the start of the process in milliseconds, from a clock that never jumps back and continues
+ * while the machine sleeps.
+ */
+function clock(): number {
+  return Math.max(performance.now() - startedAt.performance, (uptime() - startedAt.uptime) * 1_000);
+}
+
+/**
+ * Tries to lead until this coordinator leads. While the store does not answer, the attempts continue.
+ * @returns undefined if the signal ended the attempts
+ * @throws {RejectedError} if the store cannot be used
+ */
+export async function untilElected(options: CandidateOptions): Promise<Elected | undefined> {
+  const { election, holder, address, signal, onStandby, onProblem } = options;
+  while (!signal.aborted) {
+    let delayMs = RENEW_RETRY_MS;
+    try {
+      const sentAt = clock();
+      const leadership = await election.tryToLead(holder, address);
+      onProblem(undefined);
+      if (leadership.holder === holder) return { term: { epoch: leadership.epoch, holder }, sentAt };
+      onStandby(leadership);
+      delayMs = untilAttempt(leadership);
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      onProblem(error.message);
+    }
+    await sleep(delayMs, undefined, { signal }).catch(() => {});
+  }
+  return undefined;
+}
+
+const RELEASE_LIMIT_MS = 2_000;
+
+export interface LeaderOptions {
+  readonly election: Election;
+  readonly elected: Elected;
+  /** HOST:PORT at which clients reach this coordinator. */
+  readonly address: string;
+  /** Called once another coordinator leads. The process must then end. */
+  readonly onLost: (error: NotLeaderError) => void;
+  readonly log: Logger;
+}
+
+/** Renews the leadership of this process. */
+export class Leader {
+  readonly term: Term;
+  readonly #options: LeaderOptions;
+  #address: string;
+  #renewals: Renewals;
+  #timer: NodeJS.Timeout | undefined;
+  #renewing: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(options: LeaderOptions) {
+    this.#options = options;
+    this.term = options.elected.term;
+    this.#address = options.address;
+    this.#renewals = newRenewals(options.elected.sentAt);
+    this.#schedule();
+  }
+
+  /** Whether the leadership cannot have expired yet. Otherwise, this coordinator must answer no calls. */
+  get isCertain(): boolean {
+    return isCertain(this.#renewals, clock());
+  }
+
+  /** Publishes another address of this coordinator. */
+  moveTo(address: string): void {
+    if (address === this.#address) return;
+    this.#address = address;
+    this.check();
+  }
+
+  /** Renews the leadership now, for example because a caller knows a newer leader. */
+  check(): void {
+    clearTimeout(this.#timer);
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined;
+      this.#schedule();
+    });
+  }
+
+  /** Ends the term, so that a standby leads at once. Every write of the term must have ended before. */
+  async release(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    const { election, log } = this.#options;
+    const late = new UnreachableError('the store does not answer');
+    await within(RELEASE_LIMIT_MS, late, election.release(this.term)).catch((error: unknown) =>
+      log.warn({ reason: errorMessage(error) }, 'could not release the leadership; it expires by itself'),
+    );
+    void election.close();
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.check(), untilRenewal(this.#renewals, clock()));
+  }
+
+  async #renew(): Promise<void> {
+    const { election, log, onLost } = this.#options;
+    const sentAt = clock();
+    const wasCertain = this.isCertain;
+    try {
+      const isRenewed = await election.renew(this.term, this.#address);
+      if (this.#stopped) return;
+      if (!isRenewed) {
+        this.#stopped = true;
+        return onLost(new NotLeaderError('another coordinator leads'));
+      }
+      this.#renewals = afterRenewal(this.#renewals, sentAt, true);
+      if (!wasCertain) log.info('the leadership is renewed; this coordinator answers calls again');
+    } catch (error) {
+      this.#renewals = afterRenewal(this.#renewals, sentAt, false);
+      if (!this.#stopped) log.warn({ reason: errorMessage(error) }, 'could not renew the leadership; retrying');
+    }
+  }
+}

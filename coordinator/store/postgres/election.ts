@@ -1,0 +1,82 @@
+/**
+ * Elects the leader of the coordinators that share a store in PostgreSQL. The election has a connection of its own, so
+ * that a renewal does not wait for a transaction. After an error, the next request opens a new connection.
+ */
+import type { Client } from 'pg';
+import { errorMessage } from '../../../lib/text/error-message.ts';
+import { UnreachableError } from '../../../proto/errors.ts';
+import type { Election } from '../../leader/leader.ts';
+import { type Leadership, RENEW_INTERVAL_MS, type Term } from '../../leader/leadership.ts';
+import { connect, parsePostgresUrl, schemaError, shownUrl } from './connection.ts';
+import { release, renew, tryToLead } from './leadership.ts';
+import { ensureLeadershipTable } from './schema.ts';
+import { isDisconnect } from './transactions.ts';
+
+/** The time after which a request fails. A leader then has time for another renewal. */
+const REQUEST_LIMIT_MS = RENEW_INTERVAL_MS * 0.6;
+
+export class PostgresElection implements Election {
+  readonly #url: URL;
+  #client: Client | undefined;
+
+  /** @throws {BadInputError} if the URL is invalid */
+  constructor(location: string) {
+    this.#url = parsePostgresUrl(location);
+  }
+
+  tryToLead(holder: string, address: string): Promise<Leadership> {
+    return this.#request((client) => tryToLead(client, holder, address));
+  }
+
+  renew(term: Term, address: string): Promise<boolean> {
+    return this.#request((client) => renew(client, term, address));
+  }
+
+  release(term: Term): Promise<void> {
+    return this.#request((client) => release(client, term));
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.end().catch(() => {});
+  }
+
+  /**
+   * @throws {UnreachableError} if the server does not answer in time
+   * @throws {RejectedError} if the database cannot be used
+   */
+  async #request<T>(run: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      this.#client ??= await this.#connect();
+      return await run(this.#client);
+    } catch (error) {
+      const client = this.#client;
+      this.#client = undefined;
+      void client?.end().catch(() => {});
+      if (!isDisconnect(error) && !isTimeout(error)) throw error;
+      throw new UnreachableError(`PostgreSQL at ${shownUrl(this.#url)} does not answer: ${errorMessage(error)}`);
+    }
+  }
+
+  async #connect(): Promise<Client> {
+    const client = await connect(this.#url, {
+      application_name: 'trawl election',
+      pipeline: false,
+      connectionTimeoutMillis: REQUEST_LIMIT_MS,
+      query_timeout: REQUEST_LIMIT_MS,
+    });
+    try {
+      // An abandoned attempt to lead must not succeed later.
+      await client.query("select set_config('statement_timeout', $1, false)", [`${REQUEST_LIMIT_MS}`]);
+      await ensureLeadershipTable(client);
+      return client;
+    } catch (error) {
+      void client.end().catch(() => {});
+      throw schemaError(error, this.#url);
+    }
+  }
+}
+
+/** The code of PostgreSQL for a statement that took too long. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
+}
