@@ -1,4 +1,5 @@
 /** Starts a coordinator with its store, core, transport and periodic work. */
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -40,6 +41,7 @@ import { watchRevocations } from './auth/revocation.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
 import type { Output } from './core/step.ts';
+import type { Leader } from './leader/leader.ts';
 import { startCollecting } from './metrics/collect.ts';
 import { type CoordinatorMetrics, coordinatorMetrics } from './metrics/families.ts';
 import { callCounter, initializeCallSeries } from './metrics/grpc-calls.ts';
@@ -55,7 +57,8 @@ import { concurrencyInterceptor } from './transport/concurrent-calls.ts';
 import { listen } from './transport/listener.ts';
 import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
-import { addReflection, Health, newServer } from './transport/server.ts';
+import { addReflection, Health, newServer, SERVICES } from './transport/server.ts';
+import { certaintyInterceptor, UNCERTAIN_TEXT } from './transport/standby-service.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
@@ -76,6 +79,11 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly artifacts: string | undefined;
   /** The URL of a PostgreSQL database for the store. By default, the store is a file in the data folder. */
   readonly store: string | undefined;
+  /**
+   * The address that is published to clients and agents while this coordinator leads. By default, the listening
+   * address or, if the coordinator listens on all addresses, the name of the machine.
+   */
+  readonly advertise: Address | undefined;
   readonly leaseMs: number;
   /**
    * The time in milliseconds after which ended sweeps are pruned. If undefined, sweeps are never pruned automatically.
@@ -105,17 +113,20 @@ export interface RunningCoordinator {
 
 /**
  * Starts a coordinator, and resolves once the coordinator serves calls.
+ * @param leader the leadership of this coordinator; required if the store is in PostgreSQL
  * @throws {BadInputError | RejectedError | UnreachableError}
  */
-export async function startCoordinator(options: CoordinatorOptions): Promise<RunningCoordinator> {
+export async function startCoordinator(options: CoordinatorOptions, leader?: Leader): Promise<RunningCoordinator> {
   const { dir, log } = options;
   const identity = readServerIdentity(options);
   checkAddresses(options, identity);
   const identities = watchIdentities(options);
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
-  const store = await openStore(options);
+  const store = await openStore(options, leader);
   const { cluster } = store;
   const metrics = coordinatorMetrics();
+  metrics.leading.set(1);
+  metrics.leaderEpoch.set(leader?.term.epoch ?? 0);
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
   const natsUrl = options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS;
@@ -127,13 +138,22 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
     onAdmitted: (peer) => listener.authenticated(peer),
     onRejected: (peer) => listener.rejected(peer),
   });
-  const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)], callCounter(metrics));
+  const certainty = leader === undefined ? [] : [certaintyInterceptor(() => leader.isCertain)];
+  const server = newServer(
+    [...guard.interceptors, ...certainty, concurrencyInterceptor(callerOf)],
+    callCounter(metrics),
+  );
   const readiness = new Readiness(new Health(server, SERVICES));
   const onProblem = (part: NatsPart, problem: string | undefined) => readiness.set(part, problem);
+  const uncertainty = () => (leader === undefined || leader.isCertain ? undefined : UNCERTAIN_TEXT);
   const loaded: LoadedParts = {};
-  const pages = await servePages(options, identity, token, { loaded, metrics, readiness, rejections }).catch(
-    closing(() => store.close()),
-  );
+  const pages = await servePages(options, identity, token, {
+    loaded,
+    metrics,
+    readiness,
+    rejections,
+    uncertainty,
+  }).catch(closing(() => store.close()));
   const artifacts = await openArtifacts(
     { store, dir, cluster, location: options.artifacts, log },
     {
@@ -226,6 +246,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
   readiness.set('start', undefined);
 
   const address = { host: listener.host, port: listener.port };
+  leader?.moveTo(advertisedAddress(options, address));
   const tls = identity !== undefined;
   writeCoordinatorFile(dir, {
     address: localAddress(address),
@@ -255,6 +276,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
       stopDiskWatch();
       collecting.stop();
       await runtime.stop();
+      await leader?.release();
       artifacts.close();
       await closeNats(nats);
       await store.close();
@@ -263,19 +285,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Run
 }
 
 /** Opens the store. The client of PostgreSQL is loaded only if it is used. */
-async function openStore({ store, dir }: CoordinatorOptions): Promise<Store> {
+async function openStore({ store, dir }: CoordinatorOptions, leader: Leader | undefined): Promise<Store> {
   if (store === undefined) return SqliteStore.open(dir);
+  if (leader === undefined) throw new Error('a coordinator with a store in PostgreSQL must lead');
   const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
-  return PostgresStore.open(store, dir);
+  return PostgresStore.open(store, dir, leader.term);
 }
-
-const SERVICES = [
-  SweepServiceService,
-  ArtifactServiceService,
-  CodeServiceService,
-  AttemptServiceService,
-  OperationsServiceService,
-];
 
 function measureStoreRequest(
   metrics: CoordinatorMetrics,
@@ -401,6 +416,12 @@ function announce(address: Address, content: { dir: string; nats: string }, log:
   if (problems.length === 0) return;
   const advice = 'commands on this machine find the token only with --dir or --token-file';
   log.warn({ err: problems[0] }, `could not write to the runtime folder; ${advice}`);
+}
+
+/** Returns HOST:PORT at which clients and agents reach a coordinator that listens at `address`. */
+export function advertisedAddress({ advertise }: Pick<CoordinatorOptions, 'advertise'>, address: Address): string {
+  const { host, port } = advertise ?? address;
+  return `${host === '0.0.0.0' || host === '[::]' ? hostname() : host}:${port}`;
 }
 
 function localAddress({ host, port }: Address): string {

@@ -10,7 +10,7 @@ import { DEFAULT_PYTHON } from '../../coordinator/search/optuna/process.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
-import { EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
+import { EXIT_CANNOT_WRITE, EXIT_NOT_LEADER, isDiskFull, NotLeaderError } from '../../proto/errors.ts';
 import { untilSignal } from '../local/signals.ts';
 import { withAuth, withHelp } from '../options/common.ts';
 import { type LogOptions, newLogger, withLog } from '../options/logging.ts';
@@ -22,6 +22,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly dir: string;
   readonly nats?: string;
   readonly listen: string;
+  readonly advertise?: string;
   readonly metrics: string;
   readonly lease: number;
   readonly retain?: number;
@@ -39,20 +40,26 @@ interface Options extends LogOptions, MetricsAuthOptions {
 async function coordinator(options: Options): Promise<void> {
   keepFilesPrivate();
   const log = newLogger('coordinator', options);
-  const { startCoordinator } = await import('../../coordinator/main.ts');
+  const exitLost = ({ message }: NotLeaderError): never => {
+    log.fatal(`${message}: this coordinator stops, and no acknowledged change is lost`);
+    process.exit(EXIT_NOT_LEADER);
+  };
+  const { startReplica } = await import('../../coordinator/replica.ts');
   // After a failed write, the state in memory is ahead of the store. The process exits at once, so that it never
   // acknowledges a change that is not stored.
   const exitBroken = (error: unknown): never => {
+    if (error instanceof NotLeaderError) return exitLost(error);
     const reason = isDiskFull(error)
       ? `the disk of ${options.dir} is full: free some space, then restart the coordinator`
       : 'the store could not be written';
     log.fatal({ err: error }, `${reason}; the coordinator stops, and no acknowledged change is lost`);
     process.exit(EXIT_CANNOT_WRITE);
   };
-  const running = await startCoordinator({
+  const running = await startReplica({
     dir: requireFolder('--dir', options.dir),
     natsUrl: natsUrls(options.nats),
     listen: parseAddress(options.listen, '--listen', 0),
+    advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise, '--advertise'),
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
     insecure: options.insecure ?? false,
@@ -71,11 +78,12 @@ async function coordinator(options: Options): Promise<void> {
     protoDir: join(packageRoot(), 'proto'),
     log,
     onBroken: exitBroken,
+    onLost: exitLost,
   }).catch((error: unknown) => {
     if (isDiskFull(error)) return exitBroken(error);
     throw error;
   });
-  const { code } = await untilSignal();
+  const { code } = await Promise.race([untilSignal(), running.failed]);
   await running.stop();
   log.info('the coordinator stopped');
   process.exit(code);
@@ -92,6 +100,11 @@ export function registerCoordinator(program: Command): void {
         `(default: TRAWL_NATS, or else the identity's servers, or else ${DEFAULT_NATS})`,
     )
     .option('--listen <host:port>', 'gRPC address; port 0 picks a free port', DEFAULT_ADDRESS)
+    .option(
+      '--advertise <host:port>',
+      'gRPC address of this coordinator for clients and agents, if several coordinators share a store ' +
+        '(default: --listen, with the name of the machine instead of 0.0.0.0)',
+    )
     .option(
       '--metrics <host:port>',
       'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',
@@ -142,6 +155,7 @@ export function registerCoordinator(program: Command): void {
         'rejected: the store is in use, damaged or newer than this trawl, PostgreSQL rejects the user or the database, ' +
           'the artifacts are not at the location in --artifacts, or an address is public (see --insecure)',
       ],
+      [EXIT_NOT_LEADER, 'another coordinator of the same store leads now; a restart stands by'],
       [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken, or PostgreSQL is unreachable'],
     ],
   }).action((_options: Options, self: Command) => coordinator(self.optsWithGlobals<Options>()));

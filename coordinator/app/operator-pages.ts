@@ -61,6 +61,8 @@ interface PageParts {
   readonly metrics: CoordinatorMetrics;
   readonly readiness: Readiness;
   readonly rejections: RejectionLog;
+  /** Returns why it is uncertain whether this coordinator leads; undefined if it certainly leads. */
+  readonly uncertainty: () => string | undefined;
 }
 
 /** Serves `/metrics`, the health checks and the list of agents. */
@@ -68,13 +70,14 @@ export function servePages(
   { metrics: address, metricsAuth, metricsHosts, metricsTls }: PageOptions,
   identity: Identity | undefined,
   token: TokenAuth | undefined,
-  { loaded, metrics, readiness, rejections }: PageParts,
+  { loaded, metrics, readiness, rejections, uncertainty }: PageParts,
 ): Promise<ServedPages> {
   return serveOperatorPages(
     {
       registry: metrics.registry,
       measure: () => loaded.collecting?.measure(),
-      unready: () => readiness.problem,
+      unready: () => readiness.problem ?? uncertainty(),
+      standby: uncertainty,
       json: { '/sd': () => (loaded.runtime === undefined ? [] : agentTargets(loaded.runtime.core, hostname(), now())) },
     },
     address,

@@ -56,7 +56,7 @@ const startedAt = { performance: performance.now(), uptime: uptime() };
  * Returns the time since the start of the process in milliseconds, from a clock that never jumps back and continues
  * while the machine sleeps.
  */
-function clock(): number {
+export function clock(): number {
   return Math.max(performance.now() - startedAt.performance, (uptime() - startedAt.uptime) * 1_000);
 }
 

@@ -19,6 +19,30 @@ const SECONDS_TRIAL = [10, 60, 600, 3600, 24 * 3600];
 const SECONDS_WAIT = [10, 300, 3600];
 const SECONDS_CALL = [0.01, 0.1, 1];
 
+const LEADING_HELP = 'Whether this coordinator leads (1) or stands by (0).';
+const LEADER_EPOCH_HELP = 'The epoch of the current leader; 0 if the store has no leadership.';
+
+/** Declares the metric families of a coordinator that stands by. */
+export function standbyMetrics(version: string) {
+  const registry = new Registry();
+  const registers = [registry];
+  addProcessMetrics(registry);
+  const leading = new Gauge({ name: 'trawl_coordinator_leading', help: LEADING_HELP, registers });
+  leading.set(0);
+  const info = { name: 'trawl_build_info', help: 'Always 1; the label is the version of trawl.', registers };
+  new Gauge({ ...info, labelNames: ['version'] }).set({ version }, 1);
+  return {
+    registry,
+    leaderEpoch: new Gauge({ name: 'trawl_leader_epoch', help: LEADER_EPOCH_HELP, registers }),
+    authRejected: new Counter({
+      name: 'trawl_auth_rejected_total',
+      help: 'Connections, calls and messages rejected because of their sender.',
+      labelNames: ['reason'],
+      registers,
+    }),
+  };
+}
+
 export function coordinatorMetrics() {
   const registry = new Registry();
   const registers = [registry];
@@ -105,6 +129,8 @@ export function coordinatorMetrics() {
     ...sweepFamilies,
     ...agentFamilies,
     buildInfo: gauge('build_info', 'Always 1; the label is the version of trawl.', ['version']),
+    leading: gauge('coordinator_leading', LEADING_HELP),
+    leaderEpoch: gauge('leader_epoch', LEADER_EPOCH_HELP),
     startTime: gauge('start_time_seconds', 'Unix time at which the coordinator started.'),
     sweeps: gauge('sweeps', 'Sweeps that have not ended, by state.', ['state']),
     agents: gauge('agents', 'Agents by state.', ['state']),

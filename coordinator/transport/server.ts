@@ -7,6 +7,11 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import { RejectedError } from '../../proto/errors.ts';
+import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
+import { AttemptServiceService } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { CodeServiceService } from '../../proto/gen/trawl/v1/code_service.ts';
+import { OperationsServiceService } from '../../proto/gen/trawl/v1/operations_service.ts';
+import { SweepServiceService } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type CallStatus, callStatusInterceptor } from './call-status.ts';
 import {
   CONNECTION_AGE_GRACE_MS,
@@ -72,6 +77,15 @@ export class Health {
     for (const name of this.#names) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   }
 }
+
+/** The services of a coordinator. */
+export const SERVICES = [
+  SweepServiceService,
+  ArtifactServiceService,
+  CodeServiceService,
+  AttemptServiceService,
+  OperationsServiceService,
+];
 
 const PACKAGE = ['trawl', 'v1'];
 

@@ -22,7 +22,7 @@ const METHODS: readonly string[] = ['GET', 'HEAD'];
 /**
  * Pages that require neither credentials nor an allowed Host header, because probes of load balancers send neither.
  */
-const OPEN_PATHS = ['/healthz', '/readyz'];
+const OPEN_PATHS = ['/healthz', '/readyz', '/leader'];
 
 export interface OperatorPages {
   readonly registry: Registry;
@@ -30,6 +30,8 @@ export interface OperatorPages {
   readonly measure: () => void | Promise<void>;
   /** Returns the reason why the process is not ready; undefined if it is ready. */
   readonly unready: () => string | undefined;
+  /** Returns why the process does not lead; undefined if it leads. By default, there is no page `/leader`. */
+  readonly standby?: () => string | undefined;
   /** Additional pages, by path. Each function returns the value of a JSON response. */
   readonly json?: Readonly<Record<string, () => unknown>>;
 }
@@ -78,8 +80,8 @@ interface Answer {
 }
 
 /**
- * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason)
- * and the pages in `json`.
+ * Serves `/metrics`, `/healthz` (200 while the process responds), `/readyz` (200 if ready, else 503 with the reason),
+ * `/leader` (200 if the process leads, else 503) and the pages in `json`.
  * @throws {UnreachableError} if the server cannot listen at the address
  */
 export async function serveOperatorPages(
@@ -195,7 +197,7 @@ function mayKnowReasons(request: IncomingMessage, protection: Protection): boole
 }
 
 async function answer(
-  { registry, measure, unready, json = {} }: OperatorPages,
+  { registry, measure, unready, standby, json = {} }: OperatorPages,
   path: string,
   withReason: boolean,
 ): Promise<Answer> {
@@ -208,9 +210,14 @@ async function answer(
     const reason = unready();
     return reason === undefined ? plain(200, 'ok') : plain(503, withReason ? reason : 'not ready');
   }
+  if (path === '/leader' && standby !== undefined) {
+    const reason = standby();
+    return reason === undefined ? plain(200, 'leads') : plain(503, withReason ? reason : 'does not lead');
+  }
   const page = json[path];
   if (page !== undefined) return { code: 200, type: 'application/json', text: `${JSON.stringify(page())}\n` };
-  return plain(404, `try ${['/metrics', '/healthz', '/readyz', ...Object.keys(json)].join(', ')}`);
+  const own = ['/metrics', '/healthz', '/readyz', ...(standby === undefined ? [] : ['/leader'])];
+  return plain(404, `try ${[...own, ...Object.keys(json)].join(', ')}`);
 }
 
 const plain = (code: number, text: string): Answer => ({ code, type: 'text/plain; charset=utf-8', text: `${text}\n` });

@@ -1,0 +1,124 @@
+/** Starts a coordinator. If its store can be shared, the coordinator stands by while another coordinator leads. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { withResolvers } from '../lib/net/within.ts';
+import type { NotLeaderError } from '../proto/errors.ts';
+import { type Standby, startStandby } from './app/standby.ts';
+import { clock, type Elected, type Election, Leader, untilElected } from './leader/leader.ts';
+import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
+
+export interface ReplicaOptions extends CoordinatorOptions {
+  /** Called once another coordinator leads. The process must then end at once. */
+  readonly onLost: (error: NotLeaderError) => void;
+}
+
+export interface Replica {
+  /** Rejects if the coordinator cannot lead although no other coordinator leads. */
+  readonly failed: Promise<never>;
+  /** Stops the coordinator. If it leads, a standby then leads at once. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a coordinator, and resolves once it leads or stands by.
+ * @throws {BadInputError | RejectedError | UnreachableError}
+ */
+export async function startReplica(options: ReplicaOptions): Promise<Replica> {
+  const { store, log } = options;
+  const { promise: failed, reject: fail } = withResolvers<never>();
+  failed.catch(() => {});
+  if (store === undefined) {
+    const running = await startCoordinator(options);
+    return { failed, stop: () => running.stop() };
+  }
+  const { PostgresElection } = await import('./store/postgres/election.ts');
+  const election = new PostgresElection(store);
+  const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
+  const sentAt = clock();
+  const address = advertisedAddress(options, options.listen);
+  const first = await election.tryToLead(holder, address);
+  if (first.holder === holder) {
+    const running = await lead(options, election, { term: first, sentAt }, address);
+    return { failed, stop: () => running.stop() };
+  }
+  const standby = await startStandby(options);
+  const reached = advertisedAddress(options, standby.address);
+  standby.follow(first);
+  log.info({ address: reached, metrics: standby.metrics.port, leader: first.address }, 'the coordinator stands by');
+  const stopping = new AbortController();
+  let running: RunningCoordinator | undefined;
+  const led = takeOver(
+    { ...options, ...addressesOf(standby) },
+    election,
+    holder,
+    reached,
+    standby,
+    stopping.signal,
+  ).then((started) => {
+    running = started;
+  }, fail);
+  return {
+    failed,
+    async stop() {
+      stopping.abort();
+      await led;
+      standby.stop();
+      await (running === undefined ? election.close() : running.stop());
+    },
+  };
+}
+
+/** The leader listens where the standby listened. */
+function addressesOf({ address, metrics }: Standby): Pick<CoordinatorOptions, 'listen' | 'metrics'> {
+  return { listen: address, metrics };
+}
+
+async function takeOver(
+  options: ReplicaOptions,
+  election: Election,
+  holder: string,
+  address: string,
+  standby: Standby,
+  signal: AbortSignal,
+): Promise<RunningCoordinator | undefined> {
+  const { log } = options;
+  let last: string | undefined;
+  const elected = await untilElected({
+    election,
+    holder,
+    address,
+    signal,
+    onStandby: (leadership) => standby.follow(leadership),
+    onProblem(problem) {
+      standby.setProblem(problem);
+      if (problem !== undefined && last === undefined)
+        log.warn({ reason: problem }, 'the store does not answer; retrying');
+      last = problem;
+    },
+  });
+  if (elected === undefined) return undefined;
+  log.info({ epoch: elected.term.epoch }, 'no other coordinator leads; this coordinator takes over');
+  standby.stop();
+  return lead(options, election, elected, address);
+}
+
+async function lead(
+  options: ReplicaOptions,
+  election: Election,
+  elected: Elected,
+  address: string,
+): Promise<RunningCoordinator> {
+  const { log, onLost } = options;
+  const leader = new Leader({ election, elected, address, onLost, log });
+  try {
+    const running = await startCoordinator(options, leader);
+    log.info(
+      { epoch: leader.term.epoch, address: advertisedAddress(options, running.address) },
+      'the coordinator leads',
+    );
+    return running;
+  } catch (error) {
+    await leader.release();
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+/** Answers the calls that a coordinator receives while it does not lead. No handler runs, so a caller can repeat a call. */
+import {
+  Metadata,
+  type Server,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  type ServiceError,
+  status,
+  type UntypedHandleCall,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { LEADER_HEADER } from '../../proto/leader-header.ts';
+
+type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'>;
+
+/** Returns the answer of a coordinator that does not lead. */
+function notLeading(leader: string): Answer {
+  const metadata = new Metadata();
+  if (leader !== '') metadata.set(LEADER_HEADER, leader);
+  const details =
+    leader === '' ? 'this coordinator stands by' : `this coordinator stands by; the coordinator at ${leader} leads`;
+  return { code: status.UNAVAILABLE, details, metadata };
+}
+
+/**
+ * Adds services whose calls are all answered with the address of the leader.
+ * @param leader returns HOST:PORT of the leader; empty if no coordinator leads
+ */
+export function addStandbyServices(server: Server, services: readonly ServiceDefinition[], leader: () => string): void {
+  const unary: UntypedHandleCall = (_call: unknown, callback: unknown) => {
+    if (typeof callback === 'function') callback(notLeading(leader()));
+  };
+  const streaming: UntypedHandleCall = (call: unknown) => {
+    const { emit } = call as { emit(event: 'error', answer: Answer): void };
+    emit.call(call, 'error', notLeading(leader()));
+  };
+  for (const service of services) {
+    const implementation: UntypedServiceImplementation = {};
+    for (const [name, { responseStream }] of Object.entries(service)) {
+      implementation[name] = responseStream ? streaming : unary;
+    }
+    server.addService(service, implementation);
+  }
+}
+
+export const UNCERTAIN_TEXT = 'the store does not answer, so another coordinator can lead now';
+
+const HEALTH_PREFIX = '/grpc.health.';
+
+/**
+ * Rejects new calls while it is uncertain whether this coordinator still leads. Health checks are answered.
+ * @param isCertain returns whether this coordinator certainly leads
+ */
+export function certaintyInterceptor(isCertain: () => boolean): ServerInterceptor {
+  return ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            if (isCertain() || path.startsWith(HEALTH_PREFIX)) return pass(metadata);
+            call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT });
+          },
+        }),
+    });
+}

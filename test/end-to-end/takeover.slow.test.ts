@@ -1,0 +1,151 @@
+/**
+ * Tests coordinators that share a store in a real PostgreSQL server: one leads, and another takes over when the leader is
+ * killed, suspended or stopped.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { startNatsServer } from '../../bin/local/nats-server.ts';
+import { EXIT, EXIT_NOT_LEADER } from '../../proto/errors.ts';
+import { noopSweepText } from '../faults/noop-sweep.ts';
+import { type Daemon, logEnd, startDaemon } from '../support/daemon.ts';
+import { sweepFile, testFolder } from '../support/folder.ts';
+import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
+import { isSkipped } from '../support/requirements.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
+
+/** The limits of docs/reliability.md, in milliseconds. */
+const AFTER_DEATH_MS = 15_000;
+const AFTER_STOP_MS = 3_000;
+
+type Role = 'leads' | 'stands by';
+
+/** A coordinator that is started again at the same addresses. */
+class Replica {
+  readonly #log: string;
+  readonly #args: readonly string[];
+  #address = '127.0.0.1:0';
+  #metrics = '127.0.0.1:0';
+  #daemon: Daemon | undefined;
+
+  constructor(folder: string, name: string, args: readonly string[]) {
+    const dir = join(folder, name);
+    mkdirSync(dir);
+    this.#log = join(folder, `${name}.log`);
+    this.#args = ['--dir', dir, '--no-auth', '--log-format', 'json', ...args];
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  get daemon(): Daemon {
+    if (this.#daemon === undefined) throw new Error(`${this.#address} is not running`);
+    return this.#daemon;
+  }
+
+  async start(role: Role): Promise<void> {
+    const addresses = ['--listen', this.#address, '--metrics', this.#metrics];
+    const daemon = await startDaemon(this.#log, 'coordinator', ...addresses, ...this.#args);
+    this.#daemon = daemon;
+    let isGone = false;
+    void daemon.exited.then(() => {
+      isGone = true;
+    });
+    const message = role === 'leads' ? 'the coordinator is up' : 'the coordinator stands by';
+    const { address, metrics } = await until(`a coordinator ${role}`, () => {
+      if (isGone) throw new Error(`the coordinator ended:\n${logEnd(this.#log)}`);
+      return this.#entries().findLast(({ msg }) => msg === message);
+    });
+    this.#address = `${address}`;
+    this.#metrics = `127.0.0.1:${metrics}`;
+    await until(`${address} ${role}`, async () => (await this.role()) === role);
+  }
+
+  #entries(): { readonly msg: string; readonly address?: string; readonly metrics?: number }[] {
+    const lines = readFileSync(this.#log, 'utf8').split('\n');
+    return lines.filter((line) => line.startsWith('{') && line.endsWith('}')).map((line) => JSON.parse(line));
+  }
+
+  async role(): Promise<Role | undefined> {
+    const signal = AbortSignal.timeout(500);
+    const response = await fetch(`http://${this.#metrics}/leader`, { signal }).catch(() => undefined);
+    if (response === undefined) return undefined;
+    return response.status === 200 ? 'leads' : 'stands by';
+  }
+
+  async page(path: string): Promise<string> {
+    const response = await fetch(`http://${this.#metrics}${path}`);
+    return `${response.status} ${await response.text()}`;
+  }
+
+  /** Returns the time in milliseconds until this coordinator leads and answers calls. */
+  async untilLeads(): Promise<number> {
+    const begun = performance.now();
+    await until(`${this.address} leads`, async () => (await this.role()) === 'leads');
+    await until(
+      `${this.address} answers`,
+      async () => (await trawl('ls', '--server', this.address)).code === EXIT.done,
+    );
+    return performance.now() - begun;
+  }
+}
+
+test.skipIf(isSkipped(postgresMissing()))(
+  'a standby takes over from a leader that is killed, stopped or suspended, and no acknowledged change is lost',
+  async () => {
+    const folder = testFolder();
+    const server = await PostgresServer.start({ fsync: true });
+    const nats = await startNatsServer({ storeDir: join(folder, 'nats') });
+    onTestFinished(async () => {
+      await nats.stop();
+      await server.close();
+    });
+    const args = ['--store', await server.createDatabase('trawl'), '--nats', nats.url];
+    const a = new Replica(folder, 'a', args);
+    const b = new Replica(folder, 'b', args);
+    await a.start('leads');
+    await b.start('stands by');
+    expect(await b.page('/healthz')).toMatch(/^200/);
+    expect(await b.page('/readyz')).toMatch(/^200/);
+    expect(await b.page('/metrics')).toContain('\ntrawl_coordinator_leading 0\n');
+    expect(await a.page('/metrics')).toContain('\ntrawl_coordinator_leading 1\n');
+
+    const submitted: string[] = [];
+    const submit = async (to: Replica) => {
+      const file = sweepFile(folder, noopSweepText({ trials: 2, epochs: 1, epochMs: 1 }));
+      const { sweep } = await trawlJson<{ sweep: string }>('submit', file, '--server', to.address);
+      submitted.push(sweep);
+    };
+    const sweeps = async (at: Replica) =>
+      (await trawlJson<{ sweep: string }[]>('ls', '--server', at.address)).map(({ sweep }) => sweep).sort();
+    await submit(a);
+
+    await a.daemon.killNow();
+    const afterKill = await b.untilLeads();
+    expect(await sweeps(b)).toEqual(submitted);
+    await submit(b);
+
+    await a.start('stands by');
+    const stopped = b.daemon.stop();
+    const afterStop = await a.untilLeads();
+    expect(await stopped).toBe(EXIT.done);
+    expect(await sweeps(a)).toEqual(submitted);
+    await submit(a);
+
+    await b.start('stands by');
+    process.kill(a.daemon.pid, 'SIGSTOP');
+    const afterSuspension = await b.untilLeads();
+    await submit(b);
+    process.kill(a.daemon.pid, 'SIGCONT');
+    expect(await a.daemon.exited).toBe(EXIT_NOT_LEADER);
+    expect(await sweeps(b)).toEqual(submitted);
+    expect(submitted).toEqual(['1', '2', '3', '4']);
+
+    console.log('takeover in milliseconds', { afterKill, afterStop, afterSuspension });
+    expect(afterKill).toBeLessThan(AFTER_DEATH_MS);
+    expect(afterStop).toBeLessThan(AFTER_STOP_MS);
+    expect(afterSuspension).toBeLessThan(AFTER_DEATH_MS);
+  },
+);
