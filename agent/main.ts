@@ -16,7 +16,7 @@ import type { BasicAuth, TokenAuth } from '../lib/net/http.ts';
 import type { Identity } from '../lib/net/identity.ts';
 import { LiveIdentity } from '../lib/net/live-identity.ts';
 import { NatsState } from '../lib/net/nats-state.ts';
-import type { TokenSource } from '../lib/net/token-source.ts';
+import type { TokenSources } from '../lib/net/token-source.ts';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
@@ -42,12 +42,12 @@ import { trainerNames } from './trainers/registry.ts';
 
 export interface AgentOptions {
   readonly natsUrl: string;
-  /** HOST:PORT of the coordinator. */
-  readonly server: string;
+  /** HOST:PORT of each coordinator; at least one. */
+  readonly servers: readonly string[];
   /** The agent's certificate. Without an identity, TLS is not used, and the coordinator accepts any id. */
   readonly identity: Identity | undefined;
-  /** Provides the token for a coordinator on this machine. */
-  readonly tokenOf: TokenSource;
+  /** Provides the tokens for coordinators on this machine. */
+  readonly tokenOf: TokenSources;
   /** The path of the file from which the token was read. */
   readonly tokenPath: string | undefined;
   /** Whether `/metrics` on the loopback address requires a token. */
@@ -115,7 +115,8 @@ interface Resources {
 export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   // Programs run in another folder, where a relative path would refer to a different file.
   const options = { ...given, dir: resolve(given.dir), dataDir: resolve(given.dataDir) };
-  const { dir, identity, log, natsUrl, server } = options;
+  const { dir, identity, log, natsUrl, servers } = options;
+  const server = servers.join(',');
   checkMetricsAccess(options);
   const problem = labelProblem(options.labels);
   if (problem !== undefined) throw new BadInputError(`--label: ${problem}`);
@@ -164,8 +165,10 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       machineFigures: () => machine.figures(),
       // The sleep of the machine is ignored if the coordinator is on the same machine: the coordinator then sleeps too,
       // and no lease expires in that time.
-      machineClock: isLoopback(parseAddress(server, '--server')) ? undefined : () => uptime() * 1000,
-      connect: () => coordinatorClient(server, () => live?.current, options.tokenOf),
+      machineClock: servers.every((each) => isLoopback(parseAddress(each, '--server')))
+        ? undefined
+        : () => uptime() * 1000,
+      connect: () => coordinatorClient(servers, () => live?.current, options.tokenOf),
       startWorker: workerStarter(options, resources, leftovers),
       onUnreadableOffer: () => pages?.countUnreadable('nats'),
       onDatasetUse: (use) => pages?.countDatasetUse(use),
@@ -252,9 +255,9 @@ async function startMetrics(
  * Returns the token that `/metrics` on the loopback interface requires. If the coordinator runs on this machine, the
  * agent uses the coordinator's token, so that Prometheus needs only one token. Otherwise the agent has its own token.
  */
-function metricsToken({ dir, tokenOf, tokenPath }: AgentOptions): TokenAuth {
-  const answer = tokenOf();
-  return answer.kind === 'token'
+function metricsToken({ dir, servers, tokenOf, tokenPath }: AgentOptions): TokenAuth {
+  const answer = servers.map((server) => tokenOf(server)()).find(({ kind }) => kind === 'token');
+  return answer?.kind === 'token'
     ? { token: answer.token, file: tokenPath ?? 'the data folder of the coordinator' }
     : { token: ensureToken(dir), file: tokenFile(dir) };
 }

@@ -1,9 +1,9 @@
 /** Makes the calls of an agent to its coordinator over gRPC. */
-import { type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
-import { channelTo } from '../../lib/net/channel.ts';
+import { type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js';
+import { channelToLeader } from '../../lib/net/channel.ts';
 import { DirectPath } from '../../lib/net/direct-transfer.ts';
 import type { Identity } from '../../lib/net/identity.ts';
-import type { TokenSource } from '../../lib/net/token-source.ts';
+import { NO_TOKENS, type TokenSources } from '../../lib/net/token-source.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import {
   type AttemptKey,
@@ -44,16 +44,16 @@ export interface CoordinatorClient {
 }
 
 /**
- * @param server HOST:PORT
+ * @param servers HOST:PORT of each coordinator; at least one
  * @param identity returns the agent's certificate; without a certificate, connections are not encrypted
- * @param tokenOf provides the token for a coordinator on this machine
+ * @param tokenOf provides the tokens for coordinators on this machine
  */
 export function coordinatorClient(
-  server: string,
+  servers: readonly string[],
   identity: () => Identity | undefined,
-  tokenOf?: TokenSource,
+  tokenOf: TokenSources = NO_TOKENS,
 ): CoordinatorClient {
-  let { attempts, artifacts, code, close } = connections(server, identity(), tokenOf);
+  let { attempts, artifacts, code, close } = connections(servers, identity(), tokenOf);
   const direct = new DirectPath();
   return {
     report: () => attempts.report(),
@@ -65,24 +65,24 @@ export function coordinatorClient(
     downloadCode: (archive, path) => downloadCode(code, archive, path),
     renew() {
       close();
-      ({ attempts, artifacts, code, close } = connections(server, identity(), tokenOf));
+      ({ attempts, artifacts, code, close } = connections(servers, identity(), tokenOf));
     },
     close: () => close(),
   };
 }
 
-function connections(server: string, identity: Identity | undefined, tokenOf: TokenSource | undefined) {
-  const channel = channelTo(server, identity, tokenOf);
-  const options = {
-    ...channel.options,
+function connections(servers: readonly string[], identity: Identity | undefined, tokenOf: TokenSources) {
+  const channel = channelToLeader(servers, identity, tokenOf, {
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
     'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
-  };
-  const attempts = new AttemptServiceClient(server, channel.shown, options);
-  const artifacts = new ArtifactServiceClient(server, channel.shown, options);
-  const code = new CodeServiceClient(server, channel.shown, options);
+  });
+  // The channel has the addresses and the credentials.
+  const unused = [channel.address, credentials.createInsecure()] as const;
+  const attempts = new AttemptServiceClient(...unused, channel.options);
+  const artifacts = new ArtifactServiceClient(...unused, channel.options);
+  const code = new CodeServiceClient(...unused, channel.options);
   const close = () => {
     for (const client of [attempts, artifacts, code]) client.close();
   };

@@ -6,7 +6,7 @@ import { AgentRuntime } from '../../agent/supervisor/agent.ts';
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
 import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
-import { tokenSource } from '../../lib/net/token-source.ts';
+import { tokenSources } from '../../lib/net/token-source.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { PacedWorker } from './paced-worker.ts';
 
@@ -45,7 +45,7 @@ export class Fleet {
         gpuFigures: () => [],
         spool: openSpool(dir).spool,
         hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
-        connect: () => coordinatorClient(server, () => undefined, tokenSource(server, undefined)),
+        connect: () => coordinatorClient([server], () => undefined, tokenSources([server], undefined)),
         startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},
         onDatasetUse: () => {},

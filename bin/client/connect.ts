@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { credentials } from '@grpc/grpc-js';
 import { type CoordinatorFile, isAlive, isSuspended, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { shownPath } from '../../lib/files/folder.ts';
-import { DEFAULT_ADDRESS, isLoopback, parseAddress } from '../../lib/net/address.ts';
-import { channelTo } from '../../lib/net/channel.ts';
+import { DEFAULT_ADDRESS, isLoopback, parseAddress, parseServers } from '../../lib/net/address.ts';
+import { channelToLeader } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
-import { fileToken, folderToken, givenToken, type TokenSource, tokenSource } from '../../lib/net/token-source.ts';
+import { fileToken, folderToken, givenToken, type TokenSources, tokenSources } from '../../lib/net/token-source.ts';
 import { BadInputError, RejectedError, StoreInUseError, UnreachableError } from '../../proto/errors.ts';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
@@ -18,7 +19,7 @@ export interface Connection {
   readonly artifacts: ArtifactServiceClient;
   readonly code: CodeServiceClient;
   readonly operations: OperationsServiceClient;
-  /** HOST:PORT of the coordinator. */
+  /** HOST:PORT of the coordinator that is called now. It changes when another coordinator leads. */
   readonly address: string;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
@@ -29,8 +30,8 @@ export interface Connection {
 
 export interface ConnectOptions {
   /**
-   * HOST:PORT of the coordinator. Default: TRAWL_SERVER, or else the coordinator of the identity, or else
-   * DEFAULT_ADDRESS.
+   * HOST:PORT of the coordinator, or of several coordinators, separated by commas. Default: TRAWL_SERVER, or else the
+   * coordinator of the identity, or else DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
   /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder from this process. */
@@ -56,31 +57,34 @@ const KEEPALIVE_TIMEOUT_MS = 10_000;
 const PROBE_TIMEOUT_MS = 2_000;
 
 interface OpenOptions {
-  readonly address: string;
+  /** HOST:PORT of each coordinator. */
+  readonly addresses: readonly string[];
   readonly identity?: Identity | undefined;
-  readonly tokenOf?: TokenSource | undefined;
+  readonly tokenOf: TokenSources;
   readonly offlineDir?: string;
   readonly release?: () => Promise<void>;
 }
 
-function open({ address, identity, tokenOf, offlineDir, release = async () => {} }: OpenOptions): Connection {
-  const channel = channelTo(address, identity, tokenOf);
-  const options = {
-    ...channel.options,
+function open({ addresses, identity, tokenOf, offlineDir, release = async () => {} }: OpenOptions): Connection {
+  const channel = channelToLeader(addresses, identity, tokenOf, {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-  };
-  const client = new SweepServiceClient(address, channel.shown, options);
-  const artifacts = new ArtifactServiceClient(address, channel.shown, options);
-  const code = new CodeServiceClient(address, channel.shown, options);
-  const operations = new OperationsServiceClient(address, channel.shown, options);
+  });
+  // The channel has the addresses and the credentials.
+  const unused = [channel.address, credentials.createInsecure()] as const;
+  const client = new SweepServiceClient(...unused, channel.options);
+  const artifacts = new ArtifactServiceClient(...unused, channel.options);
+  const code = new CodeServiceClient(...unused, channel.options);
+  const operations = new OperationsServiceClient(...unused, channel.options);
   return {
     client,
     artifacts,
     code,
     operations,
-    address,
+    get address() {
+      return channel.address;
+    },
     usesTls: identity !== undefined,
     offlineDir,
     close: async () => {
@@ -107,9 +111,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     return connectToFolder(options.dir, options);
   }
   const identity = identityOf(options.identity);
-  const address = options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
-  parseAddress(address, options.server === undefined ? 'TRAWL_SERVER' : '--server');
-  return open({ address, identity, tokenOf: tokenSource(address, options.tokenFile) });
+  const servers = options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
+  const addresses = parseServers(servers, options.server === undefined ? 'TRAWL_SERVER' : '--server');
+  return open({ addresses, identity, tokenOf: tokenSources(addresses, options.tokenFile) });
 }
 
 function identityOf(dir: ConnectOptions['identity']): Identity | undefined {
@@ -136,7 +140,7 @@ export async function connectToCoordinatorOf(
     );
   }
   const tokenOf = options.tokenFile === undefined ? folderToken(dir, address, found.pid) : fileToken(options.tokenFile);
-  const connection = open({ address, identity, tokenOf });
+  const connection = open({ addresses: [address], identity, tokenOf: () => tokenOf });
   if (await answers(connection)) return connection;
   await connection.close();
   return undefined;
@@ -151,7 +155,12 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
     throw error instanceof StoreInUseError ? (silentHolder(dir) ?? error) : error;
   });
   const { address, token } = store;
-  return open({ address, tokenOf: givenToken(token), offlineDir: dir, release: () => store.close() });
+  return open({
+    addresses: [address],
+    tokenOf: () => givenToken(token),
+    offlineDir: dir,
+    release: () => store.close(),
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { BadInputError, NotFoundError, RejectedError, UnreachableError } from '../../proto/errors.ts';
+import { LEADER_HEADER } from '../../proto/leader-header.ts';
 import type { Connection } from './connect.ts';
 import { type ServerKind, serverAt } from './server-at.ts';
 
@@ -20,6 +21,9 @@ export async function explainCallError(error: unknown, peer: Peer): Promise<unkn
   const { code, details } = error;
   switch (code) {
     case status.UNAVAILABLE:
+      if (error.metadata.get(LEADER_HEADER).length > 0) {
+        return new UnreachableError(`the coordinator at ${address} does not lead (${details}): retry in a few seconds`);
+      }
       return unavailable(details, peer);
     case status.CANCELLED:
       return new UnreachableError(`the coordinator at ${address} closed the connection: it is stopping or has stopped`);

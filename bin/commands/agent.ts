@@ -5,9 +5,9 @@ import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts'
 import { findLocalCoordinator, type LocalCoordinator } from '../../lib/files/local-coordinators.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { tokenFile } from '../../lib/files/token-file.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
+import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress, parseServers } from '../../lib/net/address.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
-import { tokenSource } from '../../lib/net/token-source.ts';
+import { NO_TOKENS, tokenSources } from '../../lib/net/token-source.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { withoutSecrets } from '../../proto/subjects.ts';
 import { untilSignals } from '../local/signals.ts';
@@ -51,13 +51,13 @@ async function agent(options: Options): Promise<void> {
   const { startAgent } = await import('../../agent/main.ts');
   requireExistingFolder('--workdir', options.workdir);
   const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);
-  const server = serverOf(options, identity);
-  const local = identity === undefined ? findLocalCoordinator(parseAddress(server, '--server')) : undefined;
+  const servers = serversOf(options, identity);
+  const local = identity === undefined ? localCoordinator(servers) : undefined;
   const running = await startAgent({
     natsUrl: natsUrlOf(natsUrls(options.nats) ?? identity?.servers.nats, local),
-    server,
+    servers,
     identity,
-    tokenOf: identity === undefined ? tokenSource(server, options.tokenFile) : () => ({ kind: 'none' }),
+    tokenOf: identity === undefined ? tokenSources(servers, options.tokenFile) : NO_TOKENS,
     tokenPath: options.tokenFile ?? (local === undefined ? undefined : tokenFile(local.dir)),
     requireToken: options.auth,
     slots: options.slots,
@@ -103,10 +103,15 @@ async function agent(options: Options): Promise<void> {
   }
 }
 
-function serverOf({ server }: Options, identity: Identity | undefined): string {
-  const address = server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
-  parseAddress(address, server === undefined ? 'TRAWL_SERVER' : '--server');
-  return address;
+function serversOf({ server }: Options, identity: Identity | undefined): string[] {
+  const addresses = server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
+  return parseServers(addresses, server === undefined ? 'TRAWL_SERVER' : '--server');
+}
+
+/** Returns the first of the coordinators that this user runs on this machine. */
+function localCoordinator(servers: readonly string[]): LocalCoordinator | undefined {
+  const found = servers.map((server) => findLocalCoordinator(parseAddress(server, '--server')));
+  return found.find((each) => each !== undefined);
 }
 
 /**
@@ -130,7 +135,7 @@ export function registerAgent(program: Command): void {
     )
     .option(
       '--server <host:port>',
-      `coordinator (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
+      `coordinator, or comma-separated coordinators of one store (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
     .option(
       '--identity <dir>',

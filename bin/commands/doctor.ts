@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { defaultAgentDir } from '../../agent/folders.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { DEFAULT_PYTHON } from '../../coordinator/search/optuna/process.ts';
-import { DEFAULT_ADDRESS, natsUrls, parseAddress } from '../../lib/net/address.ts';
+import { DEFAULT_ADDRESS, natsUrls, parseServers } from '../../lib/net/address.ts';
 import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { faults, findingsText } from '../doctor/finding.ts';
@@ -46,7 +46,7 @@ export function registerDoctor(program: Command): void {
     .action(async (options: DoctorOptions) => {
       const { dir, agentDir, server, identity, python } = options;
       const nats = natsUrls(options.nats);
-      if (server !== undefined) parseAddress(server, '--server');
+      if (server !== undefined) parseServers(server, '--server');
       const location = artifactsLocation(options.artifacts);
       const artifacts = location === undefined ? undefined : parseS3Location(location);
       const findings = await examine({ nats, dir, agentDir, server, identity, artifacts, python, env: process.env });

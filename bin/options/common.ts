@@ -53,7 +53,7 @@ export function withServer(command: Command): Command {
   return command
     .option(
       '--server <host:port>',
-      `coordinator to connect to (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
+      `coordinator to connect to, or comma-separated coordinators of one store (default: TRAWL_SERVER, or else the identity's coordinator, or else ${DEFAULT_ADDRESS})`,
     )
     .option(
       '--identity <dir>',

@@ -31,6 +31,18 @@ export function parseAddress(text: string, where: string, leastPort = 1): Addres
   return { host: groups.host, port };
 }
 
+/**
+ * Parses the addresses of coordinators, separated by commas.
+ * @param where the flag or variable with the text, for the error message
+ * @returns the addresses as HOST:PORT, without repetitions
+ * @throws {BadInputError}
+ */
+export function parseServers(text: string, where: string): string[] {
+  const addresses = text.split(',').map((part) => part.trim());
+  for (const address of addresses) parseAddress(address, where);
+  return [...new Set(addresses)];
+}
+
 /** Whether the host can only be this machine. */
 export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);
 

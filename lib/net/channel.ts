@@ -7,6 +7,7 @@ import {
   type ChannelOptions,
   type ClientOptions,
   credentials,
+  Channel as GrpcChannel,
   InterceptingCall,
   type Interceptor,
   Metadata,
@@ -15,7 +16,8 @@ import {
 import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
 import { parseAddress } from './address.ts';
 import type { Identity } from './identity.ts';
-import type { TokenSource } from './token-source.ts';
+import { LeaderChannel } from './leader-channel.ts';
+import type { TokenSource, TokenSources } from './token-source.ts';
 
 export interface Channel {
   readonly shown: ChannelCredentials;
@@ -64,6 +66,25 @@ export function channelTo(address: string, identity: Identity | undefined, token
       ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': CERTIFICATE_NAME }),
     },
   };
+}
+
+/**
+ * Returns a channel to the leader of several coordinators.
+ * @param addresses HOST:PORT of each coordinator; at least one
+ * @param tokenOf returns the source of the token for an address; used without an identity
+ * @throws {BadInputError} if an address is not valid
+ */
+export function channelToLeader(
+  addresses: readonly string[],
+  identity: Identity | undefined,
+  tokenOf: TokenSources,
+  settings: ChannelOptions,
+): LeaderChannel {
+  return new LeaderChannel(addresses, (address) => {
+    const { shown, options } = channelTo(address, identity, identity === undefined ? tokenOf(address) : undefined);
+    const { interceptors = [], ...channelOptions } = options;
+    return { channel: new GrpcChannel(address, shown, { ...channelOptions, ...settings }), interceptors };
+  });
 }
 
 /**

@@ -68,6 +68,21 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
   };
 }
 
+/** Returns the source of the token for an address. */
+export type TokenSources = (address: string) => TokenSource;
+
+export const NO_TOKENS: TokenSources = () => () => ({ kind: 'none' });
+
+/**
+ * Returns the sources of tokens for addresses, as `tokenSource` does.
+ * @param addresses the addresses that are known now; the coordinators there can name further addresses
+ * @throws {BadInputError} when the file has no valid token, or one of the addresses is not on the loopback
+ */
+export function tokenSources(addresses: readonly string[], file: string | undefined): TokenSources {
+  const known = new Map(addresses.map((address) => [address, tokenSource(address, file)]));
+  return (address) => known.get(address) ?? tokenSource(address, file);
+}
+
 /**
  * Checks the text of TRAWL_TOKEN, which can be any text that a header can carry. Returns the text without outer spaces.
  * @throws {BadInputError}

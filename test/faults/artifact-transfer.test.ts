@@ -103,7 +103,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onRejected: () => {},
   };
   const session = new CoordinatorSession(
-    coordinatorClient(server, () => undefined),
+    coordinatorClient([server], () => undefined),
     agentDir,
     hello,
     spool,

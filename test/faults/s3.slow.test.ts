@@ -358,7 +358,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     const files = new S3Artifacts(bucket, dir, `d${next++}`);
     expect(await files.check()).toEqual({ verifiesChecksums: true });
     const served = await serve(dir, { files: () => files, ...(quota === undefined ? {} : { quota }) });
-    const client = coordinatorClient(served.address, () => undefined);
+    const client = coordinatorClient([served.address], () => undefined);
     onTestFinished(() => {
       client.close();
       served.stop();

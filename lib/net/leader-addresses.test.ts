@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { AVOID_MS, LeaderAddresses } from './leader-addresses.ts';
+
+test('a client calls the first address, and follows a standby to the leader', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1']);
+  expect(addresses.current).toBe('a:1');
+  addresses.onStandby('c:1', 0);
+  expect(addresses.current).toBe('c:1');
+});
+
+test('a client of one address keeps it, and returns to it when the leader that it named does not answer', () => {
+  const addresses = new LeaderAddresses(['a:1']);
+  expect(addresses.hasOthers).toBe(false);
+  addresses.onUnreachable(0);
+  expect(addresses.current).toBe('a:1');
+  addresses.onStandby('b:1', 1);
+  expect(addresses.hasOthers).toBe(true);
+  addresses.onUnreachable(2);
+  expect(addresses.current).toBe('a:1');
+});
+
+test('a leader that could not be reached is avoided for a while, although a standby names it', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1']);
+  addresses.onUnreachable(0);
+  expect(addresses.current).toBe('b:1');
+  addresses.onStandby('a:1', 100);
+  expect(addresses.current).toBe('b:1');
+  addresses.onStandby('a:1', AVOID_MS);
+  expect(addresses.current).toBe('a:1');
+});
+
+test('a leader that answers again is not avoided', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1']);
+  addresses.onUnreachable(0);
+  addresses.onAnswer('a:1');
+  addresses.onStandby('a:1', 1);
+  expect(addresses.current).toBe('a:1');
+});
+
+test('if no address answers, each is tried in turn', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1', 'c:1']);
+  const tried = Array.from({ length: 6 }, (_, at) => {
+    const { current } = addresses;
+    addresses.onUnreachable(at * 100);
+    return current;
+  });
+  expect(tried).toEqual(['a:1', 'b:1', 'c:1', 'a:1', 'b:1', 'c:1']);
+});
+
+const known = ['a:1', 'b:1', 'c:1'];
+
+test('a client finds the leader within a few calls after any history, if standbys answer and name it or nothing', () => {
+  const event = fc.oneof(
+    fc.constantFrom(...known, 'z:1', '').map((leader) => ({ kind: 'standby' as const, leader })),
+    fc.constant({ kind: 'unreachable' as const }),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(event, { maxLength: 20 }),
+      fc.constantFrom(...known),
+      fc.constantFrom(...known),
+      (events, leader, dead) => {
+        fc.pre(leader !== dead);
+        const addresses = new LeaderAddresses(known);
+        let now = 0;
+        for (const past of events) {
+          now += 500;
+          if (past.kind === 'standby') addresses.onStandby(past.leader, now);
+          else addresses.onUnreachable(now);
+        }
+        now += AVOID_MS;
+        for (let call = 0; addresses.current !== leader; call++) {
+          expect(call).toBeLessThan(known.length + 1);
+          now += 500;
+          const { current } = addresses;
+          // An address outside the list belongs to an earlier leader, which has gone.
+          if (current === dead || !known.includes(current)) addresses.onUnreachable(now);
+          else addresses.onStandby(call % 2 === 0 ? leader : '', now);
+        }
+      },
+    ),
+  );
+});

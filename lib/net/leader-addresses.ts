@@ -1,0 +1,65 @@
+/**
+ * Decides which of several coordinators a client calls. One of them leads, and the others name the leader in their
+ * answers, or do not answer.
+ */
+
+/** A leader that could not be reached is not called again for this time, although a standby still names it. */
+export const AVOID_MS = 15_000;
+
+export class LeaderAddresses {
+  readonly #known: readonly string[];
+  /** The time at which each address could not be reached. */
+  readonly #failedAt = new Map<string, number>();
+  #current: string;
+
+  /** @param known the addresses as HOST:PORT, in the order in which they are tried; at least one */
+  constructor(known: readonly string[]) {
+    const [first] = known;
+    if (first === undefined) throw new Error('no address of a coordinator');
+    this.#known = known;
+    this.#current = first;
+  }
+
+  /** The address to call. */
+  get current(): string {
+    return this.#current;
+  }
+
+  /** Whether another address can be tried if the current address does not answer. */
+  get hasOthers(): boolean {
+    return this.#known.some((address) => address !== this.#current);
+  }
+
+  /**
+   * Records the answer of a coordinator that does not lead.
+   * @param leader the address of the leader; empty if the coordinator knows none
+   */
+  onStandby(leader: string, now: number): void {
+    if (leader !== '' && leader !== this.#current && !this.#isAvoided(leader, now)) this.#current = leader;
+    else this.#tryNext(now);
+  }
+
+  /** Records that the current address could not be reached. */
+  onUnreachable(now: number): void {
+    this.#failedAt.set(this.#current, now);
+    this.#tryNext(now);
+  }
+
+  /** Records an answer of the leader. */
+  onAnswer(address: string): void {
+    this.#failedAt.delete(address);
+  }
+
+  #isAvoided(address: string, now: number): boolean {
+    return now - (this.#failedAt.get(address) ?? Number.NEGATIVE_INFINITY) < AVOID_MS;
+  }
+
+  /** Continues with the next known address that did not fail or, if all failed, with the one that failed first. */
+  #tryNext(now: number): void {
+    const at = this.#known.indexOf(this.#current);
+    const others = [...this.#known.slice(at + 1), ...this.#known.slice(0, at + 1)];
+    const candidate = others.find((address) => !this.#isAvoided(address, now));
+    const failedAt = (address: string) => this.#failedAt.get(address) ?? 0;
+    this.#current = candidate ?? others.toSorted((a, b) => failedAt(a) - failedAt(b))[0] ?? this.#current;
+  }
+}

@@ -1,0 +1,209 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Client,
+  credentials,
+  Channel as GrpcChannel,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
+import { expect, onTestFinished, test } from 'vitest';
+import { LEADER_HEADER } from '../../proto/leader-header.ts';
+import { LeaderChannel } from './leader-channel.ts';
+
+const pass = (bytes: Buffer) => bytes;
+const codec = {
+  requestSerialize: pass,
+  requestDeserialize: pass,
+  responseSerialize: pass,
+  responseDeserialize: pass,
+};
+const SERVICE = {
+  Ask: { path: '/a.B/Ask', requestStream: false, responseStream: false, ...codec },
+  List: { path: '/a.B/List', requestStream: false, responseStream: true, ...codec },
+  Talk: { path: '/a.B/Talk', requestStream: true, responseStream: true, ...codec },
+} as const;
+
+interface Peer {
+  readonly address: string;
+  /** The number of calls that this coordinator ran. */
+  ran: number;
+  /** The answer to calls: the name of the coordinator, or the leader that a standby names. */
+  role: { readonly leads: string } | { readonly follows: string };
+  stop(): void;
+}
+
+async function peer(role: Peer['role'], port = 0): Promise<Peer> {
+  const server = new Server();
+  const rejection = (leader: string) => {
+    const metadata = new Metadata();
+    metadata.set(LEADER_HEADER, leader);
+    return { code: status.UNAVAILABLE, details: 'stands by', metadata };
+  };
+  server.addService(SERVICE, {
+    Ask(_call: unknown, callback: sendUnaryData<Buffer>) {
+      if ('follows' in self.role) return callback(rejection(self.role.follows));
+      self.ran += 1;
+      callback(null, Buffer.from(self.role.leads));
+    },
+    List(call: ServerWritableStream<Buffer, Buffer>) {
+      if ('follows' in self.role) return void call.emit('error', rejection(self.role.follows));
+      self.ran += 1;
+      for (const text of ['1', '2', self.role.leads]) call.write(Buffer.from(text));
+      call.end();
+    },
+    Talk(call: ServerDuplexStream<Buffer, Buffer>) {
+      const { role: now } = self;
+      if ('follows' in now) return void call.emit('error', rejection(now.follows));
+      self.ran += 1;
+      call.on('data', (bytes: Buffer) => call.write(Buffer.from(`${now.leads} ${bytes}`)));
+      call.on('end', () => call.end());
+    },
+  });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, given) =>
+      error === null ? resolve(given) : reject(error),
+    );
+  });
+  const stop = () => server.forceShutdown();
+  const self: Peer = { address: `127.0.0.1:${bound}`, ran: 0, role, stop };
+  onTestFinished(stop);
+  return self;
+}
+
+function clientOf(...addresses: string[]): { client: Client; channel: LeaderChannel } {
+  const channel = new LeaderChannel(addresses, (address) => {
+    if (address.startsWith('rejected')) throw new Error('not an address of a coordinator');
+    return { channel: new GrpcChannel(address, credentials.createInsecure(), {}), interceptors: [] };
+  });
+  const client = new Client(channel.address, credentials.createInsecure(), channel.options);
+  onTestFinished(() => client.close());
+  return { client, channel };
+}
+
+function ask(client: Client, limitMs = 10_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { deadline: Date.now() + limitMs };
+    client.makeUnaryRequest(SERVICE.Ask.path, pass, pass, Buffer.from('?'), new Metadata(), options, (error, answer) =>
+      error === null ? resolve(`${answer}`) : reject(error),
+    );
+  });
+}
+
+test('a call follows a standby to the leader, and later calls go to the leader at once', async () => {
+  const leader = await peer({ leads: 'a' });
+  const standby = await peer({ follows: leader.address });
+  const { client, channel } = clientOf(standby.address);
+  expect(await ask(client)).toBe('a');
+  expect(channel.address).toBe(leader.address);
+  standby.stop();
+  expect(await ask(client)).toBe('a');
+  expect(leader.ran).toBe(2);
+});
+
+test('a call with several addresses skips an address where nothing listens, and one that does not answer', async () => {
+  const leader = await peer({ leads: 'b' });
+  const gone = await peer({ leads: 'x' });
+  gone.stop();
+  expect(await ask(clientOf(gone.address, leader.address).client)).toBe('b');
+  // Connections are accepted by the system, but nothing answers.
+  const silent = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const begun = performance.now();
+  expect(await ask(clientOf(`127.0.0.1:${port}`, leader.address).client)).toBe('b');
+  expect(performance.now() - begun).toBeLessThan(4_000);
+});
+
+test('a call with several addresses waits until a standby leads', async () => {
+  const dead = await peer({ leads: 'a' });
+  dead.stop();
+  const standby = await peer({ follows: dead.address });
+  const { client } = clientOf(dead.address, standby.address);
+  const answer = ask(client);
+  await sleep(1_000);
+  standby.role = { leads: 'b' };
+  expect(await answer).toBe('b');
+});
+
+test('a call fails if no coordinator leads before its deadline', async () => {
+  const [one, other] = [await peer({ follows: '' }), await peer({ follows: '' })];
+  const begun = performance.now();
+  await expect(ask(clientOf(one.address, other.address).client, 1_000)).rejects.toMatchObject({
+    code: expect.toSatisfy((code: number) => code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED),
+  });
+  expect(performance.now() - begun).toBeLessThan(1_500);
+  await expect(ask(clientOf(one.address).client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+});
+
+test('a call that a coordinator ran is not repeated, although its answer is lost', async () => {
+  const leader = await peer({ leads: 'a' });
+  const { client } = clientOf(leader.address, leader.address.replace('127.0.0.1', 'localhost'));
+  let calls = 0;
+  const lost: ServiceError = Object.assign(new Error('lost'), {
+    code: status.UNAVAILABLE,
+    details: 'Connection dropped',
+    metadata: new Metadata(),
+  });
+  leader.role = {
+    get leads(): string {
+      calls += 1;
+      throw lost;
+    },
+  };
+  await expect(ask(client)).rejects.toThrow();
+  expect(calls).toBe(1);
+});
+
+test('a stream of answers follows a standby before its first answer', async () => {
+  const leader = await peer({ leads: 'a' });
+  const standby = await peer({ follows: leader.address });
+  const { client } = clientOf(standby.address);
+  const call = client.makeServerStreamRequest(SERVICE.List.path, pass, pass, Buffer.from('?'));
+  const texts: string[] = [];
+  for await (const bytes of call) texts.push(`${bytes}`);
+  expect(texts).toEqual(['1', '2', 'a']);
+});
+
+test('a stream of requests fails at a standby, and the next one goes to the leader', async () => {
+  const leader = await peer({ leads: 'a' });
+  const standby = await peer({ follows: leader.address });
+  const { client } = clientOf(standby.address, leader.address);
+  const talk = async () => {
+    const call = client.makeBidiStreamRequest(SERVICE.Talk.path, pass, pass);
+    for (const text of ['1', '2', '3']) call.write(Buffer.from(text));
+    call.end();
+    const texts: string[] = [];
+    for await (const bytes of call) texts.push(`${bytes}`);
+    return texts;
+  };
+  await expect(talk()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  expect(await talk()).toEqual(['a 1', 'a 2', 'a 3']);
+});
+
+test('an address that is not accepted is not followed', async () => {
+  const standby = await peer({ follows: 'rejected:1' });
+  const { client, channel } = clientOf(standby.address);
+  await expect(ask(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  expect(channel.address).toBe(standby.address);
+});
+
+test('a cancelled call ends at once, even between two attempts', async () => {
+  const [one, other] = [await peer({ follows: '' }), await peer({ follows: '' })];
+  const { client } = clientOf(one.address, other.address);
+  const call = client.makeServerStreamRequest(SERVICE.List.path, pass, pass, Buffer.from('?'));
+  const failed = once(call, 'error');
+  await sleep(500);
+  const begun = performance.now();
+  call.cancel();
+  expect((await failed)[0]).toMatchObject({ code: status.CANCELLED });
+  expect(performance.now() - begun).toBeLessThan(100);
+});

@@ -1,0 +1,291 @@
+/**
+ * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
+ * reached, is made again to another coordinator. A call with a stream of requests is not made again: if its caller opens
+ * another, it goes to the other coordinator.
+ */
+import {
+  type ChannelInterface,
+  type ClientOptions,
+  connectivityState,
+  InterceptingCall,
+  type InterceptingListener,
+  type Interceptor,
+  type Metadata,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { LEADER_HEADER } from '../../proto/leader-header.ts';
+import { LeaderAddresses } from './leader-addresses.ts';
+
+type CallOptions = Parameters<Interceptor>[0];
+type NextCall = Parameters<Interceptor>[1];
+type Call = ReturnType<NextCall>;
+type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
+
+/** The time after which a connection attempt to one of several addresses is abandoned. */
+const CONNECT_LIMIT_MS = 2_000;
+/** The delay before a call is made again. A takeover takes seconds. */
+const RETRY_DELAY_MS = 300;
+/** The number of times that a call is made again if only one address is known. */
+const MAX_RETRIES = 2;
+/** A call without a deadline is made again for this time. */
+const REPEAT_LIMIT_MS = 15_000;
+
+/** The connection to one coordinator. */
+export interface Endpoint {
+  readonly channel: ChannelInterface;
+  /** The interceptors of the calls, such as those that add a token. */
+  readonly interceptors: readonly Interceptor[];
+}
+
+export class LeaderChannel implements ChannelInterface {
+  readonly #addresses: LeaderAddresses;
+  readonly #open: (address: string) => Endpoint;
+  readonly #endpoints = new Map<string, Endpoint>();
+  #isClosed = false;
+
+  /**
+   * @param addresses HOST:PORT of each coordinator; at least one
+   * @param open opens the connection to an address; may throw if an address that a coordinator named is not accepted
+   */
+  constructor(addresses: readonly string[], open: (address: string) => Endpoint) {
+    this.#addresses = new LeaderAddresses(addresses);
+    this.#open = open;
+    this.endpoint();
+  }
+
+  /** The options of clients that use this channel. */
+  get options(): Partial<ClientOptions> {
+    return { channelOverride: this, interceptors: [followLeader(this)] };
+  }
+
+  /** HOST:PORT of the coordinator that is called now. */
+  get address(): string {
+    return this.#addresses.current;
+  }
+
+  get hasOthers(): boolean {
+    return this.#addresses.hasOthers;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Returns the connection to the current address. */
+  endpoint(): Endpoint {
+    const { current } = this.#addresses;
+    const endpoint = this.#endpoints.get(current) ?? this.#open(current);
+    this.#endpoints.set(current, endpoint);
+    return endpoint;
+  }
+
+  /**
+   * Chooses the address of later calls after a call to `address` has ended.
+   * @returns whether the coordinator did not run the call
+   */
+  onStatus(address: string, { code, details, metadata }: StatusObject): boolean {
+    if (code !== status.UNAVAILABLE) {
+      this.#addresses.onAnswer(address);
+      return false;
+    }
+    const leader = metadata.get(LEADER_HEADER)[0]?.toString();
+    const wasSent = leader === undefined && !/No connection established|Name resolution failed/.test(details);
+    // Another call can have changed the address in the meantime.
+    if (address === this.address) this.#leave(leader);
+    return !wasSent;
+  }
+
+  /** @param leader the leader that a standby named; undefined if the coordinator could not be reached */
+  #leave(leader: string | undefined): void {
+    const now = performance.now();
+    if (leader === undefined) this.#addresses.onUnreachable(now);
+    else this.#addresses.onStandby(leader, now);
+    try {
+      this.endpoint();
+    } catch {
+      this.#addresses.onUnreachable(now);
+    }
+  }
+
+  /** Waits until the current address is connected. With several addresses, continues with the next after a time. */
+  async connect(): Promise<void> {
+    if (!this.hasOthers || this.#isClosed) return;
+    const { address } = this;
+    if (await connects(this.endpoint().channel)) return;
+    if (!this.#isClosed && address === this.address) this.#leave(undefined);
+  }
+
+  createCall(...args: Parameters<ChannelInterface['createCall']>): ReturnType<ChannelInterface['createCall']> {
+    return this.endpoint().channel.createCall(...args);
+  }
+
+  getTarget(): string {
+    return this.endpoint().channel.getTarget();
+  }
+
+  getConnectivityState(tryToConnect: boolean): connectivityState {
+    return this.endpoint().channel.getConnectivityState(tryToConnect);
+  }
+
+  watchConnectivityState(...args: Parameters<ChannelInterface['watchConnectivityState']>): void {
+    this.endpoint().channel.watchConnectivityState(...args);
+  }
+
+  getChannelzRef(): ReturnType<ChannelInterface['getChannelzRef']> {
+    return this.endpoint().channel.getChannelzRef();
+  }
+
+  /** Closes all connections. Several clients can share the channel, and each of them closes it. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const { channel } of this.#endpoints.values()) channel.close();
+  }
+}
+
+/** @returns false if the connection attempt takes too long; true if it succeeds or fails in time */
+async function connects(channel: ChannelInterface): Promise<boolean> {
+  const deadline = Date.now() + CONNECT_LIMIT_MS;
+  while (true) {
+    const state = channel.getConnectivityState(true);
+    if (state !== connectivityState.IDLE && state !== connectivityState.CONNECTING) return true;
+    const isLate = await new Promise<boolean>((resolve) => {
+      channel.watchConnectivityState(state, deadline, (error) => resolve(error !== undefined));
+    });
+    if (isLate) return false;
+  }
+}
+
+function followLeader(channel: LeaderChannel): Interceptor {
+  return (options, nextCall) => new InterceptingCall(new FollowingCall(channel, options, nextCall));
+}
+
+/** Begins a call with the interceptors of an endpoint. */
+function intercepted({ interceptors }: Endpoint, options: CallOptions, nextCall: NextCall): Call {
+  const begin = interceptors.reduceRight<NextCall>(
+    (next, interceptor) => (given) => interceptor(given, next),
+    nextCall,
+  );
+  return begin(options);
+}
+
+/**
+ * A call that begins once its coordinator is connected. A call with one request message is made again while coordinators
+ * do not run it.
+ */
+class FollowingCall implements Call {
+  readonly #channel: LeaderChannel;
+  readonly #options: CallOptions;
+  readonly #nextCall: NextCall;
+  #call: Call | undefined;
+  #metadata: Metadata | undefined;
+  #listener: Partial<InterceptingListener> = {};
+  /** The message that was given before the call began. The caller waits for it before it gives another. */
+  #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
+  /** The request message, if the call can be made again. */
+  #message: unknown;
+  #isHalfClosed = false;
+  #isReading = false;
+  #retries = 0;
+  #hasReceived = false;
+  #isEnded = false;
+  readonly #repeatUntil: number;
+
+  constructor(channel: LeaderChannel, options: CallOptions, nextCall: NextCall) {
+    this.#channel = channel;
+    this.#options = options;
+    this.#nextCall = nextCall;
+    this.#repeatUntil = Number(options.deadline ?? Date.now() + REPEAT_LIMIT_MS);
+  }
+
+  start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
+    this.#metadata = metadata;
+    this.#listener = listener;
+    if (this.#channel.hasOthers) void this.#channel.connect().then(() => this.#begin(metadata));
+    else this.#begin(metadata);
+  }
+
+  #begin(metadata: Metadata): void {
+    if (this.#isEnded) return;
+    if (this.#channel.isClosed) {
+      this.#end({ code: status.CANCELLED, details: 'the connection was closed', metadata });
+      return;
+    }
+    const { address } = this.#channel;
+    const call = intercepted(this.#channel.endpoint(), this.#options, this.#nextCall);
+    this.#call = call;
+    call.start(metadata.clone(), {
+      onReceiveMetadata: (received) => this.#listener.onReceiveMetadata?.(received),
+      onReceiveMessage: (message) => {
+        // The library passes null if a call with one answer fails.
+        if (message === null) return;
+        this.#hasReceived = true;
+        this.#listener.onReceiveMessage?.(message);
+      },
+      onReceiveStatus: (ended) => {
+        const wasNotRun = this.#channel.onStatus(address, ended);
+        if (wasNotRun && !this.#hasReceived && this.#mayRepeat(address)) this.#repeatLater(metadata, address);
+        else this.#end(ended);
+      },
+    });
+    if (this.#pending !== undefined) call.sendMessageWithContext(this.#pending.context, this.#pending.value);
+    else if (this.#message !== undefined) call.sendMessage(this.#message);
+    this.#pending = undefined;
+    if (this.#isHalfClosed) call.halfClose();
+    if (this.#isReading) call.startRead();
+  }
+
+  #end(ended: StatusObject): void {
+    this.#isEnded = true;
+    this.#listener.onReceiveStatus?.(ended);
+  }
+
+  /** With several addresses, a call is repeated for some time, so that it outlasts a takeover. */
+  #mayRepeat(address: string): boolean {
+    if (this.#channel.isClosed || this.#isEnded || this.#options.method_definition.requestStream) return false;
+    if (this.#channel.hasOthers && Date.now() + RETRY_DELAY_MS < this.#repeatUntil) return true;
+    return this.#channel.address !== address && this.#retries < MAX_RETRIES;
+  }
+
+  #repeatLater(metadata: Metadata, address: string): void {
+    this.#call = undefined;
+    this.#retries += 1;
+    // The first repetition at another address needs no delay.
+    const delayMs = this.#retries === 1 && this.#channel.address !== address ? 0 : RETRY_DELAY_MS;
+    setTimeout(() => void this.#channel.connect().then(() => this.#begin(metadata)), delayMs);
+  }
+
+  sendMessageWithContext(context: MessageContext, value: unknown): void {
+    if (!this.#options.method_definition.requestStream) this.#message = value;
+    if (this.#call === undefined) this.#pending = { context, value };
+    else this.#call.sendMessageWithContext(context, value);
+  }
+
+  sendMessage(value: unknown): void {
+    this.sendMessageWithContext({}, value);
+  }
+
+  startRead(): void {
+    this.#isReading = true;
+    this.#call?.startRead();
+  }
+
+  halfClose(): void {
+    this.#isHalfClosed = true;
+    this.#call?.halfClose();
+  }
+
+  cancelWithStatus(code: status, details: string): void {
+    if (this.#call !== undefined) this.#call.cancelWithStatus(code, details);
+    else if (!this.#isEnded && this.#metadata !== undefined) this.#end({ code, details, metadata: this.#metadata });
+  }
+
+  getPeer(): string {
+    return this.#call?.getPeer() ?? this.#channel.getTarget();
+  }
+
+  getAuthContext(): ReturnType<Call['getAuthContext']> {
+    return this.#call?.getAuthContext() ?? null;
+  }
+}
