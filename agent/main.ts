@@ -267,7 +267,7 @@ function helloOf(
   agentId: string,
   { gpus, slots }: Resources,
   pages: AgentPages | undefined,
-): Omit<Hello, 'backend' | 'pack'> {
+): Omit<Hello, 'backend' | 'pack' | 'leaderEpoch'> {
   return {
     agentId,
     ...folderIdentity(dir),

@@ -198,7 +198,11 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
   const cleaner = attemptFileCleaner(runtime, files, isClosing, log);
   runtime.onCommit(cleaner.afterCommit);
   const heartbeatMs = Math.max(100, Math.floor(options.leaseMs / HEARTBEATS_PER_LEASE));
-  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs, metrics, guard, log });
+  const attempts = new AttemptService({
+    ...{ runtime, files, cluster, heartbeatMs, metrics, guard, log },
+    leaderEpoch: leader?.term.epoch ?? 0,
+    onNewerLeader: () => leader?.check(),
+  });
   const onUnread = (error: unknown) => log.error({ err: error }, 'could not read the figures of a sweep for /metrics');
   const collecting = startCollecting(runtime, metrics, { ...options, onError: onUnread });
   Object.assign(loaded, { runtime, collecting });

@@ -22,6 +22,7 @@ import type { CoordinatorClient, ReportStream } from './coordinator-client.ts';
 import { openSpool } from './spool.ts';
 import type { WorkerEvents } from './worker-process.ts';
 
+const NO_ANSWER: OpenResponse = { decisions: [], leaderEpoch: 0 };
 const key = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
 
 function natsWith(offered: AttemptKey): NatsConnection {
@@ -56,13 +57,15 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
       setImmediate(() => receive({ $case: 'ack', ack: { key, seq } }));
       return true;
     },
-    cancel: () => {},
+    cancel: vi.fn(),
   });
+  const leave = vi.fn();
   const sentToWorker: ToWorker[] = [];
   const agent = new AgentRuntime({
     dir,
     server: 'coordinator',
     connect: () => ({
+      leave,
       renew: () => {},
       report: () => stream as unknown as ReportStream,
       open,
@@ -102,7 +105,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     spool.close();
     rmSync(dir, { recursive: true });
   });
-  return { agent, receive, records, sentToWorker };
+  return { agent, receive, records, sentToWorker, stream, leave };
 }
 
 test('an attempt with a grant that the agent cannot read fails in preflight, and the other attempts of the pack run', async () => {
@@ -112,7 +115,7 @@ test('an attempt with a grant that the agent cannot read fails in preflight, and
     { key: key('t'), answer: { $case: 'grant', grant: unreadable }, mates: [{ key: key('u'), grant: readable }] },
   ];
   const { agent, receive, records, sentToWorker } = startAgent(
-    (_, __, onAnswer) => onAnswer(null, { decisions }),
+    (_, __, onAnswer) => onAnswer(null, { decisions, leaderEpoch: 0 }),
     key('t'),
   );
   await agent.up();
@@ -133,4 +136,36 @@ test('an attempt with a grant that the agent cannot read fails in preflight, and
       },
     },
   });
+});
+
+test('an agent ignores a coordinator with an older leader epoch, and calls another coordinator', async () => {
+  const { agent, receive, stream, leave } = startAgent(
+    (_, __, onAnswer) => onAnswer(new Error('unused'), NO_ANSWER),
+    key('t'),
+  );
+  await agent.up();
+  const welcome = (more: Partial<Welcome>) =>
+    receive({
+      $case: 'welcome',
+      welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], ...more }),
+    });
+  const drain = () => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } });
+  welcome({ leaderEpoch: 3 });
+  expect(agent.unreadyReason()).toBeUndefined();
+  stream.emit('close');
+  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(2));
+  welcome({ leaderEpoch: 2 });
+  expect(stream.cancel).toHaveBeenCalled();
+  expect(leave).toHaveBeenCalled();
+  drain();
+  expect(agent.unreadyReason()).toMatch(/coordinator/);
+  stream.emit('close');
+  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(3));
+  leave.mockClear();
+  welcome({ leaderEpoch: 3 });
+  expect(agent.unreadyReason()).toBeUndefined();
+  expect(leave).not.toHaveBeenCalled();
+  // Another cluster has epochs of its own.
+  welcome({ cluster: 'd', leaderEpoch: 1 });
+  expect(leave).not.toHaveBeenCalled();
 });

@@ -58,7 +58,7 @@ export interface AgentParts {
   readonly server: string;
   readonly connect: () => CoordinatorClient;
   /** The backend and the pack size are added when the first worker is ready. */
-  readonly hello: Omit<Hello, 'backend' | 'pack'>;
+  readonly hello: Omit<Hello, 'backend' | 'pack' | 'leaderEpoch'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly CardFigures[];
   /** The current CPU use, memory and disk of the machine. By default, the measurements are not reported. */

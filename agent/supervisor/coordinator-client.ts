@@ -35,6 +35,8 @@ export interface CoordinatorClient {
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   /** See downloadCode. */
   downloadCode(archive: CodeArchive, path: string): Promise<void>;
+  /** Makes all later calls to another coordinator, if several are known, because this one does not lead. */
+  leave(): void;
   /**
    * Opens new connections for all later calls, with the current identity. Calls in progress continue on the old
    * connections.
@@ -53,7 +55,7 @@ export function coordinatorClient(
   identity: () => Identity | undefined,
   tokenOf: TokenSources = NO_TOKENS,
 ): CoordinatorClient {
-  let { attempts, artifacts, code, close } = connections(servers, identity(), tokenOf);
+  let { attempts, artifacts, code, leave, close } = connections(servers, identity(), tokenOf);
   const direct = new DirectPath();
   return {
     report: () => attempts.report(),
@@ -63,9 +65,10 @@ export function coordinatorClient(
     upload: (upload, signal) => uploadArtifact(artifacts, upload, signal, direct),
     download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path, direct),
     downloadCode: (archive, path) => downloadCode(code, archive, path),
+    leave: () => leave(),
     renew() {
       close();
-      ({ attempts, artifacts, code, close } = connections(servers, identity(), tokenOf));
+      ({ attempts, artifacts, code, leave, close } = connections(servers, identity(), tokenOf));
     },
     close: () => close(),
   };
@@ -86,7 +89,7 @@ function connections(servers: readonly string[], identity: Identity | undefined,
   const close = () => {
     for (const client of [attempts, artifacts, code]) client.close();
   };
-  return { attempts, artifacts, code, close };
+  return { attempts, artifacts, code, leave: () => channel.leave(''), close };
 }
 
 /** Returns the gRPC status of a failed call, or the code of a system error. */

@@ -8,7 +8,7 @@ import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Backoff } from '../../lib/net/backoff.ts';
 import { untilDrained } from '../../lib/net/within.ts';
-import { isDiskFull } from '../../proto/errors.ts';
+import { isDiskFull, UnreachableError } from '../../proto/errors.ts';
 import type {
   AttemptKey,
   Claim,
@@ -60,7 +60,7 @@ export interface SessionEvents {
 
 export class CoordinatorSession {
   readonly #client: CoordinatorClient;
-  readonly #hello: Hello;
+  readonly #hello: Omit<Hello, 'leaderEpoch'>;
   readonly #spool: Spool;
   readonly #events: SessionEvents;
   readonly #log: Logger;
@@ -75,12 +75,21 @@ export class CoordinatorSession {
   #outbox: Outbox | undefined;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
+  /** The highest epoch of a leader, with the cluster of that leader. */
+  #leader = { cluster: '', epoch: 0 };
   readonly #backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   /** @param dir the agent's folder */
-  constructor(client: CoordinatorClient, dir: string, hello: Hello, spool: Spool, events: SessionEvents, log: Logger) {
+  constructor(
+    client: CoordinatorClient,
+    dir: string,
+    hello: Omit<Hello, 'leaderEpoch'>,
+    spool: Spool,
+    events: SessionEvents,
+    log: Logger,
+  ) {
     this.#client = client;
     this.#hello = hello;
     this.#spool = spool;
@@ -112,13 +121,17 @@ export class CoordinatorSession {
 
   /**
    * Claims leases, and returns the coordinator's decisions. Repeating the same claims is safe.
-   * @throws {ServiceError} if the coordinator cannot be reached
+   * @throws {ServiceError | UnreachableError} if the coordinator cannot be reached, or no longer leads
    */
   open(claims: Claim[]): Promise<Decision[]> {
     const { agentId, incarnation } = this.#hello;
     return new Promise((resolve, reject) => {
-      const onAnswer = (error: Error | null, response: OpenResponse) =>
-        error === null ? resolve(response.decisions) : reject(error);
+      const onAnswer = (error: Error | null, response: OpenResponse) => {
+        if (error !== null) reject(error);
+        else if (this.#isOutdated(response.leaderEpoch))
+          reject(new UnreachableError('the coordinator no longer leads'));
+        else resolve(response.decisions);
+      };
       this.#client.open({ agentId, incarnation, claims }, OPEN_TIMEOUT_MS, onAnswer);
     });
   }
@@ -172,16 +185,36 @@ export class CoordinatorSession {
     stream.on('error', (error) => this.#onStreamError(error));
     stream.on('close', () => this.#onStreamLost(stream));
     stream.on('end', () => this.#onStreamLost(stream));
-    stream.write({ message: { $case: 'hello', hello: this.#hello } });
+    const hello = { ...this.#hello, leaderEpoch: this.#leader.epoch };
+    stream.write({ message: { $case: 'hello', hello } });
+  }
+
+  /** Whether a newer leader than the one with this epoch is known. 0 means that the coordinator has no standby. */
+  #isOutdated(leaderEpoch: number): boolean {
+    return leaderEpoch > 0 && leaderEpoch < this.#leader.epoch;
+  }
+
+  #onWelcome(welcome: Welcome): void {
+    const { cluster, leaderEpoch } = welcome;
+    if (cluster === this.#leader.cluster && this.#isOutdated(leaderEpoch)) {
+      this.#log.warn({ leaderEpoch, newest: this.#leader.epoch }, 'ignored a coordinator that no longer leads');
+      this.#client.leave();
+      this.#stream?.cancel();
+      return;
+    }
+    this.#leader = { cluster, epoch: leaderEpoch };
+    this.#backoff.reset();
+    this.#events.onWelcome(welcome);
+    this.#sentUpTo = 0;
+    this.wake();
   }
 
   #onResponse({ message }: ReportResponse): void {
+    // A coordinator that no longer leads can send commands after its welcome.
+    if (message?.$case !== 'welcome' && this.#sentUpTo === undefined) return;
     switch (message?.$case) {
       case 'welcome':
-        this.#backoff.reset();
-        this.#events.onWelcome(message.welcome);
-        this.#sentUpTo = 0;
-        this.wake();
+        this.#onWelcome(message.welcome);
         break;
       case 'ack':
         if (message.ack.key !== undefined) this.#onAcknowledged(message.ack.key, message.ack.seq);

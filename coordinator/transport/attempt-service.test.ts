@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   type AttemptKey,
   AttemptServiceClient,
@@ -41,6 +41,7 @@ const HELLO: Hello = {
   instance: 'folder',
   location: 'here',
   protocol: PROTOCOL,
+  leaderEpoch: 0,
   version: '0',
   host: 'h',
   slots: 2,
@@ -123,9 +124,35 @@ describe('streams', () => {
         leaseDurationMs: served.runtime.core.leaseMs,
         drain: undefined,
         pools: [pool, pool],
+        leaderEpoch: 0,
       },
     });
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
+  });
+
+  test('a leader states its epoch, and rejects an agent that knows a newer leader', async () => {
+    const onNewerLeader = vi.fn();
+    const leader = await serve(newFolder(), { leaderEpoch: 5, onNewerLeader });
+    const before = client;
+    client = new AttemptServiceClient(leader.address, INSECURE);
+    onTestFinished(() => {
+      client.close();
+      client = before;
+      leader.stop();
+    });
+    for (const known of [0, 4, 5]) {
+      const welcome = await new Stream().hello({ leaderEpoch: known }).next();
+      expect(welcome).toMatchObject({ welcome: { leaderEpoch: 5 } });
+    }
+    expect((await open({})).leaderEpoch).toBe(5);
+    expect(onNewerLeader).not.toHaveBeenCalled();
+    const error = await new Stream().hello({ leaderEpoch: 6 }).broken();
+    expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'another coordinator leads' });
+    expect(onNewerLeader).toHaveBeenCalledOnce();
+  });
+
+  test('a coordinator without standbys accepts an agent of any leader', async () => {
+    expect(await new Stream().hello({ leaderEpoch: 6 }).next()).toMatchObject({ welcome: { leaderEpoch: 0 } });
   });
 
   test('a drain is sent immediately, and with every welcome until it ends', async () => {

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
-import { BadInputError, InUseError, OverloadedError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, InUseError, OverloadedError, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
   Decision,
@@ -57,6 +57,10 @@ export interface AttemptServiceOptions {
   readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
   readonly guard: Guard;
   readonly log: Logger;
+  /** The epoch of this coordinator as the leader. Default: 0, if no other coordinator can use the store. */
+  readonly leaderEpoch?: number;
+  /** Called when an agent knows a leader with a higher epoch. */
+  readonly onNewerLeader?: () => void;
 }
 
 export class AttemptService {
@@ -66,6 +70,10 @@ export class AttemptService {
 
   constructor(options: AttemptServiceOptions) {
     this.#options = options;
+  }
+
+  get #leaderEpoch(): number {
+    return this.#options.leaderEpoch ?? 0;
   }
 
   get implementation(): AttemptServiceServer {
@@ -131,7 +139,7 @@ export class AttemptService {
       ]);
       return { key, answer: { $case: 'grant', grant }, mates };
     });
-    return { decisions: await Promise.all(decisions) };
+    return { decisions: await Promise.all(decisions), leaderEpoch: this.#leaderEpoch };
   }
 
   async #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Promise<Grant> {
@@ -221,6 +229,7 @@ export class AttemptService {
     const { runtime, cluster, guard, heartbeatMs, log } = this.#options;
     check(hello);
     guard.agentOf(call, hello.agentId);
+    this.#requireCurrentLeader(hello);
     this.#requireFreeId(hello);
     this.#requirePoolBudget(call, hello);
     const session = new AgentSession(call, hello);
@@ -238,11 +247,21 @@ export class AttemptService {
           leaseDurationMs: runtime.core.leaseMs,
           drain: this.#drainOf(agentId),
           pools,
+          leaderEpoch: this.#leaderEpoch,
         },
       },
     });
     runtime.reschedule();
     return session;
+  }
+
+  /** @throws {UnreachableError} if the agent knows a leader with a higher epoch */
+  #requireCurrentLeader({ agentId, leaderEpoch }: Hello): void {
+    const { onNewerLeader, log } = this.#options;
+    if (this.#leaderEpoch === 0 || leaderEpoch <= this.#leaderEpoch) return;
+    log.warn({ agentId, leaderEpoch }, 'an agent knows a newer leader');
+    onNewerLeader?.();
+    throw new UnreachableError('another coordinator leads');
   }
 
   /** @throws {RejectedError | InUseError} if another agent has the same id */

@@ -92,12 +92,15 @@ export class LeaderChannel implements ChannelInterface {
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
     const wasSent = leader === undefined && !/No connection established|Name resolution failed/.test(details);
     // Another call can have changed the address in the meantime.
-    if (address === this.address) this.#leave(leader);
+    if (address === this.address) this.leave(leader);
     return !wasSent;
   }
 
-  /** @param leader the leader that a standby named; undefined if the coordinator could not be reached */
-  #leave(leader: string | undefined): void {
+  /**
+   * Chooses another address, because the current coordinator does not lead.
+   * @param leader the leader that the coordinator named; empty if it named none; undefined if it could not be reached
+   */
+  leave(leader: string | undefined): void {
     const now = performance.now();
     if (leader === undefined) this.#addresses.onUnreachable(now);
     else this.#addresses.onStandby(leader, now);
@@ -113,7 +116,7 @@ export class LeaderChannel implements ChannelInterface {
     if (!this.hasOthers || this.#isClosed) return;
     const { address } = this;
     if (await connects(this.endpoint().channel)) return;
-    if (!this.#isClosed && address === this.address) this.#leave(undefined);
+    if (!this.#isClosed && address === this.address) this.leave(undefined);
   }
 
   createCall(...args: Parameters<ChannelInterface['createCall']>): ReturnType<ChannelInterface['createCall']> {

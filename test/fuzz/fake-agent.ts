@@ -33,7 +33,14 @@ export async function startFakeAgent(cluster: Cluster, name: string): Promise<Sa
   const stream = client.report();
   stream.on('error', () => {});
   onTestFinished(() => client.close());
-  const hello = { agentId: name, incarnation: INCARNATION, instance: name, location: '', protocol: PROTOCOL };
+  const hello = {
+    agentId: name,
+    incarnation: INCARNATION,
+    instance: name,
+    location: '',
+    protocol: PROTOCOL,
+    leaderEpoch: 0,
+  };
   const more = {
     version: '0',
     host: 'nowhere',

@@ -127,6 +127,7 @@ function hello(agentId: string, kind = 0): ReportRequest {
     instance: agentId,
     location: '/nowhere',
     protocol: PROTOCOL,
+    leaderEpoch: 0,
     version: '0',
     host: 'nowhere',
     slots: 1,

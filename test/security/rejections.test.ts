@@ -190,6 +190,7 @@ describe('agents', () => {
     instance: agentId,
     location: '',
     protocol: PROTOCOL,
+    leaderEpoch: 0,
     version: '0',
     host: 'h',
     slots: 1,

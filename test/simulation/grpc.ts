@@ -50,6 +50,7 @@ export class Grpc {
   /** Returns an agent's client. `files` transfers artifacts from and to the agent's machine. */
   client(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
     return {
+      leave: () => {},
       renew: () => {},
       report: () => this.#report(agent),
       open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),
@@ -96,7 +97,7 @@ export class Grpc {
       answered(error, response);
     };
     const fail = (code: status, message: string) =>
-      finish(Object.assign(new Error(message), { code }), { decisions: [] });
+      finish(Object.assign(new Error(message), { code }), { decisions: [], leaderEpoch: 0 });
     clock.after(withinMs, agent, () => fail(status.DEADLINE_EXCEEDED, 'no answer in time'));
     const coordinator = this.listening;
     const unavailable = () =>

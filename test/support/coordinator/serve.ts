@@ -65,6 +65,9 @@ export interface ServeOptions {
   readonly quota?: SpaceLedger;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;
+  /** The leader epoch of the coordinator. Default: 0 */
+  readonly leaderEpoch?: number;
+  readonly onNewerLeader?: () => void;
   /** Called with each line of the log. */
   readonly logTo?: (line: string) => void;
 }
@@ -98,7 +101,11 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     rejections.record(reason, facts),
   );
   const stopRevocations = identities === undefined ? () => {} : watchRevocations({ identities, guard, runtime, log });
-  const attempts = new AttemptService({ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log });
+  const attempts = new AttemptService({
+    ...{ runtime, files, cluster, heartbeatMs: 1_000, metrics, guard, log },
+    leaderEpoch: options.leaderEpoch ?? 0,
+    onNewerLeader: () => options.onNewerLeader?.(),
+  });
   const source = {
     queries: runtime.queries,
     agents: () => [],

@@ -277,6 +277,8 @@ export interface Claim {
 export interface OpenResponse {
   /** The answers to the claims, one per claim and in the same order. */
   decisions: Decision[];
+  /** As in Welcome. */
+  leaderEpoch: number;
 }
 
 export interface Decision {
@@ -448,6 +450,8 @@ export interface Hello {
   instance: string;
   /** Identifies the place of the agent's folder: a copy of the folder has another location, even on the same machine. */
   location: string;
+  /** The highest leader epoch that the agent has received. A coordinator with a lower epoch no longer leads. */
+  leaderEpoch: number;
 }
 
 export interface Hello_LabelsEntry {
@@ -534,6 +538,11 @@ export interface Welcome {
   pools: string[];
   /** How long a lease lasts without a heartbeat or a record. An agent that was suspended for longer ends its attempts. */
   leaseDurationMs: number;
+  /**
+   * Increases each time another coordinator leads. An agent ignores a coordinator with a lower epoch than it has
+   * received. 0 if no other coordinator can use the store.
+   */
+  leaderEpoch: number;
 }
 
 /**
@@ -886,13 +895,16 @@ export const Claim: MessageFns<Claim> = {
 };
 
 function createBaseOpenResponse(): OpenResponse {
-  return { decisions: [] };
+  return { decisions: [], leaderEpoch: 0 };
 }
 
 export const OpenResponse: MessageFns<OpenResponse> = {
   encode(message: OpenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.decisions) {
       Decision.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.leaderEpoch !== 0) {
+      writer.uint32(16).uint64(message.leaderEpoch);
     }
     return writer;
   },
@@ -918,6 +930,14 @@ export const OpenResponse: MessageFns<OpenResponse> = {
             message.decisions.push(Decision.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leaderEpoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -936,6 +956,7 @@ export const OpenResponse: MessageFns<OpenResponse> = {
   fromPartial(object: DeepPartial<OpenResponse>): OpenResponse {
     const message = createBaseOpenResponse();
     message.decisions = object.decisions?.map((e) => Decision.fromPartial(e)) || [];
+    message.leaderEpoch = object.leaderEpoch ?? 0;
     return message;
   },
 };
@@ -2101,6 +2122,7 @@ function createBaseHello(): Hello {
     trainers: [],
     instance: "",
     location: "",
+    leaderEpoch: 0,
   };
 }
 
@@ -2150,6 +2172,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.location !== "") {
       writer.uint32(122).string(message.location);
+    }
+    if (message.leaderEpoch !== 0) {
+      writer.uint32(128).uint64(message.leaderEpoch);
     }
     return writer;
   },
@@ -2290,6 +2315,14 @@ export const Hello: MessageFns<Hello> = {
             message.location = reader.string();
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.leaderEpoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2330,6 +2363,7 @@ export const Hello: MessageFns<Hello> = {
     message.trainers = object.trainers?.map((e) => e) || [];
     message.instance = object.instance ?? "";
     message.location = object.location ?? "";
+    message.leaderEpoch = object.leaderEpoch ?? 0;
     return message;
   },
 };
@@ -3117,7 +3151,7 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseWelcome(): Welcome {
-  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [], leaseDurationMs: 0 };
+  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [], leaseDurationMs: 0, leaderEpoch: 0 };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -3136,6 +3170,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.leaseDurationMs !== 0) {
       writer.uint32(48).uint32(message.leaseDurationMs);
+    }
+    if (message.leaderEpoch !== 0) {
+      writer.uint32(56).uint64(message.leaderEpoch);
     }
     return writer;
   },
@@ -3193,6 +3230,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.leaseDurationMs = reader.uint32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.leaderEpoch = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3215,6 +3260,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
     message.pools = object.pools?.map((e) => e) || [];
     message.leaseDurationMs = object.leaseDurationMs ?? 0;
+    message.leaderEpoch = object.leaderEpoch ?? 0;
     return message;
   },
 };
