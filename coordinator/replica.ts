@@ -41,7 +41,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const running = await lead(options, election, { term: first, sentAt }, address);
     return { failed, stop: () => running.stop() };
   }
-  const standby = await startStandby(options);
+  const standby = await startStandby(options).catch(async (error: unknown) => {
+    await election.close();
+    throw error;
+  });
   const reached = advertisedAddress(options, standby.address);
   standby.follow(first);
   log.info({ address: reached, metrics: standby.metrics.port, leader: first.address }, 'the coordinator stands by');
@@ -54,9 +57,16 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     reached,
     standby,
     stopping.signal,
-  ).then((started) => {
-    running = started;
-  }, fail);
+  ).then(
+    (started) => {
+      running = started;
+    },
+    async (error: unknown) => {
+      standby.stop();
+      await election.close();
+      fail(error);
+    },
+  );
   return {
     failed,
     async stop() {

@@ -5,14 +5,18 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { noopLoss } from '../../agent/trainers/noop.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { EXIT, EXIT_NOT_LEADER } from '../../proto/errors.ts';
+import type { Parameters } from '../../proto/trainers.ts';
+import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { noopSweepText } from '../faults/noop-sweep.ts';
 import { type Daemon, logEnd, startDaemon } from '../support/daemon.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
-import { trawl, trawlJson } from '../support/trawl.ts';
+import { readPostgres } from '../support/stored.ts';
+import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /** The limits of docs/reliability.md, in milliseconds. */
@@ -92,21 +96,27 @@ class Replica {
   }
 }
 
+/** Starts two coordinators on one store: `a` leads, and `b` stands by. */
+async function startPair() {
+  const folder = testFolder();
+  const server = await PostgresServer.start({ fsync: true });
+  const nats = await startNatsServer({ storeDir: join(folder, 'nats') });
+  onTestFinished(async () => {
+    await nats.stop();
+    await server.close();
+  });
+  const args = ['--store', await server.createDatabase('trawl'), '--nats', nats.url];
+  const a = new Replica(folder, 'a', args);
+  const b = new Replica(folder, 'b', args);
+  await a.start('leads');
+  await b.start('stands by');
+  return { folder, server, nats, a, b, both: `${a.address},${b.address}` };
+}
+
 test.skipIf(isSkipped(postgresMissing()))(
   'a standby takes over from a leader that is killed, stopped or suspended, and no acknowledged change is lost',
   async () => {
-    const folder = testFolder();
-    const server = await PostgresServer.start({ fsync: true });
-    const nats = await startNatsServer({ storeDir: join(folder, 'nats') });
-    onTestFinished(async () => {
-      await nats.stop();
-      await server.close();
-    });
-    const args = ['--store', await server.createDatabase('trawl'), '--nats', nats.url];
-    const a = new Replica(folder, 'a', args);
-    const b = new Replica(folder, 'b', args);
-    await a.start('leads');
-    await b.start('stands by');
+    const { folder, a, b } = await startPair();
     expect(await b.page('/healthz')).toMatch(/^200/);
     expect(await b.page('/readyz')).toMatch(/^200/);
     expect(await b.page('/metrics')).toContain('\ntrawl_coordinator_leading 0\n');
@@ -147,5 +157,45 @@ test.skipIf(isSkipped(postgresMissing()))(
     expect(afterKill).toBeLessThan(AFTER_DEATH_MS);
     expect(afterStop).toBeLessThan(AFTER_STOP_MS);
     expect(afterSuspension).toBeLessThan(AFTER_DEATH_MS);
+  },
+);
+
+const SWEEP = { trials: 60, epochs: 4, epochMs: 500 };
+
+test.skipIf(isSkipped(postgresMissing()))(
+  'running attempts continue across takeovers, clients follow the leader, and no trial runs twice',
+  async () => {
+    const { folder, server, nats, a, b, both } = await startPair();
+    const agent = ['--server', both, '--nats', nats.url, '--slots', '4', '--dir', join(folder, 'agent'), '--no-auth'];
+    await startDaemon(join(folder, 'agent.log'), 'agent', ...agent, '--id', 'agent', '--log-format', 'json');
+    const file = sweepFile(folder, noopSweepText(SWEEP));
+    // The first address is that of the standby, which names the leader.
+    const { sweep } = await trawlJson<{ sweep: string }>('submit', file, '--server', `${b.address},${a.address}`);
+    const waiting = startTrawl('wait', sweep, '--server', both);
+    const untilSucceeded = (count: number) =>
+      until(`${count} trials have succeeded`, async () => {
+        const { counts } = await trawlJson<{ counts: { succeeded?: number } }>('show', sweep, '--server', both);
+        return (counts.succeeded ?? 0) >= count;
+      });
+    await untilSucceeded(8);
+    expect(await a.daemon.stop()).toBe(EXIT.done);
+    await untilSucceeded(20);
+    await a.start('stands by');
+    await b.daemon.killNow();
+    await untilSucceeded(32);
+    await b.start('stands by');
+    process.kill(a.daemon.pid, 'SIGSTOP');
+    await untilSucceeded(44);
+    process.kill(a.daemon.pid, 'SIGCONT');
+    expect(await a.daemon.exited).toBe(EXIT_NOT_LEADER);
+    const { code, stderr } = await waiting.ended;
+    expect(code, stderr).toBe(EXIT.done);
+    await b.daemon.stop();
+    const stored = await readPostgres(server, 'trawl');
+    expectExactlyOnce(stored, {
+      ...SWEEP,
+      lossAt: (parameters, epoch) => noopLoss(parameters as Parameters) * (0.5 + 0.5 / epoch),
+    });
+    expect(stored.attempts.filter(({ outcome }) => outcome !== 'succeeded')).toEqual([]);
   },
 );

@@ -37,7 +37,9 @@ export class PostgresElection implements Election {
   }
 
   async close(): Promise<void> {
-    await this.#client?.end().catch(() => {});
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => {});
   }
 
   /**
