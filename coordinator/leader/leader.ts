@@ -48,6 +48,8 @@ export interface CandidateOptions {
   readonly onStandby: (leadership: Leadership) => void;
   /** @param problem the reason why the store does not answer; undefined once it answers */
   readonly onProblem: (problem: string | undefined) => void;
+  /** Default: `clock` */
+  readonly clock?: () => number;
 }
 
 const startedAt = { performance: performance.now(), uptime: uptime() };
@@ -66,11 +68,11 @@ export function clock(): number {
  * @throws {RejectedError} if the store cannot be used
  */
 export async function untilElected(options: CandidateOptions): Promise<Elected | undefined> {
-  const { election, holder, address, signal, onStandby, onProblem } = options;
+  const { election, holder, address, signal, onStandby, onProblem, clock: time = clock } = options;
   while (!signal.aborted) {
     let delayMs = RENEW_RETRY_MS;
     try {
-      const sentAt = clock();
+      const sentAt = time();
       const leadership = await election.tryToLead(holder, address);
       onProblem(undefined);
       if (leadership.holder === holder) return { term: { epoch: leadership.epoch, holder }, sentAt };
@@ -95,12 +97,15 @@ export interface LeaderOptions {
   /** Called once another coordinator leads. The process must then end. */
   readonly onLost: (error: NotLeaderError) => void;
   readonly log: Logger;
+  /** Default: `clock` */
+  readonly clock?: () => number;
 }
 
 /** Renews the leadership of this process. */
 export class Leader {
   readonly term: Term;
   readonly #options: LeaderOptions;
+  readonly #time: () => number;
   #address: string;
   #renewals: Renewals;
   #timer: NodeJS.Timeout | undefined;
@@ -109,6 +114,7 @@ export class Leader {
 
   constructor(options: LeaderOptions) {
     this.#options = options;
+    this.#time = options.clock ?? clock;
     this.term = options.elected.term;
     this.#address = options.address;
     this.#renewals = newRenewals(options.elected.sentAt);
@@ -117,7 +123,7 @@ export class Leader {
 
   /** Whether the leadership cannot have expired yet. Otherwise, this coordinator must answer no calls. */
   get isCertain(): boolean {
-    return isCertain(this.#renewals, clock());
+    return isCertain(this.#renewals, this.#time());
   }
 
   /** Publishes another address of this coordinator. */
@@ -151,12 +157,12 @@ export class Leader {
   #schedule(): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.check(), untilRenewal(this.#renewals, clock()));
+    this.#timer = setTimeout(() => this.check(), untilRenewal(this.#renewals, this.#time()));
   }
 
   async #renew(): Promise<void> {
     const { election, log, onLost } = this.#options;
-    const sentAt = clock();
+    const sentAt = this.#time();
     const wasCertain = this.isCertain;
     try {
       const isRenewed = await election.renew(this.term, this.#address);

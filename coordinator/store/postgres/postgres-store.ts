@@ -1,41 +1,35 @@
-/**
- * The store in PostgreSQL. One connection of the leader writes. If the connection is lost, the store connects again. It
- * then reads the number of transactions, which shows whether the last transaction is durable, and repeats the
- * transaction if it is not.
- */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The store in PostgreSQL. One connection of the leader writes. */
 import { errorMessage } from '../../../lib/text/error-message.ts';
-import { NotLeaderError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
+import { RejectedError } from '../../../proto/errors.ts';
 import type { Term } from '../../leader/leadership.ts';
 import { checkPostgresMark, type HighWaterFile, openPostgresMark } from '../high-water.ts';
 import { SqlStore } from '../sql-store.ts';
 import type { AttributedChange, StoreSnapshot } from '../store.ts';
 import type { Steps } from '../write-sql.ts';
 import { parsePostgresUrl, shownUrl } from './connection.ts';
-import { isNotWriter } from './leadership.ts';
 import { PostgresReader } from './postgres-reader.ts';
+import { RepeatedTransactions } from './repeated-transactions.ts';
 import { openSession, type Session } from './session.ts';
-import { isDisconnect, Transactions, type TrialKey, UnknownOutcomeError } from './transactions.ts';
-
-const RECONNECT_LIMIT_MS = 60_000;
-const RECONNECT_INTERVAL_MS = 250;
+import { isDisconnect, Transactions, type TrialKey } from './transactions.ts';
 
 export class PostgresStore extends SqlStore {
   readonly cluster: string;
   readonly reader: PostgresReader;
-  readonly #url: URL;
-  readonly #term: Term;
   readonly #transactions: Transactions;
-  readonly #mark: HighWaterFile;
-  #session: Session;
+  readonly #repeated: RepeatedTransactions<Session>;
 
   private constructor(url: URL, term: Term, session: Session, transactions: Transactions, mark: HighWaterFile) {
     super(transactions.sql);
-    this.#url = url;
-    this.#term = term;
-    this.#session = session;
     this.#transactions = transactions;
-    this.#mark = mark;
+    this.#repeated = new RepeatedTransactions(session, {
+      name: shownUrl(url),
+      reopen({ client }) {
+        // The end of a connection without a server takes as long as the system repeats its messages.
+        void client.end().catch(() => {});
+        return openSession(url, term);
+      },
+      onDurable: (commits) => mark.advance(commits),
+    });
     this.cluster = session.cluster;
     this.reader = new PostgresReader(url);
   }
@@ -64,55 +58,12 @@ export class PostgresStore extends SqlStore {
     }
   }
 
-  protected async transact<T>(work: () => Steps<T>, changes: readonly AttributedChange[] = []): Promise<T> {
+  protected transact<T>(work: () => Steps<T>, changes: readonly AttributedChange[] = []): Promise<T> {
     const reported = reportedTrials(changes);
-    while (true) {
-      const { client, counters } = this.#session;
-      try {
-        const done = await this.#transactions.run(client, counters, work, reported);
-        this.#session = { ...this.#session, counters: done.counters };
-        this.#mark.advance(done.counters.commits);
-        return done.result;
-      } catch (error) {
-        this.forgetKnown();
-        if (isNotWriter(error)) throw new NotLeaderError('another coordinator leads', { cause: error });
-        const isUnknown = error instanceof UnknownOutcomeError;
-        if (!isUnknown && !isDisconnect(error)) throw error;
-        await this.#reconnect();
-        const { commits } = this.#session.counters;
-        if (isUnknown && commits === counters.commits + 1) {
-          this.#mark.advance(commits);
-          return error.result as T;
-        }
-        if (commits !== counters.commits) {
-          throw new RejectedError(
-            `the store ${shownUrl(this.#url)} has ${commits} transactions after a lost connection, but the coordinator ` +
-              `made ${counters.commits}: PostgreSQL has lost transactions, or another program has changed the store`,
-          );
-        }
-      }
-    }
-  }
-
-  /**
-   * @throws {UnreachableError} if the server does not answer for a minute
-   * @throws {NotLeaderError} if the term has ended
-   */
-  async #reconnect(): Promise<void> {
-    // The end of a connection without a server takes as long as the system repeats its messages.
-    void this.#session.client.end().catch(() => {});
-    const begun = performance.now();
-    while (true) {
-      try {
-        this.#session = await openSession(this.#url, this.#term);
-        return;
-      } catch (error) {
-        const isUnreachable = error instanceof UnreachableError && !(error instanceof NotLeaderError);
-        const canRetry = isUnreachable || isDisconnect(error);
-        if (!canRetry || performance.now() - begun > RECONNECT_LIMIT_MS) throw error;
-        await sleep(RECONNECT_INTERVAL_MS);
-      }
-    }
+    return this.#repeated.run(
+      ({ client, counters }) => this.#transactions.run(client, counters, work, reported),
+      () => this.forgetKnown(),
+    );
   }
 
   async snapshot(): Promise<StoreSnapshot> {
@@ -123,7 +74,7 @@ export class PostgresStore extends SqlStore {
   }
 
   async close(): Promise<void> {
-    await this.#session.client.end().catch((error: unknown) => {
+    await this.#repeated.session.client.end().catch((error: unknown) => {
       if (!isDisconnect(error)) throw new Error(`could not close the connection: ${errorMessage(error)}`);
     });
     await this.reader.close();
