@@ -19,6 +19,12 @@ export interface Bug {
   readonly losesSpool?: boolean;
   /** If set, each death of the coordinator loses the files that were stored less than this time before the death. */
   readonly losesFilesOfMs?: number;
+  /** The check of the leadership by transactions. Default: in each transaction */
+  readonly epochCheck?: 'none' | 'before the transaction';
+  /** Whether a standby answers agents, with a state that it loaded and does not store. */
+  readonly standbyActs?: boolean;
+  /** Whether a coordinator that takes over from another forgets a lease. */
+  readonly takeoverLosesLease?: boolean;
   runtime?(options: RuntimeOptions): Promise<Runtime>;
   /** Called after each start, once the store is loaded. */
   onLoaded?(runtime: Runtime): void | Promise<void>;

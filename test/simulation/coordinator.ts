@@ -12,14 +12,17 @@ import { sweepControl } from '../../coordinator/app/sweep-control.ts';
 import { inheritedBy, shareCheckpoints } from '../../coordinator/artifacts/inherited-checkpoints.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
 import type { Output } from '../../coordinator/core/step.ts';
+import { Leader, untilElected } from '../../coordinator/leader/leader.ts';
 import type { StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { Commit } from '../../coordinator/store/journal.ts';
 import { ensureSchema } from '../../coordinator/store/schema.ts';
 import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
+import type { TransactionResult } from '../../coordinator/store/write-events.ts';
 import { AttemptService } from '../../coordinator/transport/attempt-service.ts';
 import { Offers } from '../../coordinator/transport/offers.ts';
 import type { Retried, SweepControl } from '../../coordinator/transport/sweep-service.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { UnreachableError } from '../../proto/errors.ts';
 import { ArtifactTransfers } from './artifact-transfers.ts';
 import type { Bug } from './bug.ts';
 import { SIMULATED_WINDOW } from './creation-window.ts';
@@ -28,8 +31,10 @@ import type { Grpc } from './grpc.ts';
 import { SimulatedNats } from './nats-connection.ts';
 import type { SimulatedNatsServer } from './nats-server.ts';
 import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
+import { type SharedDatabase, SharedElection, SharedStore } from './shared-database.ts';
 import { StoredFiles } from './stored-files.ts';
 
+/** The place of the only coordinator, or of the first. */
 export const COORDINATOR_PLACE = 'coordinator';
 export const CLUSTER = 'simulated';
 /** The value is the same as in coordinator/main.ts. */
@@ -69,6 +74,8 @@ export interface CoordinatorWorld {
   onRetryAsked(requestId: string, answer: Promise<Retried>): void;
   /** Called for each durable commit, before its messages are sent. */
   onCommit(commit: Commit, runtime: Runtime): void;
+  /** Called when an event or a state occurs that a run should reach. */
+  onReached(what: string): void;
   /** Called when the process cannot continue. */
   onCrash(process: SimulatedProcess, error: unknown): void;
 }
@@ -80,21 +87,36 @@ export interface CoordinatorProcess {
   readonly control: SweepControl;
   readonly agents: AgentControl;
   readonly nats: SimulatedNats;
+  /** The epoch of the coordinator as the leader; 0 if there is only one coordinator. */
+  readonly epoch: number;
+  readonly leader: Leader | undefined;
 }
 
 /** The coordinator's machine. The disk outlives each process of the coordinator. */
 export class SimulatedCoordinator {
-  readonly disk = new Disk();
-  readonly files = new StoredFiles();
+  readonly disk: Disk;
+  readonly files: StoredFiles;
   readonly #world: CoordinatorWorld;
+  readonly #place: string;
+  readonly #shared: SharedDatabase | undefined;
+  #starts = 0;
   /** The deviation of the machine's clock. A new deviation takes effect at the next start of the process. */
   clockOffMs = 0;
   life: CoordinatorProcess | undefined;
   #diedAt = 0;
 
-  constructor(world: CoordinatorWorld) {
+  /** @param shared the store that several coordinators share, and their files; by default, the coordinator is alone */
+  constructor(
+    world: CoordinatorWorld,
+    place = COORDINATOR_PLACE,
+    shared?: { readonly database: SharedDatabase; readonly files: StoredFiles },
+  ) {
     this.#world = world;
-    ensureSchema(this.disk.db, CLUSTER, () => {});
+    this.#place = place;
+    this.#shared = shared?.database;
+    this.disk = shared?.database.disk ?? new Disk();
+    this.files = shared?.files ?? new StoredFiles();
+    if (shared === undefined) ensureSchema(this.disk.db, CLUSTER, () => {});
     this.disk.torn = world.bug.tornCommits ?? false;
   }
 
@@ -104,6 +126,68 @@ export class SimulatedCoordinator {
 
   /** Starts the coordinator. Must be called in an event of `process` (clock.ts). */
   async start(process: SimulatedProcess): Promise<void> {
+    if (this.#shared === undefined) {
+      await this.#serve(process, new SqliteStore(this.disk.view(process), ''), undefined);
+      return;
+    }
+    const { bug, grpc, onCommit, onReached } = this.#world;
+    const database = this.#shared;
+    const time = () => grpc.network.clock.now;
+    const election = new SharedElection(database, process, grpc.network);
+    this.#starts += 1;
+    const holder = `${this.#place}#${this.#starts}`;
+    let leaderPlace = '';
+    let acts = false;
+    grpc.listen(this.#place, { process, leader: () => leaderPlace });
+    const elected = await untilElected({
+      election,
+      holder,
+      address: this.#place,
+      signal: new AbortController().signal,
+      clock: time,
+      onStandby: (leadership) => {
+        leaderPlace = leadership.holder === '' ? '' : leadership.address;
+        if (bug.standbyActs !== true || acts) return;
+        acts = true;
+        void this.#serve(process, new ForgetfulStore(this.disk.db, ''), undefined);
+      },
+      onProblem: () => {},
+    });
+    if (elected === undefined) return;
+    if (elected.term.epoch > 1) onReached('a takeover');
+    const onLost = () => {
+      onReached('a leader that notices the end of its term');
+      process.kill();
+    };
+    const leader = new Leader({ election, elected, address: this.#place, clock: time, onLost, log });
+    const store = await SharedStore.openFor(leader.term, database, process, {
+      bug,
+      onDurable: (changes) => {
+        const commit = { changes: changes.map(({ change }) => change), events: [], dropped: [], seconds: 0 };
+        if (runtime !== undefined) onCommit(commit, runtime);
+      },
+    });
+    let runtime: Runtime | undefined;
+    await this.#serve(process, store, leader, (opened) => {
+      runtime = opened;
+    });
+  }
+
+  /** Stops the coordinator in an orderly way, so that another leads at once. Must be called in an event of the process. */
+  async stop(): Promise<void> {
+    const { life } = this;
+    await life?.runtime.stop();
+    await life?.leader?.release();
+    life?.process.kill();
+  }
+
+  /** @param onOpened called before the first transaction */
+  async #serve(
+    process: SimulatedProcess,
+    store: SqliteStore,
+    leader: Leader | undefined,
+    onOpened: (runtime: Runtime) => void = () => {},
+  ): Promise<void> {
     const {
       bug,
       grpc,
@@ -126,7 +210,7 @@ export class SimulatedCoordinator {
     });
     const nats = new SimulatedNats(grpc.network, process, server);
     const options: RuntimeOptions = {
-      store: new SqliteStore(this.disk.view(process), ''),
+      store,
       leaseMs,
       now,
       creationWindow: SIMULATED_WINDOW,
@@ -146,7 +230,9 @@ export class SimulatedCoordinator {
       },
     };
     const runtime = await (bug.runtime?.(options) ?? Runtime.open(options));
+    onOpened(runtime);
     onLoaded(runtime);
+    if (bug.takeoverLosesLease && leader !== undefined && leader.term.epoch > 1) loseLease(runtime);
     await bug.onLoaded?.(runtime);
     onStarted(runtime);
     const offers = bug.offers?.(nats.connection, CLUSTER, log) ?? new Offers(nats.connection, CLUSTER, log, () => {});
@@ -158,7 +244,7 @@ export class SimulatedCoordinator {
     void shareCheckpoints(await runtime.queries.artifacts.inherited(), this.files, log);
     await this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {
-      onCommit(commit, runtime);
+      if (leader === undefined) onCommit(commit, runtime);
       void shareCheckpoints(inheritedBy(commit.changes), this.files, log);
       for (const { key, name } of commit.dropped) this.files.remove(key, name);
     });
@@ -171,13 +257,20 @@ export class SimulatedCoordinator {
       metrics,
       guard,
       log,
+      leaderEpoch: leader?.term.epoch ?? 0,
+      onNewerLeader: () => leader?.check(),
     });
     const service = attempts.implementation;
-    grpc.listening = {
+    grpc.listen(this.#place, {
       process,
+      isCertain: () => {
+        if (leader?.isCertain !== false) return true;
+        this.#world.onReached('a leader that pauses');
+        return false;
+      },
       service: bug.service?.(service, runtime) ?? service,
       artifacts: new ArtifactTransfers(runtime, this.files, () => clock.now),
-    };
+    });
     const { submit, act, killTrial, retry, apply } = sweepControl(runtime);
     const control: SweepControl = {
       act,
@@ -196,7 +289,10 @@ export class SimulatedCoordinator {
         }
       },
     };
-    this.life = { process, runtime, control, agents: agentControl(runtime), nats };
+    this.life = {
+      ...{ process, runtime, control, agents: agentControl(runtime), nats, leader },
+      epoch: leader?.term.epoch ?? 0,
+    };
     const connection = bug.nats?.(nats.connection, runtime) ?? nats.connection;
     const onProblem = () => {};
     startRounds({
@@ -214,5 +310,18 @@ export class SimulatedCoordinator {
 }
 
 export function isSimulatedFault(error: unknown): boolean {
-  return error instanceof DiskFullError || error instanceof DeadError;
+  // A coordinator ends if another leads, or if the store does not answer for a minute.
+  return error instanceof DiskFullError || error instanceof DeadError || error instanceof UnreachableError;
+}
+
+/** A planted bug: acknowledges changes that it does not store. */
+class ForgetfulStore extends SqliteStore {
+  override async write(): Promise<TransactionResult> {
+    return { events: [], dropped: [] };
+  }
+}
+
+function loseLease({ core }: Runtime): void {
+  const [name] = core.leases.keys();
+  if (name !== undefined) core.leases.delete(name);
 }

@@ -7,6 +7,7 @@ import type { SimulatedNatsServer } from './nats-server.ts';
 import type { SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { ClusterFault } from './scenario.ts';
+import type { SharedDatabase } from './shared-database.ts';
 
 const DEATH_POINT_MS = 5_000;
 
@@ -16,7 +17,9 @@ interface FaultTargets {
   readonly network: SimulatedNetwork;
   readonly grpc: Grpc;
   readonly nats: SimulatedNatsServer;
-  readonly coordinator: SimulatedCoordinator;
+  readonly coordinators: ReadonlyMap<string, SimulatedCoordinator>;
+  /** The store that several coordinators share. */
+  readonly database: SharedDatabase | undefined;
   readonly machines: ReadonlyMap<string, SimulatedMachine>;
   /** How long each killed process stays down, in milliseconds. */
   readonly downMs: Map<string, number>;
@@ -24,7 +27,7 @@ interface FaultTargets {
 }
 
 export function injectFault(fault: ClusterFault, world: FaultTargets): void {
-  const { clock, network, grpc, nats, coordinator, machines } = world;
+  const { clock, network, grpc, nats, coordinators, machines } = world;
   const process = 'place' in fault ? world.process(fault.place) : undefined;
   switch (fault.kind) {
     case 'kill':
@@ -80,7 +83,8 @@ export function injectFault(fault: ClusterFault, world: FaultTargets): void {
       process?.freeze(clock.now + fault.ms);
       break;
     case 'disk full': {
-      const disk = fault.place === COORDINATOR_PLACE ? coordinator.disk : machines.get(fault.place)?.disk;
+      const disk =
+        fault.place === COORDINATOR_PLACE ? coordinators.get(fault.place)?.disk : machines.get(fault.place)?.disk;
       if (disk === undefined) break;
       disk.full = true;
       clock.after(fault.ms, undefined, () => {
@@ -89,8 +93,25 @@ export function injectFault(fault: ClusterFault, world: FaultTargets): void {
       break;
     }
     case 'clock jumps':
-      coordinator.clockOffMs += fault.byMs;
-      if (fault.restarts) coordinator.process?.kill();
+      for (const coordinator of coordinators.values()) {
+        coordinator.clockOffMs += fault.byMs;
+        if (fault.restarts) coordinator.process?.kill();
+      }
+      break;
+    case 'store fails over':
+      world.database?.failOver(fault.ms, fault.clockOffMs);
+      break;
+    case 'freeze in transaction':
+      world.database?.freezeInTransaction(fault.place, clock.now + fault.ms);
+      break;
+    case 'hand over':
+      world.downMs.set(fault.place, fault.ms);
+      clock.after(0, process, () => {
+        coordinators
+          .get(fault.place)
+          ?.stop()
+          .catch(() => process?.kill());
+      });
       break;
   }
 }

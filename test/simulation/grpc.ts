@@ -1,6 +1,7 @@
 /** gRPC between the agents and the coordinator: the real service and the real session, on a simulated transport. */
 import { status } from '@grpc/grpc-js';
 import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
+import { LeaderAddresses } from '../../lib/net/leader-addresses.ts';
 import {
   type AttemptServiceServer,
   OpenRequest,
@@ -14,8 +15,17 @@ import { type ServerStream, SimulatedStream } from './report-stream.ts';
 
 export interface Listening {
   readonly process: SimulatedProcess;
+  /** Whether the coordinator certainly leads. Default: always */
+  readonly isCertain?: () => boolean;
   readonly service: AttemptServiceServer;
   readonly artifacts: ArtifactTransfers;
+}
+
+/** A coordinator that stands by. */
+interface StandingBy {
+  readonly process: SimulatedProcess;
+  /** Returns the place of the leader; empty if no coordinator leads. */
+  leader(): string;
 }
 
 /** Observes the messages that agents receive, for the invariants. */
@@ -30,13 +40,25 @@ export class Grpc {
   readonly network: SimulatedNetwork;
   readonly #observer: MessageObserver;
   readonly #streams = new Set<SimulatedStream>();
-  /** The coordinator. Undefined while no coordinator is listening. */
-  listening: Listening | undefined;
+  readonly #places: readonly string[];
+  /** The coordinators that have listened, by place. */
+  readonly #listening = new Map<string, Listening | StandingBy>();
 
-  constructor(network: SimulatedNetwork, observer: MessageObserver) {
+  /** @param places the places of the coordinators */
+  constructor(network: SimulatedNetwork, observer: MessageObserver, places: readonly string[]) {
     this.network = network;
     this.#observer = observer;
+    this.#places = places;
     network.onLongCut((a, b) => this.breakStreams((stream) => isBetween(stream, a, b)));
+  }
+
+  listen(place: string, listening: Listening | StandingBy): void {
+    this.#listening.set(place, listening);
+  }
+
+  /** Returns the connections of an agent, which follows the leader. */
+  connections(): CoordinatorConnections {
+    return new CoordinatorConnections(this.network, this.#places, this.#listening);
   }
 
   breakStreams(which: (stream: SimulatedStream) => boolean): void {
@@ -48,12 +70,16 @@ export class Grpc {
   }
 
   /** Returns an agent's client. `files` transfers artifacts from and to the agent's machine. */
-  client(agent: SimulatedProcess, files: Pick<CoordinatorClient, 'upload' | 'download'>): CoordinatorClient {
+  client(
+    agent: SimulatedProcess,
+    to: CoordinatorConnections,
+    files: Pick<CoordinatorClient, 'upload' | 'download'>,
+  ): CoordinatorClient {
     return {
-      leave: () => {},
+      leave: () => to.leave(),
       renew: () => {},
-      report: () => this.#report(agent),
-      open: (request, withinMs, answered) => this.#open(agent, request, withinMs, answered),
+      report: () => this.#report(agent, to),
+      open: (request, withinMs, answered) => this.#open(agent, to, request, withinMs, answered),
       ...files,
       // Simulated sweeps run no programs.
       downloadCode: async () => {},
@@ -61,9 +87,9 @@ export class Grpc {
     };
   }
 
-  #report(agent: SimulatedProcess): ReportStream {
+  #report(agent: SimulatedProcess, to: CoordinatorConnections): ReportStream {
     const { clock, random } = this.network;
-    const coordinator = this.listening;
+    const coordinator = to.listening;
     // Without a coordinator, the agent's own process stands in for the other side, until the code below ends the
     // stream.
     const process = coordinator?.process ?? agent;
@@ -84,6 +110,7 @@ export class Grpc {
 
   #open(
     agent: SimulatedProcess,
+    to: CoordinatorConnections,
     request: OpenRequest,
     withinMs: number,
     answered: (error: Error | null, response: OpenResponse) => void,
@@ -99,7 +126,7 @@ export class Grpc {
     const fail = (code: status, message: string) =>
       finish(Object.assign(new Error(message), { code }), { decisions: [], leaderEpoch: 0 });
     clock.after(withinMs, agent, () => fail(status.DEADLINE_EXCEEDED, 'no answer in time'));
-    const coordinator = this.listening;
+    const coordinator = to.listening;
     const unavailable = () =>
       clock.after(random.between(1, 500), agent, () => fail(status.UNAVAILABLE, 'the connection failed'));
     if (coordinator === undefined || !coordinator.process.alive) {
@@ -124,4 +151,38 @@ function isBetween(stream: SimulatedStream, a: string, b: string): boolean {
   const { name: agent } = stream.agent;
   const { name: coordinator } = stream.coordinator;
   return (a === agent && b === coordinator) || (a === coordinator && b === agent);
+}
+
+/** An agent's connections to the coordinators. The agent calls one of them until it is unreachable or stands by. */
+export class CoordinatorConnections {
+  readonly network: SimulatedNetwork;
+  readonly #addresses: LeaderAddresses;
+  readonly #listening: ReadonlyMap<string, Listening | StandingBy>;
+
+  constructor(
+    network: SimulatedNetwork,
+    places: readonly string[],
+    listening: ReadonlyMap<string, Listening | StandingBy>,
+  ) {
+    this.network = network;
+    this.#addresses = new LeaderAddresses(places);
+    this.#listening = listening;
+  }
+
+  /** The leader that this agent calls. Undefined if the coordinator that it calls does not lead. */
+  get listening(): Listening | undefined {
+    const found = this.#listening.get(this.#addresses.current);
+    const { now } = this.network.clock;
+    if (found === undefined || !found.process.alive) {
+      this.#addresses.onUnreachable(now);
+      return found !== undefined && 'service' in found ? found : undefined;
+    }
+    if ('service' in found && found.isCertain?.() !== false) return found;
+    this.#addresses.onStandby('leader' in found ? found.leader() : '', now);
+    return undefined;
+  }
+
+  leave(): void {
+    this.#addresses.onStandby('', this.network.clock.now);
+  }
 }

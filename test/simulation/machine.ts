@@ -72,8 +72,9 @@ export class SimulatedMachine {
     this.startedAt = grpc.network.clock.now;
     const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
     this.spool = spool;
-    const files = transferClient(grpc, process, this.files, () => random.between(1, transferMs));
-    const client = grpc.client(process, files);
+    const coordinators = grpc.connections();
+    const files = transferClient(coordinators, process, this.files, () => random.between(1, transferMs));
+    const client = grpc.client(process, coordinators, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
     const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack };
     this.#agent = new AgentRuntime({

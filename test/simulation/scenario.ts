@@ -58,6 +58,12 @@ export type ClusterFault = { readonly at: number } & (
   | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
   | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
   | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
+  /** The store's server dies, and another takes its place. Only if several coordinators share the store. */
+  | { readonly kind: 'store fails over'; readonly ms: number; readonly clockOffMs: number }
+  /** A coordinator is suspended in its next transaction. Only if several coordinators share the store. */
+  | { readonly kind: 'freeze in transaction'; readonly place: string; readonly ms: number }
+  /** A coordinator is stopped in an orderly way. Only if several coordinators share the store. */
+  | { readonly kind: 'hand over'; readonly place: string; readonly ms: number }
 );
 
 /** The probabilities of the ways in which an attempt can end. */
@@ -95,6 +101,8 @@ interface SubmittedSweep {
 
 export interface Scenario {
   readonly leaseMs: number;
+  /** The places of the coordinators. Several coordinators share one store. */
+  readonly coordinators: readonly string[];
   readonly conditions: NetworkConditions;
   readonly machines: readonly MachineOptions[];
   readonly sweeps: readonly SubmittedSweep[];
@@ -191,6 +199,7 @@ export function anyScenario(seed: number): Scenario {
   const failureRate = random.pick([0, 0.03, 0.1]);
   return {
     leaseMs: random.pick([3_000, 6_000, 15_000]),
+    coordinators: ['coordinator'],
     machines,
     orders,
     drains,

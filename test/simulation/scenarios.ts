@@ -1,13 +1,18 @@
-/** The scenario of a seed. High seeds have sweeps of one kind: populations, or searches. */
+/** The scenario of a seed. High seeds have sweeps of one kind (populations, or searches), or several coordinators. */
 import { TestRandom } from '../support/random.ts';
+import { COORDINATOR_PLACE } from './coordinator.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
+import { STORE_PLACE } from './shared-database.ts';
 
 /** The sweeps of the seeds from this seed to the seed before FIRST_SEARCH_SEED train populations. */
 export const FIRST_POPULATION_SEED = 1_000_000;
-/** The sweeps of this seed and of all higher seeds are searches. */
+/** The sweeps of the seeds from this seed to the seed before FIRST_TAKEOVER_SEED are searches. */
 export const FIRST_SEARCH_SEED = 2_000_000;
+/** In this seed and all higher seeds, several coordinators share one store. */
+export const FIRST_TAKEOVER_SEED = 3_000_000;
 
 export function scenarioOf(seed: number): Scenario {
+  if (seed >= FIRST_TAKEOVER_SEED) return withTakeovers(anyScenario(seed), seed);
   if (seed >= FIRST_SEARCH_SEED) return withSearches(anyScenario(seed), seed);
   return seed < FIRST_POPULATION_SEED ? anyScenario(seed) : withPopulations(anyScenario(seed), seed);
 }
@@ -97,5 +102,76 @@ function withSearches(scenario: Scenario, seed: number): Scenario {
     retries: scenario.retries.filter(isKnown),
     trialKills: scenario.trialKills.filter(isKnown),
     priorities: scenario.priorities.filter(isKnown),
+  };
+}
+
+/**
+ * Two or three coordinators share one store. The faults end leaders, suspend them beyond their leadership, cut them off
+ * from the store, and replace the server of the store. The sweeps are plain grids.
+ */
+function withTakeovers(scenario: Scenario, seed: number): Scenario {
+  const random = new TestRandom(seed ^ 0x1ead);
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  const places = Array.from({ length: whole(2, 3) }, (_, at) =>
+    at === 0 ? COORDINATOR_PLACE : `coordinator-${at + 1}`,
+  );
+  const agents = scenario.machines.map(({ id }) => id);
+  const textOf = () =>
+    [
+      'name: simulated\ntrainer: command\ncommand: [program]\n',
+      'metric: {name: test_loss, goal: minimize}\n',
+      `parameters:\n  x: {min: 1, max: ${whole(4, 12)}, step: 1}\n  epochs: {value: ${whole(1, 6)}}\n`,
+      `  duration_ms: {value: ${whole(100, 3_000)}}\n`,
+      `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
+      `timeout: 60s\ncheckpoint_every: ${whole(0, 2)}\n`,
+    ].join('');
+  const sweeps = Array.from({ length: whole(1, 3) }, () => ({ at: whole(0, 25_000), text: textOf() }));
+  const faults = Array.from({ length: whole(3, 14) }, (): ClusterFault => {
+    const at = whole(3_000, scenario.calmAt - 2_000);
+    const ms = Math.min(whole(100, random.pick([1_000, 8_000, 30_000])), scenario.calmAt - at);
+    const place = random.pick(places);
+    switch (whole(0, 11)) {
+      case 0:
+      case 1:
+        return { at, kind: 'kill', place, deathPoint: random.pick(['now', 'sending']), left: whole(0, 4), ms };
+      case 2:
+      case 3:
+        return { at, kind: 'freeze', place, ms };
+      case 4:
+        return {
+          ...{ at: Math.min(at, scenario.calmAt - 16_000), kind: 'freeze in transaction', place },
+          ms: whole(10_000, 16_000),
+        };
+      case 5:
+      case 6: {
+        const [from = '', to = ''] = random.shuffled([place, STORE_PLACE]);
+        return { at, kind: 'cut', from, to, both: random.next() < 0.6, ms };
+      }
+      case 7: {
+        const [from = '', to = ''] = random.shuffled([place, random.pick([...agents, 'nats'])]);
+        return { at, kind: 'cut', from, to, both: random.next() < 0.6, ms };
+      }
+      case 8:
+      case 9:
+        return { at, kind: 'store fails over', ms: Math.min(ms, 8_000), clockOffMs: whole(-8_000, 8_000) };
+      case 10:
+        return { at, kind: 'hand over', place, ms };
+      default:
+        return { at, kind: 'kill', place: random.pick(agents), deathPoint: 'now', left: 0, ms };
+    }
+  });
+  const isKnown = ({ sweep }: { readonly sweep: number }) => sweep < sweeps.length;
+  return {
+    ...scenario,
+    coordinators: places,
+    sweeps,
+    faults,
+    versions: [],
+    priorities: [],
+    faultyMachine: undefined,
+    slowMachine: undefined,
+    orders: scenario.orders.filter(isKnown),
+    retries: scenario.retries.filter(isKnown),
+    trialKills: scenario.trialKills.filter(isKnown),
   };
 }

@@ -3,7 +3,8 @@
 import { isEnded, type SweepState } from '../../coordinator/core/model.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import type { CoordinatorProcess, SimulatedCoordinator } from './coordinator.ts';
+import type { CoordinatorProcess } from './coordinator.ts';
+import type { Disk } from './disk.ts';
 import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import type { RetryOrder, Scenario, UserAction, VersionOrder } from './scenario.ts';
@@ -12,10 +13,16 @@ const USER = 'ann@desk';
 const ASK_AGAIN_MS = 2_000;
 const RESUME_EVERY_MS = 5_000;
 
+/** The coordinator that the user's commands reach. */
+interface Coordinator {
+  readonly disk: Disk;
+  readonly life: CoordinatorProcess | undefined;
+}
+
 export class SimulatedUser {
   readonly #process = new SimulatedProcess('person');
   readonly #network: SimulatedNetwork;
-  readonly #coordinator: SimulatedCoordinator;
+  readonly #coordinator: Coordinator;
   /** The ids of acknowledged sweeps, by index in the scenario. */
   readonly submitted = new Map<number, string>();
   /** Acknowledged actions. */
@@ -31,7 +38,7 @@ export class SimulatedUser {
   /** @param onRetried called when a retry is acknowledged */
   constructor(
     network: SimulatedNetwork,
-    coordinator: SimulatedCoordinator,
+    coordinator: Coordinator,
     onRetried: (requestId: string, trials: number) => void,
   ) {
     this.#network = network;

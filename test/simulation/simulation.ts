@@ -1,15 +1,25 @@
 /** Runs one seed: starts a cluster, injects the faults, and waits in a calm phase until everything has ended. */
 
 import type { Assignment } from '../../agent/worker/ipc.ts';
+import { ensureSchema } from '../../coordinator/store/schema.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { NotLeaderError } from '../../proto/errors.ts';
 import { offerStream } from '../../proto/subjects.ts';
 import { TestRandom } from '../support/random.ts';
 import type { Bug } from './bug.ts';
 import { NO_BUG } from './bugs.ts';
 import { Clock } from './clock.ts';
-import { CLUSTER, COORDINATOR_PLACE, isSimulatedFault, SimulatedCoordinator } from './coordinator.ts';
+import {
+  CLUSTER,
+  COORDINATOR_PLACE,
+  type CoordinatorProcess,
+  type CoordinatorWorld,
+  isSimulatedFault,
+  SimulatedCoordinator,
+} from './coordinator.ts';
+import { Disk } from './disk.ts';
 import { injectFault } from './faults.ts';
-import { Grpc } from './grpc.ts';
+import { Grpc, type MessageObserver } from './grpc.ts';
 import { Invariants } from './invariants.ts';
 import { SimulatedMachine } from './machine.ts';
 import { SimulatedNatsServer } from './nats-server.ts';
@@ -18,8 +28,10 @@ import { SimulatedProcess } from './process.ts';
 import { simulatedSamplers } from './sampler.ts';
 import type { Scenario } from './scenario.ts';
 import { scenarioOf } from './scenarios.ts';
+import { SharedDatabase } from './shared-database.ts';
 import { SimulatedUser } from './simulated-user.ts';
 import { artifactProblems, storeProblems } from './store-problems.ts';
+import { StoredFiles } from './stored-files.ts';
 import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { PlannedEnd } from './training.ts';
@@ -56,7 +68,8 @@ class Simulation {
   readonly network: SimulatedNetwork;
   readonly grpc: Grpc;
   readonly invariants: Invariants;
-  readonly coordinator: SimulatedCoordinator;
+  readonly coordinators = new Map<string, SimulatedCoordinator>();
+  readonly database: SharedDatabase | undefined;
   readonly machines = new Map<string, SimulatedMachine>();
   readonly user: SimulatedUser;
   readonly #random: TestRandom;
@@ -80,10 +93,11 @@ class Simulation {
         isPresent: (agentId) => this.#isPresent(agentId),
         isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
         spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
+        isMemoryAhead: this.scenario.coordinators.length > 1,
       },
       this.scenario.machines,
     );
-    this.grpc = new Grpc(this.network, {
+    const observer: MessageObserver = {
       received: (agent, response) => {
         this.trace.note(() => `${agent.name} receives ${JSON.stringify(response.message)}`);
         this.invariants.received(response);
@@ -92,9 +106,10 @@ class Simulation {
         this.trace.note(() => `${agent.name} receives decisions ${JSON.stringify(response.decisions)}`);
         this.invariants.decided(request, response);
       },
-    });
+    };
+    this.grpc = new Grpc(this.network, observer, this.scenario.coordinators);
     this.#nats = new SimulatedNatsServer(new SimulatedProcess('nats'), this.network);
-    this.coordinator = new SimulatedCoordinator({
+    const world: CoordinatorWorld = {
       grpc: this.grpc,
       leaseMs: this.scenario.leaseMs,
       bug,
@@ -113,8 +128,23 @@ class Simulation {
         this.trace.note(() => `durable: ${commit.changes.map((change) => JSON.stringify(change)).join(' ')}`);
         this.invariants.committed(commit, runtime);
       },
-      onCrash: (process, error) => this.crash(process, error),
-    });
+      onReached: (what) => this.invariants.reached.add(what),
+      onCrash: (process, error) => {
+        if (error instanceof NotLeaderError) this.invariants.reached.add('a rejected write of an earlier leader');
+        this.crash(process, error);
+      },
+    };
+    if (this.scenario.coordinators.length === 1) {
+      this.coordinators.set(COORDINATOR_PLACE, new SimulatedCoordinator(world));
+    } else {
+      const disk = new Disk();
+      ensureSchema(disk.db, CLUSTER, () => {});
+      this.database = new SharedDatabase(disk, this.network);
+      const shared = { database: this.database, files: new StoredFiles() };
+      for (const place of this.scenario.coordinators) {
+        this.coordinators.set(place, new SimulatedCoordinator(world, place, shared));
+      }
+    }
     for (const options of this.scenario.machines) {
       const world = {
         grpc: this.grpc,
@@ -128,7 +158,7 @@ class Simulation {
       };
       this.machines.set(options.id, new SimulatedMachine(world, options));
     }
-    this.user = new SimulatedUser(this.network, this.coordinator, (requestId, trials) => {
+    this.user = new SimulatedUser(this.network, this, (requestId, trials) => {
       this.trace.note(() => `${requestId} is acknowledged for ${trials} trials`);
       this.invariants.retried(requestId, trials);
     });
@@ -140,9 +170,11 @@ class Simulation {
 
   async run(): Promise<string | undefined> {
     const { calmAt, faults } = this.scenario;
-    this.#keep(COORDINATOR_PLACE, (process) => {
-      this.coordinator.start(process).catch((error) => this.crash(process, error));
-    });
+    for (const [place, coordinator] of this.coordinators) {
+      this.#keep(place, (process) => {
+        coordinator.start(process).catch((error) => this.crash(process, error));
+      });
+    }
     for (const [id, machine] of this.machines) this.#keep(id, (process) => machine.start(process));
     this.#keepNats();
     this.user.carryOut(this.scenario);
@@ -166,6 +198,23 @@ class Simulation {
 
   get #takesTooLong(): boolean {
     return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MAX_EVENTS;
+  }
+
+  /** The coordinator that leads, or that led last. */
+  get coordinator(): SimulatedCoordinator {
+    const all = [...this.coordinators.values()];
+    const epochOf = ({ life }: SimulatedCoordinator) => (life?.process.alive === true ? life.epoch : -1);
+    const [leader] = all.toSorted((a, b) => epochOf(b) - epochOf(a));
+    if (leader === undefined) throw new Error('the scenario has no coordinator');
+    return leader;
+  }
+
+  get disk(): Disk {
+    return this.coordinator.disk;
+  }
+
+  get life(): CoordinatorProcess | undefined {
+    return this.coordinator.life;
   }
 
   process(place: string): SimulatedProcess | undefined {
@@ -207,9 +256,8 @@ class Simulation {
     const process = new SimulatedProcess('nats');
     this.#processes.set('nats', process);
     this.#nats = new SimulatedNatsServer(process, this.network);
-    for (const { nats } of [...this.machines.values(), ...(this.coordinator.life ? [this.coordinator.life] : [])]) {
-      nats?.reconnected();
-    }
+    for (const { nats } of this.machines.values()) nats?.reconnected();
+    for (const { life } of this.coordinators.values()) life?.nats.reconnected();
     process.onDeath(() => {
       this.trace.note(() => 'nats dies');
       const down = this.downMs.get('nats') ?? 500;

@@ -2,7 +2,7 @@
  * Seeds and planted bugs of the fast suite and of the slow suite. Each planted bug is in one of the two suites.
  */
 
-import { FIRST_POPULATION_SEED, FIRST_SEARCH_SEED } from './scenarios.ts';
+import { FIRST_POPULATION_SEED, FIRST_SEARCH_SEED, FIRST_TAKEOVER_SEED } from './scenarios.ts';
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
@@ -34,6 +34,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ended-trials-run-again': 1,
   'failed-members-forgotten': FIRST_POPULATION_SEED + 3,
   'failures-forgotten': 2,
+  'epoch-read-before': FIRST_TAKEOVER_SEED + 12,
   'files-not-flushed': 6,
   'held-trial-keeps-slot': 5,
   'held-trials-not-loaded': 23,
@@ -43,6 +44,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'lease-given-twice': 4,
   'lease-renewed-after-its-end': 6,
   'leases-never-expire': 22,
+  'no-epoch-check': FIRST_TAKEOVER_SEED + 15,
   'offered-before-commit': FIRST_SEARCH_SEED,
   'offers-not-reconciled': 18,
   'old-checkpoint-inherited': FIRST_POPULATION_SEED,
@@ -67,10 +69,12 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'speculates-unasked': 30,
   'spool-deleted-when-sent': 2,
   'spool-dropped-on-restart': 4,
+  'standby-acts': FIRST_TAKEOVER_SEED,
   'stopped-trials-run-again': 6,
   'stops-not-stored': 6,
   'study-not-rebuilt': 9,
   'suggestions-not-stored': 9,
+  'takeover-loses-lease': FIRST_TAKEOVER_SEED + 3,
   'timeout-ignored': 12,
   'torn-commit': 6,
   'trial-not-durable': 1,

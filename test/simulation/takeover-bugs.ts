@@ -1,0 +1,12 @@
+/** Planted bugs of coordinators that share a store. They have an effect from seed FIRST_TAKEOVER_SEED on. */
+import type { Bug } from './bug.ts';
+
+export const TAKEOVER_BUGS: Readonly<Record<string, Bug>> = {
+  'no-epoch-check': { about: 'a transaction does not check whether its coordinator still leads', epochCheck: 'none' },
+  'epoch-read-before': {
+    about: 'a coordinator checks whether it leads before its transaction, and not in the transaction',
+    epochCheck: 'before the transaction',
+  },
+  'standby-acts': { about: 'a standby answers agents', standbyActs: true },
+  'takeover-loses-lease': { about: 'a coordinator that takes over forgets a lease', takeoverLosesLease: true },
+};
