@@ -2,12 +2,13 @@ import { createServer as createHttp } from 'node:http';
 import { createServer as createPlainHttp2 } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
-import { Metadata } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { channelTo } from '../../lib/net/channel.ts';
 import type { Identity } from '../../lib/net/identity.ts';
 import { EXIT, TrawlError, UnreachableError } from '../../proto/errors.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { LEADER_HEADER } from '../../proto/leader-header.ts';
 import { createAuthority, issue, type KeyAndCertificate } from '../certs/issue.ts';
 import { explainCallError } from './rpc-errors.ts';
 
@@ -147,4 +148,16 @@ test('no error quotes the messages of the gRPC library', async () => {
       );
     }
   }
+});
+
+test('the error of a call to a standby names the leader', async () => {
+  const metadata = new Metadata();
+  metadata.set(LEADER_HEADER, 'gpu-1:7070');
+  const details = 'this coordinator stands by; the coordinator at gpu-1:7070 leads';
+  const answer = Object.assign(new Error(details), { code: status.UNAVAILABLE, details, metadata });
+  const error = await explainCallError(answer, { address: 'gpu-2:7070', usesTls: false });
+  expect(error).toBeInstanceOf(UnreachableError);
+  expect(error).toMatchObject({
+    message: `the coordinator at gpu-2:7070 does not lead (${details}): retry in a few seconds`,
+  });
 });

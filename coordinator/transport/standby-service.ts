@@ -14,13 +14,18 @@ import { LEADER_HEADER } from '../../proto/leader-header.ts';
 
 type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'>;
 
+/** The header shows clients that no handler ran. It is empty if the leader is unknown. */
+function leaderHeader(leader: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(LEADER_HEADER, leader);
+  return metadata;
+}
+
 /** Returns the answer of a coordinator that does not lead. */
 function notLeading(leader: string): Answer {
-  const metadata = new Metadata();
-  if (leader !== '') metadata.set(LEADER_HEADER, leader);
   const details =
     leader === '' ? 'this coordinator stands by' : `this coordinator stands by; the coordinator at ${leader} leads`;
-  return { code: status.UNAVAILABLE, details, metadata };
+  return { code: status.UNAVAILABLE, details, metadata: leaderHeader(leader) };
 }
 
 /**
@@ -59,7 +64,7 @@ export function certaintyInterceptor(isCertain: () => boolean): ServerIntercepto
         next({
           onReceiveMetadata: (metadata, pass) => {
             if (isCertain() || path.startsWith(HEALTH_PREFIX)) return pass(metadata);
-            call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT });
+            call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT, metadata: leaderHeader('') });
           },
         }),
     });

@@ -126,3 +126,24 @@ test('if a token is required, only callers with the token can read the pages and
   expect(await get('/readyz', 'Bearer other')).toMatchObject({ code: 503, text: 'not ready\n' });
   expect(await get('/readyz', `Bearer ${token}`)).toMatchObject({ code: 503, text: 'NATS is gone\n' });
 });
+
+test('/leader shows whether the process leads, to probes too, and is absent if leadership does not apply', async () => {
+  expect((await call('GET', '/leader')).code).toBe(404);
+  let leader: string | undefined = 'gpu-1:7070 leads';
+  const pages = { registry: new Registry(), measure: () => {}, unready: () => undefined, standby: () => leader };
+  const token = 'a-token-of-the-owner';
+  const served = await serveOperatorPages(
+    pages,
+    { host: '127.0.0.1', port: 0 },
+    { auth: { token, file: '/data/token' }, onRejected: (_, why) => rejected.push(why) },
+  );
+  onTestFinished(() => served.stop());
+  const get = async (headers: Record<string, string> = {}) => {
+    const response = await fetch(`http://127.0.0.1:${served.address.port}/leader`, { headers });
+    return { code: response.status, text: await response.text() };
+  };
+  expect(await get()).toEqual({ code: 503, text: 'does not lead\n' });
+  expect(await get({ authorization: `Bearer ${token}` })).toEqual({ code: 503, text: 'gpu-1:7070 leads\n' });
+  leader = undefined;
+  expect(await get()).toEqual({ code: 200, text: 'leads\n' });
+});

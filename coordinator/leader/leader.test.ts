@@ -1,0 +1,171 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
+import { type Election, Leader, untilElected } from './leader.ts';
+import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from './leadership.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const log = pino({ level: 'silent' });
+const clock = () => Date.now();
+
+/** An election in memory. `problem` is thrown by each request. */
+class MemoryElection implements Election {
+  problem: Error | undefined;
+  leadership: Leadership = { epoch: 4, holder: 'other', address: 'other:1', remainingMs: 5_000 };
+  readonly renewals: { readonly at: number; readonly address: string }[] = [];
+  released = 0;
+
+  async tryToLead(holder: string, address: string): Promise<Leadership> {
+    if (this.problem !== undefined) throw this.problem;
+    if (this.leadership.holder === '') {
+      this.leadership = { epoch: this.leadership.epoch + 1, holder, address, remainingMs: LEADERSHIP_MS };
+    }
+    return this.leadership;
+  }
+
+  async renew({ holder }: Term, address: string): Promise<boolean> {
+    if (this.problem !== undefined) throw this.problem;
+    this.renewals.push({ at: Date.now(), address });
+    return this.leadership.holder === holder;
+  }
+
+  async release(): Promise<void> {
+    if (this.problem !== undefined) throw this.problem;
+    this.released += 1;
+    this.leadership = { ...this.leadership, holder: '' };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function candidate(election: Election) {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const problems: (string | undefined)[] = [];
+  const elected = untilElected({
+    election,
+    holder: 'me',
+    address: 'me:1',
+    signal: stop.signal,
+    onStandby: ({ address }) => seen.push(address),
+    onProblem: (problem) => problems.push(problem),
+    clock,
+  });
+  return { elected, seen, problems, stop: () => stop.abort() };
+}
+
+test('a standby leads within half a second after the leader has released its leadership', async () => {
+  const election = new MemoryElection();
+  const { elected, seen } = candidate(election);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(new Set(seen)).toEqual(new Set(['other:1']));
+  election.leadership = { ...election.leadership, holder: '' };
+  const releasedAt = Date.now();
+  await vi.advanceTimersByTimeAsync(500);
+  const { term, sentAt } = (await elected) ?? {};
+  expect(term).toEqual({ epoch: 5, holder: 'me' });
+  expect((sentAt ?? 0) - releasedAt).toBeLessThanOrEqual(500);
+});
+
+test('a standby continues to try while the store does not answer', async () => {
+  const election = new MemoryElection();
+  election.problem = new UnreachableError('no answer');
+  const { elected, problems } = candidate(election);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(new Set(problems)).toEqual(new Set(['no answer']));
+  election.problem = undefined;
+  election.leadership = { ...election.leadership, holder: '' };
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(await elected).toMatchObject({ term: { epoch: 5 } });
+  expect(problems.at(-1)).toBeUndefined();
+});
+
+test('a standby ends on its signal, and if the store cannot be used', async () => {
+  const { elected, stop } = candidate(new MemoryElection());
+  await vi.advanceTimersByTimeAsync(100);
+  stop();
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await elected).toBeUndefined();
+  const election = new MemoryElection();
+  election.problem = new RejectedError('too old');
+  await expect(candidate(election).elected).rejects.toThrow('too old');
+});
+
+function leaderOf(election: MemoryElection) {
+  election.leadership = { ...election.leadership, holder: 'me' };
+  const onLost = vi.fn();
+  const elected = { term: { epoch: 4, holder: 'me' }, sentAt: clock() };
+  return { leader: new Leader({ election, elected, address: 'me:1', onLost, log, clock }), onLost };
+}
+
+test('a leader renews its leadership three times per duration, with its address', async () => {
+  const election = new MemoryElection();
+  const begun = Date.now();
+  const { leader, onLost } = leaderOf(election);
+  await vi.advanceTimersByTimeAsync(LEADERSHIP_MS);
+  leader.moveTo('me:2');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(election.renewals.map(({ at }) => at - begun)).toEqual([3_000, 6_000, 9_000, 9_000]);
+  expect(election.renewals.map(({ address }) => address)).toEqual(['me:1', 'me:1', 'me:1', 'me:2']);
+  expect(leader.isCertain).toBe(true);
+  expect(onLost).not.toHaveBeenCalled();
+  await leader.release();
+});
+
+test('a leader that cannot renew its leadership pauses before the expiry, and continues after a renewal', async () => {
+  const election = new MemoryElection();
+  const { leader, onLost } = leaderOf(election);
+  election.problem = new UnreachableError('no answer');
+  await vi.advanceTimersByTimeAsync(LEADERSHIP_MS - 1_001);
+  expect(leader.isCertain).toBe(true);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(leader.isCertain).toBe(false);
+  await vi.advanceTimersByTimeAsync(20_000);
+  election.problem = undefined;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(leader.isCertain).toBe(true);
+  expect(onLost).not.toHaveBeenCalled();
+  await leader.release();
+});
+
+test('a leader ends once another coordinator leads, and does not renew any more', async () => {
+  const election = new MemoryElection();
+  const { onLost } = leaderOf(election);
+  election.leadership = { ...election.leadership, holder: 'other', epoch: 5 };
+  await vi.advanceTimersByTimeAsync(RENEW_INTERVAL_MS);
+  expect(onLost).toHaveBeenCalledOnce();
+  expect(onLost.mock.calls[0]?.[0]).toBeInstanceOf(NotLeaderError);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(election.renewals).toHaveLength(1);
+});
+
+test('a check notices a newer leader at once', async () => {
+  const election = new MemoryElection();
+  const { leader, onLost } = leaderOf(election);
+  election.leadership = { ...election.leadership, holder: 'other', epoch: 5 };
+  leader.check();
+  leader.check();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(onLost).toHaveBeenCalledOnce();
+});
+
+test('a leader releases its leadership once, and a store that does not answer delays the end by two seconds at most', async () => {
+  const election = new MemoryElection();
+  const { leader } = leaderOf(election);
+  await leader.release();
+  expect(election.released).toBe(1);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(election.renewals).toEqual([]);
+
+  const silent = new MemoryElection();
+  silent.release = () => new Promise(() => {});
+  const { leader: other } = leaderOf(silent);
+  let isReleased = false;
+  void other.release().then(() => {
+    isReleased = true;
+  });
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(isReleased).toBe(true);
+});
