@@ -57,6 +57,8 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
       registry: metrics.registry,
       measure: () => {},
       unready: () => problem,
+      // Prometheus discovers the agents at the leader.
+      json: { '/sd': () => [] },
       standby: () => (leader === '' ? 'no coordinator leads' : `the coordinator at ${leader} leads`),
     },
     pagesAddress,

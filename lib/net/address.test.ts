@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { natsUrls, parseAddress } from './address.ts';
+import { natsUrls, parseAddress, parseServers } from './address.ts';
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -43,3 +43,10 @@ test.each(['h:0', 'h:65536', 'h:1e3', 'h', ':1', 'h:', 'h:1.5', 'h:-1', '[::1]',
     expect(() => parseAddress(text, '--server')).toThrow(`--server is ${JSON.stringify(text)}: expected HOST:PORT`);
   },
 );
+
+test('--server accepts several coordinators, and names the invalid one', () => {
+  expect(parseServers('a:1', '--server')).toEqual(['a:1']);
+  expect(parseServers('a:1, b:2,a:1', '--server')).toEqual(['a:1', 'b:2']);
+  expect(() => parseServers('a:1,b', '--server')).toThrow('--server is "b": expected HOST:PORT');
+  expect(() => parseServers('a:1,', '--server')).toThrow('--server is "": expected HOST:PORT');
+});

@@ -119,6 +119,7 @@ test.skipIf(isSkipped(postgresMissing()))(
     const { folder, a, b } = await startPair();
     expect(await b.page('/healthz')).toMatch(/^200/);
     expect(await b.page('/readyz')).toMatch(/^200/);
+    expect(await b.page('/sd')).toBe('200 []\n');
     expect(await b.page('/metrics')).toContain('\ntrawl_coordinator_leading 0\n');
     expect(await a.page('/metrics')).toContain('\ntrawl_coordinator_leading 1\n');
 
