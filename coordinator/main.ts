@@ -63,6 +63,10 @@ import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
+const LOCAL_ARTIFACTS_TEXT =
+  'artifacts are in the data folder, so the artifacts of the previous leader are missing if it has another folder: ' +
+  'keep artifacts in an S3-compatible store with --artifacts';
+
 export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly dir: string;
   /**
@@ -188,6 +192,8 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
     samplers: { ...samplers, allowsOwnCode: options.allowSamplerCode },
   });
   const { files } = artifacts;
+  if (leader?.previous !== undefined && !artifacts.isRemote)
+    log.warn({ previous: leader.previous }, LOCAL_ARTIFACTS_TEXT);
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
   const archives = new CodeArchives(dir, artifacts.code);
   const stopCopying = startCopying(archives, log);

@@ -1,11 +1,14 @@
 /** Starts a coordinator. If its store can be shared, the coordinator stands by while another coordinator leads. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { withResolvers } from '../lib/net/within.ts';
+import { settlesWithin, withResolvers } from '../lib/net/within.ts';
 import type { NotLeaderError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
 import { clock, type Elected, type Election, Leader, untilElected } from './leader/leader.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
+
+/** How long an orderly stop waits for a takeover that has begun. */
+const STOP_LIMIT_MS = 5_000;
 
 export interface ReplicaOptions extends CoordinatorOptions {
   /** Called once another coordinator leads. The process must then end at once. */
@@ -71,7 +74,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     failed,
     async stop() {
       stopping.abort();
-      await led;
+      // If the takeover waits, for example for NATS, the leadership expires by itself after the end of the process.
+      if (!(await settlesWithin(STOP_LIMIT_MS, led))) return;
       standby.stop();
       await (running === undefined ? election.close() : running.stop());
     },

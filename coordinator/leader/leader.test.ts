@@ -64,8 +64,9 @@ test('a standby leads within half a second after the leader has released its lea
   election.leadership = { ...election.leadership, holder: '' };
   const releasedAt = Date.now();
   await vi.advanceTimersByTimeAsync(500);
-  const { term, sentAt } = (await elected) ?? {};
+  const { term, sentAt, previous } = (await elected) ?? {};
   expect(term).toEqual({ epoch: 5, holder: 'me' });
+  expect(previous).toBe('other:1');
   expect((sentAt ?? 0) - releasedAt).toBeLessThanOrEqual(500);
 });
 

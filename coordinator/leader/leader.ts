@@ -36,6 +36,8 @@ export interface Election {
 export interface Elected {
   readonly term: Term;
   readonly sentAt: number;
+  /** HOST:PORT of the coordinator that led while this one stood by; undefined if this one led at once. */
+  readonly previous?: string | undefined;
 }
 
 export interface CandidateOptions {
@@ -69,13 +71,17 @@ export function clock(): number {
  */
 export async function untilElected(options: CandidateOptions): Promise<Elected | undefined> {
   const { election, holder, address, signal, onStandby, onProblem, clock: time = clock } = options;
+  let previous: string | undefined;
   while (!signal.aborted) {
     let delayMs = RENEW_RETRY_MS;
     try {
       const sentAt = time();
       const leadership = await election.tryToLead(holder, address);
       onProblem(undefined);
-      if (leadership.holder === holder) return { term: { epoch: leadership.epoch, holder }, sentAt };
+      if (leadership.holder === holder) {
+        return { term: { epoch: leadership.epoch, holder }, sentAt, previous };
+      }
+      previous = leadership.address;
       onStandby(leadership);
       delayMs = untilAttempt(leadership);
     } catch (error) {
@@ -104,6 +110,8 @@ export interface LeaderOptions {
 /** Renews the leadership of this process. */
 export class Leader {
   readonly term: Term;
+  /** HOST:PORT of the other coordinator from which this one took over, if there was one. */
+  readonly previous: string | undefined;
   readonly #options: LeaderOptions;
   readonly #time: () => number;
   #address: string;
@@ -115,8 +123,10 @@ export class Leader {
   constructor(options: LeaderOptions) {
     this.#options = options;
     this.#time = options.clock ?? clock;
-    this.term = options.elected.term;
-    this.#address = options.address;
+    const { elected, address } = options;
+    this.term = elected.term;
+    this.previous = elected.previous === address ? undefined : elected.previous;
+    this.#address = address;
     this.#renewals = newRenewals(options.elected.sentAt);
     this.#schedule();
   }
