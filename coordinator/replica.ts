@@ -4,8 +4,11 @@ import { hostname } from 'node:os';
 import { settlesWithin, withResolvers } from '../lib/net/within.ts';
 import type { NotLeaderError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
-import { clock, type Elected, type Election, Leader, untilElected } from './leader/leader.ts';
+import { type CandidateOptions, clock, type Elected, Leader, untilElected } from './leader/leader.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
+
+/** What a coordinator needs to lead. `address` is the HOST:PORT that it publishes. */
+type Candidacy = Pick<CandidateOptions, 'election' | 'holder' | 'address'>;
 
 /** How long an orderly stop waits for a takeover that has begun. */
 const STOP_LIMIT_MS = 5_000;
@@ -41,26 +44,22 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   const address = advertisedAddress(options, options.listen);
   const first = await election.tryToLead(holder, address);
   if (first.holder === holder) {
-    const running = await lead(options, election, { term: first, sentAt }, address);
+    const running = await lead(options, { election, holder, address }, { term: first, sentAt });
     return { failed, stop: () => running.stop() };
   }
   const standby = await startStandby(options).catch(async (error: unknown) => {
     await election.close();
     throw error;
   });
-  const reached = advertisedAddress(options, standby.address);
+  const candidacy = { election, holder, address: advertisedAddress(options, standby.address) };
   standby.follow(first);
-  log.info({ address: reached, metrics: standby.metrics.port, leader: first.address }, 'the coordinator stands by');
+  log.info(
+    { address: candidacy.address, metrics: standby.metrics.port, leader: first.address },
+    'the coordinator stands by',
+  );
   const stopping = new AbortController();
   let running: RunningCoordinator | undefined;
-  const led = takeOver(
-    { ...options, ...addressesOf(standby) },
-    election,
-    holder,
-    reached,
-    standby,
-    stopping.signal,
-  ).then(
+  const led = takeOver({ ...options, ...addressesOf(standby) }, candidacy, standby, stopping.signal).then(
     (started) => {
       running = started;
     },
@@ -89,18 +88,14 @@ function addressesOf({ address, metrics }: Standby): Pick<CoordinatorOptions, 'l
 
 async function takeOver(
   options: ReplicaOptions,
-  election: Election,
-  holder: string,
-  address: string,
+  candidacy: Candidacy,
   standby: Standby,
   signal: AbortSignal,
 ): Promise<RunningCoordinator | undefined> {
   const { log } = options;
   let last: string | undefined;
   const elected = await untilElected({
-    election,
-    holder,
-    address,
+    ...candidacy,
     signal,
     onStandby: (leadership) => standby.follow(leadership),
     onProblem(problem) {
@@ -113,14 +108,13 @@ async function takeOver(
   if (elected === undefined) return undefined;
   log.info({ epoch: elected.term.epoch }, 'no other coordinator leads; this coordinator takes over');
   standby.stop();
-  return lead(options, election, elected, address);
+  return lead(options, candidacy, elected);
 }
 
 async function lead(
   options: ReplicaOptions,
-  election: Election,
+  { election, address }: Candidacy,
   elected: Elected,
-  address: string,
 ): Promise<RunningCoordinator> {
   const { log, onLost } = options;
   const leader = new Leader({ election, elected, address, onLost, log });
