@@ -10,7 +10,7 @@ import {
   InterceptingCall,
   type InterceptingListener,
   type Interceptor,
-  type Metadata,
+  Metadata,
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
@@ -86,7 +86,8 @@ export class LeaderChannel implements ChannelInterface {
    */
   onStatus(address: string, { code, details, metadata }: StatusObject): boolean {
     if (code !== status.UNAVAILABLE) {
-      this.#addresses.onAnswer(address);
+      // Without an answer, the coordinator may not have been reached.
+      if (code !== status.CANCELLED && code !== status.DEADLINE_EXCEEDED) this.#addresses.onAnswer(address);
       return false;
     }
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
@@ -182,7 +183,7 @@ class FollowingCall implements Call {
   readonly #options: CallOptions;
   readonly #nextCall: NextCall;
   #call: Call | undefined;
-  #metadata: Metadata | undefined;
+  #isStarted = false;
   #listener: Partial<InterceptingListener> = {};
   /** The message that was given before the call began. The caller waits for it before it gives another. */
   #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
@@ -203,7 +204,7 @@ class FollowingCall implements Call {
   }
 
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
-    this.#metadata = metadata;
+    this.#isStarted = true;
     this.#listener = listener;
     if (this.#channel.hasOthers) void this.#channel.connect().then(() => this.#begin(metadata));
     else this.#begin(metadata);
@@ -212,7 +213,7 @@ class FollowingCall implements Call {
   #begin(metadata: Metadata): void {
     if (this.#isEnded) return;
     if (this.#channel.isClosed) {
-      this.#end({ code: status.CANCELLED, details: 'the connection was closed', metadata });
+      this.#end({ code: status.CANCELLED, details: 'the connection was closed', metadata: new Metadata() });
       return;
     }
     const { address } = this.#channel;
@@ -281,7 +282,7 @@ class FollowingCall implements Call {
 
   cancelWithStatus(code: status, details: string): void {
     if (this.#call !== undefined) this.#call.cancelWithStatus(code, details);
-    else if (!this.#isEnded && this.#metadata !== undefined) this.#end({ code, details, metadata: this.#metadata });
+    else if (this.#isStarted && !this.#isEnded) this.#end({ code, details, metadata: new Metadata() });
   }
 
   getPeer(): string {
