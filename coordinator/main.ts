@@ -58,7 +58,7 @@ import { listen } from './transport/listener.ts';
 import { Offers, type StreamFill } from './transport/offers.ts';
 import { operationsService } from './transport/operations-service.ts';
 import { addReflection, Health, newServer, SERVICES } from './transport/server.ts';
-import { certaintyInterceptor, UNCERTAIN_TEXT } from './transport/standby-service.ts';
+import { CertaintyGate, UNCERTAIN_TEXT } from './transport/standby-service.ts';
 import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
@@ -142,9 +142,10 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
     onAdmitted: (peer) => listener.authenticated(peer),
     onRejected: (peer) => listener.rejected(peer),
   });
-  const certainty = leader === undefined ? [] : [certaintyInterceptor(() => leader.isCertain)];
+  const gate = new CertaintyGate(() => leader?.isCertain !== false);
+  leader?.whenPaused(() => gate.endCalls());
   const server = newServer(
-    [...guard.interceptors, ...certainty, concurrencyInterceptor(callerOf)],
+    [...guard.interceptors, gate.interceptor, concurrencyInterceptor(callerOf)],
     callCounter(metrics),
   );
   const readiness = new Readiness(new Health(server, SERVICES));

@@ -118,12 +118,15 @@ test('a leader renews its leadership three times per duration, with its address'
 test('a leader that cannot renew its leadership pauses before the expiry, and continues after a renewal', async () => {
   const election = new MemoryElection();
   const { leader, onLost } = leaderOf(election);
+  const onPause = vi.fn();
+  leader.whenPaused(onPause);
   election.problem = new UnreachableError('no answer');
   await vi.advanceTimersByTimeAsync(LEADERSHIP_MS - 1_001);
   expect(leader.isCertain).toBe(true);
   await vi.advanceTimersByTimeAsync(1);
   expect(leader.isCertain).toBe(false);
   await vi.advanceTimersByTimeAsync(20_000);
+  expect(onPause).toHaveBeenCalledOnce();
   election.problem = undefined;
   await vi.advanceTimersByTimeAsync(1_000);
   expect(leader.isCertain).toBe(true);

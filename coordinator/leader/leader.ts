@@ -118,6 +118,8 @@ export class Leader {
   #renewals: Renewals;
   #timer: NodeJS.Timeout | undefined;
   #renewing: Promise<void> | undefined;
+  #isPaused = false;
+  #onPause = () => {};
   #stopped = false;
 
   constructor(options: LeaderOptions) {
@@ -134,6 +136,11 @@ export class Leader {
   /** Whether the leadership cannot have expired yet. Otherwise, this coordinator must answer no calls. */
   get isCertain(): boolean {
     return isCertain(this.#renewals, this.#time());
+  }
+
+  /** Calls `listener` each time the leadership can have expired, so that calls in progress end. */
+  whenPaused(listener: () => void): void {
+    this.#onPause = listener;
   }
 
   /** Publishes another address of this coordinator. */
@@ -173,7 +180,7 @@ export class Leader {
   async #renew(): Promise<void> {
     const { election, log, onLost } = this.#options;
     const sentAt = this.#time();
-    const wasCertain = this.isCertain;
+    this.#pauseIfUncertain();
     try {
       const isRenewed = await election.renew(this.term, this.#address);
       if (this.#stopped) return;
@@ -182,10 +189,19 @@ export class Leader {
         return onLost(new NotLeaderError('another coordinator leads'));
       }
       this.#renewals = afterRenewal(this.#renewals, sentAt, true);
-      if (!wasCertain) log.info('the leadership is renewed; this coordinator answers calls again');
+      if (this.#isPaused) log.info('the leadership is renewed; this coordinator answers calls again');
+      this.#isPaused = false;
     } catch (error) {
       this.#renewals = afterRenewal(this.#renewals, sentAt, false);
       if (!this.#stopped) log.warn({ reason: errorMessage(error) }, 'could not renew the leadership; retrying');
+      this.#pauseIfUncertain();
     }
+  }
+
+  #pauseIfUncertain(): void {
+    if (this.isCertain || this.#isPaused || this.#stopped) return;
+    this.#isPaused = true;
+    this.#options.log.warn('the leadership can have expired; this coordinator answers no calls until it is renewed');
+    this.#onPause();
   }
 }

@@ -1,16 +1,23 @@
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { once } from 'node:events';
+import { type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { ArtifactServiceClient } from '../../proto/gen/trawl/v1/artifact_service.ts';
-import { AttemptServiceClient } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import {
+  AttemptServiceClient,
+  AttemptServiceService,
+  type OpenResponse,
+  type ReportRequest,
+  type ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { LEADER_HEADER } from '../../proto/leader-header.ts';
 import { INSECURE } from '../../test/support/coordinator/serve.ts';
 import { listen } from './listener.ts';
 import { Health, newServer, SERVICES } from './server.ts';
-import { addStandbyServices, certaintyInterceptor, UNCERTAIN_TEXT } from './standby-service.ts';
+import { addStandbyServices, CertaintyGate, UNCERTAIN_TEXT } from './standby-service.ts';
 
 async function serveStandby(leader: () => string, isCertain = () => true): Promise<string> {
-  const server = newServer([certaintyInterceptor(isCertain)]);
+  const server = newServer([new CertaintyGate(isCertain).interceptor]);
   new Health(server, SERVICES);
   addStandbyServices(server, SERVICES, leader);
   const listener = await listen(server, { host: '127.0.0.1', port: 0 });
@@ -72,4 +79,34 @@ test('a leader that may have lost its leadership runs no call', async () => {
   expect(headerOf(error)).toEqual(['']);
   isCertain = true;
   expect(headerOf(await call())).toEqual(['gpu-1:7070']);
+});
+
+test('the calls in progress of a leader end when its leadership can have expired, and later calls are answered again', async () => {
+  const gate = new CertaintyGate(() => true);
+  const server = newServer([gate.interceptor]);
+  server.addService(AttemptServiceService, {
+    open: (_call: unknown, callback: (error: null, answer: OpenResponse) => void) =>
+      callback(null, { decisions: [], leaderEpoch: 3 }),
+    report: (call: ServerDuplexStream<ReportRequest, ReportResponse>) =>
+      void call.write({ message: { $case: 'ack', ack: { key: undefined, seq: 1 } } }),
+  });
+  const listener = await listen(server, { host: '127.0.0.1', port: 0 });
+  const client = new AttemptServiceClient(`127.0.0.1:${listener.port}`, INSECURE);
+  onTestFinished(() => {
+    client.close();
+    server.forceShutdown();
+    listener.close();
+  });
+  const stream = client.report();
+  const failed = once(stream, 'error');
+  await once(stream, 'data');
+  gate.endCalls();
+  expect((await failed)[0]).toMatchObject({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT });
+  const answer = await new Promise((resolve, reject) => {
+    client.open({ agentId: 'a', incarnation: 'a1', claims: [] }, (error, response) =>
+      error === null ? resolve(response) : reject(error),
+    );
+  });
+  expect(answer).toMatchObject({ leaderEpoch: 3 });
+  gate.endCalls();
 });

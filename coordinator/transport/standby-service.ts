@@ -3,6 +3,7 @@ import {
   Metadata,
   type Server,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   type ServiceDefinition,
   type ServiceError,
@@ -54,18 +55,52 @@ export const UNCERTAIN_TEXT = 'the store does not answer, so another coordinator
 const HEALTH_PREFIX = '/grpc.health.';
 
 /**
- * Rejects new calls while it is uncertain whether this coordinator still leads. Health checks are answered.
- * @param isCertain returns whether this coordinator certainly leads
+ * Rejects calls while it is uncertain whether this coordinator still leads, so that agents and clients find the leader.
+ * Health checks are answered.
  */
-export function certaintyInterceptor(isCertain: () => boolean): ServerInterceptor {
-  return ({ path }, call) =>
-    new ServerInterceptingCall(call, {
-      start: (next) =>
-        next({
-          onReceiveMetadata: (metadata, pass) => {
-            if (isCertain() || path.startsWith(HEALTH_PREFIX)) return pass(metadata);
-            call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT, metadata: leaderHeader('') });
-          },
-        }),
-    });
+export class CertaintyGate {
+  readonly #isCertain: () => boolean;
+  readonly #open = new Set<ServerInterceptingCallInterface>();
+
+  /** @param isCertain returns whether this coordinator certainly leads */
+  constructor(isCertain: () => boolean) {
+    this.#isCertain = isCertain;
+  }
+
+  get interceptor(): ServerInterceptor {
+    return ({ path }, call) => {
+      if (path.startsWith(HEALTH_PREFIX)) return new ServerInterceptingCall(call);
+      return new ServerInterceptingCall(call, {
+        start: (next) =>
+          next({
+            onReceiveMetadata: (metadata, pass) => {
+              if (!this.#isCertain()) {
+                reject(call);
+                return;
+              }
+              this.#open.add(call);
+              pass(metadata);
+            },
+            onCancel: () => {
+              this.#open.delete(call);
+            },
+          }),
+        sendStatus: (end, pass) => {
+          if (this.#open.delete(call)) pass(end);
+        },
+      });
+    };
+  }
+
+  /** Ends all calls in progress. Their changes may be durable. */
+  endCalls(): void {
+    const open = [...this.#open];
+    this.#open.clear();
+    for (const call of open) call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT });
+  }
+}
+
+/** Ends a call of which no handler has run. */
+function reject(call: ServerInterceptingCallInterface): void {
+  call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT, metadata: leaderHeader('') });
 }

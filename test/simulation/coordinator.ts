@@ -160,6 +160,7 @@ export class SimulatedCoordinator {
       process.kill();
     };
     const leader = new Leader({ election, elected, address: this.#place, clock: time, onLost, log });
+    leader.whenPaused(() => grpc.breakStreams((stream) => stream.coordinator === process));
     const store = await SharedStore.openFor(leader.term, database, process, {
       bug,
       onDurable: (changes) => {
