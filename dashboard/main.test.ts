@@ -63,7 +63,7 @@ test('endWithSweep closes the dashboard when the sweep ends', async () => {
   expectRestored();
 });
 
-test('Ctrl-C calls onInterrupt, which can abort the signal to close the dashboard; by default, Ctrl-C quits', async () => {
+test('Ctrl-C calls onInterrupt if it is given; otherwise, Ctrl-C closes the dashboard', async () => {
   const stop = new AbortController();
   const onInterrupt = vi.fn(() => stop.abort());
   const result = run({ onInterrupt, signal: stop.signal });
