@@ -56,8 +56,8 @@ export const FREE_IMAGES = apc('a=d,d=A,q=2');
 export const copyText = (text: string): string => `\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`;
 
 /**
- * Makes the terminal report presses and the wheel of the mouse (SGR mode). In most terminals, the user can still select
- * text while Shift is held.
+ * Makes the terminal report button presses and wheel turns of the mouse (SGR mode). In most terminals, the user can
+ * still select text while Shift is held.
  */
 export const MOUSE_ON = '\u001b[?1000h\u001b[?1006h';
 export const MOUSE_OFF = '\u001b[?1006l\u001b[?1000l';

@@ -88,7 +88,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 
 export interface DatasetStatus {
   readonly name: DatasetName;
-  /** A `missing` data set lacks at least one of its files. The first trial that uses the data set fetches them. */
+  /** If a data set is `missing`, at least one of its files is not cached. A trial that uses it fetches the files. */
   readonly state: 'cached' | 'missing' | 'damaged';
   /** The state of the data set in one line for the user. For a damaged data set, the line includes the remedy. */
   readonly detail: string;

@@ -55,7 +55,7 @@ export function mirror(baseUrl: string): DatasetSource {
   };
 }
 
-/** Returns the source that reads gzipped files from a folder, as the Debian package installs them. */
+/** Returns the source that reads gzipped files from a folder, such as the folder that a Debian package installs. */
 export function installedFolder(folder: string): DatasetSource {
   return { name: folder, open: (use) => use(gzippedFiles(folder)) };
 }

@@ -75,7 +75,7 @@ test('keys and a command change the speed of a replay, and the error about an in
   await at.press(':', ...'speed 30', 'enter');
   expect(at.frame()[0]).toContain('REPLAY 30×');
   await at.seek('tomorrow');
-  expect(at.frame().join('\n')).toContain('seek needs 50%, 1h30m after the start');
+  expect(at.frame().join('\n')).toContain('seek needs 50%, +5m, -30s, 1h30m (from the start)');
   at.stop();
 });
 

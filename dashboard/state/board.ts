@@ -14,18 +14,18 @@ export interface ConfigRow {
   readonly id: string;
   /** The index of the config's first trial. */
   readonly index: number;
-  /** The replicates, by index. */
+  /** The replicates, in order of index. */
   readonly trials: readonly [Trial, ...Trial[]];
 }
 
 export interface Board {
-  /** The configs by index. Configs that arrived later come last, in order of arrival. */
+  /** The configs in order of index. Configs that arrive after the board is built come last, in order of arrival. */
   readonly configs: readonly ConfigRow[];
   /** The position of each config in `configs`, by id. */
   readonly at: ReadonlyMap<string, number>;
   /** The metrics that rank the leaderboard: all objectives if the sweep has several, otherwise one or two metrics. */
   readonly metrics: readonly RankedMetric[];
-  /** Whether a config has several trials. */
+  /** Whether any config has several trials. */
   readonly hasReplicates: boolean;
   /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];

@@ -40,7 +40,7 @@ test('a verdict states in words which row is better', () => {
   expect(words({ ...FOUND, verdict: 'undecided', moreSeeds: '5 more seeds would help' }, true)).toBe(
     'no clear difference between b and a: +0.50000 (97.5% interval +0.20000 to +0.80000); 5 more seeds would help',
   );
-  expect(words(undefined, true)).toBe('b and a cannot be compared: both need two finished seeds');
+  expect(words(undefined, true)).toBe('b and a cannot be compared: each needs two finished seeds');
   expect(comparisonVerdict(['b', 'a'], undefined, true, true)).toBe(
     'b and a cannot be compared: early stopping cut off some of their seeds',
   );

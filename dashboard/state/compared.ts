@@ -8,7 +8,7 @@ import type { MeanDifference } from '../source.ts';
 import type { Model } from './model.ts';
 import { type MarkedRow, markedRows } from './selectors.ts';
 
-/** The widths of the table's columns: of the column with the names, and of the column of each compared row. */
+/** The width of the column with the names, the width of each compared row's column, and the gap between columns. */
 const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 const GAP = 2;
@@ -49,7 +49,7 @@ export function comparisonTitle({ shown, hidden, gone }: Comparison): string {
   return `${shown.length} of ${shown.length + hidden.length} marked shown: no room for ${names}${missing}`;
 }
 
-/** Returns a name for each row: its differing parameters, otherwise its id. */
+/** Returns a name for each row: the parameters that differ between the rows, or its id if no parameter differs. */
 export function comparedNames(all: readonly MarkedRow[]): string[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);
@@ -59,7 +59,7 @@ export function comparedNames(all: readonly MarkedRow[]): string[] {
   });
 }
 
-/** Returns the parameters of a row. A config has several seeds, so its seed is omitted. */
+/** Returns the parameters of a row. The seed is omitted for a config, because its replicates differ in their seeds. */
 export const pointOf = ({ trial, config }: MarkedRow) =>
   config === undefined ? trial : { parameters: trial.parameters };
 
@@ -80,7 +80,7 @@ export const hasCutOff = ({ trial, config }: MarkedRow): boolean => (config?.tri
 const signed = (value: number): string => (value > 0 ? '+' : '') + formatMetric(value);
 
 /**
- * Returns the verdict on a row, compared with the first row, in words. The letters stand for the two rows.
+ * Describes in words whether a row is better than the first row. The two letters identify the rows.
  * @param isCutOffRow whether early stopping cut off a trial of one of the two rows
  */
 export function comparisonVerdict(
@@ -90,7 +90,7 @@ export function comparisonVerdict(
   isCutOffRow = false,
 ): string {
   if (found === undefined) {
-    const need = isCutOffRow ? 'early stopping cut off some of their seeds' : 'both need two finished seeds';
+    const need = isCutOffRow ? 'early stopping cut off some of their seeds' : 'each needs two finished seeds';
     return `${letter} and ${first} cannot be compared: ${need}`;
   }
   const { difference, low, high, level, verdict, moreSeeds } = found;

@@ -73,7 +73,7 @@ export class CurveCache {
     entry.begun = true;
   }
 
-  /** Marks every curve as incomplete, so that it is fetched again. The dashboard may have missed reports. */
+  /** Marks every curve as incomplete, so that it is fetched again. Called when reports may have been missed. */
   invalidate(): void {
     for (const entry of this.#entries.values()) entry.fetched = false;
   }

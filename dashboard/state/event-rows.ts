@@ -16,7 +16,7 @@ const FIELDS: Readonly<Record<string, (event: Event) => number | string>> = {
   by: ({ by }) => by,
 };
 
-/** The names that a filter of events can compare. */
+/** The names of the fields that an event filter can use. */
 export const EVENT_FIELDS: readonly string[] = Object.keys(FIELDS);
 
 /** Returns the events that match the filter, newest first. */
@@ -52,14 +52,14 @@ export function clockText(atMs: number, nowMs: number): string {
   return `${month}-${day} ${clock}`;
 }
 
-/** Returns the trial of an event with the attempt, such as `3f2a91bc/2`; `-` if the event belongs to no trial. */
+/** Returns the short id of an event's trial and the attempt, such as `3f2a91bc/2`; `-` if the event has no trial. */
 export function trialText({ trialId, attempt }: Event): string {
   return trialId === '' ? '-' : `${shortId(trialId)}${attempt === 0 ? '' : `/${attempt}`}`;
 }
 
 /**
- * Returns the first line of the detail of an event, with the user who caused the event. Starts with the agent, if the
- * event has an agent that the line does not name.
+ * Returns one line about an event: its agent, the first line of its detail, and the user who caused the event. The
+ * agent is omitted if the detail names it.
  */
 export function eventDetail({ agentId, detail, by }: Event): string {
   const text = firstLine(detail);

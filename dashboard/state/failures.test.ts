@@ -42,7 +42,7 @@ test('the newest failure is the trial that ended last', () => {
   );
 });
 
-test('a group lists the varying parameters that are equal in all its trials', () => {
+test('a group lists the parameters that vary across the sweep but are equal in all trials of the group', () => {
   // Trials 2 and 3 have latent_dim 30, but different noise.
   const varying = ['latent_dim', 'noise_std', 'seed'];
   expect(sharedByGroup(groupOf(failed(2, 'm'), failed(3, 'm')), varying)).toEqual(['latent_dim=30']);

@@ -15,8 +15,8 @@ const OPENS_PROMPT: ReadonlySet<string> = new Set(['/', ':']);
 
 /**
  * Returns whether a key waits until the rows arrive. A key waits if it needs the rows, or if an earlier key waits.
- * Ctrl-C never waits. Keys that go back do not wait, unless a waiting key opens a prompt, because they can then be text
- * for the prompt.
+ * Ctrl-C never waits. A key that goes back waits only if an earlier waiting key opens a prompt, because the later key
+ * can then be text for the prompt.
  * @param held the keys that already wait
  */
 export function waitsForRows(ui: Ui, key: string, held: readonly string[]): boolean {

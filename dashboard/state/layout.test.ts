@@ -29,7 +29,7 @@ test.each([
 });
 
 test.each([
-  { columns: 159, rows: 24, list: 159, preview: 'a narrower terminal has no preview beside the list' },
+  { columns: 159, rows: 24, list: 159, preview: 'a terminal of fewer than 160 columns has no preview beside the list' },
   { columns: 200, rows: 24, list: 110, preview: 'a wide and short terminal has a preview beside a long list' },
   { columns: 200, rows: 60, list: 200, preview: 'a tall terminal has its preview below the list' },
 ])('$preview: $columns columns and $rows rows', ({ columns, rows, list }) => {

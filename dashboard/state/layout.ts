@@ -1,4 +1,4 @@
-/** The parts of the screen, in lines. */
+/** Computes the sizes of the parts of the screen. */
 import type { Size } from '../terminal.ts';
 import { eventRows } from './event-rows.ts';
 import { failureRows } from './failures.ts';
@@ -10,7 +10,7 @@ export const HEADER_LINES = 6;
 const FOOTER_LINES = 2;
 export const LOG_HEADING_LINES = 1;
 
-/** With fewer rows, only the body is shown. */
+/** A terminal with fewer rows shows only the body. */
 const LEAST_ROWS = HEADER_LINES + FOOTER_LINES + 3;
 
 export const hasHeader = ({ rows }: Size): boolean => rows >= LEAST_ROWS;
@@ -41,8 +41,8 @@ export function listLines(model: ListModel): number {
 }
 
 /**
- * The preview of an event has at least a gap and two lines of the detail. A tall terminal also has room for the event's
- * trial.
+ * The minimum number of lines of an event's preview: a gap and two lines of the detail. A tall terminal also has room
+ * for the event's trial.
  */
 const LEAST_EVENT_LINES = 3;
 
@@ -70,7 +70,7 @@ export function listColumns(model: ListModel): number {
 export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 
-/** Returns how many of the `lines` a list of `rows` rows takes. The other lines show the preview. */
+/** Returns the number of lines of a list with the given number of rows. The remaining lines show the preview. */
 function linesBesidePreview(rows: number, lines: number): number {
   if (rows === 0) return lines;
   const needed = rows + 1;

@@ -17,7 +17,7 @@ export interface LineageRow {
   readonly trial: Trial;
   /**
    * The timeline of the member over the epochs, such as `━━━━━━←3────`. At `←3`, a child of member 3 replaces the
-   * member's trial. `━` leads to the best trial.
+   * member's trial. The part drawn with `━` is the ancestry of the best trial.
    */
   readonly track: string;
 }
@@ -33,7 +33,7 @@ interface LineageText {
 /**
  * Returns the lineage of a population.
  * @param width the width of a track in columns
- * @param most the maximum number of rows; the members with the best newest trials are shown
+ * @param most the maximum number of rows; shows the members whose newest trials have the best values
  */
 export function lineageText(
   trials: readonly Trial[],

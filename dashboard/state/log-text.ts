@@ -27,14 +27,14 @@ export interface LogRow extends LogPosition {
 }
 
 export interface LogMatch extends LogPosition {
-  /** The index after the match. */
+  /** The index of the first code unit after the match. */
   readonly to: number;
 }
 
 /** Returns a negative number if `a` is before `b`, and zero if the two places are equal. */
 export const comparePlaces = (a: LogPosition, b: LogPosition): number => a.line - b.line || a.from - b.from;
 
-/** Returns a log with further lines. The log keeps at most `maxLines` lines. */
+/** Returns a log with `more` lines at its end. The log keeps only the last `maxLines` lines. */
 export function appendLines({ dropped, lines }: LogText, more: readonly string[], maxLines: number): LogText {
   const all = [...lines, ...more];
   const excess = Math.max(0, all.length - maxLines);
@@ -43,7 +43,7 @@ export function appendLines({ dropped, lines }: LogText, more: readonly string[]
 
 const wrapped = new WeakMap<LogText, { readonly columns: number; readonly rows: readonly LogRow[] }>();
 
-/** Returns the rows of a log, wrapped at `columns` columns as in a terminal. Caches the last width per log. */
+/** Returns the rows of a log, wrapped at `columns` columns as in a terminal. Caches the rows for the last width. */
 export function wrapLog(log: LogText, columns: number): readonly LogRow[] {
   const known = wrapped.get(log);
   if (known?.columns === columns) return known.rows;

@@ -97,7 +97,7 @@ test('the current match is always visible, and does not scroll away as the log g
   );
 });
 
-test('a search without a match does not scroll; a search at the end of the log finds the last match', () => {
+test('a search without a match does not scroll; if all matches are above the page, the last match is shown', () => {
   const page = pageOf(numbered(30));
   expect(startSearch(START_LOG, page, 'absent')).toEqual({ ...START_LOG, search: 'absent' });
   expect(startSearch(START_LOG, page, 'line 3').match).toEqual({ line: 3, from: 0, to: 6 });

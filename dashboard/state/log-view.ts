@@ -79,8 +79,8 @@ export function matchIndex({ match }: LogUi, matches: readonly LogMatch[]): numb
 }
 
 /**
- * Searches for a text and goes to the first match at or after the first visible row. If no match follows, goes to the
- * last match. An empty text ends the search.
+ * Searches for a text and goes to the first match at or after the first visible row. If all matches are before that
+ * row, goes to the last match. An empty text ends the search.
  */
 export function startSearch(log: LogUi, page: LogPage, search: string): LogUi {
   const begun: LogUi = { ...log, search, match: undefined };

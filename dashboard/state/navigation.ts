@@ -76,8 +76,8 @@ export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
 }
 
 /**
- * Replaces the open trial by the trial of the next or previous row, or by the next or previous trial of its group of
- * failures.
+ * Opens the trial of the next or previous row instead of the open trial. If the open trial belongs to a group of
+ * failures, opens the next or previous trial of the group.
  */
 export function openNeighbor(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   const trialId = context.neighbor(by);
@@ -170,13 +170,13 @@ export function toggleMark(ui: Ui, context: ActionContext): Ui {
   return view.kind === 'sweep' ? move(marked, context, 1) : marked;
 }
 
-/** Sorts the agents in their view, and the leaderboard elsewhere. */
+/** In the view of the agents, sorts the agents. In every other view, sorts the leaderboard. */
 export function sortBy(ui: Ui, column: string | undefined): Ui {
   if (listViewOf(ui) === 'agents') return withList(ui, 'agents', { sort: column, reversed: false });
   return { ...ui, sortColumn: column, reversed: false };
 }
 
-/** Reverses the order of the agents in their view, and of the leaderboard elsewhere. */
+/** In the view of the agents, reverses the order of the agents. In every other view, reverses the leaderboard. */
 export function reverse(ui: Ui): Ui {
   if (listViewOf(ui) === 'agents') return withList(ui, 'agents', { reversed: !ui.lists.agents.reversed });
   return { ...ui, reversed: !ui.reversed };
@@ -185,8 +185,8 @@ export function reverse(ui: Ui): Ui {
 const LIST_FIELDS: Readonly<Record<ListView, readonly string[]>> = { agents: AGENT_FIELDS, events: EVENT_FIELDS };
 
 /**
- * Filters the open list of agents or events, and the leaderboard elsewhere. A leading `!` inverts the whole filter, and
- * an empty string clears the filter.
+ * Filters the agents or the events if their view is open. In every other view, filters the leaderboard. A leading `!`
+ * inverts the whole filter, and an empty string clears the filter.
  */
 export function applyFilter(ui: Ui, text: string, context: ActionContext): KeyResult {
   const trimmed = text.trim();

@@ -33,7 +33,7 @@ interface Indexed {
 /** Maps the sort keys of rows to numbers. Words map to higher numbers than the numeric keys. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
-  /** The number that stands for a missing key. It comes last in the direction of the order. */
+  /** The number that stands for a missing key. It is infinite, and comes last in the direction of the order. */
   readonly none: number;
 }
 

@@ -125,7 +125,7 @@ function runCommand(ui: Ui, text: string, context: ActionContext): KeyResult {
     case 'heat': {
       const [a = '', b = ''] = words;
       if (a === b || ![a, b].every((name) => context.parameters.includes(name))) {
-        return failed(`heat needs two parameters of ${context.parameters.join(', ')}`);
+        return failed(`heat needs two different parameters from: ${context.parameters.join(', ')}`);
       }
       return { ui: { ...openPane(ui, 'parameters'), pair: [a, b] } };
     }

@@ -53,8 +53,8 @@ export function withSpeed(clock: ReplayClock, realMs: number, speed: number): Re
   return changed(clock, realMs, { speed: Math.min(MAX_SPEED, Math.max(MIN_SPEED, speed)) });
 }
 
-/** The forms that `parseSeek` accepts, for messages. */
-export const SEEK_FORMS = '50%, 1h30m after the start, +5m, -30s, or the time of day such as 14:05';
+/** Examples of all forms that `parseSeek` accepts, for messages. */
+export const SEEK_FORMS = '50%, +5m, -30s, 1h30m (from the start) or 14:05 (time of day)';
 
 /**
  * Returns the moment that a text names, in Unix milliseconds; undefined if the text has none of the forms in
@@ -77,8 +77,8 @@ export function parseSeek(text: string, clock: ReplayClock, realMs: number): num
 }
 
 /**
- * Returns the first moment, from the start of the sweep on, at which the local time is the given time of day. Undefined
- * if the time of day is invalid.
+ * Returns the first moment at or after the start of the sweep at which the local time is the given time of day.
+ * Undefined if the time of day is invalid.
  */
 function timeOfDay([hours = 0, minutes = 0, seconds = 0]: readonly number[], clock: ReplayClock): number | undefined {
   if (hours > 23 || minutes > 59 || seconds > 59) return undefined;

@@ -11,7 +11,7 @@ import { cursorOf, type Ui, windowOf } from './ui.ts';
 /** Returns the column that the leaderboard is sorted by. */
 export const sortedColumn = (ui: Ui, board: Board): string | undefined => ui.sortColumn ?? board.metrics[0]?.name;
 
-/** Returns the metric that the user chose, otherwise the sweep's own metric. */
+/** Returns the metric that the user chose. If the user chose none, returns the first metric of the leaderboard. */
 export function metricShown({ ui, board }: Pick<Model, 'ui' | 'board'>): string {
   if (ui.metric !== undefined && board.metricNames.includes(ui.metric)) return ui.metric;
   return board.metrics[0]?.name ?? '';
@@ -26,7 +26,7 @@ export function parametersByImportance({ state, importance, ui, board }: Model):
 }
 
 /**
- * Returns the parameters of the heat map: the pair that the user chose, otherwise the two most important parameters.
+ * Returns the parameters of the heat map: the pair that the user chose, or else the two most important parameters.
  */
 export function pairShown(model: Model): readonly [string, string] | undefined {
   const names = parametersByImportance(model);
@@ -36,7 +36,10 @@ export function pairShown(model: Model): readonly [string, string] | undefined {
   return first === undefined || second === undefined ? undefined : [first, second];
 }
 
-/** Returns the epoch whose reconstructions are shown, counted back from the newest. */
+/**
+ * Returns the epoch whose reconstructions are shown.
+ * @param epochsBack the distance from the newest epoch, counted in epochs with reconstructions
+ */
 export function epochShown({ epochs }: TrialDetail, epochsBack: number): number | undefined {
   return epochs.at(Math.max(0, epochs.length - 1 - epochsBack));
 }
@@ -67,7 +70,7 @@ export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'b
   });
 }
 
-/** Returns all sweeps, newest first. The watched sweep's row is taken from the stream, which is newer than the list. */
+/** Returns all sweeps, newest first. The watched sweep's row comes from the stream, which is usually newer. */
 export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): Sweep[] {
   const watched = state.sweep;
   const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));
@@ -83,8 +86,8 @@ export function sweepUnderCursor(model: Pick<Model, 'sweeps' | 'state' | 'ui'>):
 }
 
 /**
- * Returns a failure as clean lines. The first line has the class and the error. The program's output follows below the
- * first line.
+ * Returns a failure as lines without control characters. The first line has the class and the error. The other lines
+ * are the program's output.
  */
 export function failureLines({ class: failure, message }: Failure): readonly [string, ...string[]] {
   const [error = '', ...output] = message.trim().split('\n').map(logLine);

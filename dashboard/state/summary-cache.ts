@@ -7,8 +7,8 @@ import { type Summary, summaryOf } from './summary.ts';
 const SMALL_SWEEP = 2_000;
 
 /**
- * The maximum share of the time that is spent on summaries of a large sweep. A key waits for a running summary, so the
- * share is below the 5 % of keys that may respond late.
+ * The maximum share of the time that is spent on summaries of a large sweep. A key that is pressed while a summary is
+ * computed gets a late response. At most 5% of the keys may get a late response, so the share is below 5%.
  */
 const SUMMARY_SHARE = 0.02;
 

@@ -77,7 +77,7 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
     { running: 0, concurrency: sweep.concurrency, packs },
   );
   const share = (running === 0 ? listed : undefined)?.slotShare ?? sweep.slotShare;
-  // The coordinator's share is limited to the connected slots, because it can still include a disconnected agent.
+  // The share from the coordinator can still include slots of a disconnected agent, so it is limited to `connected`.
   const slots = share === undefined ? usable : Math.min(share.slots, connected);
   const waitMs = share?.waitMs ?? 0;
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';

@@ -68,7 +68,7 @@ export interface Ui {
   /** The open views. The dashboard shows the last view. The key q returns to the previous view. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
-  /** The column that sorts the leaderboard. Undefined means the sweep's own metric. */
+  /** The column that sorts the leaderboard. Undefined means the first metric of the leaderboard. */
   readonly sortColumn: string | undefined;
   readonly reversed: boolean;
   readonly filterText: string;
@@ -78,7 +78,7 @@ export interface Ui {
   readonly marks: ReadonlySet<string>;
   /** Ids of the configs whose replicates are shown. */
   readonly unfolded: ReadonlySet<string>;
-  /** The number of leaderboard columns that are scrolled out on the left. */
+  /** The number of leaderboard columns that are scrolled out of view on the left. */
   readonly columnOffset: number;
   readonly prompt: Prompt | undefined;
   /** The entered filters, commands and searches, newest first. */
@@ -86,7 +86,7 @@ export interface Ui {
   readonly status: StatusMessage | undefined;
   /** The position and the search of the log view. */
   readonly log: LogUi;
-  /** The metric that the charts show. Undefined means the sweep's own metric. */
+  /** The metric that the charts show. Undefined means the first metric of the leaderboard. */
   readonly metric: string | undefined;
   /** The parameters of the heat map. Undefined means the two most important parameters. */
   readonly pair: readonly [string, string] | undefined;

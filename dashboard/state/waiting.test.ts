@@ -19,7 +19,9 @@ test('the dashboard states why a sweep has no report yet', () => {
   expect(waiting([], pending)).toBe('waiting for an agent to connect');
   expect(waiting([sampleAgent({ state: 'AGENT_STATE_LOST' })], pending)).toBe('waiting for an agent to connect');
   expect(waiting([sampleAgent()], pending)).toBe('waiting for the first trial to start');
-  expect(waiting([sampleAgent()], [runningTrial(0, 0, {})])).toBe('the first trials fetch their data and start');
+  expect(waiting([sampleAgent()], [runningTrial(0, 0, {})])).toBe(
+    'the first trials are fetching their data and starting',
+  );
 });
 
 test('the dashboard states no reason for a sweep that has a report, is paused or has ended', () => {

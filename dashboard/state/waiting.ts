@@ -11,7 +11,7 @@ export function waitingText({ sweep, agents, trials }: Pick<DashboardState, 'swe
     if (epoch > 0 || endedAtMs > 0) return '';
     isStarted = true;
   }
-  if (isStarted) return 'the first trials fetch their data and start';
+  if (isStarted) return 'the first trials are fetching their data and starting';
   const up = agents.some(({ state }) => state !== AgentState.LOST && state !== AgentState.LEFT);
   return up ? 'waiting for the first trial to start' : 'waiting for an agent to connect';
 }
