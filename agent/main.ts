@@ -214,7 +214,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   }
 }
 
-/** @throws {BadInputError | RejectedError} if the machine cannot have this number of slots */
+/** @throws {BadInputError | RejectedError} if the machine cannot have the requested number of slots */
 async function findResources(options: AgentOptions): Promise<Resources> {
   const { gpus, found, vendor, problems, notes } = await discoverGpus();
   for (const problem of problems) options.log.warn({ visible: gpus.length, found }, problem);

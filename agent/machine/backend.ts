@@ -42,7 +42,7 @@ export function forcedBackend(env: NodeJS.ProcessEnv): BackendName | undefined {
 
 /**
  * Loads the first backend that works. The function must be called once per process, before any computation.
- * @throws {NoBackendError} when none of the accepted backends loads; the message contains the reason for each
+ * @throws {NoBackendError} when none of the accepted backends loads; the message contains the reason for each backend
  */
 export async function chooseBackend(options: BackendOptions): Promise<{ readonly name: BackendName }> {
   // Suppresses TensorFlow.js's advice on stdout and stderr, because a worker's output becomes the log of its trial.
@@ -117,7 +117,7 @@ export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node
  * Environment variables that libtensorflow reads when it is loaded. If one of them is already set, its value is kept
  * (the supervisor sets TF_FORCE_GPU_ALLOW_GROWTH for each worker). With these values, libtensorflow allocates GPU
  * memory on demand, prints only errors, and uses oneDNN. By default, oneDNN is enabled only for some processors. The
- * matrix products of oneDNN are bitwise identical for any number of threads (tried with 1, 2, 4, 8 and 16). Without
+ * matrix products of oneDNN are bitwise identical for any number of threads (tested with 1, 2, 4, 8 and 16). Without
  * oneDNN, they depend on the number of threads.
  */
 export const NATIVE_ENVIRONMENT = {
@@ -181,7 +181,8 @@ function guardWasmHeap(backend: object): void {
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {
     const address = malloc(bytes);
-    if (address === 0 && bytes > 0) throw new RangeError(`out of memory: the wasm heap has no ${bytes} bytes left`);
+    if (address === 0 && bytes > 0)
+      throw new RangeError(`out of memory: could not allocate ${bytes} bytes in the wasm heap`);
     return address;
   };
 }

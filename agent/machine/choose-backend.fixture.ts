@@ -1,4 +1,4 @@
-/** Chooses a backend in a separate process and prints its name. */
+/** Chooses a backend in a separate process, and prints the name of the backend. */
 import { chooseBackend } from './backend.ts';
 
 const { name } = await chooseBackend({ gpus: 0, requireGpu: false });

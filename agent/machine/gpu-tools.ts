@@ -1,15 +1,15 @@
 /** Parses the output of nvidia-smi, rocm-smi and amd-smi, the programs of the GPU drivers. */
 
-/** A GPU that a program can use, which is a card or an instance of a card in MIG mode. */
+/** A GPU that a program can use: a whole card, or one instance of a card in MIG mode. */
 export interface Gpu {
   readonly vendor: 'nvidia' | 'amd';
-  /** The index of the card, in the order of the driver's program. */
+  /** The index that the driver's program assigns to the card. */
   readonly index: number;
   readonly name: string;
   readonly memoryBytes: number;
   /** The UUID of the card or of the instance. Undefined if the driver reports none. */
   readonly uuid?: string | undefined;
-  /** Set for an instance of a card in MIG mode: the UUID of the card. */
+  /** The UUID of the card. Set only for an instance of a card in MIG mode. */
   readonly migCard?: string;
 }
 
@@ -91,8 +91,8 @@ export function withIds(cards: readonly Gpu[], ids: readonly NvidiaIds[]): reado
 }
 
 /**
- * Returns the memory that the profile of a MIG instance states, such as `1c.3g.20gb` or `1g.10gb+me`, in bytes. The
- * number is read as decimal gigabytes, which is slightly less than the memory of the instance.
+ * Returns the memory of a MIG instance in bytes, as its profile states it. For example, `1c.3g.20gb` states 20 GB, and
+ * `1g.10gb+me` states 10 GB. The number is read as decimal gigabytes, so the result is slightly too low.
  */
 function profileBytes(profile: string): number | undefined {
   const gigabytes = /(\d+)gb/.exec(profile)?.[1];

@@ -61,13 +61,13 @@ describe('discovery', () => {
     expect(problems).toEqual([expect.stringMatching(message)]);
   });
 
-  test('discovery waits at most ten seconds for nvidia-smi, even if a child process keeps its output open', async () => {
+  test('discovery waits at most ten seconds for nvidia-smi, even if a child of nvidia-smi keeps the output open', async () => {
     install('nvidia-smi', 'sleep 60');
     const { gpus, problems } = await discoverGpus({});
     expect({ gpus, problems }).toEqual({ gpus: [], problems: ['nvidia-smi did not answer within 10 s'] });
   });
 
-  test('the GPUs of AMD are found by rocm-smi, or else by amd-smi', async () => {
+  test('AMD GPUs are found by rocm-smi, or else by amd-smi', async () => {
     install('amd-smi', `cat '${FIXTURES}/amd-smi.json'`);
     expect((await discoverGpus({})).gpus.map(({ id, uuid }) => [id, uuid])).toEqual([
       ['0', 'GPU-9246d0b1c3a55e11'],
@@ -110,7 +110,7 @@ test('measured values are converted to base units, and values that a GPU does no
   ]);
 });
 
-test('the figures of a card name its visible GPUs, if cards are hidden, reordered or have MIG instances', async () => {
+test('the values of each card list its visible GPUs, even if cards are hidden, reordered or split by MIG', async () => {
   const figures = parseGpuFigures([0, 1, 2, 3].map((index) => `${index}, 1, 1, 1, 1, 1`).join('\n'));
   const cardsOf = async (list: string) =>
     figuresOfCards(figures, (await discoverGpus({ CUDA_VISIBLE_DEVICES: list })).gpus).map(({ index, gpus }) => [

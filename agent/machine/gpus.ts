@@ -132,7 +132,7 @@ function parseMemory(text: string): GpuMemory | undefined {
  * are undefined.
  */
 export interface GpuFigures {
-  /** The index of the card, in the order of nvidia-smi. */
+  /** The index that nvidia-smi assigns to the card. */
   readonly index: number;
   /** The share of the last sample period in which a kernel ran, from 0 to 1. */
   readonly utilization: number | undefined;
@@ -193,7 +193,7 @@ export interface CardFigures extends GpuFigures {
 
 /**
  * Returns the values of the cards that have a visible GPU. A card in MIG mode has one GPU per instance.
- * @param visible undefined keeps all cards, without positions
+ * @param visible the visible GPUs; if undefined, all cards are returned, with an empty list of positions
  */
 export function figuresOfCards(figures: readonly GpuFigures[], visible: readonly Gpu[] | undefined): CardFigures[] {
   return figures.flatMap((card) => {
@@ -208,7 +208,7 @@ export class GpuWatch {
   readonly #visible: readonly Gpu[] | undefined;
   #figures: readonly CardFigures[] = [];
 
-  /** @param gpus the visible GPUs, whose cards are watched; default: all cards */
+  /** @param gpus the visible GPUs; only their cards are measured. By default, all cards are measured */
   constructor(gpus?: readonly Gpu[]) {
     this.#visible = gpus;
     void this.#refresh();

@@ -87,7 +87,7 @@ async function probeNative(name: NativePackage): Promise<ProbeResult & { readonl
     return { ...(tensorflow === undefined ? {} : { tensorflow }), usesGpu: usesGpu === 'true' };
   } catch (error) {
     const message = errorMessage(error);
-    const line = message.split('\n').find((each) => each.includes('Error:')) ?? 'the process crashed while loading it';
+    const line = message.split('\n').find((each) => each.includes('Error:')) ?? 'the process that loaded it crashed';
     return { problem: line.trim(), usesGpu: false };
   }
 }

@@ -53,7 +53,7 @@ test('a long list of packages is truncated at the end of a package', async () =>
 });
 
 test.runIf(hasPython)(
-  'the packages of a real interpreter are listed as pip freeze does, without importing them',
+  'the packages of a real interpreter are listed in the format of pip freeze, and are not imported',
   async () => {
     const site = join(dir, 'site');
     spawnSync('mkdir', ['-p', join(site, 'tool-1.5.dist-info')]);

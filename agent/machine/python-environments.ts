@@ -40,7 +40,7 @@ export interface PythonInterpreter {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** Returns the interpreter with its variables from a program's environment. */
+/** Returns the interpreter, with those variables of a program's environment that determine its packages. */
 export function interpreterIn(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,

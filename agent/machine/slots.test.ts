@@ -63,7 +63,7 @@ test('several slots on one GPU share the memory of the GPU evenly', () => {
   ]);
 });
 
-test('with fewer slots than GPUs, a slot has several GPUs, and its memory per GPU is that of the smallest', () => {
+test('with fewer slots than GPUs, a slot has several GPUs, and its memory per GPU is the memory of its smallest GPU', () => {
   expect(assigned([80, 16, 80, 80, 80], 2)).toEqual([
     [[0, 1], 16],
     [[2, 3], 80],

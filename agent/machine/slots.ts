@@ -19,7 +19,7 @@ export interface SlotCountOptions {
  * Returns the requested number of slots. By default, returns one slot per GPU, or one per core on a machine without
  * GPUs.
  * @throws {BadInputError} when both options are given, or when the slots per GPU give more than MAX_SLOTS slots
- * @throws {RejectedError} for slots per GPU on a machine without GPUs
+ * @throws {RejectedError} when slots per GPU are requested on a machine without GPUs
  */
 export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number, cores: number): number {
   if (slotsPerGpu === undefined) return slots ?? (gpus || cores);
@@ -62,7 +62,10 @@ export interface SlotGpus {
   readonly vramBytes: number;
 }
 
-/** Assigns GPUs to slots (see lib/domain/slot-gpus.ts), and divides their memory among the slots that share them. */
+/**
+ * Assigns GPUs to slots (see lib/domain/slot-gpus.ts), and divides the memory of each GPU among the slots that share
+ * the GPU.
+ */
 export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly SlotGpus[] {
   return Array.from({ length: slots }, (_, slot) => {
     if (gpus.length === 0) return { gpus: [], sharedBy: 1, vramBytes: 0 };

@@ -82,7 +82,7 @@ describe('MIG instances', () => {
     expect(ids(list)).toEqual(expected);
   });
 
-  test('the names that older drivers give MIG instances are matched exactly', () => {
+  test('a name of a MIG instance in the format of older drivers is matched exactly', () => {
     const [first, second] = OLD_MIG.map(({ uuid }) => uuid);
     expect(visibleGpus(OLD_MIG, { CUDA_VISIBLE_DEVICES: `${second},${first}` }).gpus.map(({ id }) => id)).toEqual([
       second,
@@ -151,7 +151,7 @@ describe('NVIDIA_VISIBLE_DEVICES', () => {
   });
 });
 
-describe('GPUs of AMD in containers and jobs', () => {
+describe('AMD GPUs in containers and jobs', () => {
   const ids = (env: Record<string, string>) => visibleGpus(AMD, env).gpus.map(({ index, id }) => [index, id]);
 
   test.each<[Record<string, string>, [number, string][]]>([

@@ -35,11 +35,11 @@ export interface AgentPagesOptions {
 }
 
 export interface AgentPages {
-  /** The HOST:PORT under which other machines can reach the pages. */
+  /** The HOST:PORT at which other machines can reach the pages. */
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
   countUnreadable(via: 'nats'): void;
-  /** Uses a renewed certificate for the pages, and reports its expiry. */
+  /** Serves the pages with a renewed certificate, and exports the new expiry time as a metric. */
   renew(identity: Identity): void;
   /** Counts a reconnection to NATS. */
   countReconnect(): void;

@@ -169,7 +169,7 @@ export class AgentRuntime {
 
   /**
    * Resolves with the backend's name when the first worker is ready and the agent begins to connect to the coordinator.
-   * @throws {RejectedError} if a worker reports that it cannot run on this machine before any worker is ready
+   * @throws {RejectedError} if, before any worker is ready, a worker reports that it cannot run on this machine
    */
   up(): Promise<string> {
     return this.#up.promise;
@@ -274,7 +274,10 @@ export class AgentRuntime {
     this.#session?.close();
   }
 
-  /** Waits for the programs of trials that a rule has stopped, because their files are stored after their exit. */
+  /**
+   * Waits until the programs of trials that a rule has stopped have exited, because the files of a program are stored
+   * after its exit.
+   */
   async #untilStoppedProgramsExit(): Promise<void> {
     const until = performance.now() + STOP_GRACE_S * 1000 + STOP_GRACE_MS;
     while (hasStoppedPrograms(this.#slots) && performance.now() < until) {

@@ -91,8 +91,8 @@ async function prepareAssignment(
   if (archive !== undefined && code !== undefined) await downloads.code(archive, code);
   const resumed = await resume();
   if (parent !== '' && resumed === undefined) {
-    const whose = checkpoint === undefined || checkpoint.attempt === 0 ? `its parent, trial ${parent},` : 'the trial';
-    throw new Error(`the checkpoint of ${whose} is missing or damaged, and the trial cannot start without it`);
+    const whose = checkpoint === undefined || checkpoint.attempt === 0 ? `the parent trial ${parent}` : 'this trial';
+    throw new Error(`the checkpoint of ${whose} is missing or damaged, and this trial cannot start without it`);
   }
   return {
     trainer,

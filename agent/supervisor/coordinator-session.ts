@@ -42,7 +42,7 @@ const BATCH = 256;
 
 export interface SessionEvents {
   onWelcome(welcome: Welcome): void;
-  /** Called when the coordinator no longer accepts records of this attempt. */
+  /** Called when the coordinator no longer accepts records of an attempt. */
   onDismissed(refused: RecordRefused): void;
   /** Called when a rule has stopped the trial of an attempt. The attempt can still send its log and its artifacts. */
   onStopped(refused: RecordRefused): void;

@@ -87,8 +87,8 @@ export function chosen<T>(items: readonly T[], seed: number, child: number, purp
 }
 
 /**
- * Returns the parameters of a child. Each explored parameter is drawn anew with the probability `resample`, and is
- * perturbed otherwise. The child inherits all other parameters.
+ * Returns the parameters of a child. With the probability `resample`, an explored parameter gets a new random value
+ * from its distribution. Otherwise, it is perturbed. The child inherits all other parameters.
  * @param child the index of the child among the trials of the sweep
  */
 export function explored(parent: Parameters, settings: PopulationSettings, child: number): Parameters {

@@ -77,7 +77,7 @@ export interface PopulationSettings {
   readonly quantile: number;
   /** The factors of a perturbation. One of them is chosen at random for each parameter. */
   readonly perturb: readonly number[];
-  /** The probability that a parameter is drawn anew from its distribution instead of being perturbed. */
+  /** The probability that a parameter gets a new random value from its distribution instead of being perturbed. */
   readonly resample: number;
   /** Determines all random choices. */
   readonly seed: number;

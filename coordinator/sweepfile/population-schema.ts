@@ -43,7 +43,7 @@ export const pbt = z.strictObject(
       .max(1, { error: shareError })
       .optional()
       .describe(
-        `probability that a parameter is drawn anew from its distribution, not perturbed; default ${DEFAULT_POPULATION.resample}`,
+        `probability of a new random value instead of a perturbed value, per parameter; default ${DEFAULT_POPULATION.resample}`,
       ),
     explore: list(z.string({ error: "expected a parameter's name" }), 'names of parameters', MAX_EXPLORED)
       .min(1, { error: 'expected at least one name' })
