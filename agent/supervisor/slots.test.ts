@@ -134,7 +134,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the head of a long log is sent immediately, and the tail when the attempt ends, with a note in between', () => {
+test('the head of a long log is sent at once, and its tail is sent when the attempt ends, after a note about the gap', () => {
   const slots = running();
   const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
@@ -275,7 +275,7 @@ describe('offers and attempts of a drained agent', () => {
     ]);
   });
 
-  test('a drained agent writes no more records of an attempt that is dismissed in the meantime', () => {
+  test('a drained agent writes no more records of an attempt that is dismissed while it is being stopped', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onDismissed(slots, key('t'))).toEqual([]);

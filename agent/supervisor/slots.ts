@@ -320,8 +320,9 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
- * run their trials elsewhere. The attempts are handed back. If a lease is still valid, the trial is pending again
- * immediately. The slots drop their claims, because the lease of a claim can expire before the grant arrives.
+ * run their trials elsewhere. The attempts are handed back. If the coordinator has not ended a lease yet, the trial is
+ * then pending immediately. The slots drop their claims, because the lease of a claim can expire before the grant
+ * arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
   return slots.flatMap((slot, at): SlotEffect[] => {

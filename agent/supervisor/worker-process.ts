@@ -107,8 +107,8 @@ export class WorkerProcess {
   }
 
   /**
-   * Calls back after a turn of the event loop without output, or after `turns` turns. The worker flushes its output
-   * before it reports the end of an attempt.
+   * Calls `callback` after a turn of the event loop without output, or after `turns` turns. The worker flushes its
+   * output before it reports the end of an attempt.
    */
   #afterOutput(turns: number, callback: () => void): void {
     this.#hasOutput = false;

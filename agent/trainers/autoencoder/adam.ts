@@ -55,7 +55,7 @@ interface MemberStep {
 
 export interface OptimizerSettings {
   readonly learningRate: number;
-  /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments. */
+  /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments are updated. */
   readonly weightDecay: number;
   /** The weight of sum|parameter| in the gradient; 0 if the L1 term is only reported. */
   readonly l1: number;
@@ -172,7 +172,7 @@ export class Adam {
 
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // This equals the sign, except within 1e-30 of 0. It is used because tf.sign takes six times as long on wasm.
+  // The clipped product equals the sign, except within 1e-30 of 0. On wasm, tf.sign would take six times as long.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }

@@ -111,7 +111,7 @@ test('every epoch uses all images in a new order, which the seed determines', as
   expect(orders[1]).not.toEqual(orders[0]);
 });
 
-test("a trial resumes from its parent's checkpoint with another seed, learning rate and weight decay", async () => {
+test("a trial with another seed, learning rate and weight decay can resume from its parent's checkpoint", async () => {
   const whole = await train(plain, EVERYTHING);
   const path = join(dir, 'inherited');
   await checkpointFile(whole, 1, path);

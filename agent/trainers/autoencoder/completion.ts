@@ -28,7 +28,7 @@ export class RunCompletion {
     this.#resolve();
   }
 
-  /** Rejects with the error. If the run was stopped, rejects with the reason of the stop. */
+  /** Rejects with the error or, if the run was stopped, with the reason for the stop. */
   fail(error: unknown): void {
     this.#isComplete = true;
     this.#reject(this.#run.signal.aborted ? this.#run.signal.reason : error);

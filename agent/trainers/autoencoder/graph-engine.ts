@@ -13,8 +13,8 @@ import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
 
 /**
- * The betas in float32. The kernel uses these values, so the bias corrections must use them too. (In float32 and in
- * float64, the values of 1 - b2 have a relative difference of 1e-5.)
+ * The betas in float32. The kernel uses these values, so the bias corrections must use them too. (The float32 value
+ * and the float64 value of 1 - b2 differ by a factor of about 1.00001.)
  */
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 

@@ -53,7 +53,7 @@ test('outputs are rounded to the nearest byte and limited to 0..255', async () =
   expect(await bytesOf(outputs)).toEqual(Uint8Array.of(0, 0, 1, 255, 255, 255));
 });
 
-test('a batch has the requested images in order, from the file and from the device', async () => {
+test('a batch from the file or from the device has the requested images in order', async () => {
   const { train } = await loadImages('mnist', dataDir);
   const batch = Int32Array.of(2, 0, 2, 9);
   const expected = Float32Array.from(train.read(batch), (byte) => byte / 127.5 - 1);

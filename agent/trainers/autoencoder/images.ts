@@ -12,7 +12,10 @@ function rowsOf(bytes: Uint8Array): tf.Tensor2D {
   return tf.tensor2d(scaled, [bytes.length / PIXELS, PIXELS]);
 }
 
-/** Copies the images from `from` to `to` (exclusive) to the device: `[images, pixels]`, with pixels in [-1, 1]. */
+/**
+ * Copies a range of images to the device: `[images, pixels]`, with pixels in [-1, 1].
+ * @param to the index after the last image of the range
+ */
 export function deviceRows(images: Images, from: number, to: number): tf.Tensor2D {
   return rowsOf(images.pixels.subarray(from * PIXELS, to * PIXELS));
 }

@@ -50,7 +50,7 @@ export class PackMember {
    * Computes the metrics that do not change between epochs, and restores the checkpoint, if there is one.
    * @param at the member's index in the learner
    * @throws {TrainingError} `preflight` if the checkpoint is damaged or from another trial
-   * @throws the reason of a stop
+   * @throws the reason for a stop
    */
   async prepare(learner: Learner, at: number): Promise<void> {
     if (this.settings.noiseStd > 0) {
@@ -81,7 +81,7 @@ export class PackMember {
    * Ends an epoch: evaluates, reports, and keeps the artifacts that are due.
    * @param at the member's index in the learner
    * @throws {TrainingError} `nan` when a metric or a parameter is not finite
-   * @throws the reason of a stop
+   * @throws the reason for a stop
    */
   async endEpoch(learner: Learner, at: number, steps: readonly StepLoss[], absoluteSum: number): Promise<void> {
     const epoch = this.epoch + 1;

@@ -90,7 +90,7 @@ test('normal numbers exceed each limit with the right frequency, including limit
   }
 });
 
-test('normal numbers of any standard deviation are the same random numbers, scaled by that deviation', () => {
+test('a seed gives the same normal numbers for every standard deviation, scaled by the standard deviation', () => {
   const of = (std: number) => normals(1000, std, new Random(3, STREAMS.testNoise));
   expect(of(0.5)).toEqual(of(1).map((x) => x * 0.5));
 });

@@ -41,8 +41,8 @@ export class ExampleImages {
 
   /**
    * Returns one epoch's reconstructions. `png` is a grid with a row of inputs, a row of noisy inputs (for denoising
-   * runs only), and a row of outputs. `safetensors` has the same images as bytes: `input`, `noisy` and `output` of
-   * `[10, 28, 28]`.
+   * runs only), and a row of outputs. `safetensors` contains these images as byte arrays of shape `[10, 28, 28]`, named
+   * `input`, `noisy` and `output`.
    * @param output the network: maps inputs `[pixels, images]` to outputs of the same shape; called within tf.tidy
    */
   async reconstruct(

@@ -144,8 +144,8 @@ async function forMember(member: PackMember, work: () => Promise<void>): Promise
 }
 
 /**
- * Trains each member on every image once, in the member's own order. A member that ends during the epoch is still
- * computed, but ignored. The epoch stops early when all members have ended.
+ * Trains each member on every image once, in the member's own order. If a member ends during the epoch, its further
+ * steps are still computed, but their losses are ignored. The epoch stops early when all members have ended.
  * @returns the losses of the steps of each member
  */
 async function trainEpoch(

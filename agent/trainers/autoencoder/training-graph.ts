@@ -35,7 +35,7 @@ export const FETCHES = {
   absoluteSum: 'absolute-sum',
   /** The parameters and both moments, each as a flat tensor `[1, rows, ROW]`. */
   state: ['parameters', 'first', 'second'],
-  /** Replaces the state by the tensors that are fed. */
+  /** Replaces the state with the tensors that are fed. */
   restored: 'restored',
 } as const;
 

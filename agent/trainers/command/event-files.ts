@@ -71,7 +71,7 @@ export async function eventFiles(
     followed.seen = seen;
     for await (const added of followed.file.added(join(folder, found.name))) {
       if (added.kind === 'restart') {
-        // This can be a new file with the inode number of a removed file.
+        // The path can refer to a new file that has the inode number of a removed file.
         followed.name = found.name;
         followed.reader = readerOf(found.name);
         followed.skip = 0;
@@ -150,7 +150,7 @@ async function listed(folder: string): Promise<{ readonly found: readonly Found[
   const visit = async (name: string, stats: Stats) => {
     if (visited.has(fileId(stats)) || name.split(sep).length > MAX_DEPTH) return;
     visited.add(fileId(stats));
-    // A folder can be unreadable, or can be removed in the meantime. The other folders are still read.
+    // A folder can be unreadable, or can be removed during the listing. The other folders are still read.
     const entries = await readdir(join(folder, name), { withFileTypes: true }).catch((): Dirent[] => []);
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(name, entry.name);

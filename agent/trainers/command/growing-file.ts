@@ -17,7 +17,7 @@ export type Added =
 /**
  * Follows a file that may not exist yet. A file is recognized by its content. If a program renames a copy over the
  * file, reading continues at the old position. When a file is renamed or removed, the remainder of the old file is read
- * first.
+ * before any new file.
  */
 export class GrowingFile {
   #path: string;
