@@ -1,28 +1,39 @@
 /**
  * Measures whether a sweep costs more if more of its trials have ended. The costs are the times of a restart, a ranking
  * and other calls, and the memory of the coordinator. Each size has a store on disk, which a separate process opens as
- * after a restart. No agent is connected.
+ * after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per config, of
+ * which early stopping has cut off about half. This sweep has only the rows of the trials, which a ranking reads.
  *
  *   npm run bench:large-sweeps
+ *   node dist/bench/finished-trials.js [--trials 1000000]
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { COSTS, type Costs } from './large-sweeps/costs.ts';
-import { fillStore } from './large-sweeps/fill-store.ts';
+import type { EndedTrials } from './large-sweeps/fill-store.ts';
 
 const SIZES = [1e4, 1e5, 1e6];
+const { values } = parseArgs({ options: { trials: { type: 'string' } } });
+const sizes = values.trials === undefined ? SIZES : [Number(values.trials)];
+
+const SWEEPS: readonly (Omit<EndedTrials, 'count'> & { readonly title: string })[] = [
+  { title: 'one trial per config', replicates: 1, cutOff: false, hasRecords: true },
+  { title: 'three trials per config, half of the trials cut off', replicates: 3, cutOff: true, hasRecords: false },
+];
 
 const run = promisify(execFile);
+const filler = fileURLToPath(new URL('./large-sweeps/fill-store.js', import.meta.url));
 const opener = fileURLToPath(new URL('./large-sweeps/open-store.js', import.meta.url));
 
-async function measure(trials: number): Promise<Costs> {
+async function measure(trials: EndedTrials): Promise<Costs> {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-finished-trials-'));
   try {
-    await fillStore(folder, trials);
+    // The process that fills the store keeps it open until its end.
+    await run(process.execPath, [filler, folder, JSON.stringify(trials)]);
     const { stdout } = await run(process.execPath, ['--expose-gc', opener, folder]);
     return JSON.parse(stdout);
   } finally {
@@ -31,9 +42,11 @@ async function measure(trials: number): Promise<Costs> {
 }
 
 console.log(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, Node ${process.version}\n`);
-console.log(`${'ended trials'.padStart(13)}${COSTS.map(({ title }) => title.padStart(11)).join('')}`);
-for (const trials of SIZES) {
-  const costs = await measure(trials);
-  const cells = COSTS.map(({ name, unit }) => `${costs[name].toFixed(unit === 'ms' ? 1 : 0)} ${unit}`.padStart(11));
-  console.log(`${trials}`.padStart(13) + cells.join(''));
+for (const { title, ...trials } of SWEEPS) {
+  console.log(`${title}\n${'ended trials'.padStart(13)}${COSTS.map((cost) => cost.title.padStart(11)).join('')}`);
+  for (const count of sizes) {
+    const costs = await measure({ ...trials, count });
+    const cells = COSTS.map(({ name, unit }) => `${costs[name].toFixed(unit === 'ms' ? 1 : 0)} ${unit}`.padStart(11));
+    console.log(`${count}`.padStart(13) + cells.join(''));
+  }
 }

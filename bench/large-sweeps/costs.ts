@@ -2,6 +2,7 @@
 export const COSTS = [
   { name: 'restartMs', title: 'restart', unit: 'ms' },
   { name: 'bestMs', title: 'best', unit: 'ms' },
+  { name: 'bestCpuMs', title: 'best (CPU)', unit: 'ms' },
   { name: 'showMs', title: 'show', unit: 'ms' },
   { name: 'submitMs', title: 'submit', unit: 'ms' },
   { name: 'pauseMs', title: 'pause', unit: 'ms' },

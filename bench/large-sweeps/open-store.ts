@@ -27,18 +27,32 @@ async function timed<T>(work: () => T | Promise<T>): Promise<[ms: number, result
   return [performance.now() - begun, result];
 }
 
+interface Medians {
+  readonly ms: number;
+  /** The processor time of the client and the coordinator, which are one process. */
+  readonly cpuMs: number;
+}
+
 /** @param undo runs after each call, and is not measured */
-async function medianOf<T>(
+async function mediansOf<T>(
   work: () => Promise<T>,
   undo: (result: T) => Promise<unknown> = async () => {},
-): Promise<number> {
+): Promise<Medians> {
   const times: number[] = [];
+  const cpuTimes: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
+    const cpu = process.cpuUsage();
     const [ms, result] = await timed(work);
+    const { user, system } = process.cpuUsage(cpu);
     times.push(ms);
+    cpuTimes.push((user + system) / 1_000);
     await undo(result);
   }
-  return quantile(times, 0.5) ?? 0;
+  return { ms: quantile(times, 0.5) ?? 0, cpuMs: quantile(cpuTimes, 0.5) ?? 0 };
+}
+
+async function medianOf<T>(work: () => Promise<T>, undo?: (result: T) => Promise<unknown>): Promise<number> {
+  return (await mediansOf(work, undo)).ms;
 }
 
 function openRuntime(folder: string): Promise<Runtime> {
@@ -63,12 +77,12 @@ async function measure(folder: string): Promise<Costs> {
   const { sweep, text } = await getSweep(connection, '1');
   const rank = async () => {
     const configs = await listConfigs(connection, { sweep: sweep.id, limit: CONFIGS });
+    if (configs.length !== CONFIGS) throw new Error(`the ranking has ${configs.length} configs`);
     const ids = configs.flatMap(({ trialIds }) => trialIds);
     return trialsById(connection, sweep.id, ids);
   };
   const best = await rank();
-  if (best.length !== CONFIGS) throw new Error(`the ranking has ${best.length} trials`);
-  const bestMs = await medianOf(() => rank());
+  const { ms: bestMs, cpuMs: bestCpuMs } = await mediansOf(() => rank());
   const trial = best[0]?.id.slice(0, PREFIX_LENGTH) ?? '';
   const showMs = await medianOf(() => unary(connection, connection.client.getTrial, { sweep: '', trial }));
   const act = (action: SweepAction) => controlSweep(connection, sweep.id, action);
@@ -90,7 +104,7 @@ async function measure(folder: string): Promise<Costs> {
   await connection.close();
   server.forceShutdown();
   listener.close();
-  return { restartMs, bestMs, showMs, submitMs, pauseMs, killMs, residentMiB, peakMiB };
+  return { restartMs, bestMs, bestCpuMs, showMs, submitMs, pauseMs, killMs, residentMiB, peakMiB };
 }
 
 console.log(JSON.stringify(await measure(process.argv[2] ?? '')));

@@ -152,6 +152,7 @@ test('a prune removes the rows of a sweep from every table with a column sweep_i
     update trials set dropped_in = 1 where sweep_id = ${id} and id = 't0';
     insert into warm_starts values (${id}, 0, '{}', 0.5);
     insert into suggestions values (${id}, 0, null, '{}', '');
+    insert into config_results values (${id}, 'c', 0, 1, 0, 1, 0.5);
   `);
   const filled = () =>
     tables.flatMap(({ name }) =>

@@ -111,6 +111,25 @@ create trigger dropped_trial_removed after delete on trials when old.dropped_in 
 end;
 `;
 
+/**
+ * Keeps the results of the configs of sweeps with replicates (config-results.ts). `idx` is the index of the config's
+ * first trial. `complete` is 1 if the results that count are complete; otherwise, `epoch` is the epoch at which they were
+ * cut off. `n` is the number of these results with a value, and `value` is their mean.
+ */
+export const CONFIG_RESULTS = `
+create table config_results (
+  sweep_id integer not null,
+  config_id text not null,
+  idx integer not null,
+  complete integer not null,
+  epoch real not null,
+  n integer not null,
+  value real,
+  primary key (sweep_id, config_id)
+) strict, without rowid;
+create index configs_by_value on config_results (sweep_id, value, idx) where value is not null;
+`;
+
 /** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
 export function setValues(condition: string): string {
   return `update trials set value = (

@@ -48,6 +48,7 @@ export const SWEEP_TABLES = [
   'agent_successes',
   'artifacts',
   'attempts',
+  'config_results',
   'dropped_counts',
   'events',
   'identical_configs',

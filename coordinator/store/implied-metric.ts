@@ -1,6 +1,7 @@
 /** Determines the ranking metric of a sweep from its first reports, if the sweep file names none. */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
+import type { ConfigResults } from './config-results.ts';
 import type { Steps, WriteSql } from './write-sql.ts';
 
 /**
@@ -8,7 +9,10 @@ import type { Steps, WriteSql } from './write-sql.ts';
  * @returns a function that sets the metric of a sweep whose file names none. The function must be called before each
  * report is inserted.
  */
-export function impliedMetricWriter(sql: WriteSql): (key: AttemptKey, names: readonly string[]) => Steps {
+export function impliedMetricWriter(
+  sql: WriteSql,
+  configResults: ConfigResults,
+): (key: AttemptKey, names: readonly string[]) => Steps {
   const known = new Set<string>();
   const selectMetric = sql.query<{ metric: string }>('select metric from sweeps where id = ?');
   const selectEarlier = sql.query<{ metrics: string }>(
@@ -30,6 +34,7 @@ export function impliedMetricWriter(sql: WriteSql): (key: AttemptKey, names: rea
       if (chosen === undefined) return;
       update(chosen, usualGoal(chosen), sweepId);
       setEarlierValues(sweepId);
+      configResults.rebuild(sweepId);
     }
     known.add(sweepId);
   };

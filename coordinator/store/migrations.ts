@@ -18,8 +18,10 @@ import {
   WARM_STARTS,
   WARNINGS,
 } from './added-tables.ts';
+import { insertConfigResults } from './config-results.ts';
 import {
   AGENT_SUCCESSES,
+  CONFIG_RESULTS,
   DROPPED_COUNTS,
   ENDED_TRIALS,
   RANKED_RESULTS,
@@ -195,4 +197,5 @@ insert into dropped_counts
   24: { adds: WARM_STARTS },
   25: { adds: SUGGESTIONS },
   26: { adds: ORIGINS },
+  27: { adds: CONFIG_RESULTS, after: `${insertConfigResults('true')};` },
 };

@@ -14,7 +14,13 @@ import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
 import { SCHEMA_VERSION } from './schema.ts';
 
+const TO_VERSION_26 = `
+drop table config_results;
+pragma user_version = 26;
+`;
+
 const TO_VERSION_25 = `
+${TO_VERSION_26}
 alter table trials drop column parent;
 alter table trials drop column parent_attempt;
 alter table trials drop column parent_epoch;
@@ -498,6 +504,44 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   expect(await counts()).toMatchObject({ succeeded: 2, failed: 0, pending: 1, dropped: 1 });
   db.exec("delete from trials where id = 't2'");
   expect(await counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
+});
+
+test('an upgrade of a store of version 26 ranks the configs of sweeps with replicates', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const old = openStore(dir);
+  const trials = Array.from({ length: 8 }, (_, index) => {
+    return { trialId: `t${index}`, configId: `c${Math.floor(index / 2)}`, index, seed: index % 2, parameters: {} };
+  });
+  insertSweep(old, { ...NEW_SWEEP, replicates: 2 }, trials, 1);
+  insertSweep(old, { ...NEW_SWEEP, requestId: 'other' }, trials, 1);
+  // c0: a cut-off result does not count beside a complete one. c1: of two cut-off results, the longer one counts. c2: the
+  // mean of two results.
+  const results = [
+    [0, 'succeeded', '', 3, 0.5],
+    [1, 'stopped', 'asha: worse', 1, 0.1],
+    [2, 'stopped', 'asha: worse', 1, 0.2],
+    [3, 'stopped', 'median: worse', 2, 0.4],
+    [4, 'stopped', 'patience: no better', 2, 0.3],
+    [5, 'succeeded', '', 3, 0.6],
+    [6, 'failed', '', 3, null],
+  ];
+  const end = old.prepare('update trials set state = ?2, stop_reason = ?3, epoch = ?4, value = ?5 where idx = ?1');
+  for (const result of results) end.run(...result);
+  old.exec(TO_VERSION_26);
+  const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
+  onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
+  old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
+
+  const db = openStore(copy);
+  const { trials: queries } = new Queries(new SqliteReader(db));
+  expect(await queries.bestConfigs('1', 'minimize', 9)).toEqual(['c1', 'c2', 'c0']);
+  expect(await queries.bestConfigs('2', 'minimize', 9)).toEqual([]);
+  expect(db.prepare('select config_id, idx, complete, epoch, n, value from config_results').raw().all()).toEqual([
+    ['c0', 0, 1, 0, 1, 0.5],
+    ['c1', 2, 0, 2, 1, 0.4],
+    ['c2', 4, 1, 0, 2, expect.closeTo(0.45)],
+  ]);
 });
 
 test('the removal of a sweep covers every table that has rows of sweeps', () => {

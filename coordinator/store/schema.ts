@@ -5,7 +5,7 @@ import { DRAINS } from './added-tables.ts';
 import { BASE_TABLES } from './base-tables.ts';
 import { MIGRATIONS } from './migrations.ts';
 
-export const SCHEMA_VERSION = 26;
+export const SCHEMA_VERSION = 27;
 
 /** A new store has the tables of the first version and all additions, in their final form. */
 export const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');

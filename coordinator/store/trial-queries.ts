@@ -2,7 +2,6 @@
 import { epochsOf } from '../../lib/domain/epoch-times.ts';
 import { type EtaTrial, phaseOf } from '../../lib/domain/eta.ts';
 import { interruptedTrial } from '../../lib/domain/interrupted.ts';
-import { PATIENCE } from '../../lib/domain/trial-result.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
@@ -191,37 +190,15 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the ids of up to `limit` configs with the best mean of their results, best first. If trials were stopped,
-   * the means are those of `countedResults`, and all results of the sweep are read.
+   * Returns the ids of up to `limit` configs with the best results, best first. A config without replicates has no result
+   * of its own (config-results.ts). Configs with almost equal means can be in a different order than in a ranking, which
+   * rounds the means in another way.
    */
   async bestConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
-    const stopped = await this.#reader.get<{ n: number }>(
-      "select n from trial_counts where sweep_id = ? and state = 'stopped'",
-      sweepId,
-    );
-    if ((stopped?.n ?? 0) > 0) return this.#bestCountedConfigs(sweepId, goal, limit);
     const rows = await this.#reader.all<{ configId: string }>(
-      `select config_id as "configId" from trials ${this.#index('trials_by_config')}
-         where sweep_id = ? and value is not null
-         group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?`,
-      sweepId,
-      limit,
-    );
-    return rows.map(({ configId }) => configId);
-  }
-
-  async #bestCountedConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
-    const rows = await this.#reader.all<{ configId: string }>(
-      `select config_id as "configId" from (
-         select config_id, idx, value,
-           rank() over (partition by config_id order by cut_off, case when cut_off then -epoch else 0 end) as place
-         from (
-           select config_id, idx, value, epoch,
-             state = 'stopped' and stop_reason not like '${PATIENCE}%' as cut_off
-           from trials where sweep_id = ?1 and state in ('succeeded', 'stopped') and dropped_in = 0
-         ) as results
-       ) as ranked where place = 1 and value is not null
-       group by config_id order by avg(value) ${goal === 'minimize' ? 'asc' : 'desc'}, min(idx) limit ?2`,
+      `select config_id as "configId" from config_results ${this.#index('configs_by_value')}
+       where sweep_id = ? and value is not null
+       order by value ${goal === 'minimize' ? 'asc' : 'desc'}, idx limit ?`,
       sweepId,
       limit,
     );

@@ -5,44 +5,16 @@ import { withReport } from '../../lib/domain/metric-values.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd } from '../core/attempt-model.ts';
-import type { SweepPolicy } from '../core/policy.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
+import type { ConfigResults } from './config-results.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
 import { foldReports, metricsJson, type ReportColumns, valueColumns } from './rows.ts';
+import type { SweepPolicies } from './sweep-policies.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 import { type ProgressRow, type Steps, upsert, type WriteSql } from './write-sql.ts';
 
 /** The values of a trial that has reported none. */
 export const NO_PROGRESS: ProgressRow = { metrics: '{}', metric_steps: '{}' };
-
-type StoredPolicy = Pick<SweepPolicy, 'ranking' | 'speculate'>;
-
-/** The policies of sweeps. Each policy is read once. */
-export interface SweepPolicies {
-  /** Returns a policy that has been read; undefined if no sweep has the id. */
-  of(sweepId: string): StoredPolicy | undefined;
-  isKnown(sweepId: string): boolean;
-  /** Reads a policy, unless it is known. */
-  read(sweepId: string): Steps;
-  /** Must be called when a policy changes. */
-  forget(sweepId: string): void;
-}
-
-export function sweepPolicies(sql: WriteSql): SweepPolicies {
-  const select = sql.query<{ policy: string }>('select policy from sweeps where id = ?');
-  const known = new Map<string, StoredPolicy | undefined>();
-  return {
-    of: (sweepId) => known.get(sweepId),
-    isKnown: (sweepId) => known.has(sweepId),
-    *read(sweepId) {
-      if (known.has(sweepId)) return;
-      const [row] = yield* select(sweepId);
-      const policy: SweepPolicy | undefined = row && JSON.parse(row.policy);
-      known.set(sweepId, policy && { ranking: policy.ranking, speculate: policy.speculate });
-    },
-    forget: (sweepId) => known.delete(sweepId),
-  };
-}
 
 /** Reads the values that a trial, or one attempt, has reported. */
 export function valuesReader(sql: WriteSql, policies: SweepPolicies) {
@@ -167,7 +139,7 @@ const SPECULATIVE = {
   promoted: 2,
 } as const;
 
-export function attemptWriter(sql: WriteSql, policies: SweepPolicies) {
+export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResults: ConfigResults) {
   const place = ['agent_id', 'incarnation', 'slot', 'pack', 'backend'];
   const key = ['sweep_id', 'trial_id', 'number'];
   const grant = sql.insert('attempts', [...key, ...place, 'granted_at', 'resumed_from', 'speculative', 'gpus']);
@@ -199,7 +171,7 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies) {
   const mark = sql.change('update attempts set straggler = ? where sweep_id = ? and trial_id = ? and number = ?');
   const record = ['sweep_id', 'trial_id', 'attempt', 'seq', 'at'];
   const insertReport = sql.insert('reports', [...record, 'epoch', 'metrics']);
-  const writeImpliedMetric = impliedMetricWriter(sql);
+  const writeImpliedMetric = impliedMetricWriter(sql, configResults);
   const insertLog = sql.insert('logs', [...record, 'text']);
   return {
     grant(change: ChangeOf<'granted'>, at: number, addEvent: AddEvent): void {

@@ -1,12 +1,18 @@
 /** Writes new versions of sweep files. */
+import type { ConfigResults } from './config-results.ts';
+import type { SweepPolicies } from './sweep-policies.ts';
 import type { AddEvent, ChangeOf } from './write-events.ts';
-import type { WriteSql } from './write-sql.ts';
+import type { Steps, WriteSql } from './write-sql.ts';
 
 /**
  * Returns a function that stores a new version. The function keeps the replaced file, and marks the dropped and
  * restored trials.
  */
-export function versionWriter(sql: WriteSql): (change: ChangeOf<'applied'>, at: number, addEvent: AddEvent) => void {
+export function versionWriter(
+  sql: WriteSql,
+  policies: SweepPolicies,
+  configResults: ConfigResults,
+): (change: ChangeOf<'applied'>, at: number, addEvent: AddEvent) => Steps {
   const keep = sql.change(
     `insert into sweep_versions (sweep_id, version, file_name, text, fingerprint, replaced_at)
      select id, version, file_name, text, fingerprint, cast(? as bigint) from sweeps where id = ?`,
@@ -19,7 +25,9 @@ export function versionWriter(sql: WriteSql): (change: ChangeOf<'applied'>, at: 
   const mark = sql.change('update trials set dropped_in = ? where sweep_id = ? and id = ?');
   const removeValue = sql.change('update trials set value = null where sweep_id = ? and id = ?');
   const setValue = sql.change(sql.setValues('sweep_id = ? and id = ?'));
-  return ({ sweepId, version, planned, state, done, dropped, restored }, at, addEvent) => {
+  return function* ({ sweepId, version, planned, state, done, dropped, restored }, at, addEvent) {
+    yield* policies.read(sweepId);
+    const replicates = policies.of(sweepId)?.replicates;
     keep(at, sweepId);
     replace(
       version.number,
@@ -49,5 +57,7 @@ export function versionWriter(sql: WriteSql): (change: ChangeOf<'applied'>, at: 
       setValue(sweepId, id);
       addEvent(sweepId, id, 0, 'restored', `version ${version.number} has this point again`);
     }
+    policies.forget(sweepId);
+    if (dropped.length > 0 || restored.length > 0 || version.replicates !== replicates) configResults.rebuild(sweepId);
   };
 }

@@ -5,6 +5,8 @@
 
 import type { Change } from '../core/step.ts';
 import { createdConfigs } from '../search/trial-source.ts';
+import { configResultWriter } from './config-results.ts';
+import { sweepPolicies } from './sweep-policies.ts';
 import { agentWriter, drainWriter, quarantineWriter } from './write-agents.ts';
 import {
   type AddAgentEvent,
@@ -23,7 +25,6 @@ import {
   noticeWriter,
   programWriter,
   rungWriter,
-  sweepPolicies,
   trialWriter,
   valuesReader,
 } from './write-trials.ts';
@@ -41,8 +42,9 @@ export function changeSteps(sql: WriteSql): WriteChange {
   const artifacts = artifactWriter(sql);
   const policies = sweepPolicies(sql);
   const trials = trialWriter(sql, valuesReader(sql, policies));
-  const attempts = attemptWriter(sql, policies);
-  const writeVersion = versionWriter(sql);
+  const configResults = configResultWriter(sql, policies);
+  const attempts = attemptWriter(sql, policies, configResults);
+  const writeVersion = versionWriter(sql, policies, configResults);
   const sweeps = sweepWriter(sql);
   const writeDrain = drainWriter(sql);
   const writeAgent = agentWriter(sql);
@@ -77,9 +79,9 @@ export function changeSteps(sql: WriteSql): WriteChange {
         break;
       case 'trial':
         trials.move(change, at, addEvent);
-        if (change.state === 'succeeded' || change.state === 'stopped')
-          artifacts.dropCheckpoints(change, written.dropped);
-        break;
+        if (change.state !== 'succeeded' && change.state !== 'stopped') break;
+        artifacts.dropCheckpoints(change, written.dropped);
+        return configResults.add(change);
       case 'retried':
         if (change.resumesFrom === 0) artifacts.dropCheckpoints(change, written.dropped);
         return trials.retry(change, at, addEvent);
@@ -143,9 +145,7 @@ export function changeSteps(sql: WriteSql): WriteChange {
         sweeps.move(change, at, by, addEvent);
         break;
       case 'applied':
-        writeVersion(change, at, addEvent);
-        policies.forget(change.sweepId);
-        break;
+        return writeVersion(change, at, addEvent);
       case 'priority':
         sweeps.prioritize(change, addEvent);
         break;

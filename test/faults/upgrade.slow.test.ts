@@ -68,6 +68,7 @@ test('a newer coordinator migrates the store, keeps a copy of the old store, and
     'dropped_counts',
     'warm_starts',
     'suggestions',
+    'config_results',
   ];
   const triggers = [
     ...['trial_added', 'trial_moved', 'trial_removed', 'attempt_succeeded'],

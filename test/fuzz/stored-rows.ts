@@ -6,7 +6,7 @@ import Database from 'libsql';
 
 const TABLES = `
   select name from sqlite_schema where type = 'table' and name not like 'sqlite%'
-    and name not in ('trial_counts', 'dropped_counts')
+    and name not in ('trial_counts', 'dropped_counts', 'config_results')
 `;
 
 /** The rows of each table as text, in order. */
@@ -25,8 +25,8 @@ const IGNORE_OWN_CHANGES = `
 `;
 
 /**
- * Reads the rows of all tables except `trial_counts` and `dropped_counts`, which triggers derive from `trials`. Must
- * not run during a write.
+ * Reads the rows of all tables except `trial_counts`, `dropped_counts` and `config_results`, which are derived from
+ * `trials`. Must not run during a write.
  */
 export function storedRows(dir: string): StoredRows {
   const copy = mkdtempSync(join(tmpdir(), 'trawl-rows-'));

@@ -35,6 +35,8 @@ import { PostgresElection } from './election.ts';
 import { becomeWriter } from './leadership.ts';
 import { PostgresStore } from './postgres-store.ts';
 
+const SUCCEEDED = { state: 'succeeded', detail: '', failure: undefined } as const;
+
 const folder = mkdtempSync(join(tmpdir(), 'trawl-postgres-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
@@ -438,13 +440,20 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
   test('an older store is upgraded, and a newer store is rejected', async () => {
     const { url, name } = await newDatabase();
     const dir = newFolder();
-    await openAsLeader(url, dir).then((store) => store.close());
+    const older = await openAsLeader(url, dir);
+    await older.addSweep({ ...NEW_SWEEP, replicates: 2 }, [planned('t0', 0), planned('t1', 1)], AT);
+    const succeeded: Change = { ...{ kind: 'trial', sweepId: '1', trialId: 't0' }, ...SUCCEEDED };
+    await older.write(byNobody([GRANTED, reported(1), succeeded]), AT);
+    await older.close();
     const added = ['parent', 'parent_attempt', 'parent_epoch', 'replaces', 'compared_at'];
     const drop = added.map((column) => `drop column ${column}`).join(', ');
-    await server.query(name, `alter table trials ${drop}; update meta set value = '25' where name = 'schema'`);
+    await server.query(
+      name,
+      `drop table config_results; alter table trials ${drop}; update meta set value = '25' where name = 'schema'`,
+    );
     const store = await openAsLeader(url, dir);
-    await addSweep(store);
     expect((await store.queries().trials.get('1', 't0')).origin).toBeUndefined();
+    expect(await store.queries().trials.bestConfigs('1', 'minimize', 5)).toEqual(['c0']);
     await store.close();
     await server.query(name, `update meta set value = '${SCHEMA_VERSION + 1}' where name = 'schema'`);
     await expect(openAsLeader(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);

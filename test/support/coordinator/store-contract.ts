@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Change } from '../../../coordinator/core/step.ts';
 import { Journal } from '../../../coordinator/store/journal.ts';
@@ -13,6 +14,8 @@ import type { Store } from '../../../coordinator/store/store.ts';
 import { earlierConfigs } from '../../../coordinator/store/warm-starts.ts';
 import { NotFoundError } from '../../../proto/errors.ts';
 import { collected } from '../collected.ts';
+import { propertyRuns } from '../property-runs.ts';
+import { changesOf, configHistory, extremeConfigs, plainRanking, sweepOf } from './config-histories.ts';
 import { CHANGE_KINDS, EVERY_CHANGE } from './every-change.ts';
 import { AT, addSweep, byNobody, created, GRANTED, NEW_SWEEP, planned, reported } from './store-writer.ts';
 
@@ -336,6 +339,60 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
       expect(await artifacts.has({ sweepId: unknown, trialId: 't1', attempt: 1 }, 'c')).toBe(false);
     }
     await expect(selectors.findSweep('99999999999999999999')).rejects.toThrow(NotFoundError);
+  });
+
+  test('the best configs of a sweep with replicates are those of a ranking of all trials, for any history', async () => {
+    const { store } = await open();
+    let sweeps = 0;
+    await fc.assert(
+      fc.asyncProperty(configHistory, fc.constantFrom('minimize', 'maximize'), async (history, goal) => {
+        sweeps += 1;
+        const [sweep, trials] = sweepOf(history);
+        const id = await store.addSweep({ ...sweep, requestId: `r${sweeps}` }, trials, AT);
+        for (const changes of changesOf(id, history)) await store.write(byNobody(changes), AT);
+        const { replicates, metric } = await store.queries().sweeps.get(id);
+        const all = await store.queries().trials.all(id);
+        const best = await store.queries().trials.bestConfigs(id, goal, 100);
+        if (replicates === 1 || metric?.name === '') {
+          expect(best).toEqual([]);
+          return;
+        }
+        const extreme = extremeConfigs(all);
+        const ranked = [...plainRanking(all, goal)].filter(([config]) => !extreme.has(config));
+        const values = new Map(ranked);
+        const found = best.filter((config) => !extreme.has(config));
+        expect(new Set(found)).toEqual(new Set(values.keys()));
+        // The means are rounded in different ways.
+        const rounded = (value: number | undefined) => (value === undefined ? value : Math.round(value * 1e9) + 0);
+        expect(found.map((config) => rounded(values.get(config)))).toEqual(ranked.map(([, value]) => rounded(value)));
+      }),
+      { numRuns: propertyRuns(25) },
+    );
+  });
+
+  test('configs with equal results are in the order of their first trials', async () => {
+    const { store } = await open();
+    const trials = ['b', 'a', 'c', 'c', 'a', 'b'].map((configId, index) => ({
+      ...planned(`t${index}`, index),
+      configId,
+    }));
+    const id = await store.addSweep({ ...NEW_SWEEP, replicates: 2 }, trials, AT);
+    for (const { trialId } of trials.toReversed().slice(0, 5)) {
+      const key = { sweepId: id, trialId, attempt: 1 };
+      const report: Change = { kind: 'report', key, seq: 1, at: AT, epoch: 1, metrics: { test_loss: 0.7 } };
+      const succeeded: Change = {
+        kind: 'trial',
+        sweepId: id,
+        trialId,
+        state: 'succeeded',
+        detail: '',
+        failure: undefined,
+      };
+      await store.write(byNobody([{ ...GRANTED, key, pack: trialId }, report, succeeded]), AT);
+    }
+    for (const goal of ['minimize', 'maximize'] as const) {
+      expect(await store.queries().trials.bestConfigs(id, goal, 2)).toEqual(['b', 'a']);
+    }
   });
 
   test('pages contain every row once and in order, and ids are sorted by their bytes', async () => {

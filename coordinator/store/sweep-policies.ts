@@ -1,0 +1,41 @@
+/** Keeps the policies of sweeps that writes need. */
+import type { SweepPolicy } from '../core/policy.ts';
+import type { Steps, WriteSql } from './write-sql.ts';
+
+interface StoredPolicy extends Pick<SweepPolicy, 'ranking' | 'speculate'> {
+  /** The number of trials per config. */
+  readonly replicates: number;
+}
+
+/** The policies of sweeps. Each policy is read once. */
+export interface SweepPolicies {
+  /** Returns a policy that has been read; undefined if no sweep has the id. */
+  of(sweepId: string): StoredPolicy | undefined;
+  isKnown(sweepId: string): boolean;
+  /** Reads a policy, unless it is known. */
+  read(sweepId: string): Steps;
+  /** Must be called when a policy changes. */
+  forget(sweepId: string): void;
+}
+
+export function sweepPolicies(sql: WriteSql): SweepPolicies {
+  const select = sql.query<{ policy: string; replicates: number }>(
+    'select policy, replicates from sweeps where id = ?',
+  );
+  const known = new Map<string, StoredPolicy | undefined>();
+  return {
+    of: (sweepId) => known.get(sweepId),
+    isKnown: (sweepId) => known.has(sweepId),
+    *read(sweepId) {
+      if (known.has(sweepId)) return;
+      const [row] = yield* select(sweepId);
+      if (row === undefined) {
+        known.set(sweepId, undefined);
+        return;
+      }
+      const { ranking, speculate }: SweepPolicy = JSON.parse(row.policy);
+      known.set(sweepId, { ranking, speculate, replicates: row.replicates });
+    },
+    forget: (sweepId) => known.delete(sweepId),
+  };
+}
