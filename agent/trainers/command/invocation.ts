@@ -208,7 +208,7 @@ export interface ProgramFolders {
   readonly checkpoint: string;
   /** A file with the parameters as JSON. */
   readonly parameters: string;
-  /** The folder with the attempt's own copy of the code, if the sweep has any. */
+  /** The folder with the attempt's own copy of the code, if the sweep has code. */
   readonly code: string;
   /** The folder of W&B's files. */
   readonly wandb: string;
@@ -235,8 +235,8 @@ export async function makeFolders(relative: string): Promise<ProgramFolders> {
 }
 
 /**
- * Returns the program's environment: the agent's own, the sweep file's variables, and the variables that describe the
- * trial.
+ * Returns the program's environment: the agent's own environment, the variables from the sweep file, and the variables
+ * that describe the trial.
  * @param parameters the parameters as JSON
  */
 export function environmentOf(

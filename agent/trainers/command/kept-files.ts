@@ -25,7 +25,7 @@ export async function keepCheckpoint(
   const file = await fileIn(own, path);
   if (file === undefined) {
     log.note(
-      `skipped the checkpoint ${JSON.stringify(path)}: expected a file in TRAWL_DIR that is complete when the line is printed`,
+      `skipped the checkpoint ${JSON.stringify(path)}: expected a file in TRAWL_DIR that is complete when the program prints its path`,
     );
     return;
   }

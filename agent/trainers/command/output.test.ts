@@ -19,7 +19,7 @@ test('the tail of an output is its last 65,536 characters, regardless of the pie
   );
 });
 
-test('a note about a line is logged after all earlier lines; consecutive lines without a report are logged at once', async () => {
+test('a note about a line is logged after all earlier lines; consecutive lines without a report are logged together', async () => {
   const written: string[] = [];
   const log = {
     text: (text: string) => void written.push(text),

@@ -25,7 +25,7 @@ export class OutputTail {
 
   add(text: string): void {
     this.#text += text;
-    // Each truncation copies the text. Truncating at every short line would take most of the time.
+    // Each truncation copies the text. Truncating after every short line would take more time than all other work.
     if (this.#text.length > 2 * MAX_TAIL_CHARACTERS) this.#text = this.#text.slice(-MAX_TAIL_CHARACTERS);
   }
 
@@ -77,7 +77,7 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
   } catch (error) {
-    // It is no error if trawl itself has closed the stream, for example when a leftover process held the pipe open.
+    // It is not an error if trawl itself has closed the stream, for example when a leftover process held the pipe open.
     if (!stream.destroyed) throw error;
   }
   await take(lines.end());

@@ -1,7 +1,7 @@
 /**
- * Finds the processes that a program started, by a marker in the environment of the process. The search also finds
- * processes in other sessions, and processes whose parent has exited. The search does not find processes that have
- * cleared their environment, and processes of other users. The search works on Linux only. On other systems, only the
+ * Finds the processes that a program started, by a marker in the environment of each process. The search also finds
+ * processes in other sessions, and processes whose parent has exited. The search finds neither processes that have
+ * cleared their environment nor processes of other users. The search works on Linux only. On other systems, only the
  * program's process group can be ended.
  */
 import { readdir, readFile } from 'node:fs/promises';

@@ -52,7 +52,7 @@ test('arguments arrive unchanged, stdin is empty, and the exit code is reported'
   expect(exit).toEqual({ code: 3, signal: null });
 });
 
-test("a program has the user's umask, although the files of this process are private", async () => {
+test("a program has the user's umask, even if the worker has the umask for private files", async () => {
   const before = process.umask(0o077);
   process.env[USER_UMASK] = '27';
   try {

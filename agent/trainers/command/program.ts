@@ -17,8 +17,8 @@ const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
 /**
- * The script of the guard, a process that ends the program's processes when the input of the guard closes without
- * `done`. The input also closes when SIGKILL ends the worker.
+ * The script of the guard, a process that ends the program's processes if the guard's input closes before the guard has
+ * read the line `done`. The input also closes when SIGKILL ends the worker.
  */
 const GUARD = `
 marker=$2
@@ -38,7 +38,7 @@ end_marked KILL
 
 /**
  * The script that starts the program once the guard knows the process group. The first argument is the umask; an empty
- * text keeps the current umask. The script exits if the worker dies before it starts the program.
+ * text keeps the current umask. If the worker dies before the program starts, the script exits.
  */
 const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 

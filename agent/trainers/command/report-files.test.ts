@@ -124,7 +124,7 @@ describe('a CSV file of reports', () => {
     expect(killed.reports).toEqual(['1 loss=0.25']);
   });
 
-  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces it with a longer file that has the same rows', async () => {
+  test('rows of an earlier attempt are skipped if the program appends to the CSV file, or replaces it with a longer file that begins with the same rows', async () => {
     const before = 'epoch,loss\n1,9\n2,8';
     writeFileSync(join(folder, 'a.csv'), before);
     expect((await ended(`printf '\\n3,7\\n' >> a.csv`)).reports).toEqual(['3 loss=7']);

@@ -143,9 +143,12 @@ export class Reports {
   end(stderr = ''): void {
     const misplaced = this.#count === 0 ? this.#reportsIn(stderr) : [];
     if (misplaced.length > 0) {
-      const lines = `${misplaced.length} ${misplaced.length === 1 ? 'line' : 'lines'} of stderr`;
+      const lines =
+        misplaced.length === 1
+          ? '1 line of stderr looks like a report'
+          : `${misplaced.length} lines of stderr look like reports`;
       const message =
-        `the program reported nothing: reports are read from stdout, but ${lines} would be reports, such as ` +
+        `the program reported nothing: reports are read from stdout, but ${lines}, such as ` +
         `${JSON.stringify(misplaced[0]?.slice(0, MAX_QUOTE))}. Print them to stdout, or redirect stderr (see "Reports" in docs/programs.md)`;
       this.note('misplaced', message);
       this.#run.notice('unreadable_reports', message, misplaced.length);
@@ -217,7 +220,7 @@ export class Reports {
           this.#ignored += 1;
           this.note(
             'ignored',
-            `not a report, because it has no step and no known metric, or no numbers: ${line.slice(0, MAX_QUOTE)}`,
+            `not a report, because it has no numbers, or has neither a step nor a known metric: ${line.slice(0, MAX_QUOTE)}`,
           );
         }
         return false;

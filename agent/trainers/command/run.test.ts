@@ -495,7 +495,7 @@ test.each([
   expect(failure).toBe(undefined);
   expect(run.notices).toMatchObject([{ kind: 'unreadable_reports', count: 2 }]);
   expect(run.notices[0]?.message).toBe(
-    `the program reported nothing: reports are read from stdout, but 2 lines of stderr would be reports, such as ${JSON.stringify(line)}. ` +
+    `the program reported nothing: reports are read from stdout, but 2 lines of stderr look like reports, such as ${JSON.stringify(line)}. ` +
       'Print them to stdout, or redirect stderr (see "Reports" in docs/programs.md)',
   );
   expect(log).toContain('[trawl] the program reported nothing');

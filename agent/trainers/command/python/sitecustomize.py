@@ -20,7 +20,7 @@ def _install():
         return
     marker = os.environ.get("TRAWL_HOOK_MARKER")
     if marker:
-        # Shows the agent that the hook was loaded (`python -I`, `-S` and `-E` skip it).
+        # Shows the agent that the hook was loaded. With `-I`, `-S` or `-E`, Python does not load the hook.
         with open(marker, "a"):
             pass
     patches = {}
@@ -198,7 +198,7 @@ def _report(step, values):
 
 
 def _replace(owner, name, make):
-    """Replaces a method by one that wraps it."""
+    """Replaces a method with a wrapper of the method."""
     import functools
 
     original = getattr(owner, name, None)
@@ -219,7 +219,7 @@ def _patch_wandb(module):
     def record_of(run):
         if id(run) not in logged:
             if not logged:
-                # atexit runs the newest handler first. This handler is newer than W&B's, so it runs before them.
+                # atexit runs the newest handler first. This handler is newer than W&B's handlers, so it runs first.
                 atexit.register(forward_open_summaries)
             logged[id(run)] = {
                 "run": run,

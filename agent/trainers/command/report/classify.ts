@@ -122,11 +122,12 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
 }
 
 /**
- * Returns the part of the output that can contain the reason for a failure. If stderr has a Python traceback that can
- * have ended the program, this is the last such traceback in stderr, with its causes and all text after it, because an
- * error before the traceback did not end the program. If only stdout has such a traceback, this is all of stderr, and
- * stdout from the traceback on. Returns the whole output if there is no such traceback, or if its exception can be the
- * result of a failure in another process.
+ * Returns the part of the output that can contain the reason for a failure:
+ * - If a Python traceback in stderr may have ended the program, returns the last such traceback, with its causes and
+ *   the rest of stderr. An error before the traceback did not end the program.
+ * - If only stdout has such a traceback, returns all of stderr, and stdout from the traceback on.
+ * - Otherwise, returns the whole output. The whole output is also returned if the exception of the traceback can be the
+ *   result of a failure in another process.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
   const lines = stderr.split('\n');
@@ -195,7 +196,7 @@ export function errorLine(text: string): string | undefined {
   return [plain[at], ...(MESSAGE_FOLLOWS.test(plain[at] ?? '') ? plain.slice(at + 1, at + 2) : [])].join(' ');
 }
 
-/** Returns the line of the exception, which follows the frames. The frames are indented deeper than the heading. */
+/** Returns the line of the exception, which follows the frames. The frames are indented more than the heading. */
 function exceptionAfter(lines: readonly string[], heading: number): string | undefined {
   const first = lines[heading] ?? '';
   const rank = RANK.exec(first)?.[0] ?? '';

@@ -6,7 +6,10 @@ import { numberOf } from './steps.ts';
 export type CsvRow =
   | {
       readonly kind: 'row';
-      /** The number of the row, from 1, without headers. A table without a header continues the previous table. */
+      /**
+       * The number of the row, from 1. Headers are not counted. In a file without a header, the numbers continue those
+       * of the file that it replaces.
+       */
       readonly number: number;
       /** The cells that are not empty, by name. */
       readonly values: ReadonlyMap<string, string>;
@@ -82,7 +85,7 @@ export class CsvTable {
 
   /**
    * Returns whether a row is a header:
-   * - the first row of a file, unless it has numbers only
+   * - the first row of a file, unless all of its cells are numbers
    * - a later row, if no cell is a number and at least one cell is a name in the current header
    * - the first row of a file that replaces another file, if no cell is a number, or if at least one cell is a name in
    *   the header of the other file
@@ -97,7 +100,7 @@ export class CsvTable {
   }
 }
 
-/** A header without a comma can be separated by tabs or semicolons. */
+/** If a header has no comma, tabs or semicolons can separate its names. */
 function delimiterOf(header: string): string {
   if (header.includes(',')) return ',';
   return ['\t', ';'].find((delimiter) => header.includes(delimiter)) ?? ',';

@@ -2,7 +2,7 @@
 import type { CsvRow } from './csv-table.ts';
 
 /**
- * The maximum number of earlier rows that are compared. With more earlier rows, all rows of a rewritten file are new.
+ * The maximum number of earlier rows that are compared. If there are more, all rows of a rewritten file count as new.
  */
 const MAX_ROWS = 100_000;
 
@@ -13,8 +13,8 @@ const MAX_ROWS = 100_000;
 export class EarlierRows {
   #keys: string[] = [];
   /**
-   * The rows that are held back since a rewrite, because each equals the earlier row at its position. Undefined while
-   * no rows are compared: before a rewrite, or when it is known which rows are new.
+   * The rows that have been held back since a rewrite, because each equals the earlier row at its position. Undefined
+   * while no rows are compared: before a rewrite, or when it is known which rows are new.
    */
   #held: CsvRow[] | undefined;
   #passes = 0;

@@ -30,8 +30,8 @@ export const parseJsonLine: LineParser = (line) => {
 };
 
 /**
- * Splits a line of several JSON objects. Processes with a shared output write such lines when a line feed is late.
- * Returns every other line unchanged.
+ * Splits a line of several JSON objects. If processes share their output, one process can write its object before the
+ * line feed of another process. A line of any other kind is returned unchanged, as the only item.
  */
 export function splitObjects(line: string): readonly string[] {
   if (!/^\s*\{/.test(line) || !/\}\s*\{/.test(line)) return [line];

@@ -69,7 +69,7 @@ const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Removes colors and other control sequences, and all control characters except tab and line feed. */
 export function withoutControl(text: string): string {
-  // Most lines have no control characters, and the search for sequences takes longer.
+  // Most lines have no control characters, and a search for control sequences is slower than this search.
   return text.search(CONTROL) === -1 ? text : stripVTControlCharacters(text).replace(CONTROL, '');
 }
 

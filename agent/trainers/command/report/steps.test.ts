@@ -149,7 +149,7 @@ describe('lines without a step', () => {
   });
 });
 
-test('of metrics that the sweep file names, a repeated metric begins the next step; others belong to the last step', () => {
+test('if the sweep file names the metrics, a repeated metric begins the next step; other metrics belong to the last step', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
   const steps = [

@@ -39,7 +39,9 @@ const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
 ]);
 
 export type Reading =
-  /** Log output. `ignored`: the line resembles a report, but has no step and no known metric, or no numbers. */
+  /**
+   * Log output. `ignored`: the line resembles a report, but has no numbers, or has neither a step nor a known metric.
+   */
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
       readonly kind: 'report';
