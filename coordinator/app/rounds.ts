@@ -61,8 +61,12 @@ export async function startRounds(options: RoundsOptions): Promise<() => void> {
   };
 }
 
-function startTicking(runtime: Runtime): NodeJS.Timeout {
-  let lastTickAt = runtime.now();
+/**
+ * Expires leases. The time between the load of the store and the first tick counts as an outage, because no heartbeats
+ * arrived in that time: a takeover also connects to NATS, and compares the artifacts with the store.
+ */
+export function startTicking(runtime: Pick<Runtime, 'core' | 'now' | 'settle' | 'reschedule'>): NodeJS.Timeout {
+  let lastTickAt = runtime.core.listeningSince;
   return setInterval(() => {
     const now = runtime.now();
     recordOutage(runtime.core, lastTickAt, now);
