@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { settlesWithin, withResolvers } from '../lib/net/within.ts';
 import type { NotLeaderError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
+import { loadS3Client } from './artifacts/s3-bucket.ts';
 import { type CandidateOptions, clock, type Elected, Leader, untilElected } from './leader/leader.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
 
@@ -53,6 +54,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   });
   const candidacy = { election, holder, address: advertisedAddress(options, standby.address) };
   standby.follow(first);
+  preload(options);
   log.info(
     { address: candidacy.address, metrics: standby.metrics.port, leader: first.address },
     'the coordinator stands by',
@@ -79,6 +81,13 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
       await (running === undefined ? election.close() : running.stop());
     },
   };
+}
+
+/** Loads the modules that only a leader needs, so that a takeover does not wait for them. */
+function preload({ artifacts }: CoordinatorOptions): void {
+  const modules = [import('./store/postgres/postgres-store.ts'), ...(artifacts === undefined ? [] : [loadS3Client()])];
+  // The takeover reports a module that cannot be loaded.
+  for (const each of modules) each.catch(() => {});
 }
 
 /** The leader listens where the standby listened. */

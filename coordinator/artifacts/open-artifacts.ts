@@ -1,5 +1,6 @@
 /** Opens the artifact store of a coordinator, which is the coordinator's folder or an S3-compatible store. */
 import type { Logger } from 'pino';
+import { settlesWithin } from '../../lib/net/within.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { RejectedError } from '../../proto/errors.ts';
@@ -15,6 +16,8 @@ import { parseS3Location, s3Place } from './s3-location.ts';
 import { SpaceLedger } from './space-ledger.ts';
 
 const RETRY_CHECK_MS = 5_000;
+/** The time for which a start waits for the check of a location that was used before. */
+const CHECK_LIMIT_MS = 3_000;
 const UPKEEP_MS = 3_600_000;
 
 export interface OpenArtifacts {
@@ -70,7 +73,8 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 
 /**
  * Opens the artifact store of a coordinator, checks that it can be used, and records its location. If the location
- * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them.
+ * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them. The
+ * check of a location that was used before continues in the background after a few seconds.
  * @param observer receives each request, and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it
@@ -110,15 +114,21 @@ export async function openArtifacts(
       });
     }, RETRY_CHECK_MS);
   };
+  const retryAfter = (error: unknown) => {
+    log.warn({ reason: errorMessage(error) }, 'the artifact store cannot be used; retrying');
+    if (!closed) recheck();
+  };
+  const checked = check();
   try {
-    await check();
+    // A recorded location could be used before, so a takeover does not wait for a server that does not answer.
+    if (location !== recorded) await checked;
+    else if (!(await settlesWithin(CHECK_LIMIT_MS, checked))) checked.catch(retryAfter);
   } catch (error) {
     if (error instanceof S3UnavailableError && error.needsPerson) {
       opened.close();
       throw new RejectedError(error.message, { cause: error });
     }
-    log.warn({ reason: errorMessage(error) }, 'the artifact store cannot be used; retrying');
-    recheck();
+    retryAfter(error);
   }
   if (location !== recorded) await store.setArtifactLocation(location);
   const upkeep = setInterval(() => {

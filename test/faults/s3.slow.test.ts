@@ -287,6 +287,25 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     });
   };
 
+  test('a start does not wait for a server that was used before and does not answer', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const dir = newFolder();
+    const store = SqliteStore.open(dir);
+    const location = `s3://trawl?endpoint=http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    await store.setArtifactLocation(location);
+    const observer = { onRequest: () => {}, onProblem: () => {} };
+    const begun = performance.now();
+    const options = { store, dir, cluster: 'c', location, log: pino({ level: 'silent' }) };
+    const opened = await openArtifacts(options, observer);
+    expect(performance.now() - begun).toBeLessThan(20_000);
+    opened.close();
+    silent.closeAllConnections();
+    silent.close();
+    await store.close();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
   test('a coordinator does not start if the location of its artifacts has a problem that only a person can correct', async () => {
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow(RejectedError);
     await expect(start(`s3://missing?endpoint=${server.url}`)).rejects.toThrow('the bucket does not exist: create it');
