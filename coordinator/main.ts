@@ -126,10 +126,16 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
   checkAddresses(options, identity);
   const identities = watchIdentities(options);
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
-  const store = await openStore(options, leader);
+  const store = await openStore(options, leader, (problem) => {
+    if (problem === undefined) log.info('the store answers again');
+    else log.warn({ reason: problem }, 'the store does not answer');
+    metrics.storeUp.set(problem === undefined ? 1 : 0);
+    readiness.set('store', problem);
+  });
   const { cluster } = store;
   const metrics = coordinatorMetrics();
   metrics.leading.set(1);
+  metrics.storeUp.set(1);
   metrics.leaderEpoch.set(leader?.term.epoch ?? 0);
   if (identity === undefined) metrics.certificateExpiry.remove();
   else metrics.certificateExpiry.set(identity.expires);
@@ -296,11 +302,15 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
 }
 
 /** Opens the store. The client of PostgreSQL is loaded only if it is used. */
-async function openStore({ store, dir }: CoordinatorOptions, leader: Leader | undefined): Promise<Store> {
+async function openStore(
+  { store, dir }: CoordinatorOptions,
+  leader: Leader | undefined,
+  onProblem: (problem: string | undefined) => void,
+): Promise<Store> {
   if (store === undefined) return SqliteStore.open(dir);
   if (leader === undefined) throw new Error('a coordinator with a store in PostgreSQL must lead');
   const { PostgresStore } = await import('./store/postgres/postgres-store.ts');
-  return PostgresStore.open(store, dir, leader.term);
+  return PostgresStore.open(store, dir, { term: leader.term, onProblem });
 }
 
 function measureStoreRequest(

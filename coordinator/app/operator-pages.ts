@@ -20,7 +20,7 @@ export interface PageOptions {
 }
 
 /** The parts of a coordinator that can make it unready. */
-type Part = NatsPart | 'start' | 'artifacts';
+type Part = NatsPart | 'start' | 'store' | 'artifacts';
 
 /** Tracks whether the coordinator is ready, for the health checks. */
 export class Readiness {

@@ -183,6 +183,10 @@ export function coordinatorMetrics() {
       'Duration of a request to the S3-compatible store of artifacts, its retries included.',
       SECONDS_CALL,
     ),
+    storeUp: gauge(
+      'store_up',
+      'Whether the store answers. 0 if a request to PostgreSQL has waited for more than 3 s for a reason that /readyz has.',
+    ),
     artifactStoreUp: gauge(
       'artifact_store_up',
       'Whether the last request to the S3-compatible store of artifacts succeeded. Absent if artifacts are in the data folder.',

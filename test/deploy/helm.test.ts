@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { packageRoot } from '../../bin/package.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
-import { parsePostgresUrl } from '../../coordinator/store/postgres/connection.ts';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
@@ -187,7 +187,7 @@ test.skipIf(withoutHelm)(
     }
     const [coordinator] = podOf(manifests, 'coordinator').containers;
     const url = coordinator?.env?.find(({ name }) => name === 'TRAWL_STORE')?.value ?? '';
-    expect(parsePostgresUrl(url).hostname).toBe('test-trawl-postgresql');
+    expect(parsePostgresLocation(url).urls.map(({ hostname }) => hostname)).toEqual(['test-trawl-postgresql']);
     const location = coordinator?.args.flatMap((arg) => /^--artifacts=(.*)$/.exec(arg)?.[1] ?? [])[0];
     expect(parseS3Location(location ?? '')).toMatchObject({ bucket: 'sweeps', endpoint: 'http://test-trawl-s3:9000' });
     const services = manifests.filter(({ kind }) => kind === 'Service').map(({ metadata }) => metadata.name);

@@ -22,12 +22,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, types } from 'pg';
 import { freePort } from './free-port.ts';
+import { childrenOf } from './processes.ts';
 import { until } from './until.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 const INSTALL_LIMIT_MS = 600_000;
-const USER = 'trawl';
-const PASSWORD = 'a-secret of the tests';
+const QUERY_LIMIT_MS = 60_000;
+export const USER = 'trawl';
+export const PASSWORD = 'a-secret of the tests';
 
 /** Returns the folder of PostgreSQL's programs, or undefined if PostgreSQL is not installed. */
 function programs(): string | undefined {
@@ -55,7 +57,7 @@ export function postgresMissing(): string | undefined {
 }
 
 /** The user that runs the server: this process's user or, for root, an unprivileged user. */
-function serverUser(): { readonly uid?: number; readonly gid?: number } {
+export function serverUser(): { readonly uid?: number; readonly gid?: number } {
   if (process.geteuid?.() !== 0) return {};
   const name = spawnSync('id', ['postgres']).status === 0 ? 'postgres' : 'nobody';
   const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
@@ -130,17 +132,8 @@ export class PostgresServer {
   }
 
   /** Runs SQL in a database. Integers are returned as numbers. */
-  async query(database: string, sql: string): Promise<Record<string, unknown>[]> {
-    const getTypeParser: typeof types.getTypeParser = (oid: number) =>
-      oid === types.builtins.INT8 ? Number : types.getTypeParser(oid);
-    const client = new Client({ connectionString: this.url(database), types: { getTypeParser } });
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      return (await client.query(sql)).rows;
-    } finally {
-      await client.end();
-    }
+  query(database: string, sql: string): Promise<Record<string, unknown>[]> {
+    return queryOnce(this.url(database), sql);
   }
 
   /** Creates an empty database, and returns its URL. */
@@ -165,6 +158,44 @@ export class PostgresServer {
         () => false,
       );
     });
+  }
+
+  /** Creates a standby that replicates this server synchronously, and starts it. */
+  async startStandby(): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'trawl-postgresql-'));
+    const { uid, gid } = this.#user;
+    if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
+    await this.query('postgres', "alter system set synchronous_standby_names = '*'");
+    await this.query('postgres', 'select pg_reload_conf()');
+    const source = this.url('postgres').replace(/postgres$/, '');
+    const data = join(folder, 'data');
+    const args = ['-D', data, '-d', source, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'];
+    const copy = spawnSync(program('pg_basebackup'), args, { encoding: 'utf8', cwd: folder, ...this.#user });
+    if (copy.status !== 0) throw new Error(`pg_basebackup failed: ${copy.stderr || copy.error?.message}`);
+    const settings = this.#settings.map((setting) => setting.replace(this.#data, data));
+    const standby = new PostgresServer(folder, await freePort(), settings);
+    await standby.start();
+    return standby;
+  }
+
+  /** Makes a standby the primary server. It waits for no standby of its own. */
+  async promote(): Promise<void> {
+    await this.query('postgres', 'select pg_promote()');
+    await this.query('postgres', 'alter system reset synchronous_standby_names');
+    await this.query('postgres', 'select pg_reload_conf()');
+  }
+
+  /** Stops all processes of the server without closing their connections. */
+  suspend(): void {
+    this.#signalAll('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#signalAll('SIGCONT');
+  }
+
+  #signalAll(signal: NodeJS.Signals): void {
+    for (const pid of [this.pid, ...childrenOf(this.pid, () => true)]) process.kill(pid, signal);
   }
 
   /** Stops the server as an operator does for a restart, which ends all connections. */
@@ -193,6 +224,25 @@ export class PostgresServer {
   }
 }
 
-function program(name: string): string {
+/** Runs SQL over a connection of its own. Integers are returned as numbers. */
+export async function queryOnce(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const getTypeParser: typeof types.getTypeParser = (oid: number) =>
+    oid === types.builtins.INT8 ? Number : types.getTypeParser(oid);
+  const client = new Client({
+    connectionString: url,
+    types: { getTypeParser },
+    connectionTimeoutMillis: QUERY_LIMIT_MS,
+  });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Returns the path of a program of PostgreSQL. */
+export function program(name: string): string {
   return join(programs() ?? '', name);
 }

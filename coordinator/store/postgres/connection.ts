@@ -1,7 +1,10 @@
-/** Connects to PostgreSQL, and reports problems with the URL, the server and the database. */
+/** Connects to the primary server of PostgreSQL, and reports problems with the servers and the database. */
+import { Socket } from 'node:net';
 import { Client, type ClientConfig } from 'pg';
+import { settlesWithin, withResolvers } from '../../../lib/net/within.ts';
 import { errorMessage } from '../../../lib/text/error-message.ts';
-import { BadInputError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
+import { RejectedError, UnreachableError } from '../../../proto/errors.ts';
+import { type PostgresLocation, shownUrl } from './location.ts';
 import { isDisconnect } from './transactions.ts';
 import { STORE_TYPES } from './values.ts';
 
@@ -14,49 +17,11 @@ const CONNECT_LIMIT_MS = 10_000;
 const ANSWER_LIMIT_MS = 120_000;
 /** The oldest supported version, as PostgreSQL numbers it. */
 const MIN_VERSION = 140_000;
+/** The name of a file of the write-ahead log begins with its timeline. */
+const TIMELINE_DIGITS = 8;
 
-const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
-const EXAMPLE = 'postgres://USER@HOST/DATABASE?sslmode=verify-full';
-
-/** Returns whether a location of a store names PostgreSQL. */
-function isPostgresUrl(location: string): boolean {
-  return /^postgres(ql)?:/.test(location);
-}
-
-/**
- * Checks the URL of a store.
- * @throws {BadInputError} if the URL is invalid, or if it names another machine without `sslmode`
- */
-export function parsePostgresUrl(text: string): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new BadInputError(`--store: invalid URL; expected ${EXAMPLE}`);
-  }
-  if (!isPostgresUrl(text)) throw new BadInputError(`--store: unknown scheme ${url.protocol}; expected ${EXAMPLE}`);
-  const mode = url.searchParams.get('sslmode');
-  if (mode !== null && !SSL_MODES.includes(mode)) {
-    throw new BadInputError(`--store: unknown sslmode ${JSON.stringify(mode)}; expected ${SSL_MODES.join(', ')}`);
-  }
-  const host = url.searchParams.get('host') ?? url.hostname;
-  const isLocal = host === '' || host.startsWith('/') || /^(localhost|127\..*|\[?::1\]?)$/.test(host);
-  if (mode === null && !isLocal && process.env.PGSSLMODE === undefined) {
-    throw new BadInputError(
-      `--store: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
-        '?sslmode=disable on a trusted network',
-    );
-  }
-  return url;
-}
-
-/** Returns a URL of PostgreSQL without its password. */
-export function shownUrl(url: URL): string {
-  const shown = new URL(url);
-  shown.password = '';
-  shown.searchParams.delete('password');
-  return shown.href;
-}
+/** With several servers, the time after the first answer of a primary in which another server can prove to be newer. */
+const OTHERS_LIMIT_MS = 300;
 
 /** Returns the settings of a connection. `sslmode` has its usual meaning in PostgreSQL. */
 export function clientConfig(url: URL): ClientConfig {
@@ -72,14 +37,65 @@ export function clientConfig(url: URL): ClientConfig {
   };
 }
 
+/** A connection to the primary server. */
+export interface Connected {
+  readonly client: Client;
+  /** The URL of the server. */
+  readonly url: URL;
+  /** Closes the connection without waiting for the answers to statements. */
+  cut(): void;
+}
+
 /**
- * Opens a connection. Statements are sent without waiting for the results of earlier statements.
+ * Opens a connection to the primary server. Statements are sent without waiting for the results of earlier statements.
  * @param settings override the usual settings of connections
- * @throws {RejectedError} if the server does not accept the user, the database, or the encryption, or is too old
- * @throws {UnreachableError} if no server answers, or if it accepts no connection at the moment
+ * @throws {RejectedError} if no server accepts the user, the database, or the encryption, or all are too old
+ * @throws {UnreachableError} if no server answers, or if none accepts a connection at the moment
  */
-export async function connect(url: URL, settings: ClientConfig = {}): Promise<Client> {
-  const client = new Client({ ...clientConfig(url), pipeline: true, ...settings });
+export async function connect({ urls, name }: PostgresLocation, settings: ClientConfig = {}): Promise<Connected> {
+  const [only] = urls;
+  if (urls.length === 1 && only !== undefined) return connectTo(only, settings);
+  const found: (Connected & { readonly timeline: string })[] = [];
+  const problems: Error[] = [];
+  let isChosen = false;
+  const { promise: first, resolve: onFirst } = withResolvers<void>();
+  const attempts = urls.map(async (url) => {
+    try {
+      const connected = await connectTo(url, settings);
+      const timeline = await timelineOf(connected);
+      if (isChosen) return connected.cut();
+      found.push({ ...connected, timeline });
+      onFirst();
+    } catch (error) {
+      problems.push(error instanceof Error ? error : new Error(`${error}`));
+    }
+  });
+  const all = Promise.all(attempts);
+  await Promise.race([all, first]);
+  await settlesWithin(OTHERS_LIMIT_MS, all);
+  isChosen = true;
+  // A promotion begins a new timeline. A primary that was cut off during the promotion has the old one.
+  const [best, ...others] = found.sort((a, b) => (a.timeline < b.timeline ? 1 : -1));
+  for (const { cut } of others) cut();
+  if (best !== undefined) return best;
+  const rejected = problems.every((problem) => problem instanceof RejectedError) ? problems[0] : undefined;
+  const reasons = problems.map(({ message }) => message).join('; ');
+  throw rejected ?? new UnreachableError(`no server of ${name} is a primary that can be reached: ${reasons}`);
+}
+
+async function timelineOf({ client, cut }: Connected): Promise<string> {
+  try {
+    const { rows } = await client.query('select pg_walfile_name(pg_current_wal_lsn()) as file');
+    return `${rows[0]?.file}`.slice(0, TIMELINE_DIGITS);
+  } catch (error) {
+    cut();
+    throw error;
+  }
+}
+
+async function connectTo(url: URL, settings: ClientConfig): Promise<Connected> {
+  const socket = new Socket();
+  const client = new Client({ ...clientConfig(url), pipeline: true, ...settings, stream: () => socket });
   // The error of a lost connection is also the error of the next statement.
   client.on('error', () => {});
   try {
@@ -88,13 +104,16 @@ export async function connect(url: URL, settings: ClientConfig = {}): Promise<Cl
     await client.end().catch(() => {});
     throw connectError(error, url);
   }
+  const cut = () => {
+    socket.destroy();
+  };
   try {
     await checkServer(client, url);
   } catch (error) {
-    await client.end().catch(() => {});
+    cut();
     throw error;
   }
-  return client;
+  return { client, url, cut };
 }
 
 async function checkServer(client: Client, url: URL): Promise<void> {
@@ -131,7 +150,7 @@ export function serverProblem(
   if (encoding !== 'UTF8') {
     return new RejectedError(`the database of ${at} has the encoding ${encoding}; create it with UTF8`);
   }
-  if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; name the primary server`);
+  if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; name the primary server too`);
   if (schema === null) return new RejectedError(`the database of ${at} has no schema in its search path`);
   return undefined;
 }

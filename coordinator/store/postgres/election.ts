@@ -7,21 +7,30 @@ import { errorMessage } from '../../../lib/text/error-message.ts';
 import { UnreachableError } from '../../../proto/errors.ts';
 import type { Election } from '../../leader/leader.ts';
 import { type Leadership, RENEW_INTERVAL_MS, type Term } from '../../leader/leadership.ts';
-import { connect, parsePostgresUrl, schemaError, shownUrl } from './connection.ts';
+import { type Connected, connect, schemaError } from './connection.ts';
 import { release, renew, tryToLead } from './leadership.ts';
+import { type PostgresLocation, parsePostgresLocation } from './location.ts';
 import { ensureLeadershipTable } from './schema.ts';
+import { commitWaitProblem } from './stalls.ts';
 import { isDisconnect } from './transactions.ts';
 
 /** The time after which a request fails. A leader then has time for another renewal. */
 const REQUEST_LIMIT_MS = RENEW_INTERVAL_MS * 0.6;
 
+const SETTINGS = {
+  application_name: 'trawl election',
+  pipeline: false,
+  connectionTimeoutMillis: REQUEST_LIMIT_MS,
+  query_timeout: REQUEST_LIMIT_MS,
+};
+
 export class PostgresElection implements Election {
-  readonly #url: URL;
-  #client: Client | undefined;
+  readonly #location: PostgresLocation;
+  #connected: Connected | undefined;
 
   /** @throws {BadInputError} if the URL is invalid */
   constructor(location: string) {
-    this.#url = parsePostgresUrl(location);
+    this.#location = parsePostgresLocation(location);
   }
 
   tryToLead(holder: string, address: string): Promise<Leadership> {
@@ -37,9 +46,9 @@ export class PostgresElection implements Election {
   }
 
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = undefined;
-    await client?.end().catch(() => {});
+    const connected = this.#connected;
+    this.#connected = undefined;
+    await connected?.client.end().catch(() => {});
   }
 
   /**
@@ -48,32 +57,39 @@ export class PostgresElection implements Election {
    */
   async #request<T>(run: (client: Client) => Promise<T>): Promise<T> {
     try {
-      this.#client ??= await this.#connect();
-      return await run(this.#client);
+      this.#connected ??= await this.#connect();
+      return await run(this.#connected.client);
     } catch (error) {
-      const client = this.#client;
-      this.#client = undefined;
-      void client?.end().catch(() => {});
+      this.#connected?.cut();
+      this.#connected = undefined;
       if (!isDisconnect(error) && !isTimeout(error)) throw error;
-      throw new UnreachableError(`PostgreSQL at ${shownUrl(this.#url)} does not answer: ${errorMessage(error)}`);
+      const problem = await this.#commitWaitProblem();
+      throw new UnreachableError(
+        problem ?? `PostgreSQL at ${this.#location.name} does not answer: ${errorMessage(error)}`,
+      );
     }
   }
 
-  async #connect(): Promise<Client> {
-    const client = await connect(this.#url, {
-      application_name: 'trawl election',
-      pipeline: false,
-      connectionTimeoutMillis: REQUEST_LIMIT_MS,
-      query_timeout: REQUEST_LIMIT_MS,
-    });
+  async #connect(): Promise<Connected> {
+    const connected = await connect(this.#location, SETTINGS);
+    const { client, url, cut } = connected;
     try {
       // An abandoned attempt to lead must not succeed later.
       await client.query("select set_config('statement_timeout', $1, false)", [`${REQUEST_LIMIT_MS}`]);
       await ensureLeadershipTable(client);
-      return client;
+      return connected;
     } catch (error) {
-      void client.end().catch(() => {});
-      throw schemaError(error, this.#url);
+      cut();
+      throw schemaError(error, url);
+    }
+  }
+
+  async #commitWaitProblem(): Promise<string | undefined> {
+    try {
+      const { client, cut } = await connect(this.#location, SETTINGS);
+      return await commitWaitProblem(client).finally(cut);
+    } catch {
+      return undefined;
     }
   }
 }

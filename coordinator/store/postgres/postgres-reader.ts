@@ -1,11 +1,14 @@
 /** Reads from PostgreSQL over connections of its own, so that reads do not wait for writes. */
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { UnreachableError } from '../../../proto/errors.ts';
 import { DIALECTS } from '../dialect.ts';
 import type { Reader, Value } from '../reader.ts';
-import { clientConfig, shownUrl } from './connection.ts';
+import { clientConfig } from './connection.ts';
+import { shownUrl } from './location.ts';
+import type { StallWatch } from './stalls.ts';
 import { isDisconnect } from './transactions.ts';
 import { numbered, statementName, toParameter } from './values.ts';
 
@@ -15,26 +18,59 @@ const RETRY_INTERVAL_MS = 250;
 
 export class PostgresReader implements Reader {
   readonly dialect = DIALECTS.postgresql;
-  readonly #pool: Pool;
-  readonly #url: URL;
+  #url: URL;
+  #pool: Pool;
+  #sockets = new Set<Socket>();
 
-  constructor(url: URL) {
+  readonly #stalls: StallWatch;
+
+  /** @param url the URL of the primary server */
+  constructor(url: URL, stalls: StallWatch) {
     this.#url = url;
-    this.#pool = new Pool({ ...clientConfig(url), max: MAX_CONNECTIONS });
+    this.#stalls = stalls;
+    this.#pool = this.#newPool();
+  }
+
+  /** Reads from another server from now on. Reads that the previous server has not answered are repeated. */
+  moveTo(url: URL): void {
+    if (url.href === this.#url.href) return;
+    this.#url = url;
+    const [pool, sockets] = [this.#pool, this.#sockets];
+    this.#sockets = new Set();
+    this.#pool = this.#newPool();
+    for (const socket of sockets) socket.destroy();
+    pool.end().catch(() => {});
+  }
+
+  #newPool(): Pool {
+    const sockets = this.#sockets;
+    const stream = () => {
+      const socket = new Socket();
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      return socket;
+    };
+    const pool = new Pool({ ...clientConfig(this.#url), max: MAX_CONNECTIONS, stream });
     // A lost connection is replaced at the next read.
-    this.#pool.on('error', () => {});
+    pool.on('error', () => {});
+    return pool;
   }
 
   /** @throws {UnreachableError} if the server does not answer for 20 s */
-  async all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+  all<Row>(sql: string, ...values: readonly Value[]): Promise<Row[]> {
+    return this.#stalls.during(this.#read<Row>(sql, values));
+  }
+
+  async #read<Row>(sql: string, values: readonly Value[]): Promise<Row[]> {
     const text = numbered(sql);
     const query = { name: statementName(text), text, values: values.map(toParameter) };
     const begun = performance.now();
     while (true) {
+      const pool = this.#pool;
       try {
-        return (await this.#pool.query(query)).rows as Row[];
+        return (await pool.query(query)).rows as Row[];
       } catch (error) {
-        if (!isDisconnect(error)) throw error;
+        if (!isDisconnect(error) && pool === this.#pool) throw error;
         if (performance.now() - begun > RETRY_LIMIT_MS) {
           const message = `could not read from PostgreSQL at ${shownUrl(this.#url)}: ${errorMessage(error)}`;
           throw new UnreachableError(message, { cause: error });

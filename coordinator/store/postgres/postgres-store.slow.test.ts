@@ -24,6 +24,7 @@ import { freePort } from '../../../test/support/free-port.ts';
 import { PostgresServer, postgresMissing } from '../../../test/support/postgres-server.ts';
 import { isSkipped } from '../../../test/support/requirements.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
+import { until } from '../../../test/support/until.ts';
 import type { Change } from '../../core/step.ts';
 import { LEADERSHIP_MS, RENEW_INTERVAL_MS } from '../../leader/leadership.ts';
 import { formatHighWater, POSTGRES_MARK } from '../high-water.ts';
@@ -33,11 +34,13 @@ import { SqliteStore } from '../sqlite-store.ts';
 import { connect as openConnection } from './connection.ts';
 import { PostgresElection } from './election.ts';
 import { becomeWriter } from './leadership.ts';
+import { parsePostgresLocation } from './location.ts';
 import { PostgresStore } from './postgres-store.ts';
 
 const SUCCEEDED = { state: 'succeeded', detail: '', failure: undefined } as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-postgres-'));
+const onProblem = () => {};
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
@@ -311,22 +314,22 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and application_name like 'trawl%'`,
     );
     await expect(before.write(byNobody([reported(1)]), AT)).rejects.toThrow(NotLeaderError);
-    const after = await PostgresStore.open(url, newFolder(), term);
+    const after = await PostgresStore.open(url, newFolder(), { term, onProblem });
     onTestFinished(() => after.close());
     expect(await collected(trialReports(after.queries(), id, 't0'))).toEqual([]);
     expect(await after.artifactLocation()).toBeUndefined();
     await after.write(byNobody([reported(1)]), AT);
-    await expect(PostgresStore.open(url, newFolder(), { ...term, epoch: term.epoch - 1 })).rejects.toThrow(
-      NotLeaderError,
-    );
+    await expect(
+      PostgresStore.open(url, newFolder(), { term: { ...term, epoch: term.epoch - 1 }, onProblem }),
+    ).rejects.toThrow(NotLeaderError);
   });
 
   test('a takeover waits for a running transaction, and ends the transaction of a suspended leader', async () => {
     const { url } = await newDatabase();
     const term = await lead(url);
-    await PostgresStore.open(url, newFolder(), term).then((store) => store.close());
-    const writer = await openConnection(new URL(url));
-    onTestFinished(() => writer.end().catch(() => {}));
+    await PostgresStore.open(url, newFolder(), { term, onProblem }).then((store) => store.close());
+    const { client: writer, cut } = await openConnection(parsePostgresLocation(url));
+    onTestFinished(cut);
     const number = await becomeWriter(writer, term);
     const begin = async () => {
       await writer.query('begin');
@@ -520,6 +523,75 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(
       await store.reader.all('select count(*) as n from pg_stat_ssl where ssl and pid = pg_backend_pid()'),
     ).toEqual([{ n: 1 }]);
+  });
+});
+
+describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of PostgreSQL', () => {
+  test('a write waits for the synchronous standby, with a reason, and is durable once the standby is no longer needed', async () => {
+    const server = await PostgresServer.start();
+    onTestFinished(() => server.close());
+    const url = await server.createDatabase('d');
+    const term = await lead(url);
+    const problems: (string | undefined)[] = [];
+    const store = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')), {
+      term,
+      onProblem: (problem) => problems.push(problem),
+    });
+    onTestFinished(() => store.close());
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    await server.query('postgres', "alter system set synchronous_standby_names = 'lost'");
+    await server.query('postgres', 'select pg_reload_conf()');
+    let isDurable = false;
+    const written = store.write(byNobody([reported(1)]), AT).then(() => {
+      isDurable = true;
+    });
+    await vi.waitFor(() => expect(problems).toHaveLength(1), 20_000);
+    expect(problems[0]).toMatch(/^commits wait for a synchronous standby of PostgreSQL \(.* is "lost"\)/);
+    const election = new PostgresElection(url);
+    onTestFinished(() => election.close());
+    await expect(election.renew(term, 'a:1')).rejects.toThrow(/commits wait for a synchronous standby/);
+    expect(isDurable).toBe(false);
+    await server.query('postgres', 'alter system reset synchronous_standby_names');
+    await server.query('postgres', 'select pg_reload_conf()');
+    await written;
+    expect(problems.slice(1)).toEqual([undefined]);
+    expect(await election.renew(term, 'a:1')).toBe(true);
+    expect(await collected(trialReports(store.queries(), id, 't0'))).toHaveLength(1);
+  });
+
+  test('the store follows the promotion of a standby when the primary server no longer answers', async () => {
+    const primary = await PostgresServer.start();
+    onTestFinished(() => primary.close());
+    const database = await primary.createDatabase('d');
+    const standby = await primary.startStandby();
+    onTestFinished(() => standby.close());
+    await until('the standby is synchronous', async () => {
+      const rows = await primary.query('postgres', "select 1 from pg_stat_replication where sync_state = 'sync'");
+      return rows.length === 1;
+    });
+    const url = database.replace(/@[^/]*/, `@127.0.0.1:${standby.port},127.0.0.1:${primary.port}`);
+    const term = await lead(url);
+    const store = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')), { term, onProblem });
+    onTestFinished(() => store.close());
+    const id = await addSweep(store);
+    await store.write(byNobody([GRANTED]), AT);
+    // The suspended server keeps its connections open, and neither answers nor closes them.
+    primary.suspend();
+    onTestFinished(() => primary.resume());
+    const reports = store.write(byNobody([reported(1)]), AT);
+    await sleep(500);
+    await standby.promote();
+    await reports;
+    primary.resume();
+    await store.write(byNobody([reported(2)]), AT);
+    expect(await standby.query('d', 'select count(*) as n from reports')).toEqual([{ n: 2 }]);
+    expect(await collected(trialReports(store.queries(), id, 't0'))).toHaveLength(2);
+    // The former primary server has an older timeline.
+    const reopened = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')), { term, onProblem });
+    await reopened.write(byNobody([reported(3)]), AT);
+    await reopened.close();
+    expect(await standby.query('d', 'select count(*) as n from reports')).toEqual([{ n: 3 }]);
   });
 });
 

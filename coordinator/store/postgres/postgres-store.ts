@@ -6,64 +6,117 @@ import { checkPostgresMark, type HighWaterFile, openPostgresMark } from '../high
 import { SqlStore } from '../sql-store.ts';
 import type { AttributedChange, StoreSnapshot } from '../store.ts';
 import type { Steps } from '../write-sql.ts';
-import { parsePostgresUrl, shownUrl } from './connection.ts';
+import { connect } from './connection.ts';
+import { type PostgresLocation, parsePostgresLocation, shownUrl } from './location.ts';
 import { PostgresReader } from './postgres-reader.ts';
 import { RepeatedTransactions } from './repeated-transactions.ts';
 import { openSession, type Session } from './session.ts';
+import { commitWaitProblem, StallWatch, serves } from './stalls.ts';
 import { isDisconnect, Transactions, type TrialKey } from './transactions.ts';
+
+/** The settings of the connection that examines why requests are not answered. */
+const EXAMINATION = {
+  application_name: 'trawl examination',
+  pipeline: false,
+  connectionTimeoutMillis: 2_000,
+  query_timeout: 2_000,
+};
+
+export interface PostgresStoreOptions {
+  /** The coordinator's term as the leader. After its end, every write fails with a NotLeaderError. */
+  readonly term: Term;
+  /** @param problem why PostgreSQL does not answer for some seconds; undefined once it answers */
+  readonly onProblem: (problem: string | undefined) => void;
+}
 
 export class PostgresStore extends SqlStore {
   readonly cluster: string;
   readonly reader: PostgresReader;
+  readonly #location: PostgresLocation;
   readonly #transactions: Transactions;
   readonly #repeated: RepeatedTransactions<Session>;
+  readonly #stalls: StallWatch;
 
-  private constructor(url: URL, term: Term, session: Session, transactions: Transactions, mark: HighWaterFile) {
+  private constructor(
+    location: PostgresLocation,
+    session: Session,
+    mark: HighWaterFile,
+    { term, onProblem }: PostgresStoreOptions,
+  ) {
+    const transactions = new Transactions(session.columns);
     super(transactions.sql);
+    this.#location = location;
     this.#transactions = transactions;
     this.#repeated = new RepeatedTransactions(session, {
-      name: shownUrl(url),
-      reopen({ client }) {
-        // The end of a connection without a server takes as long as the system repeats its messages.
-        void client.end().catch(() => {});
-        return openSession(url, term);
+      name: location.name,
+      reopen: async ({ cut }) => {
+        cut();
+        const opened = await openSession(location, term);
+        this.reader.moveTo(opened.url);
+        return opened;
       },
       onDurable: (commits) => mark.advance(commits),
     });
     this.cluster = session.cluster;
-    this.reader = new PostgresReader(url);
+    this.#stalls = new StallWatch({ examine: () => this.#examine(), onProblem });
+    this.reader = new PostgresReader(session.url, this.#stalls);
   }
 
   /**
    * Opens the store. A missing store is created in an empty database.
    * @param location the URL of the database, such as `postgres://user@host/database?sslmode=verify-full`
    * @param dir the coordinator's folder, which records the number of acknowledged transactions
-   * @param term the coordinator's term as the leader; after its end, every write fails with a NotLeaderError
    * @throws {BadInputError} if the URL is invalid
    * @throws {UnreachableError} if the server does not answer
    * @throws {NotLeaderError} if the term has ended
    * @throws {RejectedError} if the database cannot be used, or if it lacks acknowledged transactions
    */
-  static async open(location: string, dir: string, term: Term): Promise<PostgresStore> {
-    const url = parsePostgresUrl(location);
-    const session = await openSession(url, term);
-    const { cluster, columns, counters } = session;
+  static async open(location: string, dir: string, options: PostgresStoreOptions): Promise<PostgresStore> {
+    const parsed = parsePostgresLocation(location);
+    const session = await openSession(parsed, options.term);
+    const { cluster, counters } = session;
     try {
-      checkPostgresMark(dir, shownUrl(url), { cluster, commits: counters.commits });
+      checkPostgresMark(dir, parsed.name, { cluster, commits: counters.commits });
       const mark = openPostgresMark(dir, { cluster, commits: counters.commits });
-      return new PostgresStore(url, term, session, new Transactions(columns), mark);
+      return new PostgresStore(parsed, session, mark, options);
     } catch (error) {
-      await session.client.end();
+      session.cut();
       throw error;
     }
   }
 
   protected transact<T>(work: () => Steps<T>, changes: readonly AttributedChange[] = []): Promise<T> {
     const reported = reportedTrials(changes);
-    return this.#repeated.run(
-      ({ client, counters }) => this.#transactions.run(client, counters, work, reported),
-      () => this.forgetKnown(),
+    return this.#stalls.during(
+      this.#repeated.run(
+        ({ client, counters }) => this.#transactions.run(client, counters, work, reported),
+        () => this.forgetKnown(),
+      ),
     );
+  }
+
+  /** Returns why the server does not answer. Closes connections to a server that is no longer the primary. */
+  async #examine(): Promise<string | undefined> {
+    try {
+      const { client, url, cut } = await connect(this.#location, EXAMINATION);
+      try {
+        const { session } = this.#repeated;
+        if (url.href !== session.url.href) {
+          session.cut();
+          this.reader.moveTo(url);
+          return `the primary server of PostgreSQL is now ${shownUrl(url)}; connecting to it`;
+        }
+        if (!(await serves(client, session.pid))) {
+          session.cut();
+          return 'the connection to PostgreSQL was lost; connecting again';
+        }
+        return await commitWaitProblem(client);
+      } finally {
+        cut();
+      }
+    } catch (error) {
+      return errorMessage(error);
+    }
   }
 
   async snapshot(): Promise<StoreSnapshot> {
@@ -74,6 +127,7 @@ export class PostgresStore extends SqlStore {
   }
 
   async close(): Promise<void> {
+    this.#stalls.close();
     await this.#repeated.session.client.end().catch((error: unknown) => {
       if (!isDisconnect(error)) throw new Error(`could not close the connection: ${errorMessage(error)}`);
     });

@@ -1,14 +1,15 @@
 /** Opens a store in PostgreSQL for writing: creates its tables, and reads its counters. */
 import { randomBytes } from 'node:crypto';
-import type { Client } from 'pg';
 import type { Term } from '../../leader/leadership.ts';
-import { connect, schemaError } from './connection.ts';
+import { type Connected, connect, schemaError } from './connection.ts';
 import { becomeWriter } from './leadership.ts';
+import type { PostgresLocation } from './location.ts';
 import { columnTypes, ensurePostgresSchema } from './schema.ts';
 import type { ColumnTypes, Counters } from './transactions.ts';
 
-export interface Session {
-  readonly client: Client;
+export interface Session extends Connected {
+  /** The process of the server that serves this connection. */
+  readonly pid: number;
   readonly columns: ColumnTypes;
   /** The coordinator's cluster name on NATS, which is unique to the store. */
   readonly cluster: string;
@@ -16,23 +17,41 @@ export interface Session {
 }
 
 /**
+ * The maximum time until this connection may write. It waits for transactions of earlier connections, which can wait
+ * for a synchronous standby server.
+ */
+const WRITER_LIMIT_MS = 15_000;
+
+/**
  * Connects. From then on, no earlier connection of the term can write. A missing store is created.
  * @throws {NotLeaderError} if the term has ended
  * @throws {RejectedError | UnreachableError} if the database cannot be used
  */
-export async function openSession(url: URL, term: Term): Promise<Session> {
-  const client = await connect(url);
+export async function openSession(location: PostgresLocation, term: Term): Promise<Session> {
+  const connected = await connect(location);
+  const { client } = connected;
   try {
-    const writer = await becomeWriter(client, term);
+    const writer = await inTime(connected, becomeWriter(client, term));
     await ensurePostgresSchema(client, randomBytes(4).toString('hex'), writer);
     const { rows } = await client.query(
       "select name, value from meta where name in ('cluster', 'commits', 'last event')",
     );
     const meta = new Map(rows.map(({ name, value }) => [name, value]));
     const counters = { writer, commits: Number(meta.get('commits')), lastEvent: Number(meta.get('last event')) };
-    return { client, columns: await columnTypes(client), cluster: `${meta.get('cluster')}`, counters };
+    const { pid } = (await client.query('select pg_backend_pid() as pid')).rows[0];
+    return { ...connected, pid, columns: await columnTypes(client), cluster: `${meta.get('cluster')}`, counters };
   } catch (error) {
-    await client.end().catch(() => {});
-    throw schemaError(error, url);
+    connected.cut();
+    throw schemaError(error, connected.url);
+  }
+}
+
+/** Closes a connection whose server does not answer in time. */
+async function inTime<T>({ cut }: Connected, answer: Promise<T>): Promise<T> {
+  const timer = setTimeout(cut, WRITER_LIMIT_MS);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
   }
 }

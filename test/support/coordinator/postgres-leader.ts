@@ -31,5 +31,5 @@ export async function lead(url: string): Promise<Term> {
 
 /** Opens the store as a new leader. */
 export async function openAsLeader(url: string, dir: string): Promise<PostgresStore> {
-  return PostgresStore.open(url, dir, await lead(url));
+  return PostgresStore.open(url, dir, { term: await lead(url), onProblem: () => {} });
 }

@@ -1,0 +1,79 @@
+/** Parses the URL of a store in PostgreSQL. The URL can name several servers, of which one is the primary. */
+import { BadInputError } from '../../../proto/errors.ts';
+
+const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
+/** The values of `target_session_attrs` that name the primary. trawl uses the primary in any case. */
+const SESSION_ATTRIBUTES = ['read-write', 'primary'];
+const EXAMPLE = 'postgres://USER@HOST/DATABASE?sslmode=verify-full';
+const FORM = /^(?<scheme>postgres(?:ql)?:\/\/)(?<login>[^/?#]*@)?(?<hosts>[^/?#@]*)(?<rest>.*)$/s;
+
+export interface PostgresLocation {
+  /** The URL of each server; at least one. */
+  readonly urls: readonly URL[];
+  /** The URL for messages, without its password. */
+  readonly name: string;
+}
+
+/**
+ * Parses the URL of a store. With several servers, as in `postgres://user@a:5432,b/database`, one is the primary.
+ * @throws {BadInputError} if the URL is invalid, or if it names another machine without `sslmode`
+ */
+export function parsePostgresLocation(text: string): PostgresLocation {
+  const { scheme, login = '', hosts = '', rest } = FORM.exec(text)?.groups ?? {};
+  if (scheme === undefined) throw new BadInputError(`--store: ${schemeProblem(text)}; expected ${EXAMPLE}`);
+  const names = hosts.split(',');
+  if (names.length > 1 && names.includes('')) {
+    throw new BadInputError(
+      '--store: a name is missing in the list of servers; expected postgres://USER@HOST,HOST/DATABASE',
+    );
+  }
+  const urls = names.map((host) => parseServer(`${scheme}${login}${host}${rest}`));
+  const [first = ''] = urls.map(shownUrl);
+  return { urls, name: first.replace(/^([a-z]+:\/\/(?:[^/?#]*@)?)[^/?#]*/, (_, start) => `${start}${hosts}`) };
+}
+
+function schemeProblem(text: string): string {
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(text)?.[0];
+  return scheme === undefined || /^postgres(ql)?:$/.test(scheme) ? 'invalid URL' : `unknown scheme ${scheme}`;
+}
+
+function parseServer(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new BadInputError(`--store: invalid URL; expected ${EXAMPLE}`);
+  }
+  const mode = url.searchParams.get('sslmode');
+  if (mode !== null && !SSL_MODES.includes(mode)) {
+    throw new BadInputError(`--store: unknown sslmode ${JSON.stringify(mode)}; expected ${SSL_MODES.join(', ')}`);
+  }
+  const attributes = url.searchParams.get('target_session_attrs');
+  if (attributes !== null && !SESSION_ATTRIBUTES.includes(attributes)) {
+    throw new BadInputError(
+      `--store: target_session_attrs=${attributes} does not name the primary; expected ${SESSION_ATTRIBUTES.join(' or ')}`,
+    );
+  }
+  const host = url.searchParams.get('host') ?? url.hostname;
+  if (host.includes(',') || url.searchParams.get('port')?.includes(',')) {
+    throw new BadInputError(
+      '--store: name several servers before the database: postgres://USER@HOST:PORT,HOST:PORT/DATABASE',
+    );
+  }
+  const isLocal = host === '' || host.startsWith('/') || /^(localhost|127\..*|\[?::1\]?)$/.test(host);
+  if (mode === null && !isLocal && process.env.PGSSLMODE === undefined) {
+    throw new BadInputError(
+      `--store: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
+        '?sslmode=disable on a trusted network',
+    );
+  }
+  return url;
+}
+
+/** Returns a URL of PostgreSQL without its password. */
+export function shownUrl(url: URL): string {
+  const shown = new URL(url);
+  shown.password = '';
+  shown.searchParams.delete('password');
+  return shown.href;
+}
