@@ -98,6 +98,26 @@ export class Machine {
     });
   }
 
+  /** Suspends every process. The connections remain open. */
+  suspend(): void {
+    // A process that another one starts meanwhile is suspended by the second pass.
+    for (let pass = 0; pass < 2; pass += 1) this.#signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#signal('SIGCONT');
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    for (const pid of pidsIn(this.#namespace)) {
+      try {
+        process.kill(pid, signal);
+      } catch {
+        // The process has ended.
+      }
+    }
+  }
+
   unplug(): void {
     ip('link', 'set', this.#plug, 'down');
   }

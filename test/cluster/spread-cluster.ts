@@ -1,22 +1,18 @@
 /** A coordinator, three NATS servers and two agents, each on its own machine, with TLS and identities. */
-import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { addIdentity, initAuthority } from '../../bin/certs/authority.ts';
 import { type Connection, withConnection } from '../../bin/client/connect.ts';
 import { getSweep } from '../../bin/client/sweeps.ts';
-import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
-import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
-import { readIdentity } from '../../lib/net/identity.ts';
 import { EXIT, UnreachableError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
-import { COORDINATOR } from '../../proto/subjects.ts';
 import { type Daemon, logEnd } from '../support/daemon.ts';
 import { type Ended, TRAWL, trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import type { Machine } from './machine.ts';
 import { Network } from './network.ts';
+import { offerLeader, startAgent, startNats, takeIdentity } from './services.ts';
 
 export const NATS = ['nats-1', 'nats-2', 'nats-3'] as const;
 export const AGENTS = ['agent-1', 'agent-2'] as const;
@@ -81,21 +77,14 @@ export class SpreadCluster {
     return daemon;
   }
 
-  async startNats(name: string): Promise<void> {
-    const machine = this.machine(name);
-    const folder = this.#take(machine, `nats-${machine.address}`);
-    const { path } = await findNatsBinary({ install: false });
-    await machine.start('nats', 'env', '--chdir', folder, path, '--config', 'nats.conf');
-    await until(`the NATS server of ${name} listens`, () => {
-      const log = machine.log('nats');
-      return existsSync(log) && readFileSync(log, 'utf8').includes('Listening for client connections');
-    });
+  startNats(name: string): Promise<void> {
+    return startNats(this.machine(name), this.#certs);
   }
 
   /** Starts the coordinator. Can also be called after the coordinator's machine has failed. */
   async startCoordinator(): Promise<void> {
     const machine = this.machine(HEAD);
-    const identity = this.#take(machine, 'server');
+    const identity = takeIdentity(machine, this.#certs, 'server');
     const daemon = await machine.start(
       ...(['coordinator', process.execPath, TRAWL, 'coordinator', '--identity', identity, '--dir', this.dir] as const),
       ...['--listen', '0.0.0.0:7070', '--lease', LEASE, '--log-format', 'json'],
@@ -113,29 +102,18 @@ export class SpreadCluster {
 
   /** Starts an agent. Restarts the agent if the agent cannot reach a NATS server, as a service manager would. */
   async startAgent(name: string): Promise<void> {
-    const machine = this.machine(name);
-    const identity = this.#take(machine, `agent-${name}`);
-    const daemon = await machine.start(
-      ...(['agent', process.execPath, TRAWL, 'agent', '--identity', identity] as const),
-      ...['--slots', `${SLOTS_EACH}`, '--pack', '1', '--log-format', 'json'],
-    );
+    const daemon = await startAgent(this.machine(name), this.#certs, ['--slots', `${SLOTS_EACH}`, '--pack', '1']);
     void daemon.exited.then((code) => {
       if (code === EXIT.unreachable && !this.#over) return this.startAgent(name);
     });
   }
 
   /** Returns the machine of the offer queue's leader; undefined if there is no leader at present. */
-  async leader(): Promise<string | undefined> {
-    const identity = readIdentity(join(this.#certs, 'server'), [COORDINATOR]);
-    const nats = await connectNats(identity.servers.nats ?? '', 'test', identity);
-    try {
-      const streams = await (await nats.jetstreamManager()).streams.list().next();
-      const [stream] = streams;
-      const leader = stream?.cluster?.leader;
-      return NATS.find((name) => this.machine(name).address === leader);
-    } finally {
-      await closeNats(nats);
-    }
+  leader(): Promise<string | undefined> {
+    return offerLeader(
+      this.#certs,
+      NATS.map((name) => this.machine(name)),
+    );
   }
 
   /** Returns the sweep; undefined if the coordinator is unreachable. */
@@ -159,12 +137,5 @@ export class SpreadCluster {
 
   get #person(): string {
     return join(this.#certs, 'user-ann');
-  }
-
-  /** Copies an identity to a machine, unless the machine already has it. Returns the folder on the machine. */
-  #take(machine: Machine, folder: string): string {
-    const there = machine.path(folder);
-    if (!existsSync(there)) cpSync(join(this.#certs, folder), there, { recursive: true });
-    return there;
   }
 }

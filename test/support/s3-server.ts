@@ -16,17 +16,18 @@ const MODULE = 'github.com/versity/versitygw';
 const VERSION = 'v1.8.0';
 const BUILD_LIMIT_MS = 600_000;
 
-const program = join(userCache(process.env), 'tests', `versitygw-${VERSION}`, 'versitygw');
+/** The path of the server's program. */
+export const S3_PROGRAM = join(userCache(process.env), 'tests', `versitygw-${VERSION}`, 'versitygw');
 
 /**
  * Builds the server, unless the server is in the cache.
  * @returns the reason why the server cannot be built; undefined if the server is ready
  */
 export function s3ServerMissing(): string | undefined {
-  if (existsSync(program)) return undefined;
+  if (existsSync(S3_PROGRAM)) return undefined;
   if (spawnSync('go', ['version']).status !== 0) return 'the S3 server of the tests needs the Go toolchain';
-  mkdirSync(dirname(program), { recursive: true });
-  const env = { ...process.env, GOBIN: dirname(program), GOTOOLCHAIN: 'local' };
+  mkdirSync(dirname(S3_PROGRAM), { recursive: true });
+  const env = { ...process.env, GOBIN: dirname(S3_PROGRAM), GOTOOLCHAIN: 'local' };
   const build = spawnSync('go', ['install', `${MODULE}/cmd/versitygw@${VERSION}`], {
     env,
     encoding: 'utf8',
@@ -39,6 +40,12 @@ export function s3ServerMissing(): string | undefined {
 
 /** The credentials of the server's only user. */
 export const S3_CREDENTIALS = { AWS_ACCESS_KEY_ID: 'trawl', AWS_SECRET_ACCESS_KEY: 'a-secret-of-the-tests' };
+
+/** Returns the arguments of a server that listens at HOST:PORT and stores its buckets in a folder. */
+export function s3Flags(address: string, folder: string): string[] {
+  const { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret } = S3_CREDENTIALS;
+  return ['--port', address, '--access', access, '--secret', secret, '--quiet', 'posix', folder];
+}
 
 export interface S3Server {
   readonly url: string;
@@ -69,10 +76,8 @@ export async function startS3Server(folder: string): Promise<S3Server> {
       running = undefined;
     },
     async start() {
-      const { AWS_ACCESS_KEY_ID: access, AWS_SECRET_ACCESS_KEY: secret } = S3_CREDENTIALS;
-      const flags = ['--port', `127.0.0.1:${port}`, '--access', access, '--secret', secret, '--quiet'];
       const log = openSync(join(folder, '..', 's3.log'), 'a');
-      running = spawnBound(program, [...flags, 'posix', folder], log);
+      running = spawnBound(S3_PROGRAM, s3Flags(`127.0.0.1:${port}`, folder), log);
       closeSync(log);
       running.stdin?.on('error', () => {});
       await until('the S3 server answers', async () => {

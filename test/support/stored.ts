@@ -52,23 +52,32 @@ export interface Stored {
   readonly events: readonly EventRow[];
 }
 
-/** The queries of the lists of `Stored`. Each list is sorted. */
-const QUERIES: Readonly<Record<keyof Stored, string>> = {
-  trials: 'select id, state, parameters, attempts from trials order by sweep_id, idx',
-  attempts: `select trial_id as trial, number, agent_id as agent, slot, granted_at as "grantedAt", ended_at as "endedAt",
-     outcome, failure_class as "failureClass", failure_message as "failureMessage"
-   from attempts order by trial_id, number`,
-  reports: 'select trial_id as trial, attempt, seq, epoch, metrics from reports order by trial_id, attempt, seq',
-  events: 'select seq, trial_id as trial, attempt, kind, detail from events order by seq',
+/** Returns the query of a list of `Stored`, which sorts the list. @param where a condition, such as `where sweep_id = 1` */
+const QUERIES: Readonly<Record<keyof Stored, (where: string) => string>> = {
+  trials: (where) => `select id, state, parameters, attempts from trials ${where} order by sweep_id, idx`,
+  attempts: (where) => `select trial_id as trial, number, agent_id as agent, slot, granted_at as "grantedAt",
+     ended_at as "endedAt", outcome, failure_class as "failureClass", failure_message as "failureMessage"
+   from attempts ${where} order by trial_id, number`,
+  reports: (where) =>
+    `select trial_id as trial, attempt, seq, epoch, metrics from reports ${where} order by trial_id, attempt, seq`,
+  events: (where) => `select seq, trial_id as trial, attempt, kind, detail from events ${where} order by seq`,
 };
 
 function parsed<Row extends object, Key extends keyof Row>(rows: readonly unknown[], key: Key): Row[] {
   return (rows as readonly Row[]).map((row) => ({ ...row, [key]: JSON.parse(`${row[key]}`) }));
 }
 
-/** Reads a store in PostgreSQL. */
-export async function readPostgres(server: PostgresServer, database: string): Promise<Stored> {
-  const rows = (list: keyof Stored) => server.query(database, QUERIES[list]);
+/**
+ * Reads a store in PostgreSQL.
+ * @param sweep the sweep whose rows are read. Default: all sweeps
+ */
+export async function readPostgres(
+  server: Pick<PostgresServer, 'query'>,
+  database: string,
+  sweep?: string,
+): Promise<Stored> {
+  const where = sweep === undefined ? '' : `where sweep_id = ${Number(sweep)}`;
+  const rows = (list: keyof Stored) => server.query(database, QUERIES[list](where));
   return {
     trials: parsed<StoredTrial, 'parameters'>(await rows('trials'), 'parameters'),
     attempts: (await rows('attempts')) as unknown as StoredAttempt[],
@@ -85,7 +94,7 @@ export function readStore(dir: string): Stored {
   }
   const db = new Database(join(copy, 'store.db'));
   try {
-    const rows = (list: keyof Stored) => db.prepare(QUERIES[list]).all();
+    const rows = (list: keyof Stored) => db.prepare(QUERIES[list]('')).all();
     return {
       trials: parsed<StoredTrial, 'parameters'>(rows('trials'), 'parameters'),
       attempts: rows('attempts') as StoredAttempt[],

@@ -1,0 +1,42 @@
+/**
+ * Sweeps on eleven machines without a single machine to lose. Machines fail, are cut off and are suspended. By default,
+ * two faults are tested once. TRAWL_REPLICATED_ROUNDS=N tests each fault N times, and TRAWL_REPLICATED_FAULTS selects faults
+ * by a part of their names.
+ */
+import { expect, test } from 'vitest';
+import { testFolder } from '../support/folder.ts';
+import { postgresMissing } from '../support/postgres-server.ts';
+import { isSkipped } from '../support/requirements.ts';
+import { s3ServerMissing } from '../support/s3-server.ts';
+import { machinesMissing } from './ip.ts';
+import { ReplicatedCluster } from './replicated-cluster.ts';
+import { FAULTS, LEADER_DIES, type Outcome, PRIMARY_DIES, sweepThroughFault, tableOf } from './replicated-faults.ts';
+
+const rounds = Number(process.env.TRAWL_REPLICATED_ROUNDS ?? 0);
+const selected = process.env.TRAWL_REPLICATED_FAULTS;
+const faults = rounds === 0 ? [LEADER_DIES, PRIMARY_DIES] : FAULTS;
+const TRIALS = rounds === 0 ? 40 : 60;
+const LIMIT_MS = 300_000;
+
+const skipped = isSkipped(machinesMissing() ?? postgresMissing() ?? s3ServerMissing());
+
+test.skipIf(skipped)(
+  'nothing acknowledged is lost and no trial runs twice when any machine fails, is cut off or is suspended',
+  { timeout: LIMIT_MS * Math.max(1, rounds * faults.length) },
+  async () => {
+    const folder = testFolder();
+    const cluster = await ReplicatedCluster.start(folder);
+    const outcomes: Outcome[] = [];
+    const problems: unknown[] = [];
+    for (let round = 0; round < Math.max(1, rounds); round += 1) {
+      for (const fault of faults.filter(({ what }) => what.includes(selected ?? ''))) {
+        await sweepThroughFault(cluster, folder, fault, TRIALS, (outcome) => outcomes.push(outcome)).catch((error) => {
+          console.log(`${fault.what}: ${error}`);
+          problems.push(error);
+        });
+        if (rounds > 0) console.log(tableOf(outcomes));
+      }
+    }
+    expect(problems).toEqual([]);
+  },
+);
