@@ -134,7 +134,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the head of a long log is sent at once, and its tail is sent when the attempt ends, after a note about the gap', () => {
+test('the head of a long log is sent at once, and at the end, its tail is sent after a note about the gap', () => {
   const slots = running();
   const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));

@@ -100,7 +100,7 @@ export interface Trainer {
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }
 
-/** The reason of `TrainingRun.signal` if a rule of the sweep stopped the trial. The files of its program are kept. */
+/** The abort reason of `TrainingRun.signal` if a rule of the sweep stopped the trial. The program's files are kept. */
 export class StoppedByRule extends Error {
   override readonly name = 'StoppedByRule';
 

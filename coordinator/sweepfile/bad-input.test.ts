@@ -89,7 +89,7 @@ const command: [string, string][] = [
   ['command: [t, 3]', '1:14: expected text, got 3; put quotes around it'],
   ['command: [""]', '1:10: command: expected a program as the first item, got a list'],
   ['program: [t]', '1:10: program: expected a path, got a list'],
-  ['program: "$t"', '1:10: program: expected a path without $ and NUL, got "$t"'],
+  ['program: "$t"', '1:10: program: expected a path without $ or NUL, got "$t"'],
 ];
 
 const HEAD = 'trainer: autoencoder\nparameters:\n  depth: {values: [3, 5]}\n';
@@ -220,7 +220,7 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: hyperband, max_iter: 2, s: 1}',
-    '4:46: max_iter: expected at least 3 (eta), or no trial is compared; got 2',
+    '4:46: max_iter: expected at least 3 (eta), so that trials are compared; got 2',
   ],
   [
     'early_terminate: {type: median, min_trials: 0}',
@@ -232,13 +232,13 @@ const search: [string, string][] = [
   ],
   [
     'early_terminate: {type: patience, patience: 2, min_delta: -1}',
-    '4:59: min_delta: expected a number from 0, got -1',
+    '4:59: min_delta: expected a number of at least 0, got -1',
   ],
   [
     'early_terminate: {type: threshold}',
     '4:18: early_terminate: missing key "worse_than": write {type: threshold, worse_than: 0.5}',
   ],
-  ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number from 1.01, got 1'],
+  ['early_terminate: {type: hyperband, min_iter: 3, eta: 1}', '4:54: eta: expected a number of at least 1.01, got 1'],
   ['early_terminate: {type: hyperband, min_itr: 3}', '4:36: unknown key "min_itr"; did you mean "min_iter"?'],
   ['env: {A: 1}', '4:1: env applies to trainer command only; the trainer is autoencoder'],
   ['metric: {name: psnr, imputed: 3}', '4:22: unknown key "imputed"; did you mean "impute"?'],
@@ -250,7 +250,7 @@ const types: [string, string][] = [
   ['name: "a\\nb"', '4:7: name: expected text on one line, got "a\\nb"'],
   [
     'metrics: [{name: psnr}]',
-    '4:10: metrics: expected at least two metrics in the list; for a single metric write metric, got 1',
+    '4:10: metrics: expected at least two metrics in the list (for a single metric, write metric), got 1',
   ],
   ['metrics: [{name: psnr}, {name: psnr}]', '4:32: name: "psnr" is listed twice, first at 4:18'],
   [

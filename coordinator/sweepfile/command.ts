@@ -22,8 +22,8 @@ const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
- * Adds `trainer: command` if a file names no trainer, but has a command or, as in Weights & Biases, a program. Splits a
- * command that is a single text in the same way as a shell. Converts a code folder that is written as text to a
+ * Adds `trainer: command` if a file names no trainer, but has a command or, as in Weights & Biases, a program. If the
+ * command is a single text, splits the text as a shell does. Converts a code folder that is written as text to a
  * mapping.
  */
 export function withImpliedKeys(data: unknown): unknown {
@@ -93,7 +93,7 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        // W&B's agent passes such texts on unchanged, for example interpolations of Hydra.
+        // W&B's agent passes an unknown macro on unchanged. It can be an interpolation of Hydra, for example.
         if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
           return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
         }

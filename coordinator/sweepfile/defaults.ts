@@ -5,7 +5,7 @@
 import type { RetryBudget } from '../core/policy.ts';
 
 export const DEFAULT_METHOD = 'grid';
-/** The default seed of a search, and the only seed of the trials if the file gives no seeds and no replicates. */
+/** The default seed of a search, and the only seed of the trials if the file gives neither seeds nor replicates. */
 export const DEFAULT_SEED = 0;
 export const DEFAULT_METRIC_AT = 'last';
 export const DEFAULT_RETRY: RetryBudget = { oom: 1, crash: 2, timeout: 1, backoffMs: 2_000 };

@@ -37,7 +37,7 @@ const MAX_TOKENS = 50_000;
 /** The maximum depth of the document. A level of nested parameters takes two levels of the document. */
 const MAX_NESTING = 64;
 
-/** The maximum number of values after aliases are expanded. This also stops nested aliases ("YAML bomb"). */
+/** The maximum number of values after aliases are expanded. The limit also stops nested aliases ("YAML bomb"). */
 const MAX_VALUES = 50_000;
 
 /** The number of entries of the parser's stack that are not levels of nesting: the document and the current scalar. */
@@ -102,7 +102,7 @@ const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when
 
 /**
  * Parses a text into data with positions.
- * @param isWandb whether the document is a W&B file, whose parameters are read in the same way as by PyYAML
+ * @param isWandb whether the document is a W&B file, whose parameters are read by PyYAML's rules
  * @throws {SweepFileError} if the text is not a single YAML document of plain data within the limits
  */
 export function parseDocument(

@@ -10,8 +10,8 @@ const MAX_MIN_TRIALS = 1_000_000;
 /** With a smaller factor, there would be thousands of rungs. */
 const MIN_ETA = 1.01;
 
-const etaError = `expected a number from ${MIN_ETA}`;
-const deltaError = 'expected a number from 0';
+const etaError = `expected a number of at least ${MIN_ETA}`;
+const deltaError = 'expected a number of at least 0';
 
 export const earlyTerminate = z.strictObject(
   {
@@ -22,7 +22,7 @@ export const earlyTerminate = z.strictObject(
       .enum(['stopping', 'promotion'])
       .optional()
       .describe(
-        `asha: stopping stops a trial at its rung; promotion holds it there, and resumes it from its checkpoint once it is among the best; default ${DEFAULT_RULE.variant}`,
+        `for asha, what happens to a trial that is not among the best at a rung: stopping stops the trial; promotion holds the trial, and resumes it from its checkpoint once it is among the best; default ${DEFAULT_RULE.variant}`,
       ),
     min_iter: whole(1, MAX_RUNG)
       .optional()
@@ -62,8 +62,12 @@ export const earlyTerminate = z.strictObject(
       .number({ error: deltaError })
       .min(0, { error: deltaError })
       .optional()
-      .describe(`patience: the minimum improvement, exclusive; default ${DEFAULT_RULE.minDelta}`),
-    worse_than: finite.optional().describe('threshold: a trial whose metric is worse than this is stopped; required'),
+      .describe(
+        `patience: only a value that is better by more than this number is an improvement; default ${DEFAULT_RULE.minDelta}`,
+      ),
+    worse_than: finite
+      .optional()
+      .describe('threshold: a trial whose metric is worse than this number is stopped; required'),
   },
   { error: 'expected a mapping, such as {type: hyperband, min_iter: 3, eta: 3}' },
 );

@@ -119,7 +119,7 @@ function hyperbandOf(
     // If the file has both forms, W&B uses max_iter and s.
     if (minIter !== undefined) ignored.push('early_terminate.min_iter');
     if (maxIter < eta) {
-      const message = `max_iter: expected at least ${eta} (eta), or no trial is compared; got ${maxIter}`;
+      const message = `max_iter: expected at least ${eta} (eta), so that trials are compared; got ${maxIter}`;
       findings.atValue([...PATH, 'max_iter'], message);
     }
     return { type: 'hyperband', steps: { maxIter, brackets }, eta, strict };

@@ -74,7 +74,7 @@ export const programKeys = {
         '${trial}, ${artifacts}, ${program}, ${interpreter}, ${env}, ${envvar:NAME}',
     ),
   program: text('a path')
-    .regex(/^[^\0$]*$/, { error: 'expected a path without $ and NUL' })
+    .regex(/^[^\0$]*$/, { error: 'expected a path without $ or NUL' })
     .optional()
     .describe(
       'the value of ${program} in command; without a command, the command is ${env} ${interpreter} ${program} ${args}',

@@ -190,7 +190,7 @@ export const sweepFileSchema = z.strictObject(
       'metrics, such as [{name: test_loss}, {name: psnr}]',
       MAX_OBJECTIVES,
     )
-      .min(2, { error: 'expected at least two metrics in the list; for a single metric write metric' })
+      .min(2, { error: 'expected at least two metrics in the list (for a single metric, write metric)' })
       .optional()
       .describe(
         `several objectives instead of metric, from 2 to ${MAX_OBJECTIVES}; trials are ranked by Pareto front; the first metric counts for early_terminate`,

@@ -6,7 +6,7 @@ import { Learner } from './learner.ts';
 import { PIXELS } from './model.ts';
 import { settingsOf } from './settings.ts';
 
-/** The maximum pack size with `--pack auto`. Larger packs are hardly faster, because this size already keeps a GPU busy. */
+/** The maximum pack size with `--pack auto`. Larger packs are hardly faster, because this size keeps a GPU busy. */
 const MAX_AUTO_PACK = 64;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
@@ -31,8 +31,8 @@ function packFor(freeBytes: number | undefined, memberBytes: number): number {
 }
 
 /**
- * Returns the memory that one member needs, in bytes. The memory is its share of the peak during a step of networks with
- * 5 layers and 100 latent dimensions, plus its test images.
+ * Returns the memory that one member needs, in bytes: its test images, and its share of the peak during a step of
+ * networks with 5 layers and 100 latent dimensions.
  */
 async function bytesPerMember(): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { depth: 5, latent_dim: 100, noise_std: 0.5 }));

@@ -53,7 +53,7 @@ test('on MNIST the losses fall and psnr rises from epoch to epoch, at both depth
   }
 });
 
-test('a report has the documented metrics; a report of a denoising run also has psnr_input, which is constant', async () => {
+test('a report has the documented metrics; for denoising runs, it also has a constant psnr_input', async () => {
   const plain = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1'];
   const [short = {}] = await train({ train_size: 64, epochs: 1 });
   expect(Object.keys(short)).toEqual(plain);

@@ -226,7 +226,7 @@ test('a failed attempt keeps its artifacts', async () => {
   expect(kept).toHaveLength(1);
 });
 
-test('a stop lets the program handle SIGTERM, and throws the reason of the stop', async () => {
+test('a stop lets the program handle SIGTERM, and throws the reason for the stop', async () => {
   const controller = new AbortController();
   const reason = new Error('killed');
   const seen: number[] = [];
@@ -603,7 +603,7 @@ class Run:
 `;
 
 test.skipIf(!hasPython)(
-  'the summary that a W&B program defines for a metric is reported with each number of the metric',
+  'the summary that a W&B program defines for a metric is reported with each value of the metric',
   async () => {
     mkdirSync(join(folder, 'wandb', 'sdk'), { recursive: true });
     for (const path of ['wandb/__init__.py', 'wandb/sdk/__init__.py']) writeFileSync(join(folder, path), '');

@@ -104,7 +104,7 @@ export function hookEnvironment(
   };
 }
 
-/** Returns whether a command starts Python, as far as its words show this. */
+/** Returns whether the words of a command show that it starts Python. */
 export function isPython(command: readonly string[]): boolean {
   return /python/i.test(basename(command[0] ?? '')) || command.some((item) => item.endsWith('.py'));
 }
