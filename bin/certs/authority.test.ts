@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { readIdentities, tokenHash } from '../../coordinator/auth/identities.ts';
+import { parseServers } from '../../lib/net/address.ts';
 import { readIdentity } from '../../lib/net/identity.ts';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 
@@ -147,6 +148,23 @@ test('an identity needs an authority, and the identity of a user needs a role', 
   await certs('init');
   expect((await certs('user', 'ann')).exitCode).toBe(2);
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
+});
+
+test('the identities for several coordinators have all addresses, and the certificate has all hosts', async () => {
+  const hosts = ['--host', 'head-a,10.0.0.5', '--standby', 'head-b,fe80::7'];
+  const { stderr, exitCode } = await certs('init', ...hosts, '--agent', 'gpu-1');
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain('the same on head-b, fe80::7, with the same --store');
+  const server = certificate('server');
+  for (const host of ['head-a', 'head-b']) expect(server.checkHost(host)).toBe(host);
+  expect(server.checkIP('fe80::7')).toBe('fe80::7');
+  const { servers } = readIdentity(join(dir, 'agent-gpu-1'), ['agent']);
+  expect(servers).toEqual({ coordinator: 'head-a:7070,head-b:7070,[fe80::7]:7070', nats: 'tls://head-a:4222' });
+  expect(parseServers(servers.coordinator ?? '', 'servers.json')).toHaveLength(3);
+  expect(await certs('init', '--force', '--standby', 'head-b')).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining('--standby requires --host'),
+  });
 });
 
 test("each NATS server of a cluster has its own key, and accepts routes only from the cluster's servers", async () => {

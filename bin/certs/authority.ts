@@ -38,6 +38,8 @@ const MAX_NAME = 64;
 export interface InitOptions {
   /** Host names and addresses of the coordinator's machine, the preferred name first. */
   readonly hosts: readonly string[];
+  /** Hosts of the standby coordinators, which use the same identity. Default: none */
+  readonly standbys?: readonly string[];
   /** Hosts of a NATS cluster. An empty list means one NATS server on the machine of the coordinator. */
   readonly natsHosts?: readonly string[];
   readonly days: number;
@@ -59,20 +61,23 @@ export interface ServerFolders {
  */
 export async function initAuthority(
   dir: string,
-  { hosts, natsHosts = [], days, authorityDays, force }: InitOptions,
+  { hosts, standbys = [], natsHosts = [], days, authorityDays, force }: InitOptions,
 ): Promise<ServerFolders> {
   const authorityDir = join(dir, 'ca');
   requireNoFile(join(authorityDir, IDENTITY_FILES.key), force);
   requireHosts('--host', hosts);
+  requireHosts('--standby', standbys);
+  if (standbys.length > 0 && hosts.length === 0) throw new BadInputError('--standby requires --host');
   requireHosts('--nats', natsHosts);
   const authority = await createAuthority(authorityDays);
-  const all = [...new Set([...hosts, ...LOCAL_HOSTS])];
+  const all = [...new Set([...hosts, ...standbys, ...LOCAL_HOSTS])];
   const server = join(dir, 'server');
   const issued = await issue(authority, { name: COORDINATOR, role: COORDINATOR, hosts: all }, days);
   writePrivately(join(authorityDir, IDENTITY_FILES.authority), authority.certificate);
   writePrivately(join(authorityDir, IDENTITY_FILES.key), authority.key);
   const first = hosts[0] ?? 'localhost';
-  writeIdentity(server, authority.certificate, issued, serversAt(first, natsHosts.length > 0 ? natsHosts : [first]));
+  const servers = serversAt([first, ...standbys], natsHosts.length > 0 ? natsHosts : [first]);
+  writeIdentity(server, authority.certificate, issued, servers);
   for (const folder of existsSync(dir) ? natsFolders(dir) : []) rmSync(join(folder, NATS_CONFIG), { force: true });
   if (natsHosts.length === 0) writePrivately(join(server, NATS_CONFIG), natsServerConfig());
   else await createNatsServers(dir, authority, { hosts: natsHosts, localHosts: LOCAL_HOSTS, days });
@@ -165,11 +170,12 @@ function writeAccountsOf(dir: string, identities: readonly KnownIdentity[]): voi
   for (const folder of natsFolders(dir)) writePrivately(join(folder, NATS_ACCOUNTS), natsAccounts(agents));
 }
 
-function serversAt(host: string, natsHosts: readonly string[]): string {
+function serversAt(hosts: readonly string[], natsHosts: readonly string[]): string {
   const named = (name: string) => (isIP(name) === 6 ? `[${name}]` : name);
   const { port } = parseAddress(DEFAULT_ADDRESS, 'the default address');
   const nats = natsHosts.map((name) => `tls://${named(name)}:${NATS_PORT}`).join(',');
-  const servers: Servers = { coordinator: `${named(host)}:${port}`, nats };
+  const coordinator = [...new Set(hosts)].map((name) => `${named(name)}:${port}`).join(',');
+  const servers: Servers = { coordinator, nats };
   return `${JSON.stringify(servers)}\n`;
 }
 

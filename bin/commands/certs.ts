@@ -18,6 +18,7 @@ interface Options {
 
 interface InitOptions extends Options {
   readonly host: readonly string[];
+  readonly standby: readonly string[];
   readonly nats: readonly string[];
   readonly agent: readonly string[];
   readonly operator: readonly string[];
@@ -33,15 +34,17 @@ const certs = () => import('../certs/authority.ts');
 const splitCommas = (texts: readonly string[]) =>
   texts.flatMap((text) => text.split(',')).filter((name) => name !== '');
 
-async function init({ dir, days, caDays, host, nats, force = false, ...names }: InitOptions): Promise<void> {
+async function init({ dir, days, caDays, host, standby, nats, force = false, ...names }: InitOptions): Promise<void> {
   const { addIdentity, initAuthority } = await certs();
-  const made = { hosts: splitCommas(host), natsHosts: splitCommas(nats), days, authorityDays: caDays, force };
-  const servers = await initAuthority(dir, made);
+  const standbys = splitCommas(standby);
+  const hosts = { hosts: splitCommas(host), standbys, natsHosts: splitCommas(nats) };
+  const servers = await initAuthority(dir, { ...hosts, days, authorityDays: caDays, force });
   await print(`${servers.coordinator}\n`);
   note(`keep ${dir}/ca/key.pem on this machine: it signs all identities`);
   note('start the servers, each on its machine:');
   for (const folder of servers.nats) note(`  (cd ${folder} && nats-server --config nats.conf)`);
   note(`  trawl coordinator --identity ${servers.coordinator} --listen 0.0.0.0:7070`);
+  if (standbys.length > 0) note(`  the same on ${standbys.join(', ')}, with the same --store and --artifacts`);
   for (const role of ROLES) {
     for (const name of splitCommas(names[role])) {
       await print(`${await addIdentity(dir, { name, role }, { days, force })}\n`);
@@ -117,6 +120,11 @@ export function registerCerts(program: Command): void {
   withIssuing(command.command('init'))
     .description('create a certificate authority and the identities of the coordinator and the NATS servers')
     .option('--host <name...>', 'host names and addresses of the coordinator, the preferred one first', [])
+    .option(
+      '--standby <host...>',
+      'hosts of standby coordinators, which use a copy of the identity; agents and users then know all coordinators',
+      [],
+    )
     .option('--nats <host...>', 'hosts of a NATS cluster, preferably three (default: one server, at --host)', [])
     .option('--agent <name...>', 'also create the identities of these agents', [])
     .option('--operator <name...>', 'also create the identities of these operators, who can submit and control', [])

@@ -11,6 +11,7 @@ export class LeaderAddresses {
   /** The time at which each address could not be reached. */
   readonly #failedAt = new Map<string, number>();
   #current: string;
+  #hasStandbys: boolean;
 
   /** @param known the addresses as HOST:PORT, in the order in which they are tried; at least one */
   constructor(known: readonly string[]) {
@@ -18,6 +19,7 @@ export class LeaderAddresses {
     if (first === undefined) throw new Error('no address of a coordinator');
     this.#known = known;
     this.#current = first;
+    this.#hasStandbys = known.length > 1;
   }
 
   /** The address to call. */
@@ -30,11 +32,17 @@ export class LeaderAddresses {
     return this.#known.some((address) => address !== this.#current);
   }
 
+  /** Whether several coordinators exist, because several addresses are known or a standby has answered. */
+  get hasStandbys(): boolean {
+    return this.#hasStandbys;
+  }
+
   /**
    * Records the answer of a coordinator that does not lead.
    * @param leader the address of the leader; empty if the coordinator knows none
    */
   onStandby(leader: string, now: number): void {
+    this.#hasStandbys = true;
     if (leader !== '' && leader !== this.#current && !this.#isAvoided(leader, now)) this.#current = leader;
     else this.#tryNext(now);
   }

@@ -26,10 +26,8 @@ type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 const CONNECT_LIMIT_MS = 2_000;
 /** The delay before a call is made again. A takeover takes seconds. */
 const RETRY_DELAY_MS = 300;
-/** The number of times that a call is made again if only one address is known. */
-const MAX_RETRIES = 2;
-/** A call without a deadline is made again for this time. */
-const REPEAT_LIMIT_MS = 15_000;
+/** A call is made again for this time, or until its deadline. A takeover takes up to 15 s. */
+const REPEAT_LIMIT_MS = 20_000;
 
 /** The connection to one coordinator. */
 export interface Endpoint {
@@ -66,6 +64,11 @@ export class LeaderChannel implements ChannelInterface {
 
   get hasOthers(): boolean {
     return this.#addresses.hasOthers;
+  }
+
+  /** Whether several coordinators exist, because several addresses are known or a standby has answered. */
+  get hasStandbys(): boolean {
+    return this.#addresses.hasStandbys;
   }
 
   get isClosed(): boolean {
@@ -200,7 +203,7 @@ class FollowingCall implements Call {
     this.#channel = channel;
     this.#options = options;
     this.#nextCall = nextCall;
-    this.#repeatUntil = Number(options.deadline ?? Date.now() + REPEAT_LIMIT_MS);
+    this.#repeatUntil = Math.min(Number(options.deadline ?? Number.POSITIVE_INFINITY), Date.now() + REPEAT_LIMIT_MS);
   }
 
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
@@ -229,7 +232,7 @@ class FollowingCall implements Call {
       },
       onReceiveStatus: (ended) => {
         const wasNotRun = this.#channel.onStatus(address, ended);
-        if (wasNotRun && !this.#hasReceived && this.#mayRepeat(address)) this.#repeatLater(metadata, address);
+        if (wasNotRun && !this.#hasReceived && this.#mayRepeat()) this.#repeatLater(metadata, address);
         else this.#end(ended);
       },
     });
@@ -245,11 +248,10 @@ class FollowingCall implements Call {
     this.#listener.onReceiveStatus?.(ended);
   }
 
-  /** With several addresses, a call is repeated for some time, so that it outlasts a takeover. */
-  #mayRepeat(address: string): boolean {
+  /** With several coordinators, a call is repeated for some time, so that it outlasts a takeover. */
+  #mayRepeat(): boolean {
     if (this.#channel.isClosed || this.#isEnded || this.#options.method_definition.requestStream) return false;
-    if (this.#channel.hasOthers && Date.now() + RETRY_DELAY_MS < this.#repeatUntil) return true;
-    return this.#channel.address !== address && this.#retries < MAX_RETRIES;
+    return this.#channel.hasStandbys && Date.now() + RETRY_DELAY_MS < this.#repeatUntil;
   }
 
   #repeatLater(metadata: Metadata, address: string): void {
