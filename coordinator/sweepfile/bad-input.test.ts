@@ -306,8 +306,8 @@ const axes: [string, string][] = [
     '  latent_dim: {value: 1, values: [1]}',
     '4:3: latent_dim: expected value, values, or min, max and step; got value and values',
   ],
-  ['  lambda_l1: {min: 0, max: 0.5}', '4:3: lambda_l1: missing step, got min and max; add it, or list the values'],
-  ['  lambda_l1: {min: 1.0, max: 3}', '4:3: lambda_l1: missing step, got min and max; add it, or list the values'],
+  ['  lambda_l1: {min: 0, max: 0.5}', '4:3: lambda_l1: missing step, got min and max; add step, or list the values'],
+  ['  lambda_l1: {min: 1.0, max: 3}', '4:3: lambda_l1: missing step, got min and max; add step, or list the values'],
   ['  latent_dim: {min: 1, step: 3}', '4:3: latent_dim: missing max, got min and step'],
   ['  latent_dim: {min: 3, max: 1, step: 1}', '4:3: latent_dim: max (1) is less than min (3)'],
   [
@@ -369,7 +369,10 @@ const trainer: [string, string][] = [
     '  latent_dim: {file: dims.txt}',
     '4:16: latent_dim: file is read by the command line; submit the sweep with trawl submit or trawl up',
   ],
-  ['  latent_dim: {file: dims.txt, value: 3}', '4:16: latent_dim: file excludes value; remove one of them'],
+  [
+    '  latent_dim: {file: dims.txt, value: 3}',
+    '4:16: latent_dim: file cannot be combined with value; remove one of them',
+  ],
 ];
 
 const rules: [string, string][] = [
@@ -422,7 +425,10 @@ const rules: [string, string][] = [
 ];
 
 const open: [string, string][] = [
-  ['  m: {parameters: {a: {value: 3}}, value: 3}', '4:3: m: parameters excludes value; remove one of them'],
+  [
+    '  m: {parameters: {a: {value: 3}}, value: 3}',
+    '4:3: m: parameters cannot be combined with value; remove one of them',
+  ],
   ['exclude: [{depth: "5"}]', '4:19: depth: "5" never matches a number such as 3'],
   [
     'when: [{if: {depth: 5}, set: {dept: 3}}]',

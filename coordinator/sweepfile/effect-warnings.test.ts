@@ -68,13 +68,13 @@ test('a trial with a single epoch cannot be stopped early', () => {
 test.each([
   [
     'early_terminate: {type: asha, min_iter: 10}',
-    'early_terminate stops no trial: min_iter gives a first comparison at step 10, and a trial is not stopped at or after its last epoch, which is at most 9 if epochs count from 0',
+    'early_terminate stops no trial: with this min_iter, the first comparison is at step 10, but a trial can only be stopped before its last epoch, which is at most 9 if epochs count from 0',
   ],
   [
     'early_terminate: {type: hyperband, min_iter: 11}',
-    'early_terminate stops no trial if the program reports once per epoch: min_iter gives a first comparison at step 10',
+    'early_terminate stops no trial if the program reports once per epoch: with this min_iter, the first comparison is at step 10',
   ],
-  ['early_terminate: {type: patience, patience: 9}', 'patience gives a first comparison at step 9'],
+  ['early_terminate: {type: patience, patience: 9}', 'with this patience, the first comparison is at step 9'],
 ])('for a program, whose steps are not known, %s is a warning', (line, message) => {
   expect(warningsOf(program('epochs: {values: [5, 10]}') + line)).toEqual([expect.stringContaining(message)]);
   expect(warningsOf(program('epochs: {values: [5, 100]}') + line)).toEqual([]);
@@ -84,12 +84,9 @@ test.each([
 test.each([
   [
     'early_terminate: {type: median}',
-    'early_terminate stops no trial: with min_trials 5, a trial is compared with 5 or more other trials, and the sweep has 4 trials',
+    'early_terminate stops no trial: with min_trials 5, a comparison needs 5 other trials, and the sweep has 4 trials',
   ],
-  [
-    'early_terminate: {type: median, min_trials: 4}',
-    'with min_trials 4, a trial is compared with 4 or more other trials',
-  ],
+  ['early_terminate: {type: median, min_trials: 4}', 'with min_trials 4, a comparison needs 4 other trials'],
   [
     'early_terminate: {type: asha, variant: promotion, eta: 5}',
     'early_terminate promotes no trial: a rung needs at least 5 trials (eta), and the sweep has 4 trials',
@@ -129,7 +126,7 @@ test.each([
   expect(warningsOf(SEARCH + line)).toEqual([expect.stringContaining(message)]);
 });
 
-test('a sweep with a single config and no hypotheses decides nothing', () => {
+test('until: decided has no effect in a sweep with a single config and no hypotheses', () => {
   const text = 'trainer: autoencoder\nparameters: {depth: {value: 3}}\nreplicates: {min: 3, max: 5, until: decided}\n';
   expect(warningsOf(text)).toEqual([expect.stringContaining('until: decided has no effect')]);
 });
@@ -149,7 +146,7 @@ test.each([
   ],
   [
     `${program('width: {value: 1}')}timeout: 5m\nfirst_report: 10m\n`,
-    'first_report has no effect: timeout ends each attempt before',
+    'first_report has no effect: timeout ends each attempt earlier',
   ],
 ])('a setting that the sampler or the trainer does not use is a warning: %s', (text, message) => {
   expect(warningsOf(text)).toEqual([expect.stringContaining(message)]);
@@ -165,7 +162,7 @@ test('run_cap is rounded down to whole configs, and the plan reports this', () =
   expect(parseSweep(text.replace('40', '39'), 'x.yaml')).toMatchObject({ runCap: 39, notes: [] });
 });
 
-test('without run_cap, a search with replicates also has whole configs only', () => {
+test('without run_cap, a search with replicates also has only whole configs', () => {
   const spec = parseSweep(`${SEARCH.replace('run_cap: 8\n', '')}method: tpe\nreplicates: 3\n`, 'x.yaml');
   expect(plan(spec)).toMatchObject({ trials: 9_999, configs: 3_333 });
   expect(spec.notes).toEqual(['the file has no run_cap: the sweep has at most 9,999 trials']);

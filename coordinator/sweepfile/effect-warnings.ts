@@ -35,9 +35,9 @@ function stepWarnings({ trainer, earlyTerminate }: SweepSpec, last: number | und
   // These rules count values, and a program can report several values per epoch.
   const countsValues = earlyTerminate.type === 'hyperband' || key === 'patience';
   return [
-    `early_terminate stops no trial${countsValues ? ' if the program reports once per epoch' : ''}: ${key} gives a first ` +
-      `comparison at step ${formatCount(step)}, and a trial is not stopped at or after its last epoch, which is at most ` +
-      `${formatCount(last)} if epochs count from 0`,
+    `early_terminate stops no trial${countsValues ? ' if the program reports once per epoch' : ''}: with this ${key}, the ` +
+      `first comparison is at step ${formatCount(step)}, but a trial can only be stopped before its last epoch, which is at ` +
+      `most ${formatCount(last)} if epochs count from 0`,
   ];
 }
 
@@ -50,8 +50,8 @@ function comparisonWarnings({ earlyTerminate }: SweepSpec, { trials, isBound }: 
       const others = Math.max(1, earlyTerminate.minTrials);
       if (trials > others) return [];
       return [
-        `early_terminate stops no trial: with min_trials ${formatCount(others)}, a trial is compared with ` +
-          `${formatCount(others)} or more other trials, and ${has}`,
+        `early_terminate stops no trial: with min_trials ${formatCount(others)}, a comparison needs ` +
+          `${countText(others, 'other trial')}, and ${has}`,
       ];
     }
     case 'asha': {
@@ -163,7 +163,7 @@ function trainerWarnings({ trainer, checkpointEvery, reconstructEvery, program, 
   }
   const firstReportMs = program?.firstReportMs ?? 0;
   if (timeoutMs !== undefined && firstReportMs >= timeoutMs && firstReportMs > 0) {
-    warnings.push('first_report has no effect: timeout ends each attempt before');
+    warnings.push('first_report has no effect: timeout ends each attempt earlier');
   }
   return warnings;
 }

@@ -51,7 +51,10 @@ interface Written {
   readonly hasSteps: boolean;
 }
 
-/** Returns the values of each parameter, or the limits and the step of a range, and the values that `when` sets. */
+/**
+ * Returns the values that the file has for each parameter, including the values that `when` sets. For a range, returns
+ * its limits and its step.
+ */
 function writtenValues(declarations: readonly Declaration[], root: Located): Map<string, Written> {
   const all = new Map<string, Written>();
   for (const { name, located } of declarations) {

@@ -1,4 +1,4 @@
-/** Replaces `PARAMETER: {file: values.txt}` in the text of a sweep file by the values of the file. */
+/** Replaces `PARAMETER: {file: values.txt}` in the text of a sweep file with the values of the file. */
 import { isMap, isScalar, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { quote } from '../../lib/text/quote.ts';
@@ -11,10 +11,10 @@ interface FileKey {
 }
 
 /**
- * Returns the text in which `values: [...]` replaces each `file: NAME`. If every such entry is on one line, the line
+ * Returns the text in which `values: [...]` replaces each `file: NAME`. If each `file: NAME` is on one line, the line
  * numbers do not change.
  * @param read returns the text of a file that the sweep file names
- * @throws {SweepFileError} if a file cannot be read or has no values, or if a text that contains `file` is not YAML
+ * @throws {SweepFileError} if a file cannot be read or has no values, or if the text contains `file` and is not YAML
  */
 export async function inlineValueFiles(
   text: string,

@@ -122,7 +122,7 @@ const DEFAULTS: Readonly<Record<string, object>> = {
   'code.limit': { ...PROGRAM, code: {} },
 };
 
-test.each(Object.entries(DEFAULTS))('the schema describes the default of %s as it is', (key, file) => {
+test.each(Object.entries(DEFAULTS))('the schema describes the default of %s correctly', (key, file) => {
   const written = parse(defaultIn(key));
   expect(written, `the default in: ${descriptions.get(key)}`).not.toBeNull();
   const [top = '', inner] = key.split('.');
@@ -135,7 +135,7 @@ test.each(Object.entries(DEFAULTS))('the schema describes the default of %s as i
   expect(specOf(explicit)).toEqual(specOf(file));
 });
 
-test('each key with a default has a tested default, or a default that is a rule or the absence of a limit', () => {
+test('the default of each key is tested, unless the default is a rule or the absence of a limit', () => {
   const rules =
     /default:? (?:none|no limit|no requirement|any slot|all |the |command|maximize if|json, and|offline for|programs run|constant for|5m|mean|standard|[01](?:$|;|\.| ))/;
   for (const [key, text] of descriptions) {

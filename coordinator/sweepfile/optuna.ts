@@ -6,7 +6,7 @@ import { DEFAULT_SAMPLER, OPTUNA_SAMPLERS, OWN_SAMPLER, type SamplerSettings } f
 import type { Findings } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** Arguments of samplers that trawl sets itself, each with the reason for the message. */
+/** The arguments of samplers that trawl itself sets, each with the reason that the error message gives. */
 const OWN_OPTIONS: Readonly<Record<string, string>> = {
   seed: 'the key seed at the top of the file sets the seed',
 };

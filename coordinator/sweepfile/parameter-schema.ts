@@ -39,7 +39,9 @@ export const parameter = z.strictObject(
       .describe('the probability of each of the values; not for a grid'),
     q: finite
       .optional()
-      .describe('values are multiples of q, or in a grid, steps of q from min; for the q_ distributions; default 1'),
+      .describe(
+        'for the q_ distributions: values are multiples of q; in a grid, they are min, min + q, min + 2q and so on; default 1',
+      ),
     mu: finite.optional().describe('mean of the normal distribution, or of the logarithm for log_normal; default 0'),
     sigma: finite
       .optional()

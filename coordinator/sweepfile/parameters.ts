@@ -108,7 +108,10 @@ function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: P
     const here = [...path, key];
     const others = Object.keys(entry).filter((other) => other !== 'parameters');
     if (others.length > 0) {
-      findings.atKey(here, `${parameterName(key)}: parameters excludes ${others.join(' and ')}; remove one of them`);
+      findings.atKey(
+        here,
+        `${parameterName(key)}: parameters cannot be combined with ${others.join(' and ')}; remove one of them`,
+      );
     }
     checkNesting(entry.parameters, [...here, 'parameters'], findings);
   }
@@ -185,7 +188,7 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   const isWhole = Number.isInteger(min) && Number.isInteger(max) && !hasFloatLimit(located);
   if (min !== undefined && max !== undefined && isWhole) return wholeAxis(name, { min, max }, path, context);
   const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
-  const advice = step === undefined ? '; add it, or list the values' : '';
+  const advice = step === undefined ? `; add ${missing}, or list the values` : '';
   findings.atKey(path, `${name}: missing ${missing}, got ${givenKeys(entry)}${advice}`);
   return undefined;
 }
@@ -197,7 +200,7 @@ function hasFile(name: string, entry: ParameterEntry, path: Path, findings: Find
   const others = Object.keys(entry).filter((key) => key !== 'file');
   const message =
     others.length > 0
-      ? `${name}: file excludes ${others.join(' and ')}; remove one of them`
+      ? `${name}: file cannot be combined with ${others.join(' and ')}; remove one of them`
       : `${name}: file is read by the command line; submit the sweep with trawl submit or trawl up`;
   findings.atKey([...path, 'file'], message);
   return true;

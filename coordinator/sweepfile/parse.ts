@@ -20,8 +20,8 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
 }
 
 /**
- * Parses the file of a sweep that was accepted before, maybe by an older version of trawl. Accepts settings without any
- * effect, which `parseSweep` rejects.
+ * Parses the file of a sweep that was accepted before, possibly by an older version of trawl. Accepts settings that
+ * have no effect, which `parseSweep` rejects.
  * @throws {SweepFileError} as parseSweep does
  */
 export function parseStoredSweep(text: string, fileName: string): SweepSpec {

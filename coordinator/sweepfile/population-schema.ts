@@ -22,7 +22,7 @@ export const pbt = z.strictObject(
       .max(0.5, { error: quantileError })
       .optional()
       .describe(
-        `the share of the worst members, which are replaced at each comparison, and of the best members, which can be parents; default ${DEFAULT_POPULATION.quantile}`,
+        `the share of members that are replaced at each comparison (the worst), and that can be parents (the best); default ${DEFAULT_POPULATION.quantile}`,
       ),
     perturb: list(
       z

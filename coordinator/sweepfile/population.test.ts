@@ -177,6 +177,6 @@ test('parameters that cannot be perturbed are rejected', () => {
   );
   const fixed = SWEEP.replace(PARAMETERS, 'parameters: {latent_dim: {values: [15, 30]}}');
   expect(problemsOf(fixed)).toContain(
-    'method pbt needs a parameter that a child can change; give one of lambda_l1, weight_decay, noise_std, learning_rate, l1_in_gradient a distribution',
+    'method pbt needs a parameter that a child can change; write a distribution for at least one of lambda_l1, weight_decay, noise_std, learning_rate, l1_in_gradient',
   );
 });

@@ -18,7 +18,7 @@ const EXCLUDED_KEYS = {
   metrics: 'members are compared by a single metric; write metric',
   exclude: 'the points of children cannot be excluded',
   when: 'the parameters of children cannot be set by rules',
-  zip: 'parameters are drawn one by one',
+  zip: 'the value of each parameter is chosen on its own',
 } as const satisfies Partial<Record<keyof SweepFile, string>>;
 
 /**
@@ -97,8 +97,8 @@ function checkCheckpoints(
 }
 
 /**
- * Checks that the interval ends before the last epoch of the longest trial. Otherwise the members would never be
- * compared, because a trial at its last epoch is not held.
+ * Checks that the interval is shorter than the longest trial. Otherwise the members would never be compared, because a
+ * trial at its last epoch is not held.
  */
 function checkInterval({ pbt }: SweepFile, last: number | undefined, findings: Findings): void {
   if (pbt === undefined || last === undefined || pbt.interval < last) return;
@@ -125,7 +125,7 @@ function exploredOf(
   const isDeclared = (name: string) => has(findings.root, ['parameters', name]);
   const hasInvalid = changeable.some((name) => isDeclared(name) && !space.has(name));
   if (named.length === 0 && !hasInvalid) {
-    const message = `method pbt needs a parameter that a child can change; give one of ${changeable.join(', ')} a distribution`;
+    const message = `method pbt needs a parameter that a child can change; write a distribution for at least one of ${changeable.join(', ')}`;
     findings.atKey(['parameters'], message);
   }
   return named.flatMap((name, at): [string, ExploredDistribution][] => {

@@ -60,7 +60,7 @@ export interface Located {
   /** The position of the key of the value. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
-  /** The text in the file, if the value is a number, or a number that is not finite, such as `.inf`. */
+  /** The notation of the value in the file. Set only for numbers, including numbers that are not finite (`.inf`). */
   readonly source?: string | undefined;
 }
 

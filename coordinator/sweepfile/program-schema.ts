@@ -87,7 +87,7 @@ export const programKeys = {
     )
     .superRefine(atMost(MAX_VARIABLES, 'variables'))
     .optional()
-    .describe("variables for the program of trainer command, in addition to the agent's own; default: none"),
+    .describe("variables for the program of trainer command, in addition to the agent's own variables; default: none"),
   report: z
     .union([reportSource, z.array(reportSource).min(1).max(MAX_SOURCES)], { error: reportError })
     .optional()
@@ -117,7 +117,8 @@ export const programKeys = {
     .enum(['offline', 'online', 'off'])
     .optional()
     .describe(
-      "offline: the program sees the environment of W&B's agent, without its servers; online: the user's own settings; " +
+      "offline: the program runs as under W&B's agent, but does not contact W&B's servers; online: the program uses the " +
+        "user's own W&B settings; " +
         'default: offline for a file of Weights & Biases, else off',
     ),
   code: code

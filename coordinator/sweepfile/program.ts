@@ -103,7 +103,7 @@ export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): Co
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
 /**
- * Returns the defaults of `wandb` and `report`. No sources mean that only JSON is read.
+ * Returns the defaults of `wandb` and `report`. If the list of sources is empty, only JSON is read.
  * @param isWandb for the default of `wandb`: whether the file is a W&B file; for the default of `report`: whether
  * `wandb` is offline or online
  */

@@ -74,8 +74,8 @@ export function decodeSweepFile(bytes: Uint8Array, fileName: string): string {
 }
 
 /**
- * Finds the first byte that is not valid UTF-8. The decoder replaces invalid bytes by U+FFFD, but a valid text can also
- * contain U+FFFD.
+ * Finds the first byte that is not valid UTF-8. The decoder replaces invalid bytes with U+FFFD, but a valid text can
+ * also contain U+FFFD.
  */
 function firstBadByte(text: string, bytes: Uint8Array): { at: number; byte: number } | undefined {
   let byte = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
