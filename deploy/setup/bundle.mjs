@@ -7,7 +7,7 @@ export const BUNDLED = ['top', 'up'];
 /**
  * Not bundled: packages that load files by path, native packages, and one that only the development build of Ink loads.
  */
-const EXTERNAL = ['@tensorflow/*', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
+const EXTERNAL = ['@tensorflow/*', 'grpc-health-check', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
 
 /**
  * @param {string} root

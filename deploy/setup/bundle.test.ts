@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -74,4 +75,18 @@ test('a new bundle replaces the files of the previous bundle', async () => {
   writeFileSync(old, '');
   await bundleDashboard(root);
   expect(existsSync(old)).toBe(false);
+});
+
+test('every file of the bundle of the real commands loads', { timeout: 120_000 }, async () => {
+  rmSync(join(root, 'dist'), { recursive: true });
+  mkdirSync(join(root, 'dist'));
+  for (const name of readdirSync(join(CHECKOUT, 'dist'))) {
+    if (name !== 'bundle') symlinkSync(join(CHECKOUT, 'dist', name), join(root, 'dist', name));
+  }
+  await bundleDashboard(root);
+  // main.js would run a command, and devtools needs a package that only the development build of Ink loads.
+  const files = readdirSync(join(root, 'dist', 'bundle')).filter((name) => /^(?!main|devtools).*\.js$/.test(name));
+  const script = `for (const file of ${JSON.stringify(files)}) await import('./' + file); process.exit();`;
+  writeFileSync(join(root, 'dist', 'bundle', 'load.mjs'), script);
+  execFileSync(process.execPath, [join(root, 'dist', 'bundle', 'load.mjs')], { stdio: 'pipe' });
 });
