@@ -37,7 +37,7 @@ export class Network {
     const network = new Network(freeNumber());
     onTestFinished(() => removeNetwork(network.#number));
     const bridge = `trawl${network.#number}`;
-    ip('addr', 'add', `198.18.${network.#number}.254/24`, 'dev', bridge);
+    ip('addr', 'add', `${network.address}/24`, 'dev', bridge);
     ip('link', 'set', bridge, 'up');
     const addresses = names.map((name, at) => ({ name, address: `198.18.${network.#number}.${at + 1}` }));
     for (const [at, { name, address }] of addresses.entries()) {
@@ -53,6 +53,11 @@ export class Network {
       network.#machines.set(name, new Machine({ name, address, namespace, plug, folder: home, hosts: addresses }));
     }
     return network;
+  }
+
+  /** The address of this process. */
+  get address(): string {
+    return `198.18.${this.#number}.254`;
   }
 
   machine(name: string): Machine {

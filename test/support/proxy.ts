@@ -16,8 +16,13 @@ export interface Proxy {
 /**
  * @param target HOST:PORT of the server
  * @param bytesPerSecond limit for the data that each connection sends to the server. Default: no limit
+ * @param listen address of the proxy. Default: the loopback address
  */
-export async function startProxy(target: string, bytesPerSecond = Number.POSITIVE_INFINITY): Promise<Proxy> {
+export async function startProxy(
+  target: string,
+  bytesPerSecond = Number.POSITIVE_INFINITY,
+  listen = '127.0.0.1',
+): Promise<Proxy> {
   const [host = '', port = ''] = target.split(':');
   const open = new Set<Socket>();
   let connected = true;
@@ -46,7 +51,7 @@ export async function startProxy(target: string, bytesPerSecond = Number.POSITIV
     near.pipe(limited()).pipe(far);
     far.pipe(near);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, listen, resolve));
   const closeAll = () => {
     for (const socket of open) socket.destroy();
   };
@@ -57,7 +62,7 @@ export async function startProxy(target: string, bytesPerSecond = Number.POSITIV
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   return {
-    address: `127.0.0.1:${address.port}`,
+    address: `${listen}:${address.port}`,
     cut() {
       connected = false;
       closeAll();
