@@ -22,7 +22,12 @@ export const coordinator = () =>
     'Store, scheduler, gRPC, NATS and process of the coordinator.',
   )
     .withRow(new RowBuilder('Now'))
-    .withPanel(statPanel({ title: 'Up', about: '1 if the coordinator answers.', unit: 'short' }, `up${PROCESS}`))
+    .withPanel(
+      statPanel(
+        { title: 'Up', about: 'Number of coordinators that answer, including those that stand by.', unit: 'short' },
+        `sum(up${PROCESS})`,
+      ),
+    )
     .withPanel(
       statPanel(
         { title: 'Uptime', about: 'Time since the process started.', unit: 's' },
@@ -46,6 +51,23 @@ export const coordinator = () =>
       statPanel(
         { title: 'Disk free', about: "Free share of the disk with the coordinator's folder.", unit: 'percentunit' },
         'trawl_disk_free_bytes / trawl_disk_size_bytes',
+      ),
+    )
+    .withRow(new RowBuilder('Leadership'))
+    .withPanel(
+      graph(
+        {
+          title: 'Leading coordinator',
+          about: '1 if the coordinator leads, 0 if it stands by. With the embedded store, a coordinator always leads.',
+          unit: 'short',
+        },
+        { '{{instance}}': 'trawl_coordinator_leading' },
+      ),
+    )
+    .withPanel(
+      graph(
+        { title: 'Takeovers', about: 'Number of changes of the leader.', unit: 'short' },
+        { takeovers: 'max(changes(trawl_leader_epoch[$__rate_interval]))' },
       ),
     )
     .withRow(new RowBuilder('Work'))
@@ -157,22 +179,22 @@ export const coordinator = () =>
     .withPanel(
       graph(
         { title: 'CPU', about: 'Number of cores used.', unit: 'short', width: 8 },
-        { cores: `rate(process_cpu_seconds_total${PROCESS}[$__rate_interval])` },
+        { '{{instance}}': `rate(process_cpu_seconds_total${PROCESS}[$__rate_interval])` },
       ),
     )
     .withPanel(
       graph(
         { title: 'Memory', about: 'Memory of the process.', unit: 'bytes', width: 8 },
         {
-          resident: `process_resident_memory_bytes${PROCESS}`,
-          'heap in use': `nodejs_heap_size_used_bytes${PROCESS}`,
+          'resident {{instance}}': `process_resident_memory_bytes${PROCESS}`,
+          'heap in use {{instance}}': `nodejs_heap_size_used_bytes${PROCESS}`,
         },
       ),
     )
     .withPanel(
       graph(
         { title: 'Event loop lag', about: '99th percentile since the last scrape.', unit: 's', width: 8 },
-        { lag: `nodejs_eventloop_lag_p99_seconds${PROCESS}` },
+        { '{{instance}}': `nodejs_eventloop_lag_p99_seconds${PROCESS}` },
       ),
     )
     .withPanel(

@@ -7,6 +7,9 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { packageRoot } from '../../bin/package.ts';
 import { buildProgram } from '../../bin/program.ts';
+import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
+import { parseServers } from '../../lib/net/address.ts';
 
 const ROOT = packageRoot();
 const read = (...path: string[]) => readFileSync(join(ROOT, 'deploy', ...path), 'utf8');
@@ -26,16 +29,22 @@ interface Compose {
   >;
 }
 
-test('the compose file is valid, and all files that it names exist', () => {
-  // The schema lacks the newer top-level key `name`.
-  const { name, ...compose } = parse(read('docker', 'compose.yml'), { merge: true }) as Compose;
+/** Reads a compose file without the keys that are newer than the schema: `name` and `depends_on.SERVICE.required`. */
+function readCompose(file: string): Omit<Compose, 'name'> {
+  const { name, ...compose } = parse(read('docker', file), { merge: true }) as Compose;
   expect(name).toBe('trawl');
+  return JSON.parse(JSON.stringify(compose), (key, value) => (key === 'required' ? undefined : value));
+}
+
+test.each([
+  ['compose.yml', ['nats', 'coordinator', 'agent', 'agent-cpu', 'prometheus', 'grafana']],
+  ['compose.ha.yml', ['postgres', 's3', 'coordinator', 'standby', 'agent', 'agent-cpu', 'prometheus']],
+])('%s is valid, and all files that it names exist', (file, services) => {
+  const compose = readCompose(file);
   const validate = new Ajv.default({ strict: false, validateFormats: false }).compile(COMPOSE_SCHEMA);
   validate(compose);
   expect(validate.errors).toBeNull();
-  expect(Object.keys(compose.services)).toEqual([
-    ...['nats', 'coordinator', 'agent', 'agent-cpu', 'prometheus', 'grafana'],
-  ]);
+  expect(Object.keys(compose.services)).toEqual(services);
   for (const { build, volumes = [] } of Object.values(compose.services)) {
     if (build !== undefined) expect(existsSync(join(ROOT, build.dockerfile)), build.dockerfile).toBe(true);
     for (const volume of volumes.filter((volume) => volume.startsWith('.'))) {
@@ -45,13 +54,39 @@ test('the compose file is valid, and all files that it names exist', () => {
   }
 });
 
-test('the compose file passes the location of the artifact store, and its credentials, only to the coordinator', () => {
+test('with compose.ha.yml, both coordinators use the same stores, and agents and Prometheus know both', () => {
+  interface Service {
+    readonly environment: Readonly<Record<string, string>>;
+    readonly hostname: string;
+    readonly command: readonly string[];
+  }
+  const parsed = parse(read('docker', 'compose.ha.yml'), { merge: true });
+  const { coordinator, standby, agent, 'agent-cpu': cpu, prometheus } = parsed.services as Record<string, Service>;
+  for (const variable of ['TRAWL_STORE', 'TRAWL_ARTIFACT_STORE']) {
+    const [both, other] = [coordinator, standby].map((service) => service?.environment[variable]);
+    expect(both).toBe(other);
+  }
+  const value = (variable: string) => /:-(.*)\}$/.exec(standby?.environment[variable] ?? '')?.[1] ?? '';
+  expect(parsePostgresLocation(value('TRAWL_STORE')).urls.map(({ hostname }) => hostname)).toEqual(['postgres']);
+  expect(parseS3Location(value('TRAWL_ARTIFACT_STORE'))).toMatchObject({ endpoint: 'http://s3:9000' });
+  for (const service of [agent, cpu]) {
+    expect(parseServers(service?.environment.TRAWL_SERVER ?? '', 'TRAWL_SERVER')).toEqual([
+      'coordinator:7070',
+      `${standby?.hostname}:7070`,
+    ]);
+  }
+  const [config = ''] = /[^/]*\.yml$/.exec(prometheus?.command[0] ?? '') ?? [];
+  expect(read('prometheus', config)).toContain(`["coordinator:9464", "${standby?.hostname}:9464"]`);
+});
+
+test('the compose file passes the locations of the stores, and their credentials, only to the coordinator', () => {
   const { services } = parse(read('docker', 'compose.yml'), { merge: true }) as {
     services: Record<string, { environment?: Record<string, string | null> }>;
   };
   const passedTo = (variable: string) =>
     Object.keys(services).filter((name) => services[name]?.environment?.[variable] === null);
-  for (const variable of ['TRAWL_ARTIFACT_STORE', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+  const stores = ['TRAWL_STORE', 'PGPASSWORD', 'TRAWL_ARTIFACT_STORE'];
+  for (const variable of [...stores, 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
     expect(passedTo(variable), variable).toEqual(['coordinator']);
   }
 });

@@ -4,6 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { packageRoot } from '../../bin/package.ts';
 import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
+import { parseServers } from '../../lib/net/address.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
 const CHART = join(packageRoot(), 'deploy', 'helm', 'trawl');
@@ -58,6 +59,12 @@ function podOf(manifests: readonly Manifest[], component: string): Pod {
   if (pod === undefined) throw new Error(`the ${component} has no pod`);
   return pod;
 }
+
+/** Returns the variables of a container that come from Secrets. */
+const secretsOf = (container: Pod['containers'][number] | undefined) =>
+  container?.env?.flatMap(({ name, valueFrom }) =>
+    valueFrom?.secretKeyRef === undefined ? [] : [[name, valueFrom.secretKeyRef]],
+  );
 
 const policyOf = (manifests: readonly Manifest[], component: string) =>
   manifestOf(manifests, ['NetworkPolicy'], component).spec;
@@ -133,7 +140,7 @@ test.skipIf(withoutHelm)(
         ...{ pathStyle: false, direct: true, quotaBytes: 500 * 2 ** 30 },
       },
     ]);
-    expect(coordinator?.env?.map(({ name, valueFrom }) => [name, valueFrom?.secretKeyRef])).toEqual([
+    expect(secretsOf(coordinator)).toEqual([
       ['AWS_ACCESS_KEY_ID', { name: 'trawl-s3', key: 'AWS_ACCESS_KEY_ID' }],
       ['AWS_SECRET_ACCESS_KEY', { name: 'trawl-s3', key: 'AWS_SECRET_ACCESS_KEY' }],
       ['AWS_SESSION_TOKEN', { name: 'trawl-s3', key: 'AWS_SESSION_TOKEN', optional: true }],
@@ -161,7 +168,7 @@ const IN_CHART = {
 test.skipIf(withoutHelm)('an existing database and the files of its TLS connection come from Secrets', () => {
   const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
   const { containers, volumes } = podOf(manifests, 'coordinator');
-  expect(containers[0]?.env?.map(({ name, valueFrom }) => [name, valueFrom?.secretKeyRef])).toEqual([
+  expect(secretsOf(containers[0])).toEqual([
     ['TRAWL_STORE', { name: 'trawl-store', key: 'TRAWL_STORE' }],
     ['PGPASSWORD', { name: 'trawl-store', key: 'PGPASSWORD', optional: true }],
   ]);
@@ -202,10 +209,58 @@ test.skipIf(withoutHelm)(
   },
 );
 
+const REPLICAS = { ...IN_CHART, 'coordinator.replicas': '2' };
+
+test.skipIf(withoutHelm)(
+  'coordinators run on different nodes, publish the names of their pods, and are never all stopped by a drain of nodes',
+  () => {
+    const manifests = render(...setting(REPLICAS));
+    const { spec } = manifestOf(manifests, ['StatefulSet'], 'coordinator');
+    expect(spec).toMatchObject({
+      ...{ replicas: 2, podManagementPolicy: 'Parallel', updateStrategy: { type: 'RollingUpdate' } },
+      template: {
+        spec: {
+          affinity: {
+            podAntiAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname' }],
+            },
+          },
+        },
+      },
+    });
+    const { spec: budget } = manifestOf(manifests, ['PodDisruptionBudget'], 'coordinator');
+    expect(budget).toMatchObject({
+      maxUnavailable: 1,
+      selector: { matchLabels: { 'app.kubernetes.io/component': 'coordinator' } },
+    });
+    const [coordinator] = podOf(manifests, 'coordinator').containers;
+    expect(coordinator?.args).toContain('--advertise=$(POD_NAME).test-trawl-coordinator:7070');
+    const [agent] = podOf(manifests, 'agent').containers;
+    const servers = agent?.args.flatMap((arg) => /^--server=(.*)$/.exec(arg)?.[1] ?? [])[0] ?? '';
+    expect(parseServers(servers, '--server')).toEqual(
+      [0, 1].map((pod) => `test-trawl-coordinator-${pod}.test-trawl-coordinator:7070`),
+    );
+    const preferred = render(...setting({ ...REPLICAS, 'coordinator.antiAffinity': 'preferred' }));
+    expect(JSON.stringify(podOf(preferred, 'coordinator'))).toContain('preferredDuringScheduling');
+  },
+);
+
+test.skipIf(withoutHelm)('values-ha.yaml runs two coordinators with both stores in the chart', () => {
+  const kinds = render('--values', join(CHART, 'values-ha.yaml')).map(
+    ({ kind, metadata }) => `${kind} ${metadata.name}`,
+  );
+  expect(kinds).toEqual(render(...setting(REPLICAS)).map(({ kind, metadata }) => `${kind} ${metadata.name}`));
+});
+
 test.skipIf(withoutHelm).each([
   [{ ...IN_CHART, 'store.secret': 'a' }, /postgresql.enabled and store.secret exclude each other/],
   [{ 'postgresql.enabled': 'true' }, /requires postgresql.secret/],
   [{ 's3.enabled': 'true' }, /requires artifacts.bucket and artifacts.credentialsSecret/],
+  [{ 'coordinator.replicas': '2', 'artifacts.bucket': 'sweeps' }, /replicas above 1 requires a store in PostgreSQL/],
+  [
+    { 'coordinator.replicas': '2', 'store.secret': 'a' },
+    /replicas above 1 requires artifacts in an S3-compatible store/,
+  ],
 ])('the Helm chart rejects stores that are not complete: %o', (values, message) => {
   expect(() => render(...setting(values))).toThrow(message);
 });

@@ -25,7 +25,8 @@ beforeAll(() => {
 test.skipIf(missing !== undefined)(
   'promtool finds no errors in the configuration and the rules, and each alert fires under its condition',
   async () => {
-    expect(await promtool(['check', 'config', 'prometheus.yml'])).toContain('SUCCESS');
+    for (const file of ['prometheus.yml', 'standbys.yml'])
+      expect(await promtool(['check', 'config', file])).toContain('SUCCESS');
     expect(await promtool(['check', 'rules', 'alerts.yml'])).toContain(`${alerts.length} rules found`);
     expect(await promtool(['test', 'rules', 'alerts.test.yml'])).toContain('SUCCESS');
   },

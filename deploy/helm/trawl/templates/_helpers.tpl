@@ -44,6 +44,18 @@ capabilities: { drop: [ALL] }
 s3://{{ $artifacts.bucket }}/{{ $artifacts.prefix }}?{{ join "&" $query }}
 {{- end -}}
 
+{{/* The addresses of the coordinators, for --server. */}}
+{{- define "trawl.servers" -}}
+{{- $name := printf "%s-coordinator" (include "trawl.name" .) -}}
+{{- if eq (int .Values.coordinator.replicas) 1 -}}
+{{ $name }}:7070
+{{- else -}}
+{{- $servers := list -}}
+{{- range until (int .Values.coordinator.replicas) }}{{ $servers = append $servers (printf "%s-%d.%s:7070" $name . $name) }}{{ end -}}
+{{ join "," $servers }}
+{{- end -}}
+{{- end -}}
+
 {{/* Fails if the values of the stores contradict each other. */}}
 {{- define "trawl.checkStores" -}}
 {{- if and .Values.postgresql.enabled .Values.store.secret -}}
@@ -54,6 +66,14 @@ s3://{{ $artifacts.bucket }}/{{ $artifacts.prefix }}?{{ join "&" $query }}
 {{- end -}}
 {{- if and .Values.s3.enabled (not (and .Values.artifacts.bucket .Values.artifacts.credentialsSecret)) -}}
 {{- fail "s3.enabled requires artifacts.bucket and artifacts.credentialsSecret" -}}
+{{- end -}}
+{{- if gt (int .Values.coordinator.replicas) 1 -}}
+{{- if not (or .Values.postgresql.enabled .Values.store.secret) -}}
+{{- fail "coordinator.replicas above 1 requires a store in PostgreSQL: set store.secret or postgresql.enabled" -}}
+{{- end -}}
+{{- if not .Values.artifacts.bucket -}}
+{{- fail "coordinator.replicas above 1 requires artifacts in an S3-compatible store: set artifacts.bucket" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
