@@ -37,7 +37,7 @@ test('a missing Optuna is a problem, with the command that installs it', async (
 test('a process that ends without an answer is a problem, and shows its last line', async () => {
   const python = interpreter('echo "ImportError: no cmaes" >&2; exit 1');
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBe(
-    'the Python process of the sampler ended with exit code 1: ImportError: no cmaes',
+    'the Python process of the sampler exited with code 1: ImportError: no cmaes',
   );
 });
 

@@ -70,8 +70,8 @@ export interface SweepSpec {
   readonly search: Search | undefined;
   /**
    * The maximum number of trials of the sweep. If the number of replicates is fixed, this is a multiple of it. If
-   * undefined, a grid has no limit, and a search has the limit `defaultRunCap`. In a population, `runCap` is the number
-   * of the first members.
+   * undefined, a grid has no limit, and a search has the limit `defaultRunCap`. For method pbt, `runCap` is the number
+   * of members, which does not include their children.
    */
   readonly runCap: number | undefined;
   /**

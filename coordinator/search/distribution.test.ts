@@ -70,8 +70,8 @@ test('whole limits that are written as floats give a uniform distribution', () =
 
 describe('invalid distributions', () => {
   test.each([
-    [{}, 'expected value, values, or min and max, or a distribution'],
-    [{ min: 1 }, 'expected value, values, or min and max, or a distribution'],
+    [{}, 'expected the key value or values, the keys min and max, or a distribution'],
+    [{ min: 1 }, 'expected the key value or values, the keys min and max, or a distribution'],
     [{ distribution: 'uniform', min: 1 }, 'distribution uniform needs max'],
     [{ distribution: 'normal', min: 1 }, 'distribution normal takes mu, sigma, not min'],
     [{ min: 3, max: 1 }, 'max (1) must be at least min (3)'],
@@ -82,7 +82,7 @@ describe('invalid distributions', () => {
     [{ distribution: 'normal', sigma: -1 }, 'sigma (-1) must not be below 0'],
     [{ distribution: 'beta', a: 0 }, 'a (0) and b (1) must be above 0'],
     [{ values: [1, 2], probabilities: [1] }, '2 values need as many probabilities; got 1'],
-    [{ values: [1], probabilities: [0] }, 'at least one must be above'],
+    [{ values: [1], probabilities: [0] }, 'at least one must be above 0'],
   ] as const)('the distribution %j is rejected with a reason', (entry, reason) => {
     expect(distributionOf(entry)).toContain(reason);
   });

@@ -58,8 +58,8 @@ function uniform(entry: DistributionEntry, q: number | undefined): Distribution 
 
 /**
  * Returns a log-uniform distribution.
- * @param ends the meaning of min and max: the values, their natural logarithms, or the natural logarithms of 1/x
- * (`inv_log_uniform`)
+ * @param ends the meaning of min and max: the limits of the values, the natural logarithms of these limits, or the
+ * natural logarithms of their reciprocals (`inv_log_uniform`)
  */
 function logUniform(
   entry: DistributionEntry,
@@ -72,7 +72,8 @@ function logUniform(
   if (ends === 'values') return min > 0 ? { kind: 'log_uniform', min, max, q } : `min (${min}) must be above 0`;
   const [low, high] = ends === 'logs' ? [min, max] : [-max, -min];
   if (Number.isFinite(Math.exp(high))) return { kind: 'log_uniform', min: Math.exp(low), max: Math.exp(high), q };
-  return `min and max are exponents of e, and e^${high} is too large; for the values themselves write log_uniform_values`;
+  const remedy = 'write log_uniform_values to give the limits themselves';
+  return `min and max are exponents of e, and e^${high} is too large; ${remedy}`;
 }
 
 function normal(kind: 'normal' | 'log_normal', entry: DistributionEntry, q: number | undefined): Distribution | string {
@@ -94,7 +95,7 @@ function categorical({ values = [], probabilities }: DistributionEntry): Distrib
   }
   const sum = probabilities.reduce((total, probability) => total + probability, 0);
   if (probabilities.some((probability) => probability < 0) || !(sum > 0)) {
-    return 'probabilities must not be below 0, and at least one must be above';
+    return 'probabilities must not be below 0, and at least one must be above 0';
   }
   return { kind: 'categorical', values, probabilities: probabilities.map((probability) => probability / sum) };
 }
@@ -149,7 +150,7 @@ export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...D
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
   const name = entry.distribution ?? impliedName(entry, floats);
-  if (name === undefined) return 'expected value, values, or min and max, or a distribution';
+  if (name === undefined) return 'expected the key value or values, the keys min and max, or a distribution';
   const { required, optional, make }: Shape = SHAPES[name];
   const given = (Object.keys(entry) as (keyof DistributionEntry)[]).filter((key) => entry[key] !== undefined);
   const missing = required.filter((key) => !given.includes(key));

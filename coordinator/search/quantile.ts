@@ -48,8 +48,8 @@ function categoryAt(distribution: Categorical, u: number): ParameterValue {
 }
 
 /**
- * Returns the index of the first value whose cumulative probability, in the order of the values, exceeds `u`. If none
- * does, returns the last value that can be drawn; -1 if no value can be drawn.
+ * Returns the index of the first value whose cumulative probability, in the order of the values, exceeds `u`. If there
+ * is no such value, returns the index of the last value that can be drawn; -1 if no value can be drawn.
  */
 export function categoryIndexAt({ values, probabilities }: Categorical, u: number): number {
   let below = 0;

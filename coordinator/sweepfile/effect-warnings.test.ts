@@ -38,7 +38,7 @@ test.each([
     'early_terminate: {type: threshold, worse_than: 1, min_iter: 1000}',
     'min_iter: no trial can be stopped: the first comparison is at epoch 1,000',
   ],
-  ['run_cap: 2\nreplicates: 3', 'run_cap: expected at least 3, the replicates of one config; got 2'],
+  ['run_cap: 2\nreplicates: 3', 'run_cap: expected at least 3 (the number of replicates of a config), got 2'],
 ])('%s is rejected, but a stored sweep with this line still runs', (line, message) => {
   expect(() => parseSweep(AUTOENCODER + line, 'x.yaml')).toThrow(message);
   expect(parseStoredSweep(AUTOENCODER + line, 'x.yaml').name).toBe('x');

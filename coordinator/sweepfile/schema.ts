@@ -131,8 +131,8 @@ const share = z.string().regex(/^(?:100|\d{1,2}(?:\.\d{1,6})?)%$/, { error: maxF
  */
 const MAX_ADAPTIVE_REPLICATES = 100;
 const replicatesError =
-  `expected a whole number from 1 to ${MAX_SEEDS}, or {min: 3, max: 20, until: decided} with min from 2 and max up to ` +
-  `${MAX_ADAPTIVE_REPLICATES}`;
+  `expected a whole number from 1 to ${MAX_SEEDS}, or {min: 3, max: 20, until: decided} with min at least 2 ` +
+  `and max at most ${MAX_ADAPTIVE_REPLICATES}`;
 const replicates = z.union(
   [
     whole(1, MAX_SEEDS),
@@ -177,7 +177,8 @@ export const sweepFileSchema = z.strictObject(
       .optional()
       .describe(
         "the metric that ranks the trials; default: the trainer's first metric. Trainer command requires a metric, except " +
-          'for files of Weights & Biases and commands with the macro args: there, the first metric that a trial reports twice ranks the trials',
+          'for files of Weights & Biases and commands with the macro args: if such a file names no metric, the first ' +
+          'metric that a trial reports twice ranks the trials',
       ),
     metrics: list(
       z.strictObject(
@@ -348,8 +349,9 @@ export const sweepFileSchema = z.strictObject(
     run_cap: whole(1, MAX_RUN_CAP)
       .optional()
       .describe(
-        `maximum number of trials, from 1 to ${MAX_RUN_CAP}; rounded down to whole configs with replicates; at least ` +
-          `population with method pbt; default ${DEFAULT_RUN_CAP} for methods random, sobol, tpe, bayes and optuna; no limit for grid and pbt`,
+        `maximum number of trials, from 1 to ${MAX_RUN_CAP}; rounded down so that each config has all its ` +
+          `replicates; with method pbt, at least the value of population; default ${DEFAULT_RUN_CAP} for methods ` +
+          'random, sobol, tpe, bayes and optuna; no limit for grid and pbt',
       ),
     warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
       .optional()

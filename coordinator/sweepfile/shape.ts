@@ -15,7 +15,7 @@ import { keyHint, meantKey, meantValue } from './synonyms.ts';
 const UNSUPPORTED_KEYS = ['parent'];
 
 /**
- * Returns the data as a sweep file. If their shape is invalid, adds a finding for each problem, and returns the file
+ * Returns the data as a sweep file. If its shape is invalid, adds a finding for each problem, and returns the file
  * without the invalid parts, so that the other parts can be checked. Returns undefined if the other parts do not form a
  * sweep file.
  */
@@ -93,7 +93,7 @@ function addFindings(issues: readonly Issue[], root: Located, findings: Findings
   }
 }
 
-/** Returns the paths of the keys that unknown keys stand for. A missing key at such a path is no mistake of its own. */
+/** Returns the paths of the keys that unknown keys stand for. A missing key at such a path is not a second mistake. */
 function meantPaths(issue: Issue): Path[] {
   if (issue.code !== 'unrecognized_keys') return [];
   const path = pathOf(issue);
@@ -146,7 +146,7 @@ function wrongValue(issue: Issue, path: Path, data: unknown, root: Located): str
   return `${issue.message}, got ${show(data)}${quotesHint(issue.message, data)}${otherKeyHint(path, data)}`;
 }
 
-/** Returns the text about a value that another key or another notation accepts. May be empty. */
+/** Returns a hint for a value that would be valid under another key or in another notation. May be empty. */
 function otherKeyHint(path: Path, data: unknown): string {
   switch (path.join('.')) {
     case 'max_failed':

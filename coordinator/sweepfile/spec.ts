@@ -164,8 +164,8 @@ function lastEpochOf(
 }
 
 /**
- * Returns the maximum number of trials, rounded down so that every config has all its replicates. In a population, this
- * is the number of the first members.
+ * Returns the maximum number of trials, rounded down so that every config has all its replicates. For method pbt,
+ * returns the number of members, which does not include their children.
  */
 function runCapOf(
   { method, population, run_cap: written, replicates }: SweepFile,
@@ -175,7 +175,7 @@ function runCapOf(
   if (method === 'pbt') return population;
   if (written === undefined || typeof replicates === 'object') return written;
   if (written < seeds) {
-    const message = `run_cap: expected at least ${seeds}, the replicates of one config; got ${written}`;
+    const message = `run_cap: expected at least ${seeds} (the number of replicates of a config), got ${written}`;
     findings.mistakeAtValue(['run_cap'], message);
     return written;
   }
@@ -199,7 +199,7 @@ function searchOf(file: SweepFile, space: ReadonlyMap<string, Distribution>, fin
   if (method !== 'sobol') return { method: method === 'pbt' ? 'pbt' : 'random', seed: seed ?? DEFAULT_SEED, space };
   const dimensions = [...space.values()].filter(({ kind }) => kind !== 'constant').length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) {
-    const remedy = 'fix some of them, or write method: random';
+    const remedy = 'give some of them a single value, or write method: random';
     findings.atKey(['parameters'], `${dimensions} parameters vary (max ${MAX_SOBOL_DIMENSIONS} for sobol); ${remedy}`);
   }
   return { method, seed: 0, space };

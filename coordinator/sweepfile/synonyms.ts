@@ -97,7 +97,7 @@ const KEYS: Readonly<Record<string, Names>> = {
   retry: { delay: 'backoff', wait: 'backoff' },
 };
 
-/** The values of other tools, by the path of their key. */
+/** Values that other tools use for our values, by the path of the key. */
 const VALUES: Readonly<Record<string, Names>> = {
   method: {
     bayesopt: 'tpe',
@@ -124,7 +124,7 @@ const VALUES: Readonly<Record<string, Names>> = {
   },
 };
 
-/** Returns the key that the author means. A key of another tool can stand for a key with a value. */
+/** Returns the key that the author means. A key of another tool can stand for one of our keys with a value. */
 function synonymOf(path: Path, key: string, known: readonly string[]): string | undefined {
   const names = KEYS[`${path[0] ?? ''}`] ?? {};
   const written = fold(key);
@@ -196,7 +196,7 @@ function hasWholeEnds(min: unknown, max: unknown): boolean {
   return [min, max].every((limit) => limit === undefined || Number.isInteger(limit));
 }
 
-/** Limits above 0 are values; other limits can only be exponents. */
+/** If all limits are above 0, they are the limits of the values. Otherwise, they can only be exponents. */
 function logDistribution(name: string, isRounded: boolean, entry: unknown): DistributionName {
   const { min, max } = (entry ?? {}) as Record<string, unknown>;
   const areValues = [min, max].every((limit) => limit === undefined || (typeof limit === 'number' && limit > 0));

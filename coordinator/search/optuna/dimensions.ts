@@ -1,8 +1,8 @@
 /**
  * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna sees
  * only numbers: a category is its index, and a value in multiples of q is the number of multiples. Optuna has no
- * normal, log-normal and beta distributions, and no categories with probabilities. For these, Optuna chooses a share of
- * the distribution from 0 to 1.
+ * normal, log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses
+ * a share of the distribution from 0 to 1.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';
@@ -46,7 +46,7 @@ export interface OptunaSpace {
   readonly rules: readonly ActivityRule[];
 }
 
-/** The lowest and highest share of a distribution. An unbounded distribution has no finite value at 0 and 1. */
+/** The lowest and highest share of a distribution. At shares of 0 and 1, an unbounded distribution is infinite. */
 const MIN_SHARE = 1e-9;
 const MAX_SHARE = 1 - 1e-9;
 

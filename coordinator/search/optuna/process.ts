@@ -132,8 +132,8 @@ class PythonProcess implements LineProcess {
 }
 
 function endText(code: number | null, signal: NodeJS.Signals | null, output: string): string {
-  const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+  const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
   const last = output.trimEnd().split('\n').at(-1)?.trim() ?? '';
   const detail = last === '' ? '' : `: ${visibleText(last).slice(0, MAX_DETAIL)}`;
-  return `the Python process of the sampler ended ${how}${detail}`;
+  return `the Python process of the sampler ${how}${detail}`;
 }

@@ -43,6 +43,6 @@ export function ownCodeOf({ sampler, python }: SamplerSettings): string | undefi
 export function ownCodeText(setting: string): string {
   return (
     `${setting} runs code of the file's author on the coordinator's machine, which this coordinator does not permit; ` +
-    'use a sampler of Optuna and no key python, or start the coordinator with --allow-sampler-code'
+    'use a sampler of Optuna without the key python, or start the coordinator with --allow-sampler-code'
   );
 }

@@ -65,8 +65,8 @@ function parsed(state: SearchState): OptunaState {
 }
 
 /**
- * The trial of each earlier result. Consecutive requests are compared by their record objects (messages.ts), so a
- * result must always have the same trial.
+ * The study's trial for each result of an earlier sweep. Consecutive requests are compared by their record objects
+ * (messages.ts), so a result must always have the same trial.
  */
 const warmTrials = new WeakMap<SearchResult, PastSuggestion>();
 

@@ -110,8 +110,8 @@ describe('a process that answers', () => {
 describe('a process that fails', () => {
   const HEAD = 'import json, os, sys, time\nrequests, answers = os.fdopen(3), os.fdopen(4, "w")\nrequests.readline()\n';
   test.each([
-    ['exits', 'sys.exit("no memory left")', 'the Python process of the sampler ended with exit code 1: no memory left'],
-    ['is killed', 'os.kill(os.getpid(), 9)', 'the Python process of the sampler ended by SIGKILL'],
+    ['exits', 'sys.exit("no memory left")', 'the Python process of the sampler exited with code 1: no memory left'],
+    ['is killed', 'os.kill(os.getpid(), 9)', 'the Python process of the sampler was killed by SIGKILL'],
     [
       'sends text',
       'answers.write("hello\\n")\nanswers.flush()\ntime.sleep(60)',

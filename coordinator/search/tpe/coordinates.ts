@@ -21,7 +21,7 @@ export function isNumeric(distribution: Distribution): distribution is NumericDi
   return distribution.kind !== 'constant' && distribution.kind !== 'categorical';
 }
 
-/** Returns the coordinates of a value. A value outside the distribution has the coordinate of the nearest end. */
+/** Returns the coordinates of a value. A value outside the limits has the coordinate of the nearest limit. */
 export function cellOf(distribution: NumericDistribution, value: number): CoordinateCell {
   switch (distribution.kind) {
     case 'int_uniform': {
