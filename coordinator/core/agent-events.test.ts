@@ -38,7 +38,7 @@ test('an agent that was asked to stop is recorded as left, and as joined when it
   expect(hello(core, 'a2', 20)).toEqual(['joined']);
 });
 
-test('a restarted agent is recorded as joined; an agent known before a restart of the coordinator, as returned', () => {
+test('a restarted agent is recorded as joined; after a restart of the coordinator, a known agent is recorded as returned', () => {
   const core = emptyCore();
   hello(core, 'a1', 0);
   expect(hello(core, 'a2', 10)).toEqual(['joined']);

@@ -1,8 +1,8 @@
 /**
  * Hyperband as in Weights & Biases (early_terminate: {type: hyperband}). W&B calls the rungs brackets. A rung is a
  * number of reported values of the metric. At every report, a trial is compared at the highest rung that it has
- * reached. Of the n trials that have reached this rung, the values at the rung are sorted, best first. The value at
- * index floor(n / eta), counted from 0, is the bound. The trial stops if its best value so far is worse than the bound.
+ * reached. At this rung, the values of the n trials that have reached it are sorted, best first. The value at index
+ * floor(n / eta), counted from 0, is the bound. The trial stops if its best value so far is worse than the bound.
  * With `strict`, the trial stops if its value at the rung is worse.
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';

@@ -51,7 +51,7 @@ test('truncation selection chooses the best quarter as parents, and replaces the
   expect(selectMembers([1, 2, 3], 0, 0.25)).toEqual({ parents: [1], replaced: [] });
 });
 
-test('a quantile of a population is rounded down, without errors of binary fractions', () => {
+test('a quantile of a population is rounded down, without floating-point errors', () => {
   expect([quantileCount(8, 0.25), quantileCount(25, 0.28), quantileCount(10, 0.2), quantileCount(3, 0.25)]).toEqual([
     2, 7, 2, 0,
   ]);
@@ -117,7 +117,7 @@ test('a child keeps all other parameters, stays within the limits, and depends o
   expect(other).not.toEqual(children.slice(0, 20));
 });
 
-test('resample: 0 only perturbs, and resample: 1 only draws', () => {
+test('with resample: 0, all values are perturbed, and with resample: 1, all values are new random values', () => {
   const parent = { lr: 0.01, layers: 3, drop: 0.2, batch: 32 };
   const rates = (resample: number) =>
     Array.from({ length: 50 }, (_, index) => explored(parent, { ...SETTINGS, resample }, index).lr);

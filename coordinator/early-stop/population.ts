@@ -2,7 +2,7 @@
  * Population based training (M. Jaderberg et al., Population Based Training of Neural Networks, arXiv:1711.09846,
  * 2017). All members of a population train for the same number of epochs, and are then compared. The worst members are
  * replaced by children of the best members (exploit: truncation selection). A child continues from the checkpoint of
- * its parent, with perturbed or newly drawn parameters (explore).
+ * its parent, and its parameters are perturbed or get new random values (explore).
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -26,7 +26,7 @@ export function populationRule({ interval }: PopulationSettings, { at }: Ranking
 }
 
 export interface Selection<M> {
-  /** The members that can be a parent, best first. */
+  /** The members that can be parents, best first. */
   readonly parents: readonly M[];
   /** The members to replace, worst first. */
   readonly replaced: readonly M[];

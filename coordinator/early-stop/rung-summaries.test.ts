@@ -23,7 +23,7 @@ test('the summary of a rung counts the trials that reached it and that stopped t
   ]);
 });
 
-test('the best value of a maximized metric is the highest, and the bound is not above it', () => {
+test('the best value of a maximized metric is the highest value, and the bound is not above the best value', () => {
   expect(rungSummaries(ROWS, ASHA, 'maximize')).toMatchObject([
     { rung: 1, best: 0.9, bound: 0.7 },
     { rung: 3, best: 0.4, bound: 0.4 },

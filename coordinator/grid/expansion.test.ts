@@ -170,7 +170,7 @@ test('plan counts as many trials as a naive expansion of the whole grid yields',
   );
 });
 
-test('enumeration yields every config and seed of a naive expansion once, in the same order unless shuffled', () => {
+test('enumeration yields every config and seed of a naive expansion once, in the same order unless the order is shuffled', () => {
   fc.assert(
     fc.property(
       spec.filter((sweep) => naively(sweep).configs.size > 0),

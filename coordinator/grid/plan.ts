@@ -49,7 +49,10 @@ export interface Plan {
   /** The number of distinct parameter sets after `exclude` and `when`. */
   readonly configs: number;
   readonly replicates: number;
-  /** The number of points before `exclude`: of the grid, or drawn by a search; 0 if no points are drawn. */
+  /**
+   * The number of points before `exclude` is applied: all points of the grid, or the points that were drawn for a
+   * search. 0 if no points were drawn.
+   */
   readonly points: number;
   /** The number of values of each axis, by name. Empty for a search. */
   readonly axes: Readonly<Record<string, number>>;
@@ -71,7 +74,7 @@ export function plan(spec: SweepSpec): Plan {
   return isDrawn(spec.search) ? drawnPlan(spec) : planWithoutDrawing(spec);
 }
 
-/** Returns a plan without drawing points, so that the counts of a search are upper bounds. */
+/** Returns a plan without drawing points. The counts of a search are therefore only upper bounds. */
 export function planWithoutDrawing(spec: SweepSpec): Plan {
   return spec.search === undefined ? gridPlan(spec) : searchPlan(spec);
 }

@@ -144,8 +144,8 @@ export interface Rules {
 }
 
 /**
- * The position of the first `exclude` rule that drops a point. If no rule drops the point, the parameters that `when`
- * sets.
+ * Either the position of the first `exclude` rule that drops a point or, if no rule drops the point, the parameters
+ * that `when` sets.
  */
 export type RuleEffect =
   | { readonly excludedBy: number }

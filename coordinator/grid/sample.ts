@@ -21,8 +21,8 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
   const dimensions = dimensionsOf(spec);
   const count = pointCount(dimensions, 1);
   const taken = Math.min(count, limit);
-  // Each point is moved by another fraction of the step. Otherwise, the same values of the last axes could be selected
-  // each time.
+  // Each point is moved by a different fraction of the step. Otherwise, the same values of the last axes could be
+  // selected each time.
   return Array.from({ length: taken }, (_, index) => {
     const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
     return pointAt(dimensions, Math.min(position, count - 1));

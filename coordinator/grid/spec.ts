@@ -1,6 +1,6 @@
 /**
- * Defines a sweep after the sweep file has been parsed. The values of the sweep are valid, and every default is filled
- * in.
+ * Defines the sweep that results from parsing a sweep file. The values of the sweep are valid, and every default is
+ * filled in.
  */
 import type { Objective } from '../../lib/domain/pareto.ts';
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -69,9 +69,9 @@ export interface SweepSpec {
   /** The method and the space of a search. If undefined, the sweep has all points of the grid of the axes. */
   readonly search: Search | undefined;
   /**
-   * The maximum number of trials of the sweep. If the number of replicates is fixed, this is a multiple of it. If
-   * undefined, a grid has no limit, and a search has the limit `defaultRunCap`. For method pbt, `runCap` is the number
-   * of members, which does not include their children.
+   * The maximum number of trials of the sweep. If the number of replicates is fixed, `runCap` is a multiple of that
+   * number. If `runCap` is undefined, a grid has no limit, and a search has the limit `defaultRunCap`. For method pbt,
+   * `runCap` is the number of members, which does not include their children.
    */
   readonly runCap: number | undefined;
   /**
@@ -148,8 +148,8 @@ export interface Hypothesis {
   readonly text: string;
   readonly claim: HypothesisClaim;
   /**
-   * Conditions that restrict the trials of the hypothesis. The conditions refer to the parameters after `when`. The
-   * list is empty if the hypothesis covers all trials.
+   * Conditions that restrict the trials of the hypothesis. The conditions refer to the parameters after `when` was
+   * applied. The list is empty if the hypothesis covers all trials.
    */
   readonly where: readonly Condition[];
 }

@@ -40,7 +40,7 @@ const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
 /**
  * Returns a function that decides whether a parameter has an effect at a point. A parameter that a `when` rule sets at
- * the point has none.
+ * the point has no effect.
  */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
   return (point, name) => !isSet(spec, point, name);

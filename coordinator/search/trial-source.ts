@@ -9,7 +9,7 @@ import type { SamplerRequest, SearchState, SuggestionRecord } from './searcher.t
 export interface PlannedTrial {
   /** The position of the trial in the sweep's order, from 0. */
   readonly index: number;
-  /** The parameters after `when`, with the trainer's defaults added. */
+  /** The parameters after `when` was applied, with the trainer's defaults added. */
   readonly parameters: Parameters;
   readonly seed: number;
   readonly trialId: string;
@@ -26,7 +26,7 @@ export interface SourceState {
   readonly points: number;
   /** The number of points that each `exclude` rule has dropped so far. */
   readonly excluded: readonly number[];
-  /** The number of points so far that equal an earlier point after `when`. */
+  /** The number of points so far that, after `when` was applied, equal an earlier point. */
   readonly duplicates: number;
   /** The number of points since the last new config. */
   readonly repeated: number;

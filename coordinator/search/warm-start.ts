@@ -71,7 +71,10 @@ interface OutsideValue {
 export interface WarmStart {
   /** The results to use, oldest first. */
   readonly results: readonly SearchResult[];
-  /** The parameters outside the space, most frequent first. A config counts for its first such parameter. */
+  /**
+   * The parameters with values outside the space, most frequent first. A config with several of these parameters counts
+   * only for the first one.
+   */
   readonly outsideValues: readonly OutsideValue[];
   /** The number of configs that are left out for each reason. */
   readonly outside: number;
@@ -143,10 +146,10 @@ export function warmStartWarning(
   if (count === 0) return undefined;
   const reasons = [
     ...(outside > 0 ? [`${outside} outside the space: ${outsideText(outsideValues)}`] : []),
-    ...(withoutMetric > 0 ? [`${withoutMetric} without ${metric}`] : []),
+    ...(withoutMetric > 0 ? [`${withoutMetric} without the metric ${metric}`] : []),
     ...(older > 0 ? [`${older} beyond the newest ${MAX_WARM_RESULTS.toLocaleString('en')}`] : []),
   ];
-  return { message: `${count} of ${total} configs of the earlier sweeps are left out (${reasons.join(', ')})`, count };
+  return { message: `${count} of ${total} configs of the earlier sweeps are left out (${reasons.join('; ')})`, count };
 }
 
 /** The maximum number of parameters that a message names. */
@@ -154,7 +157,7 @@ const MAX_NAMED = 3;
 
 function outsideText(values: readonly OutsideValue[]): string {
   const named = values.slice(0, MAX_NAMED).map(({ name, value, distribution }) => {
-    return `${name} is ${show(value)} there and ${distributionText(distribution)} here`;
+    return `${name} is ${show(value)} in an earlier sweep, but ${distributionText(distribution)} in this sweep`;
   });
   return [...named, ...(values.length > MAX_NAMED ? [`and ${values.length - MAX_NAMED} more parameters`] : [])].join(
     ', ',

@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point is the same for values that an increasing function transforms, and for maximized negated values', () => {
+  it('the next point does not change if an increasing function maps the values, or if values and goal are reversed', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
@@ -177,7 +177,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('TPE finds the minimum of a smooth function more closely than a random search', () => {
+  it('TPE gets closer to the minimum of a smooth function than a random search', () => {
     const value = ({ x, y }: Point) => (Number(x) - 1) ** 2 + (Number(y) + 2) ** 2;
     const best = (points: readonly Observation[]) =>
       Math.min(...points.map((one) => one.value ?? Number.POSITIVE_INFINITY));
@@ -196,7 +196,7 @@ describe('nextPoint', () => {
     expect(late.filter(({ value }) => value === undefined).length).toBeLessThan(late.length / 4);
   });
 
-  it('TPE prefers points that were not tried', () => {
+  it('TPE prefers points that have not been tried', () => {
     const search: TpeSearch = {
       ...SQUARE,
       space: new Map([
@@ -225,7 +225,7 @@ describe('nextPoint', () => {
         const second = nextPoint(SQUARE, 2_000 + index, { ended, running: running(first) });
         return Math.hypot(Number(first.x) - Number(second.x), Number(first.y) - Number(second.y));
       }).reduce((sum, distance) => sum + distance, 0);
-    // Ten running trials of the same point, because the effect of a single trial would be lost in chance.
+    // Ten trials run at the same point, because the effect of a single trial would be less than random variation.
     expect(distances((point) => Array.from({ length: 10 }, () => point))).toBeGreaterThan(distances(() => []));
   });
 });

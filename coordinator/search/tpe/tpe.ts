@@ -6,9 +6,9 @@
  *
  * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). The components of the densities are among
  * those that S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023). The kernels of the best
- * observations are narrower, and the prior is lighter, than in that paper; bench/search.ts measures the effect. Running
- * trials count among the other observations, so that parallel trials differ (a constant liar: D. Ginsbourger et al.,
- * 2010).
+ * observations are narrower than in that paper, and the prior has less weight; bench/search.ts measures the effect.
+ * Running trials count among the other observations, so that parallel trials differ (a constant liar: D. Ginsbourger et
+ * al., 2010).
  */
 import { bisector, sort } from 'd3-array';
 import type { ParameterValue } from '../../../proto/trainers.ts';
