@@ -13,6 +13,7 @@ import { admitToken } from '../auth/admit.ts';
 import { Guard } from '../auth/guard.ts';
 import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
+import { DEFAULT_PYTHON, startSampler } from '../search/optuna/process.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { artifactService } from '../transport/artifact-service.ts';
 import { codeService } from '../transport/code-service.ts';
@@ -21,6 +22,7 @@ import { operationsService } from '../transport/operations-service.ts';
 import { newServer } from '../transport/server.ts';
 import { type SweepControl, sweepService } from '../transport/sweep-service.ts';
 import { pastAgentOf } from './agent-control.ts';
+import { withSamplerCheck } from './check-sampler.ts';
 import { DEFAULT_LEASE_MS } from './defaults.ts';
 import { now, Runtime } from './runtime.ts';
 import { sweepControl } from './sweep-control.ts';
@@ -56,7 +58,8 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   let opening: Promise<Runtime> | undefined;
   const offlineControl = async () => {
     opening ??= Runtime.open({ store, leaseMs: DEFAULT_LEASE_MS, send: () => {}, onBroken: () => {} });
-    return sweepControl(await opening);
+    const runtime = await opening;
+    return withSamplerCheck(sweepControl(runtime), runtime, { python: DEFAULT_PYTHON, start: startSampler });
   };
   const retry: SweepControl['retry'] = async (request, by) => (await offlineControl()).retry(request, by);
   const apply: SweepControl['apply'] = async (sweepId, request, by) =>

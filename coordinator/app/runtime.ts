@@ -242,14 +242,14 @@ export class Runtime {
   }
 
   /**
-   * Rejects a sweep whose sampler runs code that the coordinator does not permit.
+   * Rejects a sweep whose sampler runs code that the coordinator does not permit. Without a coordinator, the sampler runs
+   * later, and the coordinator that opens the folder then decides.
    * @throws {RejectedError}
    */
   checkSampler({ search }: Pick<SweepSpec, 'search'>): void {
-    if (search?.method !== 'optuna') return;
+    if (search?.method !== 'optuna' || this.#samplers === undefined) return;
     const code = ownCodeOf(search);
-    if (code !== undefined && this.#samplers?.options.allowsOwnCode !== true)
-      throw new RejectedError(ownCodeText(code));
+    if (code !== undefined && !this.#samplers.options.allowsOwnCode) throw new RejectedError(ownCodeText(code));
   }
 
   #samplersOf(options: SamplerOptions): Samplers {

@@ -142,7 +142,7 @@ export function warmStartWarning(
 ): { readonly message: string; readonly count: number } | undefined {
   const count = outside + withoutMetric + older;
   const total = results.length + count;
-  if (total === 0) return { message: 'no trial of the earlier sweeps has ended', count: 0 };
+  if (total === 0) return { message: NO_RESULTS, count: 0 };
   if (count === 0) return undefined;
   const reasons = [
     ...(outside > 0 ? [`${outside} outside the space: ${outsideText(outsideValues)}`] : []),
@@ -151,6 +151,9 @@ export function warmStartWarning(
   ];
   return { message: `${count} of ${total} configs of the earlier sweeps are left out (${reasons.join('; ')})`, count };
 }
+
+const NO_RESULTS =
+  'no trial of the earlier sweeps had ended at the submission, and results that arrive later are not used';
 
 /** The maximum number of parameters that a message names. */
 const MAX_NAMED = 3;
