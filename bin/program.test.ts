@@ -20,7 +20,7 @@ const verbs = whole.commands.map((command) => command.name());
 
 test('the program has exactly the expected verbs', () => {
   const expected =
-    'plan convert up coordinator agent certs submit apply top ls show errors explain trials best wait pause resume stop kill retry priority drain undrain release backup restore prune logs events agents artifacts doctor export report compare schema completion data';
+    'plan convert up coordinator agent certs submit apply top ls show errors explain trials best wait pause resume stop kill retry priority drain undrain release backup restore migrate prune logs events agents artifacts doctor export report compare schema completion data';
   expect([...verbs].sort()).toEqual(expected.split(' ').sort());
 });
 

@@ -47,6 +47,7 @@ const VERBS: Readonly<Record<string, Readonly<Record<string, () => Promise<Regis
     certs: async () => (await import('./commands/certs.ts')).registerCerts,
     backup: async () => (await import('./commands/backup.ts')).registerBackup,
     restore: async () => (await import('./commands/restore.ts')).registerRestore,
+    migrate: async () => (await import('./commands/migrate.ts')).registerMigrate,
     prune: async () => (await import('./commands/prune.ts')).registerPrune,
     data: async () => (await import('./commands/data.ts')).registerData,
     doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,

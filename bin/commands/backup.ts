@@ -33,6 +33,10 @@ export function registerBackup(program: Command): void {
       ['trawl backup --out backups/monday', 'back up the coordinator on this machine'],
       ['trawl backup --dir sweeps --out backups/monday', 'back up a data folder, even if no coordinator uses it'],
       ['trawl restore backups/monday --dir sweeps-restored', 'restore the backup to a new data folder'],
+      [
+        'pg_basebackup --pgdata backups/monday --host db.example',
+        'for a store in PostgreSQL, its own tools can restore any moment (docs/operations.md)',
+      ],
     ],
     exits: [
       [3, 'no coordinator could be reached, or the backup was incomplete'],

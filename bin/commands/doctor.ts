@@ -7,7 +7,7 @@ import { EXIT } from '../../proto/errors.ts';
 import { examine } from '../doctor/examine.ts';
 import { faults, findingsText } from '../doctor/finding.ts';
 import { type GlobalOptions, type OutputOptions, withHelp, withOutput } from '../options/common.ts';
-import { artifactsLocation, pathOption } from '../options/values.ts';
+import { artifactsLocation, pathOption, storeLocation } from '../options/values.ts';
 import { print, printJson } from '../output/print.ts';
 import { resultTerminal } from '../output/terminal.ts';
 
@@ -18,6 +18,7 @@ interface DoctorOptions extends OutputOptions {
   readonly server?: string;
   readonly identity?: string;
   readonly artifacts?: string;
+  readonly store?: string;
   readonly python: string;
 }
 
@@ -42,6 +43,10 @@ export function registerDoctor(program: Command): void {
       'S3-compatible artifact store to check; the check writes one object and deletes it ' +
         '(default: TRAWL_ARTIFACT_STORE, or else none)',
     )
+    .option(
+      '--store <postgres-url>',
+      'PostgreSQL database to check; the check creates a table and drops it (default: TRAWL_STORE, or else none)',
+    )
     .option('--python <program>', 'Python interpreter in which to look for Optuna', DEFAULT_PYTHON)
     .action(async (options: DoctorOptions) => {
       const { dir, agentDir, server, identity, python } = options;
@@ -49,7 +54,9 @@ export function registerDoctor(program: Command): void {
       if (server !== undefined) parseServers(server, '--server');
       const location = artifactsLocation(options.artifacts);
       const artifacts = location === undefined ? undefined : parseS3Location(location);
-      const findings = await examine({ nats, dir, agentDir, server, identity, artifacts, python, env: process.env });
+      const store = storeLocation(options.store);
+      const examined = { nats, dir, agentDir, server, identity, artifacts, store, python, env: process.env };
+      const findings = await examine(examined);
       const terminal = resultTerminal(command.optsWithGlobals<GlobalOptions & OutputOptions>());
       const ready = faults(findings).length === 0;
       if (options.output === 'json') await printJson({ ready, findings });
@@ -62,6 +69,10 @@ export function registerDoctor(program: Command): void {
       ['trawl doctor', 'check everything'],
       ['trawl doctor --nats nats://bus.example:4222', 'check with a remote NATS server'],
       ["trawl doctor --artifacts 's3://sweeps/a?endpoint=https://s3.example'", 'also check an artifact store'],
+      [
+        "trawl doctor --store 'postgres://trawl@db.example/trawl?sslmode=verify-full'",
+        'also check a PostgreSQL database',
+      ],
       ['trawl doctor -o json', 'print the findings as JSON'],
     ],
     exits: [[1, 'this machine cannot run sweeps']],

@@ -29,7 +29,13 @@ export function registerRestore(program: Command): void {
     );
   withHelp(withOutput(command), {
     remote: false,
-    examples: [['trawl restore backups/monday --dir sweeps-restored', 'then: trawl coordinator --dir sweeps-restored']],
+    examples: [
+      ['trawl restore backups/monday --dir sweeps-restored', 'then: trawl coordinator --dir sweeps-restored'],
+      [
+        "trawl migrate --dir sweeps-restored --to-store 'postgres://USER@HOST/DATABASE'",
+        'move the restored store into PostgreSQL',
+      ],
+    ],
     exits: [
       [3, 'the backup is incomplete or was modified'],
       [4, 'rejected: the folder has other files, or a newer trawl created the backup'],

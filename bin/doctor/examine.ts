@@ -16,6 +16,7 @@ import {
 import { environmentFindings } from './environment.ts';
 import type { Finding } from './finding.ts';
 import { natsFinding } from './nats.ts';
+import { checkPostgres } from './postgres.ts';
 
 export interface ExamineOptions {
   /** URL of the NATS server to check. Default: TRAWL_NATS, or else a program on this machine. */
@@ -29,6 +30,8 @@ export interface ExamineOptions {
   readonly identity?: string | undefined;
   /** The location of artifacts to check. Undefined if a coordinator would keep artifacts in its data folder. */
   readonly artifacts?: S3Location | undefined;
+  /** The URL of the database to check. Undefined if a coordinator would keep its store in its data folder. */
+  readonly store?: string | undefined;
   /** The Python interpreter that runs the samplers of Optuna. */
   readonly python: string;
   readonly env: NodeJS.ProcessEnv;
@@ -36,7 +39,7 @@ export interface ExamineOptions {
 
 /**
  * Checks everything that a sweep on this machine needs. Leaves nothing behind: a nats-server program is tried in a
- * temporary folder, and the check of `artifacts` deletes the object that it writes.
+ * temporary folder, and the checks of `artifacts` and `store` delete the object and the table that they write.
  */
 export async function examine({
   nats,
@@ -45,6 +48,7 @@ export async function examine({
   server,
   identity,
   artifacts,
+  store,
   python,
   env,
 }: ExamineOptions): Promise<readonly Finding[]> {
@@ -53,7 +57,7 @@ export async function examine({
   const { discoverGpus } = await import('../../agent/machine/gpus.ts');
   const { datasetStatus } = await import('../../agent/data/cache.ts');
   const dataDir = defaultDataDir(env);
-  const [node, natsServer, probes, gpus, datasets, environment, artifactStore, optuna] = await Promise.all([
+  const [node, natsServer, probes, gpus, datasets, environment, artifactStore, database, optuna] = await Promise.all([
     nodeFinding(process.versions.node),
     natsFinding(nats),
     probeBackends(),
@@ -61,11 +65,13 @@ export async function examine({
     datasetStatus(dataDir),
     environmentFindings({ agentDir, server, identity, env }),
     artifacts === undefined ? [] : checkArtifactStore(artifacts),
+    store === undefined ? [] : checkPostgres(store),
     optunaFinding(python),
   ]);
   return [
     node,
     natsServer,
+    ...database,
     ...artifactStore,
     ...backendFindings(probes, gpus.gpus),
     ...gpuFindings(gpus),

@@ -156,6 +156,11 @@ export class S3Artifacts implements ArtifactStore {
     });
   }
 
+  /** Stores a verified file of this machine. */
+  putFile(key: AttemptKey, artifact: StoredArtifact, path: string): Promise<void> {
+    return this.#bucket.putFile(this.#objectOf(key, artifact), path, artifact);
+  }
+
   async *read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer> {
     try {
       for await (const chunk of this.#bucket.read(this.#objectOf(key, artifact), offset, artifact.size)) {

@@ -15,8 +15,11 @@ import { sha256Of } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { writeDurablySync } from '../../lib/files/write-durably.ts';
 import { RejectedError } from '../../proto/errors.ts';
+import { readMoved } from './moved-store.ts';
 
 export const HIGH_WATER_FILE = 'store.high-water';
+/** The mark of a store in PostgreSQL, which is in the coordinator's folder. */
+export const POSTGRES_MARK = 'postgres.high-water';
 
 const SYNC_INTERVAL_MS = 1_000;
 const OWNER_ONLY = 0o600;
@@ -170,18 +173,16 @@ function counter(db: Db): Statement {
   );
 }
 
-/** The mark of a store in PostgreSQL, which is in the coordinator's folder. */
-export const POSTGRES_MARK = 'postgres.high-water';
-
 /**
  * Checks that a store in PostgreSQL holds every transaction up to the mark in `dir`. PostgreSQL can lose acknowledged
- * transactions when an asynchronous standby becomes the primary server, or when a backup is restored.
+ * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. A folder may also
+ * have its own store if `trawl migrate` moved it to this store.
  * @param name the name of the store for messages
  * @throws {RejectedError} if the store lacks transactions or is a different store, or if the folder has another store
  */
 export function checkPostgresMark(dir: string, name: string, { cluster, commits }: HighWater): void {
   const path = join(dir, POSTGRES_MARK);
-  if (existsSync(join(dir, STORE_FILE))) {
+  if (existsSync(join(dir, STORE_FILE)) && readMoved(dir)?.cluster !== cluster) {
     throw new RejectedError(`${dir} has its own store (${STORE_FILE}): omit --store, or use another folder with --dir`);
   }
   if (!existsSync(path)) return;

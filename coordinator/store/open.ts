@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import Database, { type Database as Db } from 'libsql';
 import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
@@ -11,7 +12,8 @@ import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/errors.ts';
 import { checkHighWater, POSTGRES_MARK, trackHighWater } from './high-water.ts';
-import { ensureSchema } from './schema.ts';
+import { checkNotMoved } from './moved-store.ts';
+import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 
 export interface OpenStoreOptions {
   /** Whether a missing store is created. Default: true */
@@ -36,6 +38,7 @@ export function upgradeCopy(schema: number): string {
 export function openStore(dir: string, { create = true }: OpenStoreOptions = {}): Db {
   const path = join(dir, STORE_FILE);
   checkRegular(path);
+  checkNotMoved(dir);
   if (existsSync(join(dir, POSTGRES_MARK))) {
     throw new RejectedError(`the store of ${dir} is in PostgreSQL: pass its URL with --store or TRAWL_STORE`);
   }
@@ -61,6 +64,30 @@ export function openStore(dir: string, { create = true }: OpenStoreOptions = {})
     throw openError(error, dir, path);
   }
   return db;
+}
+
+/**
+ * Opens the store in `dir` for reading, in a transaction, and checks the whole structure of the store. No coordinator
+ * can open the store until this process ends. The file of the store is not changed.
+ * @throws {NotFoundError} if the folder has no store
+ * @throws {StoreInUseError} if another process holds the store
+ * @throws {RejectedError} if the store is damaged, lacks acknowledged data, or has tables of another version
+ */
+export function openReadOnly(dir: string): Db {
+  const path = join(dir, STORE_FILE);
+  checkRegular(path);
+  if (!existsSync(path)) throw new NotFoundError(`no store in ${dir}: it has no ${STORE_FILE}`);
+  try {
+    checkHighWater(dir);
+    const db = new Database(`${pathToFileURL(path).href}?mode=ro`);
+    db.exec('begin');
+    const [found] = db.prepare('pragma quick_check(1)').all() as { quick_check: string }[];
+    if (found?.quick_check !== 'ok') throw damagedError(path, found?.quick_check ?? 'unreadable');
+    checkSchemaVersion(dir, schemaVersion(db));
+    return db;
+  } catch (error) {
+    throw openError(error, dir, path);
+  }
 }
 
 /**

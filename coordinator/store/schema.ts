@@ -16,6 +16,24 @@ export function newerSchemaError(version: number): RejectedError {
   );
 }
 
+export function schemaVersion(db: Database): number {
+  return (db.prepare('pragma user_version').get() as { user_version: number }).user_version;
+}
+
+/**
+ * Checks that a store has the tables of this version of trawl, for a reader that cannot upgrade them.
+ * @param name the store, for the message
+ * @throws {RejectedError}
+ */
+export function checkSchemaVersion(name: string, version: number): void {
+  if (version > SCHEMA_VERSION) throw newerSchemaError(version);
+  if (version === SCHEMA_VERSION) return;
+  throw new RejectedError(
+    `the store of ${name} has schema ${version}, and this trawl has schema ${SCHEMA_VERSION}: start this version of the ` +
+      'coordinator on it once, which upgrades the store, and stop it again',
+  );
+}
+
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
  * @param cluster the coordinator's cluster name on NATS, recorded in a new store
@@ -23,10 +41,8 @@ export function newerSchemaError(version: number): RejectedError {
  * @throws {RejectedError} if a newer version of trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {
-  const { user_version: version } = db.prepare('pragma user_version').get() as { user_version: number };
-  if (version > SCHEMA_VERSION) {
-    throw newerSchemaError(version);
-  }
+  const version = schemaVersion(db);
+  if (version > SCHEMA_VERSION) throw newerSchemaError(version);
   if (version === SCHEMA_VERSION) return;
   if (version > 0) beforeUpgrade(version);
   db.transaction(() => {

@@ -132,7 +132,7 @@ export interface Store {
 
   /**
    * Begins a snapshot.
-   * @throws {RejectedError} if the store is busy, or if this kind of store must be backed up with its own tools
+   * @throws {RejectedError | UnreachableError} if the store is busy or does not answer
    */
   snapshot(): Promise<StoreSnapshot>;
   close(): Promise<void>;

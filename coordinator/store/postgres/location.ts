@@ -60,14 +60,19 @@ function parseServer(text: string): URL {
       '--store: name several servers before the database: postgres://USER@HOST:PORT,HOST:PORT/DATABASE',
     );
   }
-  const isLocal = host === '' || host.startsWith('/') || /^(localhost|127\..*|\[?::1\]?)$/.test(host);
-  if (mode === null && !isLocal && process.env.PGSSLMODE === undefined) {
+  if (mode === null && !isLocalServer(url) && process.env.PGSSLMODE === undefined) {
     throw new BadInputError(
       `--store: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
         '?sslmode=disable on a trusted network',
     );
   }
   return url;
+}
+
+/** Returns whether a URL names a server on this machine. */
+export function isLocalServer(url: URL): boolean {
+  const host = url.searchParams.get('host') ?? url.hostname;
+  return host === '' || host.startsWith('/') || /^(localhost|127\..*|\[?::1\]?)$/.test(host);
 }
 
 /** Returns a URL of PostgreSQL without its password. */

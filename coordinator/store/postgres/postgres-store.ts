@@ -1,7 +1,13 @@
 /** The store in PostgreSQL. One connection of the leader writes. */
+import { createReadStream, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
 import { errorMessage } from '../../../lib/text/error-message.ts';
-import { RejectedError } from '../../../proto/errors.ts';
+import { type StoredFile, storedFiles } from '../../backup/backup-folder.ts';
 import type { Term } from '../../leader/leadership.ts';
+import { PostgresRows } from '../copy/postgres-rows.ts';
+import { copyStoreRows } from '../copy/rows.ts';
+import { writeSqliteStore } from '../copy/sqlite-rows.ts';
 import { checkPostgresMark, type HighWaterFile, openPostgresMark } from '../high-water.ts';
 import { SqlStore } from '../sql-store.ts';
 import type { AttributedChange, StoreSnapshot } from '../store.ts';
@@ -22,6 +28,9 @@ const EXAMINATION = {
   query_timeout: 2_000,
 };
 
+/** The name of the file with the copy of the store while a backup is made. A killed backup is replaced by the next. */
+const SNAPSHOT_FILE = 'backup.part';
+
 export interface PostgresStoreOptions {
   /** The coordinator's term as the leader. After its end, every write fails with a NotLeaderError. */
   readonly term: Term;
@@ -33,12 +42,14 @@ export class PostgresStore extends SqlStore {
   readonly cluster: string;
   readonly reader: PostgresReader;
   readonly #location: PostgresLocation;
+  readonly #dir: string;
   readonly #transactions: Transactions;
   readonly #repeated: RepeatedTransactions<Session>;
   readonly #stalls: StallWatch;
 
   private constructor(
     location: PostgresLocation,
+    dir: string,
     session: Session,
     mark: HighWaterFile,
     { term, onProblem }: PostgresStoreOptions,
@@ -46,6 +57,7 @@ export class PostgresStore extends SqlStore {
     const transactions = new Transactions(session.columns);
     super(transactions.sql);
     this.#location = location;
+    this.#dir = dir;
     this.#transactions = transactions;
     this.#repeated = new RepeatedTransactions(session, {
       name: location.name,
@@ -78,7 +90,7 @@ export class PostgresStore extends SqlStore {
     try {
       checkPostgresMark(dir, parsed.name, { cluster, commits: counters.commits });
       const mark = openPostgresMark(dir, { cluster, commits: counters.commits });
-      return new PostgresStore(parsed, session, mark, options);
+      return new PostgresStore(parsed, dir, session, mark, options);
     } catch (error) {
       session.cut();
       throw error;
@@ -119,11 +131,22 @@ export class PostgresStore extends SqlStore {
     }
   }
 
+  /** Copies the rows into a file of SQLite in the coordinator's folder. The copy is a state of one moment. */
   async snapshot(): Promise<StoreSnapshot> {
-    throw new RejectedError(
-      'the store is in PostgreSQL: back it up with the tools of PostgreSQL, such as pg_basebackup or pg_dump, and copy ' +
-        "the artifacts from the coordinator's folder or the artifact store",
-    );
+    const path = join(this.#dir, SNAPSHOT_FILE);
+    const end = () => rmSync(path, { force: true });
+    const { client, cut } = await connect(this.#location, { application_name: 'trawl backup', query_timeout: 0 });
+    try {
+      await client.query('begin isolation level repeatable read, read only');
+      const rows = new PostgresRows(client);
+      await writeSqliteStore(path, (copy) => copyStoreRows(rows, copy));
+      return { size: statSync(path).size, files: filesIn(path), read: () => createReadStream(path), end };
+    } catch (error) {
+      end();
+      throw error;
+    } finally {
+      cut();
+    }
   }
 
   async close(): Promise<void> {
@@ -132,6 +155,15 @@ export class PostgresStore extends SqlStore {
       if (!isDisconnect(error)) throw new Error(`could not close the connection: ${errorMessage(error)}`);
     });
     await this.reader.close();
+  }
+}
+
+function filesIn(path: string): readonly StoredFile[] {
+  const db = new Database(path);
+  try {
+    return storedFiles(db);
+  } finally {
+    db.close();
   }
 }
 

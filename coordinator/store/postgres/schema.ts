@@ -2,6 +2,14 @@
 import type { Client } from 'pg';
 import { RejectedError } from '../../../proto/errors.ts';
 import { MIGRATIONS } from '../migrations.ts';
+import {
+  type MovedStore,
+  movedError,
+  movedStore,
+  type UnfinishedMigration,
+  unfinishedError,
+  unfinishedMigration,
+} from '../moved-store.ts';
 import { newerSchemaError, SCHEMA_VERSION, TABLES } from '../schema.ts';
 import { LEADERSHIP_TABLE } from './leadership.ts';
 import type { ColumnTypes } from './transactions.ts';
@@ -124,20 +132,59 @@ export function ensureLeadershipTable(client: Client): Promise<void> {
  * Creates the tables of an empty store, or upgrades the tables of an older version.
  * @param cluster the coordinator's cluster name on NATS, recorded in a new store
  * @param writer the number of the connection (see becomeWriter)
- * @throws {RejectedError} if a newer version of trawl wrote the store, or another program created its tables
+ * @param unfinished the store that is being moved into a new store
+ * @throws {RejectedError} if the store was moved, if a newer version of trawl wrote it, or if another program created
+ * its tables
  */
-export function ensurePostgresSchema(client: Client, cluster: string, writer: number): Promise<void> {
+export function ensurePostgresSchema(
+  client: Client,
+  cluster: string,
+  writer: number,
+  unfinished?: UnfinishedMigration,
+): Promise<void> {
   return changeSchema(client, async () => {
     await client.query('select trawl_check_writer($1)', [writer]);
     const version = await storedVersion(client);
-    if (version !== undefined) return upgrade(client, version);
+    if (version !== undefined) {
+      checkMarks(await migrationMarks(client));
+      return upgrade(client, version);
+    }
     await client.query(`${postgresTables(TABLES)}\n${ROUTINES}`);
     await client.query(
       `insert into meta (name, value) values ('cluster', $1), ('schema', $2), ('commits', '0'), ('last event', '0')`,
       [cluster, `${SCHEMA_VERSION}`],
     );
+    if (unfinished !== undefined) {
+      await client.query("insert into meta (name, value) values ('migration', $1)", [JSON.stringify(unfinished)]);
+    }
   });
 }
+
+/** The marks of `trawl migrate` in a store. */
+export interface MigrationMarks {
+  /** The store that is being copied into this one; undefined if this store is complete. */
+  readonly unfinished: UnfinishedMigration | undefined;
+  /** Where this store was moved. */
+  readonly moved: MovedStore | undefined;
+}
+
+/** @param client a connection to a database that has a store */
+export async function migrationMarks(client: Client): Promise<MigrationMarks> {
+  const { rows } = await client.query("select name, value from meta where name in ('migration', 'moved')");
+  const marks = new Map(rows.map(({ name, value }) => [name, JSON.parse(value)]));
+  return {
+    unfinished: unfinishedMigration.optional().parse(marks.get('migration')),
+    moved: movedStore.optional().parse(marks.get('moved')),
+  };
+}
+
+function checkMarks({ unfinished, moved }: MigrationMarks): void {
+  if (unfinished !== undefined) throw unfinishedError('the database', unfinished);
+  if (moved !== undefined) throw movedError('the database', moved, UNMOVE);
+}
+
+/** How the old copy in PostgreSQL is made usable again. */
+export const UNMOVE = `run this SQL in its database: delete from meta where name = 'moved'`;
 
 /** Runs `change` in a transaction. Coordinators that start at the same time do this one after the other. */
 async function changeSchema(client: Client, change: () => Promise<void>): Promise<void> {
@@ -156,8 +203,11 @@ async function exists(client: Client, table: string): Promise<boolean> {
   return (await client.query('select to_regclass($1) as found', [table])).rows[0].found !== null;
 }
 
-/** Returns the version of the store's tables; undefined if the database has no store. */
-async function storedVersion(client: Client): Promise<number | undefined> {
+/**
+ * Returns the version of the store's tables; undefined if the database has no store.
+ * @throws {RejectedError} if a newer version of trawl wrote the store, or another program created its tables
+ */
+export async function storedVersion(client: Client): Promise<number | undefined> {
   if (!(await exists(client, 'meta'))) return undefined;
   const isOwn = "select to_regproc('trawl_begin_write') is not null as own";
   if ((await client.query(isOwn)).rows[0].own === 0) {

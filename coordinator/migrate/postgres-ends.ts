@@ -1,0 +1,228 @@
+/** Moves a store out of or into PostgreSQL. The process leads meanwhile, so that no coordinator uses the database. */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Client } from 'pg';
+import { pino } from 'pino';
+import { RejectedError, UnreachableError } from '../../proto/errors.ts';
+import { Leader, untilElected } from '../leader/leader.ts';
+import { LEADERSHIP_MS } from '../leader/leadership.ts';
+import { PostgresRows } from '../store/copy/postgres-rows.ts';
+import { OWN_META, type RowSource, type RowTarget } from '../store/copy/rows.ts';
+import { openPostgresMark } from '../store/high-water.ts';
+import { type Connected, connect, schemaError } from '../store/postgres/connection.ts';
+import { PostgresElection } from '../store/postgres/election.ts';
+import { becomeWriter } from '../store/postgres/leadership.ts';
+import { type PostgresLocation, parsePostgresLocation } from '../store/postgres/location.ts';
+import { ensurePostgresSchema, migrationMarks, storedVersion, UNMOVE } from '../store/postgres/schema.ts';
+import { checkSchemaVersion } from '../store/schema.ts';
+import { storeTables } from '../store/store-tables.ts';
+import { type NewStore, type OriginStore, unfinishedOf } from './store-ends.ts';
+
+/** A suspended migration keeps its transaction open for at most this time. */
+const IDLE_LIMIT_MS = 600_000;
+
+interface Led {
+  /** The number that the transactions of the connection name (see becomeWriter). */
+  readonly writer: number;
+  release(): Promise<void>;
+}
+
+/** Connects without a limit for the time of a statement, because a statement can read a whole table. */
+function openConnection(location: PostgresLocation): Promise<Connected> {
+  return connect(location, { application_name: 'trawl migrate', query_timeout: 0 });
+}
+
+/**
+ * Leads the store of the database. Waits until the leadership of an ended process has expired.
+ * @throws {RejectedError} if a coordinator leads
+ */
+async function leadStore(client: Client, location: string, name: string): Promise<Led> {
+  const election = new PostgresElection(location);
+  const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
+  const found = new AbortController();
+  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(LEADERSHIP_MS * 1.5)]);
+  let address: string | undefined;
+  let remainingMs = Number.POSITIVE_INFINITY;
+  let problem: string | undefined;
+  try {
+    const elected = await untilElected({
+      election,
+      holder,
+      // The leader answers no calls.
+      address: '',
+      signal,
+      onStandby(leadership) {
+        address = leadership.address;
+        // A renewal shows that the leader runs.
+        if (leadership.remainingMs > remainingMs) found.abort();
+        remainingMs = leadership.remainingMs;
+      },
+      onProblem(text) {
+        problem = text;
+      },
+    });
+    if (elected === undefined && problem !== undefined) throw new UnreachableError(problem);
+    if (elected === undefined) {
+      const leader = address ? `the coordinator at ${address} uses` : 'another "trawl migrate" uses';
+      throw new RejectedError(`${leader} the store in ${name}: stop all coordinators of the store first`);
+    }
+    const leader = new Leader({ election, elected, address: '', onLost: () => {}, log: pino({ level: 'silent' }) });
+    const writer = await becomeWriter(client, elected.term);
+    await client.query("select set_config('idle_in_transaction_session_timeout', $1, false)", [`${IDLE_LIMIT_MS}`]);
+    return { writer, release: () => leader.release() };
+  } catch (error) {
+    await election.close();
+    throw error;
+  }
+}
+
+async function metaValue(client: Client, name: string): Promise<string | undefined> {
+  return (await client.query('select value from meta where name = $1', [name])).rows[0]?.value;
+}
+
+/** Runs `work` in a transaction of the leader. */
+async function inTransaction<T>(client: Client, { writer }: Led, work: () => Promise<T>): Promise<T> {
+  await client.query('begin');
+  try {
+    await client.query('select trawl_check_writer($1)', [writer]);
+    const result = await work();
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    throw error;
+  }
+}
+
+/**
+ * @throws {BadInputError | UnreachableError} if the URL is invalid, or the server does not answer
+ * @throws {RejectedError} if the database has no store or an incomplete one, or if a coordinator uses it
+ */
+export async function openPostgresOrigin(location: string): Promise<OriginStore> {
+  const parsed = parsePostgresLocation(location);
+  const { name } = parsed;
+  const { client } = await openConnection(parsed);
+  let led: Led | undefined;
+  try {
+    const version = await storedVersion(client);
+    if (version === undefined) throw new RejectedError(`the database ${name} has no store of trawl`);
+    checkSchemaVersion(name, version);
+    const { unfinished, moved } = await migrationMarks(client);
+    if (unfinished !== undefined) {
+      throw new RejectedError(
+        `the database ${name} has an incomplete copy of ${unfinished.from}, which cannot be moved`,
+      );
+    }
+    led = await leadStore(client, location, name);
+    const opened = led;
+    await client.query('begin isolation level repeatable read, read only');
+    return {
+      name,
+      cluster: (await metaValue(client, 'cluster')) ?? '',
+      commits: Number(await metaValue(client, 'commits')),
+      rows: new PostgresRows(client),
+      artifacts: await metaValue(client, 'artifacts'),
+      moved,
+      unmove: UNMOVE,
+      async markMoved(mark) {
+        await client.query('rollback');
+        await inTransaction(client, opened, async () => {
+          await client.query("delete from meta where name = 'moved'");
+          await client.query("insert into meta (name, value) values ('moved', $1)", [JSON.stringify(mark)]);
+        });
+      },
+      async close() {
+        await client.end().catch(() => {});
+        await opened.release();
+      },
+    };
+  } catch (error) {
+    await client.end().catch(() => {});
+    await led?.release();
+    throw error;
+  }
+}
+
+/** Returns why a database cannot get a store; undefined if it is empty, or has an incomplete copy of the same store. */
+async function newDatabaseProblem(client: Client, name: string, origin: OriginStore): Promise<string | undefined> {
+  const { rows } = await client.query(
+    `select cast(c.relname as text) as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+     where n.nspname = current_schema() and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'leadership'
+     order by 1`,
+  );
+  if (rows.length === 0) return origin.moved === undefined ? undefined : `${origin.name} was moved`;
+  if ((await storedVersion(client)) === undefined) {
+    return `the database ${name} is not empty (it has the table ${rows[0].name}): use a new database`;
+  }
+  const { unfinished } = await migrationMarks(client);
+  if (unfinished === undefined) return `the database ${name} already has a store of trawl: use a new database`;
+  if (unfinished.cluster === origin.cluster) return undefined;
+  return `the database ${name} has an incomplete copy of ${unfinished.from}, not of ${origin.name}: use a new database`;
+}
+
+/**
+ * Prepares an empty database, or the database of an interrupted migration of the same store.
+ * @param dir the coordinator's folder, which gets the mark of the store
+ * @throws {RejectedError} if the database is not empty, or if a coordinator uses it
+ */
+export async function openNewDatabase(location: string, origin: OriginStore, dir: string): Promise<NewStore> {
+  const parsed = parsePostgresLocation(location);
+  const { name } = parsed;
+  const { client, url } = await openConnection(parsed);
+  let led: Led | undefined;
+  try {
+    const problem = await newDatabaseProblem(client, name, origin);
+    if (problem !== undefined) throw new RejectedError(problem);
+    led = await leadStore(client, location, name);
+    const opened = led;
+    if ((await storedVersion(client)) === undefined) {
+      await ensurePostgresSchema(client, origin.cluster, led.writer, unfinishedOf(origin));
+    } else checkSchemaVersion(name, (await storedVersion(client)) ?? 0);
+    const { unfinished } = await migrationMarks(client);
+    if (unfinished === undefined) throw new RejectedError(`another program has changed the database ${name}`);
+    return {
+      name,
+      isCopied: unfinished.copied,
+      readCopy: (read) => inTransaction(client, opened, () => read(new PostgresRows(client))),
+      write: (fill, verify) => inTransaction(client, opened, () => writeRows(client, unfinished, fill, verify)),
+      async finish() {
+        const { cluster, commits } = origin;
+        openPostgresMark(dir, { cluster, commits });
+        await inTransaction(client, opened, async () => {
+          await client.query("delete from meta where name = 'migration'");
+        });
+      },
+      async close() {
+        await client.end().catch(() => {});
+        await opened.release();
+      },
+    };
+  } catch (error) {
+    await client.end().catch(() => {});
+    await led?.release();
+    throw schemaError(error, url);
+  }
+}
+
+async function writeRows<T>(
+  client: Client,
+  unfinished: object,
+  fill: (rows: RowTarget) => Promise<void>,
+  verify: (rows: RowSource) => Promise<T>,
+): Promise<T> {
+  const names = storeTables().map(({ name }) => name);
+  // Removes the rows of an interrupted migration, which are not equal to the original any longer.
+  await client.query(`truncate ${names.filter((name) => name !== 'meta').join(', ')}`);
+  await client.query(`delete from meta where name not in ${OWN_META}`);
+  // The counts that the triggers keep are copied.
+  for (const name of names) await client.query(`alter table ${name} disable trigger user`);
+  const rows = new PostgresRows(client);
+  await fill(rows);
+  for (const name of names) await client.query(`alter table ${name} enable trigger user`);
+  for (const name of names) await client.query(`analyze ${name}`);
+  const verified = await verify(rows);
+  await client.query("update meta set value = $1 where name = 'migration'", [
+    JSON.stringify({ ...unfinished, copied: true }),
+  ]);
+  return verified;
+}
