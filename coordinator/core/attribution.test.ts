@@ -139,7 +139,7 @@ describe('failures that the program causes', () => {
     expect(cluster.core.quarantines.size).toBe(0);
   });
 
-  test('the reason of a pause counts errors that differ only in numbers as one error', () => {
+  test('the reason for a pause counts errors that differ only in numbers as one error', () => {
     let step = 0;
     const numbered = {
       ...broken,

@@ -44,9 +44,9 @@ export interface SweepPolicy extends Demand {
   readonly reconstructEvery: number;
   /** The command line of trainer `command`; empty for the other trainers. */
   readonly command: readonly string[];
-  /** The sweep's share of the slots relative to other sweeps of its priority; positive. */
+  /** The sweep's share of the slots, relative to the other sweeps with the same priority. A positive number. */
   readonly weight: number;
-  /** The metric that ranks the trials, and the rule that selects its value among the steps. */
+  /** The metric that ranks the trials, and the rule that selects the step whose value counts. */
   readonly ranking: RankingRule;
   /**
    * All objectives, if the sweep has several; the first is the metric of `ranking`. Undefined if the sweep has one
@@ -70,7 +70,7 @@ export type MaxFailed =
   /** The maximum share of failed trials among all trials of the sweep, from 0 to 1. */
   | { readonly kind: 'share'; readonly ratio: number };
 
-/** The number of retries of a trial per class of failure. */
+/** The maximum number of retries of a trial, for each class of failure. */
 export interface RetryBudget {
   readonly oom: number;
   readonly crash: number;

@@ -8,7 +8,7 @@ test('an agent that reconnects with the same slots is never rejected', () => {
   for (let now = 0; now < 5_000; now++) expect(budget.announce('a', pools(MAX_AGENT_POOLS), now)).toBeUndefined();
 });
 
-test('an agent that announces new slots with each hello is rejected while its old pools exist', () => {
+test('an agent that announces new slots with each hello is rejected once it has announced too many pools', () => {
   const budget = new PoolBudget();
   for (let at = 0; at < MAX_AGENT_POOLS; at++) expect(budget.announce('a', pools(1, at), at)).toBeUndefined();
   for (let at = 0; at < 1_500; at++) expect(budget.announce('a', pools(1, 10_000 + at), 1_000)).toContain('agent a');

@@ -16,8 +16,8 @@ export class PoolBudget {
 
   /**
    * Counts the pools that an agent announces.
-   * @returns the reason if this agent, or all agents together, would have too many pools; otherwise undefined. A
-   * rejected announcement counts no pool.
+   * @returns the reason for a rejection, if this agent, or all agents together, would have too many pools; otherwise
+   * undefined. The pools of a rejected announcement are not counted.
    */
   announce(agentId: string, pools: Iterable<string>, now: number): string | undefined {
     this.#forgetBefore(now - POOL_WINDOW_MS);

@@ -39,15 +39,15 @@ export interface Pool {
   readonly capability: Capability;
   /** The isolated agent that has this pool for itself. Undefined for a pool that agents can share. */
   readonly owner: string | undefined;
-  /** The number of slots of agents that take work. */
+  /** The number of slots in the pool, without the slots of drained or lost agents. */
   slots: number;
-  /** The number of idle slots of agents that take work. */
+  /** The number of idle slots in the pool, without the slots of drained or lost agents. */
   free: number;
   /** The number of open offers of sweeps whose priority is at least that of the sweep being scheduled. */
   offered: number;
 }
 
-/** Returns the pools of all agents that take work, by id. */
+/** Returns, by id, the pools of all connected agents that are not drained. */
 export function presentPools(core: Core): Map<string, Pool> {
   const pools = new Map<string, Pool>();
   for (const agent of core.agents.values()) {

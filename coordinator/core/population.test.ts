@@ -106,7 +106,7 @@ function train(trial: Trial, loss: number): void {
 
 const inherited = () => changes.flatMap((change) => (change.kind === 'inherited' ? change : []));
 
-test('members wait at the checkpoint of the interval, and are compared when all of them wait', () => {
+test('members wait at the next comparison epoch, and are compared when all of them have reached it', () => {
   const members = live();
   for (const [at, trial] of members.slice(0, 3).entries()) train(trial, at);
   pass();
@@ -174,7 +174,7 @@ test('a failed member is replaced at the next comparison, and can no longer be r
   sweep.trials.delete(failing?.id ?? '');
 });
 
-test('a failed member can be retried before the comparison, and the others wait for it', () => {
+test('the other members wait for a failed member that is retried before the comparison', () => {
   const [failing, ...others] = live();
   open(failing as Trial);
   send(failing as Trial, 'crash');
@@ -212,7 +212,7 @@ test('a pause defers the comparison, and a stop cancels the members that wait', 
   expect(sweep.counts).toMatchObject({ held: 0, cancelled: 4 });
 });
 
-test('run_cap limits the children, and the worst member then continues', () => {
+test('run_cap limits the number of children; when the limit is reached, the worst member continues', () => {
   start({ maxTrials: 5 });
   for (let round = 0; round < 3; round++) {
     for (const [at, trial] of live().entries()) train(trial, at);

@@ -1,6 +1,7 @@
 /**
- * Holds trials at their rungs, for the promotion variant of asha and for populations (population.ts). For the promotion
- * variant, also promotes the best trials. Stops the held trials when nothing else of their sweep is left to run.
+ * Holds trials at their rungs, for populations (population.ts) and for the promotion variant of asha. In the promotion
+ * variant, this file also promotes the best of the held trials. When a sweep has no other trials left to run, its held
+ * trials are stopped.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -40,7 +41,7 @@ export function holdsTrials({ promotion, population }: EarlyStopping): boolean {
   return promotion !== undefined || population !== undefined;
 }
 
-/** Counts a trial at its last epoch as promoted from its rung, because no promotion is needed. */
+/** A trial at its last epoch needs no promotion, so it is counted as already promoted from its rung. */
 export function passLastRung(promotion: Promotion | undefined, trial: Trial): void {
   const rung = promotion?.rungs.get(trial.rung);
   if (rung !== undefined) promoteFrom(rung, entrantOf(trial));
@@ -94,8 +95,8 @@ function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: 
   if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
   if (population !== undefined) return holdMember(sweep, population, trial);
   if (promotion === undefined) return NO_HOLD;
-  // If the trial had failed or was cancelled when its promotion was due, and has been retried since, it is promoted
-  // now.
+  // A failed or cancelled trial is not promoted. If the trial's promotion was due before a user retried the trial, the
+  // trial is promoted now.
   const changes = promoteAt(sweep, promotion, trial.rung);
   const rung = promotion.rungs.get(trial.rung);
   const entrant = entrantOf(trial);
@@ -104,8 +105,8 @@ function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: 
 }
 
 /**
- * Holds a member of a population until the other members arrive. A member that was retried after the comparison
- * continues, because the other members no longer wait for it.
+ * Holds a member of a population until the other members reach the same rung. A member that was retried after the
+ * comparison is not held, because the other members have already continued.
  */
 function holdMember(sweep: Sweep, { compared }: Population, trial: Trial): Hold {
   const { rung, rungScore } = trial;
@@ -114,7 +115,7 @@ function holdMember(sweep: Sweep, { compared }: Population, trial: Trial): Hold 
     return { changes: advance(sweep, trial, rung, { detail, verb: 'continues' }), reason: undefined };
   }
   const score = scoreText(rungScore, sweep.policy.ranking.goal);
-  return { changes: [], reason: `${score} at epoch ${formatStep(rung)}; the other members are not there yet` };
+  return { changes: [], reason: `${score} at epoch ${formatStep(rung)}; the other members have not reached it yet` };
 }
 
 function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, verb: 'are' | 'were'): string {
@@ -128,7 +129,10 @@ function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, ve
   return `${value} ranks ${promotionRank(rung, entrantOf(trial))} of ${total} at rung ${formatStep(trial.rung)}; ${best} ${promoted}`;
 }
 
-/** Decides, after a checkpoint is stored, whether its trial is held. A checkpoint before the rung holds no trial. */
+/**
+ * Decides whether the trial is held now that one of its checkpoints is stored. The trial is not held at a checkpoint of
+ * an epoch before its rung.
+ */
 export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Artifact, 'epoch'>): Hold {
   const { earlyStopping } = sweep;
   if (earlyStopping === undefined || !holdsTrials(earlyStopping) || !isGated(trial)) return NO_HOLD;
@@ -136,9 +140,10 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 }
 
 /**
- * Decides, after a report, whether its trial is held without a checkpoint at or after the rung. The trial is held when
- * `checkpointEvery` epochs (at least one) have passed since the rung, because a trainer that stores checkpoints would
- * have stored one by then. The next attempt of a trial that is held in this way repeats steps.
+ * Decides, after a report of the trial, whether the trial is held although it has no checkpoint at or after its rung.
+ * The trial is held when `checkpointEvery` epochs (at least one) have passed since the rung, because a trainer that
+ * stores checkpoints would have stored one by then. The next attempt of a trial that is held in this way repeats the
+ * epochs since the last checkpoint.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

@@ -45,7 +45,7 @@ function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
 
 /**
  * Updates the quarantine of an agent after the end of an attempt. The quarantine ends if the attempt shows that the
- * machine works; after any other probe, the next probe is delayed.
+ * machine works. If the attempt was a probe and does not show this, a time is set for the next probe.
  */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;

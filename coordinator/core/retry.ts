@@ -6,7 +6,7 @@ import type { RetryBudget } from './policy.ts';
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
 /**
- * A trial fails after this many drained attempts, so that no trial is handed back forever. The limit is far above the
+ * A trial fails after this many drained attempts, so that no trial is retried forever. The limit is far above the
  * number of drains that users cause.
  */
 export const MAX_DRAINED_ATTEMPTS = 100;
@@ -37,7 +37,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 
 /**
  * Decides whether to retry the trial after a failure.
- * @param failure the failure of the attempt
+ * @param failure the class of the attempt's failure
  * @param failedSoFar the number of the trial's attempts that failed with this class, including this attempt
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {

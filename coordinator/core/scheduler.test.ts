@@ -219,7 +219,7 @@ describe('offers', () => {
     expect(offeredTo(core, 'gpu')).toEqual(['1/t0']);
   });
 
-  test('the claim of a slot that cannot run the trial is rejected, and the offer stays open without an attempt', () => {
+  test('the claim of a slot that cannot run the trial starts no attempt, and the offer stays open', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
     onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);
@@ -254,7 +254,7 @@ test('offers that the idle slots of one pool do not take are also made to anothe
   expect(schedule(core, IDLE_PATIENCE_MS + 2).outputs).toEqual([]);
 });
 
-test('an offer that no pool takes is made to each pool once, and then its last queue counts as stuck', () => {
+test('an offer that no pool takes is made to each pool once, and then the queue of the last pool counts as stuck', () => {
   const core = emptyCore();
   for (const zone of ['a', 'b', 'c']) onHello(core, { ...agentHello(zone, `${zone}1`, 2), labels: { zone } }, 0);
   const sweep = addSweep(core, '1', 1);

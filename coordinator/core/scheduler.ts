@@ -1,6 +1,6 @@
 /**
  * Decides which trials are offered next, and to which pool. Eligible sweeps of the highest priority come first. Sweeps
- * of one priority share the slots by weight (share.ts). The trials of a sweep are offered by index.
+ * of one priority share the slots by weight (share.ts). The trials of a sweep are offered in order of index.
  */
 import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -22,12 +22,15 @@ import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './tria
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
 /**
- * An offer is also made to another pool with idle slots if no slot of its first pool has claimed it after this time, in
- * milliseconds. If the first pool has no free slot for the offer, it is made to the other pool at once.
+ * If no slot of the first pool has claimed an offer after this time, in milliseconds, the offer is also made to another
+ * pool with idle slots. If the first pool has no free slot for the offer, the offer is made to the other pool at once.
  */
 export const IDLE_PATIENCE_MS = 5_000;
 
-/** The time in milliseconds after which an offer counts as lost by the queue, if its pool has free slots. */
+/**
+ * If a pool has free slots and no slot has claimed an offer after this time, in milliseconds, the queue of the pool is
+ * assumed to have lost the offer.
+ */
 export const OFFER_PATIENCE_MS = 30_000;
 
 /** An offer, and the pool that the offer was made to. */
@@ -89,7 +92,7 @@ function candidatesFor({ core, candidates, now }: Pass, sweep: Sweep): Placement
 }
 
 /**
- * Whether the sweep's trials may be offered to the pool at all. A pool that runs only a probe has room for one offer.
+ * Whether the sweep's trials may be offered to the pool at all. A pool whose agent may run only a probe gets one offer.
  */
 function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   if (!isEligible(sweep, pool)) return false;
@@ -98,7 +101,7 @@ function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   return probes.has(pool.owner) && pool.offered === 0;
 }
 
-/** Whether a trial of the sweep may be offered to the pool. The slots of a shared pool may run every trial. */
+/** Whether the trial may be offered to the pool. A shared pool may be offered every trial of the sweep. */
 function maySuit(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): boolean {
   if (pool.owner === undefined) return true;
   const key = `${sweep.id} ${avoidKey(trial)}`;
@@ -149,8 +152,8 @@ interface NextOffer {
 }
 
 /**
- * Returns the next offer, which belongs to the sweep with the smallest tag. Sweeps that can have no further offer are
- * removed from `eligible`.
+ * Returns the next offer, which belongs to the sweep with the smallest tag (share.ts). Sweeps that can have no further
+ * offer are removed from `eligible`.
  */
 function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer | undefined {
   let next: (NextOffer & { readonly tag: number }) | undefined;
@@ -331,7 +334,7 @@ export function takeStuckPools(core: Core, now: number): string[] {
   });
 }
 
-/** Returns the pools of all connected agents, whose queues can contain offers. */
+/** Returns the pools of all connected agents. The queues of these pools can contain offers. */
 export function livePools(core: Core): Set<string> {
   return new Set([...core.agents.values()].flatMap(({ state, pools }) => (state === 'connected' ? pools : [])));
 }

@@ -77,8 +77,8 @@ function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
 
 /**
  * Updates whether the sweep has demand for slots. A sweep that gains demand joins at the level of its peers, so that it
- * gets no credit for the time before its submission or while it was paused. Each eligible pool would serve the peer
- * with the lowest level next. The level of the peers is the highest of these levels.
+ * gets no credit for the time before its submission or while it was paused. In each pool, the peer with the lowest
+ * level is the next to get a slot. The sweep joins at the highest of these lowest levels.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
  * @param hasDemand whether one of the pools could run a pending trial of the sweep

@@ -1,4 +1,7 @@
-/** Measures the slot time and the GPU time of a sweep from the grants and ends of its leases. */
+/**
+ * Measures the slot time and the GPU time of a sweep from the grants and ends of its leases. A usage is the time for
+ * which one slot runs an attempt or a pack.
+ */
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 
 /** The slot time and the GPU time of a sweep so far. Start times are Unix milliseconds. */
@@ -9,7 +12,10 @@ export interface SlotTimeMeter {
   /** The number of usages that have not ended, and the sum of their start times. */
   slots: number;
   sinceSum: number;
-  /** The number of GPUs of the usages that have not ended, and the sum of each start time multiplied by its GPUs. */
+  /**
+   * The number of GPUs of the usages that have not ended, and the sum of their start times, each multiplied by the
+   * number of GPUs of its usage.
+   */
   gpus: number;
   gpuSinceSum: number;
 }

@@ -279,7 +279,7 @@ describe('a trial with two attempts', () => {
   });
 
   test.each(['crash', 'oom', 'timeout', 'lost', 'nan', 'drained', 'preflight', 'rejected'] as const)(
-    'a failure with %s does not count against the trial while the other attempt continues',
+    'a failure of class %s does not count against the trial while the other attempt continues',
     (failure) => {
       const sweep = speculate({ retry: { oom: 0, crash: 0, timeout: 0, backoffMs: 0 } });
       const trial = sampleTrial(sweep, 't0');
@@ -341,7 +341,7 @@ describe('a trial with two attempts', () => {
     expect(core.slotsInUse.size).toBe(0);
   });
 
-  test('a second attempt starts from the beginning without checkpoints, and its own checkpoints are plain files', () => {
+  test('a second attempt starts from scratch, and the checkpoints that it stores are recorded as ordinary files', () => {
     connect('a', 'b');
     const sweep = sweepOf(1);
     take(schedule(core, now));

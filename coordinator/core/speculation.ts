@@ -11,8 +11,8 @@ import type { Trial } from './trial-model.ts';
 import { nextAttemptKey, remainingConcurrency, withdrawSpeculativeOffer } from './trials.ts';
 
 /**
- * Offers speculative attempts to idle slots, and withdraws such an offer when a pending trial needs the slot. The
- * caller must first offer the pending trials of these sweeps and of all sweeps of higher priority.
+ * Offers speculative attempts to idle slots, and withdraws these offers when pending trials need the slots. The caller
+ * must first offer the pending trials of `peers` and of all sweeps of higher priority.
  */
 export function offerSpeculative(
   core: Core,

@@ -136,7 +136,7 @@ export type Change =
       readonly kind: 'sweep';
       readonly sweepId: string;
       readonly state: SweepState;
-      /** The reason, for display; may be empty. Undefined if the reason of the previous state still applies. */
+      /** The reason, for display; may be empty. Undefined if the reason for the previous state still applies. */
       readonly reason: string | undefined;
     }
   /** A sweep changed to a new version of its file. */
@@ -252,7 +252,7 @@ export type Change =
       readonly sweepId: string;
       readonly trialId: string;
       readonly rung: number;
-      /** The reason, for display. */
+      /** The reason why the trial may continue, for display. */
       readonly detail: string;
     }
   | {
@@ -300,7 +300,7 @@ interface TrialOrigin {
   readonly rung: number;
   /** The checkpoint of the parent. */
   readonly checkpoint: Checkpoint;
-  /** The reason, for display. */
+  /** The reason why the trial was created, for display. */
   readonly detail: string;
 }
 

@@ -50,7 +50,7 @@ function succeed(key: AttemptKey): void {
   take(onRecord(core, { agentId: 'a', record }, now).step);
 }
 
-/** Runs trials that succeed after the given durations. */
+/** Starts the trials at the same time. All of them succeed after `ms` milliseconds. */
 function runAll(sweep: Sweep, trialIds: readonly string[], ms: number): void {
   const keys = trialIds.map((id) => start(sweep, id));
   for (const lease of core.leases.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
@@ -69,7 +69,7 @@ function tickAfter(ms: number): void {
 const found = () => changes.filter((change) => change.kind === 'straggler');
 const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `t${from + i}`);
 
-test('an attempt that has run three times as long as five attempts of other configs predict causes a warning', () => {
+test('an attempt that runs three times as long as predicted from five attempts of other configs causes a warning', () => {
   const sweep = addSweep(core, '1', 6);
   runAll(sweep, ids(0, 5), 10_000);
   const key = start(sweep, 't5');
@@ -77,7 +77,7 @@ test('an attempt that has run three times as long as five attempts of other conf
   expect(found()).toEqual([]);
   tickAfter(1);
   const detail =
-    'attempt 1 of trial t5 on agent a has run for 30.0s; 10.0s is expected for its parameters, from 5 succeeded attempts of the sweep';
+    'attempt 1 of trial t5 on agent a has run for 30.0s; 10.0s is the expected duration for its parameters, estimated from 5 succeeded attempts of the sweep';
   expect(found()).toEqual([{ kind: 'straggler', key, detail }]);
   expect(sweep.warnings.shown.get('straggler')).toEqual({ message: detail, count: 1, since: now });
 });
@@ -101,11 +101,11 @@ test('an attempt is compared with its config, or with the whole sweep if fewer t
   tickAfter(1);
   expect(found().map(({ key, detail }) => [key.trialId, detail.slice(detail.indexOf('; ') + 2)])).toEqual([
     ['t5', 'the median of 5 succeeded attempts with the same parameters is 1m40s'],
-    ['t10', '1m40s is expected for its parameters, from 9 succeeded attempts of the sweep'],
+    ['t10', '1m40s is the expected duration for its parameters, estimated from 9 succeeded attempts of the sweep'],
   ]);
 });
 
-/** Sets the parameters of the trials `from` to `to`, without `to`. */
+/** Sets the parameters of the trials whose numbers are at least `from` and less than `to`. */
 function setParameters(sweep: Sweep, from: number, to: number, parameters: Parameters): void {
   for (const id of ids(from, to)) Object.assign(sampleTrial(sweep, id), { parameters });
 }
@@ -138,11 +138,11 @@ test('a trial with ten times as many epochs may take ten times as long', () => {
   expect(found()).toEqual([]);
   tickAfter(1);
   expect(found().map(({ detail }) => detail)).toEqual([
-    expect.stringContaining('; 1m30s is expected for its parameters'),
+    expect.stringContaining('; 1m30s is the expected duration for its parameters'),
   ]);
 });
 
-test('durations that the parameters do not explain make the limit higher', () => {
+test('the limit is higher if the parameters do not explain the durations', () => {
   const sweep = addSweep(core, '1', 7);
   for (const [at, ms] of [5_000, 10_000, 20_000, 40_000, 80_000].entries()) runAll(sweep, [`t${at}`], ms);
   start(sweep, 't5');

@@ -1,7 +1,8 @@
 /**
- * Finds stragglers: attempts that run much longer than expected. The expectation is the median of the attempts with the
- * same parameters or, with too few of them, a prediction from the parameters (lib/domain/epoch-times.ts). A deep network
- * is therefore not compared with shallow ones, nor 30 epochs with 3.
+ * Finds stragglers: attempts that run much longer than expected. The expected duration is the median duration of the
+ * attempts with the same parameters. If there are too few of these attempts, the duration is predicted from the
+ * parameters (lib/domain/epoch-times.ts). An attempt with a deep network or with many epochs is therefore not judged by
+ * the durations of attempts with shallow networks or with few epochs.
  */
 import { bisectLeft, bisectRight, median, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
@@ -23,11 +24,11 @@ import { showStragglers } from './warnings.ts';
 
 /** An attempt is a straggler once it has run this many times as long as expected. */
 const STRAGGLER_FACTOR = 3;
-/** If a predicted duration is uncertain, the factor is larger: this many standard deviations of the logarithm. */
+/** The limit is also at least this many standard deviations above a predicted duration, on a logarithmic scale. */
 const STRAGGLER_DEVIATIONS = 3;
 /** The standard deviation of a normal distribution, divided by its median absolute deviation. */
 const NORMAL_MAD = 1.4826;
-/** The minimum number of comparable attempts that must have succeeded. */
+/** Without at least this many comparable attempts that succeeded, no attempt counts as a straggler. */
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
@@ -91,8 +92,9 @@ interface Comparison {
 }
 
 /**
- * Returns what an attempt of the trial is compared with: the attempts of its config if enough of them have succeeded,
- * otherwise the duration that those of the whole sweep predict. Undefined if too few attempts have succeeded.
+ * Returns the duration that is expected of an attempt of the trial. If enough attempts of the trial's config have
+ * succeeded, this is their median duration. Otherwise, the duration is predicted from the attempts of the whole sweep.
+ * Returns undefined if too few attempts of the sweep have succeeded.
  */
 function comparisonFor({ durations }: Sweep, { configId, parameters }: Trial): Comparison | undefined {
   const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];
@@ -113,7 +115,10 @@ function comparisonFor({ durations }: Sweep, { configId, parameters }: Trial): C
 interface Prediction {
   readonly newest: MeasuredAttempt | undefined;
   readonly model: EpochTimeModel;
-  /** The median of the residuals of the logarithms, and their deviation. One attempt that was slow changes neither. */
+  /**
+   * The median and the standard deviation of the model's residuals, which are logarithms. The standard deviation is
+   * estimated from the median absolute deviation, so a single slow attempt has little effect on both values.
+   */
   readonly middle: number;
   readonly deviation: number;
 }
@@ -168,7 +173,7 @@ function describe({ key, agentId }: Lease, elapsedMs: number, comparison: Compar
   const expected = formatSpan(expectedMs);
   const compared = sameConfig
     ? `the median of ${attempts} succeeded attempts with the same parameters is ${expected}`
-    : `${expected} is expected for its parameters, from ${attempts} succeeded attempts of the sweep`;
+    : `${expected} is the expected duration for its parameters, estimated from ${attempts} succeeded attempts of the sweep`;
   return `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ${compared}`;
 }
 

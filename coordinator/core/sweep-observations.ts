@@ -12,13 +12,13 @@ export interface EarlyStopping {
   readonly rule: EarlyStopRule;
   /** The curves of running attempts, by `keyText`. */
   readonly curves: Map<string, CurvePoint[]>;
-  /** The curve of a trial up to its newest checkpoint, by trial id. */
+  /** The curve of each trial up to its newest checkpoint, by trial id. */
   readonly resumable: Map<string, Curve>;
   /** The scores of each rung in ascending order. */
   readonly scores: Map<number, number[]>;
-  /** The trials that wait for a promotion. Undefined if the rule stops trials instead of promoting them. */
+  /** The state of the promotion variant of asha. Undefined for other rules. */
   readonly promotion: Promotion | undefined;
-  /** The population of population based training. Undefined for other methods. */
+  /** The state of population based training. Undefined for other rules. */
   readonly population: Population | undefined;
 }
 
@@ -70,8 +70,9 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent since an attempt last ended there without a failure, or since a user
-   * released the agent, by id. Trials that have since ended as failed or cancelled are excluded.
+   * The trials that failed early on the agent, by id. Only failures since the last attempt that ended on the agent
+   * without a failure, and since a user last released the agent, are listed. Trials that have ended as failed or
+   * cancelled since then are excluded.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
@@ -97,7 +98,7 @@ export interface ConsecutiveFailure {
 /** A warning about a sweep, as shown to users. */
 export interface Warning {
   readonly message: string;
-  /** The number of affected trials, attempts, configs or reports, or of failures, depending on the kind of warning. */
+  /** The number of affected trials, attempts, configs, reports or failures. The kind of warning decides which. */
   readonly count: number;
   /** The time when the warning appeared. */
   readonly since: number;
@@ -148,7 +149,7 @@ export interface ConfigResults {
 /** The configs whose replicates have identical results. */
 interface IdenticalConfigs {
   count: number;
-  /** For some of the configs, the number of their identical replicates, by config id. */
+  /** The numbers of identical replicates of some of these configs, by config id. */
   readonly examples: Map<string, number>;
 }
 

@@ -61,7 +61,8 @@ export interface Trial {
   /** Whether the current version of the sweep lacks the trial's point. A dropped trial does not start again. */
   dropped: boolean;
   /**
-   * The id of the trial whose checkpoint this trial started from (population.ts). Undefined for a start from scratch.
+   * The id of the trial whose checkpoint this trial started from (population.ts). Undefined if this trial started from
+   * scratch.
    */
   readonly parent: string | undefined;
   readonly parameters: Parameters;

@@ -14,7 +14,7 @@ interface Reason {
   readonly failure?: Failure | undefined;
 }
 
-/** The reason of a trial's cancellation after its point was dropped. */
+/** The reason that is shown for a trial that was cancelled because its point was dropped. */
 export const DROPPED_DETAIL = 'the sweep file no longer has this point';
 
 export function moveTrial(

@@ -236,7 +236,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('replicates that differ in or lack a metric, values that are not finite, and a single result give no warning', () => {
+  test('replicates give no warning if a value differs, is missing or is not finite, or if only one of them has a result', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });

@@ -105,7 +105,7 @@ export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
-/** Records the end of an attempt while the trial has another attempt. */
+/** Records the end of an attempt of a trial that has two attempts. */
 export function onSecondAttemptEnd(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   sweep.warnings.values.delete(keyText(key));
   return forgetAttempt(sweep, key, now);
@@ -193,7 +193,7 @@ function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): 
 
 /**
  * Finds running programs that have not reported for longer than expected. For one lease duration after an outage of the
- * coordinator, no program counts as silent, because agents can still send the reports from the outage.
+ * coordinator, no program counts as silent, because agents can still send the reports of the time of the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
