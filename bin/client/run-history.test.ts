@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { usualAtOnce } from './run-history.ts';
+import { type Origin, TrialState } from '../../proto/gen/trawl/v1/types.ts';
+import { isWhole, slotMs, usualAtOnce } from './run-history.ts';
 
 const trial = (startedAtMs: number, endedAtMs: number) => ({ startedAtMs, endedAtMs });
 
@@ -13,4 +14,17 @@ test('consecutive trials of a slot do not count as concurrent, even if their tim
 test('the trials of a pack count as concurrent, even if one of them ends later than the others', () => {
   expect(usualAtOnce([trial(0, 1000), trial(0, 1000), trial(0, 1000), trial(0, 1300)])).toBe(4);
   expect(usualAtOnce([])).toBe(0);
+});
+
+test('the time of a promoted trial is the time of all its attempts', () => {
+  const [startedAtMs, endedAtMs] = [60_000, 61_000];
+  expect(slotMs({ startedAtMs, endedAtMs, leasedMs: 4_000 })).toBe(4_000);
+  expect(slotMs({ startedAtMs, endedAtMs, leasedMs: 0 })).toBe(1_000);
+});
+
+test('children of a population and stopped trials are not whole trials', () => {
+  const origin: Origin = { parent: '1f', epoch: 3, replaces: '2f' };
+  expect(isWhole({ state: TrialState.SUCCEEDED, origin: undefined })).toBe(true);
+  expect(isWhole({ state: TrialState.SUCCEEDED, origin })).toBe(false);
+  expect(isWhole({ state: TrialState.STOPPED, origin: undefined })).toBe(false);
 });

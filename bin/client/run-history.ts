@@ -23,6 +23,7 @@ const MAX_PAST_TRIALS = 20_000;
 const ENDED = [TrialState.SUCCEEDED, TrialState.STOPPED];
 
 export interface RunHistory {
+  /** The trials that ran from their first epoch to their last. */
   readonly trials: readonly PastTrial[];
   /** The number of sweeps that the trials belong to. */
   readonly sweeps: number;
@@ -41,8 +42,8 @@ export interface RunHistory {
 }
 
 /**
- * Reads the successful trials of the newest sweeps with the same trainer and command. From sweeps that also have the
- * same early stopping, reads the stopped trials too.
+ * Reads the whole trials of the newest sweeps with the same trainer and command. From sweeps that also have the same
+ * early stopping, reads all successful and stopped trials.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
@@ -67,13 +68,27 @@ export async function runHistory(connection: Connection, spec: SweepSpec): Promi
     perSlot = Math.max(perSlot, atOnce / slots);
     const { earlyTerminate } = spec;
     const hasSameRule = earlyTerminate !== undefined && areEqual(earlier?.earlyTerminate, earlyTerminate);
-    for (const { state, parameters, startedAtMs, endedAtMs } of ended) {
-      const trial = { sweepId: sweep.id, parameters: fromWire(parameters), ms: endedAtMs - startedAtMs };
-      if (state === TrialState.SUCCEEDED) trials.push(trial);
-      if (hasSameRule) underRule.push(trial);
+    for (const trial of ended) {
+      const past = { sweepId: sweep.id, parameters: fromWire(trial.parameters), ms: slotMs(trial) };
+      if (isWhole(trial)) trials.push(past);
+      if (hasSameRule) underRule.push(past);
     }
   }
   return { trials, sweeps: found, slots: connectedSlots(agents) || usedSlots, perSlot, underRule };
+}
+
+/** Returns whether the trial ran from its first epoch to its last. A child in a population starts at a later epoch. */
+export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boolean {
+  return state === TrialState.SUCCEEDED && origin === undefined;
+}
+
+/**
+ * Returns the time for which all attempts of an ended trial held a slot, in milliseconds, because the last attempt may
+ * have started at a checkpoint: a promoted trial has an attempt per rung.
+ */
+export function slotMs(trial: Pick<Trial, 'leasedMs' | 'startedAtMs' | 'endedAtMs'>): number {
+  // A store from an earlier version may lack the time of the leases.
+  return Math.max(trial.leasedMs, trial.endedAtMs - trial.startedAtMs);
 }
 
 function areEqual(one: unknown, other: unknown): boolean {

@@ -20,8 +20,9 @@ export interface EstimateOptions {
 export interface HistoryEstimate extends SweepEstimate {
   readonly history: RunHistory;
   readonly slots: number;
-  /** Whether the sweep has early stopping. */
+  /** Whether the sweep has early stopping, or a population whose trials are replaced. */
   readonly stopsEarly: boolean;
+  readonly isPopulation: boolean;
   /** Whether the sweep can have fewer trials than the estimate assumes. */
   readonly atMost: boolean;
 }
@@ -37,11 +38,12 @@ export function planEstimateText(estimate: HistoryEstimate): string {
   return `${atMost ? 'at most ' : ''}${estimateText(estimate)}; from ${trials}${earlyStoppingText(estimate)}`;
 }
 
-function earlyStoppingText({ history, share, stopsEarly }: HistoryEstimate): string {
+function earlyStoppingText({ history, share, stopsEarly, isPopulation }: HistoryEstimate): string {
   if (!stopsEarly) return '';
+  const [rule, cause] = isPopulation ? ['population', 'replacement'] : ['early_terminate', 'early_terminate'];
   return history.underRule.length === 0
-    ? '; no earlier sweep had the same early_terminate, so whole trials are assumed'
-    : `; early_terminate shortens trials to ${Math.round(100 * share)}% of their duration on average`;
+    ? `; no earlier sweep had the same ${rule}, so whole trials are assumed`
+    : `; ${cause} shortens trials to ${Math.round(100 * share)}% of their duration on average`;
 }
 
 export function estimateJson(estimate: HistoryEstimate): Record<string, unknown> {
@@ -89,7 +91,9 @@ async function estimateFrom(
   const { perSlot, underRule } = history;
   const estimate = estimateSweep(history.trials, { sample, trials: plan.trials, slots, perSlot, underRule });
   if (estimate === undefined) return noEstimate(spec, options.dir, history.trials.length);
-  return { ...estimate, history, slots, stopsEarly: spec.earlyTerminate !== undefined, atMost: plan.isBound };
+    const { earlyTerminate } = spec;
+  const isPopulation = earlyTerminate?.type === 'pbt';
+  return { ...estimate, history, slots, stopsEarly: earlyTerminate !== undefined, isPopulation, atMost: plan.isBound };
 }
 
 function noEstimate({ command }: SweepSpec, dir: string, found: number): NoEstimate {
