@@ -91,7 +91,7 @@ async function estimateFrom(
   const { perSlot, underRule } = history;
   const estimate = estimateSweep(history.trials, { sample, trials: plan.trials, slots, perSlot, underRule });
   if (estimate === undefined) return noEstimate(spec, options.dir, history.trials.length);
-    const { earlyTerminate } = spec;
+  const { earlyTerminate } = spec;
   const isPopulation = earlyTerminate?.type === 'pbt';
   return { ...estimate, history, slots, stopsEarly: earlyTerminate !== undefined, isPopulation, atMost: plan.isBound };
 }
