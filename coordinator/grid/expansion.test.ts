@@ -6,6 +6,7 @@ import { type Axis, listedAxis, steppedAxis } from './axes.ts';
 import { enumerateTrials } from './enumerate.ts';
 import { plan } from './plan.ts';
 import type { SweepSpec } from './spec.ts';
+import { allSteps } from './trials.ts';
 
 const RUNS = 400;
 const NAMES = ['a', 'b', 'c', 'd'];
@@ -186,6 +187,17 @@ test('enumeration yields every config and seed of a naive expansion once, in the
         else expect(sorted(found)).toEqual(sorted(expected));
       },
     ),
+    { numRuns: RUNS },
+  );
+});
+
+test('the state after the last step counts every point, and each excluded point for the first rule that it matches', () => {
+  fc.assert(
+    fc.property(spec, (sweep) => {
+      const { excluded, duplicates } = naively(sweep);
+      const state = [...allSteps(sweep)].at(-1)?.state;
+      expect(state).toMatchObject({ points: everyPoint(sweep).length, excluded, duplicates });
+    }),
     { numRuns: RUNS },
   );
 });

@@ -102,3 +102,8 @@ test('the first trials of a grid of a billion points are available at once', () 
   expect(plan(spec).trials).toBe(1_000_000_000);
   expect(enumerateTrials(spec).next().value).toMatchObject({ index: 0, parameters: { p0: 1, p1: 1, p2: 1 } });
 });
+
+test('consecutive excluded points are skipped together', () => {
+  const spec = parseSweep(`${thousands(3)}exclude: [{p0: 1}, {p0: 2, p1: 1}]`, 'x.yaml');
+  expect(enumerateTrials(spec).next().value).toMatchObject({ index: 0, parameters: { p0: 2, p1: 2, p2: 1 } });
+});

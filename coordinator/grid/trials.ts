@@ -2,7 +2,7 @@
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
 import { nextDrawnPoint } from '../search/drawn.ts';
-import { nextGridPoint } from '../search/grid.ts';
+import { equalPoints, nextGridPoint } from '../search/grid.ts';
 import { OptunaDimensions } from '../search/optuna/dimensions.ts';
 import type { StudySettings } from '../search/optuna/messages.ts';
 import { INITIAL_OPTUNA_STATE, nextOptunaPoint } from '../search/optuna/searcher.ts';
@@ -127,10 +127,7 @@ export function nextStep(
     record = suggestion.record;
     after = { ...state, search, points: state.points + 1, repeated: state.repeated + 1 };
     const effect = effectOf(spec, point);
-    if ('excludedBy' in effect) {
-      const excluded = after.excluded.map((count, rule) => (rule === effect.excludedBy ? count + 1 : count));
-      return { kind: 'dropped', state: { ...after, excluded }, suggestion: stored(undefined) };
-    }
+    if ('excludedBy' in effect) return dropExcluded(spec, after, effect.excludedBy, stored(undefined));
     config = { parameters: withDefaults(trainer, { ...point, ...effect.overrides }), replicates: 0 };
   }
   const { parameters, replicates } = config;
@@ -148,6 +145,30 @@ export function nextStep(
   const next = { ...after, repeated: 0, config: rest };
   if (state.merges && isKnown(trial.trialId)) return { kind: 'dropped', state: next };
   return { kind: 'trial', trial, state: { ...next, created: state.created + 1 }, suggestion };
+}
+
+/**
+ * Drops a point that a rule excludes. In a grid, also drops the following points with the same values of all parameters
+ * that the rule and the earlier rules name, because a rule can exclude billions of consecutive points.
+ * @param after the state after the point
+ */
+function dropExcluded(
+  spec: SweepSpec,
+  after: SourceState,
+  excludedBy: number,
+  suggestion: StoredSuggestion | undefined,
+): SourceStep {
+  let further = 0;
+  let { search } = after;
+  if (spec.search === undefined) {
+    const rules = spec.exclude.slice(0, excludedBy + 1);
+    const names = new Set(rules.flatMap(({ conditions }) => conditions.map(({ name }) => name)));
+    const position = Number(search);
+    further = equalPoints(spec, position - 1, names) - 1;
+    search = position + further;
+  }
+  const excluded = after.excluded.map((count, rule) => (rule === excludedBy ? count + 1 + further : count));
+  return { kind: 'dropped', state: { ...after, search, points: after.points + further, excluded }, suggestion };
 }
 
 /**

@@ -23,3 +23,18 @@ export function nextGridPoint({ axes, zip, order }: GridSearch, state: SearchSta
   const index = order.kind === 'grid' ? position : shuffledIndex(position, points, order.seed);
   return { kind: 'point', point: pointAt(dimensions, index), state: position + 1 };
 }
+
+/**
+ * Returns the number of points from a position on, in the order of the grid, that have the same values of the given
+ * parameters; 1 if the order is shuffled.
+ * @param state the position of the first point, from 0
+ */
+export function equalPoints({ axes, zip, order }: GridSearch, state: SearchState, names: ReadonlySet<string>): number {
+  if (order.kind === 'shuffled') return 1;
+  let block = 1;
+  for (const dimension of dimensionsOf({ axes, zip }).reverse()) {
+    if (dimension.axes.some(({ name }) => names.has(name))) break;
+    block *= dimension.size;
+  }
+  return block - (Number(state) % block);
+}
