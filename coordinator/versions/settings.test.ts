@@ -53,3 +53,60 @@ test.each([
     { key: 'early_terminate', before: 'none', after: text },
   ]);
 });
+
+const program = (parameters: string, more = '') =>
+  parse(`trainer: command
+command: [program]
+metric: {name: loss, goal: minimize}
+parameters: {${parameters}}
+${more}`);
+const changeOf = (before: string, after: string) => compareSettings(program(before), program(after));
+
+test.each([
+  ['x: {values: [0.1, 0.01]}', 'x: {values: [0.1, 0.01, 1.0]}'],
+  ['x: {values: [1.0, 0.1, 0.01]}', 'x: {values: [0.1, 0.01, 0.02]}'],
+  ['x: {values: [1.0, 0.1]}', 'x: {values: [1.0, 0.1, 2]}'],
+  ['x: {values: [1, 0.1]}', 'x: {values: [1, 0.1, 2.0, [3.0]]}'],
+  ['x: {values: [1, 2]}', 'x: {min: 1, max: 4, step: 1}'],
+  ['x: {values: [0.1, 0.2]}', 'x: {min: 0.1, max: 1.0, step: 0.1}'],
+  ['x: {value: 1}, y: {value: 2.0}', 'y: {value: 2.0}'],
+  ['x: {value: 1}', 'y: {value: 2.0}, x: {value: 1}'],
+])('in a sweep of a program, the parameters {%s} can become {%s}', (before, after) => {
+  expect(changeOf(before, after)).toEqual([]);
+  expect(changeOf(after, before)).toEqual([]);
+});
+
+test.each([
+  ['x: {values: [1.0, 0.1]}', 'x: {values: [1, 0.1]}', '1.0 became 1'],
+  ['x: {values: [1, 2]}', 'x: {values: [1.0, 2, 3]}', '1 became 1.0'],
+  ['x: {values: [[1.0], 2]}', 'x: {values: [[1], 2, 3]}', '[1.0] became [1]'],
+  ['x: {values: [1.0, 2]}', 'x: {min: 1, max: 4, step: 1}', '1.0 became 1'],
+  ['x: {min: 1, max: 4, step: 1}', 'x: {values: [2.0, 3]}', '2 became 2.0'],
+  ['x: {min: 1, max: 4, step: 1}', 'x: {min: 1.0, max: 4, step: 1}', 'whole numbers became floats'],
+  ['x: {min: 1.0, max: 4, step: 1}', 'x: {min: 1, max: 4, step: 1}', 'floats became whole numbers'],
+])('a kept value must keep its notation: {%s} cannot become {%s}', (before, after, change) => {
+  expect(() => changeOf(before, after)).toThrow(`parameters.x: ${change}`);
+  expect(() => changeOf(before, after)).toThrow(/keep the notation, or submit the file as a new sweep/);
+});
+
+test('a number that `when` sets must keep its notation', () => {
+  const rule = (value: string) => program('x: {values: [3, 4]}', `when: [{if: {x: 3}, set: {x: ${value}}}]`);
+  expect(() => compareSettings(rule('5.0'), rule('5'))).toThrow('parameters.x: 5.0 became 5');
+  expect(compareSettings(rule('5.0'), rule('6'))).toEqual([]);
+});
+
+test('a parameter named seed can be neither added nor removed', () => {
+  const [without, withSeed] = ['x: {values: [1, 2]}', 'x: {values: [1, 2]}, seed: {values: [0, 1]}'];
+  expect(() => changeOf(without, withSeed)).toThrow('parameters.seed cannot be added to a sweep that has results');
+  expect(() => changeOf(withSeed, without)).toThrow('parameters.seed cannot be removed from a sweep that has results');
+});
+
+test.each([
+  ['env', 'env: {A: 1}'],
+  ['report', "report: [{regex: 'loss=(?<loss>.*)'}]"],
+  ['classify', 'classify: [{pattern: boom, class: oom}]'],
+  ['first_report', 'first_report: 10m'],
+])('the reason names the setting of the program that changed: %s', (key, line) => {
+  const [before, after] = [program('x: {value: 1}'), program('x: {value: 1}', line)];
+  expect(() => compareSettings(before, after)).toThrow(new RegExp(`^${key} cannot change in a sweep that has results`));
+});

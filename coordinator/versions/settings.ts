@@ -5,6 +5,7 @@ import { canonicalJson } from '../../proto/values.ts';
 import type { MaxFailed } from '../core/policy.ts';
 import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import type { SweepSpec } from '../grid/spec.ts';
+import { requireSameArguments } from './arguments.ts';
 
 /** A changed setting, for display. */
 export interface SettingChange {
@@ -46,14 +47,16 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
   { key: 'trainer', content: ({ trainer }) => trainer },
   { key: 'method', content: ({ search }) => search?.method ?? 'grid' },
   { key: 'command', content: ({ command }) => command },
-  { key: 'metric', content: ({ metric }) => [metric.name, metric.goal, metric.at] },
+  // A file of a program can have no metric. Then the program's name of the metric is empty.
+  { key: 'metric', content: ({ metric, program }) => [metric.name, metric.goal, metric.at, program?.metric] },
   { key: 'metrics', content: ({ objectives }) => objectives },
   { key: 'resources', content: ({ resources }) => resources },
   { key: 'code', content: ({ code }) => code && [code.dir, code.exclude] },
-  {
-    key: 'the settings of the program (env, report, classify, wandb, first_report)',
-    content: ({ program }) => program,
-  },
+  { key: 'env', content: ({ program }) => program?.env },
+  { key: 'report', content: ({ program }) => program?.report },
+  { key: 'classify', content: ({ program }) => program?.classify },
+  { key: 'wandb', content: ({ program }) => program?.wandb },
+  { key: 'first_report', content: ({ program }) => program?.firstReportMs },
 ];
 
 /**
@@ -67,6 +70,7 @@ export function compareSettings(before: SweepSpec, after: SweepSpec): SettingCha
       `${fixed.map(({ key }) => key).join(', ')} cannot change in a sweep that has results: submit the file as a new sweep`,
     );
   }
+  requireSameArguments(before, after);
   const changes = CHANGEABLE.map(({ key, text }) => ({ key, before: text(before), after: text(after) }));
   return changes.filter((change) => change.before !== change.after || isEdited(change.key, before, after));
 }

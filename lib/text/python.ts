@@ -1,4 +1,6 @@
 /** Formats values like Python's `str`. The agent of W&B writes values this way on a program's command line. */
+import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { canonicalJson, type ParameterValue, StructuredValue } from '../../proto/values.ts';
 
 /** A number that is a float in Python even if the number is whole, such as `1.0`. */
 export class PythonFloat {
@@ -30,6 +32,23 @@ export function withFloats(value: unknown, isFloat: (pointer: string) => boolean
   if (Array.isArray(value)) return value.map((item, index) => inner(index, item));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(key, item)]));
+}
+
+/** The numbers that a sweep file writes as floats, such as `1.0`. */
+export type FloatNotation = Pick<ProgramSpec, 'floatParameters' | 'floatValues'>;
+
+/**
+ * Returns the value of a parameter as a program receives it: a JSON value in which the numbers that the sweep file
+ * writes as floats are floats of Python.
+ */
+export function programValue(name: string, value: ParameterValue, notation: FloatNotation | undefined): unknown {
+  const data = value instanceof StructuredValue ? value.data : value;
+  if (notation?.floatParameters.includes(name)) return withFloats(data);
+  const ofName = notation?.floatValues.filter(({ parameter }) => parameter === name) ?? [];
+  if (ofName.length === 0) return data;
+  const text = canonicalJson(value);
+  const floats = ofName.find((one) => one.value === text)?.floats ?? [];
+  return withFloats(data, (pointer) => floats.includes(pointer));
 }
 
 /** Returns the JSON Pointer of an item of a list, or of an entry of a mapping. */

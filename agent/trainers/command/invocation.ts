@@ -2,12 +2,11 @@
 import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
-import { pythonJson, pythonText, withFloats } from '../../../lib/text/python.ts';
+import { programValue, pythonJson, pythonText } from '../../../lib/text/python.ts';
 import { type MacroName, type Piece, piecesOf } from '../../../proto/command.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_RECORDED_COMMAND } from '../../../proto/limits.ts';
-import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
-import { canonicalJson, StructuredValue } from '../../../proto/values.ts';
+import type { Parameters } from '../../../proto/trainers.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 
 /** The search path if PATH is not set, as in shells. */
@@ -35,19 +34,10 @@ export function programParameters(
   const all = spec?.seedParameter ? { ...parameters, [spec.seedParameter]: seed } : parameters;
   const first = (spec?.parameterOrder ?? []).filter((name) => Object.hasOwn(all, name));
   const names = new Set([...first, ...Object.keys(all)]);
-  const pythonValue = (name: string, value: ParameterValue) => {
-    const data = value instanceof StructuredValue ? value.data : value;
-    if (spec?.floatParameters.includes(name)) return withFloats(data);
-    const ofName = spec?.floatValues.filter(({ parameter }) => parameter === name) ?? [];
-    if (ofName.length === 0) return data;
-    const text = canonicalJson(value);
-    const floats = ofName.find((one) => one.value === text)?.floats ?? [];
-    return withFloats(data, (pointer) => floats.includes(pointer));
-  };
   return Object.fromEntries(
     [...names].flatMap((name) => {
       const value = all[name];
-      return value === undefined ? [] : [[name, pythonValue(name, value)]];
+      return value === undefined ? [] : [[name, programValue(name, value, spec)]];
     }),
   );
 }
