@@ -83,8 +83,8 @@ export interface Drain {
 }
 
 /**
- * An agent is quarantined if trials fail on the agent and then succeed on other agents. A quarantined agent runs only
- * probes while other agents can run the trials.
+ * An agent is quarantined if trials fail on the agent and then succeed on other agents. While other agents can run the
+ * trials, a quarantined agent gets only single trials, as probes. The quarantine ends when a probe succeeds.
  */
 export interface Quarantine {
   /**

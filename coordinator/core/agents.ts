@@ -33,7 +33,8 @@ export type AgentHello = Omit<
 
 /**
  * Adds an agent, or replaces its earlier incarnation. Attempts of the earlier incarnation keep their leases until the
- * first heartbeat of the new incarnation. This heartbeat lists the attempts whose records the agent still has.
+ * first heartbeat of the new incarnation. This heartbeat lists the attempts whose records the agent still has. All
+ * other attempts of the earlier incarnation are then lost.
  */
 export function onHello(core: Core, hello: AgentHello, now: number): Step {
   const isolated = agentsToIsolate(core).has(hello.id);
@@ -108,11 +109,11 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
     } else if (closingAttempt(core, agentId, key) !== undefined) {
-      // The agent has not received the order yet, or sent this heartbeat before.
+      // The agent sent this heartbeat before it received the order to stop, or the order was lost.
       revoked.push(stopOrder({ agentId, key }, `attempt ${keyText(key)} was stopped`));
     } else if (lease?.agentId !== agentId || lease.incarnation !== agent?.incarnation) {
-      // An attempt of the current process is not revoked, because the heartbeat can be a late one of an earlier
-      // process.
+      // An attempt that is leased to the agent's current process is not revoked, because this heartbeat may be an old
+      // one that an earlier process sent.
       const message = `attempt ${keyText(key)} is not leased to this agent`;
       revoked.push({ kind: 'revoke', agentId, key, refusal: { code: RefusalCode.SUPERSEDED, message } });
     }

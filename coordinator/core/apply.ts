@@ -33,7 +33,7 @@ export interface ApplyRequest {
   };
   /** The ids of trials whose points the new version lacks. */
   readonly dropped: readonly string[];
-  /** The number of trials among `dropped` that have ended in each state. Default: none. */
+  /** By final state, the number of trials of `dropped` that have ended. Default: none. */
   readonly droppedEnds?: Readonly<Partial<Record<FinalState, number>>>;
   /** The ids of dropped trials whose points the new version has again. */
   readonly restored: readonly string[];
@@ -101,7 +101,7 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 
-/** Takes a trial into the sweep again. If the trial was cancelled, it is pending again, as after a retry. */
+/** Adds a dropped trial to the sweep again. If the trial was cancelled, it is pending again, as after a retry. */
 function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
   if (trial.dropped && isFinal(trial.state)) sweep.dropped[trial.state] -= 1;
   trial.dropped = false;

@@ -124,7 +124,7 @@ function failOneOfTwo(
   return stepOf(changes);
 }
 
-/** Ends the other attempt of a trial, because one attempt has the final result. */
+/** Ends an attempt of a trial because `winner`, the other attempt of the trial, has the final result. */
 function supersede(core: Core, { sweep, trial, lease }: RunningAttempt, winner: Lease, now: number): Step {
   const { key, agentId } = lease;
   const promoted = promote(sweep, trial, winner);
@@ -243,8 +243,9 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // If any trial of the sweep has succeeded on one of these agents, the early failure there is stronger evidence
-  // against the failed trial, so two agents are enough.
+  // The retries are used up, but the failures can still be the fault of machines. The trial therefore runs again until
+  // it has failed early on three agents. Two agents are enough if other trials of the sweep have succeeded on one of
+  // them, because this agent is then probably healthy.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

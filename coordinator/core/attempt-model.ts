@@ -20,7 +20,7 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** Every end of an attempt, except its end when the trial's other attempt supersedes it. */
+/** Every end of an attempt, except `superseded`. */
 export type FinalEnd =
   | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
   | StoppedEnd
@@ -52,7 +52,7 @@ export interface Artifact {
   readonly kind: ArtifactKindName;
   /** The epoch that the artifact belongs to. 0 means no epoch. */
   readonly epoch: number;
-  /** Bytes. */
+  /** The size of the file in bytes. */
   readonly size: number;
   /** In lower-case hexadecimal. */
   readonly sha256: string;
@@ -94,7 +94,10 @@ export interface Lease {
   readonly received: ReceivedAmounts;
 }
 
-/** An attempt of a program whose trial a rule has stopped, and which can still send its log and its files. */
+/**
+ * An attempt whose trial the early-stopping rule has stopped. The attempt ran a user's program, and can still send the
+ * rest of its log and its files.
+ */
 export interface ClosingAttempt extends Pick<Lease, 'key' | 'agentId' | 'received'> {
   lastSeq: number;
   /** The time when the attempt is closed if it sends nothing more. */

@@ -38,7 +38,7 @@ export interface ReceivedRecord {
 
 export type RecordAnswer =
   | { readonly result: 'accepted' | 'duplicate' }
-  /** Earlier records are missing. The agent must resend all records from the expected number. */
+  /** Earlier records are missing. The agent must resend all records from record `expected` on. */
   | { readonly result: 'gap'; readonly expected: number }
   /** Earlier records are lost, so the attempt has ended. */
   | { readonly result: 'lost'; readonly refusal: Refusal }
@@ -146,8 +146,8 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
 }
 
 /**
- * Ends an attempt when acknowledged records are missing and the agent has already deleted these records. This happens
- * if the store was restored from an older backup. The trial of the attempt is retried.
+ * Ends an attempt if the store lacks acknowledged records that the agent has already deleted. This happens if the store
+ * was restored from an older backup. The trial of the attempt is retried.
  */
 function endWithoutRecords(
   core: Core,

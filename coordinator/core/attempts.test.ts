@@ -268,7 +268,7 @@ describe('restarted agents', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('a restarted agent can still send earlier records, and its heartbeat ends every unlisted attempt', () => {
+  test('a restarted agent can send records of its earlier attempts, and ends attempts that its heartbeat omits', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -329,7 +329,7 @@ describe('drained agents', () => {
     expect(shown()).toBe('connected');
   });
 
-  test('a drained agent stays drained across its restart, unless the agent itself was shutting down', () => {
+  test('a drain by a user outlives a restart of the agent, but the drain of an agent that shuts down does not', () => {
     const leaving = { agentId: 'a', incarnation: 'a1', held: [], leaving: true };
     onHeartbeat(core, leaving, now);
     onDrain(core, { agentId: 'b', ...DRAIN }, now);
@@ -378,7 +378,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'if an attempt ends in time during an outage, its end is accepted for one lease after the outage (%d ms)',
+    'an end before the timeout, but during an outage, is accepted up to one lease duration after the outage (%d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);
@@ -392,7 +392,7 @@ describe('time', () => {
     },
   );
 
-  test('an attempt that exceeded its timeout during an outage ends one lease later, even if it still reports', () => {
+  test('an attempt that timed out during an outage ends one lease duration after the outage, even if it reports', () => {
     const sweep = sweepOf(1, { timeoutMs: 60_000 });
     const key = run(sweep);
     now += 100_000;

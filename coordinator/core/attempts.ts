@@ -112,7 +112,7 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     return rejectClaim(RefusalCode.OUTRANKED, `sweep ${preferred.id} has ${why}a pending trial for this slot`);
   }
   if (isSpeculative && remainingConcurrency(sweep) <= 0) {
-    return rejectClaim(RefusalCode.OUTRANKED, `sweep ${sweep.id} has reached its concurrency`);
+    return rejectClaim(RefusalCode.OUTRANKED, `sweep ${sweep.id} has reached its concurrency limit`);
   }
   if (isSpeculative) return grantSpeculative(core, { sweep, trial, agent, claim }, now);
   const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);

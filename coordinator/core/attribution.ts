@@ -21,8 +21,8 @@ export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
- * An agent is quarantined only if a sound machine would have as many failures with a probability below this limit. The
- * probability is estimated from the rate of early failures on other agents.
+ * An agent is quarantined only if its failures are not chance: the probability that a healthy machine has as many
+ * failures must be below this limit. The probability is estimated from the rate of early failures on other agents.
  */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors that are listed in the reason for a pause. */
@@ -117,7 +117,7 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
 
 /**
  * If a sweep's trials fail everywhere, returns the reason why the sweep must be paused.
- * @param isAlone whether no other agent can run the sweep's trials
+ * @param isAlone whether only one agent can run the sweep's trials
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {
   if (sweep.consecutiveFailures.length < PROGRAM_FAILURES) return undefined;

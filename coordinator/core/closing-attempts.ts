@@ -1,7 +1,7 @@
 /**
  * Accepts what a program still sends after a rule has stopped its trial: the end of its log, and the files that it wrote
- * before its exit. The result of the trial does not change any more. The attempts are only in memory, so a restart of
- * the coordinator loses files that were not uploaded by then.
+ * before its exit. The result of the trial does not change any more. These attempts are kept only in memory. If the
+ * coordinator restarts, files that are not yet uploaded are lost.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -9,7 +9,10 @@ import type { ClosingAttempt, Lease } from './attempt-model.ts';
 import type { Core } from './model.ts';
 import { type Output, type Step, stepOf } from './step.ts';
 
-/** A stopped attempt that sends nothing for this time, in milliseconds, is closed. A large file takes minutes to upload. */
+/**
+ * A stopped attempt that sends nothing for this time, in milliseconds, is closed. The time is long, because the upload
+ * of a large file takes minutes.
+ */
 export const CLOSING_MS = 10 * 60_000;
 
 /** Lets an attempt send the rest of its log and its files. Its lease must have ended. */

@@ -137,7 +137,7 @@ test('a pass that drops many points stores its progress and ends, and the next p
   expect(created(schedule(core, 2).changes)[0]?.trial).toMatchObject({ index: 0, trialId: `t${MAX_POINTS_PER_PASS}` });
 });
 
-test('a sweep whose last points are all dropped finishes', () => {
+test('a sweep finishes even if all of its last points are dropped', () => {
   const core = emptyCore();
   const source = numbered(3, false, (_, step) => ('state' in step ? { kind: 'dropped', state: step.state } : step));
   const sweep = searchingSweep(core, source, 3);
@@ -145,7 +145,7 @@ test('a sweep whose last points are all dropped finishes', () => {
   expect(sweep.state).toBe('finished');
 });
 
-test('of trials that depend on results, two are created per slot, and none are created without slots', () => {
+test('if trials depend on results, two trials are created per slot, and none if there are no slots', () => {
   const core = emptyCore();
   const sweep = searchingSweep(core, numbered(1e9, true), Number.POSITIVE_INFINITY);
   expect(schedule(core, 1).changes).toEqual([]);

@@ -12,7 +12,7 @@ const curve = fc.array(fc.tuple(fc.nat({ max: 3 }), fc.constantFrom('loss', 'acc
 });
 const textOf = (values: readonly Value[]) => values.map((value) => value.join(' ')).sort();
 
-test('two curves have the same digest exactly if they have the same values at the same steps, in any order', () => {
+test('two curves have the same digest if and only if they have the same values at the same steps, in any order', () => {
   fc.assert(
     fc.property(curve, curve, (a, b) => {
       const isSame = JSON.stringify(textOf(a)) === JSON.stringify(textOf(b));

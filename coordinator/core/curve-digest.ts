@@ -9,8 +9,8 @@ const HASH_BYTES = 6;
 const MODULUS = 2 ** (8 * HASH_BYTES);
 
 /**
- * The digest covers only the first reports of an attempt, up to this number. A difference that appears later is not
- * noticed, but replicates that differ almost always differ in their first reports.
+ * The digest covers only the first reports of an attempt, up to this number. Later differences are not noticed. But if
+ * two replicates differ at all, their first reports almost always differ.
  */
 export const CURVE_REPORTS = 1_000;
 

@@ -37,8 +37,9 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Removes the trials that no longer wait from the front of the queue of packable trials that contains a trial. Agents
- * that train no packs never take trials from these queues, so the queues would otherwise keep every ended trial.
+ * Removes trials that no longer wait from the queue of packable trials that contains the given trial, up to the first
+ * trial that waits. Agents that train no packs never take trials from these queues, so the queues would otherwise keep
+ * every ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);

@@ -116,7 +116,7 @@ test('if no connected agent can run a trial, the explanation has no other reason
   expect(reasons(core, 't0')).toEqual([{ $case: 'noEligibleAgent', noEligibleAgent: {} }]);
 });
 
-test('a running or unknown trial is not explained', () => {
+test('there is no explanation for a running or unknown trial', () => {
   const core = emptyCore();
   onHello(core, agentHello('a', '1', 1), NOW);
   const sweep = addSweep(core, '1', 1);

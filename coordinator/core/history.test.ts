@@ -76,7 +76,7 @@ class Judge {
 
   #retriesAllOrNothing(action: HistoryAction, { step, refused }: HistoryResult): void {
     const retried = step.changes.flatMap((change) => (change.kind === 'retried' ? change : []));
-    assert.ok(action.do === 'retry' || retried.length === 0, 'only a person retries');
+    assert.ok(action.do === 'retry' || retried.length === 0, 'trials are retried only by a retry action');
     if (action.do === 'retry' && 'trials' in action.choice && refused === undefined) {
       const names = new Set(action.choice.trials);
       assert.deepEqual(new Set(retried.map(({ trialId }) => trialId)), names, 'all named trials are retried');
@@ -266,8 +266,8 @@ test('the generated histories contain every failure, and every rejection except 
     }),
     { numRuns: 140, seed: 1 },
   );
-  // Only an oversized record exceeds a limit of an attempt, and the generated histories contain no oversized record. The
-  // order to stop a program is no answer to a claim.
+  // Only an oversized record exceeds a limit of an attempt, and the generated histories contain no oversized record.
+  // STOPPED never answers a claim: this code is sent only with an order to stop a program.
   const { UNSPECIFIED: _, UNRECOGNIZED: __, LIMIT_EXCEEDED: ___, STOPPED: ____, ...codes } = RefusalCode;
   const wanted = [
     ...Object.values(codes).map((code) => `open refused: ${code}`),

@@ -64,7 +64,7 @@ describe('the id of an agent whose stream has ended', () => {
   });
 });
 
-test('after more than half a lease of silence, the id of an agent is reported as "wait" instead of "in use"', () => {
+test('once an agent is silent for over half the lease duration, the conflict is "wait" instead of "in use"', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });
@@ -74,7 +74,7 @@ test('the id of an agent is free once the agent is lost', () => {
   expect(idConflict(core, OTHER, LEASE_MS + 1)).toBeUndefined();
 });
 
-test('for one lease after a restart of the coordinator, an id is reserved for its last holder', () => {
+test('for one lease duration after a restart of the coordinator, an id is reserved for its last holder', () => {
   const { id, ...facts } = { ...FIRST, state: 'lost' as const, connectedAt: 0, lastHeardAt: 0 };
   const restarted = newCore(LEASE_MS, 50_000);
   restarted.pastAgents.set(id, facts);
@@ -89,7 +89,7 @@ test('for one lease after a restart of the coordinator, an id is reserved for it
   expect(idConflict(restarted, OTHER, 50_000)).toBeUndefined();
 });
 
-test('every agent gets its id within one lease after the last message of the previous holder', () => {
+test('every agent gets its id within one lease duration after the last message of the previous holder', () => {
   const hello = fc.constantFrom(...Object.values(HELLOS));
   const steps = fc.array(fc.record({ afterMs: fc.nat(LEASE_MS), ends: fc.boolean() }), { maxLength: 5 });
   fc.assert(

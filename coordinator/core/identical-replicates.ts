@@ -17,7 +17,7 @@ export interface ReplicateResult {
   readonly curve: CurveDigest;
 }
 
-/** Counts a trial among the trials of its config. The result of an ended trial is not added. */
+/** Counts a trial among the trials of its config. The result of an ended trial is added by `addReplicate`. */
 export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
   if (!tracksProgram(sweep)) return;
   const { configs } = sweep.warnings;
@@ -45,9 +45,9 @@ function addResult(config: ConfigResults, result: ReplicateResult): void {
 }
 
 /**
- * Returns a digest of the values and of the curve, because replicates with different curves can have equal final
- * values, such as an accuracy of 1. All values that are not finite count as equal, because the store does not
- * distinguish them. Undefined if no value is finite.
+ * Returns a digest of the final values and of the curve. The curve is included, because replicates with different
+ * curves can have equal final values, such as an accuracy of 1. All values that are not finite count as equal, because
+ * the store does not distinguish them. Returns undefined if no value is finite.
  */
 function digestOf({ values, curve }: ReplicateResult): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);
@@ -56,7 +56,7 @@ function digestOf({ values, curve }: ReplicateResult): string | undefined {
   return createHash('sha256').update(text).digest('base64').slice(0, 22);
 }
 
-/** Updates whether a config counts as one with identical replicates. */
+/** Updates whether a config counts as a config with identical replicates. */
 export function compareReplicates({ id: sweepId, warnings }: Sweep, configId: string): Change[] {
   const config = warnings.configs.get(configId);
   if (config === undefined) return [];
@@ -81,13 +81,13 @@ export function identicalReplicates({ warnings: { identical } }: Sweep): Omit<Wa
     example === undefined
       ? `the replicates of ${count} configs`
       : `all ${example[1]} replicates of config ${example[0]}${more}`;
-  return { message: `${whose} have identical results: the program may not use its seed`, count };
+  return { message: `${whose} have identical results: the program probably ignores its seed`, count };
 }
 
 /**
- * Restores the results of a config with trials in memory.
+ * Restores the results of a config that has trials in memory.
  * @param results the results of the config's trials
- * @param isIdentical whether the config counts as one with identical replicates
+ * @param isIdentical whether the config counts as a config with identical replicates
  */
 export function restoreConfig(
   { warnings }: Sweep,

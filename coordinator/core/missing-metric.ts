@@ -25,7 +25,7 @@ export function addReported({ policy, warnings: { reported } }: Sweep, names: re
 }
 
 /**
- * Counts a trial that has a result, if the ranking metric is missing.
+ * Counts a trial that has a result but lacks the ranking metric.
  * @param values the metric values of the trial
  */
 export function countLacking(sweep: Sweep, values: MetricValues): Change[] {

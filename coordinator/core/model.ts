@@ -84,8 +84,8 @@ export interface Sweep {
    */
   readonly ready: TinyQueue<Trial>;
   /**
-   * The trials that avoid agents, grouped by `avoidKey` and in order of index. A queue can contain trials that are no
-   * longer pending.
+   * The trials that avoid agents on which they have failed, grouped by `avoidKey` and in order of index. A queue can
+   * contain trials that are no longer pending.
    */
   readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
   /** The pending and offered trials with a failed attempt that may be the fault of a machine. */
@@ -126,8 +126,9 @@ export interface TrialCreation {
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
   /**
-   * The part of the sweep's level that does not come from its own slot time. It grows when the sweep joins its peers at
-   * their level, and is reset when the priority of the sweep changes.
+   * The part of the sweep's level that does not come from its own slot time. A level is used slot time, divided by the
+   * weight of the sweep. This part grows when the sweep joins its peers at their level, and is reset when the priority
+   * of the sweep changes.
    */
   base: number;
   /** The slot time of usages that have ended, in milliseconds. */
@@ -160,7 +161,7 @@ export interface CreationWindow {
 
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
-/** The state of the coordinator in memory. `meanMs` is the estimated duration of an attempt of any sweep. */
+/** The state of the coordinator in memory. `meanMs` is the mean over the attempts of all sweeps. */
 export interface Core extends DurationEstimate {
   /** The sweeps in order of submission. */
   readonly sweeps: Map<string, Sweep>;
@@ -185,7 +186,7 @@ export interface Core extends DurationEstimate {
    * leases expire.
    */
   listeningSince: number;
-  /** The time when the coordinator started with the state of an earlier process. */
+  /** The time when this process of the coordinator started. */
   readonly startedAt: number;
   readonly leaseMs: number;
   readonly creationWindow: CreationWindow;
@@ -218,7 +219,7 @@ export function isEnded(state: SweepStateName): state is 'finished' | 'stopped' 
   return state === 'finished' || state === 'stopped' || state === 'killed';
 }
 
-/** Whether the sweep runs a user's program. The metrics that a user's program reports are not known in advance. */
+/** Whether the sweep runs a user's program, whose metrics are not known in advance. */
 export function tracksProgram({ policy }: Sweep): boolean {
   return policy.trainer === 'command';
 }

@@ -60,12 +60,12 @@ function hasOthers(
   return isReconnecting(core, now) && [...knownAgents(core, sweep)].some((id) => !set.has(id) && !core.agents.has(id));
 }
 
-/** Whether no other agent can run the sweep's trials. */
+/** Whether no agent except the given agent can run the sweep's trials. */
 export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
 
-/** Whether the coordinator started less than one lease ago, so that agents can still reconnect. */
+/** Whether the coordinator started less than one lease duration ago, so that agents can still reconnect. */
 function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }

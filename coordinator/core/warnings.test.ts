@@ -228,7 +228,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')).toBeUndefined();
     runToEnd(sweep, 't2', { acc: 1, loss: 0.5 });
     expect(shown(sweep, 'identical_replicates')).toEqual({
-      message: 'all 3 replicates of config c0 have identical results: the program may not use its seed',
+      message: 'all 3 replicates of config c0 have identical results: the program probably ignores its seed',
       count: 1,
       since: now,
     });

@@ -94,7 +94,7 @@ test('warnings and the facts that they depend on survive a restart at any moment
     warnings: [
       {
         kind: 'WARNING_KIND_IDENTICAL_REPLICATES',
-        message: 'all 2 replicates of config c0 have identical results: the program may not use its seed',
+        message: 'all 2 replicates of config c0 have identical results: the program probably ignores its seed',
         count: 1,
         sinceMs: 20,
       },

@@ -73,7 +73,7 @@ test('the header shows the best value, the newest warning and the objective on o
 });
 
 test('a narrow header omits whole figures and constants instead of cutting a line', async () => {
-  const message = 'all 3 replicates of config c2d00000 have identical results: the program may not use its seed';
+  const message = 'all 3 replicates of config c2d00000 have identical results: the program probably ignores its seed';
   const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 }];
   const [, , , pace, best] = await header({ warnings }, undefined, 80);
   expect(pace).toBe('25.7 trials/min · 17.0s left (6.6s to 43.5s) · 1 agent up · 1/2 slots busy');

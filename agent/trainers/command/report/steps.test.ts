@@ -47,7 +47,7 @@ describe('steps', () => {
   });
 
   test.each(['1/10', 'one', -1, true, [1]])(
-    'the step %j, which is not a number of at least 0, is replaced by the step after the last step',
+    'the step %j, which is not a number of at least 0, is replaced by the step after the highest step',
     (epoch) => {
       expect(
         read([
@@ -149,7 +149,7 @@ describe('lines without a step', () => {
   });
 });
 
-test('if the sweep file names the metrics, a repeated metric begins the next step; other metrics belong to the last step', () => {
+test('with declared metrics, a repeated metric begins the next step, and other metrics belong to the highest step', () => {
   const reader = new StepReader({ metric: 'loss' });
   const read = (values: Record<string, unknown>) => reader.read(new Map(Object.entries(values)), true);
   const steps = [
@@ -260,7 +260,7 @@ describe('values', () => {
     expect(reading.kind === 'report' && Object.is(reading.step, 0)).toBe(true);
   });
 
-  test('a checkpoint without a step belongs to the last step', () => {
+  test('a checkpoint without a step belongs to the highest step', () => {
     const reader = new StepReader({ metric: 'loss' });
     reader.read(
       new Map([

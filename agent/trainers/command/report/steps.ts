@@ -19,8 +19,8 @@ interface StepValue {
 }
 
 /**
- * The step of a line. `counted`: the step in the line is unreadable, such as null, so the step is counted from the last
- * step.
+ * The step of a line. `counted`: the step in the line is unreadable, such as null, so the step is counted from the
+ * highest step so far.
  */
 interface LineStep {
   readonly step: number | 'counted';
@@ -65,7 +65,7 @@ export class StepReader {
   /** The metrics that earlier steps contained. */
   readonly #known = new Set<string>();
   #knownCharacters = 0;
-  /** The metrics of the last step. */
+  /** The metrics of the highest step so far. */
   readonly #atLast = new Set<string>();
   /** The steps assigned to texts that contain a position, such as `1/10`, but are not numbers. */
   readonly #unreadable = new Map<string, number>();
@@ -91,8 +91,8 @@ export class StepReader {
   /**
    * Reads the values of a line.
    * @param areMetrics whether the sweep file declares these values as metrics, for example with the named groups of a
-   * regular expression. If a line with declared metrics has no step, its metrics belong to the last step, or to the
-   * next step if the last step already has one of them.
+   * regular expression. If a line with declared metrics has no step, its metrics belong to the highest step so far,
+   * or to the next step if the highest step already has one of them.
    */
   read(values: LineObject, areMetrics = false): Reading {
     const line = this.#stepOf(values);
@@ -128,7 +128,7 @@ export class StepReader {
     return { kind: 'report', step, metrics, ignored };
   }
 
-  /** Whether the last step already has one of the metrics, or there is no step yet. */
+  /** Whether the highest step so far already has one of the metrics, or there is no step yet. */
   #repeats(metrics: ReadonlyMap<string, number>): boolean {
     return this.#known.size === 0 || [...metrics.keys()].some((name) => this.#atLast.has(name));
   }
@@ -181,7 +181,7 @@ export class StepReader {
     return { metrics, ignored };
   }
 
-  /** Returns the step of an earlier line with the same text, or else the step after the last step. */
+  /** Returns the step of an earlier line with the same text, or else the step after the highest step so far. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);

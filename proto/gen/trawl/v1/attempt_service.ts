@@ -118,7 +118,7 @@ export const RefusalCode = {
   UNFIT: "REFUSAL_CODE_UNFIT",
   /**
    * OUTRANKED - A trial of higher priority is pending for the slot. For a second attempt of a running trial: a trial of the same
-   * priority is pending, or the sweep has reached its concurrency. The offer remains valid.
+   * priority is pending, or the sweep has reached its concurrency limit. The offer remains valid.
    */
   OUTRANKED: "REFUSAL_CODE_OUTRANKED",
   /**

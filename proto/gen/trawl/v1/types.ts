@@ -15,7 +15,7 @@ export const WarningKind = {
   UNSPECIFIED: "WARNING_KIND_UNSPECIFIED",
   /** MISSING_METRIC - Trials report metrics, but not the metric that ranks the sweep. */
   MISSING_METRIC: "WARNING_KIND_MISSING_METRIC",
-  /** IDENTICAL_REPLICATES - All replicates of a config have the same results: the program may not use its seed. */
+  /** IDENTICAL_REPLICATES - All replicates of a config have the same results: the program probably ignores its seed. */
   IDENTICAL_REPLICATES: "WARNING_KIND_IDENTICAL_REPLICATES",
   /** UNREADABLE_REPORTS - A program's lines or files look like reports, but cannot be read. */
   UNREADABLE_REPORTS: "WARNING_KIND_UNREADABLE_REPORTS",
