@@ -77,7 +77,7 @@ export class CoordinatorSession {
   #acks: { key: AttemptKey; seq: number }[] = [];
   /** The highest epoch of a leader, with the cluster of that leader. */
   #leader = { cluster: '', epoch: 0 };
-  readonly #backoff = new Backoff(RECONNECT_MIN_MS, RECONNECT_MAX_MS);
+  readonly #backoff: Backoff;
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -91,6 +91,7 @@ export class CoordinatorSession {
     log: Logger,
   ) {
     this.#client = client;
+    this.#backoff = new Backoff(RECONNECT_MIN_MS, client.reconnectMaxMs ?? RECONNECT_MAX_MS);
     this.#hello = hello;
     this.#spool = spool;
     this.#events = events;

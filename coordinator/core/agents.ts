@@ -119,8 +119,9 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     }
   }
   const steps = [stepOf(changes, revoked)];
-  if (!isCurrent) return combine(steps);
+  // After a takeover, heartbeats over NATS can arrive before the agent has connected again.
   for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
+  if (!isCurrent) return combine(steps);
   for (const lease of core.leases.values()) {
     if (lease.agentId !== agentId || lease.incarnation === incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${agentId} was restarted` } as const;

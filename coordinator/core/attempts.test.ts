@@ -203,6 +203,23 @@ describe('leases', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
+  test('after a takeover, heartbeats that list the claim renew its lease before the agent has connected', () => {
+    const sweep = sweepOf(1);
+    const key = run(sweep);
+    core.agents.delete('a');
+    for (let beats = 0; beats < 3; beats++) {
+      now += LEASE_MS - 1;
+      onHeartbeat(core, { agentId: 'a', incarnation: 'a1', held: [], claimed: [key], leaving: false }, now);
+      onTick(core, now);
+    }
+    expect(sampleTrial(sweep, 't0').state).toBe('running');
+    now += 1;
+    onHeartbeat(core, { agentId: 'a', incarnation: 'a0', held: [], claimed: [key], leaving: false }, now);
+    now += LEASE_MS - 1;
+    onTick(core, now);
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
+  });
+
   test('a claim by a non-holder does not renew the lease, and is not an error', () => {
     const key = run(sweepOf(1));
     const expiresAt = core.leases.get(keyText(key))?.expiresAt;
