@@ -77,7 +77,7 @@ describe('hypotheses', () => {
   test('a hypothesis has no verdict while a trial of its first look runs', () => {
     const running = CLEAR_TRIALS.map((trial) => (trial.seed === 2 ? { ...trial, state: 'running' as const } : trial));
     expect(judgeAtLooks([CLEAR], LIMITS, running)).toMatchObject([
-      { verdict: 'undecided', because: 'judged when each config has 3 replicates' },
+      { verdict: 'undecided', because: 'it is not judged until each config has 3 replicates' },
     ]);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Decides which configs need further replicates. Each hypothesis is judged several times while replicates arrive. Such
- * a judgment is a look. All looks together have the error rate of a single judgment. Without hypotheses, the looks
- * decide which config is the best.
+ * Decides which configs need further replicates. Each hypothesis is judged several times while replicates arrive. Each
+ * of these judgments is called a look. All looks together have the error rate of a single judgment. Without
+ * hypotheses, the looks decide which config is the best.
  */
 import { group, least } from 'd3-array';
 import { comparedTrials, meanOf, resultOf } from '../../lib/domain/trial-result.ts';
@@ -123,7 +123,7 @@ function hasEnded(state: TrialStateName): boolean {
 }
 
 function beforeFirstLook(judged: JudgedHypothesis, min: number): JudgedHypothesis {
-  const because = `judged when each config has ${min} replicates`;
+  const because = `it is not judged until each config has ${min} replicates`;
   const parts = judged.parts.map((part) => ({ ...part, verdict: 'undecided' as const, because, moreSeeds: undefined }));
   return { ...judged, verdict: 'undecided', because, parts, moreSeeds: undefined };
 }

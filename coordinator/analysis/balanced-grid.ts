@@ -33,13 +33,13 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. Drops one parameter value at a time, each time
- * the one with results for the smallest share of its combinations, until no combination is missing. Then keeps the
- * seeds that all combinations have. This is a heuristic, because finding the largest balanced grid is NP-hard.
+ * Returns a balanced grid, or the reason why the results contain none. While a combination of values has no result, the
+ * parameter value whose combinations have the fewest results is dropped. Of the remaining results, only those with the
+ * seeds that all combinations have are kept. This is a heuristic, because finding the largest balanced grid is NP-hard.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
- * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. They
- * do determine the values of most parameters that `when` sets.
+ * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The
+ * axes determine the values of most parameters that `when` sets.
  */
 export function balancedGrid(
   all: readonly TrialValue[],
@@ -50,7 +50,8 @@ export function balancedGrid(
   if (typeof independent === 'string') return independent;
   const { factors, dependencies } = independent;
   const whole = fullGrid(factors, all);
-  if (whole.observations.length === 0) return 'no two values of a parameter were combined with the same other values';
+  if (whole.observations.length === 0)
+    return 'no two values of a parameter were combined with the same values of the other parameters';
   const seeds = commonSeeds(whole.observations);
   if (seeds.size === 0) return 'no seed has a result in every combination';
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
@@ -90,7 +91,7 @@ function factorsOf(all: readonly TrialValue[], names: readonly string[]): Factor
 
 /**
  * Returns the name of a factor that has a different value in each trial, as in a random search without replicates. In
- * a model, such a factor would explain all of the variation even if it has no effect. Returns undefined for a single
+ * a model, such a factor would explain all of the variation even if it had no effect. Returns undefined for a single
  * factor, because no other factor competes with it.
  */
 function valueOfEachConfig(varying: readonly Factor[], all: readonly TrialValue[]): string | undefined {
@@ -165,7 +166,7 @@ function fullGrid(factors: readonly Factor[], all: readonly TrialValue[]) {
   const skipped =
     values.length === 0
       ? []
-      : [`${values.join(', ')} left out, because not combined with all values of the other parameters`];
+      : [`${values.join(', ')} left out, because some combinations with the other parameters have no result`];
   return { factors: varying, observations: varying.length === 0 ? [] : remaining, skipped };
 }
 

@@ -189,7 +189,7 @@ class ClaimTokens {
     return this.#tokens[this.#position++] ?? this.#end;
   }
 
-  /** Returns the word `ahead` tokens after the current token, or undefined if the token there is not a word. */
+  /** Returns the token that is `ahead` tokens after the next token, or undefined if that token is not a word. */
   word(ahead = 0): string | undefined {
     const token = this.#peek(ahead);
     return token.kind === 'word' ? token.text : undefined;

@@ -113,6 +113,6 @@ function missingData({ found, thinSettings, disjoint }: Pairing): string {
     return `no trial on ${side} has a result yet`;
   }
   if (thinSettings > 0) return 'at least two seeds per config are needed to distinguish a difference from chance';
-  const others = disjoint.length > 0 ? `: they also differ in ${disjoint.join(', ')}` : '';
+  const others = disjoint.length > 0 ? `: the sides also differ in ${disjoint.join(', ')}` : '';
   return `no trial has a counterpart on the other side${others}`;
 }

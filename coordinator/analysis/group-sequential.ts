@@ -6,7 +6,7 @@
 import jStat from 'jstat';
 import { normalTwoSided } from './statistics.ts';
 
-/** The number of intervals of each numerical integral. Even, as Simpson's rule requires. */
+/** The number of intervals of each numerical integral. The number is even, because Simpson's rule requires this. */
 const INTERVALS = 100;
 const BISECTIONS = 30;
 /** The largest boundary, in standard errors. The computed probability of exceeding it is 0 in double precision. */
@@ -16,8 +16,9 @@ const LARGEST_BOUNDARY = 12;
  * Returns the two-sided significance level of each look. The levels are chosen so that the probability of a wrong
  * verdict at a look or before it equals the error rate that is spent by then. The test statistic is treated as a
  * Brownian motion that is observed at the looks, and the probabilities are integrated numerically (Armitage, McPherson
- * and Rowe, Journal of the Royal Statistical Society A 132, 1969). To compare the p-values of t-tests with these levels
- * is the significance level approach (Jennison and Turnbull, Group Sequential Methods, 2000, section 3.3).
+ * and Rowe, Journal of the Royal Statistical Society A 132, 1969). The p-values of t-tests are
+ * compared with these levels, which is known as the significance level approach (Jennison and Turnbull, Group
+ * Sequential Methods, 2000, section 3.3).
  * @param shares the share of the full data at each look: ascending, above 0 and at most 1
  * @param spent the error rate that is spent up to and including each look: ascending
  */

@@ -32,8 +32,8 @@ interface EstimatedLevel {
 interface EstimatedEffect {
   readonly parameter: string;
   /**
-   * The effect's share of the total sum of squares of the complete grid, from 0 to 1. An estimate if `estimated` is
-   * true.
+   * The effect's share of the total sum of squares of the complete grid, from 0 to 1. The share is an estimate if
+   * `estimated` is true.
    */
   readonly share: number;
   /** The p-value of the effect; undefined if the model has no residual for a test. */
@@ -59,8 +59,8 @@ const MAX_MODEL_COLUMNS = 150;
  * each share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation
  * that only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003).
  * The model contains the interaction of two parameters if every pair of their values has a result. If a model with
- * interactions has no residual for a test, as without replicates, the interactions are used as the residual
- * (Montgomery, Design and Analysis of Experiments, chapter 5).
+ * interactions has no residual for a test, for example because there are no replicates, the interactions are used as
+ * the residual (Montgomery, Design and Analysis of Experiments, chapter 5).
  * @param axes see `importanceOf`
  */
 export function estimateImportance(

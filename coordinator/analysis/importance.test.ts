@@ -74,7 +74,7 @@ test('a value that was not combined with all values of the other parameters is s
   const { why, balanced, ...whole } = importanceOf([...grid, ...extra], 'loss', AXES);
   expect([balanced, why]).toEqual([
     false,
-    'latent=100 left out, because not combined with all values of the other parameters',
+    'latent=100 left out, because some combinations with the other parameters have no result',
   ]);
   expect(whole).toMatchObject({ effects: importanceOf(grid, 'loss', AXES).effects });
 });

@@ -28,7 +28,7 @@ export interface Importance {
   readonly balanced: boolean;
   /**
    * Notes on the analysis: which results were left out because of early stopping, which trials were left out to balance
-   * the grid, and which parameters change together. If the analysis has no effects, the reason for it.
+   * the grid, and which parameters change together. If the analysis has no effects, the text states why.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];

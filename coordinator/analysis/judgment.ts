@@ -12,7 +12,7 @@ export interface JudgedTrial {
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialStateName;
-  /** The rule that stopped the trial, with its reason. Empty if no rule did. */
+  /** The rule that stopped the trial, with its reason. Empty if no rule stopped the trial. */
   readonly stopReason: string;
   /**
    * The value of each metric in the trial: the value at its highest step or, for the ranking metric with `at: best`,
@@ -67,7 +67,10 @@ export interface JudgedHypothesis {
   /** The conditions of the hypothesis on one line. Empty if the hypothesis covers all trials. */
   readonly where: string;
   readonly verdict: Verdict;
-  /** The numbers of the decisive part and, if it is undecided, how many further seeds would probably decide it. */
+  /**
+   * The reason for the verdict: the measured values of the decisive part and, if that part is undecided, the number of
+   * further seeds that would probably decide it.
+   */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /**

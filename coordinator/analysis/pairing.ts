@@ -99,9 +99,9 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 }
 
 /**
- * Returns the cells of a range: the level with the largest mean and the level with the smallest mean. Ignores that
- * chance also affects which levels these are (delta method: Oehlert, The American Statistician 46, 1992). This is
- * accurate unless two levels have nearly equal means.
+ * Returns the cells of a range: the level with the largest mean and the level with the smallest mean. The choice of
+ * these two levels also depends on chance, which is ignored (delta method: Oehlert, The American Statistician 46,
+ * 1992). The result is accurate unless two levels have nearly equal means.
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

@@ -73,7 +73,7 @@ const INSIGNIFICANT = { seeds: undefined, text: 'the curves are too short or too
 function opposingSteps(trends: readonly Trend[], rises: boolean): string {
   const against = sum(trends, ({ ups, downs }) => (rises ? downs : ups));
   const steps = sum(trends, (trend) => trend.steps);
-  return `${against} of ${countText(steps, 'step')} between epochs ${against === 1 ? 'goes' : 'go'} against it`;
+  return `${against} of ${countText(steps, 'step')} between epochs ${against === 1 ? 'goes' : 'go'} against the claim`;
 }
 
 function seriesOf({ curve }: JudgedTrial, metric: string): number[] {

@@ -24,7 +24,7 @@ const A = [0.0412, 0.0405, 0.0431];
 const B = [0.0351, 0.0363, 0.0349, 0.0371];
 const two = [...replicates({ d: 15 }, A), ...replicates({ d: 30 }, B)];
 
-test("a claim about one setting is judged by Welch's interval, and the reason has the numbers", () => {
+test("a claim about one setting is judged by Welch's interval, and the reason states the measured values", () => {
   const judged = verdictOn('loss[d=15] > loss[d=30]', two);
   expect(judged).toMatchObject({
     verdict: 'supported',
@@ -44,7 +44,7 @@ test('the reason for a refuted claim states the difference against the claim', (
   );
 });
 
-test('a verdict omits configs with a trial that early stopping cut off, and says so', () => {
+test('a verdict omits configs with a trial that early stopping cut off, and the reason states this', () => {
   const others = replicates({ d: 15 }, A).slice(1);
   const change = { state: 'stopped', metrics: { loss: A[0] ?? 0 } } as const;
   const cutOff = trial({ d: 15 }, 0, { ...change, stopReason: 'asha: ranks 3 of 6' });
@@ -115,7 +115,7 @@ test('two sides that also differ in a parameter outside the claim are not compar
   const trials = [...replicates({ depth: 3, epochs: 10 }, A), ...replicates({ depth: 5, epochs: 13 }, B)];
   expect(verdictOn('loss[depth=3] > loss[depth=5]', trials)).toMatchObject({
     verdict: 'undecided',
-    because: 'no trial has a counterpart on the other side: they also differ in epochs',
+    because: 'no trial has a counterpart on the other side: the sides also differ in epochs',
     parts: [{ estimate: undefined }],
   });
 });
@@ -250,7 +250,7 @@ test('a trend is judged over the curves, and opposing steps are counted', () => 
   expect(judged.because).toBe(
     "Kendall's tau is on average 0.8444 in the claim's direction, 95% interval 0.8444 to 0.8444 " +
       '(regional Kendall test p < 0.001), over 3 curves ' +
-      'of 1 config; 9 of 27 steps between epochs go against it',
+      'of 1 config; 9 of 27 steps between epochs go against the claim',
   );
   expect(verdictOn('loss rises over epochs', curves).verdict).toBe('refuted');
 });

@@ -27,8 +27,9 @@ export interface AccessOptions {
    */
   readonly insecure: boolean;
   /**
-   * The user and the password that `/metrics` requires. If undefined, `/metrics` requires a client certificate with
-   * `metricsTls`, the coordinator's token on a loopback address, and otherwise nothing.
+   * The username and the password that `/metrics` requires. If undefined, `/metrics` requires a client certificate when
+   * it is served over TLS. Without TLS, it requires the coordinator's token on a loopback address, and no credentials
+   * on other addresses.
    */
   readonly metricsAuth: BasicAuth | undefined;
   /** Whether the metrics are served over TLS, with the server's certificate. */

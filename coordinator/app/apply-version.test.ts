@@ -175,7 +175,7 @@ test('a running trial whose point was dropped finishes, and is not retried after
   await expect(control.retry(named, '')).rejects.toThrow(/is not in the current version of the sweep file/);
 });
 
-test('failed trials of dropped points do not count against max_failed, also after a restart', async () => {
+test('failed trials of dropped points do not count against max_failed, even after a restart', async () => {
   const file = FILE.replace('retry: {crash: 3, backoff: 0s}', 'retry: {crash: 0}\nmax_failed: 1');
   const edited = file.replace('[1, 2, 3, 4]', '[3, 4, 5, 6]');
   const failure = { class: 'crash', message: 'exit code 1' };

@@ -206,8 +206,8 @@ export async function applyVersion(
 }
 
 /**
- * Returns two texts. `trials` changes whenever an earlier comparison is no longer correct, and `reports` whenever the
- * earlier history of an early-stopping rule is incomplete.
+ * Returns two texts that reveal changes of a sweep. `trials` changes whenever an earlier comparison of the file is no
+ * longer correct. `reports` changes whenever the history that was read for an early-stopping rule becomes incomplete.
  */
 function factsOf({ core }: Runtime, sweepId: string): { readonly trials: string; readonly reports: string } {
   const sweep = core.sweeps.get(sweepId);

@@ -27,7 +27,7 @@ export class HeartbeatSubscription {
   readonly #unreadable: SparseLog;
   #subscription: Subscription;
   /**
-   * The last error of the subscription. It is the reason why no heartbeats arrive, if the subscription is now closed.
+   * The last error of the subscription. If the subscription is closed, this error is why no heartbeats arrive.
    */
   #problem: string | undefined;
 

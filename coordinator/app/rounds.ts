@@ -63,7 +63,8 @@ export async function startRounds(options: RoundsOptions): Promise<() => void> {
 
 /**
  * Expires leases. The time between the load of the store and the first tick counts as an outage, because no heartbeats
- * arrived in that time: a takeover also connects to NATS, and compares the artifacts with the store.
+ * arrive in that time. The time can be long, because the coordinator must first connect to NATS and compare the
+ * artifacts with the store.
  */
 export function startTicking(runtime: Pick<Runtime, 'core' | 'now' | 'settle' | 'reschedule'>): NodeJS.Timeout {
   let lastTickAt = runtime.core.listeningSince;
