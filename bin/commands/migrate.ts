@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { MigrationProgress, MigrationResult } from '../../coordinator/migrate/migrate.ts';
 import type { NamedContent } from '../../coordinator/store/copy/rows.ts';
-import { storeOptions } from '../../coordinator/store/moved-store.ts';
+import { isPostgresName, storeOptions } from '../../coordinator/store/moved-store.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -65,7 +65,7 @@ function summary(result: MigrationResult, seconds: number): string {
 }
 
 function startCommand({ dir, to }: MigrationResult): string {
-  const store = to === dir ? '' : ` ${storeOptions(to)}`;
+  const store = isPostgresName(to) ? ` ${storeOptions(to)}` : '';
   return `trawl coordinator --dir ${shellLine([dir])}${store}`;
 }
 

@@ -4,7 +4,9 @@ import type { Client } from 'pg';
 import { connect, schemaError } from '../../coordinator/store/postgres/connection.ts';
 import { isLocalServer, parsePostgresLocation, shownUrl } from '../../coordinator/store/postgres/location.ts';
 import { migrationMarks, storedVersion } from '../../coordinator/store/postgres/schema.ts';
+import { isDisconnect } from '../../coordinator/store/postgres/transactions.ts';
 import { SCHEMA_VERSION } from '../../coordinator/store/schema.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import type { Finding } from './finding.ts';
 
@@ -12,6 +14,7 @@ const MAX_CLOCK_DIFFERENCE_MS = 1_000;
 /** A slower commit limits the number of transactions, although each can contain many reports. */
 const SLOW_COMMIT_MS = 50;
 const COMMITS = 9;
+const ANSWER_LIMIT_MS = 15_000;
 /** A leader has connections for writes, four for reads, one for the leadership, and one during a backup. */
 const CONNECTIONS_PER_COORDINATOR = 7;
 
@@ -158,14 +161,22 @@ export async function checkPostgres(location: string): Promise<readonly Finding[
   const parsed = parsePostgresLocation(location);
   let server: URL | undefined;
   try {
-    const { client, url } = await connect(parsed, { application_name: 'trawl doctor' });
+    const { client, url, cut } = await connect(parsed, {
+      application_name: 'trawl doctor',
+      query_timeout: ANSWER_LIMIT_MS,
+    });
     server = url;
     try {
       return postgresFindings(await factsOf(client, url));
     } finally {
-      await client.end().catch(() => {});
+      cut();
     }
   } catch (error) {
+    if (server !== undefined && isDisconnect(error)) {
+      const detail = `${shownUrl(server)} does not answer within ${ANSWER_LIMIT_MS / 1_000} s (${errorMessage(error)})`;
+      const fix = 'check its log and its disk, and whether each server in synchronous_standby_names is connected';
+      return [{ name: 'store', state: 'missing', detail, fix, needed: true }];
+    }
     const explained = server === undefined ? error : schemaError(error, server);
     if (!(explained instanceof TrawlError)) throw error;
     return [{ name: 'store', state: 'missing', detail: explained.message, needed: true }];

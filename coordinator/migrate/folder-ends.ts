@@ -1,6 +1,6 @@
 /** Moves a store out of or into a coordinator's folder. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
@@ -36,7 +36,7 @@ export function openFolderOrigin(dir: string): OriginStore {
   const db = openReadOnly(dir);
   const meta = metaOf(db);
   return {
-    name: dir,
+    name: resolve(dir),
     cluster: meta.get('cluster') ?? '',
     commits: Number(meta.get('commits') ?? 0),
     rows: new SqliteRows(db),
@@ -77,7 +77,7 @@ export function openNewFolder(dir: string, origin: OriginStore, token: string | 
     return work(new SqliteRows(db)).finally(() => db.close());
   };
   return {
-    name: dir,
+    name: resolve(dir),
     isCopied: existsSync(path),
     readCopy: (work) => read(path, work),
     async write<T>(fill: (rows: RowTarget) => Promise<void>, verify: (rows: RowSource) => Promise<T>): Promise<T> {

@@ -48,6 +48,7 @@ test('a store in a new folder has every row, index and trigger, every file and t
   for (const { path, bytes } of SAMPLE_FILES) expect(readFileSync(join(to, path)).equals(bytes), path).toBe(true);
   expect(readFileSync(join(to, 'token'))).toEqual(readFileSync(join(dir, 'token')));
   expect(result.files).toMatchObject({ files: 4, missing: [] });
+  expect(result.tables.filter(({ rows }) => rows === 0)).toEqual([]);
   expect(result.tables.find(({ table }) => table === 'reports')?.rows).toBeGreaterThan(2_500);
   openStore(copyOf(to)).close();
 });

@@ -143,11 +143,15 @@ export async function openPostgresOrigin(location: string): Promise<OriginStore>
   }
 }
 
-/** Returns why a database cannot get a store; undefined if it is empty, or has an incomplete copy of the same store. */
+/**
+ * Returns why a database cannot get a store; undefined if it is empty, or has an incomplete copy of the same store. The
+ * tables of an interrupted `trawl doctor` do not count.
+ */
 async function newDatabaseProblem(client: Client, name: string, origin: OriginStore): Promise<string | undefined> {
   const { rows } = await client.query(
     `select cast(c.relname as text) as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
      where n.nspname = current_schema() and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'leadership'
+       and c.relname not like 'trawl\\_doctor\\_%'
      order by 1`,
   );
   if (rows.length === 0) return origin.moved === undefined ? undefined : `${origin.name} was moved`;

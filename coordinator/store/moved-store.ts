@@ -34,9 +34,14 @@ export const unfinishedMigration = z.object({
 });
 export type UnfinishedMigration = z.infer<typeof unfinishedMigration>;
 
+/** Returns whether the name of a store is a URL, and not a folder. */
+export function isPostgresName(name: string): boolean {
+  return /^postgres(ql)?:/.test(name);
+}
+
 /** Returns the options that name a store: `--dir DIR` or `--store URL`. */
 export function storeOptions(name: string): string {
-  return /^postgres(ql)?:/.test(name) ? `--store '${name}'` : `--dir ${name}`;
+  return isPostgresName(name) ? `--store '${name}'` : `--dir ${name}`;
 }
 
 /**

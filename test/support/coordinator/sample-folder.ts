@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
 import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
+import { storeTables } from '../../../coordinator/store/store-tables.ts';
 import { sha256Of } from '../../../lib/files/checksum.ts';
 import { EVERY_CHANGE } from './every-change.ts';
 import { AT, byNobody, NEW_SWEEP, planned } from './store-writer.ts';
@@ -37,6 +38,7 @@ export async function sampleFolder(parent: string): Promise<string> {
   await store.addSweep(NEW_SWEEP, ['t0', 't1', 't2'].map(planned), AT, 'ann');
   for (const change of EVERY_CHANGE) await store.write(byNobody([change]), AT);
   addUnusualRows(store.db);
+  fillEmptyTables(store.db);
   await store.close();
   const dir = mkdtempSync(join(parent, 'folder-'));
   // libsql keeps the lock of a closed store until its process ends.
@@ -68,6 +70,15 @@ function addUnusualRows(db: Db): void {
   // The newest event was pruned.
   const { seq } = db.prepare('select max(seq) as seq from events').get() as { seq: number };
   db.exec(`delete from events where seq = ${seq}; commit`);
+}
+
+/** Adds a row to each table that has none, so that each table is compared. */
+function fillEmptyTables(db: Db): void {
+  for (const { name, columns } of storeTables()) {
+    if (db.prepare(`select 1 from ${name} limit 1`).get() !== undefined) continue;
+    const values = columns.map(({ type }, at) => ({ integer: at + 1, real: at + 0.5, text: `text ${at}` })[type]);
+    db.prepare(`insert into ${name} values (${columns.map(() => '?').join(', ')})`).run(values);
+  }
 }
 
 /** Returns all rows of all tables, as texts that represent values exactly, and the objects of the schema. */
