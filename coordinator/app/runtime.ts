@@ -199,7 +199,8 @@ export class Runtime {
     try {
       await this.prepareSources();
     } catch (error) {
-      // A store on another machine can be unreachable for a moment. Nothing has changed in memory.
+      // A store on another machine can be unreachable for a moment. Nothing has changed in memory yet, so the pass can be
+      // repeated.
       this.#onReadFailed(error);
       setTimeout(() => this.reschedule(), PASS_RETRY_MS).unref();
       return;
@@ -242,8 +243,8 @@ export class Runtime {
   }
 
   /**
-   * Rejects a sweep whose sampler runs code that the coordinator does not permit. Without a coordinator, the sampler runs
-   * later, and the coordinator that opens the folder then decides.
+   * Rejects a sweep whose sampler runs code that the coordinator does not permit. Nothing is rejected if a command runs
+   * without a coordinator: the coordinator that later opens the data folder decides.
    * @throws {RejectedError}
    */
   checkSampler({ search }: Pick<SweepSpec, 'search'>): void {

@@ -34,14 +34,14 @@ test('a missing Optuna is a problem, with the command that installs it', async (
   );
 });
 
-test('a process that ends without an answer is a problem, and shows its last line', async () => {
+test('a process that ends without an answer is a problem, and the message has the last line of its output', async () => {
   const python = interpreter('echo "ImportError: no cmaes" >&2; exit 1');
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBe(
     'the Python process of the sampler exited with code 1: ImportError: no cmaes',
   );
 });
 
-test('a sampler with a suggestion, a slow sampler and a sweep without a sampler are no problem', async () => {
+test('a sampler that makes a suggestion, a slow sampler and a sweep without a sampler are no problem', async () => {
   const python = interpreter(`echo '{"number": 0, "values": {"x": 0.5}, "attributes": ""}' >&4`);
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBeUndefined();
   expect(

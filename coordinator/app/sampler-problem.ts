@@ -8,8 +8,8 @@ import { readAnswer, requestLine } from '../search/optuna/messages.ts';
 import type { StartProcess } from '../search/optuna/process.ts';
 
 /**
- * The time after which a check ends without a result. Python needs some seconds to load PyTorch, and the client of a
- * submission waits for one minute.
+ * The time after which a check ends without a result. Python needs some seconds to load PyTorch, and a client that
+ * submits a sweep waits for at most one minute.
  */
 const CHECK_TIMEOUT_MS = 20_000;
 

@@ -45,7 +45,7 @@ test('a sweep waits until sweeps of higher priority end, unless their concurrenc
   expect(shares(coreWith([{ priority: 1, concurrency: 6 }, {}]))[1]).toEqual({ slots: 2, waitMs: 0 });
 });
 
-test('the share is unknown while the time left of a sweep with a higher priority is unknown', () => {
+test('the share is unknown while the remaining time of a sweep with a higher priority is unknown', () => {
   const { core, added } = coreWith([{ priority: 1 }, {}]);
   expect(added[1] && slotShareOf(core, added[1], () => undefined)).toBeUndefined();
 });

@@ -40,7 +40,7 @@ test('a kill during an apply is final, whenever the kill arrives', async () => {
   }
 });
 
-test('after a kill during a retry, no trial of a killed sweep is pending', async () => {
+test('after a kill during a retry, no trial of the sweep is pending', async () => {
   for (const delay of DELAYS) {
     const { sweep, control, facts } = await killedSweep();
     await control.act('1', KILL, 'bob');

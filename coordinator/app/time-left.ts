@@ -43,8 +43,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the slot time that a sweep will use until it ends. Undefined if the time left is undefined. A pack uses one
-   * slot.
+   * Returns the slot time that a sweep will use until it ends. Undefined if the time left is undefined. A pack counts
+   * as one slot.
    */
   async slotTimeOf(sweepId: string): Promise<TimeLeft | undefined> {
     return (await this.#estimateOf(sweepId))?.slotTimeLeft;

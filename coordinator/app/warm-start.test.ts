@@ -134,7 +134,7 @@ test.each([
   [
     'a sweep with a parameter of another kind',
     TPE.replace('[adam, sgd]', '[1, 2]'),
-    'sweep 1 has another space: it has values that are not all numbers in parameter "opt", but this file has only numbers',
+    'sweep 1 has another space: it has values other than numbers in parameter "opt", but this file has only numbers',
   ],
   [
     'a sweep of another trainer',

@@ -84,9 +84,9 @@ export interface ArtifactStore {
    */
   read(key: AttemptKey, artifact: StoredArtifact, offset: number): AsyncIterable<Buffer>;
   /**
-   * Durably adds a stored file to another attempt as well. The file then exists until both attempts have removed it.
-   * Nothing changes if the other attempt already has the file. The caller must wait for the result before it removes
-   * the first file.
+   * Durably adds a stored file of attempt `from` to attempt `to`. The contents are then kept until the file is removed
+   * from both attempts. Nothing changes if `to` already has the file. The caller must wait for the result before it
+   * removes the file from `from`.
    * @throws {Error} if the file does not exist
    */
   share(from: AttemptKey, to: AttemptKey, artifact: StoredArtifact): Promise<void>;
@@ -117,7 +117,7 @@ export interface ArtifactStore {
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted
-   * @returns the removed sets; for the removed objects of a remote store, one set named after their place
+   * @returns the removed sets; the removed objects of a remote store are one set, whose name is their location
    */
   removeOrphans(
     isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,

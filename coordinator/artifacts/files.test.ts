@@ -161,7 +161,7 @@ test('after an attempt ends, its files that no record names are removed, except 
   expect(part(EMPTY)).toBe(false);
 });
 
-test('a shared file is kept until both attempts have removed it', async () => {
+test('a shared file is kept until it is removed from both attempts', async () => {
   const files = new ArtifactFiles(dir);
   const file = { name: 'checkpoints/e2', size: 0, sha256: EMPTY };
   await put(files, 1, file.name);

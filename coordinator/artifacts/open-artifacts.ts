@@ -120,7 +120,8 @@ export async function openArtifacts(
   };
   const checked = check();
   try {
-    // A recorded location could be used before, so a takeover does not wait for a server that does not answer.
+    // An earlier start has already checked a recorded location. A start, such as a takeover, therefore does not wait
+    // long for a server that does not answer.
     if (location !== recorded) await checked;
     else if (!(await settlesWithin(CHECK_LIMIT_MS, checked))) checked.catch(retryAfter);
   } catch (error) {

@@ -12,7 +12,7 @@ export const ORPHANS_FOLDER = 'orphans';
 export interface OrphanSet {
   /**
    * The name of the set's folder, which contains the start time of the coordinator. For a set of objects in a remote
-   * store, the place of the objects.
+   * store, their location.
    */
   readonly name: string;
   readonly files: number;
@@ -30,7 +30,7 @@ export function orphanSetName(at: number, number: number): string {
 }
 
 /**
- * Returns the time in the name of a set of orphans, in Unix milliseconds. Undefined for any other folder.
+ * Returns the time in the name of a set of orphans, in Unix milliseconds. Undefined for any other name.
  */
 export function orphanSetTime(name: string): number | undefined {
   const [, date, hours, minutes, seconds] =

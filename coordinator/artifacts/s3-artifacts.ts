@@ -31,8 +31,8 @@ export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /**
- * The validity of a presigned URL, in seconds. If a URL of an upload expires before its request, the agent sends the
- * file through the coordinator.
+ * The validity of a presigned URL, in seconds. If the URL of an upload expires before the agent uses it, the agent
+ * sends the file through the coordinator.
  */
 const URL_EXPIRES_S = 3_600;
 /**

@@ -50,7 +50,7 @@ export class SpaceLedger {
     this.#keepBytes = keepBytes;
   }
 
-  /** Returns the ledger of the disk of a folder. */
+  /** Creates a ledger for the disk that contains a folder. */
   static of(dir: string): SpaceLedger {
     return new SpaceLedger(async () => {
       const { bavail, bsize } = await statfs(dir);

@@ -47,7 +47,7 @@ test('the difference between two spaces names the parameters', () => {
   expect(spaceDifference(both, one)).toBe('has no parameter "opt"');
   expect(spaceDifference(one, both)).toBe('has parameter "opt", which this file lacks');
   expect(spaceDifference(one, kindsOfSpace(new Map<string, Distribution>([['x', opt]])))).toBe(
-    'has values that are not all numbers in parameter "x", but this file has only numbers',
+    'has values other than numbers in parameter "x", but this file has only numbers',
   );
 });
 

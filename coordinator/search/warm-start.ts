@@ -43,7 +43,7 @@ export function spaceDifference(own: ParameterKinds, earlier: ParameterKinds): s
 
 const TEXT: Readonly<Record<ParameterKind, string>> = {
   number: 'only numbers',
-  category: 'values that are not all numbers',
+  category: 'values other than numbers',
 };
 
 function named(names: readonly string[]): string {
