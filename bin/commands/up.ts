@@ -370,6 +370,7 @@ export function registerUp(program: Command): void {
         1,
         'trials failed, or trials were cancelled and no trial reached a target; without a terminal, also if the sweep was paused',
       ],
+      [2, 'invalid input or usage; without a terminal, also if the file is an edited version of a sweep of the folder'],
       [3, 'nats-server is not available, or a process kept failing'],
       [4, 'rejected: a coordinator already uses the data folder'],
       [130, 'interrupted; the same command resumes the sweep'],

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { shellLine } from '../../lib/text/shell.ts';
 import { BadInputError, EXIT } from '../../proto/errors.ts';
 import type { LoadedSweepFile } from '../options/sweep-file.ts';
 import { confirm, hasTerminal } from '../output/confirm.ts';
@@ -15,9 +16,11 @@ import { packageRoot } from '../package.ts';
 type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
- * If the file is an edited version of a sweep of the folder, asks whether to apply the file to the sweep. The file runs
- * as a new sweep if the answer is no, or if the file cannot be applied to the sweep.
- * @throws {BadInputError} if there is no terminal; the message contains the commands to choose from
+ * If the file is an edited version of a sweep of the folder, asks whether to apply the file to the sweep. If the answer
+ * is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to run it as a new
+ * sweep.
+ * @throws {BadInputError} if there is no terminal, or if the user wants no new sweep; the message contains the commands
+ * to choose from
  */
 export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promise<void> {
   if (!existsSync(join(dir, STORE_FILE))) return;
@@ -27,10 +30,7 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   if (sweep === undefined) return;
   const apply = ['apply', file.fileName, '--sweep', sweep.sweep, '--dir', dir, '-o', 'json'];
   const compared = await trawl(...apply, '--dry-run');
-  if (compared.code !== 0) {
-    note(`sweep ${sweep.sweep} has the same name, but the file cannot be applied to it: ${errorOf(compared)}`);
-    return;
-  }
+  if (compared.code !== 0) return requireNewSweep(sweep.sweep, file.fileName, errorOf(compared));
   const { changes }: { changes: VersionChangesJson } = JSON.parse(compared.stdout);
   if (!changes.differs) return;
   note(versionChangesText(sweep, changes).trimEnd());
@@ -38,6 +38,18 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
   if (!(await confirm(`Apply ${file.fileName} to sweep ${sweep.sweep}? Otherwise, it runs as a new sweep.`))) return;
   const applied = await trawl(...apply, '--yes');
   if (applied.code !== 0) throw new BadInputError(errorOf(applied));
+}
+
+/**
+ * Asks whether to run a file that cannot be applied to the sweep of its name as a new sweep.
+ * @throws {BadInputError} if there is no terminal, or if the answer is no
+ */
+async function requireNewSweep(id: string, fileName: string, reason: string): Promise<void> {
+  const problem = `sweep ${id} has the name in ${fileName}, but the file cannot be applied to it: ${reason}`;
+  const advice = `for a new sweep, run: ${repeated(process.argv.slice(2))} --new`;
+  if (!hasTerminal()) throw new BadInputError(`${problem}; ${advice}`);
+  note(problem);
+  if (!(await confirm(`Run ${fileName} as a new sweep?`))) throw new BadInputError(`no sweep was submitted; ${advice}`);
 }
 
 /** Returns the error of a command, without the warnings about the file, which `up` has already printed. */
@@ -62,7 +74,7 @@ function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: Loaded
 function confirmationError(id: string, fileName: string, dir: string): BadInputError {
   return new BadInputError(
     `${fileName} is an edited version of sweep ${id}; apply it with: ` +
-      `${suggested(`apply ${fileName} --sweep ${id} --yes`, { dir })}; ` +
+      `${suggested(`apply ${shellLine([fileName])} --sweep ${id} --yes`, { dir })}; ` +
       `or run it as a new sweep with: ${repeated(process.argv.slice(2))} --new`,
   );
 }

@@ -1,4 +1,6 @@
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
+import { shellLine } from '../../lib/text/shell.ts';
+import { visibleText } from '../../lib/text/visible-text.ts';
 import { SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Sweep, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import type { PackedCode } from '../client/code.ts';
@@ -35,6 +37,7 @@ export async function resumeOrSubmit(
     report(`paused unfinished sweep ${other.id} (${other.name}) in the same folder`);
   }
   if (same === undefined) return submitSweep(connection, file, code);
+  if (same.name !== file.spec.name) report(otherNameNote(same, file, dir));
   return same.state === SweepState.PAUSED ? controlSweep(connection, same.id, SweepAction.RESUME) : same;
 }
 
@@ -64,6 +67,15 @@ async function sweepWithCode(
     report(`the code has changed since sweep ${candidates[0].id}: submitting a new sweep`);
   }
   return unfinished;
+}
+
+/** Returns a notice about a sweep whose name differs from the name in the file. The content is the same. */
+function otherNameNote({ id, name }: Sweep, { fileName, spec }: LoadedSweepFile, dir: string): string {
+  return visibleText(
+    `sweep ${id} (${name}) has the same content as ${fileName}, so no sweep named ${spec.name} is submitted; to rename ` +
+      `the sweep, run: ${suggested(`apply ${shellLine([fileName])} --sweep ${id} --yes`, { dir })}; to run all trials ` +
+      'again, use another folder with --dir',
+  );
 }
 
 function wasStopped({ state }: Sweep): boolean {

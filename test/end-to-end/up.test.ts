@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sweepFile, testFolder } from '../support/folder.ts';
@@ -63,12 +63,18 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     }
   });
 
-  test('trawl up offers to apply an edited file, and after the file is applied, only the new points run', async () => {
+  test('trawl up offers to apply an edited file, rejects a file that cannot be applied, and runs only new points after an apply', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const text = `name: edited\n${NOOP.replace('400', '10')}`;
     const first = await trawl(...up(sweepFile(folder, text.replace('max: 8', 'max: 2')), dir));
     expect(first.code, first.stderr).toBe(0);
+    const refused = await trawl(...up(sweepFile(folder, `${text}seeds: [1]\nresources: {labels: {zone: a}}\n`), dir));
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(
+      /cannot be applied to it: resources cannot change .*; for a new sweep, run: .*trawl up .* --new/,
+    );
+    expect(JSON.parse((await trawl('ls', '--dir', dir, '-o', 'json')).stdout)).toHaveLength(1);
     const edited = sweepFile(folder, text.replace('min: 1, max: 8', 'min: 2, max: 3'));
     const offered = await trawl(...up(edited, dir));
     expect(offered.code).toBe(2);
@@ -79,8 +85,12 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     );
     expect(applied.stderr).toContain(`trawl up ${edited} --dir ${dir}`);
     expect((await trawl('show', '--version', '1', '--dir', dir)).stdout).toContain('max: 2');
-    const second = await trawl(...up(edited, dir));
+    const second = await trawl(
+      ...up(sweepFile(folder, readFileSync(edited, 'utf8').replace('edited', 'renamed')), dir),
+    );
     expect(second.code, second.stderr).toBe(0);
+    expect(second.stderr).toContain('sweep 1 (edited) has the same content as');
+    expect(second.stderr).toMatch(/no sweep named renamed is submitted; .*trawl apply .* --sweep 1 --yes --dir /);
     const before = (JSON.parse(first.stdout) as UpResult).trials;
     const { trials } = JSON.parse(second.stdout) as UpResult;
     expect(trials.map(({ attempts, rank }) => [attempts, rank !== null])).toEqual([
