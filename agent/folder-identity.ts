@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { sha256Of } from '../lib/files/checksum.ts';
+import { bootId } from '../lib/files/process-identity.ts';
 import { writeDurablySync } from '../lib/files/write-durably.ts';
 import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 
@@ -33,12 +33,4 @@ export function folderIdentity(dir: string): Pick<Hello, 'instance' | 'location'
 function locationOf(dir: string): string {
   const { dev, ino } = statSync(dir, { bigint: true });
   return sha256Of(`${bootId()} ${dev} ${ino}`).slice(0, 32);
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return hostname();
-  }
 }

@@ -23,6 +23,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly nats?: string;
   readonly listen: string;
   readonly advertise?: string;
+  readonly standby: boolean;
   readonly metrics: string;
   readonly lease: number;
   readonly retain?: number;
@@ -60,6 +61,7 @@ async function coordinator(options: Options): Promise<void> {
     natsUrl: natsUrls(options.nats),
     listen: parseAddress(options.listen, '--listen', 0),
     advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise, '--advertise'),
+    standsBy: options.standby,
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
     insecure: options.insecure ?? false,
@@ -105,6 +107,7 @@ export function registerCoordinator(program: Command): void {
       'gRPC address of this coordinator for clients and agents, if several coordinators share a store ' +
         '(default: --listen, with the name of the machine instead of 0.0.0.0)',
     )
+    .option('--no-standby', 'exit with code 4 if another coordinator leads the store (default: stand by)')
     .option(
       '--metrics <host:port>',
       'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',

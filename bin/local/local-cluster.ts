@@ -100,7 +100,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       const artifacts = options.artifacts === undefined ? [] : ['--artifacts', options.artifacts];
       // Sweep files can name a sampler, which runs code. Without a token, other users could submit such a file.
       const permitted = requireToken ? ['--allow-sampler-code'] : [];
-      const args = ['--dir', dir, ...addresses, ...artifacts, ...auth, ...permitted];
+      const args = ['--dir', dir, ...addresses, '--no-standby', ...artifacts, ...auth, ...permitted];
       const process = startVerb(options, 'coordinator', args, natsUrl);
       at = await coordinatorAddress(dir, process);
       return process;

@@ -1,9 +1,18 @@
 /** Serves a coordinator that stands by: its health, its role, and the address of the leader. */
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NatsConnection } from 'nats';
+import type { Logger } from 'pino';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { ensureToken, tokenFile } from '../../lib/files/token-file.ts';
-import { type Address, isLoopback } from '../../lib/net/address.ts';
+import { type Address, DEFAULT_NATS, isLoopback } from '../../lib/net/address.ts';
+import { Backoff } from '../../lib/net/backoff.ts';
+import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
 import { serveOperatorPages } from '../../lib/net/http.ts';
+import type { Identity } from '../../lib/net/identity.ts';
+import { NatsState } from '../../lib/net/nats-state.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import { withoutSecrets } from '../../proto/subjects.ts';
 import { callerOf, Guard } from '../auth/guard.ts';
 import { RejectionLog } from '../auth/rejections.ts';
 import type { Leadership } from '../leader/leadership.ts';
@@ -17,6 +26,8 @@ import type { PageOptions } from './operator-pages.ts';
 
 export interface StandbyOptions extends AccessOptions, PageOptions {
   readonly dir: string;
+  /** See CoordinatorOptions. */
+  readonly natsUrl: string | undefined;
   readonly requireToken: boolean;
   readonly version: string;
 }
@@ -26,7 +37,7 @@ export interface Standby {
   readonly metrics: Address;
   /** Names the leader in the answers of all later calls. */
   follow(leadership: Leadership): void;
-  /** @param problem the reason why this coordinator could not lead now; undefined if it could */
+  /** @param problem the reason why the store does not answer; undefined if it answers */
   setProblem(problem: string | undefined): void;
   stop(): void;
 }
@@ -48,7 +59,8 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
   });
   const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)]);
   let leader = '';
-  let problem: string | undefined;
+  let storeProblem: string | undefined;
+  let natsProblem: string | undefined;
   new Health(server, SERVICES);
   addStandbyServices(server, SERVICES, () => leader);
   const { metrics: pagesAddress, metricsAuth, metricsHosts, metricsTls } = options;
@@ -56,7 +68,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
     {
       registry: metrics.registry,
       measure: () => {},
-      unready: () => problem,
+      unready: () => storeProblem ?? natsProblem,
       // Prometheus discovers the agents at the leader.
       json: { '/sd': () => [] },
       standby: () => (leader === '' ? 'no coordinator leads' : `the coordinator at ${leader} leads`),
@@ -77,6 +89,9 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
     pages.stop();
     throw error;
   });
+  const stopWatching = watchNats(options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS, identity, log, (reason) => {
+    natsProblem = reason;
+  });
   return {
     address: { host: listener.host, port: listener.port },
     metrics: pages.address,
@@ -85,12 +100,53 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
       metrics.leaderEpoch.set(epoch);
     },
     setProblem(reason) {
-      problem = reason;
+      storeProblem = reason;
     },
     stop() {
+      stopWatching();
       server.forceShutdown();
       listener.close();
       pages.stop();
     },
+  };
+}
+
+const NATS_RETRY_MS = 500;
+const MAX_NATS_RETRY_MS = 5_000;
+
+/**
+ * Keeps a connection to NATS, so that a problem shows before this coordinator leads.
+ * @returns a function that closes the connection
+ */
+function watchNats(
+  url: string,
+  identity: Identity | undefined,
+  log: Logger,
+  onProblem: (problem: string | undefined) => void,
+): () => void {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let connection: NatsConnection | undefined;
+  const backoff = new Backoff(NATS_RETRY_MS, MAX_NATS_RETRY_MS);
+  const connect = async () => {
+    for (let isFirst = true; !signal.aborted; isFirst = false) {
+      try {
+        connection = await connectNats(url, 'trawl standby', identity);
+        if (signal.aborted) return void closeNats(connection);
+        new NatsState(connection, log, { onProblem });
+        if (!isFirst) log.info({ nats: withoutSecrets(url) }, 'NATS answers');
+        return onProblem(undefined);
+      } catch (error) {
+        const reason = errorMessage(error);
+        if (isFirst) log.warn({ reason }, 'this standby cannot use NATS, and could not lead now; retrying');
+        onProblem(reason);
+      }
+      await sleep(backoff.next(), undefined, { signal }).catch(() => {});
+    }
+  };
+  void connect();
+  return () => {
+    stopping.abort();
+    if (connection !== undefined) void closeNats(connection);
   };
 }

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
-import { type Election, Leader, untilElected } from './leader.ts';
+import { type Election, electedAlone, Leader, untilElected } from './leader.ts';
 import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from './leadership.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -92,6 +92,41 @@ test('a standby ends on its signal, and if the store cannot be used', async () =
   const election = new MemoryElection();
   election.problem = new RejectedError('too old');
   await expect(candidate(election).elected).rejects.toThrow('too old');
+});
+
+test('a coordinator that does not stand by waits for the expiry of a leadership that is not renewed', async () => {
+  const election = new MemoryElection();
+  const begun = Date.now();
+  const expireAt = begun + 5_000;
+  vi.spyOn(election, 'tryToLead').mockImplementation(async (holder, address) => {
+    const remainingMs = expireAt - Date.now();
+    return remainingMs > 0
+      ? { epoch: 4, holder: 'dead', address: 'dead:1', remainingMs }
+      : { epoch: 5, holder, address, remainingMs: LEADERSHIP_MS };
+  });
+  const elected = electedAlone({ election, holder: 'me', address: 'me:1', clock });
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect((await elected).term).toEqual({ epoch: 5, holder: 'me' });
+});
+
+test('a coordinator that does not stand by is rejected once another coordinator renews its leadership', async () => {
+  const election = new MemoryElection();
+  let renewedAt = Date.now() - 1_000;
+  vi.spyOn(election, 'tryToLead').mockImplementation(async () => {
+    if (Date.now() - renewedAt >= RENEW_INTERVAL_MS) renewedAt += RENEW_INTERVAL_MS;
+    return { epoch: 4, holder: 'other', address: 'other:1', remainingMs: renewedAt + LEADERSHIP_MS - Date.now() };
+  });
+  const elected = electedAlone({ election, holder: 'me', address: 'me:1', clock });
+  const rejected = expect(elected).rejects.toThrow(RejectedError);
+  await vi.advanceTimersByTimeAsync(RENEW_INTERVAL_MS - 500);
+  await rejected;
+  await expect(elected).rejects.toThrow('the coordinator at other:1 leads this store');
+});
+
+test('a coordinator that does not stand by fails if the store does not answer', async () => {
+  const election = new MemoryElection();
+  election.problem = new UnreachableError('no answer');
+  await expect(electedAlone({ election, holder: 'me', address: 'me:1', clock })).rejects.toThrow('no answer');
 });
 
 function leaderOf(election: MemoryElection) {

@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import { NotLeaderError, UnreachableError } from '../../proto/errors.ts';
+import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import {
   afterRenewal,
   isCertain,
+  isHeld,
   type Leadership,
   newRenewals,
   RENEW_RETRY_MS,
@@ -23,8 +24,9 @@ export interface Election {
    * Leads if no other coordinator leads, or returns the leadership of the other coordinator.
    * @param holder identifies this process
    * @param address HOST:PORT of this coordinator
+   * @param ended a holder whose process has ended, so that its leadership needs not expire
    */
-  tryToLead(holder: string, address: string): Promise<Leadership>;
+  tryToLead(holder: string, address: string, ended?: string): Promise<Leadership>;
   /** @returns false if the term has ended */
   renew(term: Term, address: string): Promise<boolean>;
   /** Ends a term, so that another coordinator can lead at once. */
@@ -91,6 +93,39 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
     await sleep(delayMs, undefined, { signal }).catch(() => {});
   }
   return undefined;
+}
+
+/**
+ * Leads as soon as the leadership of a coordinator that has died expires.
+ * @throws {RejectedError} if another coordinator renews its leadership
+ * @throws {UnreachableError} if the store does not answer
+ */
+export async function electedAlone(candidacy: Pick<CandidateOptions, 'election' | 'holder' | 'address' | 'clock'>) {
+  const stopping = new AbortController();
+  let seen: Leadership | undefined;
+  let failure: Error | undefined;
+  const fail = (error: Error) => {
+    failure ??= error;
+    stopping.abort();
+  };
+  const elected = await untilElected({
+    ...candidacy,
+    signal: stopping.signal,
+    onStandby(leadership) {
+      if (seen !== undefined && isHeld(seen, leadership)) fail(otherLeads(leadership));
+      seen = leadership;
+    },
+    onProblem: (problem) => problem !== undefined && fail(new UnreachableError(problem)),
+  });
+  if (elected === undefined) throw failure;
+  return elected;
+}
+
+function otherLeads({ address }: Leadership): RejectedError {
+  return new RejectedError(
+    `the coordinator at ${address} leads this store: submit sweeps to it with --server ${address}, stop it, or use ` +
+      'another database (--store, TRAWL_STORE)',
+  );
 }
 
 const RELEASE_LIMIT_MS = 2_000;

@@ -71,3 +71,8 @@ export function untilAttempt({ holder, remainingMs }: Pick<Leadership, 'holder' 
   if (holder === '') return 0;
   return Math.min(STANDBY_INTERVAL_MS, Math.max(0, remainingMs));
 }
+
+/** Returns whether a coordinator has renewed or won the leadership between two moments at which a standby tried to lead. */
+export function isHeld(before: Leadership, after: Leadership): boolean {
+  return after.epoch !== before.epoch || after.remainingMs > before.remainingMs;
+}

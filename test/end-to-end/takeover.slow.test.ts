@@ -161,6 +161,33 @@ test.skipIf(isSkipped(postgresMissing()))(
   },
 );
 
+/** The restart of a coordinator on a loaded machine, which is less than the duration of a leadership. */
+const RESTART_MS = 7_000;
+
+test.skipIf(isSkipped(postgresMissing()))(
+  'a killed coordinator without standbys leads again at once, and "trawl up" fails while another coordinator leads its store',
+  async () => {
+    const { folder, server, a, b } = await startPair();
+    expect(await b.daemon.stop()).toBe(EXIT.done);
+    await a.daemon.killNow();
+    const begun = performance.now();
+    await a.start('leads');
+    const afterRestart = performance.now() - begun;
+    console.log('restart in milliseconds', afterRestart);
+    expect(afterRestart).toBeLessThan(RESTART_MS);
+
+    const file = sweepFile(folder, noopSweepText({ trials: 2, epochs: 1, epochMs: 1 }));
+    process.env.TRAWL_STORE = server.url('trawl');
+    onTestFinished(() => {
+      delete process.env.TRAWL_STORE;
+    });
+    const { code, stderr } = await trawl('up', file, '--dir', join(folder, 'up'), '--slots', '1');
+    expect(code, stderr).toBe(EXIT.rejected);
+    expect(stderr).toContain(`the coordinator at ${a.address} leads this store: submit sweeps to it with --server`);
+    expect(await a.role()).toBe('leads');
+  },
+);
+
 const SWEEP = { trials: 60, epochs: 4, epochMs: 500 };
 
 test.skipIf(isSkipped(postgresMissing()))(

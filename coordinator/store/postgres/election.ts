@@ -33,8 +33,18 @@ export class PostgresElection implements Election {
     this.#location = parsePostgresLocation(location);
   }
 
-  tryToLead(holder: string, address: string): Promise<Leadership> {
-    return this.#request((client) => tryToLead(client, holder, address));
+  tryToLead(holder: string, address: string, ended?: string): Promise<Leadership> {
+    return this.#request((client) => tryToLead(client, holder, address, ended));
+  }
+
+  /** Returns the location of the artifacts that a leader has recorded; undefined for its data folder. */
+  artifactLocation(): Promise<string | undefined> {
+    return this.#request(async (client) => {
+      const { rows: tables } = await client.query("select to_regclass('meta') is not null as exists");
+      if (!tables[0].exists) return undefined;
+      const { rows } = await client.query("select value from meta where name = 'artifacts'");
+      return rows[0]?.value;
+    });
   }
 
   renew(term: Term, address: string): Promise<boolean> {

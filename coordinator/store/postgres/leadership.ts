@@ -55,15 +55,16 @@ const DURATION = "cast($3 as bigint) * interval '1 millisecond'";
 /**
  * Leads if no other coordinator leads. Waits until the transactions of the previous leader have ended.
  * @param address HOST:PORT of this coordinator
+ * @param ended a holder whose process has ended
  * @returns the leadership, which another coordinator can hold
  */
-export async function tryToLead(client: Client, holder: string, address: string): Promise<Leadership> {
+export async function tryToLead(client: Client, holder: string, address: string, ended = ''): Promise<Leadership> {
   // An earlier attempt of this process can have succeeded although its answer was lost.
   await client.query(
     `update leadership set writer = writer + 1, epoch = epoch + 1, holder = $1, address = $2,
        expires_at = clock_timestamp() + ${DURATION}
-     where holder in ('', $1) or expires_at <= clock_timestamp()`,
-    [holder, address, LEADERSHIP_MS],
+     where holder in ('', $1, $4) or expires_at <= clock_timestamp()`,
+    [holder, address, LEADERSHIP_MS, ended],
   );
   const { rows } = await client.query(
     `select epoch, holder, address,

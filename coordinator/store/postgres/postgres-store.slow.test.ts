@@ -291,6 +291,9 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await second.renew({ holder: 'b', epoch: 2 }, 'host-b:1')).toBe(true);
     await expireLeadership(url);
     expect(await first.tryToLead('a', 'host-a:1')).toMatchObject({ holder: 'a', epoch: 3 });
+    // The leadership of a process that has ended needs not expire.
+    expect(await second.tryToLead('c', 'host-c:1', 'b')).toMatchObject({ holder: 'a', epoch: 3 });
+    expect(await second.tryToLead('c', 'host-c:1', 'a')).toMatchObject({ holder: 'c', epoch: 4 });
   });
 
   test('after a takeover, no write of the previous leader is stored', async () => {

@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { hasEnded, processIdentity } from './process-identity.ts';
+
+const isLinux = process.platform === 'linux';
+
+test('a process that runs has not ended', () => {
+  expect(hasEnded(processIdentity())).toBe(false);
+});
+
+test.skipIf(!isLinux)('a killed process, or one whose id another process uses, has ended', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  const [boot, namespace] = processIdentity().split('.');
+  const start = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19];
+  const identity = `${boot}.${namespace}.${child.pid}.${start}`;
+  expect(hasEnded(identity)).toBe(false);
+  child.kill('SIGSTOP');
+  expect(hasEnded(identity)).toBe(false);
+  expect(hasEnded(`${boot}.${namespace}.${child.pid}.${Number(start) - 1}`)).toBe(true);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(hasEnded(identity)).toBe(true);
+});
+
+test('a process of another machine, of an earlier boot or of another container is not known to have ended', () => {
+  const [boot, namespace] = processIdentity().split('.');
+  const other = '00000000-0000-4000-8000-000000000000';
+  for (const identity of [`${other}.${namespace}.999999.1`, `${boot}.1.999999.1`, '999999', '', 'x']) {
+    expect(hasEnded(identity)).toBe(false);
+  }
+});
