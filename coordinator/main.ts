@@ -64,7 +64,7 @@ import { sweepService } from './transport/sweep-service.ts';
 const HEARTBEATS_PER_LEASE = 5;
 
 const LOCAL_ARTIFACTS_TEXT =
-  'artifacts are in the data folder, so the artifacts of the previous leader are missing if it has another folder: ' +
+  'artifacts are in the data folder, so the artifacts of the previous leader are missing if it used another folder: ' +
   'keep artifacts in an S3-compatible store with --artifacts';
 
 export interface CoordinatorOptions extends AccessOptions, PageOptions {
@@ -77,8 +77,8 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   /** Whether endpoints on the loopback address require the token of the data folder. */
   readonly requireToken: boolean;
   /**
-   * The location of artifacts in an S3-compatible store. By default, the location that the store has recorded or,
-   * without one, the data folder.
+   * The location of artifacts in an S3-compatible store. By default, the location that is recorded in the
+   * store. If none is recorded, artifacts are in the data folder.
    */
   readonly artifacts: string | undefined;
   /** The URL of a PostgreSQL database for the store. By default, the store is a file in the data folder. */
@@ -101,8 +101,8 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   /** The Python interpreter of the processes of optuna searches. */
   readonly python: string;
   /**
-   * Whether a sweep file may name a sampler class of its author or a Python interpreter. Both run the author's code on
-   * this machine.
+   * Whether a sweep file may name a Python interpreter, or a sampler class from the author's own code. Both can run any
+   * code on this machine.
    */
   readonly allowSamplerCode: boolean;
   /** Called when a write to the store fails. The process must then end. */

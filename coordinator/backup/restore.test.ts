@@ -59,7 +59,7 @@ test.each<[string, () => void]>([
     'in its second run, while it wrote restore.json again',
     () => writeFileSync(join(dir, 'restore.json.0badcafe.part'), '{'),
   ],
-])('a second run of the same command finishes a restore that was killed %s', async (_, leave) => {
+])('another run of the same command finishes a restore that was killed %s', async (_, leave) => {
   mkdirSync(join(dir, 'artifacts/1/t/1'), { recursive: true });
   writeFileSync(join(dir, FILE), 'wei');
   writeFileSync(join(dir, 'restore.json'), mark());

@@ -72,7 +72,7 @@ export function coordinatorMetrics() {
     trialsFinished: counter('trials_finished_total', 'Trials that ended.', ['sweep', 'outcome']),
     trialFailures: counter('trial_failures_total', 'Attempts that failed.', ['sweep', 'class']),
     trialRetries: counter('trial_retries_total', 'Failed attempts whose trial was retried.', ['sweep', 'class']),
-    trialDuration: histogram('trial_duration_seconds', 'From grant to the end of an attempt.', SECONDS_TRIAL, [
+    trialDuration: histogram('trial_duration_seconds', 'Time from the grant of an attempt to its end.', SECONDS_TRIAL, [
       'sweep',
     ]),
     queueWait: histogram(
@@ -81,9 +81,12 @@ export function coordinatorMetrics() {
       SECONDS_WAIT,
       ['sweep'],
     ),
-    epochDuration: histogram('epoch_duration_seconds', 'From one report of an attempt to the next.', SECONDS_EPOCH, [
-      'sweep',
-    ]),
+    epochDuration: histogram(
+      'epoch_duration_seconds',
+      'Time from one report of an attempt to the next.',
+      SECONDS_EPOCH,
+      ['sweep'],
+    ),
     bestMetric: gauge('best_metric', 'Best value reported so far.', ['sweep', 'metric']),
     lastImprovement: gauge(
       'last_improvement_timestamp_seconds',
@@ -142,9 +145,13 @@ export function coordinatorMetrics() {
       'lease_expirations_total',
       'Attempts that failed with class lost: their agent was silent, restarted or revoked, or records were missing.',
     ),
-    dispatchLatency: histogram('dispatch_latency_seconds', 'From an offer to its grant.', SECONDS_OFFER),
-    storeCommit: histogram('store_commit_seconds', 'One transaction of the store, including its flush.', SECONDS_FAST),
-    schedulerPass: histogram('scheduler_pass_seconds', 'One pass of the scheduler.', SECONDS_FAST),
+    dispatchLatency: histogram('dispatch_latency_seconds', 'Time from an offer to its grant.', SECONDS_OFFER),
+    storeCommit: histogram(
+      'store_commit_seconds',
+      'Duration of a transaction of the store, including its flush to disk.',
+      SECONDS_FAST,
+    ),
+    schedulerPass: histogram('scheduler_pass_seconds', 'Duration of a pass of the scheduler.', SECONDS_FAST),
     reportsIngested: counter('reports_ingested_total', 'Epoch reports stored.'),
     reportsLag: gauge(
       'reports_lag_seconds',
@@ -161,7 +168,7 @@ export function coordinatorMetrics() {
       'certificate_expiry_timestamp_seconds',
       "Unix time at which the coordinator's certificate expires.",
     ),
-    natsStreamLimit: gauge('nats_stream_limit_messages', 'Limit of messages in the stream of offers.'),
+    natsStreamLimit: gauge('nats_stream_limit_messages', 'Maximum number of messages in a stream of offers.'),
     grpcHandled: counter('grpc_server_handled_total', 'Completed calls, by status.', [
       'grpc_service',
       'grpc_method',
@@ -169,7 +176,7 @@ export function coordinatorMetrics() {
     ]),
     grpcHandling: histogram(
       'grpc_server_handling_seconds',
-      'Duration of calls, except those that last as long as their client.',
+      'Duration of calls, except streams whose duration depends on their client or data.',
       SECONDS_CALL,
       ['grpc_service', 'grpc_method'],
     ),
@@ -185,7 +192,7 @@ export function coordinatorMetrics() {
     ),
     storeUp: gauge(
       'store_up',
-      'Whether the store answers. 0 if a request to PostgreSQL has waited for more than 3 s for a reason that /readyz has.',
+      'Whether the store answers. 0 if a request to PostgreSQL has waited for more than 3 s. Then /readyz states the reason.',
     ),
     artifactStoreUp: gauge(
       'artifact_store_up',

@@ -19,7 +19,7 @@ import type { Ranking } from './trial-series.ts';
 
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
-/** Only users retry trials with these failures. The series of such retries begins with the first retry. */
+/** Only users retry trials with these failures. The series of these retries begin with the first retry. */
 const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
 
 /**

@@ -95,7 +95,7 @@ test.each([
   { olderThanMs: 0, keep: 1 },
 ])('a prune request for all sweeps with %o is rejected', (selector) => {
   expect(() => checkSelector({ ...selector, all: true })).toThrow(
-    'prune got all together with older_than_ms or keep: expected only one of the two',
+    'prune got the selector all with another selector: omit all, or omit older_than_ms and keep',
   );
 });
 

@@ -37,7 +37,9 @@ export function checkSelector({
     );
   }
   if (isLimited && all) {
-    throw new BadInputError('prune got all together with older_than_ms or keep: expected only one of the two');
+    throw new BadInputError(
+      'prune got the selector all with another selector: omit all, or omit older_than_ms and keep',
+    );
   }
 }
 

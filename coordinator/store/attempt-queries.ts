@@ -122,7 +122,7 @@ export class AttemptQueries {
   /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
   extremes(sweepId: string): Promise<{ metric: string; least: number; greatest: number }[]> {
     return this.#reader.all(
-      // In SQLite, the limit is infinity. PostgreSQL cannot convert a greater number to double precision.
+      // SQLite reads 1.8e308 as infinity. PostgreSQL cannot convert a number above 1.8e308 to double precision.
       `select metric.key as metric, min(cast(metric.value as double precision)) as least,
          max(cast(metric.value as double precision)) as greatest
        from reports cross join ${this.#reader.dialect.entries('reports.metrics', 'metric')}

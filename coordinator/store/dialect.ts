@@ -5,19 +5,19 @@
  * - Parameters are `?`, or `?1`, `?2` and so on.
  * - Names with capital letters are quoted, because PostgreSQL converts other names to lower case.
  * - A condition is not a number. `case when ... then 1 else 0 end` returns a number.
- * - The columns `real` of SQLite are `double precision`, so casts name this type.
+ * - The type `real` of SQLite is `double precision` in PostgreSQL, so casts name `double precision`.
  * - Texts are compared by their bytes.
- * - A query that selects some of the rows that match names their order.
+ * - A query that returns only some of the matching rows specifies the order of the rows.
  */
 export interface Dialect {
   /**
-   * Follows a table (and its alias) in `from`, and names the index to use. SQLite assumes that a sweep has few rows, and
-   * prefers the primary key to a better index. PostgreSQL has statistics of the tables, and chooses the index itself.
+   * Returns the text that follows a table (and its alias) in `from` to name the index to use. SQLite assumes that a
+   * sweep has few rows, and prefers the primary key to a better index. PostgreSQL has statistics of the tables, and chooses the index itself.
    */
   index(name: string): string;
   /**
-   * Returns an item of `from` whose rows are the elements of a list. Its column `value` is the element. An element that
-   * is a list has its first item, as text, in `value ->> 0`. The column `key` has the order of the elements.
+   * Returns an item of `from` whose rows are the elements of a list. The column `value` is the element. If the
+   * element is a list, `value ->> 0` is its first item as text. The column `key` numbers the elements in order.
    * @param parameter the parameter with the list, as JSON. Each element is a list.
    */
   rows(parameter: string, alias: string): string;
@@ -44,8 +44,8 @@ export const DIALECTS = {
 } as const satisfies Record<string, Dialect>;
 
 /**
- * Returns the number of the sweep with the given id, for queries whose id is from outside. If the text is not the id of
- * a sweep, returns 0, which is the number of no sweep. PostgreSQL rejects a text that is not a number.
+ * Returns the number of the sweep with the given id, for queries with an id that a caller sent. If the text is not the
+ * id of a sweep, returns 0, which is the number of no sweep. PostgreSQL rejects a text that is not a number.
  */
 export function sweepNumber(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : 0;

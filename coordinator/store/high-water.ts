@@ -80,7 +80,8 @@ const HOLDS = 'holds ';
  * Returns the problem if the store is behind its mark or is a different store. Reads the store over a read-only
  * connection, because the last writable connection empties the write-ahead log when it closes. Runs an SQL script
  * instead of a prepared statement, which would keep the connection open. A script returns no rows. If there is a
- * problem, the script fails, and its error message contains the name and the number of transactions of the store.
+ * problem, the script therefore fails on purpose, and its error message contains the name and the number of
+ * transactions of the store.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);
@@ -175,8 +176,8 @@ function counter(db: Db): Statement {
 
 /**
  * Checks that a store in PostgreSQL holds every transaction up to the mark in `dir`. PostgreSQL can lose acknowledged
- * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. A folder may also
- * have its own store if `trawl migrate` moved it to this store.
+ * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. A folder may
+ * contain a store of its own only if `trawl migrate` moved that store to PostgreSQL.
  * @param name the name of the store for messages
  * @throws {RejectedError} if the store lacks transactions or is a different store, or if the folder has another store
  */
@@ -201,7 +202,7 @@ export function checkPostgresMark(dir: string, name: string, { cluster, commits 
   );
 }
 
-/** Creates the mark of a store in PostgreSQL, which the caller keeps up to date. */
+/** Creates the mark of a store in PostgreSQL. The caller must keep the mark up to date. */
 export function openPostgresMark(dir: string, mark: HighWater): HighWaterFile {
   const path = join(dir, POSTGRES_MARK);
   writeDurablySync(path, formatHighWater(mark), OWNER_ONLY);

@@ -5,7 +5,7 @@ import type { Reader } from './reader.ts';
 
 /**
  * Loads the agents that the store knows. No agent is connected when the coordinator starts. An agent that was connected
- * before is lost until it returns.
+ * before the start counts as lost until it connects again.
  */
 export async function loadAgents(reader: Reader): Promise<Map<string, AgentFacts>> {
   const rows = await reader.all<Omit<AgentFacts, 'gpus'> & { readonly agentId: string; readonly gpus: string }>(

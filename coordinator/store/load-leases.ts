@@ -138,7 +138,7 @@ export async function* loadProgress(
 ): AsyncGenerator<readonly [LoadedLease, ReportProgress], void, void> {
   const newest = { end: 'newest', limit: READ_REPORTS } as const;
   const first = { end: 'first', limit: CURVE_REPORTS } as const;
-  // All reports of most attempts are among the newest reports.
+  // For attempts with at most READ_REPORTS reports, the newest reports include the first reports.
   const longest = leases.filter(({ reports }) => reports > READ_REPORTS);
   const digests = new Map<LoadedLease, ReportProgress['curve']>();
   for await (const [lease, reports] of reportsOf(reader, sweepId, longest, first)) {

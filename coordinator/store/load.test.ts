@@ -40,7 +40,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('after a restart, a connected agent is lost, an agent that had left is still left, and both keep their facts', async () => {
+test('after a restart, a connected agent gets the state lost, an agent in the state left keeps it, and both keep their facts', async () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };
@@ -157,7 +157,7 @@ test('the interval between reports of a running attempt is restored after a rest
   }
 });
 
-test('after a restart, the warning about a silent program is still shown, and still has its first time', async () => {
+test('after a restart, the warning about a silent program is still shown, and keeps the time when it appeared', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 6 * MINUTE });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { clientConfig, serverProblem } from './connection.ts';
 
-test('sslmode has its meaning in PostgreSQL: require encrypts without checking the certificate', () => {
+test('sslmode means the same as in other clients of PostgreSQL: require encrypts without checking the certificate', () => {
   const { connectionString } = clientConfig(new URL('postgres://u@h/x?sslmode=require'));
   expect(connectionString).toContain('uselibpqcompat=true');
 });

@@ -11,19 +11,22 @@ import { STORE_TYPES } from './values.ts';
 const CONNECT_LIMIT_MS = 10_000;
 /**
  * The maximum time for the answer to a statement. After this time, the connection counts as lost. A connection that is
- * cut without notice would otherwise be noticed only after the operating system's limit of about 15 minutes. The removal
- * of the rows of a large sweep takes seconds.
+ * cut without notice would otherwise be noticed only after the operating system's limit of about 15 minutes. Even
+ * the slowest statements, such as the removal of the rows of a large sweep, take only seconds.
  */
 const ANSWER_LIMIT_MS = 120_000;
 /** The oldest supported version, as PostgreSQL numbers it. */
 const MIN_VERSION = 140_000;
-/** The name of a file of the write-ahead log begins with its timeline. */
+/** The name of a file of the write-ahead log begins with the timeline, which has this many digits. */
 const TIMELINE_DIGITS = 8;
 
-/** With several servers, the time after the first answer of a primary in which another server can prove to be newer. */
+/**
+ * The time in milliseconds to wait for the other servers after the first primary server has answered. Another server
+ * can be a newer primary.
+ */
 const OTHERS_LIMIT_MS = 300;
 
-/** Returns the settings of a connection. `sslmode` has its usual meaning in PostgreSQL. */
+/** Returns the settings of a connection. `sslmode` means the same as in other clients of PostgreSQL. */
 export function clientConfig(url: URL): ClientConfig {
   const compatible = new URL(url);
   if (compatible.searchParams.has('sslmode')) compatible.searchParams.set('uselibpqcompat', 'true');
@@ -140,7 +143,7 @@ interface ServerFacts {
   readonly schema: string | null;
 }
 
-/** Returns why a server cannot have the store; undefined if it can. @param at the URL for the message */
+/** Returns why a server cannot hold the store; undefined if it can. @param at the URL for the message */
 export function serverProblem(
   { number, version, encoding, standby, schema }: ServerFacts,
   at: string,
@@ -155,7 +158,7 @@ export function serverProblem(
   return undefined;
 }
 
-/** Returns the error of a user who may not create tables with its remedy, and other errors unchanged. */
+/** If the user may not create tables, returns an error that states the remedy. Returns other errors unchanged. */
 export function schemaError(error: unknown, url: URL): unknown {
   const isForbidden = error instanceof Error && 'code' in error && error.code === '42501';
   if (!isForbidden) return error;
