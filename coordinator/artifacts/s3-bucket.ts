@@ -102,8 +102,8 @@ export class S3Bucket {
   }
 
   /**
-   * Loads the client library. No request is made. The library finds credentials in the same places as the AWS tools: the
-   * environment, `~/.aws`, and the role of the machine.
+   * Loads the client library. No request is made. The library finds credentials in the same places as the AWS tools:
+   * the environment, `~/.aws`, and the role of the machine.
    */
   static async open(location: S3Location, observer: S3Observer): Promise<S3Bucket> {
     const [s3, sign] = await loadS3Client();

@@ -6,8 +6,8 @@ export type Value = string | number;
 
 /**
  * Runs statements that read, and returns their rows. All returned rows are durable. Each statement sees one consistent
- * state, but two statements can see different states: a caller that needs one state for several statements ensures that
- * no write runs in the meantime.
+ * state, but two statements can see different states: a caller that needs one state for several statements must ensure
+ * that no write runs in the meantime.
  */
 export interface Reader {
   readonly dialect: Dialect;

@@ -5,7 +5,7 @@ import { curveBounds } from '../analysis/curve.ts';
 import type { ReportPosition } from './attempt-queries.ts';
 import type { Queries } from './queries.ts';
 
-/** The maximum number of report positions per query. Each query reads all reports of the attempts. */
+/** The maximum number of report positions per query. The number is large, because each query scans all reports. */
 const PLACES_PER_READ = 50_000;
 /** The maximum number of reports per query, and the maximum size of their metrics. */
 const REPORTS_PER_READ = 500;

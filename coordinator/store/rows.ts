@@ -297,7 +297,7 @@ export function artifactOf({ attempt, name, kind, epoch, size, sha256, at: atMs 
 
 export interface ProgramRow {
   readonly attempt: number;
-  /** The list is encoded as JSON. */
+  /** The program and its arguments, as a JSON list. */
   readonly command: string;
   readonly interpreter: string;
   readonly python: string;

@@ -29,8 +29,8 @@ export function checkSchemaVersion(name: string, version: number): void {
   if (version > SCHEMA_VERSION) throw newerSchemaError(version);
   if (version === SCHEMA_VERSION) return;
   throw new RejectedError(
-    `the store of ${name} has schema ${version}, and this trawl has schema ${SCHEMA_VERSION}: start this version of the ` +
-      'coordinator on it once, which upgrades the store, and stop it again',
+    `the store of ${name} has schema ${version}, and this trawl has schema ${SCHEMA_VERSION}: start a coordinator ` +
+      'of this version with the store, which upgrades the store, and then stop the coordinator',
   );
 }
 

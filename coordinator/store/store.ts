@@ -1,6 +1,7 @@
 /**
  * The interface of stores. A store keeps the sweeps, their trials and everything that agents report about them, and is
- * the only source of truth. `SqliteStore` keeps them in the coordinator's folder.
+ * the only source of truth. `SqliteStore` is a file in the coordinator's folder, and `PostgresStore` is a database in
+ * PostgreSQL.
  *
  * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
  * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
@@ -56,7 +57,7 @@ export interface LoadOptions {
 
 /** A consistent copy of the store, made while the coordinator keeps running. */
 export interface StoreSnapshot {
-  /** In bytes. */
+  /** The size of the copy, in bytes. */
   readonly size: number;
   /** The artifacts and code archives that the copy names. */
   readonly files: readonly StoredFile[];

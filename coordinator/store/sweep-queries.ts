@@ -33,7 +33,7 @@ export interface LiveFacts {
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
 }
 
-/** The position of an entry in the order of trial and rung. */
+/** The trial and the rung of an entry of `rungEntries`. */
 interface RungPlace {
   readonly trialId: string;
   readonly rung: number;

@@ -190,9 +190,9 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the ids of up to `limit` configs with the best results, best first. A config without replicates has no result
-   * of its own (config-results.ts). Configs with almost equal means can be in a different order than in a ranking, which
-   * rounds the means in another way.
+   * Returns the ids of up to `limit` configs with the best results, best first. Returns no config if the sweep has no
+   * replicates (config-results.ts). Configs with almost equal means can be in a different order than in a ranking,
+   * which rounds the means differently.
    */
   async bestConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
     const rows = await this.#reader.all<{ configId: string }>(
@@ -287,12 +287,13 @@ export class TrialQueries {
 
   /**
    * Returns the ids of the trials that were cancelled with this reason. Trials of dropped points, and trials that were
-   * cancelled for another reason, are not included. Reads only the events from about the last stop of the sweep onward.
+   * cancelled for another reason, are not included. Reads only the events since shortly before the last stop of the
+   * sweep.
    */
   async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
-      // One step cancels the trials and stops the sweep. The events of this step that precede the event of the stop are
-      // at most as many as the cancelled trials.
+      // The step that stops the sweep also cancels the trials. In this step, the number of events before the event of
+      // the stop is at most the number of cancelled trials.
       `select id from trials ${this.#index('trials_by_state')}
          where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
            and id in (

@@ -1,6 +1,6 @@
 /**
  * The statements of the write path. The functions that write changes use this interface, so that the same functions
- * write to every SQL database. SQLite runs each statement at once.
+ * write to every SQL database. SQLite runs each statement immediately.
  */
 import type { Database, Statement } from 'libsql';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
@@ -45,9 +45,9 @@ export interface TrialProgress {
 export interface WriteSql {
   /** Prepares a statement that changes rows. */
   change(sql: string): Run;
-  /** Prepares a statement that changes and returns rows. The rows are passed on before the transaction is complete. */
+  /** Prepares a statement that changes and returns rows. `onRows` is called before the transaction is complete. */
   changeReturning<Row>(sql: string): (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) => void;
-  /** Prepares the insertion of a row. A row whose key exists is an error or, with `ignore`, has no effect. */
+  /** Prepares the insertion of a row. If the key exists, the insertion fails or, with `ignore`, does nothing. */
   insert(table: string, columns: readonly string[], onConflict?: 'ignore'): Run;
   /** Prepares the insertion of a row into `events`. The statement returns the sequence number of the event. */
   insertEvent(columns: readonly string[]): (...values: readonly SqlValue[]) => number;

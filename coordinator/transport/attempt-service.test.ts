@@ -181,7 +181,7 @@ describe('streams', () => {
     expect(await control.drain('a', { graceMs: 0, reason: '' })).toMatchObject({ id: 'a' });
   });
 
-  test('the stream of a new process replaces that of a dead process, even if the hello of the dead process is later', async () => {
+  test('the stream of a new process replaces that of a dead process, even if the hello of the dead process arrives later', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();

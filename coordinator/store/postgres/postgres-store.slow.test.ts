@@ -117,7 +117,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     );
   });
 
-  test('texts with NUL characters are stored exactly, and a metric with such a name ranks trials', async () => {
+  test('texts with NUL characters are stored exactly, even in the name of the ranking metric', async () => {
     const { url } = await newDatabase();
     const store = await opened(url);
     const metric = 'loss\0\u0001';
@@ -261,7 +261,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await store.write(byNobody([GRANTED]), AT);
     for (let seq = 1; seq <= 6; seq++) {
       const writing = store.write(byNobody([reported(seq)]), AT);
-      // The data of some rounds is lost before, and of others after the server has received it.
+      // In even rounds, the data is lost after the server has received it; in odd rounds, before.
       if (seq % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
       relay.silenceOpen();
       await writing;
@@ -354,7 +354,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await waiting).toMatchObject({ holder: 'b', epoch: term.epoch + 1 });
     expect(performance.now() - releasedAt).toBeLessThan(1_000);
 
-    // The next leader sends nothing after the begin of its transaction.
+    // The next leader begins a transaction, and then sends nothing more.
     const next = { holder: 'b', epoch: term.epoch + 1 };
     const suspended = await becomeWriter(writer, next);
     await writer.query('begin');
@@ -378,7 +378,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     let seq = 0;
     for (let round = 0; round < 12; round++) {
       const store = round === 0 ? first : await opened(url);
-      // The count at the start of a term is final for all earlier terms.
+      // Once a term has started, no write of an earlier term is stored.
       const loaded = (await collected(trialReports(store.queries(), id, 't0'))).length;
       expect(loaded).toBeGreaterThanOrEqual(stored);
       seq = loaded;
@@ -402,7 +402,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(epochs.length).toBeGreaterThan(12);
   });
 
-  test('a store of a version without leadership is upgraded, and its coordinator can write nothing more', async () => {
+  test('after an upgrade from a version without leadership, a coordinator of that version can no longer write', async () => {
     const { url, name } = await newDatabase();
     await openAsLeader(url, newFolder()).then((store) => store.close());
     await server.query(
@@ -465,7 +465,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await expect(openAsLeader(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);
   });
 
-  test('the mark of a folder is checked against damage', async () => {
+  test('the mark of a folder is checked for damage', async () => {
     const { url } = await newDatabase();
     const dir = newFolder();
     writeFileSync(join(dir, POSTGRES_MARK), formatHighWater({ cluster: 'aaaaaaaa', commits: 1 }).slice(1));
@@ -530,7 +530,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
 });
 
 describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of PostgreSQL', () => {
-  test('a write waits for the synchronous standby, with a reason, and is durable once the standby is no longer needed', async () => {
+  test('a write waits for a lost synchronous standby, and the reason is reported until the standby is not needed', async () => {
     const server = await PostgresServer.start();
     onTestFinished(() => server.close());
     const url = await server.createDatabase('d');
@@ -590,7 +590,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of Pos
     await store.write(byNobody([reported(2)]), AT);
     expect(await standby.query('d', 'select count(*) as n from reports')).toEqual([{ n: 2 }]);
     expect(await collected(trialReports(store.queries(), id, 't0'))).toHaveLength(2);
-    // The former primary server has an older timeline.
+    // The former primary server is not used, because its timeline is older.
     const reopened = await PostgresStore.open(url, mkdtempSync(join(folder, 'coordinator-')), { term, onProblem });
     await reopened.write(byNobody([reported(3)]), AT);
     await reopened.close();

@@ -1,4 +1,4 @@
-/** The store in PostgreSQL. One connection of the leader writes. */
+/** The store in PostgreSQL. Only one connection writes, which belongs to the leader. */
 import { createReadStream, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -28,13 +28,13 @@ const EXAMINATION = {
   query_timeout: 2_000,
 };
 
-/** The name of the file with the copy of the store while a backup is made. A killed backup is replaced by the next. */
+/** The name of the file with the copy of the store while a backup is made. The next backup replaces a leftover file. */
 const SNAPSHOT_FILE = 'backup.part';
 
 export interface PostgresStoreOptions {
   /** The coordinator's term as the leader. After its end, every write fails with a NotLeaderError. */
   readonly term: Term;
-  /** @param problem why PostgreSQL does not answer for some seconds; undefined once it answers */
+  /** @param problem why PostgreSQL has not answered for some seconds; undefined once PostgreSQL answers again */
   readonly onProblem: (problem: string | undefined) => void;
 }
 
@@ -131,7 +131,7 @@ export class PostgresStore extends SqlStore {
     }
   }
 
-  /** Copies the rows into a file of SQLite in the coordinator's folder. The copy is a state of one moment. */
+  /** Copies the rows into a file of SQLite in the coordinator's folder. The copy shows the store at one moment. */
   async snapshot(): Promise<StoreSnapshot> {
     const path = join(this.#dir, SNAPSHOT_FILE);
     const end = () => rmSync(path, { force: true });

@@ -14,7 +14,7 @@ import { newerSchemaError, SCHEMA_VERSION, TABLES } from '../schema.ts';
 import { LEADERSHIP_TABLE } from './leadership.ts';
 import type { ColumnTypes } from './transactions.ts';
 
-/** Identifies trawl's advisory lock. The second number is that of the schema. */
+/** The first of the two numbers of trawl's advisory lock. The second number is a hash of the schema's name. */
 const LOCKS = 0x7472_776c;
 
 /** Texts are compared by their bytes, as in SQLite. */
@@ -34,10 +34,11 @@ function postgresTables(sqlite: string): string {
 }
 
 /**
- * The triggers that keep the counts of `derived-tables.ts`. A trigger per statement counts the rows of a statement with
- * many rows at once. PostgreSQL has no such trigger for the change of one column, so changes of states have a trigger per
- * row, which records the change. `trawl_add_count_changes` adds the recorded changes at the end of each transaction,
- * because the time of many updates of one row in a transaction grows with their square.
+ * The triggers that update the counts of `derived-tables.ts`. If rows are inserted or deleted, one trigger per
+ * statement counts all rows of the statement. If states change, a trigger per row records each change, because
+ * PostgreSQL cannot pass the rows of an update to a trigger that is limited to one column. `trawl_add_count_changes`
+ * adds the recorded changes to the counts at the end of each transaction. If each change updated a count immediately,
+ * the time would grow with the square of the number of changes in the transaction.
  */
 const ROUTINES = `
 create unlogged table trawl_count_changes (

@@ -8,7 +8,7 @@ import { columnTypes, ensurePostgresSchema } from './schema.ts';
 import type { ColumnTypes, Counters } from './transactions.ts';
 
 export interface Session extends Connected {
-  /** The process of the server that serves this connection. */
+  /** The id of the server's process that serves this connection. */
   readonly pid: number;
   readonly columns: ColumnTypes;
   /** The coordinator's cluster name on NATS, which is unique to the store. */
@@ -17,8 +17,8 @@ export interface Session extends Connected {
 }
 
 /**
- * The maximum time until this connection may write. It waits for transactions of earlier connections, which can wait
- * for a synchronous standby server.
+ * The maximum time that a new connection waits until it may write. It waits until the transactions of earlier
+ * connections end, and these transactions can wait for a synchronous standby server.
  */
 const WRITER_LIMIT_MS = 15_000;
 

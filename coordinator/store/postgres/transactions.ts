@@ -247,7 +247,7 @@ export class Transactions {
         return (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) => {
           const transaction = this.#transaction();
           transaction.sendCollected(this.#tablesIn(sql));
-          // An error rejects the transaction.
+          // The error is reported at the end of the transaction.
           transaction.send(sql, values.map(toParameter)).then(
             ({ rows }) => onRows(rows),
             () => {},

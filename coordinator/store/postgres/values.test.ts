@@ -15,7 +15,7 @@ test('every text is stored without NUL, and is read as it was written', () => {
   );
 });
 
-test('stored texts have the order of the original texts', () => {
+test('stored texts sort in the same order as the original texts', () => {
   const character = fc.constantFrom('\0', '\u0001', '\u0002', 'a', 'é');
   const plain = fc.array(character).map((parts) => parts.join(''));
   fc.assert(
@@ -26,7 +26,7 @@ test('stored texts have the order of the original texts', () => {
   );
 });
 
-test('a name in JSON has the same substitute as the name in a column', () => {
+test('a name is replaced in the same way in JSON and in a column', () => {
   const name = 'a\0b\u0001c';
   expect(JSON.parse(toStored(JSON.stringify(name)))).toBe(toStored(name));
 });

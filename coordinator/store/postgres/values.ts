@@ -2,10 +2,10 @@
 import { types } from 'pg';
 
 /**
- * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore have a
- * substitute of two characters. U+0001, which the substitutes begin with, has a substitute too, so that no two texts
- * are stored as the same text. The order of texts is unchanged. A name in JSON and the same name in a column have the
- * same substitute.
+ * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore contain
+ * two other characters instead of each NUL character. The first of the two is U+0001, so U+0001 itself is also replaced
+ * by two characters. Different texts are thus stored differently, and sort in the same order as before. A name is
+ * replaced in the same way in JSON and in a column.
  */
 const SUBSTITUTES: Readonly<Record<string, string>> = {
   '\0': '\u0001\u0001',
@@ -51,7 +51,7 @@ export const STORE_TYPES = {
 
 const numberedStatements = new Map<string, string>();
 
-/** Replaces the placeholders `?` and `?1` by `$1`. Quoted texts and names are not changed. */
+/** Replaces placeholders such as `?` and `?1` by `$1`. Quoted texts and names are not changed. */
 export function numbered(sql: string): string {
   const known = numberedStatements.get(sql);
   if (known !== undefined) return known;
