@@ -66,8 +66,8 @@ function logUniform(
   ends: 'values' | 'logs' | 'inverse logs',
   q?: number,
 ): Distribution | string {
-  const problem = rangeProblem(entry) ?? quantumProblem(entry);
-  if (problem !== undefined) return problem;
+  const invalid = rangeProblem(entry) ?? quantumProblem(entry);
+  if (invalid !== undefined) return invalid;
   const { min, max } = range(entry);
   if (ends === 'values') return min > 0 ? { kind: 'log_uniform', min, max, q } : `min (${min}) must be above 0`;
   const [low, high] = ends === 'logs' ? [min, max] : [-max, -min];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Distribution } from './distribution.ts';
-import { valueAt } from './quantile.ts';
+import { drawingProblem, valueAt } from './quantile.ts';
 
 const at = (distribution: Distribution, ...us: number[]) => us.map((u) => valueAt(distribution, u));
 const plain = { q: undefined };
@@ -64,5 +64,68 @@ test('the values of a distribution stay within its limits, and do not decrease a
         }
       },
     ),
+  );
+});
+
+const BIGGEST = Number.MAX_VALUE;
+
+test('values of a range that is wider than the largest number are spread over the whole range', () => {
+  const wide = { min: -1.7e308, max: 1.7e308 };
+  expect(at({ kind: 'uniform', ...wide, ...plain }, 0.25, 0.5, 0.75)).toEqual([-0.85e308, 0, 0.85e308]);
+  expect(at({ kind: 'int_uniform', ...wide }, 0.5)).toEqual([0]);
+  expect(valueAt({ kind: 'int_uniform', ...wide }, 0.75)).toBeCloseTo(0.85e308, -300);
+  const logs = at({ kind: 'log_uniform', min: 5e-324, max: 8e307, ...plain }, 0.001, 0.5, 0.999) as number[];
+  expect(logs.map((value) => Math.round(Math.log10(value)))).toEqual([-323, -8, 307]);
+});
+
+test.each([
+  [{ kind: 'beta', a: 1e300, b: 1e300, ...plain }, 'a (1e+300) and b (1e+300) must be from 0.0001 to 100000'],
+  [{ kind: 'uniform', min: 0, max: 1, q: 5e-324 }, 'q (5e-324) is too small'],
+  [{ kind: 'normal', mu: 0, sigma: 1, q: 5e-324 }, 'q (5e-324) is too small'],
+  [{ kind: 'uniform', min: 0.1, max: 1, q: 1e300 }, 'no multiple of q (1e+300) is between 0.1 and 1'],
+  [{ kind: 'log_uniform', min: 0.2, max: 0.3, q: 1 }, 'no multiple of q (1) is between 0.2 and 0.3'],
+  [{ kind: 'normal', mu: 1e308, sigma: 1e308, ...plain }, 'give values beyond the largest number'],
+  [{ kind: 'log_normal', mu: 0, sigma: 100, q: 1 }, 'give values beyond the largest number'],
+  [{ kind: 'log_normal', mu: -800, sigma: 1, ...plain }, 'give only the value 0'],
+] as const)('values of %j cannot be drawn, for a stated reason', (distribution, reason) => {
+  expect(drawingProblem(distribution)).toContain(reason);
+});
+
+const anyNumber = fc.double({ noNaN: true, noDefaultInfinity: true });
+const anyQ = fc.option(fc.double({ min: 5e-324, noNaN: true, noDefaultInfinity: true }), { nil: undefined });
+const positive = fc.double({ min: 5e-324, noNaN: true, noDefaultInfinity: true });
+const anyRange = fc.tuple(anyNumber, anyNumber).map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }));
+const positiveRange = fc.tuple(positive, positive).map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }));
+const moments = fc.record({
+  mu: anyNumber,
+  sigma: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+  q: anyQ,
+});
+const shapes = fc.record({
+  a: fc.oneof(positive, fc.double({ min: 1e-4, max: 1e5, noNaN: true })),
+  b: fc.oneof(positive, fc.double({ min: 1e-4, max: 1e5, noNaN: true })),
+  q: anyQ,
+});
+const anyDistribution: fc.Arbitrary<Distribution> = fc.oneof(
+  fc.tuple(anyRange, anyQ).map(([range, q]) => ({ kind: 'uniform' as const, ...range, q })),
+  anyRange.map(({ min, max }) => ({ kind: 'int_uniform' as const, min: Math.floor(min), max: Math.floor(max) })),
+  fc.tuple(positiveRange, anyQ).map(([range, q]) => ({ kind: 'log_uniform' as const, ...range, q })),
+  moments.map((all) => ({ kind: 'normal' as const, ...all })),
+  moments.map((all) => ({ kind: 'log_normal' as const, ...all })),
+  shapes.map((all) => ({ kind: 'beta' as const, ...all })),
+);
+
+test('every value of a distribution without a drawing problem is finite and within the limits', () => {
+  fc.assert(
+    fc.property(anyDistribution, share, (distribution, u) => {
+      fc.pre(drawingProblem(distribution) === undefined);
+      const value = valueAt(distribution, u) as number;
+      expect(value).toSatisfy(Number.isFinite);
+      if (!('min' in distribution)) return;
+      const { min, max } = distribution;
+      const slack = 1e-12 * Math.max(Math.abs(min), Math.abs(max));
+      expect(value).toBeGreaterThanOrEqual(Math.max(-BIGGEST, min - slack));
+      expect(value).toBeLessThanOrEqual(Math.min(BIGGEST, max + slack));
+    }),
   );
 });

@@ -20,23 +20,63 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
       return categoryAt(distribution, u);
     case 'int_uniform': {
       const { min, max } = distribution;
-      return Math.min(max, min + Math.floor(u * (max - min + 1))) + 0;
+      const values = max - min + 1;
+      if (!Number.isFinite(values)) return Math.round(between(min, max, u)) + 0;
+      return Math.min(max, min + Math.floor(u * values)) + 0;
     }
     case 'uniform': {
       const { min, max, q } = distribution;
-      return rounded(min + u * (max - min), q, { min, max });
+      return rounded(between(min, max, u), q, { min, max });
     }
     case 'log_uniform': {
       const { min, max, q } = distribution;
-      return rounded(min * (max / min) ** u, q, { min, max });
+      const ratio = max / min;
+      const value = Number.isFinite(ratio) ? min * ratio ** u : Math.exp(between(Math.log(min), Math.log(max), u));
+      return rounded(value, q, { min, max });
     }
     case 'normal':
       return rounded(normalAt(distribution, u), distribution.q);
     case 'log_normal':
       return rounded(Math.exp(normalAt(distribution, u)), distribution.q);
     case 'beta':
-      return rounded(jStat.beta.inv(u, distribution.a, distribution.b), distribution.q);
+      // For shares closer to 0 or 1, jStat returns NaN for some values of a and b.
+      return rounded(jStat.beta.inv(clamped(u, 1e-12, 1 - 1e-12), distribution.a, distribution.b), distribution.q);
   }
+}
+
+/** The limits of a and b of a beta distribution. Outside these limits, jStat returns wrong quantiles or NaN. */
+const [MIN_BETA, MAX_BETA] = [1e-4, 1e5];
+
+/** The ends of the range of shares that a search draws. */
+const END_SHARES = [2 ** -53, 1 - 2 ** -53] as const;
+
+/** Returns the reason why values of a distribution cannot be drawn. Undefined if they can be drawn. */
+export function drawingProblem(distribution: Distribution): string | undefined {
+  if (distribution.kind === 'constant' || distribution.kind === 'categorical') return undefined;
+  if (distribution.kind === 'beta') {
+    const { a, b } = distribution;
+    if (Math.min(a, b) < MIN_BETA || Math.max(a, b) > MAX_BETA)
+      return `a (${a}) and b (${b}) must be from ${MIN_BETA} to ${MAX_BETA}`;
+  }
+  if (distribution.kind === 'normal' || distribution.kind === 'log_normal') {
+    const { kind, mu, sigma } = distribution;
+    const ends = END_SHARES.map((u) => valueAt({ ...distribution, q: undefined }, u));
+    if (!ends.every(Number.isFinite)) return `mu (${mu}) and sigma (${sigma}) give values beyond the largest number`;
+    if (kind === 'log_normal' && ends[1] === 0) return `mu (${mu}) and sigma (${sigma}) give only the value 0`;
+  }
+  if (distribution.kind === 'int_uniform' || distribution.q === undefined) return undefined;
+  const { q } = distribution;
+  if (!END_SHARES.every((u) => Number.isFinite(valueAt(distribution, u)))) return `q (${q}) is too small`;
+  if (!('min' in distribution)) return undefined;
+  const { min, max } = distribution;
+  const { first, last } = multiplesIn({ min, max }, q);
+  return first > last ? `no multiple of q (${q}) is between ${min} and ${max}` : undefined;
+}
+
+/** Returns the number at a share of the way from min to max. `max - min` can exceed the largest number. */
+function between(min: number, max: number, share: number): number {
+  const distance = max - min;
+  return Number.isFinite(distance) ? min + share * distance : min * (1 - share) + max * share;
 }
 
 type Categorical = Distribution & { readonly kind: 'categorical' };
@@ -80,9 +120,16 @@ const UNLIMITED: Limits = { min: Number.NEGATIVE_INFINITY, max: Number.POSITIVE_
 function rounded(value: number, q: number | undefined, { min, max }: Limits = UNLIMITED): number {
   if (q === undefined) return clamped(roundedValue(value), min, max);
   const multiple = Math.round(value / q);
-  const first = Math.ceil(roundedValue(min / q));
-  const last = Math.floor(roundedValue(max / q));
+  const { first, last } = multiplesIn({ min, max }, q);
   return roundedValue((first <= last ? clamped(multiple, first, last) : multiple) * q);
+}
+
+/** Returns the first and the last multiple of q within limits, divided by q. Without a multiple, first > last. */
+function multiplesIn({ min, max }: Limits, q: number): { readonly first: number; readonly last: number } {
+  // A quotient can be too small for a number, and would be 0 then.
+  const first = min > 0 ? Math.max(1, Math.ceil(roundedValue(min / q))) : Math.ceil(roundedValue(min / q));
+  const last = max < 0 ? Math.min(-1, Math.floor(roundedValue(max / q))) : Math.floor(roundedValue(max / q));
+  return { first, last };
 }
 
 /**

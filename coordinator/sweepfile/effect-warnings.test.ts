@@ -167,3 +167,14 @@ test('without run_cap, a search with replicates also has only whole configs', ()
   expect(plan(spec)).toMatchObject({ trials: 9_999, configs: 3_333 });
   expect(spec.notes).toEqual(['the file has no run_cap: the sweep has at most 9,999 trials']);
 });
+
+test('a distribution whose values cannot be drawn is rejected at its key, but a stored sweep with it can be read', () => {
+  const text = `trainer: noop
+method: random
+run_cap: 5
+parameters:
+  x: {distribution: q_uniform, min: 0.1, max: 1, q: 1.0e300}
+`;
+  expect(() => parseSweep(text, 's.yaml')).toThrow('s.yaml:5:3: x: no multiple of q (1e+300) is between 0.1 and 1');
+  expect(parseStoredSweep(text, 's.yaml').name).toBe('s');
+});

@@ -5,6 +5,7 @@ import { quote, show } from '../../lib/text/quote.ts';
 import type { ParameterValue, TrainerName, TrainerSpec } from '../../proto/trainers.ts';
 import { type Axis, listedAxis, type Steps, steppedAxis } from '../grid/axes.ts';
 import { type Distribution, type DistributionEntry, distributionOf } from '../search/distribution.ts';
+import { drawingProblem } from '../search/quantile.ts';
 import { MAX_PARAMETER_NAME, type ParameterEntry } from './parameter-schema.ts';
 import type { Findings, Located, Path } from './problems.ts';
 import { type RuleContext, undeclaredProblem } from './rules.ts';
@@ -252,6 +253,8 @@ function drawnFrom(name: string, entry: ParameterEntry, place: Place, context: C
     findings.atKey(path, problem);
     return undefined;
   }
+  const mistake = drawingProblem(distribution);
+  if (mistake !== undefined) findings.mistakeAtKey(path, `${name}: ${mistake}`);
   const note = exponentNote(name, entry, distribution);
   if (note !== undefined) context.notes.push(note);
   return distribution;

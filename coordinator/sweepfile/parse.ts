@@ -21,7 +21,7 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
 
 /**
  * Parses the file of a sweep that was accepted before, possibly by an older version of trawl. Accepts settings that
- * have no effect, which `parseSweep` rejects.
+ * have no effect, and distributions whose values cannot be drawn, which `parseSweep` rejects.
  * @throws {SweepFileError} as parseSweep does
  */
 export function parseStoredSweep(text: string, fileName: string): SweepSpec {

@@ -82,7 +82,10 @@ export function has(root: Located, path: Path): boolean {
 /** Collects problems by path, so that all problems of a file are reported together. */
 export class Findings {
   readonly problems: Problem[] = [];
-  /** Problems of settings that have no effect. A sweep that was stored with such a setting still runs. */
+  /**
+   * Problems of settings that have no effect, and of distributions whose values cannot be drawn. A sweep that was stored
+   * with such a setting still runs.
+   */
   readonly mistakes: Problem[] = [];
   readonly root: Located;
   readonly #placeOf: (offset: number) => TextPosition;
@@ -104,8 +107,17 @@ export class Findings {
 
   /** Adds a problem at the last key of a path. */
   atKey(path: Path, message: string): void {
+    this.problems.push(this.#atKey(path, message));
+  }
+
+  /** Adds a mistake at the last key of a path. */
+  mistakeAtKey(path: Path, message: string): void {
+    this.mistakes.push(this.#atKey(path, message));
+  }
+
+  #atKey(path: Path, message: string): Problem {
     const { keyOffset, offset } = locate(this.root, path);
-    this.problems.push({ ...this.#placeOf(keyOffset ?? offset), message });
+    return { ...this.#placeOf(keyOffset ?? offset), message };
   }
 
   /** Returns the position of a value as `line:column`, for messages that refer to the value. */

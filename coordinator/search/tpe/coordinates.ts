@@ -27,6 +27,7 @@ export function cellOf(distribution: NumericDistribution, value: number): Coordi
     case 'int_uniform': {
       const { min, max } = distribution;
       const values = max - min + 1;
+      if (!Number.isFinite(values)) return point(shareOfRange(min, max, value));
       const position = Math.min(max, Math.max(min, Math.round(value))) - min;
       return { low: position / values, high: (position + 1) / values };
     }
@@ -70,7 +71,9 @@ function shareBelow(distribution: Exclude<NumericDistribution, { kind: 'int_unif
 
 function shareOfRange(min: number, max: number, value: number): number {
   if (min === max) return 0.5;
-  return Math.min(1, Math.max(0, (value - min) / (max - min)));
+  // The halves are subtracted, because max - min can exceed the largest number.
+  const share = Number.isFinite(max - min) ? (value - min) / (max - min) : (value / 2 - min / 2) / (max / 2 - min / 2);
+  return Math.min(1, Math.max(0, share));
 }
 
 function normalShare({ mu, sigma }: { readonly mu: number; readonly sigma: number }, value: number): number {
