@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { EXIT } from '../../proto/errors.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { sweepFile } from '../support/folder.ts';
 import { readPostgres, type Stored } from '../support/stored.ts';
@@ -190,8 +191,12 @@ export async function sweepThroughFault(
   const acknowledged = cluster.acknowledged();
   const beganAt = Date.now();
   await inflict(cluster, name);
-  const waited = await cluster.run('wait', sweep);
-  expect(waited.code, `${what}: ${waited.stderr}`).toBe(0);
+  // A command whose connection is lost during a takeover exits with code 3, and can be repeated.
+  const waited = await until('the sweep has ended', async () => {
+    const ended = await cluster.run('wait', sweep);
+    return ended.code !== EXIT.unreachable && ended;
+  });
+  expect(waited.code, `${what}: ${waited.stderr}`).toBe(EXIT.done);
   await progress.stop();
   await cluster.untilHealthy();
   const stored = await readPostgres(cluster.postgres, DATABASE, sweep);

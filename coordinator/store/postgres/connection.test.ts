@@ -1,5 +1,8 @@
+import { type AddressInfo, createServer } from 'node:net';
+import { Pool } from 'pg';
 import { expect, test } from 'vitest';
 import { clientConfig, serverProblem } from './connection.ts';
+import { isDisconnect } from './transactions.ts';
 
 test('sslmode means the same as in other clients of PostgreSQL: require encrypts without checking the certificate', () => {
   const { connectionString } = clientConfig(new URL('postgres://u@h/x?sslmode=require'));
@@ -19,4 +22,24 @@ test.each([
 
 test('PostgreSQL 14 is accepted', () => {
   expect(serverProblem(SERVER, 'postgres://u@h/x')).toBeUndefined();
+});
+
+test('a query that gets no connection in time can be repeated', async () => {
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const pool = new Pool({ host: '127.0.0.1', port, user: 'u', password: 'p', max: 1, connectionTimeoutMillis: 50 });
+  // The second query waits for a connection of the pool, and has an error of its own.
+  const errors = await Promise.all(
+    [1, 2].map(() =>
+      pool.query('select 1').then(
+        () => expect.unreachable(),
+        (error: unknown) => error,
+      ),
+    ),
+  );
+  expect(errors.map(String)).toContainEqual(expect.stringContaining('timeout exceeded when trying to connect'));
+  expect(errors.map(isDisconnect)).toEqual([true, true]);
+  await pool.end();
+  silent.close();
 });

@@ -327,7 +327,7 @@ const DISCONNECTS = /^(08...|57P0[1-5]|25P03|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREA
 export function isDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string' && DISCONNECTS.test(error.code)) return true;
-  return /Connection terminated|not queryable|connection timeout|timeout expired|Query read timeout|Client was closed/i.test(
+  return /Connection terminated|not queryable|connection timeout|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client was closed/i.test(
     error.message,
   );
 }
