@@ -98,7 +98,7 @@ const restartServer: Inflict = async (cluster, name) => {
   await cluster.postgres.startServer(machine);
 };
 
-/** Promotes the standby during a fault of the primary. Afterwards, the former primary becomes the standby. */
+/** Promotes the standby during a fault of the primary. Afterward, the former primary becomes the standby. */
 const promoteAfter =
   (begin: (cluster: ReplicatedCluster, name: string) => Promise<void> | void): Inflict =>
   async (cluster, name) => {
