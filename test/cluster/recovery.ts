@@ -40,7 +40,7 @@ export async function expectRecovery(cluster: SpreadCluster, sweep: string, done
     `${what}${repairedAt === undefined ? '' : `, for ${seconds(repairedAt - beganAt)}`}`,
     `the longest time without a new grant: ${seconds(longestPause(stored))}`,
     `the longest time that a slot waited: ${seconds(longestWait(stored))}`,
-    `${agents.join(', ')} had a new trial in each slot ${seconds(allGranted(stored, since, agents) - since)} later`,
+    `${agents.join(', ')} had a new trial in each slot after ${seconds(allGranted(stored, since, agents) - since)}`,
     `failed attempts: ${classes.join(', ') || 'none'}`,
   ];
   console.log(lines.join('; '));

@@ -92,7 +92,7 @@ async function hasCompleteCopies(manager: JetStreamManager, count: number): Prom
   return state.messages === 1 && others.length === count - 1 && others.every(({ current }) => current);
 }
 
-test('the queue has one replica on two servers, and a replica on each server after a third server has joined', {
+test('with two servers the queue has one replica, and after a third server has joined, a replica on each server', {
   timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers(false);

@@ -277,7 +277,7 @@ export interface Claim {
 export interface OpenResponse {
   /** The answers to the claims, one per claim and in the same order. */
   decisions: Decision[];
-  /** As in Welcome. */
+  /** The leader epoch of the coordinator (see Welcome). */
   leaderEpoch: number;
 }
 
@@ -332,7 +332,7 @@ export interface Grant_ParametersEntry {
 
 /** Settings of the sweep file for the user's program, besides its command. */
 export interface ProgramSpec {
-  /** Variables for the program, in addition to the agent's own. */
+  /** Environment variables for the program, in addition to the environment of the agent. */
   env: { [key: string]: string };
   /** The sources of the program's metrics, which are all read. An empty list means JSON lines. */
   report: ReportSource[];
@@ -340,8 +340,8 @@ export interface ProgramSpec {
   classify: ClassifyRule[];
   wandb: WandbMode;
   /**
-   * The code that each attempt runs in a folder of its own. Absent if programs run in the agent's working
-   * folder.
+   * The code of the sweep. Each attempt runs the code in a folder of its own. Absent if programs run in the agent's
+   * working folder.
    */
   code:
     | CodeArchive
@@ -539,8 +539,8 @@ export interface Welcome {
   /** How long a lease lasts without a heartbeat or a record. An agent that was suspended for longer ends its attempts. */
   leaseDurationMs: number;
   /**
-   * Increases each time another coordinator leads. An agent ignores a coordinator with a lower epoch than it has
-   * received. 0 if no other coordinator can use the store.
+   * Increases each time another coordinator leads. An agent ignores a coordinator whose epoch is lower than the
+   * highest epoch that the agent has received. 0 if no other coordinator can use the store.
    */
   leaderEpoch: number;
 }
@@ -559,7 +559,7 @@ export interface Undrain {
 
 /** Moves the agent's slots to other pools. */
 export interface Pools {
-  /** As in Welcome. */
+  /** One pool per slot, in order of the slots. */
   pools: string[];
 }
 

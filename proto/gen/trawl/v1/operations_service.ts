@@ -75,7 +75,10 @@ export interface PruneRequest {
   keep: number;
   /** Returns the sweeps that would be removed, but removes nothing. */
   dryRun: boolean;
-  /** Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago. */
+  /**
+   * Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago.
+   * In a remote artifact store, also removes the objects of this age that the store does not name.
+   */
   orphans: boolean;
   /** Removes every ended sweep except the newest sweep. Cannot be combined with older_than_ms or keep. */
   all: boolean;
@@ -95,9 +98,15 @@ export interface PruneResponse {
   orphans: OrphanSet[];
 }
 
-/** The files that one start of the coordinator moved aside, because the store did not name them. */
+/**
+ * The files that one start of the coordinator moved aside, because the store did not name them; or such objects of a
+ * remote artifact store.
+ */
 export interface OrphanSet {
-  /** The name of the folder below orphans/ that contains these files. The name is the time of the start. */
+  /**
+   * The name of the folder below orphans/ that contains these files. The name is the time of the start. For objects of
+   * a remote artifact store, their location.
+   */
   name: string;
   files: number;
   /** Total size of these files. */
@@ -1064,9 +1073,9 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
-   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
-   * A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
+   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent: {
     path: "/trawl.v1.OperationsService/DrainAgent" as const,
@@ -1126,9 +1135,9 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
-   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
-   * A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
+   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
   /** Ends a drain. Nothing changes if the agent is not drained. */
@@ -1146,9 +1155,9 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 
 export interface OperationsServiceClient extends Client {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back. This
-   * uses no retry of their trials. A drain lasts until UndrainAgent, across restarts of the agent and the coordinator.
-   * A repeated call replaces the grace period and the reason.
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
+   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent(
     request: DrainAgentRequest,

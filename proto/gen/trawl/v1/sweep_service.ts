@@ -137,9 +137,9 @@ export interface SubmitResponse {
 }
 
 export interface ApplySweepRequest {
-  /** As in GetSweepRequest. */
+  /** Selects the sweep (see GetSweepRequest). */
   sweep: string;
-  /** As in SubmitRequest. */
+  /** The name of the sweep file (see SubmitRequest). */
   fileName: string;
   /** The sweep file, as the user wrote it. */
   text: string;
@@ -237,7 +237,7 @@ export interface ControlSweepResponse {
 }
 
 export interface KillTrialRequest {
-  /** As in GetTrialRequest. */
+  /** `sweep` and `trial` select the trial (see GetTrialRequest). */
   sweep: string;
   trial: string;
   reason: string;
@@ -250,8 +250,8 @@ export interface KillTrialResponse {
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
   /**
-   * As in GetSweepRequest. If empty, the sweep is found from `trials`: the sweep in an entry SWEEP/ID, or else the
-   * sweep that contains the trial. Required unless trials are selected by id.
+   * Selects the sweep (see GetSweepRequest). If empty, the sweep is found from `trials`: the sweep in an entry
+   * SWEEP/ID, or else the sweep that contains the trial. Required unless trials are selected by id.
    */
   sweep: string;
   /** Ids or unambiguous prefixes, optionally as SWEEP/ID. */
@@ -304,7 +304,7 @@ export interface ListTrialsResponse {
 
 export interface ListConfigsRequest {
   sweep: string;
-  /** As in ListTrialsRequest. */
+  /** These three fields have the same meaning as in ListTrialsRequest. */
   rankBy: string;
   goal: Goal;
   limit: number;
@@ -388,7 +388,7 @@ export interface RungSummary {
 }
 
 export interface ListReportsRequest {
-  /** As in GetTrialRequest. */
+  /** `sweep` and `trial` select the trial (see GetTrialRequest). */
   sweep: string;
   trial: string;
 }
@@ -458,7 +458,7 @@ export interface ListAgentsResponse {
 }
 
 export interface ExplainTrialRequest {
-  /** As in GetTrialRequest. */
+  /** `sweep` and `trial` select the trial (see GetTrialRequest). */
   sweep: string;
   trial: string;
 }

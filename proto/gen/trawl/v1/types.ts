@@ -312,8 +312,8 @@ export const TrialState = {
   FAILED: "TRIAL_STATE_FAILED",
   CANCELLED: "TRIAL_STATE_CANCELLED",
   /**
-   * INTERRUPTED - The trial was running when its coordinator was last known to run. This state appears only when a command reads a
-   * data folder without a coordinator.
+   * INTERRUPTED - The trial was running when its coordinator exited. This state appears only when a command reads a data folder
+   * without a coordinator.
    */
   INTERRUPTED: "TRIAL_STATE_INTERRUPTED",
   /** HELD - The trial waits at a rung of early stopping, without a slot, until it is promoted. */
@@ -597,8 +597,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
 export const ArtifactKind = {
   UNSPECIFIED: "ARTIFACT_KIND_UNSPECIFIED",
   /**
-   * CHECKPOINT - A later attempt resumes from it. Only the newest checkpoint of a trial is kept. It is deleted when the trial
-   * succeeds or is stopped, and when a user retries the trial from the beginning.
+   * CHECKPOINT - A state from which a later attempt resumes. Only the newest checkpoint of a trial is kept. It is deleted when the
+   * trial succeeds or is stopped, and when a user retries the trial from the beginning.
    */
   CHECKPOINT: "ARTIFACT_KIND_CHECKPOINT",
   /** RECONSTRUCTION - The network's reconstructions of fixed test images, as a picture and as raw bytes. */
@@ -852,7 +852,7 @@ export interface SlotTime {
   /** The slots that attempts hold now, and their GPUs. */
   slots: number;
   gpus: number;
-  /** The time up to which the slot time was measured. 0 if the sweep has ended, and without a coordinator. */
+  /** The time up to which the slot time was measured. 0 if the sweep has ended or if no coordinator runs. */
   atMs: number;
 }
 
@@ -865,7 +865,7 @@ export interface TimeLeft {
 
 /** A folder of code, as a tar archive that is identified by its checksum. */
 export interface CodeArchive {
-  /** In lower-case hexadecimal. */
+  /** The checksum of the archive, in lower-case hexadecimal. */
   sha256: string;
   /** The size of the archive, in bytes. */
   size: number;
@@ -909,7 +909,7 @@ export interface ProgramStart {
   python: string;
   /** The installed Python packages, as NAME==VERSION, one per line. Empty while they are unknown. */
   packages: string;
-  /** 0 in a Record, whose key names the attempt. */
+  /** The number of the attempt. 0 in a Record, whose key already contains the number. */
   attempt: number;
 }
 
@@ -958,7 +958,7 @@ export interface TrialCounts {
   held: number;
 }
 
-/** One grid point with one seed. */
+/** One point of the grid or search, with one seed. */
 export interface Trial {
   sweepId: string;
   id: string;
@@ -1108,7 +1108,7 @@ export interface Artifact {
   /** The step that the file belongs to; 0 if none. */
   epoch: number;
   size: number;
-  /** In lower-case hexadecimal. */
+  /** The checksum of the file, in lower-case hexadecimal. */
   sha256: string;
   atMs: number;
 }
@@ -1132,7 +1132,7 @@ export interface Config {
   trialIds: string[];
   /** Rank by the mean of the requested metric, from 1; 0 if no replicate has a value. */
   rank: number;
-  /** As in Trial. */
+  /** The number of the config's nondominated front (see Trial). */
   front?:
     | number
     | undefined;
@@ -1182,7 +1182,7 @@ export interface Event {
   agentId: string;
 }
 
-/** A machine that runs trials. */
+/** A process that runs trials on one machine. */
 export interface Agent {
   id: string;
   host: string;
@@ -1197,7 +1197,7 @@ export interface Agent {
   drainReason: string;
   /** The number of trials that one slot trains as a pack; 1 if it trains one trial at a time. */
   pack: number;
-  /** From the last heartbeat. */
+  /** The measurements of the GPUs in the last heartbeat. */
   gpuFigures: GpuFigures[];
   labels: { [key: string]: string };
   /** GPU memory available to each slot, on each GPU that it sees; 0 without GPUs. */
@@ -1222,7 +1222,7 @@ export interface Agent {
    */
   drainedBy: string;
   drainedSinceMs: number;
-  /** From the last heartbeat; absent if the agent has reported none. */
+  /** The measurements of the machine in the last heartbeat; absent if the agent has sent none. */
   machineFigures: MachineFigures | undefined;
 }
 
