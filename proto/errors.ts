@@ -44,7 +44,10 @@ export abstract class TrawlError extends Error {
  */
 export const EXIT_CANNOT_WRITE = 70;
 
-/** Exit code of a coordinator that no longer leads. A restart stands by, and leads again when no other coordinator does. */
+/**
+ * Exit code of a coordinator that no longer leads. After a restart, the coordinator stands by until no other
+ * coordinator leads.
+ */
 export const EXIT_NOT_LEADER = 75;
 
 /** Whether this error of the operating system or of SQLite means that the disk is full. */

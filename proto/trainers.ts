@@ -54,13 +54,17 @@ export const TRAINERS = {
       depth: {
         rule: { kind: 'choice', values: [3, 5] },
         default: 3,
-        about: 'dense layers in the encoder, and in the decoder',
+        about: 'number of dense layers in the encoder; the decoder has as many',
       },
-      latent_dim: { rule: integer(1, 784), default: 30, about: 'width of the code' },
+      latent_dim: {
+        rule: integer(1, 784),
+        default: 30,
+        about: 'number of values in the code layer, between encoder and decoder',
+      },
       lambda_l1: {
         rule: number(0, 1e6),
         default: 0,
-        about: 'weight of sum|parameter| in the loss',
+        about: 'weight of the L1 term, the sum of |parameter|, in the loss',
         changesOnResume: true,
       },
       weight_decay: {
@@ -103,7 +107,7 @@ export const TRAINERS = {
     usesBackend: false,
     packsBy: [],
     parameters: {
-      epochs: { rule: integer(1, 100_000), default: 1, about: 'reports to send' },
+      epochs: { rule: integer(1, 100_000), default: 1, about: 'number of reports to send' },
       duration_ms: { rule: number(0, 86_400_000), default: 0, about: 'duration of an epoch in milliseconds' },
     },
   },

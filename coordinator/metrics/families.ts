@@ -65,7 +65,7 @@ export function coordinatorMetrics() {
     trials: gauge('trials', 'Trials of a sweep, by state.', ['sweep', 'state']),
     trialsExpected: gauge(
       'trials_expected',
-      'Total trials of the sweep, including trials that are not created yet. Without a limit on the search, the number created so far.',
+      'Total trials of the sweep, including trials that are not created yet. If the search has no limit, only trials created so far.',
       ['sweep'],
     ),
     trialsExcluded: gauge('trials_excluded', 'Grid points that the exclude rules of the sweep dropped.', ['sweep']),
@@ -192,7 +192,7 @@ export function coordinatorMetrics() {
     ),
     storeUp: gauge(
       'store_up',
-      'Whether the store answers. 0 if a request to PostgreSQL has waited for more than 3 s. Then /readyz states the reason.',
+      'Whether the store answers. 0 if a request to PostgreSQL has waited for more than 3 s (see /readyz).',
     ),
     artifactStoreUp: gauge(
       'artifact_store_up',

@@ -27,7 +27,9 @@ test('the JSON Schema lists the parameters of each trainer, and accepts other na
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });
   expect(autoencoder?.then.properties.parameters).toMatchObject({
-    properties: { latent_dim: { description: 'width of the code; default 30' } },
+    properties: {
+      latent_dim: { description: 'number of values in the code layer, between encoder and decoder; default 30' },
+    },
     additionalProperties: false,
   });
   expect(noop?.then.properties.parameters).not.toHaveProperty('additionalProperties');

@@ -57,7 +57,7 @@ export interface AttemptServiceOptions {
   readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
   readonly guard: Guard;
   readonly log: Logger;
-  /** The epoch of this coordinator as the leader. Default: 0, if no other coordinator can use the store. */
+  /** The epoch of this coordinator as the leader. Default: 0, for a store that only one coordinator can use. */
   readonly leaderEpoch?: number;
   /** Called when an agent knows a leader with a higher epoch. */
   readonly onNewerLeader?: () => void;
@@ -286,7 +286,7 @@ export class AttemptService {
       );
     }
     throw new InUseError(
-      `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id is free in ${formatSpan(freeInMs)} unless that agent returns`,
+      `agent id ${agentId} belongs to the agent on host ${holder}, which is silent: the id becomes free in ${formatSpan(freeInMs)} unless that agent returns`,
     );
   }
 

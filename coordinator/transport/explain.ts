@@ -1,4 +1,4 @@
-/** Explains why a trial waits. For any other trial, returns its state and its last attempt. */
+/** Explains why a trial waits. For a trial that does not wait, returns its state and its last attempt. */
 import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import type { ExplainTrialResponse, WaitReason } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { sweepState, trialState } from '../../proto/names.ts';

@@ -11,7 +11,10 @@ import type { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
 export interface RankedIndices {
   readonly indices: Uint32Array;
   readonly places: Uint32Array;
-  /** The fronts of the trials; only in a ranking by several objectives. 0 for a trial that lacks an objective. */
+  /**
+   * The front of each trial (1 is the Pareto front), or 0 if the trial lacks a value of an objective. Only in a ranking
+   * by several objectives.
+   */
   readonly fronts?: Uint32Array;
 }
 

@@ -24,8 +24,8 @@ import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
 import type { OpenOffer } from '../core/scheduler.ts';
 
 /**
- * The time after which an unanswered offer is delivered again. An Open call takes milliseconds, and an agent that waits
- * extends the time.
+ * The time after which an unanswered offer is delivered again. An agent usually answers within milliseconds, after an
+ * Open call. If an answer takes longer, the agent extends the time.
  */
 const OFFER_ACK_WAIT_MS = 5_000;
 /** The maximum number of delivered offers without an answer, over all agents. */
@@ -226,7 +226,7 @@ export class Offers {
     }
   }
 
-  /** Returns the number of replicas: one on a single server. */
+  /** Returns the number of replicas of a stream: one on a single server, and three in a cluster. */
   #replicas(): number {
     return this.#nats.info?.cluster === undefined ? 1 : CLUSTER_REPLICAS;
   }

@@ -10,7 +10,10 @@ export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 /** The maximum number and size of the reports in one message. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
-/** The number of trials that are read at once if they are not in order of index. Low, because a row can be long. */
+/**
+ * The number of trials that are read at once if they are not in order of index. The number is low, because the rows of
+ * trials can be long.
+ */
 export const TRIALS_PER_READ = 50;
 
 /** The maximum number of artifacts in one message, each with a name of up to 200 characters. */

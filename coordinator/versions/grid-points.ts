@@ -10,14 +10,14 @@ import type { Axis } from '../grid/axes.ts';
 import { type Dimension, digitsOf, dimensionsOf, effectOf } from '../grid/points.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
-/** The parameters after `when`, with the trainer's defaults added, and the seed. */
+/** A trial's parameters, including the values that `when` sets and the trainer's defaults, and the trial's seed. */
 export interface TrialPoint {
   readonly parameters: Parameters;
   readonly seed: number;
 }
 
 /**
- * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. Its running time
+ * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. The time of a call
  * depends on the rules and on the length of zipped lists, not on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {

@@ -83,7 +83,7 @@ test('after kill -9, an agent with its folder reconnects immediately, and one wi
   const killedAt = Date.now();
   const second = await connectedAt();
   const waiting = startAgain(join(cluster.folder, ID));
-  await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id is free in'));
+  await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id becomes free in'));
   await until('the agent is connected again', async () => (await connectedAt()) !== second);
   // The lease began with the last message before the kill, and the agent waits at most 5 s between two tries.
   expect(Date.now() - killedAt).toBeLessThan((LEASE_S + 25) * 1000);
