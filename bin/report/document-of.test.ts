@@ -44,6 +44,15 @@ test('a report has the question, the design, the results and how to reproduce th
   expect(code).toEqual(['trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs', GRID]);
 });
 
+test('the design of a sweep with adaptive replicates has the range of its replicates', () => {
+  const text = GRID.replace('seeds: [0, 1, 2]', 'replicates: {min: 2, max: 4, until: decided}');
+  const data = reportData(text, ({ parameters, seed }) => falling(Number(parameters.width), seed));
+  expect(factsOf(sectionOf(documentOf(data, NOW), 'design'))).toMatchObject({
+    trials: 'at most 16 = 4 configs × 2 to 4 replicates',
+    seeds: '0, 1, 2, 3 (each config has the first 2 to 4)',
+  });
+});
+
 test('the highlights are the best result, the verdicts, the main effect and the number of trials', () => {
   const { highlights } = grid('hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n');
   expect(highlights).toEqual([

@@ -67,9 +67,12 @@ test('a search of a small space ends when all configs have been drawn', () => {
   expect(trialsOf(text)).toHaveLength(12);
 });
 
-test('a search whose points are all excluded is rejected', () => {
-  const text = fileOf('method: random\nrun_cap: 3\nexclude: [{a: 1}]', 'parameters: {a: {values: [1]}}\n');
-  expect(() => trialsOf(text)).toThrow('sweep x has no trials: exclude drops every point');
+test('a search is rejected if its first 10,000 points are excluded, and the reason does not claim more', () => {
+  const parameters = 'parameters: {a: {values: [1, 2], probabilities: [0.99999999, 0.00000001]}}\n';
+  const text = fileOf('method: random\nrun_cap: 3\nexclude: [{a: 1}]', parameters);
+  expect(() => trialsOf(text)).toThrow(
+    'sweep x has no trials: exclude drops each of the first 10,000 points of the search',
+  );
 });
 
 test('without run_cap, a search has at most 10,000 trials, and the plan reports this limit', () => {

@@ -1,9 +1,10 @@
 /** Enumerates the trials of a sweep that do not depend on results. */
+import { formatCount } from '../../lib/text/numbers.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import type { PlannedTrial, SourceState } from '../search/trial-source.ts';
 import { canAddReplicates } from './adaptive-trials.ts';
 import { type SweepSpec, usesResults } from './spec.ts';
-import { allSteps, initialState, nextStep } from './trials.ts';
+import { allSteps, initialState, MAX_REPEATED_POINTS, nextStep } from './trials.ts';
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
@@ -22,8 +23,14 @@ export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void,
   if (isEmpty) throw noTrials(spec);
 }
 
-export function noTrials({ name }: Pick<SweepSpec, 'name'>): BadInputError {
-  return new BadInputError(`sweep ${name} has no trials: exclude drops every point`);
+export function noTrials(spec: Pick<SweepSpec, 'name' | 'search'>): BadInputError {
+  return new BadInputError(`sweep ${spec.name} has no trials: ${noPointsReason(spec)}`);
+}
+
+/** Returns the reason why a sweep has no trials. A search draws only some of the points of its space. */
+export function noPointsReason({ search }: Pick<SweepSpec, 'search'>): string {
+  if (search === undefined) return 'exclude drops every point';
+  return `exclude drops each of the first ${formatCount(MAX_REPEATED_POINTS)} points of the search`;
 }
 
 interface FirstTrials {

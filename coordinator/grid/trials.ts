@@ -34,7 +34,7 @@ import { idsOf } from './trial-id.ts';
  * A search ends after this many consecutive points without a new config, because the space probably has no further
  * configs.
  */
-const MAX_REPEATED_POINTS = 10_000;
+export const MAX_REPEATED_POINTS = 10_000;
 
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 

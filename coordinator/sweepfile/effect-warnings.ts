@@ -3,6 +3,7 @@
 import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { show } from '../../lib/text/quote.ts';
 import { firstComparison } from '../early-stop/effect.ts';
+import { noPointsReason } from '../grid/enumerate.ts';
 import { longestTraining } from '../grid/longest-training.ts';
 import { type Plan, plan as planOf } from '../grid/plan.ts';
 import { type Condition, ruleText } from '../grid/points.ts';
@@ -71,8 +72,7 @@ function comparisonWarnings({ earlyTerminate }: SweepSpec, { trials, isBound }: 
 function limitWarnings(spec: SweepSpec, plan: Plan): string[] {
   const { maxFailed, earlyTerminate, adaptiveReplicates, runCap, hypotheses } = spec;
   const warnings: string[] = [];
-  if (plan.trials === 0)
-    warnings.push('exclude drops every point: the sweep has no trials, and a submission is rejected');
+  if (plan.trials === 0) warnings.push(`${noPointsReason(spec)}: the sweep has no trials`);
   const isPopulation = earlyTerminate?.type === 'pbt';
   if (maxFailed?.kind === 'share' && maxFailed.ratio >= 1) {
     warnings.push('max_failed 100% has no effect: no more than all trials can fail');

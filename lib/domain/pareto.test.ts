@@ -151,6 +151,24 @@ test('the items of a front are ordered by the hypervolume that each item alone d
   ]);
 });
 
+test('losses whose distance exceeds the largest number are ranked like losses in the same proportions', () => {
+  const losses = [
+    [-1.7, 1.7],
+    [-1.6, 1.5],
+    [0, -1.2],
+    [1.7, -1.7],
+    [1.7, 1.7],
+  ];
+  const ranked = (factor: number) =>
+    rankByLosses(
+      losses.map((item, index) => ({ index, losses: item.map((loss) => loss * factor) })),
+      (item) => item.losses,
+    ).map(([{ index }, place]) => [index, place]);
+  expect(ranked(1e308)).toEqual(ranked(1));
+  const extreme = losses.map((item) => item.map((loss) => loss * 1e308));
+  expect([...bestPlaces(extreme, 5)]).toEqual([...bestPlaces(losses, 5)]);
+});
+
 test('items with a missing or non-finite objective come last, with place 0', () => {
   const items = [
     [Number.NaN, 1],

@@ -216,7 +216,10 @@ function endsOf(points: readonly Losses[]): Ends[] {
 }
 
 function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
-  return high > low ? (loss - low) / (high - low) : 0;
+  if (!(high > low)) return 0;
+  const distance = high - low;
+  // The halves are subtracted if the distance exceeds the largest number.
+  return Number.isFinite(distance) ? (loss - low) / distance : (loss / 2 - low / 2) / (high / 2 - low / 2);
 }
 
 /** The maximum number of fronts whose contributions are kept. */

@@ -1,4 +1,6 @@
+import { populationSize } from '../../../coordinator/early-stop/population.ts';
 import type { Axis } from '../../../coordinator/grid/axes.ts';
+import { longestTraining } from '../../../coordinator/grid/longest-training.ts';
 import { ruleText } from '../../../coordinator/grid/points.ts';
 import type { Search, SweepSpec } from '../../../coordinator/grid/spec.ts';
 import { distributionText } from '../../../coordinator/search/distribution.ts';
@@ -25,11 +27,8 @@ export function designSection(data: ReportData, space: VariedParameters): Sectio
   const facts: [string, string][] = [
     ['trainer', about === undefined ? spec.trainer : `${spec.trainer}: ${about}`],
     ['objective', `${objectiveOf(data)}, to ${objectiveGoal(data)}`],
-    [
-      'trials',
-      `${formatCount(plan.trials)} = ${countText(plan.configs, 'config')} × ${countText(plan.replicates, 'replicate')}`,
-    ],
-    ['seeds', listed(spec.seeds.map(String))],
+    ['trials', trialsText(data)],
+    ['seeds', seedsText(spec)],
     ...(dropped.length === 0 ? [] : [['omitted', dropped.join('; ')] as [string, string]]),
     ...(fixed === '' ? [] : [['fixed parameters', fixed] as [string, string]]),
   ];
@@ -37,6 +36,26 @@ export function designSection(data: ReportData, space: VariedParameters): Sectio
   const rules = rulesTable(data);
   if (rules !== undefined) blocks.push(rules);
   return { id: 'design', title: 'Design', blocks };
+}
+
+function trialsText({ spec, plan }: ReportData): string {
+  const { adaptiveReplicates: limits, earlyTerminate } = spec;
+  if (earlyTerminate?.type === 'pbt') {
+    const last = longestTraining(spec, spec.search?.space ?? new Map());
+    const { members, maxTrials } = populationSize(earlyTerminate, last);
+    const text = `${countText(members, 'member')} and their children`;
+    return maxTrials === undefined ? text : `at most ${formatCount(maxTrials)}: ${text}`;
+  }
+  const count = `${plan.isBound ? 'at most ' : ''}${formatCount(plan.trials)}`;
+  const replicates =
+    limits === undefined ? countText(plan.replicates, 'replicate') : `${limits.min} to ${limits.max} replicates`;
+  return `${count} = ${countText(plan.configs, 'config')} × ${replicates}`;
+}
+
+function seedsText({ seeds, adaptiveReplicates: limits, earlyTerminate }: SweepSpec): string {
+  if (earlyTerminate?.type === 'pbt') return 'each trial has its own seed';
+  const list = listed(seeds.map(String));
+  return limits === undefined ? list : `${list} (each config has the first ${limits.min} to ${limits.max})`;
 }
 
 function spaceTable({ axes, search }: SweepSpec): ReportBlock {
