@@ -148,10 +148,10 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
     onAdmitted: (peer) => listener.authenticated(peer),
     onRejected: (peer) => listener.rejected(peer),
   });
-  const gate = new CertaintyGate(() => leader?.isCertain !== false);
-  leader?.whenPaused(() => gate.endCalls());
+  const gate = leader && new CertaintyGate(() => leader.isCertain);
+  leader?.whenPaused(() => gate?.endCalls());
   const server = newServer(
-    [...guard.interceptors, gate.interceptor, concurrencyInterceptor(callerOf)],
+    [...guard.interceptors, ...(gate === undefined ? [] : [gate.interceptor]), concurrencyInterceptor(callerOf)],
     callCounter(metrics),
   );
   const readiness = new Readiness(new Health(server, SERVICES));
