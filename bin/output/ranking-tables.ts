@@ -26,7 +26,7 @@ export interface TrialTableOptions {
   readonly trainer: string;
   /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
-  /** Whether to show the step of the ranking metric even if the step is the last step of every trial. */
+  /** Whether to show the step of the ranking metric even if it is the highest step of every trial. */
   readonly wide?: boolean;
 }
 

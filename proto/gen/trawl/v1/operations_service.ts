@@ -77,7 +77,8 @@ export interface PruneRequest {
   dryRun: boolean;
   /**
    * Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago.
-   * In a remote artifact store, also removes the objects of this age that the store does not name.
+   * In a remote artifact store, also removes the objects that are at least that old and that the store
+   * does not name.
    */
   orphans: boolean;
   /** Removes every ended sweep except the newest sweep. Cannot be combined with older_than_ms or keep. */
@@ -99,8 +100,8 @@ export interface PruneResponse {
 }
 
 /**
- * The files that one start of the coordinator moved aside, because the store did not name them; or such objects of a
- * remote artifact store.
+ * The files that one start of the coordinator moved aside, because the store did not name them. For a remote artifact
+ * store, the objects that the store does not name.
  */
 export interface OrphanSet {
   /**
@@ -1073,8 +1074,8 @@ export const PrunedSweep: MessageFns<PrunedSweep> = {
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
-   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back.
+   * Their trials then run again, and use no retry. A drain lasts until UndrainAgent, across restarts of the agent and
    * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent: {
@@ -1135,8 +1136,8 @@ export const OperationsServiceService = {
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
-   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back.
+   * Their trials then run again, and use no retry. A drain lasts until UndrainAgent, across restarts of the agent and
    * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent: handleUnaryCall<DrainAgentRequest, DrainAgentResponse>;
@@ -1155,8 +1156,8 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
 
 export interface OperationsServiceClient extends Client {
   /**
-   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back, and
-   * their trials run again without a charged retry. A drain lasts until UndrainAgent, across restarts of the agent and
+   * Drains an agent: it receives no new trials. Attempts that still run after the grace period are handed back.
+   * Their trials then run again, and use no retry. A drain lasts until UndrainAgent, across restarts of the agent and
    * the coordinator. A repeated call replaces the grace period and the reason.
    */
   drainAgent(
