@@ -182,6 +182,21 @@ test('trials prints shared parameters once, and prints varying parameters as col
   expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then +0\.5 /);
 });
 
+test('trials --columns prints these columns in this order, and rejects a column that the table lacks', async () => {
+  const { stdout } = await trawl({}, 'trials', '--columns', 'state, test_loss,rank');
+  const [header = '', first = ''] = stdout.split('\n').slice(-4);
+  expect([header, first].map((line) => line.trim().split(/ {2,}/))).toEqual([
+    ['state', 'test_loss', 'rank'],
+    ['succeeded', '0.10000', '1'],
+  ]);
+  const configs = await trawl(withConfigs, 'trials', '--configs', '--columns', 'config,n');
+  expect(configs.stdout).toMatch(/^config +n$/m);
+  const unknown = await trawl({}, 'trials', '--columns', 'test_los');
+  expect(unknown).toMatchObject({ exitCode: 2 });
+  expect(unknown.stderr).toMatch(/--columns: no column "test_los"; expected rank, .*; did you mean "test_loss"\?/);
+  expect((await trawl({}, 'trials', '--columns', 'rank', '-q')).stderr).toContain('--columns applies to tables');
+});
+
 test('best --trials omits trials without a value', async () => {
   expect(JSON.parse((await trawl({}, 'best', '--trials', '-o', 'json')).stdout)).toHaveLength(1);
 });

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { objectivesOf, rankingMetric } from '../../lib/domain/ranking.ts';
 import type { Filter } from '../../lib/filter/parse.ts';
 import { toComeText } from '../../lib/text/trials-to-come.ts';
+import { BadInputError } from '../../proto/errors.ts';
 import type { Config, Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { type TrialStateName, trialState } from '../../proto/names.ts';
 import { withConnection } from '../client/connect.ts';
@@ -33,6 +34,7 @@ interface Options extends GlobalOptions, ServerOptions, OutputOptions, QuietOpti
   readonly state?: readonly TrialStateName[];
   readonly configs?: true;
   readonly filter?: Filter;
+  readonly columns?: readonly string[];
 }
 
 const STATES: readonly TrialStateName[] = [
@@ -55,6 +57,10 @@ function parseStates(text: string): TrialStateName[] {
   });
 }
 
+function parseColumns(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
+}
+
 /** Returns the states that the table shows under this name. */
 function statesShownAs(name: TrialStateName): TrialState[] {
   const names: readonly TrialStateName[] = name === 'pending' ? ['pending', 'offered'] : [name];
@@ -62,6 +68,9 @@ function statesShownAs(name: TrialStateName): TrialState[] {
 }
 
 async function trials(selector: string, options: Options): Promise<void> {
+  if (options.columns !== undefined && (options.quiet || options.output === 'json')) {
+    throw new BadInputError('--columns applies to tables, not to -q and -o json');
+  }
   const rankBy = options.by ?? options.sort ?? '';
   await withConnection(options, async (connection) => {
     const { sweep } = await getSweep(connection, selector);
@@ -71,6 +80,7 @@ async function trials(selector: string, options: Options): Promise<void> {
       objectives: rankBy === '' ? objectivesOf(sweep).map(({ name }) => name) : [],
       trainer: sweep.trainer,
       wide: options.output === 'wide',
+      columns: options.columns,
     });
     const terminal = resultTerminal(options);
     if (options.configs) {
@@ -108,6 +118,7 @@ export function registerTrials(program: Command): void {
         .argParser(filterOption)
         .conflicts('configs'),
     )
+    .option('--columns <names>', 'only these comma-separated columns, by their headers, in this order', parseColumns)
     .option(
       '--state <states>',
       `only trials in these comma-separated states: ${STATES.join(', ')}; pending includes offered`,
@@ -122,6 +133,7 @@ export function registerTrials(program: Command): void {
         "trawl trials last --filter 'psnr>20 and depth=3'",
         'filter by metrics, parameters, state, agent, ... (docs/dashboard.md)',
       ],
+      ['trawl trials --columns rank,psnr,agent', 'only these columns'],
       ['trawl trials last --state failed -q', 'ids of the failed trials'],
       ['trawl trials last -o json', 'all trials as JSON'],
     ],

@@ -3,12 +3,14 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { type ParameterPoint, type ParameterSplit, splitParameters } from '../../lib/domain/parameters.ts';
 import { leftOutOfMeansText } from '../../lib/domain/trial-result.ts';
 import { shownState } from '../../lib/domain/trial-state.ts';
+import { didYouMean } from '../../lib/text/did-you-mean.ts';
 import { formatMetric, formatStep } from '../../lib/text/numbers.ts';
 import { parameterColumns } from '../../lib/text/parameter-columns.ts';
 import { shortId } from '../../lib/text/short-id.ts';
 import { trialStyle } from '../../lib/text/style.ts';
 import { type Column, required } from '../../lib/text/table.ts';
 import { firstLine } from '../../lib/text/visible-text.ts';
+import { BadInputError } from '../../proto/errors.ts';
 import type { Config, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass } from '../../proto/names.ts';
 import { trainerSpec } from '../../proto/trainers.ts';
@@ -26,6 +28,8 @@ export interface TrialTableOptions {
   readonly trainer: string;
   /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
+  /** The headers of the columns to show, in this order. Default: all columns. */
+  readonly columns?: readonly string[] | undefined;
   /** Whether to show the step of the ranking metric even if it is the highest step of every trial. */
   readonly wide?: boolean;
 }
@@ -118,10 +122,36 @@ function splitColumns(points: readonly ParameterPoint[], swept: readonly string[
 
 /**
  * Renders trials in the given order. Shared parameters are listed above the table, and varying parameters are columns.
+ * @throws {BadInputError} if the table lacks one of the chosen columns
  */
 export function renderTrials(table: TrialTableOptions, terminal: Terminal): string {
-  const { varying, constant } = splitColumns(table.trials, table.swept);
-  return sharedLine(constant, terminal) + renderTable(columnsOf(table, varying, terminal), table.trials, terminal);
+  const { varying, constant } = splitColumns(table.trials, shownParameters(table));
+  const columns = chosenColumns(columnsOf(table, varying, terminal), table.columns);
+  return sharedLine(constant, terminal) + renderTable(columns, table.trials, terminal);
+}
+
+/** Returns the parameters that are columns even if all rows have the same value. */
+function shownParameters({ swept = [], columns = [] }: Pick<TrialTableOptions, 'swept' | 'columns'>): string[] {
+  return [...swept, ...columns];
+}
+
+/**
+ * Returns the columns with these headers, in this order. Undefined means all columns.
+ * @throws {BadInputError} if there is no column with a header
+ */
+function chosenColumns<Row>(
+  columns: readonly Column<Row>[],
+  headers: readonly string[] | undefined,
+): readonly Column<Row>[] {
+  if (headers === undefined) return columns;
+  return headers.map((header) => {
+    const column = columns.find((one) => one.header === header);
+    if (column !== undefined) return required(column);
+    const known = columns.map((one) => one.header);
+    throw new BadInputError(
+      `--columns: no column ${JSON.stringify(header)}; expected ${known.join(', ')}${didYouMean(header, known)}`,
+    );
+  });
 }
 
 export interface ConfigTableOptions {
@@ -134,6 +164,8 @@ export interface ConfigTableOptions {
   readonly objectives?: readonly string[];
   /** The sweep's trainer, which defines the order of the other metrics. */
   readonly trainer: string;
+  /** The headers of the columns to show, in this order. Default: all columns. */
+  readonly columns?: readonly string[] | undefined;
   /** By trial id, the step at which the value of the ranking metric was reported. Undefined hides the column. */
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
@@ -167,10 +199,11 @@ function hasFailures({ counts }: Config): boolean {
 /**
  * Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. A line
  * below the table states how many results are not in the means.
+ * @throws {BadInputError} if the table lacks one of the chosen columns
  */
 export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {
   const { configs, by } = table;
-  const { varying, constant } = splitColumns(configs, table.swept);
+  const { varying, constant } = splitColumns(configs, shownParameters(table));
   const id = (text: string) => (terminal.width === undefined ? text : shortId(text));
   const [first, ...others] = metricNames(configs, table);
   const isObjective = (name: string) => table.objectives?.includes(name) === true;
@@ -201,7 +234,7 @@ export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): st
   ];
   const leftOut = leftOutOfMeansText(configs);
   const below = leftOut === '' ? '' : `${paint(leftOut, 'dim', terminal)}\n`;
-  return sharedLine(constant, terminal) + renderTable(columns, configs, terminal) + below;
+  return sharedLine(constant, terminal) + renderTable(chosenColumns(columns, table.columns), configs, terminal) + below;
 }
 
 /**
