@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Writes a program that crashes in two of four trials until `repairSweep` is called.
+ * Writes the program of a sweep of four trials. The program crashes in two of the trials until `repairSweep` is called.
  * @returns the text of the sweep file
  */
 export function failingSweep(folder: string): string {

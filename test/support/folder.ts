@@ -6,7 +6,7 @@ import { logEnd } from './daemon.ts';
 
 const LOG_LINES = 30;
 
-/** Creates a folder that is removed after the running test. TRAWL_TEST_KEEP=1 keeps it. */
+/** Creates a folder that is removed after the running test. With TRAWL_TEST_KEEP=1, the folder is kept. */
 export function testFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-test-'));
   if (process.env.TRAWL_TEST_KEEP) console.log(`kept: ${folder}`);

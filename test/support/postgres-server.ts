@@ -1,7 +1,7 @@
 /**
- * Runs a real PostgreSQL server for tests: the newest one of Debian's packages or, without them, the first on PATH. As
- * root, a missing server is installed as Debian's package. PostgreSQL does not run as root, so root starts the server
- * as another user.
+ * Runs a real PostgreSQL server for tests. If Debian's packages are installed, the newest version is used; otherwise,
+ * the first version on PATH. If there is none and this process is root, Debian's package is installed. PostgreSQL does
+ * not run as root, so root starts the server as another user.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -39,7 +39,7 @@ function programs(): string | undefined {
 }
 
 /**
- * Installs Debian's package if PostgreSQL is missing and this process may do so.
+ * Installs Debian's package if PostgreSQL is missing and this process can install packages.
  * @returns the reason why no server can be started; undefined if the server is ready
  */
 export function postgresMissing(): string | undefined {
@@ -71,7 +71,7 @@ export interface PostgresOptions {
 
 export class PostgresServer {
   readonly port: number;
-  /** A folder of the server's user. */
+  /** A folder that belongs to the user that runs the server. */
   readonly folder: string;
   readonly #data: string;
   readonly #settings: readonly string[];
@@ -142,7 +142,7 @@ export class PostgresServer {
     return this.url(name);
   }
 
-  /** Starts the server, also after `stop` and `kill`, and resolves once it accepts connections. */
+  /** Starts the server, for example after `stop` or `kill`. Resolves once the server accepts connections. */
   async start(): Promise<void> {
     const settings = this.#settings.flatMap((setting) => ['-c', setting]);
     const log = openSync(`${this.#data}.log`, 'a');
@@ -178,14 +178,14 @@ export class PostgresServer {
     return standby;
   }
 
-  /** Makes a standby the primary server. It waits for no standby of its own. */
+  /** Makes this standby the primary server. From then on, commits wait for no other server. */
   async promote(): Promise<void> {
     await this.query('postgres', 'select pg_promote()');
     await this.query('postgres', 'alter system reset synchronous_standby_names');
     await this.query('postgres', 'select pg_reload_conf()');
   }
 
-  /** Stops all processes of the server without closing their connections. */
+  /** Suspends all processes of the server. Their connections stay open. */
   suspend(): void {
     this.#signalAll('SIGSTOP');
   }

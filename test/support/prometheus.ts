@@ -67,8 +67,8 @@ export class Prometheus {
   }
 
   /**
-   * Starts Prometheus with the shipped configuration, except for the address and the token of the coordinator, and
-   * intervals of one second.
+   * Starts Prometheus with the shipped configuration. Only the address and the token of the coordinator are replaced,
+   * and the intervals are one second.
    * @param coordinator HOST:PORT of the coordinator's metrics
    * @param dir the coordinator's data folder
    */
@@ -119,7 +119,7 @@ export class Prometheus {
   }
 
   /**
-   * Runs a range query over the last `seconds`, like a panel.
+   * Runs a range query over the last `seconds`, as a Grafana panel does.
    * @throws {Error} with Prometheus' error message
    */
   async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {

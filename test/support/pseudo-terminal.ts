@@ -1,4 +1,4 @@
-/** A command in a pseudo-terminal, whose screen a terminal emulator renders. */
+/** Runs `trawl` in a pseudo-terminal. A terminal emulator renders the screen. */
 import { join } from 'node:path';
 import { type IPty, spawn } from '@lydell/node-pty';
 import headless from '@xterm/headless';

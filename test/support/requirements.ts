@@ -12,7 +12,7 @@ export function isSkipped(missing: string | undefined): boolean {
   return true;
 }
 
-/** Returns the missing requirement of tests that act as another user, or mount a disk; undefined for root. */
+/** Returns why this process cannot act as another user or mount a disk. Returns undefined if the process is root. */
 export function rootMissing(): string | undefined {
   return process.geteuid?.() === 0 ? undefined : 'only root can do this';
 }

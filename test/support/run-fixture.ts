@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const TIMEOUT_MS = 120_000;
 
 /**
- * Returns Node's arguments that run a TypeScript file. The arguments select vitest's runner, so that tests need no
+ * Returns the arguments with which Node runs a TypeScript file. The file runs in vitest's runner, so that tests need no
  * build.
  */
 export function fixtureCommand(file: URL, ...args: readonly string[]): string[] {

@@ -52,7 +52,7 @@ export interface Stored {
   readonly events: readonly EventRow[];
 }
 
-/** Returns the query of a list of `Stored`, which sorts the list. @param where a condition, such as `where sweep_id = 1` */
+/** The query for each list of `Stored`, with a given condition, such as `where sweep_id = 1`. */
 const QUERIES: Readonly<Record<keyof Stored, (where: string) => string>> = {
   trials: (where) => `select id, state, parameters, attempts from trials ${where} order by sweep_id, idx`,
   attempts: (where) => `select trial_id as trial, number, agent_id as agent, slot, granted_at as "grantedAt",

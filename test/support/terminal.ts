@@ -1,4 +1,4 @@
-/** `trawl` in a pseudo-terminal, which ends with the running test. */
+/** Runs `trawl` in a pseudo-terminal, and ends the command with the running test. */
 
 import { onTestFinished } from 'vitest';
 import { errorMessage } from '../../lib/text/error-message.ts';

@@ -39,7 +39,7 @@ const FAILURES: readonly FailureClassName[] = [
   'drained',
 ];
 
-/** An action. Numbers named `pick` select one of the existing items. */
+/** An action. A number named `pick` selects one of the existing offers, attempts or sweeps. */
 export type HistoryAction =
   | { readonly do: 'hello' | 'restart' | 'heartbeat' | 'stale heartbeat'; readonly agent: number }
   | { readonly do: 'leaving heartbeat' | 'drain' | 'undrain'; readonly agent: number }
@@ -93,7 +93,7 @@ export class World {
     this.core = core;
     for (const [at, policy] of policies.entries()) {
       const { durations } = addSweep(core, `${at + 1}`, trials, policy, packKeyOf);
-      // With this number of durations, the core can find stragglers.
+      // The core finds stragglers only after it has the durations of enough attempts.
       for (const durationMs of SHORT_DURATIONS) durations.ofSweep.push({ parameters: {}, durationMs });
     }
   }
@@ -179,7 +179,7 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** @param agent the sender's index, 0 to 2; a higher number means the holder of the attempt */
+  /** @param agent the index of the sender, 0 to 2; with a higher number, the holder of the attempt is the sender */
   #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): HistoryResult {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENT_IDS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
@@ -239,7 +239,7 @@ export class World {
   }
 }
 
-/** Returns a copy of an ended sweep with the data that the store keeps. */
+/** Returns a copy of an ended sweep. The copy has only the data that the store keeps. */
 function reloaded({ id, state, policy, priority, planned, trials, records, durations }: Sweep): Sweep {
   const sweep = { ...newSweep(id, state, policy, priority), planned, durations };
   for (const trial of trials.values()) addTrial(sweep, { ...trial });
@@ -260,7 +260,7 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
   return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
-/** The value differs between trials, and falls with every record. */
+/** Returns a loss that depends on the trial. A loss above 0 falls with every record. */
 function lossOf({ trialId }: AttemptKey, seq: number): number {
   return ((Number(trialId.slice(1)) * 7) % 5) / seq;
 }

@@ -24,7 +24,7 @@ export function trial(parameters: Parameters, seed: number, change: Partial<Judg
   };
 }
 
-/** Returns a trial with the given values of metric `loss` from epoch 1. */
+/** Returns a trial with one value of the metric `loss` for each of the epochs 1, 2, 3, ... */
 export function withCurve(parameters: Parameters, seed: number, losses: readonly number[]): JudgedTrial {
   const curve = losses.map((loss, index) => ({ epoch: index + 1, metrics: { loss } }));
   return trial(parameters, seed, { metrics: curve.at(-1)?.metrics ?? {}, curve });

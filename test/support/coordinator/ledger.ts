@@ -33,7 +33,7 @@ interface Entry {
   second: OpenAttempt | undefined;
   /** Whether the trial has had a speculative attempt since a user last retried the trial. */
   speculated: boolean;
-  /** The attempt that must have a result, because this attempt superseded another attempt. */
+  /** The attempt that superseded the other attempt of the trial. The next end must be a result of this attempt. */
   winner: AttemptKey | undefined;
   /** Whether the current version of the sweep lacks the trial's point. */
   dropped: boolean;
@@ -62,16 +62,16 @@ interface OpenAttempt {
   lastSeq: number;
 }
 
-/** Early failures on this number of agents show that the trial is the cause. */
+/** If a trial fails early on this number of agents, the trial itself is the cause. */
 const MAX_EARLY_AGENTS = 3;
-/** Early failures of this number of different trials can show that the machine is the cause. */
+/** If this number of different trials fail early on an agent, the machine of the agent can be the cause. */
 const MIN_EARLY_TRIALS = 3;
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
   /** Trials that failed early on each agent since its last success in the sweep, by sweep and agent. */
   readonly #early = new Map<string, Set<string>>();
-  /** The sweeps of each quarantine, by agent. */
+  /** By quarantined agent, the sweeps whose trials failed on the agent. */
   readonly quarantines = new Map<string, readonly string[]>();
   readonly sweeps = new Map<
     string,
@@ -86,7 +86,7 @@ export class Ledger {
     }
   >();
 
-  /** The attempts of programs whose trials a rule has stopped. */
+  /** The attempts that early stopping has ended, and whose programs can still send log text and artifacts. */
   readonly #closing = new Map<string, OpenAttempt>();
   readonly #stragglers = new Set<string>();
   readonly #agentsFor: (sweep: SweepPolicy) => readonly string[];
@@ -158,11 +158,7 @@ export class Ledger {
           !this.trials.has(`${sweepId}/${trial.trialId}`),
           `trial ${sweepId}/${trial.trialId} is created twice`,
         );
-        assert.equal(
-          state.created,
-          trial.index + 1,
-          'a trial is created together with the search state that follows the trial',
-        );
+        assert.equal(state.created, trial.index + 1, 'a trial is created together with the next search state');
         this.#addTrial(sweepId, trial.trialId);
         break;
       }
@@ -227,7 +223,10 @@ export class Ledger {
       case 'drain':
         break;
       case 'cleared':
-        assert.ok(this.#earlyOn(change.sweepId, change.agentId).size > 0, 'only early failures are cleared');
+        assert.ok(
+          this.#earlyOn(change.sweepId, change.agentId).size > 0,
+          'early failures are cleared only if there are any',
+        );
         this.#earlyOn(change.sweepId, change.agentId).clear();
         break;
       case 'quarantine':
@@ -241,7 +240,7 @@ export class Ledger {
           ['running', 'paused'].includes(this.#sweep(change.sweepId).state),
           'a retry requires a running or paused sweep',
         );
-        assert.equal(change.attempts, entry.attempts, 'a retry continues the attempt numbers');
+        assert.equal(change.attempts, entry.attempts, 'a retry does not reset the number of attempts');
         assert.equal(change.failure, entry.failure, 'a retry records the failure of its trial');
         if (change.failure === 'nan') entry.checkpoint = undefined;
         assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
@@ -277,7 +276,7 @@ export class Ledger {
         this.#end(this.#openAttempt(change.key), change);
         const entry = this.#entry(change.key);
         if (keyText(change.key) === keyText(entry.open?.key ?? change.key)) {
-          assert.equal(entry.second, undefined, 'the remaining attempt is promoted');
+          assert.equal(entry.second, undefined, 'the remaining attempt is promoted before the first one ends');
           entry.open = undefined;
         } else entry.second = undefined;
         break;
@@ -295,7 +294,7 @@ export class Ledger {
       }
       case 'straggler':
         this.#openAttempt(change.key);
-        assert.ok(!this.#stragglers.has(keyText(change.key)), 'an attempt is found to be a straggler once');
+        assert.ok(!this.#stragglers.has(keyText(change.key)), 'an attempt is found to be a straggler at most once');
         this.#stragglers.add(keyText(change.key));
         break;
       case 'notice':
@@ -306,7 +305,7 @@ export class Ledger {
         const closing = this.#closing.get(keyText(change.key));
         if (closing !== undefined) {
           const isLate = change.kind === 'log' || change.kind === 'artifact';
-          assert.ok(isLate, 'the program of a stopped trial can still store only its log and its files');
+          assert.ok(isLate, 'the program of a stopped trial can store only log text and artifacts');
           assert.ok(change.seq > closing.lastSeq, 'no record is stored twice');
           closing.lastSeq = change.seq;
           break;
@@ -379,20 +378,20 @@ export class Ledger {
     if (entry.winner !== undefined) {
       assert.deepEqual(key, entry.winner, 'the attempt that superseded another ends next');
       assert.notEqual(end.outcome, 'failed', 'only a result supersedes an attempt');
-      assert.notEqual(end.outcome, 'superseded', 'one of two attempts has a result');
+      assert.notEqual(end.outcome, 'superseded', 'an attempt that superseded another is not superseded itself');
       entry.winner = undefined;
     }
     if (end.outcome === 'superseded') {
       assert.equal(others.length, 1, 'only one of two attempts is superseded');
       entry.winner = others[0]?.key;
     } else if (end.outcome !== 'cancelled') {
-      assert.equal(free, others.length > 0, 'only a failure beside a running attempt is free');
+      assert.equal(free, others.length > 0, 'a failure is free if and only if another attempt of the trial is running');
     }
     if (end.outcome === 'stopped' && this.#sweep(key.sweepId).policy.trainer === 'command') {
       this.#closing.set(keyText(key), { ...ended });
     }
     if (end.outcome === 'succeeded' || end.outcome === 'stopped') {
-      assert.equal(others.length, 0, 'a result is the last end of its trial');
+      assert.equal(others.length, 0, 'a result is the end of the last running attempt of its trial');
       entry.succeededOn = agentId;
     }
     if (end.outcome !== 'failed') {
@@ -428,8 +427,8 @@ export class Ledger {
   }
 
   /**
-   * Whether the agent may receive no more trials of the sweep: it is quarantined, or too many trials failed early on
-   * it.
+   * Whether the machine of the agent can be faulty: the agent is quarantined, or too many trials of the sweep failed
+   * early on the agent.
    */
   canBeFaulty(sweepId: string, agentId: string): boolean {
     return this.quarantines.has(agentId) || this.#earlyOn(sweepId, agentId).size >= MIN_EARLY_TRIALS;
@@ -453,8 +452,8 @@ export class Ledger {
   }
 
   /**
-   * Records the start or the end of a quarantine. Checks that enough trials that failed early on the agent succeeded
-   * elsewhere.
+   * Records the start or the end of a quarantine. At the start, checks that enough of the trials that failed early on
+   * the agent succeeded on other agents.
    */
   #quarantine({ agentId, quarantine }: Change & { kind: 'quarantine' }): void {
     const before = this.quarantines.get(agentId) ?? [];
@@ -506,7 +505,7 @@ export class Ledger {
           trial.state === 'running',
           'a trial has a lease if and only if it is running',
         );
-        assert.equal(trial.speculated, entry.speculated, 'a speculative attempt is remembered');
+        assert.equal(trial.speculated, entry.speculated, 'a trial records that it had a speculative attempt');
         assert.equal(entry.winner, undefined, 'the attempt that superseded another has ended');
         const isSpeculating = trial.speculation !== undefined || trial.speculativeOffer !== undefined;
         assert.equal(sweep.speculations.has(trial), isSpeculating, 'the sweep lists its speculations');
@@ -515,7 +514,7 @@ export class Ledger {
           if (lease === undefined) continue;
           running += 1;
           assert.equal(core.leases.get(keyText(lease.key)), lease, 'the core lists the lease of every attempt');
-          assert.equal(lease.lastSeq, open?.lastSeq, 'the newest record of a lease is stored');
+          assert.equal(lease.lastSeq, open?.lastSeq, 'the newest record of a lease is the newest stored record');
         }
       }
       assert.deepEqual(sweep.counts, tally, 'the counts match the states');

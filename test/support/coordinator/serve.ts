@@ -60,7 +60,7 @@ export interface ServeOptions {
   readonly at?: Address;
   /** Requires TLS, and accepts only the identities in `dir`. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };
-  /** Returns the artifact store. Default: the files of the folder. */
+  /** Creates the artifact store. Default: artifacts are files in the data folder. */
   readonly files?: (dir: string, cluster: string) => ArtifactStore;
   readonly quota?: SpaceLedger;
   /** The time limit for the next chunk of an upload. */
@@ -72,7 +72,7 @@ export interface ServeOptions {
   readonly logTo?: (line: string) => void;
 }
 
-/** @param dir a folder in which this process has not opened a store, because libsql keeps the lock of a closed store */
+/** @param dir a folder in which this process has opened no store yet, because libsql keeps the lock of a closed store */
 export async function serve(dir: string, options: ServeOptions = {}): Promise<Served> {
   const { at = { host: '127.0.0.1', port: 0 }, secured, stallMs, logTo } = options;
   const store = SqliteStore.open(dir);
@@ -149,7 +149,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       stopRevocations();
       server.forceShutdown();
       listener.close();
-      // Nothing is awaited, because SQLite writes before each call returns.
+      // These calls are not awaited, because the SQLite store writes before a call returns.
       void runtime.flush();
       void store.close();
       rmSync(dir, { recursive: true, force: true });

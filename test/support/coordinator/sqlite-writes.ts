@@ -1,4 +1,4 @@
-/** Writes to a SQLite store without the store's interface, so that a test can read its tables. */
+/** Writes to a SQLite database that a test has opened itself, so that the test can also read the tables. */
 import type { Database } from 'libsql';
 import type { Change } from '../../../coordinator/core/step.ts';
 import type { PlannedTrial } from '../../../coordinator/search/trial-source.ts';

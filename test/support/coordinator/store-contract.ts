@@ -22,11 +22,11 @@ import { AT, addSweep, byNobody, created, GRANTED, NEW_SWEEP, planned, reported 
 /** The store under test. */
 export interface TestedStore {
   readonly store: Store;
-  /** Closes the store, and returns the store as a restarted coordinator opens it. */
+  /** Closes the store and opens it again, as a restarted coordinator does. */
   reopened(): Promise<Store>;
 }
 
-/** A store whose writer is another process. The store is new and empty. */
+/** A new, empty store that another process writes until the process is killed. */
 export interface CrashedStore {
   /** The command of a process that runs `writeUntilKilled` on the store. */
   readonly command: readonly string[];
@@ -205,7 +205,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED, reported(1)]), AT);
     const before = await everything(store, id);
-    // The second report has the number of the first one.
+    // Report 1 is already stored, so the transaction fails at its second change.
     await expect(store.write(byNobody([reported(2), reported(1)]), AT)).rejects.toThrow();
     expect(await everything(store, id)).toEqual(before);
     await store.write(byNobody([reported(2)]), AT);
@@ -225,7 +225,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     ]);
   });
 
-  test('a group commit stores the changes of concurrent calls in their order, before it acknowledges them', async () => {
+  test('a group commit stores changes in the order of the calls before it acknowledges them', async () => {
     const { store } = await open();
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED]), AT);
@@ -271,7 +271,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     await Promise.all([writing, read(), read(), read()]);
   });
 
-  test('a sweep with failures, resumed and speculative attempts and an early-stopping rule is loaded with its history', async () => {
+  test('a sweep is loaded with its failures, resumed and speculative attempts, and early-stopping history', async () => {
     const tested = await open();
     const id = await addBusySweep(tested.store);
     const store = await tested.reopened();
@@ -310,7 +310,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect(await store.loadUnfinishedSearch(loaded, noTrials)).toMatchObject({ state: { created: 5 } });
   });
 
-  test('the searches and the requests about trials get the same answers from each store', async () => {
+  test('each store gives the same answers to selectors, searchers and queries about trials', async () => {
     const { store } = await open();
     const id = await addBusySweep(store);
     const { sweeps, trials, selectors, artifacts } = store.queries();
@@ -361,7 +361,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
         const ranked = [...plainRanking(all, goal)].filter(([config]) => !extreme.has(config));
         const values = new Map(ranked);
         const found = best.filter((config) => !extreme.has(config));
-        // The means are rounded in different ways.
+        // The store and the ranking round means in different ways.
         const rounded = (value: number | undefined) => (value === undefined ? value : Math.round(value * 1e9) + 0);
         const stored = await store.reader.all<{ config: string; value: number }>(
           'select config_id as config, value from config_results where sweep_id = ? and value is not null',
@@ -442,7 +442,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect(await store.queries().trials.bestResults(id, 'minimize', 5)).toEqual([]);
   });
 
-  test('the rows of an ended sweep are removed together, and its artifacts stay on record until they are removed', async () => {
+  test('the rows of an ended sweep are removed together, and the removal of its artifacts stays pending until it ends', async () => {
     const tested = await open();
     const { store } = tested;
     const id = await addSweep(store);

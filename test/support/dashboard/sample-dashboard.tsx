@@ -27,7 +27,7 @@ const KEYS: Readonly<Record<string, KeyPress>> = {
 
 export interface SampleDashboard {
   readonly dashboard: Dashboard;
-  /** Presses keys, given by name (see KEYS) or as characters, and settles. */
+  /** Presses keys, then waits until all requests are answered. A key is a name from KEYS, or a character. */
   press(...keys: readonly string[]): Promise<void>;
   /** Waits until all requests are answered. */
   settle(): Promise<void>;
@@ -46,7 +46,7 @@ export async function sampleDashboard(
     readonly readonly?: boolean;
     readonly banner?: string;
     readonly kitty?: boolean;
-    /** The steps of the start. */
+    /** The startup steps that have been reported. */
     readonly steps?: readonly string[];
   } = {},
 ): Promise<SampleDashboard> {

@@ -64,14 +64,14 @@ export const sampleAgent = (change: DeepPartial<Agent> = {}): Agent =>
     ...change,
   });
 
-/** Returns the sample's trial with the given index and changed fields. */
+/** Returns the trial of the sample at this index. The fields in `change` replace those of the trial. */
 export function trialAt(index: number, change: DeepPartial<Trial> = {}): Trial {
   const trial = sampleTrials()[index];
   if (trial === undefined) throw new Error(`the sample has no trial ${index}`);
   return { ...trial, ...Trial.fromPartial({ ...trial, ...change }) };
 }
 
-/** Returns a trial that started on agent-1 five seconds after the sweep and has reported some epochs. */
+/** Returns a trial that started on agent-1 five seconds after the start of the sweep, and has reached `epoch`. */
 export function runningTrial(index: number, epoch: number, metrics: Record<string, number>): Trial {
   return trialAt(index, {
     state: TrialState.RUNNING,
