@@ -39,7 +39,7 @@ import { pathOption } from '../options/values.ts';
 import { closingRanking } from '../output/closing-ranking.ts';
 import { noteCode } from '../output/code.ts';
 import { sweepJson, trialJson } from '../output/json.ts';
-import { planText } from '../output/plan-text.ts';
+import { planText, populationText } from '../output/plan-text.ts';
 import { holdNotes, note, print, printJson } from '../output/print.ts';
 import { noteEffectWarnings, noteProgramWarnings } from '../output/program-warnings.ts';
 import { repeated, suggested } from '../output/suggested.ts';
@@ -185,6 +185,8 @@ async function run(
     if (code !== undefined) noteCode(code);
     return resumeOrSubmit(connection, file, code, note, options.dir);
   });
+  const population = populationText(file.spec);
+  if (screen === undefined && population !== undefined) note(`sweep ${id} trains a population (${population})`);
   if (options.retry !== undefined) {
     const { retried } = await retryTrials(connection, { sweep: id, ...options.retry });
     note(`${countText(retried, 'failed trial')} of sweep ${id} will be retried`);

@@ -1,5 +1,5 @@
 import { shownRungs } from '../../coordinator/early-stop/effect.ts';
-import { type PopulationSize, populationSize } from '../../coordinator/early-stop/population.ts';
+import { populationSize } from '../../coordinator/early-stop/population.ts';
 import type { EarlyTerminate } from '../../coordinator/early-stop/settings.ts';
 import { earlyTerminateText } from '../../coordinator/early-stop/settings-text.ts';
 import type { Axis } from '../../coordinator/grid/axes.ts';
@@ -45,12 +45,12 @@ export function planText(
   ];
   const { search, earlyTerminate, metric } = spec;
   const last = longestTraining(spec, search?.space ?? new Map());
-  const isPopulation = earlyTerminate?.type === 'pbt';
+  const population = populationText(spec);
   const count = (number: number) => `${plan.isBound ? 'at most ' : ''}${formatCount(number)}`;
   const fields: [string, string][] = [['sweep', plan.sweep], ['method', methodText(spec)], metricField(spec)];
   if (metric.target !== undefined) fields.push(['target', `${metric.name} ${metric.target}`]);
-  if (isPopulation) {
-    fields.push(['trials', populationText(populationSize(earlyTerminate, last))]);
+  if (population !== undefined) {
+    fields.push(['trials', population]);
   } else {
     fields.push(
       ['trials', count(plan.trials)],
@@ -69,7 +69,7 @@ export function planText(
   if (warmStart.length > 0) fields.push(['warm_start', warmStart.join(', ')]);
   fields.push(...runCapFields(spec));
   if (earlyTerminate !== undefined)
-    fields.push([isPopulation ? 'population' : 'early_terminate', earlyTerminateText(earlyTerminate)]);
+    fields.push([population !== undefined ? 'population' : 'early_terminate', earlyTerminateText(earlyTerminate)]);
   fields.push(...rungFields(earlyTerminate, last));
   if (spec.speculate) fields.push(['speculate', 'an idle slot runs a straggler a second time']);
   if (spec.ignored.length > 0) fields.push(['ignored', spec.ignored.join(', ')]);
@@ -95,7 +95,15 @@ function metricField({ metric, objectives }: SweepSpec): [string, string] {
   return ['metric', `${metric.goal} ${metric.name}, ${metric.at} value of each trial`];
 }
 
-function populationText({ members, childrenPerComparison, comparisons, maxTrials }: PopulationSize): string {
+/**
+ * Returns the number of trials of a population, such as `at most 7: 4 members, and up to 1 child after each of 3
+ * comparisons`. Undefined for other sweeps.
+ */
+export function populationText(spec: SweepSpec): string | undefined {
+  const { search, earlyTerminate } = spec;
+  if (earlyTerminate?.type !== 'pbt') return undefined;
+  const last = longestTraining(spec, search?.space ?? new Map());
+  const { members, childrenPerComparison, comparisons, maxTrials } = populationSize(earlyTerminate, last);
   const each = comparisons === undefined ? 'each comparison' : `each of ${countText(comparisons, 'comparison')}`;
   const children = childrenPerComparison === 1 ? '1 child' : `${formatCount(childrenPerComparison)} children`;
   const parts = `${formatCount(members)} members, and up to ${children} after ${each}`;

@@ -53,6 +53,23 @@ test('the design of a sweep with adaptive replicates has the range of its replic
   });
 });
 
+test('the design of a population has the maximum number of its trials, children included', () => {
+  const text = `
+name: population
+method: pbt
+population: 4
+pbt: { interval: 2, explore: [lr], quantile: 0.25 }
+command: [sh, train.sh]
+metric: { name: loss, goal: minimize }
+parameters: { lr: { min: 0.1, max: 1 }, epochs: { value: 8 } }
+`;
+  const data = reportData(text, () => ({ curves: { loss: [4, 3, 2, 1] } }));
+  expect(factsOf(sectionOf(documentOf(data, NOW), 'design'))).toMatchObject({
+    trials: 'at most 7: 4 members, and up to 1 child after each of 3 comparisons',
+    seeds: 'each trial has its own seed',
+  });
+});
+
 test('the highlights are the best result, the verdicts, the main effect and the number of trials', () => {
   const { highlights } = grid('hypotheses:\n  - { name: H1, claim: "loss[width=16] > loss[width=64]" }\n');
   expect(highlights).toEqual([

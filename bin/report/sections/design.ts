@@ -1,11 +1,10 @@
-import { populationSize } from '../../../coordinator/early-stop/population.ts';
 import type { Axis } from '../../../coordinator/grid/axes.ts';
-import { longestTraining } from '../../../coordinator/grid/longest-training.ts';
 import { ruleText } from '../../../coordinator/grid/points.ts';
 import type { Search, SweepSpec } from '../../../coordinator/grid/spec.ts';
 import { distributionText } from '../../../coordinator/search/distribution.ts';
 import { countText, formatCount } from '../../../lib/text/numbers.ts';
 import { trainerSpec } from '../../../proto/trainers.ts';
+import { populationText } from '../../output/plan-text.ts';
 import type { ReportData } from '../data.ts';
 import type { ReportBlock, Section } from '../document.ts';
 import { MAX_VALUES_LISTED } from '../limits.ts';
@@ -39,13 +38,9 @@ export function designSection(data: ReportData, space: VariedParameters): Sectio
 }
 
 function trialsText({ spec, plan }: ReportData): string {
-  const { adaptiveReplicates: limits, earlyTerminate } = spec;
-  if (earlyTerminate?.type === 'pbt') {
-    const last = longestTraining(spec, spec.search?.space ?? new Map());
-    const { members, maxTrials } = populationSize(earlyTerminate, last);
-    const text = `${countText(members, 'member')} and their children`;
-    return maxTrials === undefined ? text : `at most ${formatCount(maxTrials)}: ${text}`;
-  }
+  const { adaptiveReplicates: limits } = spec;
+  const population = populationText(spec);
+  if (population !== undefined) return population;
   const count = `${plan.isBound ? 'at most ' : ''}${formatCount(plan.trials)}`;
   const replicates =
     limits === undefined ? countText(plan.replicates, 'replicate') : `${limits.min} to ${limits.max} replicates`;
