@@ -112,7 +112,7 @@ export const coordinator = () =>
       graph(
         {
           title: 'Report lag',
-          about: 'Age of the oldest report committed since the last scrape. Spooled reports are old.',
+          about: 'Age of the oldest report committed since the last scrape. High if agents send spooled reports.',
           unit: 's',
         },
         { oldest: 'max(trawl_reports_lag_seconds)' },

@@ -76,7 +76,7 @@ async function compile(packageRoot, layout, napi, folder) {
 /**
  * Finds the node-gyp that npm passes to its scripts, or else the node-gyp of the npm that is installed with this Node.
  * @param {NodeJS.ProcessEnv} env
- * @param {string} execPath of Node
+ * @param {string} execPath path of the Node executable
  * @returns {string} path of node-gyp.js
  * @throws {Error}
  */
@@ -109,7 +109,7 @@ function globalNodeGyp(execPath) {
 /**
  * Finds Node's headers if they are installed with Node. Otherwise node-gyp downloads the headers.
  * @param {string} execPath
- * @returns {string | undefined} for node-gyp's --nodedir
+ * @returns {string | undefined} the folder to pass to node-gyp as --nodedir
  */
 export function findNodeHeaders(execPath) {
   const prefix = dirname(dirname(execPath));

@@ -48,7 +48,7 @@ test('a test training is accepted only if it used libtensorflow and more than ha
   expect(proofProblem({ ...proof, backend: 'cpu' })).toContain('uses the backend cpu instead of libtensorflow');
 });
 
-test('of the output of pip, only errors are shown; if pip is missing, the error names the command that installs it', () => {
+test('only the errors in the output of pip are shown; if pip is missing, the error names the command that installs it', () => {
   expect(pipProblem('`python3 -m pip` could not be started: ENOENT')).toContain('apt-get install python3-pip');
   expect(pipProblem('failed\n/usr/bin/python3: No module named pip')).toContain('apt-get install python3-pip');
   const output =

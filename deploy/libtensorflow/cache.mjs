@@ -52,8 +52,8 @@ export async function cachedFolder(path, fill) {
 
 /**
  * Returns a message if a file system has too little free space, otherwise null.
- * @param {string} folder that exists
- * @param {number} needed bytes
+ * @param {string} folder an existing folder on the file system
+ * @param {number} needed the required free space, in bytes
  * @returns {string | null}
  */
 export function spaceProblem(folder, needed) {

@@ -87,7 +87,7 @@ export async function unpackWheel(path, folder) {
 
 /**
  * Returns the errors from the output of pip, on one line. If pip is not installed, returns how to install it.
- * @param {string} message of the CommandError
+ * @param {string} message the message of the CommandError of pip
  */
 export function pipProblem(message) {
   if (/could not be started|No module named pip/.test(message))

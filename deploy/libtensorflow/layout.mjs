@@ -12,7 +12,7 @@ import { join } from 'node:path';
 
 /**
  * The supported layouts: an unpacked release of TensorFlow, the site-packages folder of a wheel, and the folder of the
- * package in site-packages. The paths are relative to that folder.
+ * package in site-packages. The paths are relative to the folder that is searched.
  */
 const SHAPES = [
   { lib: 'lib', main: 'libtensorflow.so.2', include: 'include' },
@@ -40,8 +40,8 @@ export function libraryLayout(folder) {
 }
 
 /**
- * Creates the folder `deps/`, which the build of the binding needs. The folder contains links to the library and the
- * framework library (in deps/lib), and to tensorflow and the other folders of TensorFlow's headers (in deps/include).
+ * Creates the folder `deps/`, which the build of the binding needs. It contains links to the library and the framework
+ * library (in deps/lib), and to `tensorflow` and the other folders with TensorFlow's headers (in deps/include).
  * @param {Layout} layout
  * @param {string} deps
  */

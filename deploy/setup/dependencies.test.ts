@@ -20,7 +20,7 @@ function given(wanted: object, installed?: object): string | null {
   return dependenciesProblem(root);
 }
 
-test('an install is needed if an earlier install was interrupted or never ran', () => {
+test('an install is needed if no earlier install has completed', () => {
   expect(given({ 'node_modules/one': one })).toBe('node_modules is missing or incomplete');
 });
 
