@@ -68,7 +68,8 @@ Exit codes:
     2  invalid input or usage
     3  a server could not be reached
     4  the request was rejected
-   70  the disk is full
+   70  a coordinator or an agent could not write durable data, for example because its disk is full
+   75  another coordinator leads
   130  interrupted
 
 Environment:
