@@ -75,7 +75,7 @@ async function variablesOf(env: Record<string, string>): Promise<{ gpu: string; 
   return [...new Set(lines)].sort().map((line) => JSON.parse(line));
 }
 
-test('programs receive only visible GPUs, by their numbers in nvidia-smi', { timeout: 300_000 }, async () => {
+test('programs receive only the visible GPUs, numbered as in nvidia-smi', { timeout: 300_000 }, async () => {
   install('nvidia-smi', 'nvidia-smi-query.txt', 'nvidia-smi-L.txt');
   expect(await variablesOf({ CUDA_VISIBLE_DEVICES: '3,GPU-x', CUDA_DEVICE_ORDER: 'FASTEST_FIRST' })).toMatchObject([
     { gpu: '3', order: 'PCI_BUS_ID' },

@@ -169,7 +169,7 @@ const samplersOf = (cluster: Cluster) =>
 
 /**
  * Runs the sweep on one slot. Returns the parameters of the trials in order.
- * @param disturb called once the sweep has started
+ * @param disturb called after the sweep has started
  */
 async function searched(folder: string, disturb: (cluster: Cluster, sweep: string) => Promise<void>) {
   mkdirSync(folder, { recursive: true });
@@ -184,7 +184,7 @@ async function searched(folder: string, disturb: (cluster: Cluster, sweep: strin
 }
 
 describe.runIf(hasPython)('a search on a cluster', () => {
-  test('has the same trials if the process of its sampler and the coordinator are killed', {
+  test('has the same trials if the coordinator and the sampler process are killed', {
     timeout: LIMIT_MS,
   }, async () => {
     activate(programs);
@@ -223,7 +223,7 @@ describe.runIf(hasPython)('a search on a cluster', () => {
 });
 
 describe.runIf(hasPython)('without Optuna', () => {
-  test('a search is rejected before its processes start, plan warns, and doctor lists Optuna', {
+  test('trawl up rejects a search before any process starts, trawl plan warns, and trawl doctor lists Optuna', {
     timeout: LIMIT_MS,
   }, async () => {
     vi.stubEnv('PYTHONPATH', withoutOptuna());

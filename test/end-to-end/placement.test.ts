@@ -18,7 +18,7 @@ interface Explained {
   readonly agents: readonly { readonly agent: string; readonly fit_slots: number; readonly reasons: string[] }[];
 }
 
-/** Calls `start` with a fake nvidia-smi on the PATH, which lists two GPUs. */
+/** Calls `start` while the PATH contains a fake nvidia-smi that lists two GPUs. */
 async function withCards(folder: string, start: () => Promise<void>): Promise<void> {
   const bin = join(folder, 'bin');
   mkdirSync(bin);
@@ -33,7 +33,7 @@ async function withCards(folder: string, start: () => Promise<void>): Promise<vo
   }
 }
 
-test('trials run only on matching agents; trials without such an agent block no others, and explain gives the reason', {
+test('trials run only on matching agents; trials that match no agent block no others, and explain shows why they wait', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const LIMIT_MS = 300_000;
 
-test('in a folder without a coordinator, retry marks trials for the next up, and up --retry marks and runs them', {
+test('in a folder without a coordinator, trawl retry marks trials for the next trawl up, and trawl up --retry marks and runs them', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();

@@ -7,7 +7,7 @@ import { readStore } from '../support/stored.ts';
 
 const LIMIT_MS = 180_000;
 
-test('failed trials of an ended sweep are retried with a fresh budget, even if processes are killed', {
+test('failed trials of an ended sweep are retried with a new retry budget, even if processes are killed', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();

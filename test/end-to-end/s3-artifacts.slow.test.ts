@@ -79,7 +79,7 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect((await trawl('backup', '--out', backup, '--dir', cluster.dir)).code).toBe(EXIT.done);
     expect((await trawl('restore', backup, '--dir', restored)).code).toBe(EXIT.done);
     await server.stop();
-    // The restored artifacts are in the data folder. A start with a bucket must not hide them.
+    // The restored artifacts are in the data folder. A coordinator started with a bucket must not hide them.
     const elsewhere = await trawl('coordinator', '--dir', restored, '--artifacts', location);
     expect(elsewhere.code).toBe(EXIT.rejected);
     expect(elsewhere.stderr).toMatch(

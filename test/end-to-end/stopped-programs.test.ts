@@ -5,7 +5,7 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** Ends the script: reports a bad value after it has written a file, and waits for the stop. */
+/** The last part of each program: it writes a file, reports a bad value, and waits to be stopped. */
 const RUN = 'echo before > $TRAWL_ARTIFACTS/before.txt; echo \'{"epoch": 1, "loss": 9}\'; while :; do sleep 0.1; done';
 
 /** What each program does on SIGTERM. */

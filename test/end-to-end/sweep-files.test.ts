@@ -11,7 +11,7 @@ describe('trawl plan', { timeout: 60_000 }, () => {
     ['an unknown key', `trainer: noop\n${PARAMETERS}\nexcludes: []\n`, /:3:1: .*exclude/],
     ['an empty axis', 'trainer: noop\nparameters:\n  a: {values: []}\n', /:3:/],
     ['a wrong type', `trainer: noop\n${PARAMETERS}\nconcurrency: many\n`, /:3:/],
-    ['a when on an unknown parameter', `trainer: noop\n${PARAMETERS}\nwhen: [{if: {b: 1}, set: {a: 1}}]\n`, /:3:/],
+    ['a when rule on an unknown parameter', `trainer: noop\n${PARAMETERS}\nwhen: [{if: {b: 1}, set: {a: 1}}]\n`, /:3:/],
     ['a duplicate key', `trainer: noop\n${PARAMETERS}\ntrainer: noop\n`, /:3:1/],
     ['NaN', 'trainer: noop\nparameters:\n  a: {values: [.nan]}\n', /:3:/],
     [

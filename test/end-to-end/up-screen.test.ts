@@ -15,7 +15,7 @@ parameters:
 `;
 
 test(
-  'trawl up opens the dashboard before its processes start, and prints messages and results when it has closed',
+  'trawl up opens the dashboard before it starts processes, and prints messages and results after the dashboard closes',
   async () => {
     const folder = testFolder();
     const screen = new TestTerminal(['up', sweepFile(folder, SWEEP), '--slots', '1', '--dir', join(folder, 'run')], {

@@ -23,7 +23,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(Object.keys(best.reports[0]?.metrics ?? {}).sort()).toEqual(['loss', 'x', 'y']);
   });
 
-  test('the failure of a program includes its last output', async () => {
+  test('the failure message of a program quotes the last output of the program', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'fails.sh'), 'echo the disk is on fire >&2; exit 3\n');
     const text = 'command: [sh, fails.sh]\nmetric: {name: loss}\nparameters: {}\nretry: {crash: 0}\n';
@@ -80,7 +80,7 @@ describe('user programs', { timeout: 120_000 }, () => {
     expect(readFileSync(ended, 'utf8')).toBe('yes\n');
   });
 
-  test('an attempt that runs out of memory fails with class oom, and its trial is retried as the sweep allows', async () => {
+  test('an attempt that runs out of memory fails with class oom, and its trial is retried as often as the sweep file allows', async () => {
     const folder = testFolder();
     writeFileSync(
       join(folder, 'oom.sh'),

@@ -62,7 +62,7 @@ test('a second agent with the same id exits with code 4, and the trials of the f
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1]);
 });
 
-test('after kill -9, an agent with its folder reconnects immediately, and one without it waits for at most one lease', {
+test('after kill -9, an agent with its folder reconnects at once; an agent without its folder waits for at most one lease', {
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.startAgent(ID, 1);

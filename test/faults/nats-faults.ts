@@ -107,7 +107,7 @@ const FAULTS: readonly Fault[] = [
     ...restarted,
   },
   {
-    name: 'the only stream of the account is taken',
+    name: 'another client uses the only stream that the account may have',
     async begin(nats) {
       nats.forgetStreams();
       await nats.restart({ account: 'jetstream: {max_mem: 64MB, max_streams: 1}' });

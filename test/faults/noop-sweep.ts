@@ -13,7 +13,7 @@ export interface NoopSweep {
   readonly epochMs: number;
 }
 
-/** Returns a sweep file without retries, except for the retries in `retry`. */
+/** Returns a sweep file with the given `retry` limits. By default, no trial is retried. */
 export function noopSweepText(
   { trials, epochs, epochMs }: NoopSweep,
   retry = '{crash: 0, oom: 0, timeout: 0}',

@@ -33,7 +33,7 @@ async function startWithProtocol(cluster: Cluster, name: string, protocol: numbe
   return readFileSync(cluster.logOf(name), 'utf8');
 }
 
-test('agents with an older or newer protocol are rejected with an error that names it, and other agents continue', {
+test('agents with an older or newer protocol are rejected with an error that names the protocol, and other agents continue', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

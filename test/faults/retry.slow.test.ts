@@ -8,8 +8,8 @@ import { roundSeeds } from './sweep-under-faults.ts';
 
 const LIMIT_MS = 300_000;
 /**
- * The trials fit into the creation window, so all of them are created. A kill cancels only created trials, and only
- * these can be retried.
+ * The trials fit into the creation window, so all of them are created. `trawl kill` cancels only created trials, and
+ * only created trials can be retried.
  */
 const TRIALS = 1_000;
 const DEATHS = 4;

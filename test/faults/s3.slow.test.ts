@@ -287,7 +287,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     });
   };
 
-  test('a start does not wait for a server that was used before and does not answer', async () => {
+  test('a coordinator starts without waiting for an S3 server that it used before and that no longer answers', async () => {
     const silent = createServer(() => {});
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const dir = newFolder();
@@ -427,7 +427,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
   });
 
   test('an agent whose presigned request is rejected sends its files through the coordinator', async () => {
-    // A presigned request has no header with credentials. The proxy rejects only such requests.
+    // The proxy rejects only presigned requests, which have no header with credentials.
     const endpoint = await startFaults(server.url, ({ headers }) =>
       headers.authorization === undefined ? { status: 403, code: 'AccessDenied' } : undefined,
     );
