@@ -18,7 +18,7 @@ describe('user programs', { timeout: 300_000 }, () => {
     }
   });
 
-  test('in the population example, each child continues from its parent\'s checkpoint, with new parameters', async () => {
+  test("in the population example, each child continues from its parent's checkpoint, with new parameters", async () => {
     const { result, dir } = await ranExample('population');
     expect(result).toMatchObject({ state: 'finished', counts: { succeeded: 8, stopped: 10 } });
     const children = result.trials.filter(({ parent }) => parent !== undefined);

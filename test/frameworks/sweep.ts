@@ -30,7 +30,7 @@ export const exampleFolder = (name: string): string => join(packageRoot(), 'exam
 
 /**
  * Runs the sweep file of an example.
- * @param changes new values of keys of the sweep file
+ * @param changes the keys of the sweep file that are replaced, with their new values
  */
 export function sweepExample(name: string, changes: Readonly<Record<string, unknown>>): Promise<SweptProgram> {
   const workdir = exampleFolder(name);

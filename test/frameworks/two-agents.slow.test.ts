@@ -14,7 +14,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-describe.skipIf(!hasTool('python3'))('the W&B example with code', { timeout: 300_000 }, () => {
+describe.skipIf(!hasTool('python3'))('the W&B example with the code key', { timeout: 300_000 }, () => {
   let programs: string;
 
   beforeAll(async () => {

@@ -1,6 +1,6 @@
 /**
- * Runs W&B sweep files that use a search method or early stopping. Their program takes the arguments that W&B's agent passes, and
- * does not need W&B.
+ * Runs W&B sweep files that use a search method or early stopping. The program of these files takes the arguments that
+ * W&B's agent passes, and does not need W&B.
  */
 import { join } from 'node:path';
 import { median } from 'd3-array';

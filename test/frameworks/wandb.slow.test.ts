@@ -14,7 +14,7 @@ import { until } from '../support/until.ts';
 import { showTrial, startSweep, sweep } from './sweep.ts';
 
 const VERSIONS = ['0.31.0', '0.23.0', '0.18.7'];
-/** Whether to run the checks that the slow suite runs with the newest version only. */
+/** Whether to run the checks that, in the slow suite, run only with the newest version. */
 const isChecked = (version: string) => version === VERSIONS[0] || process.env.TRAWL_FRAMEWORKS === 'all';
 const SWEEP_LIMIT_MS = 600_000;
 
@@ -53,8 +53,8 @@ parameters:
 `;
 
 /**
- * A program that can import W&B whichever flag disables the hook (`-I`, `-S` or `-E`). It adds the packages of the
- * environment itself, because `-S` leaves them out.
+ * A program that imports W&B even though a flag of Python (`-I`, `-S` or `-E`) disables the hook. The program adds the
+ * packages of the environment itself, because `-S` leaves them out.
  */
 const WITHOUT_HOOK = `
 import sys

@@ -16,8 +16,7 @@ const TRIALS = 6;
 const EPOCHS = 2;
 
 /**
- * Runs a sweep to its end.
- * @param from first value of x, so that sweeps differ
+ * Runs a sweep to its end. The values of x start at `from`, so that sweeps with different values of `from` differ.
  * @returns the id of the sweep
  */
 export async function runSweep(cluster: Cluster, from: number): Promise<string> {

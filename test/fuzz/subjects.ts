@@ -11,8 +11,8 @@ export function patterns(agentId: string, pool: string): string[] {
 
 /**
  * Returns a random subject that matches the pattern. Half of the returned subjects are in use.
- * @param stars the values of the pattern's `*` in subjects that are in use, in order
- * @param known other plausible tokens of a subject
+ * @param stars the tokens that replace the pattern's `*`, in order, if the returned subject is one in use
+ * @param known the plausible tokens for all other positions
  */
 export function subjectOf(
   pattern: string,

@@ -89,8 +89,8 @@ const INTEGERS: readonly bigint[] = [
 const DOUBLES = [0, -0, 1e308, -1e308, 5e-324, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
 /**
- * Returns values that form well-formed messages with valid values and values at or beyond the limits. Some messages
- * have only few invalid values, so that they pass the first checks and reach later checks.
+ * Returns values for well-formed messages. Some values are valid, and others are at or beyond the limits. Some messages
+ * have only a few invalid values, so that they pass the first checks and reach later checks.
  */
 export function extreme(random: TestRandom, samples: SampleValues): Values {
   const sane = plausible(random, samples);

@@ -7,8 +7,8 @@ import { packageRoot } from '../../bin/package.ts';
 /**
  * Installs the newest release of a major version of Node from its npm package into `.trawl/node/`, once per clone. npm
  * verifies the package's checksum.
- * @param major such as 22
- * @returns path of the `node` program
+ * @param major the major version, such as 22
+ * @returns the path of the `node` program
  * @throws {Error} if npm cannot install the version
  */
 export async function installNode(major: number): Promise<string> {

@@ -1,7 +1,7 @@
 /**
  * A real Prometheus with the shipped configuration, a coordinator, and two agents that run a sweep.
  *
- *   TRAWL_KEEP_PANELS=1 npx vitest run test/prometheus/live.test.ts     records the data of every panel in docs/panels.json
+ *   TRAWL_KEEP_PANELS=1 npx vitest run test/prometheus/live.test.ts     writes the data of every panel to docs/panels.json
  */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -108,7 +108,7 @@ interface Shown extends PanelQuery {
   readonly samples: readonly Sample[];
 }
 
-/** Returns the data of a panel once the panel has a number. */
+/** Waits until the panel has a number, and returns the data of the panel. */
 async function show(prometheus: Prometheus, query: PanelQuery, sweep: string): Promise<Shown> {
   const samples = await until(`${query.dashboard} / ${query.panel} has data: ${query.expr}`, async () => {
     const found = await prometheus.range(filledIn(query.expr, sweep, WINDOW), SECONDS, 1);

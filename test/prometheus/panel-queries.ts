@@ -6,7 +6,7 @@ export interface PanelQuery {
   readonly dashboard: string;
   readonly panel: string;
   readonly legend: string;
-  /** The query with Grafana's variables. */
+  /** The query, which can contain Grafana's variables. */
   readonly expr: string;
 }
 

@@ -146,7 +146,7 @@ type Stream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
 /**
  * Sends a hello.
- * @returns the stream, once the coordinator has sent its welcome; or the error with which it was rejected
+ * @returns the stream, once the coordinator has sent its welcome; or the error with which the hello was rejected
  */
 async function join(client: AttemptServiceClient, request: ReportRequest): Promise<Stream | Error> {
   const stream = client.report();

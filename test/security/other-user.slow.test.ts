@@ -26,7 +26,7 @@ interface Results {
   readonly grpc: Readonly<Record<string, number>>;
   readonly http: Readonly<Record<string, number>>;
   readonly nats: Readonly<Record<string, string>>;
-  /** A path, and the results of reading, listing and writing the path. */
+  /** Each path, with the results of reading, listing and writing it. */
   readonly files: readonly (readonly [string, string, string, string])[];
   readonly environments: readonly string[];
   readonly commands: string;

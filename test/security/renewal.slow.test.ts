@@ -67,7 +67,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
     'the metrics of the agent show the new expiry',
     async () => (await expiryOf(agentMetrics, tokenHeaders(join(folder, 'agent')))) === renewed('agent-one'),
   );
-  await until('the coordinator has met the agent again', async () => !(await listed()).includes('expires in'));
+  await until('the agents no longer show an expiry', async () => !(await listed()).includes('expires in'));
   nats.reload();
   await until('NATS presents its renewed certificate', () => nats.log().includes('Reloaded: tls'));
 
@@ -78,7 +78,7 @@ test('a renewed certificate is used without a restart, and a warning precedes th
   expect(cluster.log()).toContain('the certificate was renewed');
 });
 
-test('an agent with an expired certificate reports it, keeps running, and recovers when the certificate is renewed', {
+test('an agent with an expired certificate reports the expiry, keeps running, and recovers when the certificate is renewed', {
   timeout: LIMIT_MS,
 }, async () => {
   const cluster = await startSecured();
@@ -86,7 +86,7 @@ test('an agent with an expired certificate reports it, keeps running, and recove
   // The validity is long enough for an agent to start on a busy machine.
   const days = 40 / 86_400;
   const issued = await addIdentity(identities.dir, { name: 'one', role: 'agent' }, { days, force: false });
-  // The agent uses a copy of its identity, as on another machine.
+  // The agent uses a copy of its identity, as an agent on another machine would.
   const agentFolder = join(folder, 'copied-identity');
   cpSync(issued, agentFolder, { recursive: true });
   const operator = await identities.add('ann', 'operator');

@@ -1,6 +1,6 @@
 /**
  * An attack on a real nats-server by a client that holds an agent's certificate. The client sends every request with
- * every reply subject, because a NATS server replies without a check of the client's permissions.
+ * every reply subject, because a NATS server does not check whether the client may publish on the reply subject.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const STREAM = offerStream(CLUSTER, ATTACKED);
 const OTHER_STREAM = offerStream(CLUSTER, HONEST);
 const EMPTIED_STREAM = offerStream(CLUSTER, EMPTIED);
 const OFFERS = 80;
-/** The wait for a redelivery: longer than the 5 s without an answer after which the consumer redelivers an offer. */
+/** How long to wait for a redelivery. The consumer redelivers an offer that has not been answered for 5 s. */
 const REDELIVERY_MS = 6_000;
 
 const keyOf = (trial: number): AttemptKey => ({ sweepId: '1', trialId: `t${trial}`, attempt: 1 });
@@ -161,7 +161,7 @@ async function stateOf(coordinator: NatsConnection, stream: string): Promise<Str
   return { stream: config, created: `${created} ${consumer.created}`, consumer: consumer.config, subjects };
 }
 
-/** Publishes offers, which the honest agent takes, until `stop` is called. `stop` returns the number of offers. */
+/** Until `stop` is called, publishes offers that the honest agent takes. `stop` returns the number of offers. */
 function workMeanwhile({ offers, honest }: Attacked): { stop(): Promise<number> } {
   let stopped = false;
   const consumer = offersOf(honest, OTHER_STREAM);

@@ -19,9 +19,9 @@ export interface Bug {
   readonly losesSpool?: boolean;
   /** If set, each death of the coordinator loses the files that were stored less than this time before the death. */
   readonly losesFilesOfMs?: number;
-  /** The check of the leadership by transactions. Default: in each transaction */
+  /** When a transaction checks that its coordinator is still the leader. Default: within the transaction. */
   readonly epochCheck?: 'none' | 'before the transaction';
-  /** Whether a standby answers agents, with a state that it loaded and does not store. */
+  /** Whether a standby answers agents from the state that it has loaded, and stores none of its changes. */
   readonly standbyActs?: boolean;
   /** Whether a coordinator that takes over from another forgets a lease. */
   readonly takeoverLosesLease?: boolean;

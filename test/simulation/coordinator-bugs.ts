@@ -310,7 +310,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'study-not-rebuilt': asksAs('a new process of a sampler begins with an empty study', (request) => {
     if ('settings' in request) request.add = [];
   }),
-  'results-mixed-up': asksAs('a sampler gets other results than the trials have', (request) => {
+  'results-mixed-up': asksAs('a sampler receives results that differ from those of the trials', (request) => {
     for (const end of request.end) if (Array.isArray(end[2])) end[2] = end[2].map((value: number) => value + 1);
   }),
   'ack-before-commit': {
@@ -402,7 +402,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'attempts-forgotten': forgets('a restart resets the attempt numbers', (sweep) => {
     for (const trial of trialsOf(sweep)) if (trial.state !== 'running') trial.attempts = 0;
   }),
-  'failures-forgotten': forgets('a restart resets the used retries', (sweep) => {
+  'failures-forgotten': forgets('a restart resets the number of used retries', (sweep) => {
     for (const trial of trialsOf(sweep)) trial.failures = {};
   }),
   'retries-forgotten': forgets('a restart counts failures from before a manual retry', (sweep, runtime) => {
@@ -451,7 +451,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'timeout-ignored': policy('attempts have no timeout', () => ({ timeoutMs: undefined })),
   'max-failed-ignored': policy('a sweep with too many failures continues', () => ({ maxFailed: undefined })),
   'target-ignored': policy('a sweep continues after a trial reached its target', () => ({ target: undefined })),
-  'resources-ignored': policy('slots are granted trials whose resource requests they do not satisfy', () => ({
+  'resources-ignored': policy('trials are granted to slots without the requested resources', () => ({
     resources: { labels: {} },
   })),
   'pools-not-sent': {
@@ -500,7 +500,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'stopped-trials-run-again': forgets('a restart makes stopped trials pending', (sweep, runtime) =>
     runAgain(runtime, sweep, 'stopped'),
   ),
-  'children-not-stored': changesAs('a member is stopped without its child', (one) =>
+  'children-not-stored': changesAs('a member of a population is stopped, but its child is not stored', (one) =>
     one.kind === 'inherited' ? [] : [one],
   ),
   'replaced-members-not-stopped': changesAs(
@@ -550,10 +550,13 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       }
     }
   }),
-  'dropped-trials-not-stored': appliesAs('a new version does not mark the trials of dropped points', (applied) => ({
-    ...applied,
-    dropped: [],
-  })),
+  'dropped-trials-not-stored': appliesAs(
+    'a new version does not mark the trials of dropped points as dropped',
+    (applied) => ({
+      ...applied,
+      dropped: [],
+    }),
+  ),
   'dropped-trials-retried': appliesAs(
     'a failed trial is retried although its point was dropped',
     (applied, { core }) => {

@@ -34,7 +34,7 @@ import { DeadError, DiskFullError, type SimulatedProcess } from './process.ts';
 import { type SharedDatabase, SharedElection, SharedStore } from './shared-database.ts';
 import { StoredFiles } from './stored-files.ts';
 
-/** The place of the only coordinator, or of the first. */
+/** The place of the coordinator, or of the first coordinator if there are several. */
 export const COORDINATOR_PLACE = 'coordinator';
 export const CLUSTER = 'simulated';
 /** The value is the same as in coordinator/main.ts. */
@@ -174,7 +174,10 @@ export class SimulatedCoordinator {
     });
   }
 
-  /** Stops the coordinator in an orderly way, so that another leads at once. Must be called in an event of the process. */
+  /**
+   * Stops the coordinator in an orderly way, so that another coordinator leads at once. Must be called in an event of
+   * the process.
+   */
   async stop(): Promise<void> {
     const { life } = this;
     await life?.runtime.stop();

@@ -113,7 +113,7 @@ export class EarlyStoppingInvariant {
   }
 }
 
-/** Whether a change is the log or a file of a program, which the program can still send after the stop of its trial. */
+/** Whether a change is log text or a file of a program. A program can send both even after its trial was stopped. */
 function isLateFile(change: Change, sweepOf: (sweepId: string) => JudgedSweep | undefined): boolean {
   if (change.kind !== 'log' && change.kind !== 'artifact') return false;
   return sweepOf(change.key.sweepId)?.policy.trainer === 'command';

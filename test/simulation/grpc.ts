@@ -15,7 +15,7 @@ import { type ServerStream, SimulatedStream } from './report-stream.ts';
 
 export interface Listening {
   readonly process: SimulatedProcess;
-  /** Whether the coordinator certainly leads. Default: always */
+  /** Returns whether it is certain that the coordinator leads. By default, it is always certain. */
   readonly isCertain?: () => boolean;
   readonly service: AttemptServiceServer;
   readonly artifacts: ArtifactTransfers;
@@ -153,7 +153,7 @@ function isBetween(stream: SimulatedStream, a: string, b: string): boolean {
   return (a === agent && b === coordinator) || (a === coordinator && b === agent);
 }
 
-/** An agent's connections to the coordinators. The agent calls one of them until it is unreachable or stands by. */
+/** An agent's connections to the coordinators. The agent calls one coordinator until that one fails or stands by. */
 export class CoordinatorConnections {
   readonly network: SimulatedNetwork;
   readonly #addresses: LeaderAddresses;
