@@ -129,7 +129,7 @@ export class Invariants {
     }
   }
 
-  /** Called after each start of the coordinator: checks all its suggestions. */
+  /** Called after each start of the coordinator. From then on, checks every suggestion of this process. */
   started(runtime: Runtime): void {
     this.#searches.watch(runtime);
   }

@@ -26,7 +26,7 @@ export function resourcesOf(seed: number, slots: readonly number[]): MachineReso
 
 /**
  * Returns the `resources` of a sweep file; empty if the sweep requests no resources.
- * @param staying machines that never leave; at least one of them satisfies the requests
+ * @param staying the machines that never leave; at least one of them satisfies the requests
  */
 export function resourcesText(
   random: TestRandom,

@@ -53,7 +53,7 @@ export class PopulationInvariant {
     if (this.#replaced.has(replaces)) return `member ${replaces} was replaced twice`;
     const hasFailed = this.#member(replaces).state === 'failed';
     if (!hasFailed && !stopped.has(replaces))
-      return `member ${replaces} was replaced, and was neither stopped nor failed`;
+      return `member ${replaces} was replaced, but had neither failed nor been stopped`;
     if (this.#members.has(trial.trialId)) return `child ${trial.trialId} was created twice`;
     this.#replaced.add(replaces);
     this.#members.set(trial.trialId, { state: 'live', checkpoint: `0/${checkpoint.epoch}` });

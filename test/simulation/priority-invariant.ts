@@ -6,8 +6,8 @@ import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';
 
 /**
- * A trial counts as pending only when it has been pending for this time, because a claim of another trial may have been
- * sent before.
+ * Only trials that have been pending for this time are checked, because the granted claim may have been sent before a
+ * trial became pending.
  */
 const MIN_PENDING_MS = 1_000;
 

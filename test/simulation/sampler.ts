@@ -99,8 +99,7 @@ export class SamplerInvariant {
   readonly reached = new Set<string>();
 
   /**
-   * Returns the violated invariant, if any.
-   * @param changes the changes of a commit, after the commit
+   * Called after each commit with the changes of the commit. Returns the violated invariant, if any.
    */
   take(changes: readonly Change[], db: Database): string | undefined {
     for (const change of changes) {

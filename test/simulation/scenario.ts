@@ -128,7 +128,7 @@ export interface Scenario {
 const NO_RESOURCES: MachineResources = { zone: '', gpuSlots: 0 };
 const FAULTY_MS = 60_000;
 
-/** Returns the scenario of a seed whose sweeps are grids, with some searches among them. */
+/** Returns a scenario in which most sweeps are grids and some are searches. */
 export function anyScenario(seed: number): Scenario {
   const random = new TestRandom(seed);
   const chance = (of: number) => random.next() < of;

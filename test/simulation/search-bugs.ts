@@ -147,7 +147,7 @@ class EndsSearches extends Runtime {
 
 export const SEARCH_BUGS: Readonly<Record<string, Bug>> = {
   'arrived-results-used': searchesAs(
-    'a suggestion depends on results in the order of their arrival, before the ends of their trials are durable',
+    'a suggestion uses results in the order of their arrival, before the ends of their trials are durable',
     (runtime, sweepId, spec) => ({ spec, history: (stored) => withArrivals(runtime, sweepId, stored) }),
     { runtime: (options) => NotesArrivals.open(options) },
   ),

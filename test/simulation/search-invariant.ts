@@ -50,8 +50,8 @@ export class SearchInvariant {
   }
 
   /**
-   * Adds a new sweep.
-   * @param creating the trials of the current commit, as `SWEEP/TRIAL`; `take` adds them
+   * Adds a new sweep, without the trials in `creating`. These are the trials that the current commit creates, as
+   * `SWEEP/TRIAL`; `take` adds them.
    */
   submitted(sweepId: string, db: Database, creating: ReadonlySet<string>): void {
     const trials = db.prepare('select * from trials where sweep_id = ? order by idx').all(sweepId) as TrialRow[];
@@ -83,7 +83,7 @@ export class SearchInvariant {
     this.#violated(`sweep ${sweepId} starts with ${stored}; the earlier sweep has ${expected}`);
   }
 
-  /** @param changes the changes of a commit, after the commit */
+  /** Called after each commit with the changes of the commit. */
   take(changes: readonly Change[], db: Database): void {
     for (const change of changes) {
       if (!('sweepId' in change)) continue;
@@ -165,7 +165,7 @@ export class SearchInvariant {
     };
   }
 
-  /** Checks that the same state and history give the same suggestion, also after a restart. */
+  /** Checks that the same state and history give the same suggestion, even after a restart. */
   #note(sweepId: string, basis: unknown, step: SourceStep): void {
     const key = createHash('sha256')
       .update(canonicalJson(JSON.parse(JSON.stringify([sweepId, basis]))))
