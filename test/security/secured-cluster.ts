@@ -23,7 +23,7 @@ export interface Secured {
 
 /**
  * Starts a nats-server and a coordinator with identities.
- * @param more further options of the coordinator
+ * @param more the other options of the coordinator
  */
 export async function startSecured(...more: string[]): Promise<Secured> {
   const folder = testFolder();

@@ -338,7 +338,7 @@ class Simulation {
     for (const [requestId, trials = 0] of this.user.retried) {
       if (trials > 0 && durable.get(requestId) !== trials)
         this.invariants.violated(
-          `${requestId} was acknowledged for ${trials} trials; stored are ${durable.get(requestId)}`,
+          `${requestId} was acknowledged for ${trials} trials; ${durable.get(requestId)} are stored`,
         );
     }
     for (const { sweepId, trialId } of this.user.killed) {

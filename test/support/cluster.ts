@@ -132,7 +132,7 @@ export class Cluster {
    * @param slots default: the agent's own default
    * @param server the coordinator's address
    * @param pack number of trials that a slot trains together
-   * @param more further flags of the agent
+   * @param more the other flags of the agent
    */
   async startAgent(
     name: string,
@@ -148,7 +148,8 @@ export class Cluster {
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...this.#auth,
-      // An agent finds the token by the coordinator's address. A proxy has another address, so the agent gets the file.
+      // An agent finds the token by the coordinator's address. A proxy has another address, so the agent is given the
+      // path of the token file.
       ...(server === this.address ? [] : ['--token-file', tokenFile(this.dir)]),
       ...more,
     );

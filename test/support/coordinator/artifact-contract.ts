@@ -184,7 +184,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     await expect(contentOf(store, 1, artifactOf(BYTES, 'a'), 0, '2')).rejects.toThrow(NotFoundError);
   });
 
-  test('files of an attempt that no record names are removed; its other files and those of other attempts are kept', async () => {
+  test('if no record names a file of an attempt, the file is removed; other files of the attempt and files of other attempts are kept', async () => {
     const { store } = await open();
     await upload(store, 1, BYTES, 'kept');
     await upload(store, 1, BYTES, 'unnamed');

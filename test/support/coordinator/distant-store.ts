@@ -4,8 +4,8 @@ import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
 
 /**
  * Returns a store whose reads take time, as on another machine.
- * @param afterRead called after each read, before its rows are returned. An error of the function is an error of the
- * read.
+ * @param afterRead called after each read, before the rows are returned; if it throws an error, the read fails with that
+ *   error
  */
 export function distantStore(db: Database, afterRead: (sql: string, rows: number) => Promise<void>): SqliteStore {
   const store = new SqliteStore(db, '');
