@@ -1,7 +1,7 @@
 /**
  * Compares ASHA with a full grid of 256 autoencoder configs: how many epochs ASHA uses, and how much worse its best
- * config is than the best config of the grid. The difference is given in standard deviations between replicates. All
- * trials are trained by `trawl up`. To continue an interrupted run, run the command again with the same folder.
+ * config is than the best config of the grid. The unit of this difference is the standard deviation between replicates.
+ * All trials are trained by `trawl up`. To continue an interrupted run, run the command again with the same folder.
  *
  *   npm run bench:asha -- [--dir DIR] [--slots 2] [--orders 5] [--eta N] [--variants stopping,promotion]
  */

@@ -18,7 +18,7 @@ export const EXTRA_STEPS = ['native'];
 /**
  * @typedef {object} SetUpOptions
  * @property {string} [root] the checkout to set up; default: the one that contains this file
- * @property {readonly string[]} [steps] of STEPS and EXTRA_STEPS; they run in a fixed order. Default: STEPS, and
+ * @property {readonly string[]} [steps] from STEPS and EXTRA_STEPS; they run in a fixed order. Default: STEPS, and
  * `native` where an NVIDIA GPU is found
  * @property {{from?: string, variant?: 'cpu' | 'cuda'}} [native] options of the step `native`: path of a libtensorflow
  * library, and its variant. Default: downloaded, for the GPU if one is found

@@ -142,8 +142,8 @@ function places(options, env) {
  */
 async function fromDebian(env, onPath, bin, log) {
   if (findExecutable(onPath, 'apt-get') === null) throw new Error('this system has no apt-get');
-  // With systemd, installing the package would start a server that listens on every address without a password. The
-  // package is then only unpacked.
+  // With systemd, installing the package would start a server that listens on every address without a password. In
+  // that case, the package is only unpacked.
   if (process.getuid?.() === 0 && !existsSync('/run/systemd/system')) {
     log('apt-get install nats-server');
     try {
