@@ -7,7 +7,7 @@ import { relative } from 'node:path';
 const MAX_ERROR_LINES = 60;
 const [report, option] = process.argv.slice(2);
 
-/** The start and the end of an error: the output of a program ends with the reason, and that of vitest starts with it. */
+/** Returns the start and the end of an error. A program prints the reason last, but vitest prints the reason first. */
 function shorten(text) {
   const lines = text.split('\n');
   if (lines.length <= MAX_ERROR_LINES) return text;

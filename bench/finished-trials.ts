@@ -1,8 +1,8 @@
 /**
  * Measures whether a sweep costs more if more of its trials have ended. The costs are the times of a restart, a ranking
  * and other calls, and the memory of the coordinator. Each size has a store on disk, which a separate process opens as
- * after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per config, of
- * which early stopping has cut off about half. This sweep has only the rows of the trials, which a ranking reads.
+ * after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per config. Early
+ * stopping has cut off about half of these trials, and the store has only their rows, which a ranking reads.
  *
  *   npm run bench:large-sweeps
  *   node dist/bench/finished-trials.js [--trials 1000000]
@@ -32,7 +32,7 @@ const opener = fileURLToPath(new URL('./large-sweeps/open-store.js', import.meta
 async function measure(trials: EndedTrials): Promise<Costs> {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-finished-trials-'));
   try {
-    // The process that fills the store keeps it open until its end.
+    // The store is filled in a separate process, because the store stays open until that process exits.
     await run(process.execPath, [filler, folder, JSON.stringify(trials)]);
     const { stdout } = await run(process.execPath, ['--expose-gc', opener, folder]);
     return JSON.parse(stdout);

@@ -1,6 +1,6 @@
 /**
- * Compares `method: tpe` with Optuna's TPE by the regret after the same number of trials. Both search functions with
- * known minima and a table of autoencoder trials, with the same seeds. Prints a paired test for each function.
+ * Compares `method: tpe` with Optuna's TPE by the regret after the same number of trials. Both are run on functions with
+ * known minima and on a table of autoencoder trials, with the same seeds. Prints a paired test for each function.
  * Installs Optuna in a separate virtual environment, with the `python3` on the PATH. An interrupted run continues from
  * its stored results.
  *

@@ -1,6 +1,6 @@
 /**
  * Measures how many reports per second a store makes durable: with SQLite, and with a PostgreSQL server on the same
- * machine. Each report is a row of the report, a row of its event, and an update of its trial. The reports are committed
+ * machine. Each report inserts its own row and the row of its event, and updates its trial. The reports are committed
  * as the coordinator commits the reports of agents, through its journal.
  *
  *   npm run bench:store -- [--seconds 10] [--attempts 200] [--batch 10]

@@ -1,6 +1,6 @@
 /**
  * Measures training speed: samples per second of the built-in trainer's step on every backend that loads here. The step
- * is compared with the same network as a stock TensorFlow.js model (tf.layers, `minimize`) on the same backend, and in
+ * is compared with a step of the same network in stock TensorFlow.js (tf.layers, `minimize`) on the same backend, and in
  * PyTorch if it is installed (TRAWL_PYTHON, or python3). All implementations run alternately. The rate of a plain
  * matrix product is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
  * At the end, the time of an epoch is compared with PyTorch's, with one thread and with the number of threads that

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
 export interface GpuUse {
-  /** The utilization, from 0 to 1; of several samples, the mean. */
+  /** The utilization, from 0 to 1. For several samples, this is the mean. */
   readonly utilization: number;
-  /** The memory use of all processes, in MiB; of several samples, the peak. */
+  /** The memory use of all processes, in MiB. For several samples, this is the peak. */
   readonly memoryMiB: number;
 }
 
