@@ -153,7 +153,10 @@ function isBetween(stream: SimulatedStream, a: string, b: string): boolean {
   return (a === agent && b === coordinator) || (a === coordinator && b === agent);
 }
 
-/** An agent's connections to the coordinators. The agent calls one coordinator until that one fails or stands by. */
+/**
+ * An agent's connections to the coordinators. The agent calls the same coordinator until that coordinator is unreachable
+ * or stands by.
+ */
 export class CoordinatorConnections {
   readonly network: SimulatedNetwork;
   readonly #addresses: LeaderAddresses;
