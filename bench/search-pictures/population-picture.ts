@@ -48,7 +48,7 @@ export function populationPicture(run: RecordedRun, interval: number): string {
   });
 }
 
-/** @param first the epoch at which the line of a trial that started from scratch begins */
+/** @param first the first epoch on the line of a trial without a parent */
 function members(run: RecordedRun, at: Place, first: number): string {
   const part = (index: number, until: number) => {
     const { start = 0, parent } = run.trials[index] ?? {};

@@ -29,7 +29,7 @@ export interface PostgresFacts {
   readonly isLocal: boolean;
   readonly fsync: boolean;
   readonly fullPageWrites: boolean;
-  /** The setting of the server, for the user and the database. A coordinator uses `on` instead of `off` and `local`. */
+  /** The server's setting for this user and this database. A coordinator uses `on` instead of `off` and `local`. */
   readonly synchronousCommit: string;
   /** The names of the synchronous standby servers; empty if there are none. */
   readonly synchronousStandbys: string;

@@ -57,7 +57,7 @@ export function balancedGrid(
   const observations = whole.observations.filter(({ trial }) => seeds.has(trial.seed));
   const dropped = whole.observations.length - observations.length;
   const unpaired =
-    dropped === 0 ? [] : [`${countText(dropped, 'trial')} left out, because some combinations lack their seeds`];
+    dropped === 0 ? [] : [`${countText(dropped, 'trial')} left out: their seeds have no result in some combinations`];
   return { factors: whole.factors, observations, dependencies, skipped: [...whole.skipped, ...unpaired] };
 }
 

@@ -84,7 +84,7 @@ test('the seed of a failed replicate is skipped in all configs, and the skipped 
   const result = importanceOf(failed, 'loss', AXES);
   expect(result).toMatchObject({
     balanced: false,
-    why: '5 trials left out, because some combinations lack their seeds',
+    why: '5 trials left out: their seeds have no result in some combinations',
   });
   expect(result.effects[0]).toMatchObject({ f: undefined, p: undefined });
   expect(result.effects[0]?.levels[0]?.spread.n).toBe(2);

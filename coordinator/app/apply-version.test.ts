@@ -75,7 +75,7 @@ async function coordinator(text: string, afterRead: (sql: string) => Promise<voi
       await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: x } });
       await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
     },
-    /** Returns the numbers of ended trials whose points were dropped, by state, from memory. */
+    /** Returns, from the state in memory, how many ended trials in each state have dropped points. */
     dropped: () => runtime.core.sweeps.get(sweepId)?.dropped,
     trials: () =>
       db

@@ -5,8 +5,8 @@ import { dimensionsOf, effectOf, type GridPoint, pointAt, pointCount } from './p
 import { isDrawn, type SweepSpec } from './spec.ts';
 
 /**
- * Returns the parameters of up to `limit` points, after `exclude` and `when`. The points of a grid are evenly spaced.
- * The points of a search that depends on results are drawn at random.
+ * Returns the parameters of up to `limit` points, after `exclude` and `when`. From a grid, the points are taken at
+ * roughly even distances, in the order of the grid. For a search that depends on results, the points are drawn at random.
  */
 export function samplePoints(spec: SweepSpec, limit: number): Parameters[] {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];

@@ -52,8 +52,8 @@ test('the record of a program start within the limits is read', () => {
 });
 
 test.each<[string, Partial<ProgramStart>, RegExp]>([
-  ['a long command', { command: Array(1_000).fill('x'.repeat(40)) }, /program start too long/],
-  ['a long path', { interpreter: '/'.repeat(5_001) }, /program start too long/],
+  ['a long command', { command: Array(1_000).fill('x'.repeat(40)) }, /program record too long/],
+  ['a long path', { interpreter: '/'.repeat(5_001) }, /program record too long/],
   ['a long list of packages', { packages: 'ü'.repeat(32_769) }, /list of packages too long \(max 65536 bytes\)/],
 ])('the record of a program start with %s is rejected', (_, fields, message) => {
   expect(() => program(fields)).toThrow(message);

@@ -123,7 +123,7 @@ function programOf({ command, interpreter, python, packages }: ProgramStart): Pr
   const characters = command.reduce((sum, item) => sum + item.length + 1, 0);
   if (characters > 2 * MAX_RECORDED_COMMAND || interpreter.length > MAX_NAME * 5 || python.length > MAX_NAME) {
     throw new BadInputError(
-      `program start too long (max ${2 * MAX_RECORDED_COMMAND} characters for the command line, ` +
+      `program record too long (max ${2 * MAX_RECORDED_COMMAND} characters for the command line, ` +
         `${MAX_NAME * 5} for the path of the interpreter, and ${MAX_NAME} for the version of Python)`,
     );
   }

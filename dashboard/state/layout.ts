@@ -28,7 +28,8 @@ const LEAST_PREVIEW_LINES = 7;
 type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;
 
 /**
- * Returns the number of lines of the list, including its heading. The rest of the body shows the row under the cursor.
+ * Returns the number of lines of the list, including its heading. The rest of the body has the preview: the details of
+ * the row under the cursor.
  */
 export function listLines(model: ListModel): number {
   const lines = bodyLines(model.size);
@@ -56,7 +57,7 @@ const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
 /**
- * Returns the width of the list. On a wide and short terminal, the rest of the width shows the row under the cursor.
+ * Returns the width of the list. On a wide and short terminal, the preview has the rest of the width.
  */
 export function listColumns(model: ListModel): number {
   const { columns } = model.size;
@@ -66,7 +67,7 @@ export function listColumns(model: ListModel): number {
   return isBeside ? Math.floor(columns * LIST_SHARE) : columns;
 }
 
-/** Whether the body shows the row under the cursor, below the list or beside it. */
+/** Whether the body has a preview of the row under the cursor. The preview is below the list, or beside the list. */
 export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 

@@ -27,7 +27,7 @@ export interface Summary {
   readonly elapsedMs: number;
   /** Trials per minute over the last RATE_WINDOW_MS; undefined if no trial has ended in this period. */
   readonly perMinute: number | undefined;
-  /** The time left of the sweep and of each trial, counted from `summarizedAtMs`. */
+  /** The remaining time of the sweep and of each trial, counted from `summarizedAtMs`. */
   readonly eta: Eta;
   readonly summarizedAtMs: number;
   /** Failed trials by class, most frequent first. */

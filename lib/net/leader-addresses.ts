@@ -32,7 +32,7 @@ export class LeaderAddresses {
     return this.#known.some((address) => address !== this.#current);
   }
 
-  /** Whether several coordinators exist, because several addresses are known or a standby has answered. */
+  /** Whether several coordinators are known to exist: several addresses were given, or a standby has answered. */
   get hasStandbys(): boolean {
     return this.#hasStandbys;
   }

@@ -164,7 +164,7 @@ test('a standard deviation has two digits and no more decimals than its mean', (
   expect(formatSpread({ mean: 3.1e-7, std: 2.2e-8, n: 3 })).toBe('3.100e-7 ±2.2e-8');
 });
 
-test('metrics have five significant digits, and nan and missing values are shown', () => {
+test('metrics have five significant digits, or four with an exponent; nan is shown as `nan`, and a missing value as `-`', () => {
   expect([0.0123456, 21.3712345, 0, 1e-7, 12345678, Number.NaN, undefined].map(formatMetric)).toEqual([
     '0.012346',
     '21.371',

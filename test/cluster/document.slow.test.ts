@@ -74,7 +74,7 @@ async function expectScrapes(network: Network, runner: CommandRunner): Promise<v
   });
   const names = seen.map(({ labels }) => `${labels.job} ${labels.instance}`).sort();
   expect(names).toEqual(['trawl-agent gpu-1', 'trawl-agent gpu-2', 'trawl-coordinator head:9464']);
-  await until('the sweep is in Prometheus', async () => {
+  await until('Prometheus shows two connected agents', async () => {
     const [sample] = await prometheus.range('trawl_agents{state="connected"}', 60, 1);
     return sample?.values.at(-1)?.[1] === '2';
   });

@@ -332,7 +332,7 @@ export class Ledger {
     });
     for (const trialId of dropped) {
       const entry = this.#entry({ sweepId, trialId });
-      assert.ok(!entry.dropped, 'a point is dropped once');
+      assert.ok(!entry.dropped, 'a dropped point is not dropped again');
       entry.dropped = true;
     }
     for (const trialId of restored) {
