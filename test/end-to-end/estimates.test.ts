@@ -6,7 +6,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
 const ADAPTIVE = `trainer: noop
-parameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 400}, epochs: {value: 4}}
+parameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 700}, epochs: {value: 4}}
 replicates: {min: 2, max: 4, until: decided}
 `;
 
@@ -34,8 +34,8 @@ test('while a sweep runs, show estimates its total duration, as an upper bound i
     sweep,
   );
   expect(estimate.slots).toBe(2);
-  // A trial takes at least 1.6 seconds, and 12 trials run on two slots.
-  expect(estimate.duration_s.expected).toBeGreaterThan(7);
+  // A trial takes at least 2.8 seconds, and 12 trials run on two slots.
+  expect(estimate.duration_s.expected).toBeGreaterThan(12);
 
   expect((await cluster.run('wait', sweep)).code).toBe(EXIT.done);
   expect(await shown()).toMatch(/^trials +\d+ \(3 configs x 2 to 4 replicates\)$/m);
