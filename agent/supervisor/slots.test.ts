@@ -134,7 +134,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the head of a long log is sent at once, and at the end, its tail is sent after a note about the gap', () => {
+test('the head of a long log is sent at once; when the attempt ends, a note about the gap and the tail are sent', () => {
   const slots = running();
   const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
@@ -254,7 +254,7 @@ describe('offers and attempts of a drained agent', () => {
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
-  test('after the grace period, late reports of an attempt, and a success before the stop, are still recorded', () => {
+  test('after the grace period, an attempt that has not stopped yet can still send reports and succeed', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toHaveLength(1);

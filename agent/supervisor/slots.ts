@@ -36,11 +36,11 @@ interface SlotAttempt {
   seq: number;
   /** The number of characters of the attempt's log so far. */
   logCharacters: number;
-  /** The end of the log after its head. This part is sent when the attempt ends. */
+  /** The last characters of the log, without the head of the log. They are sent when the attempt ends. */
   logTail: string;
   /**
-   * The reason for the stop; set while the attempt is being stopped. No records of a dismissed attempt are written,
-   * because the coordinator rejects them. An attempt that a rule stopped still sends its log and its artifacts. An
+   * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed attempt
+   * are written, because the coordinator rejects them. An attempt that a rule stopped still sends its log and its artifacts. An
    * attempt that is handed back, because of a drain or a suspension of the agent, still sends reports and ends as
    * drained.
    */
@@ -320,8 +320,8 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
- * run their trials elsewhere. The attempts are handed back. If the coordinator has not ended a lease yet, the trial is
- * then pending immediately. The slots drop their claims, because the lease of a claim can expire before the grant
+ * run their trials elsewhere. The attempts are handed back. If the coordinator has not ended the lease of an
+ * attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop their claims, because the lease of a claim can expire before the grant
  * arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
@@ -339,8 +339,8 @@ export function onSuspended(slots: Slot[]): SlotEffect[] {
 }
 
 /**
- * Hands back all running attempts as drained and returns the claimed offers. The retry budgets of the trials are not
- * used.
+ * Hands back all running attempts as drained, and returns the claimed offers to the queue. The retry budgets of the
+ * trials are not used.
  */
 export function onShutdown(slots: Slot[]): SlotEffect[] {
   return slots.flatMap((slot, at): SlotEffect[] => {

@@ -15,8 +15,8 @@ function newFolder(): string {
 }
 
 /**
- * Returns a folder with the spool of a process that died. The files are copied, because libsql does not close files
- * before the process ends.
+ * Returns a folder with the spool of a process that died. The files are copied, because libsql keeps the original
+ * files open until the test process ends.
  */
 function spoolOfDeadProcess(records: number): string {
   const dir = newFolder();

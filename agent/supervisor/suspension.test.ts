@@ -23,7 +23,7 @@ test('a process that was stopped for longer than a lease is reported once', () =
   expect(suspensions).toEqual([LEASE_MS + 1]);
 });
 
-test('a machine that slept for longer than a lease is reported, unless sleep is ignored', () => {
+test('a sleep of the machine for longer than a lease is reported, unless sleep is ignored', () => {
   for (const isWatched of [true, false]) {
     const { now, suspensions, watch: watched } = watch(isWatched);
     watched.setLimit(LEASE_MS);

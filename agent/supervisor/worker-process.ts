@@ -35,7 +35,8 @@ export class WorkerProcess {
   /** For each attempt that is being stopped, a timer that kills the process unless the attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   /**
-   * The messages about ended attempts that are not handled yet. Each is handled after all earlier output has been read.
+   * The messages that report the end of an attempt and have not been handled yet. Each message is handled after all
+   * earlier output has been read.
    */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;

@@ -51,7 +51,7 @@ function digests({ kept }: RecordedRun) {
   }));
 }
 
-/** Writes the checkpoint of an epoch to a file, as a later attempt receives it. */
+/** Writes the checkpoint of an epoch to a file. Later attempts also receive checkpoints as files. */
 async function checkpointFile(run: RecordedRun, epoch: number, path: string): Promise<TrainingRun['resume']> {
   await writeFile(path, keptBytes(run, `checkpoints/epoch-${epoch}.safetensors`));
   return { epoch, path };

@@ -8,8 +8,8 @@ import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
 
 /**
- * The way in which TensorFlow.js operations compute a pack. `stacked`: one batched product for all members. `in-turn`:
- * one product per member.
+ * The way in which TensorFlow.js operations compute a pack. `stacked`: one batched matrix product for all members.
+ * `in-turn`: one matrix product per member.
  */
 export type TensorStrategy = 'stacked' | 'in-turn';
 

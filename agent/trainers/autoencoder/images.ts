@@ -42,8 +42,8 @@ export interface TrainImages {
 
 /**
  * Returns the first `count` images. On a GPU, the images are on the device, and a batch needs no transfer. On a CPU,
- * the images stay in the file, which all workers share. Reading and scaling a batch takes a fraction of a millisecond,
- * and saves 188 MB of floats per worker.
+ * the images stay in the file, which all workers share. It takes only a fraction of a millisecond to read and scale
+ * a batch. If each worker kept the scaled images instead, each would need 188 MB for them.
  */
 export function trainImages(file: ImageFile, count: number): TrainImages {
   const backend = tf.backend();

@@ -71,7 +71,7 @@ export class LossLog {
     return true;
   }
 
-  /** Returns the losses of a member that have been read, in the order of the steps. */
+  /** Returns a member's losses that have been read so far, in the order of the steps. */
   of(member: number): readonly StepLoss[] {
     return this.read[member] ?? [];
   }

@@ -51,7 +51,7 @@ function digests({ kept }: RecordedRun) {
   ]);
 }
 
-/** A stacked pack sums float32 values in another order, and some steps amplify the rounding differences. */
+/** A stacked pack sums float32 values in another order than a single trial. Some steps amplify rounding differences. */
 function tolerance(strategy: Strategy, metric: string): number {
   if (strategy === 'stacked') return 1e-3;
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;

@@ -57,7 +57,7 @@ export function outputOf(activations: Activations): Matrices {
 
 /**
  * Returns the mean square of `[rows, columns]`: one scalar, or one value per member of a pack. The mean is computed in
- * two stages to keep float32 accurate.
+ * two stages, so that the float32 result is accurate.
  */
 export function meanSquare(error: Matrices): tf.Tensor {
   return tf.mean(tf.mean(tf.square(error), -1), -1);

@@ -104,7 +104,7 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 
 /**
  * Converts a row or a column of the grid into the index of an image along that axis, and the row or column in that
- * image. A result of SIDE or more is in the gap after the image.
+ * image. A row or column of SIDE or more is in the gap after the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

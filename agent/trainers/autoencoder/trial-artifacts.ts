@@ -21,7 +21,7 @@ export class TrialArtifacts {
   private readonly settings: Settings;
   private readonly examples: ExampleImages;
 
-  /** @param examples this object takes ownership of the tensors */
+  /** @param examples the example images; the new object takes ownership of their tensors */
   constructor(run: TrainingRun, settings: Settings, examples: ExampleImages) {
     this.run = run;
     this.settings = settings;
@@ -29,8 +29,8 @@ export class TrialArtifacts {
   }
 
   /**
-   * Keeps the artifacts that are due after an epoch's report: reconstructions, then the model (last epoch) or a
-   * checkpoint.
+   * Keeps the artifacts that are due after an epoch's report: reconstructions, and then the model (after the last
+   * epoch) or a checkpoint (after any other epoch).
    */
   async keep(place: LearnerPosition, epoch: number, shuffleState: ShuffleState): Promise<void> {
     const { checkpointEvery, reconstructEvery } = this.run;

@@ -31,7 +31,7 @@ export class GrowingFile {
     this.#path = path;
   }
 
-  /** The number of bytes read since the beginning of the file. */
+  /** The number of bytes that have been read, counted from the beginning of the file. */
   get at(): number {
     return this.#at;
   }

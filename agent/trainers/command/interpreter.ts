@@ -12,7 +12,7 @@ const SHEBANG_BYTES = 512;
  * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or starts Python
  * through another program.
  * @param path the program's absolute path
- * @param rest its arguments
+ * @param rest the program's arguments
  */
 export async function pythonInterpreter(
   path: string,
