@@ -39,10 +39,10 @@ interface SlotAttempt {
   /** The last characters of the log, without the head of the log. They are sent when the attempt ends. */
   logTail: string;
   /**
-   * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed attempt
-   * are written, because the coordinator rejects them. An attempt that a rule stopped still sends its log and its artifacts. An
-   * attempt that is handed back, because of a drain or a suspension of the agent, still sends reports and ends as
-   * drained.
+   * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed
+   * attempt are written, because the coordinator rejects them. An attempt that a rule stopped still sends its log and
+   * its artifacts. An attempt that is handed back, because of a drain or a suspension of the agent, still sends reports
+   * and ends as drained.
    */
   stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
@@ -321,8 +321,8 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
  * run their trials elsewhere. The attempts are handed back. If the coordinator has not ended the lease of an
- * attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop their claims, because the lease of a claim can expire before the grant
- * arrives.
+ * attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop their claims, because
+ * the lease of a claim can expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
   return slots.flatMap((slot, at): SlotEffect[] => {

@@ -57,8 +57,8 @@ export function argumentsOf(command: readonly string[], trial: TrialContext): st
 }
 
 /**
- * Returns a command as it is recorded: with its macros expanded, except environment variables, which can be secrets. A
- * command that is longer than MAX_RECORDED_COMMAND is truncated.
+ * Returns the form in which a command is recorded. Its macros are expanded, except the macros of environment variables,
+ * because these variables can be secrets. A command that is longer than MAX_RECORDED_COMMAND is truncated.
  */
 export function recordedCommand(command: readonly string[], trial: TrialContext): string[] {
   const variables = command.flatMap(piecesOf).flatMap((piece) => (piece.kind === 'variable' ? [piece.name] : []));

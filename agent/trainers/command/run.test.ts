@@ -245,7 +245,7 @@ test('a stop lets the program handle SIGTERM, and throws the reason for the stop
   expect(existsSync(end)).toBe(true);
 });
 
-test('an attempt that is stopped before its start starts no program', async () => {
+test('if an attempt is stopped before it starts, its program is never started', async () => {
   const begun = join(folder, 'begun');
   const { failure } = await runProgram(`touch "${begun}"`, { signal: AbortSignal.abort(new Error('too late')) });
   expect(failure).toBe('Error: too late');

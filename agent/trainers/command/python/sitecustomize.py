@@ -31,7 +31,7 @@ def _install():
 
 
 class _PatchingFinder(importlib.abc.MetaPathFinder):
-    """Calls a patch for each module of interest, right after the module was executed."""
+    """Calls a patch for each module of interest, right after the module has been executed."""
 
     def __init__(self, patches):
         self._patches = patches
@@ -378,7 +378,7 @@ _PATCHES = {
 
 
 def _run_next_sitecustomize():
-    """Runs the sitecustomize that Python would have found without this folder, as its own module."""
+    """Runs the sitecustomize module that Python would have found without this folder."""
     here = os.path.dirname(os.path.abspath(__file__))
     others = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != here]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", others)

@@ -100,7 +100,7 @@ export class CsvTable {
   }
 }
 
-/** If a header has no comma, tabs or semicolons can separate its names. */
+/** Tabs or semicolons can separate the names in a header that contains no comma. */
 function delimiterOf(header: string): string {
   if (header.includes(',')) return ',';
   return ['\t', ';'].find((delimiter) => header.includes(delimiter)) ?? ',';

@@ -217,8 +217,8 @@ function isNumbered(value: unknown): value is string {
 }
 
 /**
- * Returns the value of a number or a numeric text. Returns NaN for null, because JSON cannot write NaN, and undefined
- * for everything else.
+ * Returns the value of a number or a numeric text. Returns NaN for null, because JSON writers replace NaN with null.
+ * Returns undefined for everything else.
  */
 export function numberOf(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
@@ -254,8 +254,8 @@ function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
 }
 
 /**
- * Whether a metric can have this name. The name `__proto__` is excluded, because generated code fills plain objects by
- * assignment, which drops this key.
+ * Whether a metric can have this name. The name `__proto__` is excluded, because the generated protobuf code fills plain
+ * objects by assignment, which drops this key.
  */
 function isMetricName(name: string): boolean {
   return name !== '' && name !== '__proto__' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);
