@@ -134,7 +134,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the head of a long log is sent at once; at the end of the attempt, a note about the gap and the tail follow', () => {
+test('the head of a long log is sent at once; when the attempt ends, a note about the gap precedes the tail', () => {
   const slots = running();
   const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));

@@ -16,7 +16,7 @@ export interface DrawnSearch {
 }
 
 /**
- * Returns a point. A point depends only on the search and its number, so a longer search begins with the same points.
+ * Returns a point. The point depends only on the search and on `index`, so a longer search begins with the same points.
  * @param index the number of the point, from 0
  */
 export function drawnPoint({ method, seed, space }: DrawnSearch, index: number): Record<string, ParameterValue> {

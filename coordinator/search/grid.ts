@@ -25,9 +25,10 @@ export function nextGridPoint({ axes, zip, order }: GridSearch, state: SearchSta
 }
 
 /**
- * Returns the number of points from a position on, in the order of the grid, that have the same values of the given
- * parameters; 1 if the order is shuffled.
+ * Returns how many consecutive points have the same values of the given parameters, beginning with the point at a
+ * position. Returns 1 if the order is shuffled.
  * @param state the position of the first point, from 0
+ * @param names the names of the given parameters
  */
 export function equalPoints({ axes, zip, order }: GridSearch, state: SearchState, names: ReadonlySet<string>): number {
   if (order.kind === 'shuffled') return 1;

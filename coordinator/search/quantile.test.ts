@@ -87,7 +87,7 @@ test.each([
   [{ kind: 'normal', mu: 1e308, sigma: 1e308, ...plain }, 'give values beyond the largest number'],
   [{ kind: 'log_normal', mu: 0, sigma: 100, q: 1 }, 'give values beyond the largest number'],
   [{ kind: 'log_normal', mu: -800, sigma: 1, ...plain }, 'give only the value 0'],
-] as const)('values of %j cannot be drawn, for a stated reason', (distribution, reason) => {
+] as const)('values of %j cannot be drawn, and the reason is returned', (distribution, reason) => {
   expect(drawingProblem(distribution)).toContain(reason);
 });
 

@@ -8,8 +8,8 @@ const DIGITS = 15;
 
 /**
  * Returns the value below which a share `u` of the distribution lies (the inverse of its cumulative distribution
- * function). With `q`, the value is the nearest multiple of q. The multiple is within min and max if a multiple lies
- * between them.
+ * function). With `q`, the value is the nearest multiple of q. If any multiple of q lies between min and max, the
+ * returned multiple does too.
  * @param u above 0 and below 1
  */
 export function valueAt(distribution: Distribution, u: number): ParameterValue {

@@ -34,7 +34,7 @@ export function earlyTerminateOf(
   findings: Findings,
 ): EarlyTerminate | undefined {
   const settings = settingsOf(file, metric, ignored, findings);
-  // The steps of a program are not known, so the plan shows a warning instead (no-effect.ts).
+  // The steps of a program are not known, so the plan shows a warning instead (effect-warnings.ts).
   if (settings !== undefined && last !== undefined && file.trainer !== 'command') {
     checkFirstComparison(settings, last, findings);
   }
@@ -116,7 +116,7 @@ function hyperbandOf(
   findings: Findings,
 ): EarlyTerminate | undefined {
   if (maxIter !== undefined && brackets !== undefined) {
-    // If the file has both forms, W&B uses max_iter and s.
+    // If the file has min_iter in addition to max_iter and s, W&B ignores min_iter.
     if (minIter !== undefined) ignored.push('early_terminate.min_iter');
     if (maxIter < eta) {
       const message = `max_iter: expected at least ${eta} (eta), so that trials are compared; got ${maxIter}`;

@@ -75,7 +75,7 @@ test.each([
     'early_terminate stops no trial if the program reports once per epoch: with this min_iter, the first comparison is at step 10',
   ],
   ['early_terminate: {type: patience, patience: 9}', 'with this patience, the first comparison is at step 9'],
-])('for a program, whose steps are not known, %s is a warning', (line, message) => {
+])('for a program, whose steps are not known, %s causes a warning', (line, message) => {
   expect(warningsOf(program('epochs: {values: [5, 10]}') + line)).toEqual([expect.stringContaining(message)]);
   expect(warningsOf(program('epochs: {values: [5, 100]}') + line)).toEqual([]);
   expect(warningsOf(program('width: {value: 5}') + line)).toEqual([]);
@@ -107,7 +107,7 @@ test.each([
     'replicates: {min: 3, max: 5, until: decided}\nrun_cap: 12',
     'run_cap 12 leaves no trial for further replicates: the first 3 replicates of all configs are 12 trials',
   ],
-])('%s is a warning', (line, message) => {
+])('%s causes a warning', (line, message) => {
   expect(warningsOf(AUTOENCODER + line)).toEqual([expect.stringContaining(message)]);
 });
 
@@ -122,7 +122,7 @@ test.each([
     'method: pbt\npopulation: 8\npbt: {interval: 2}',
     'run_cap 8 equals the population, so no member is ever replaced by a child',
   ],
-])('in a search, %s is a warning', (line, message) => {
+])('in a search, %s causes a warning', (line, message) => {
   expect(warningsOf(SEARCH + line)).toEqual([expect.stringContaining(message)]);
 });
 
@@ -148,11 +148,11 @@ test.each([
     `${program('width: {value: 1}')}timeout: 5m\nfirst_report: 10m\n`,
     'first_report has no effect: timeout ends each attempt earlier',
   ],
-])('a setting that the sampler or the trainer does not use is a warning: %s', (text, message) => {
+])('a setting that the sampler or the trainer does not use causes a warning: %s', (text, message) => {
   expect(warningsOf(text)).toEqual([expect.stringContaining(message)]);
 });
 
-test('run_cap is rounded down to whole configs, and the plan reports this', () => {
+test('run_cap is rounded down to a whole number of configs, and the plan reports this', () => {
   const text = `${SEARCH.replace('run_cap: 8', 'run_cap: 40')}method: random\nreplicates: 3\n`;
   const spec = parseSweep(text, 'x.yaml');
   expect(plan(spec)).toMatchObject({ trials: 39, configs: 13 });
@@ -162,7 +162,7 @@ test('run_cap is rounded down to whole configs, and the plan reports this', () =
   expect(parseSweep(text.replace('40', '39'), 'x.yaml')).toMatchObject({ runCap: 39, notes: [] });
 });
 
-test('without run_cap, a search with replicates also has only whole configs', () => {
+test('without run_cap, the default limit of a search is a multiple of its replicates', () => {
   const spec = parseSweep(`${SEARCH.replace('run_cap: 8\n', '')}method: tpe\nreplicates: 3\n`, 'x.yaml');
   expect(plan(spec)).toMatchObject({ trials: 9_999, configs: 3_333 });
   expect(spec.notes).toEqual(['the file has no run_cap: the sweep has at most 9,999 trials']);

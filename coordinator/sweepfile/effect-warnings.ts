@@ -1,4 +1,4 @@
-/** Finds settings of a valid sweep that can have no effect, and settings whose effect can surprise their author. */
+/** Finds settings of a valid sweep that have no effect, and settings whose effect can surprise their author. */
 
 import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { show } from '../../lib/text/quote.ts';

@@ -107,7 +107,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has as many configs as the study, and hypotheses of the same names and conditions, with less training', async () => {
+test('the small study has as many configs as the study, hypotheses with the same names and conditions, and less training', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);

@@ -9,9 +9,10 @@ import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './defaults.
 import { programDefaults } from './program.ts';
 
 /**
- * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. It
- * depends on the order of values and of rules. It does not depend on formatting, comments, the order of keys, name,
- * description, hypotheses, priority and weight, nor on whether the file writes a default (except `report: json`).
+ * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. The
+ * hash depends on the order of values and of rules. The hash does not depend on formatting, comments, the order of
+ * keys, name, description, hypotheses, priority or weight. It makes no difference whether the file contains a key with
+ * its default value (except `report: json`).
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {
@@ -33,8 +34,8 @@ export function sweepFingerprint(spec: SweepSpec): string {
     timeoutMs: spec.timeoutMs ?? null,
     maxFailed: spec.maxFailed === undefined ? null : { ...spec.maxFailed },
     ...(spec.objectives.length === 0 ? {} : { objectives: spec.objectives.map((objective) => ({ ...objective })) }),
-    // Keys that were added later are omitted if they have their defaults, so that the fingerprints of older files do
-    // not change.
+    // Keys that newer versions of trawl added are omitted if they have their defaults, so that the fingerprints of
+    // older files do not change.
     ...(spec.checkpointEvery === DEFAULT_CHECKPOINT_EVERY ? {} : { checkpointEvery: spec.checkpointEvery }),
     ...(spec.reconstructEvery === DEFAULT_RECONSTRUCT_EVERY ? {} : { reconstructEvery: spec.reconstructEvery }),
     ...(spec.speculate ? { speculate: true } : {}),
@@ -61,8 +62,8 @@ function searchData(search: Search): Record<string, Json> {
 }
 
 /**
- * Returns the program's part of the fingerprint. The notation of numbers is not part of it. Neither is the key
- * first_report, which only affects warnings.
+ * Returns the program's part of the fingerprint. The part does not depend on the notation of numbers, or on the
+ * key first_report, which only affects warnings.
  */
 function programData({ program, isWandbFile }: SweepSpec): Record<string, Json> {
   if (program === undefined) return {};

@@ -45,7 +45,7 @@ export function floatsOf(
 
 interface Written {
   readonly written: Located[];
-  /** Whether the parameter is a range, so that the numbers in the file are its bounds and its step. */
+  /** Whether the parameter is a range. The numbers in the file are then its bounds and its step. */
   readonly isRange: boolean;
   /** Whether the distribution is q_uniform, which has equal steps in a grid. */
   readonly hasSteps: boolean;

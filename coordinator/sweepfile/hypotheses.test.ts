@@ -26,7 +26,7 @@ function problemsOf(text: string): string[] {
   }
 }
 
-test('hypotheses are parsed in order, with empty defaults', () => {
+test('hypotheses are parsed in order, and omitted keys are empty', () => {
   const { hypotheses } = parseSweep(
     `${withClaim('psnr[latent_dim=15] > psnr[latent_dim=40]', '{dataset: [mnist], depth: 5}')}  - {name: H2, claim: psnr rises over epochs, about: it learns}\n`,
     'x',

@@ -38,7 +38,7 @@ export function hypothesesOf(file: SweepFile, context: Context): Hypothesis[] {
 
 function hypothesisOf(entry: HypothesisEntry, index: number, context: Context): Hypothesis[] {
   const path: Path = ['hypotheses', index];
-  // A hypothesis refers to parameters to which `when` was applied, so values that only `when` sets are valid.
+  // A hypothesis refers to the parameters after `when` is applied, so values that only `when` sets are valid.
   const where =
     entry.where === undefined ? [] : conditionsOf(entry.where, [...path, 'where'], withWhenParameters(context));
   for (const { name, anyOf } of where) {

@@ -169,7 +169,7 @@ test.each([
   ['early_terminate: {method: asha}', 'unknown key "method"; write type'],
   ['order: random', 'order: expected grid or shuffled, got "random"; did you mean "shuffled"?'],
   ['concurrency: "4"', 'concurrency: expected a whole number from 1 to 100000, got "4"; remove the quotes'],
-])('a mistake in a nested mapping names its key: %s', (line, message) => {
+])('the error for a mistake in a nested mapping names the key: %s', (line, message) => {
   const errors = errorsOf(`${HEAD}${line}\n`);
   expect(errors).toHaveLength(1);
   if (typeof message === 'string') expect(errors[0]).toBe(message);
@@ -192,6 +192,6 @@ test.each([
   ['report: {regex: 3}', 'regex: expected a regular expression, got 3'],
   ['report: [json, {hooks: wandb}]', 'unknown key "hooks"; did you mean "hook"?'],
   ['report: [json, {tfevents: 3}]', 'tfevents: expected a path, got 3'],
-])('a mistake in a report names its key: %s', (line, message) => {
+])('the error for a mistake in the key report names the wrong key or value: %s', (line, message) => {
   expect(errorsOf(`command: [t, "\${args}"]\nmetric: {name: l}\nparameters: {}\n${line}\n`)).toEqual([message]);
 });

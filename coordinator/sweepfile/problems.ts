@@ -83,8 +83,8 @@ export function has(root: Located, path: Path): boolean {
 export class Findings {
   readonly problems: Problem[] = [];
   /**
-   * Problems of settings that have no effect, and of distributions whose values cannot be drawn. A sweep that was stored
-   * with such a setting still runs.
+   * Problems that prevent a new sweep, but not a stored sweep: settings that have no effect, and distributions whose
+   * values cannot be drawn.
    */
   readonly mistakes: Problem[] = [];
   readonly root: Located;
@@ -95,22 +95,22 @@ export class Findings {
     this.#placeOf = placeOf;
   }
 
-  /** Adds a problem at the value of a path. */
+  /** Adds a problem at the position of the value at a path. */
   atValue(path: Path, message: string): void {
     this.problems.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
-  /** Adds a mistake at the value of a path. */
+  /** Adds a mistake at the position of the value at a path. */
   mistakeAtValue(path: Path, message: string): void {
     this.mistakes.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
-  /** Adds a problem at the last key of a path. */
+  /** Adds a problem at the position of the last key of a path. */
   atKey(path: Path, message: string): void {
     this.problems.push(this.#atKey(path, message));
   }
 
-  /** Adds a mistake at the last key of a path. */
+  /** Adds a mistake at the position of the last key of a path. */
   mistakeAtKey(path: Path, message: string): void {
     this.mistakes.push(this.#atKey(path, message));
   }

@@ -5,8 +5,8 @@ import { BadInputError } from '../../proto/errors.ts';
 import { MAX_SWEEP_FILE_BYTES, SweepFileError, SweepFileTooLargeError, type TextPosition } from './problems.ts';
 
 /**
- * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected before it is read, and a
- * pipe as soon as its data exceed the limit.
+ * Reads a sweep file from a path, which can be a pipe. A file that is too large is rejected before it is read. A pipe
+ * is rejected as soon as its data exceed the limit.
  * @throws {SweepFileError} if the file is too large or is not UTF-8
  * @throws {BadInputError} if the file does not exist or cannot be read
  */

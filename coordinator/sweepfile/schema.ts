@@ -389,7 +389,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   return objects.length === 0 ? undefined : objects.flatMap(({ shape }) => Object.keys(shape));
 }
 
-/** Returns the schemas of a value with a choice of shapes. */
+/** Returns the schemas of all shapes that a value can have. */
 function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   if (schema instanceof z.ZodOptional) return alternatives(schema.unwrap());
   return schema instanceof z.ZodUnion ? schema.options.flatMap(alternatives) : [schema];

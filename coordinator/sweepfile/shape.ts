@@ -40,8 +40,8 @@ export function checkShape(
 type Issue = z.core.$ZodIssue;
 
 /**
- * If the method is invalid, replaces it by the method that the author means, so that a misspelled method adds no errors
- * about other parts. Returns undefined if the meant method is not known.
+ * If the method is invalid, replaces it with the method that the author probably means. A misspelled method then causes
+ * no errors about other parts of the file. Returns undefined if it is unclear which method the author means.
  */
 function withMeantMethod(rest: unknown, used: unknown): unknown {
   if (!isMapping(rest) || !isMapping(used) || !('method' in used) || 'method' in rest) return rest;
@@ -50,8 +50,9 @@ function withMeantMethod(rest: unknown, used: unknown): unknown {
 }
 
 /**
- * Returns the problems inside a value that has one of several shapes, if the value clearly has one of these shapes. A
- * mapping has the shape with the fewest problems.
+ * If a value matches none of its possible shapes, returns the problems inside the value for the shape with the fewest
+ * problems. If two shapes have equally few problems, returns only the keys that no shape has. If there are no such
+ * problems or keys, returns the original problem.
  */
 function specificIssues(issue: Issue, data: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
@@ -67,7 +68,7 @@ function specificIssues(issue: Issue, data: unknown): Issue[] {
   return inner.map((problem) => ({ ...problem, path: [...issue.path, ...problem.path] }));
 }
 
-/** Returns the problem of the keys that no shape has. */
+/** Returns a problem that lists the keys that no shape has. Empty if there are no such keys. */
 function unknownKeysOf(shapes: readonly (readonly Issue[])[]): Issue[] {
   const [first = [], ...others] = shapes.map((problems) =>
     problems.flatMap((problem) =>
@@ -93,7 +94,10 @@ function addFindings(issues: readonly Issue[], root: Located, findings: Findings
   }
 }
 
-/** Returns the paths of the keys that unknown keys stand for. A missing key at such a path is not a second mistake. */
+/**
+ * Returns the paths of the valid keys that the author probably means by unknown keys. A missing key at such a path is
+ * not reported as a second mistake.
+ */
 function meantPaths(issue: Issue): Path[] {
   if (issue.code !== 'unrecognized_keys') return [];
   const path = pathOf(issue);

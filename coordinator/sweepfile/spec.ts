@@ -151,7 +151,7 @@ export function specOf(
   };
 }
 
-/** Returns the last epoch of the longest trial. Undefined if it is not known, or if the parameter is invalid. */
+/** Returns the last epoch of the longest trial. Undefined if the epoch is not known, or if its parameter is invalid. */
 function lastEpochOf(
   { trainer }: SweepFile,
   grid: Pick<SweepSpec, 'axes' | 'when'>,

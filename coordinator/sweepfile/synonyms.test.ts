@@ -101,7 +101,7 @@ test.each([
   ['method: halton', '; did you mean "sobol"?'],
   ['early_terminate: {type: successive_halving}', '; did you mean "asha"?'],
   ['early_terminate: {type: ASHA}', '; did you mean "asha"?'],
-])('the line %s names the value that is meant', (line, message) => {
+])('the error about the line %s suggests the value that is meant', (line, message) => {
   const errors = errorOf(`trainer: autoencoder\nparameters: {depth: {values: [3, 5]}}\n${line}\n`).split('\n');
   expect(errors).toHaveLength(1);
   expect(errors[0]).toContain(message);

@@ -124,7 +124,7 @@ const VALUES: Readonly<Record<string, Names>> = {
   },
 };
 
-/** Returns the key that the author means. A key of another tool can stand for one of our keys with a value. */
+/** Returns the key that the author means. A key of another tool can correspond to one of our keys with a certain value. */
 function synonymOf(path: Path, key: string, known: readonly string[]): string | undefined {
   const names = KEYS[`${path[0] ?? ''}`] ?? {};
   const written = fold(key);
@@ -167,8 +167,8 @@ function fold(name: string): string {
 }
 
 /**
- * Returns the distribution that an author means: the kind in the written name, in the variant that fits the keys and
- * the range of the parameter.
+ * Returns the distribution that an author means. The written name gives the kind of the distribution. The keys and the
+ * range of the parameter give the variant of this kind.
  */
 export function meantDistribution(written: string, entry: unknown): DistributionName | undefined {
   const { values, value, probabilities, min, max, q } = (entry ?? {}) as Record<string, unknown>;

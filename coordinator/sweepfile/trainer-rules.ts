@@ -1,6 +1,6 @@
 /**
- * Validates parameters, values and metrics against the trainer. Each function returns an error text; it returns
- * undefined if the input is valid.
+ * Validates parameters, values and metrics against the trainer. Each function with `Problem` in its name returns an
+ * error text, or undefined if the input is valid.
  */
 
 import { didYouMean } from '../../lib/text/did-you-mean.ts';

@@ -18,7 +18,7 @@ const POLL_MS = 100;
  */
 const MAX_KILLS = 10;
 
-/** Returns the ids of the running processes whose marker is accepted. */
+/** Returns the ids of the running processes for whose markers `accepts` returns true. */
 async function markedProcesses(accepts: (marker: string) => boolean): Promise<number[]> {
   if (process.platform !== 'linux') return [];
   const names = await readdir('/proc').catch(() => []);
@@ -41,7 +41,7 @@ function markerIn(environment: string): string | undefined {
 }
 
 /**
- * Sends a signal to the processes whose marker is accepted.
+ * Sends a signal to the processes for whose markers `accepts` returns true.
  * @returns the number of processes
  */
 export async function signalMarked(accepts: (marker: string) => boolean, signal: NodeJS.Signals): Promise<number> {
@@ -57,8 +57,8 @@ export async function signalMarked(accepts: (marker: string) => boolean, signal:
 }
 
 /**
- * Sends SIGTERM to the processes whose marker is accepted. After the grace period, sends SIGKILL to those that still
- * run.
+ * Sends SIGTERM to the processes for whose markers `accepts` returns true. After the grace period, sends SIGKILL to
+ * those that still run.
  * @returns the number of processes that were found before SIGTERM
  */
 export async function endMarked(accepts: (marker: string) => boolean, graceMs: number): Promise<number> {

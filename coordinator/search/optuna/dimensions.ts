@@ -1,8 +1,8 @@
 /**
  * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna sees
- * only numbers: a category is its index, and a value in multiples of q is the number of multiples. Optuna has no
- * normal, log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses
- * a share of the distribution from 0 to 1.
+ * only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal, log-normal or
+ * beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share of the
+ * distribution from 0 to 1.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';
@@ -60,7 +60,8 @@ export class OptunaDimensions {
     const dimensions = [...distributions].flatMap(([name, distribution]) => dimensionOf(name, distribution) ?? []);
     this.#dimensions = new Map(dimensions.map((dimension) => [dimension.name, dimension]));
     const conditional = new Set(when.flatMap(({ conditions }) => conditions.map(({ name }) => name)));
-    // The process chooses the parameters in this order, so that the conditions of a parameter are decided before it.
+    // The process chooses the parameters in this order. Whether a parameter has an effect can depend on the parameters
+    // in conditions, so these parameters come first.
     const ordered = [
       ...dimensions.filter(({ name }) => conditional.has(name)),
       ...dimensions.filter(({ name }) => !conditional.has(name)),

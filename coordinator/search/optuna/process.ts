@@ -8,7 +8,7 @@ import { visibleText } from '../../../lib/text/visible-text.ts';
 /** The Python interpreter of samplers, unless a coordinator or a sweep file names another. */
 export const DEFAULT_PYTHON = 'python3';
 
-/** The longest line of an answer, in characters. An answer has a few kilobytes. */
+/** The maximum length of an answer's line, in characters. A normal answer has only a few kilobytes. */
 const MAX_LINE = 16 * 1024 * 1024;
 /** The number of characters of stderr that are kept for messages. */
 const KEPT_OUTPUT = 4_000;
@@ -22,7 +22,7 @@ interface ProcessEvents {
 }
 
 export interface LineProcess {
-  /** @param line a line without its end */
+  /** @param line a line without its line feed */
   send(line: string): void;
   /** Ends the process and the programs that it started. */
   end(): void;

@@ -175,7 +175,7 @@ describe('code of the author of the sweep file', () => {
   );
 });
 
-test('a slow start of the process is shown with its time', async () => {
+test('if a process starts slowly, the time since its start is shown', async () => {
   const script = `import os, time\ntime.sleep(6)\n${ECHO.replace('import json, os, sys', 'import json, os, sys, time')}`;
   const { sampler } = opened(script);
   sampler.request({ number: 0, trials: [] });

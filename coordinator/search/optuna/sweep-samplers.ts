@@ -149,7 +149,7 @@ export class SweepSampler {
       : `the sampler ${this.#settings.sampler} has been computing a suggestion for ${span}`;
   }
 
-  /** How the sampler recovers from a failure. Empty if only the user can end the failure. */
+  /** How the sampler recovers from a failure. Empty if only the user can fix the cause of the failure. */
   get #recovery(): string[] {
     if (this.#asked !== undefined) {
       return [`a new process started ${formatSpan(performance.now() - this.#askedAt)} ago and has not answered yet`];
@@ -179,7 +179,7 @@ export class SweepSampler {
     this.#process.send(line);
   }
 
-  /** Continues after a wait for another process. */
+  /** Ends the wait for processes of other sweeps. The sweep can then send its request again. */
   wake(): void {
     if (this.#waits !== 'room') return;
     this.#waits = 'no';

@@ -254,7 +254,7 @@ function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
 }
 
 /**
- * Whether a metric can have this name. The name `__proto__` is excluded, because the generated protobuf code fills plain
+ * Whether a metric can have this name. The name `__proto__` is excluded, because generated protobuf code fills plain
  * objects by assignment, which drops this key.
  */
 function isMetricName(name: string): boolean {
