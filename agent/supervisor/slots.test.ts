@@ -87,7 +87,7 @@ test('an offer is returned when no slot is free', () => {
   expect(kinds(onOffer(newSlots(1), key('t'), 1))).toEqual(['return']);
 });
 
-test('a rejected claim frees the slot and drops the offer; without a session, the claim is retried', () => {
+test('a rejected claim frees the slot and drops the offer; if the agent has no session, the claim is retried', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('retry');

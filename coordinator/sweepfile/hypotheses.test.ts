@@ -106,7 +106,7 @@ test.each([
   expect(problemsOf(withClaim(claim, where))).toEqual([message]);
 });
 
-test('a claim with a syntax error is rejected with examples', () => {
+test('a claim with a syntax error is rejected, and the error gives examples of claims', () => {
   expect(problemsOf(withClaim('psnr is good'))).toEqual([
     expect.stringMatching(/^11: claim: character 6 of the claim: expected "\["; got "is" \(examples: test_loss\[/),
   ]);

@@ -60,7 +60,7 @@ test.each([
   }
 });
 
-test('an unknown distribution without any hint has no suggestion', () => {
+test('if the name of an unknown distribution gives no hint, nothing is suggested', () => {
   expect(meantDistribution('xyz', RATES)).toBeUndefined();
 });
 

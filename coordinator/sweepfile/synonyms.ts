@@ -1,6 +1,6 @@
 /**
- * Finds the name in a sweep file that the author means by a misspelled name, or by a name of another tool, such as
- * Optuna, Ray Tune or Katib.
+ * Finds the valid name that the author of a sweep file means by a misspelled name, or by a name of another tool, such
+ * as Optuna, Ray Tune or Katib.
  */
 import { didYouMean, nearest } from '../../lib/text/did-you-mean.ts';
 import { DISTRIBUTION_NAMES, type DistributionName } from '../search/distribution.ts';
@@ -124,7 +124,7 @@ const VALUES: Readonly<Record<string, Names>> = {
   },
 };
 
-/** Returns the key that the author means. A key of another tool can correspond to one of our keys with a certain value. */
+/** Returns the key that the author means. A key of another tool can stand for one of our keys and its value. */
 function synonymOf(path: Path, key: string, known: readonly string[]): string | undefined {
   const names = KEYS[`${path[0] ?? ''}`] ?? {};
   const written = fold(key);

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Tests that files for Weights & Biases can be parsed and planned without a change. */
+/** Tests that unchanged files for Weights & Biases can be parsed and planned. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { pythonText } from '../../lib/text/python.ts';

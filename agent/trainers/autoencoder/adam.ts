@@ -57,7 +57,7 @@ export interface OptimizerSettings {
   readonly learningRate: number;
   /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments are updated. */
   readonly weightDecay: number;
-  /** The weight of sum|parameter| in the gradient; 0 if the L1 term is only reported. */
+  /** The weight of the L1 term, sum|parameter|, in the gradient; 0 if the L1 term is only reported. */
   readonly l1: number;
 }
 

@@ -131,9 +131,9 @@ export class NativeSession {
 }
 
 /**
- * Opens and closes a session on the CPU. At the first session of a process, libtensorflow 2.18 writes two lines to
- * stderr, regardless of TF_CPP_MIN_LOG_LEVEL. A worker calls this function before its first trial, so that the lines
- * appear in no trial's log.
+ * Opens and closes a session on the CPU. When a process opens its first session, libtensorflow 2.18 writes two
+ * lines to stderr, regardless of TF_CPP_MIN_LOG_LEVEL. A worker calls this function before its first trial, so that the
+ * lines appear in no trial's log.
  */
 export function openFirstSession(): void {
   if (nativeBackend()?.isUsingGpuDevice !== false) return;

@@ -7,7 +7,7 @@ export const PIXELS = 28 * 28;
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
-/** Values per row of the flat parameter matrix, which is padded with zeros to whole rows (see `parameterLayout`). */
+/** The number of values per row of the flat parameter matrix. Zeros fill its last row (see `parameterLayout`). */
 export const ROW = 1024;
 
 export interface Layer {
@@ -33,13 +33,14 @@ export interface ParameterLayout {
   /** For each layer, the number of elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
   readonly sizes: readonly number[];
   readonly parameters: number;
-  /** The number of rows of the flat vector's matrix `[rows, ROW]`, which is padded with zeros. */
+  /** The number of rows of the matrix `[rows, ROW]` that stores the flat vector. Zeros fill the last row. */
   readonly rows: number;
 }
 
 /**
- * Returns the layout of the layers' parameters. With whole rows, half a million parameters can be summed in two stages.
- * The float32 error is then 2e-7 instead of 4e-5. A padding zero has a zero gradient and stays zero.
+ * Returns the layout of the layers' parameters. The padding makes all rows whole, so that half a million parameters can
+ * be summed in two stages. The float32 error is then 2e-7 instead of 4e-5. A padding zero has a zero gradient and
+ * stays zero.
  */
 export function parameterLayout(layers: readonly Layer[]): ParameterLayout {
   const sizes = layers.flatMap(({ inputs, outputs }) => [outputs * inputs, outputs]);

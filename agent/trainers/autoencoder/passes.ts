@@ -2,7 +2,7 @@
  * The forward and backward passes, without automatic differentiation. Activations are columns, `[features, batch]`, and
  * weights are `[outputs, inputs]`. In this layout, the right operand of a product is always a batch and never a weight.
  * Otherwise the wasm backend would repack the weights in every step, because it repacks a right operand that has
- * changed. All shapes can start with the members of a pack: `[members, features, batch]`.
+ * changed. For a pack, all shapes start with the number of members: `[members, features, batch]`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { nativeKernels } from './libtensorflow.ts';

@@ -34,7 +34,7 @@ test('the answer to an earlier request gives no point', () => {
   });
 });
 
-test('the study begins with the results of earlier sweeps, as the same objects in every request', () => {
+test('the study begins with the results of earlier sweeps, and all requests contain the same objects for them', () => {
   const history = { ...EMPTY, warm: [{ parameters: { x: 2 }, value: 5 }] };
   const [first, second] = [next(INITIAL_OPTUNA_STATE, history), next(INITIAL_OPTUNA_STATE, history)];
   expect(first).toMatchObject({ request: { trials: [{ record: { values: { x: 2 } }, outcome: { values: [5] } }] } });
