@@ -32,9 +32,9 @@ const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
 export const packageFolder = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
- * Adds to each package a link `deps/lib` to the library, where the binding looks for it, and a copy of the binding.
- * Records the placement.
- * @param {string} root of the checkout
+ * Adds two things to each package: a copy of the binding, and the link `deps/lib` to the folder of the libraries, where
+ * the binding looks for them. Records the placement.
+ * @param {string} root the folder of the checkout
  * @param {Placement} placement
  */
 export function placeLibrary(root, placement) {

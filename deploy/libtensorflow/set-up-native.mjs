@@ -64,8 +64,8 @@ export async function setUpNative({ root, log, from, variant: requested }) {
 
 /**
  * Runs setUpNative as part of the default setup, if an NVIDIA GPU is found and the GPU package has no native part yet.
- * If it fails, the error is logged, and trials train on the CPU.
- * @param {string} root of the checkout
+ * If the setup fails, the error is logged, and trials train on the CPU.
+ * @param {string} root the folder of the checkout
  * @param {(line: string) => void} log
  */
 export async function setUpNativeForGpu(root, log) {

@@ -34,7 +34,7 @@ export function isBundleCurrent(root) {
  * @param {string} root of the checkout
  */
 export async function bundleDashboard(root) {
-  // Loaded here because set-up.mjs also runs before the dependencies are installed.
+  // esbuild is loaded here because set-up.mjs imports this module before the dependencies are installed.
   const { build } = await import('esbuild');
   const folder = dirname(bundleFile(root));
   rmSync(folder, { recursive: true, force: true });

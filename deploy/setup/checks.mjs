@@ -61,8 +61,8 @@ const SUITES = {
 };
 
 /**
- * Sets up the checkout and runs a suite. The fast suite starts with the static checks, the fastest check first, and
- * stops at the first failure.
+ * Sets up the checkout and runs a suite. The fast suite starts with the static checks, the fastest check first. If a
+ * check fails, no later check and no test runs.
  * @param {string} name `fast`, `slow` or `release`
  * @param {readonly string[]} testArgs files, folders and options for vitest
  * @returns {Promise<number>} the exit code
