@@ -21,7 +21,7 @@ export const EXTRA_STEPS = ['native'];
  * @property {readonly string[]} [steps] from STEPS and EXTRA_STEPS; they run in a fixed order. Default: STEPS, and
  * `native` where an NVIDIA GPU is found
  * @property {{from?: string, variant?: 'cpu' | 'cuda'}} [native] options of the step `native`: path of a libtensorflow
- * library, and its variant. Default: downloaded, for the GPU if one is found
+ * library, and its variant. Default: the library is downloaded, in the variant for GPUs if a GPU is found
  * @property {(line: string) => void} [log] receives progress lines; default: stderr
  */
 

