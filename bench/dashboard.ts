@@ -3,7 +3,7 @@
  * responds to a key.
  *
  *   npm run bench:dashboard                  # this build alone
- *   npm run bench:dashboard -- BEFORE        # and another build; BEFORE is the folder of a built checkout
+ *   npm run bench:dashboard -- BEFORE        # this build and the build in the folder BEFORE, a built checkout
  *
  * `trawl top` runs in its own process in a pseudo-terminal of 160 x 50. A gRPC server in this process sends 10,000
  * trials, and then a delta of 100 reports ten times a second. Each delta changes a visible row, because a frame that

@@ -84,7 +84,7 @@ function pythonWithOptuna(): string {
 
 /**
  * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate sampler,
- * and groups have no effect. The run with the first seed checks that both samplers give the same points. The other
+ * and groups have no effect. The run with the first seed checks that both samplers reach the same regret. The other
  * seeds reuse the regret of the multivariate sampler.
  */
 async function recordOptuna(peer: OptunaPeer, f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {

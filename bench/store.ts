@@ -37,7 +37,7 @@ function report(attempt: number, seq: number): Change {
 }
 
 /**
- * Every attempt commits a batch of reports, and sends its next batch when the batch is durable.
+ * Every attempt commits batches of reports, each as soon as the previous batch is durable.
  * @param serverCpu returns the CPU time of the database's own processes in seconds
  */
 async function measure(name: string, store: Store, serverCpu: () => number): Promise<void> {

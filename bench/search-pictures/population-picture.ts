@@ -11,7 +11,7 @@ const [LINEAGE, OTHERS, CHILDREN] = [0, 1, 2];
 const THIN = { style: 'stroke-width:1.5' };
 const THICK = { style: 'stroke-width:3' };
 
-/** Where a trial is drawn after an epoch. */
+/** Returns the point at which a trial is drawn after an epoch. */
 type Place = (trial: number, epoch: number) => Point;
 
 /** @param interval the number of epochs between two comparisons */
@@ -69,7 +69,10 @@ function members(run: RecordedRun, at: Place, first: number): string {
 
 const endOf = ({ start, losses }: RecordedTrial): number => start + losses.length;
 
-/** Returns the best trial and its ancestors, each with the last epoch that the best trial inherits. */
+/**
+ * Returns the best trial and its ancestors. For an ancestor, `until` is the epoch of the checkpoint from which its child
+ * started.
+ */
 function lineageOf(run: RecordedRun): { readonly trial: number; readonly until: number }[] {
   const best = bestOf(run);
   const first = run.trials[best];

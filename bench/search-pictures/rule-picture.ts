@@ -1,4 +1,4 @@
-/** Draws the learning curves of a sweep with early stopping, and what its rule compares them with. */
+/** Draws the learning curves of a sweep with early stopping, and the steps and the bound of its rule. */
 import { extent, mean, median, range } from 'd3-array';
 import { figureSvg, text } from '../../bin/report/charts/svg.ts';
 import { bracketsOf } from '../../coordinator/early-stop/hyperband.ts';
@@ -12,7 +12,7 @@ const [FINISHED, STOPPED, RUNG, BOUND] = [0, 1, 2, 3];
 
 /** The vertical lines and the bound of a rule. */
 interface RuleLines {
-  /** The steps at which trials are compared, with a label. */
+  /** The steps at which trials are compared, each with a label. */
   readonly steps: readonly (readonly [step: number, label: string])[];
   readonly stepsLegend: string;
   /** The values that trials are compared with, by step. */
