@@ -1,6 +1,6 @@
 /**
- * Fills a store with a running sweep. Its first 1,000 trials are pending. The trials after them have ended. The arguments
- * are the folder of the store, and the ended trials (`EndedTrials`) as JSON.
+ * Fills a store with a running sweep. Its first 1,000 trials are pending. The trials after them have ended. The
+ * arguments are the folder of the store, and the ended trials (`EndedTrials`) as JSON.
  */
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';

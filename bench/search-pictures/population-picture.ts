@@ -70,8 +70,8 @@ function members(run: RecordedRun, at: Place, first: number): string {
 const endOf = ({ start, losses }: RecordedTrial): number => start + losses.length;
 
 /**
- * Returns the best trial and its ancestors. For an ancestor, `until` is the epoch of the checkpoint from which its child
- * started.
+ * Returns the best trial and its ancestors. For an ancestor, `until` is the epoch of the checkpoint from which its
+ * child started.
  */
 function lineageOf(run: RecordedRun): { readonly trial: number; readonly until: number }[] {
   const best = bestOf(run);
