@@ -1,6 +1,6 @@
 /**
- * GPU detection on a machine without GPUs, with programs that print the recorded output of real drivers' tools.
- * `npm run bench:gpu` trains on real GPUs.
+ * Tests GPU detection on a machine without GPUs. Fake tools print output that was recorded from the tools of real
+ * drivers. `npm run bench:gpu` trains on real GPUs.
  */
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -46,8 +46,8 @@ const WHICH =
   `echo '{"loss": 1}'; sleep 2\n`;
 
 /**
- * Installs a program in place of a driver's tool. The program prints the fixture `list` for -L, and otherwise the
- * fixture `output`.
+ * Installs a program in place of a driver's tool. With the option -L, the program prints the fixture `list`; otherwise,
+ * it prints the fixture `output`.
  */
 function install(name: string, output: string, list = output): void {
   const fixtures = join(packageRoot(), 'agent', 'machine', 'fixtures');

@@ -1,4 +1,4 @@
-/** Searches with the real Optuna, in an environment of Python packages. */
+/** Tests searches with the real Optuna, which is installed in a Python environment. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** Sweeps that require GPUs, memory and labels, on agents that satisfy some of these requirements. */
+/** Tests sweeps that require GPUs, memory or labels, on agents that satisfy only some of these requirements. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

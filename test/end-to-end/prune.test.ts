@@ -1,4 +1,4 @@
-/** Old sweeps are pruned by command, and by a coordinator with --retain. */
+/** Tests how old sweeps are pruned: by `trawl prune`, and by a coordinator with --retain. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** `trawl report` on the results of `trawl up`. */
+/** Tests `trawl report` with the results of `trawl up`. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Failed trials in a data folder are retried with and without a coordinator. */
+/** Tests retries of failed trials in a data folder: without a coordinator, and while a coordinator uses the folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

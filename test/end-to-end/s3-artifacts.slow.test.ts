@@ -69,7 +69,7 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect(readFileSync(join(out, 'model.bin'))).toEqual(Buffer.alloc(MODEL_BYTES, '1'));
 
     await cluster.coordinator.stop();
-    // The data folder records the location, so commands find the artifacts without the variable.
+    // The data folder records the location of the artifacts, so commands find the artifacts without this variable.
     delete process.env.TRAWL_ARTIFACT_STORE;
     const offline = join(folder, 'offline');
     expect((await trawl('artifacts', 'get', trial, '--out', offline, '--dir', cluster.dir)).code).toBe(EXIT.done);
@@ -79,7 +79,8 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect((await trawl('backup', '--out', backup, '--dir', cluster.dir)).code).toBe(EXIT.done);
     expect((await trawl('restore', backup, '--dir', restored)).code).toBe(EXIT.done);
     await server.stop();
-    // The restored artifacts are in the data folder. A coordinator started with a bucket must not hide them.
+    // The restored artifacts are in the data folder. A coordinator that uses a bucket would not find these artifacts, so
+    // the coordinator must not start.
     const elsewhere = await trawl('coordinator', '--dir', restored, '--artifacts', location);
     expect(elsewhere.code).toBe(EXIT.rejected);
     expect(elsewhere.stderr).toMatch(

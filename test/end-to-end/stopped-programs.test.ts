@@ -1,14 +1,14 @@
-/** Programs of trials that a rule stops: their grace period, their log, and their files. */
+/** Tests programs that an early-stopping rule ends: their grace period, their logs and their files. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** The last part of each program: it writes a file, reports a bad value, and waits to be stopped. */
+/** The commands that end each program. They write a file, report a bad value, and wait for SIGTERM. */
 const RUN = 'echo before > $TRAWL_ARTIFACTS/before.txt; echo \'{"epoch": 1, "loss": 9}\'; while :; do sleep 0.1; done';
 
-/** What each program does on SIGTERM. */
+/** The programs, named after their reaction to SIGTERM. */
 const PROGRAMS = {
   ignores: `trap '' TERM; ${RUN}`,
   exits143: `trap 'echo last > $TRAWL_ARTIFACTS/last.txt; exit 143' TERM; ${RUN}`,
@@ -30,7 +30,7 @@ interface Artifact {
   readonly name: string;
 }
 
-test('a program that a rule stops has its grace period, keeps its log and its files, and is shown as stopped', {
+test('a program that a rule stops gets its grace period; its log and files are kept, and its trial is shown as stopped', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

@@ -7,7 +7,7 @@ import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { clusterWith, sweepOf, top } from './dashboard.ts';
 
-describe('trawl top on more kinds of terminals', { timeout: 300_000 }, () => {
+describe('trawl top in slower tests', { timeout: 300_000 }, () => {
   test('failed trials can be retried with a key or a command, and the dashboard follows the resumed sweep', async () => {
     const folder = testFolder();
     const { cluster, sweep } = await clusterWith(failingSweep(folder));
@@ -95,7 +95,7 @@ describe('trawl top on more kinds of terminals', { timeout: 300_000 }, () => {
     }
     screen.press('q');
     expect(await screen.exited).toBe(0);
-    // The emulator processes the last output after the exit.
+    // The terminal emulator can process the last output after the dashboard has exited.
     await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
     expect(screen.lines().join('').trim()).toBe('');
     expect(screen.written).not.toContain('\u001b[3J');

@@ -14,7 +14,7 @@ export interface UpResult {
   readonly trials: readonly TrialJson[];
 }
 
-/** The sweep has eight trials of at least 0.4 s each. */
+/** A sweep file with eight trials of at least 0.4 s each. */
 export const NOOP = `
 trainer: noop
 parameters:
@@ -23,7 +23,7 @@ parameters:
   duration_ms: {value: 400}
 `;
 
-/** The sweep has two short trainings on real images. */
+/** A sweep file with two short trials that train on real images. */
 export const MNIST = `
 trainer: autoencoder
 parameters:
@@ -34,7 +34,7 @@ parameters:
   epochs: {value: 2}
 `;
 
-/** Returns the arguments of the command. */
+/** Returns the arguments for `trawl up`. */
 export function up(file: string, dir: string, workdir?: string): string[] {
   const more = workdir === undefined ? [] : ['--workdir', workdir];
   return ['up', file, '--slots', '2', '--dir', dir, ...more, '-o', 'json'];

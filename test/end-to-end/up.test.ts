@@ -9,7 +9,7 @@ import { MNIST, NOOP, type UpResult, up } from './up-command.ts';
 const LIMIT_MS = 120_000;
 
 describe('trawl up', { timeout: LIMIT_MS }, () => {
-  test('the agent of trawl up has the labels from the command line, and a later trawl plan estimates the next sweep', async () => {
+  test('the agent of trawl up has the labels from the command line, and a later trawl plan estimates how long a sweep takes', async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');
     const asking = sweepFile(folder, `${NOOP}resources: {labels: {zone: a b=c}}\n`);

@@ -1,4 +1,4 @@
-/** User programs run by `trawl up`: the shipped examples, and programs that fail. */
+/** Tests `trawl up` with users' programs: the shipped examples, and programs that fail. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -65,7 +65,7 @@ describe('user programs', { timeout: 300_000 }, () => {
     }
   });
 
-  test('if a program with a long log fails, the error quotes the end of stdout; the stored log has its start and end', async () => {
+  test('if a program with a long log fails, the error quotes the end of stdout, and the start and end of the log are stored', async () => {
     const folder = testFolder();
     const line = 'x'.repeat(50);
     writeFileSync(

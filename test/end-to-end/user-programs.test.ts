@@ -1,4 +1,4 @@
-/** User programs run by `trawl up`: the shipped examples, and programs that fail. */
+/** Tests `trawl up` with users' programs: the shipped examples, and programs that fail. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

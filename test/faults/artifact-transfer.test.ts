@@ -1,4 +1,4 @@
-/** The agent's artifact transfer against the coordinator's services, on real sockets and files. */
+/** Tests the transfer of artifacts between an agent and the coordinator's services, with real sockets and files. */
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -35,7 +35,7 @@ import { INSECURE, newFolder, noopSweep, type Served, serve } from '../support/c
 import { testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 
-/** The file is much larger than the buffers of a connection. */
+/** The content of the transferred file, which is much larger than the buffers of a connection. */
 const BYTES = randomBytes(32_000_000);
 const FILE: Artifact = {
   attempt: 0,

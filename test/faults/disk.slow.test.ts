@@ -1,4 +1,4 @@
-/** Full disks of a coordinator and of an agent, with real processes. */
+/** Tests coordinators and agents on full disks, with real processes. */
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-/** Agents are drained by command and by signal, with real processes. */
+/** Tests drains by `trawl drain` and by signal, with real processes. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

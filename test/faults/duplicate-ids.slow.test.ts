@@ -1,5 +1,6 @@
 /**
- * Two agents with one id, and restarts of an agent with its folder, without its folder, and with a copy of its folder.
+ * Tests two agents with the same id, and an agent that is restarted with its folder, without its folder, or with a copy
+ * of its folder.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -85,7 +86,7 @@ test('after kill -9, an agent with its folder reconnects at once; an agent witho
   const waiting = startAgain(join(cluster.folder, ID));
   await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id becomes free in'));
   await until('the agent is connected again', async () => (await connectedAt()) !== second);
-  // The lease began with the last message before the kill, and the agent waits at most 5 s between two tries.
+  // The lease began with the last message before the kill, and the agent waits at most 5 s before it tries again.
   expect(Date.now() - killedAt).toBeLessThan((LEASE_S + 25) * 1000);
   expect(await states()).toEqual(['connected']);
   waiting.kill('SIGTERM');

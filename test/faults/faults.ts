@@ -31,7 +31,7 @@ export function planFaults(kinds: readonly FaultKind[], random: TestRandom): Kil
 }
 
 /**
- * Waits until the fault is due, then kills the process of the fault and restarts it.
+ * Waits until the fault is due, then kills the process that the fault names, and restarts it.
  * @returns how long the function waited until every slot was busy, in milliseconds; undefined if the fault did not
  *   require busy slots
  */

@@ -1,4 +1,4 @@
-/** Logins that a NATS server rejects, until its configuration or its certificate is corrected. */
+/** Tests logins that fail until the configuration or the certificate of the NATS server is corrected. */
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 40, epochMs: 400 };
 const LEASE = '3s';
-/** The outage covers several retries, and more than two leases. */
+/** The duration of each outage: long enough for several login attempts, and longer than two leases. */
 const REJECTED_MS = 8_000;
 const LIMIT = { timeout: 300_000 };
 
@@ -137,7 +137,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
 });
 
 test(
-  'an untrusted server certificate ends no starting or running process; both work after it is replaced',
+  'an untrusted server certificate ends no starting or running process, and all work once it is replaced',
   LIMIT,
   async () => {
     const folder = testFolder();

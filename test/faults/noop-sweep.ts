@@ -1,4 +1,4 @@
-/** Sweeps of no-op trials, and checks of their final stores. */
+/** Creates sweep files with no-op trials, and checks the store after such a sweep has ended. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -50,7 +50,7 @@ export async function exactlyOnce(
   return stored;
 }
 
-/** Prints a duration to the test's output. */
+/** Prints the time that has passed since `sinceMs`. */
 export function printSeconds(what: string, sinceMs: number): void {
   console.log(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
 }

@@ -1,4 +1,4 @@
-/** Each early-stopping rule in a pack of the built-in trainer, with real processes. */
+/** Tests each early-stopping rule with a pack of the built-in trainer, in real processes. */
 import { expect, test } from 'vitest';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';

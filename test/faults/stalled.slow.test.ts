@@ -46,7 +46,7 @@ test('after an agent stalls past its lease, its late records are rejected, and t
   await untilRunning(cluster, sweep, 2);
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
-  // Drops the connection, as some networks do. The agent cannot learn that its attempts were superseded, and its spool
+  // The connection fails, as on some networks. The agent cannot learn that its attempts were superseded, and its spool
   // has records that the coordinator lacks.
   proxy.cut();
   await sleep(2 * SWEEP.epochMs);
@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease stops its program on resuming, even if disconnected', {
+test('an agent that was suspended for longer than its lease ends its program once it runs again, even if disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

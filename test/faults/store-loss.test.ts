@@ -1,4 +1,4 @@
-/** Coordinators that are killed and lose a part of their store. */
+/** Tests coordinators that are killed and lose part of their store. */
 import {
   copyFileSync,
   existsSync,

@@ -13,7 +13,7 @@ parameters:
   epochs: {value: 2}
 `;
 
-/** Returns the metrics of each trial by its id, and the number of attempts of all trials. */
+/** Returns the metrics of each trial, by trial id, and the total number of attempts. */
 async function resultsOf(cluster: Cluster, sweep: string) {
   const waited = await cluster.run('wait', sweep);
   expect(waited.code, waited.stderr).toBe(0);

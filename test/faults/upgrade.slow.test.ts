@@ -11,7 +11,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, untilRunning } from './noop
 
 const SWEEP: NoopSweep = { trials: 8, epochs: 4, epochMs: 200 };
 
-/** Changes a store by SQL. The SQL runs on a copy, because libsql locks a store until the process ends. */
+/** Changes a store with SQL. The SQL runs on a copy, because libsql locks a store until the process ends. */
 function change(dir: string, sql: string): void {
   const store = join(dir, 'store.db');
   const copy = join(dir, 'changed.db');
