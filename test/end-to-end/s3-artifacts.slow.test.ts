@@ -79,8 +79,8 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect((await trawl('backup', '--out', backup, '--dir', cluster.dir)).code).toBe(EXIT.done);
     expect((await trawl('restore', backup, '--dir', restored)).code).toBe(EXIT.done);
     await server.stop();
-    // The restored artifacts are in the data folder. A coordinator that uses a bucket would not find these artifacts, so
-    // the coordinator must not start.
+    // The restored artifacts are in the data folder. A coordinator that uses a bucket would not find these artifacts,
+    // so the coordinator must not start.
     const elsewhere = await trawl('coordinator', '--dir', restored, '--artifacts', location);
     expect(elsewhere.code).toBe(EXIT.rejected);
     expect(elsewhere.stderr).toMatch(

@@ -1,6 +1,6 @@
 /**
- * Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and tests overrides with Hydra's own
- * parser.
+ * Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and checks that Hydra's own parser
+ * accepts the arguments that trawl passes.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -171,7 +171,7 @@ describe.skipIf(!hasTool('python3'))('loggers', { timeout: SWEEP_LIMIT_MS }, () 
       runTool(join(programs, 'python3'), ['-c', 'import torch.utils.tensorboard, tensorboardX']);
     }, INSTALL_LIMIT_MS);
 
-    test("scalars of PyTorch's and tensorboardX's writer are forwarded while the program runs", async () => {
+    test('scalars from the writers of PyTorch and tensorboardX are forwarded while the program runs', async () => {
       activate(programs);
       const swept = await sweepLive(
         `${SWEEP}report: {hook: [tensorboard]}\n`,

@@ -53,8 +53,8 @@ parameters:
 `;
 
 /**
- * A program that imports W&B even though a flag of Python (`-I`, `-S` or `-E`) disables the hook. The program adds the
- * packages of the environment itself, because `-S` leaves them out.
+ * A program that imports W&B while a flag of Python (`-I`, `-S` or `-E`) disables trawl's import hook. The program adds
+ * the packages of the environment to its path itself, because `-S` leaves them out.
  */
 const WITHOUT_HOOK = `
 import sys

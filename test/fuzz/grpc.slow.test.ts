@@ -41,7 +41,7 @@ const MAY_CHANGE: Readonly<Record<string, readonly string[]>> = {
 
 const { OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED } = status;
 const { RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED } = status;
-/** Status codes that report no fault of the coordinator. */
+/** The status codes that do not indicate a fault of the coordinator. */
 const CODES: readonly (number | undefined)[] = [
   ...[OK, CANCELLED, INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED],
   ...[RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, DATA_LOSS, UNIMPLEMENTED],

@@ -21,7 +21,7 @@ const HEADER_ROOM = 32;
 
 /**
  * Sends a message once or twice.
- * @param about a subject pattern, or a recorded message, which is sent again unchanged or damaged
+ * @param about a subject pattern for a new message; or a recorded message, which is sent again, unchanged or damaged
  * @returns the sent messages
  */
 export function publishFuzzed(

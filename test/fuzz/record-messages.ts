@@ -9,7 +9,7 @@ export interface RecordedMessage {
 
 const MAX_PER_KIND = 20;
 
-/** @returns a function that returns the newest messages of each kind so far */
+/** @returns a function that returns the newest recorded messages of each kind */
 export function recordMessages(nats: NatsConnection): () => RecordedMessage[] {
   const byKind = new Map<string, RecordedMessage[]>();
   const note = ({ subject, data, reply }: Msg) => {

@@ -9,7 +9,7 @@ const TABLES = `
     and name not in ('trial_counts', 'dropped_counts', 'config_results')
 `;
 
-/** The rows of each table as text, in order. */
+/** The rows of each table, as sorted texts. */
 export type StoredRows = ReadonlyMap<string, readonly string[]>;
 
 /**

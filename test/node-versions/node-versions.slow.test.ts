@@ -1,4 +1,4 @@
-/** The unit tests and two small sweeps, on every supported major version of Node that the main run does not use. */
+/** Runs the unit tests and two small sweeps on every supported major version of Node that the main run does not use. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const INSTALL_LIMIT_MS = 300_000;
 const UNIT_TESTS_LIMIT_MS = 900_000;
 const SWEEP_LIMIT_MS = 300_000;
 
-/** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, and test every property in full. */
+/** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, and run every property test in full. */
 const ALL = process.env.TRAWL_NODE_VERSIONS === 'all';
 const PROPERTY_SHARE = ALL ? '1' : '0.2';
 const UNIT_TESTS = [

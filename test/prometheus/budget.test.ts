@@ -30,8 +30,8 @@ test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer th
   const text = await cluster.scrape();
   expect(text).toContain('trawl_sweeps{state="running"} 10');
   expect(text).toContain(`trawl_agents{state="connected"} ${AGENTS}`);
-  // The number of sweeps that already have an estimate depends on the speed of the machine. Therefore, a series is
-  // added for each sweep without an estimate.
+  // The number of sweeps that already have an estimate depends on the speed of the machine. Therefore, the test
+  // counts one more series for each sweep without an estimate.
   const withoutEstimate = BUSY.sweeps - [...text.matchAll(/^trawl_eta_seconds\{/gm)].length;
   const ofCoordinator = seriesOf(text) + withoutEstimate;
   const ofAgent = seriesOf(await scrapeAgentOfFourGpus());

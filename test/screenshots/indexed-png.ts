@@ -2,7 +2,8 @@
 import { encode } from 'fast-png';
 
 /**
- * The distances between the values of a channel. The smallest distance that gives at most MAX_COLORS colors is used.
+ * The possible distances between neighboring values of a color channel. The smallest distance that gives at most
+ * MAX_COLORS colors is used.
  */
 const STEPS = [8, 17, 24, 36, 51, 85];
 const MAX_COLORS = 256;

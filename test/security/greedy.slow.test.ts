@@ -1,4 +1,4 @@
-/** Clients that use as many resources as possible, against a coordinator with a heap of 1 GiB. */
+/** Tests a coordinator that has a heap of 1 GiB, with clients that use as many resources as possible. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, openSync, readFileSync } from 'node:fs';
@@ -37,8 +37,8 @@ const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
 const SLOWEST_ANSWER_MS = 60_000;
 /**
- * The size of each report is 181 kB. `npm run test:release` sends 1,400 reports. Their total of 242 MiB is almost the
- * limit of an attempt.
+ * The number of large reports. Each report is 181 kB. `npm run test:release` sends 1,400 reports, a total of 242 MiB,
+ * which is just below the limit per attempt.
  */
 const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
 /**
@@ -176,7 +176,7 @@ async function offeredKeys(sweep: string, count: number): Promise<AttemptKey[]> 
 }
 
 test(
-  'clients that watch a large sweep but never read use little memory of the coordinator, and delay no others',
+  'clients that watch a large sweep but never read use little memory of the coordinator, and delay no other client',
   TIMEOUT,
   async () => {
     const { sweep } = await cluster.json<{ sweep: string }>('submit', grid(50_000));
@@ -320,7 +320,7 @@ test(
   },
 );
 
-test('1,500 hellos of one agent, each with another kind of slot, create few queues', TIMEOUT, async () => {
+test('1,500 hellos of one agent, each with a different kind of slot, create few queues', TIMEOUT, async () => {
   await cluster.json<{ sweep: string }>('submit', grid(100));
   beginMeasuring();
   const client = attempts();

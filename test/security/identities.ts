@@ -35,14 +35,14 @@ export class TestIdentities {
     return readIdentity(await this.add(name, role), [role]);
   }
 
-  /** Returns the same user with a certificate signed by another authority. */
+  /** Returns the identity of the same user, but with a certificate from another authority. */
   async fromElsewhere(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(await createAuthority(DAYS), { name, role }, DAYS);
     return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
   }
 
-  /** Returns the same user with a certificate that expired yesterday, signed by the right authority. */
+  /** Returns the identity of the same user, but with a certificate of the same authority that expired yesterday. */
   async expired(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(this.#authority(), { name, role }, -1);

@@ -1,4 +1,4 @@
-/** The certificates that a NATS cluster accepts from its servers, with the configuration that `trawl certs` writes. */
+/** Tests which certificates let a server join a NATS cluster that uses the configuration written by `trawl certs`. */
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

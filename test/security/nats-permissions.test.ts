@@ -1,4 +1,4 @@
-/** An agent's permissions on a real nats-server with trawl's configuration. */
+/** Tests the permissions of agents on a real nats-server that uses trawl's configuration. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection, NatsError } from 'nats';
@@ -105,7 +105,7 @@ describe('NATS permissions of an agent', () => {
   });
 });
 
-describe('NATS permissions of agents with fully qualified names', () => {
+describe('NATS permissions of agents whose names contain dots', () => {
   test.each(['gpu1.lab.example.org', 'gpu1.lab', '10.0.0.7'])(
     'an agent with the name %s can send only its own heartbeats',
     async (id) => {

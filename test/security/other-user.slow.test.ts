@@ -110,7 +110,7 @@ function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];
 }
 
-/** Creates a folder in which only permissions set by trawl keep another user out. */
+/** Creates a folder that every user can enter, so that only the permissions that trawl sets protect its content. */
 function openFolder(): string {
   if (process.geteuid?.() !== 0) throw new Error('this test starts processes of a second user, which only root can do');
   const folder = testFolder();

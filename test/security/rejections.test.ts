@@ -1,4 +1,4 @@
-/** Authentication and authorization of the coordinator's gRPC services, on a real socket with TLS. */
+/** Tests authentication and authorization in the coordinator's gRPC services, on a real socket with TLS. */
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
@@ -222,7 +222,7 @@ describe('agents', () => {
     return { key, attempts, artifacts, b };
   }
 
-  test('an agent cannot use the id of another agent in the method Open, in its hello message or with an artifact', async () => {
+  test('an agent cannot use the id of another agent in a call of Open, in a hello message or in an artifact upload', async () => {
     const { key, attempts, artifacts } = await twoAgents();
     await expectRejection('other_agent', async () => {
       const claims = [{ key, slot: 0, pack: 0 }];

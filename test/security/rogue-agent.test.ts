@@ -1,4 +1,4 @@
-/** A client with an agent's certificate, on the nats-server that is installed. */
+/** Runs the attack of rogue-agent.ts on the installed nats-server. */
 import { expect, test } from 'vitest';
 import { findNatsBinary } from '../../bin/local/find-nats-server.ts';
 import { expectHarmlessAttack, expectNoSubscription } from './rogue-agent.ts';

@@ -131,7 +131,7 @@ async function attack(rogue: NatsConnection): Promise<void> {
   }
 }
 
-/** Takes an offer, and sends each body as its answer, with the given reply subject. */
+/** Takes an offer, and answers the offer once with each body. The answers have the given reply subject. */
 async function answerOffer(rogue: NatsConnection, stream: string, bodies: readonly string[], reply: string) {
   const offer = await offersOf(rogue, stream).next({ expires: 2 * REDELIVERY_MS, bind: true });
   if (offer === null) throw new Error('the rogue agent received no offer');

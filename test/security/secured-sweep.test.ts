@@ -1,6 +1,6 @@
 /**
- * A sweep on a cluster with TLS, certificates and tokens. Each part of the cluster has its own process, as on several
- * machines.
+ * Tests a sweep on a cluster with TLS, certificates and tokens. Each part of the cluster has its own process, as on
+ * several machines.
  */
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:https';

@@ -6,7 +6,7 @@ export interface Targets {
   readonly methods: readonly string[];
   readonly pages: readonly string[];
   readonly natsPort: number;
-  /** Options of a NATS client, by name. */
+  /** The options of each NATS login, by the name of the login. */
   readonly logins: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files: readonly string[];
   readonly pids: readonly number[];

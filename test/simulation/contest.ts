@@ -1,7 +1,7 @@
 /**
- * Priorities and weights of sweeps. In some seeds, two sweeps of equal, highest priority share every slot by weight
- * after the faults. All of this is drawn from a separate random stream, so that it does not change the rest of a seed's
- * scenario.
+ * Draws the priorities and weights of sweeps. Some scenarios also have two sweeps, of the same, highest priority, that
+ * compete for every slot after the faults. All of these values come from a separate random stream, so that they do not
+ * change the rest of a seed's scenario.
  */
 import type { TestRandom } from '../support/random.ts';
 

@@ -74,7 +74,7 @@ export interface CoordinatorWorld {
   onRetryAsked(requestId: string, answer: Promise<Retried>): void;
   /** Called for each durable commit, before its messages are sent. */
   onCommit(commit: Commit, runtime: Runtime): void;
-  /** Called when an event or a state occurs that a run should reach. */
+  /** Called when the run reaches an event or a state that the simulation should cover. */
   onReached(what: string): void;
   /** Called when the process cannot continue. */
   onCrash(process: SimulatedProcess, error: unknown): void;

@@ -1,5 +1,5 @@
 /**
- * The invariants that are checked at every commit, and at every message that an agent receives or is sent. The
+ * The invariants that are checked at every commit, and whenever a message is sent to an agent or reaches an agent. The
  * ledger of trials and attempts is shared with the core's property tests (test/support/coordinator/ledger.ts).
  */
 
@@ -64,7 +64,7 @@ export class Invariants {
   readonly #slots: number;
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
-  /** The trials that each retry request retried, and the commit of each retry. */
+  /** By request id, the trials that a retry request has retried, and the commit that did so. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();

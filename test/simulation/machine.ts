@@ -51,7 +51,7 @@ export class SimulatedMachine {
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
   #agent: AgentRuntime | undefined;
-  /** The newest worker of each slot, in order of first start. */
+  /** The newest worker of each slot, in the order in which the slots started their first workers. */
   #workers: SimulatedWorker[] = [];
   #left = false;
 
@@ -113,7 +113,7 @@ export class SimulatedMachine {
     this.#agent.up().catch(() => {});
   }
 
-  /** Shuts down after a grace period for running attempts. Must be called in an event of the process. */
+  /** Shuts the agent down after a grace period for running attempts. Must be called in an event of the process. */
   stop(graceMs: number): void {
     const { process } = this;
     this.#agent?.leave(graceMs).then(
@@ -136,8 +136,8 @@ export class SimulatedMachine {
   }
 
   /**
-   * Returns the sequence number of the attempt's newest record on this disk. Zero if the disk has no record, or if its
-   * records were discarded.
+   * Returns the sequence number of the attempt's newest record on this disk. Zero if the disk has no record of the
+   * attempt, or if the records of the attempt were discarded.
    */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;

@@ -23,7 +23,7 @@ export class SimulatedNetwork {
   readonly clock: Clock;
   readonly random: TestRandom;
   conditions: NetworkConditions = FAULTLESS;
-  /** The id of the present cut of each link, by `from>to`. */
+  /** The id of the current cut of each link, by `from>to`. */
   readonly #cuts = new Map<string, number>();
   #cutsMade = 0;
   readonly #onLongCut: ((a: string, b: string) => void)[] = [];

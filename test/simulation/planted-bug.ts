@@ -4,8 +4,8 @@ import { simulate } from './simulation.ts';
 import { BUG_SEEDS, KNOWN_SEEDS } from './suites.ts';
 
 /**
- * Fails unless one of the first seeds violates an invariant with the planted bug. Tries the known seed of the bug
- * first.
+ * Fails unless the planted bug violates an invariant in the simulation of at least one seed. Tries the known seed of
+ * the bug, and then the seeds from 1 to BUG_SEEDS.
  */
 export async function expectFound(name: string): Promise<void> {
   const bug = BUGS[name];

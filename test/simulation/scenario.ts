@@ -258,7 +258,7 @@ function versionOrders(seed: number, sweeps: number): VersionOrder[] {
   }));
 }
 
-/** Gives some sweeps a target. Losses are spread evenly over 0 to 1. */
+/** Gives some sweeps a target. Simulated losses are distributed evenly between 0 and 1. */
 function withTarget(text: string, random: TestRandom): string {
   const target = random.next() < 0.3 ? random.pick([0.02, 0.1, 0.3]) : undefined;
   return target === undefined ? text : text.replace('goal: minimize}', `goal: minimize, target: ${target}}`);
@@ -277,7 +277,7 @@ function ruleText(seed: number, random: TestRandom): string {
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
 }
 
-/** Leaves out a rule that could stop no trial of the sweep, because such a sweep is rejected. */
+/** Leaves out a rule that could stop no trial of the sweep, because a sweep with such a rule is rejected. */
 function usefulRule(rule: string, text: string): string {
   const epochs = Number(/epochs: \{value: (\d+)\}/.exec(text)?.[1]);
   return epochs > (rule.includes('min_iter: 2') ? 2 : 1) ? rule : '';

@@ -1,9 +1,9 @@
 /**
- * The invariants of searches, checked with durable changes only. Each suggestion equals the suggestion that follows
- * from the sweep file, the stored state of the search and the durable results, in the order of their commits. The same
- * seed and history therefore give the same suggestion before and after a restart. A search with `warm_start` starts
- * with the results that its earlier sweep had when the search was submitted, whatever happens to the earlier sweep
- * afterward.
+ * The invariants of searches, which are checked on durable changes only. Each suggestion equals the suggestion that
+ * follows from the sweep file, the stored state of the search and the durable results, in the order of their commits.
+ * The same seed and history therefore give the same suggestion before and after a restart. A search with `warm_start`
+ * starts with the results that the earlier sweep had when the search was submitted. Later changes of the earlier sweep
+ * have no effect.
  */
 
 import { createHash } from 'node:crypto';
@@ -130,7 +130,7 @@ export class SearchInvariant {
   }
 
   #watched(runtime: Runtime, sweepId: string, spec: SweepSpec, source: TrialSource): TrialSource {
-    // The suggestions of samplers have their own invariant.
+    // Other invariants check the suggestions of samplers and the members of populations.
     if (spec.search === undefined || spec.search.method === 'optuna' || spec.search.method === 'pbt') return source;
     const select = databaseOf(runtime).prepare('select 1 as found from trials where sweep_id = ? and id = ?');
     return {

@@ -69,7 +69,10 @@ export class SimulatedUser {
     clock.after(calmAt, this.#process, () => this.#resumeAll());
   }
 
-  /** Submits a sweep once its earlier sweep, if any, has ended. Repeats the request until the coordinator answers. */
+  /**
+   * Submits a sweep. If the scenario names an earlier sweep, waits until the earlier sweep has ended. Repeats the
+   * request until the coordinator answers.
+   */
   #submit(at: number, { text, after }: Scenario['sweeps'][number]): void {
     const requestId = `request ${at}`;
     const ask = () => {

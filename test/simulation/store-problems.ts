@@ -85,8 +85,8 @@ function creationProblems(db: Database): string[] {
     // The children of a population follow its first members.
     const created = all.filter(({ parent }) => parent === '');
     const spec = parseSweep(text, fileName);
-    // The points of a search that uses results cannot be listed. Its trials must be distinct, and there must be at
-    // most run_cap of them.
+    // The points of a search that uses results cannot be listed. Therefore, the trials of the search must only be
+    // distinct, and there must be at most run_cap of them.
     const points = usesResults(spec.search)
       ? [...new Set(created.map((trial) => trial.id))]
       : [...enumerateTrials(spec)].map(({ trialId }) => trialId);

@@ -1,5 +1,5 @@
 /**
- * Replaces the global timers by virtual timers, so that the product's code runs unchanged. Timers set by a simulated
+ * Replaces the global timers with virtual timers, so that the product's code runs unchanged. Timers set by a simulated
  * process are events of that process. Timers set outside the simulation stay real.
  */
 import { syncBuiltinESMExports } from 'node:module';

@@ -181,7 +181,7 @@ export class Cluster {
     return trialsOf({ server: this.address }, sweep);
   }
 
-  /** Returns what `trawl agents` prints, without a process for each poll. */
+  /** Returns the output of `trawl agents -o json`, without starting a process for each poll. */
   agents(): Promise<ReturnType<typeof agentJson>[]> {
     return withConnection({ server: this.address }, async (connection) =>
       (await listAgents(connection)).map(agentJson),
@@ -203,7 +203,7 @@ export class Cluster {
   }
 }
 
-/** Returns what `trawl trials` prints, without a process for each poll. */
+/** Returns the output of `trawl trials -o json`, without starting a process for each poll. */
 export function trialsOf(options: ConnectOptions, sweep: string): Promise<TrialJson[]> {
   return withConnection(options, async (connection) => (await listTrials(connection, { sweep })).map(trialJson));
 }

@@ -120,7 +120,7 @@ export class Prometheus {
 
   /**
    * Runs a range query over the last `seconds`, as a Grafana panel does.
-   * @throws {Error} with Prometheus' error message
+   * @throws {Error} with the error message of Prometheus
    */
   async range(query: string, seconds: number, stepSeconds: number): Promise<readonly Sample[]> {
     const end = Date.now() / 1000;

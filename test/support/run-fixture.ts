@@ -1,4 +1,4 @@
-/** Runs a `*.fixture.ts` in a separate Node process. */
+/** Runs a `*.fixture.ts` file in a separate Node process. */
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * The maximum time that a test waits for a condition; default: one minute. The limit is generous, so that a busy
- * machine does not fail a test. The slow suite sets TRAWL_TEST_PATIENCE_MS to four minutes, because its test files
+ * The maximum time that a test waits for a condition; default: one minute. The limit is generous, so that tests do
+ * not fail on a busy machine. The slow suite sets TRAWL_TEST_PATIENCE_MS to four minutes, because its test files
  * import real Python libraries and run at the same time as other files.
  */
 export const PATIENCE_MS = Number(process.env.TRAWL_TEST_PATIENCE_MS ?? 60_000);

@@ -4,7 +4,7 @@ import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
 
 /**
  * Returns a store whose reads take time, as on another machine.
- * @param afterRead called after each read, before the rows are returned; if it throws, the read fails with its error
+ * @param afterRead called after each read, before the rows are returned; an error that it throws makes the read fail
  */
 export function distantStore(db: Database, afterRead: (sql: string, rows: number) => Promise<void>): SqliteStore {
   const store = new SqliteStore(db, '');

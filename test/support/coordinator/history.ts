@@ -1,4 +1,4 @@
-/** Random histories of a core: valid and invalid actions of agents, users and time, in any order. */
+/** Random histories of a core: the passing of time, and valid and invalid actions of agents and users, in any order. */
 
 import fc from 'fast-check';
 import { onHeartbeat, onHello } from '../../../coordinator/core/agents.ts';

@@ -33,7 +33,10 @@ interface Entry {
   second: OpenAttempt | undefined;
   /** Whether the trial has had a speculative attempt since a user last retried the trial. */
   speculated: boolean;
-  /** The attempt that superseded the other attempt of the trial. The next end must be a result of this attempt. */
+  /**
+   * The attempt that superseded the other attempt of the trial. The next attempt of the trial that ends must be this
+   * attempt, and it must end with a result.
+   */
   winner: AttemptKey | undefined;
   /** Whether the current version of the sweep lacks the trial's point. */
   dropped: boolean;
@@ -69,7 +72,7 @@ const MIN_EARLY_TRIALS = 3;
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
-  /** Trials that failed early on each agent since its last success in the sweep, by sweep and agent. */
+  /** By sweep and agent, the sweep's trials that failed early on the agent since a trial last succeeded there. */
   readonly #early = new Map<string, Set<string>>();
   /** By quarantined agent, the sweeps whose trials failed on the agent. */
   readonly quarantines = new Map<string, readonly string[]>();
@@ -442,9 +445,9 @@ export class Ledger {
   }
 
   /**
-   * Returns whether a faulty machine can be the cause of a trial's early failures, which then use no retries. This
-   * requires that at least one agent on which the trial failed early can be faulty, and that at least one agent that
-   * can run the trial is sound.
+   * Returns whether a faulty machine can be the cause of a trial's early failures. If so, the failures use no retries.
+   * A faulty machine can be the cause if at least one agent on which the trial failed early can be faulty, and at least
+   * one agent that can run the trial is sound.
    */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));

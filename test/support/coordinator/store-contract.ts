@@ -26,7 +26,7 @@ export interface TestedStore {
   reopened(): Promise<Store>;
 }
 
-/** A new, empty store that another process writes until the process is killed. */
+/** A new, empty store to which another process writes until that process is killed. */
 export interface CrashedStore {
   /** The command of a process that runs `writeUntilKilled` on the store. */
   readonly command: readonly string[];
@@ -171,7 +171,7 @@ async function addBusySweep(store: Store): Promise<string> {
 /**
  * Declares the tests of the contract.
  * @param open opens a new, empty store
- * @param openCrashed prepares a store that another process writes
+ * @param openCrashed prepares a store to which another process writes
  */
 export function testStore(open: () => Promise<TestedStore>, openCrashed: () => Promise<CrashedStore>): void {
   test('a change of each kind is stored, and every query and the loaded state are the same after a restart', async () => {
@@ -225,7 +225,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     ]);
   });
 
-  test('a group commit stores changes in the order of the calls before it acknowledges them', async () => {
+  test('a group commit stores changes in the order of the calls, and acknowledges them only after they are stored', async () => {
     const { store } = await open();
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED]), AT);
@@ -442,7 +442,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect(await store.queries().trials.bestResults(id, 'minimize', 5)).toEqual([]);
   });
 
-  test('the rows of an ended sweep are removed together, and the removal of its artifacts stays pending until it ends', async () => {
+  test('the rows of an ended sweep are removed together, and its artifacts stay marked for removal until they are removed', async () => {
     const tested = await open();
     const { store } = tested;
     const id = await addSweep(store);
