@@ -7,7 +7,7 @@ import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 import { clusterWith, sweepOf, top } from './dashboard.ts';
 
-describe('trawl top in slower tests', { timeout: 300_000 }, () => {
+describe('trawl top, further cases', { timeout: 300_000 }, () => {
   test('failed trials can be retried with a key or a command, and the dashboard follows the resumed sweep', async () => {
     const folder = testFolder();
     const { cluster, sweep } = await clusterWith(failingSweep(folder));

@@ -6,7 +6,7 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
   pending: ['offered'],
   offered: ['granted', 'pending'],
   granted: ['straggler', 'ended'],
-  // Faults can delay an attempt so much that it becomes a straggler.
+  // Faults can delay an attempt so much that the attempt becomes a straggler.
   straggler: ['ended'],
   ended: ['succeeded', 'pending'],
   succeeded: [],

@@ -16,7 +16,7 @@ export interface KillFault {
   readonly whenBusy: boolean;
   /** The delay of the fault. If `whenBusy` is set, the delay begins once every slot is busy. */
   readonly afterMs: number;
-  /** How long the killed process stays down. Not used for a worker, because the agent restarts it. */
+  /** How long the killed process stays down. Not used for a worker, because the agent restarts its workers. */
   readonly awayMs: number;
 }
 

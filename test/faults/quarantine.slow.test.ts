@@ -14,7 +14,7 @@ interface ShownAgent {
 
 const TIMEOUT = { timeout: 300_000 };
 
-/** The program reports after a short run. If its argument is `bad`, it fails at once. */
+/** The program reports after a short run. If its argument is `bad`, the program fails at once. */
 const PROGRAM = `if [ "$1" = bad ]; then echo 'ValueError: bad parameter' >&2; exit 3; fi
 sleep 0.2
 echo '{"epoch": 1, "loss": 0.5}'

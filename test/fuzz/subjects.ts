@@ -11,7 +11,7 @@ export function patterns(agentId: string, pool: string): string[] {
 
 /**
  * Returns a random subject that matches the pattern. Half of the returned subjects are in use.
- * @param stars the tokens of a subject that is in use, in place of the wildcards of the pattern, in order
+ * @param stars the tokens that replace the wildcards of the pattern, in order, in a subject that is in use
  * @param known the plausible tokens for all other wildcards
  */
 export function subjectOf(

@@ -112,7 +112,7 @@ const NEXT = `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.agents`;
 const PERMITTED = [NEXT, heartbeatSubject(CLUSTER, 'a'), `${inboxPrefix('agent', 'a')}.rogue`];
 const REPLIES = [...FORBIDDEN, ...PERMITTED];
 const PULLS = ['', '{"batch":1,"no_wait":true}', '{"batch":2,"expires":1000000}', '{"batch":1,"expires":-1}', '{'];
-/** Answers that leave an offer in its queue, and answers that remove it. */
+/** Answers that leave an offer in its queue, and answers that remove the offer from the queue. */
 const ANSWERS = ['+WPI', 'x', '-NAK'];
 const REMOVALS = ['+ACK', '+NXT', '+NXT {"batch":1,"no_wait":true}', '+TERM', ''];
 

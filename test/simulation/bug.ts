@@ -21,7 +21,7 @@ export interface Bug {
   readonly losesFilesOfMs?: number;
   /** When a transaction checks that its coordinator is still the leader. Default: within the transaction. */
   readonly epochCheck?: 'none' | 'before the transaction';
-  /** Whether a standby answers agents from the state that it has loaded, and stores none of its changes. */
+  /** Whether a standby answers agents from the state that it has loaded, without storing any change. */
   readonly standbyActs?: boolean;
   /** Whether a coordinator that takes over from another forgets a lease. */
   readonly takeoverLosesLease?: boolean;

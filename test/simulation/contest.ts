@@ -1,7 +1,7 @@
 /**
- * Draws the priorities and weights of sweeps. Some scenarios also have two sweeps, of the same, highest priority, that
- * compete for every slot after the faults. All of these values come from a separate random stream, so that they do not
- * change the rest of a seed's scenario.
+ * Draws the priorities and weights of sweeps. Some scenarios also have two sweeps that compete for every slot after the
+ * faults. Both of these sweeps have the highest priority. All of this is drawn from a separate random stream, so that
+ * the rest of a seed's scenario does not change.
  */
 import type { TestRandom } from '../support/random.ts';
 

@@ -64,7 +64,7 @@ export class Invariants {
   readonly #slots: number;
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
-  /** By request id, the trials that a retry request has retried, and the commit that did so. */
+  /** By request id, the trials that a retry request has retried, and the number of the commit that did so. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();

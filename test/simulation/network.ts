@@ -62,7 +62,7 @@ export class SimulatedNetwork {
 
   /**
    * Blocks messages from `a` to `b` until `repair`.
-   * @param both whether the other direction is cut too
+   * @param both whether messages from `b` to `a` are blocked too
    */
   cut(a: string, b: string, both: boolean): void {
     const cut = ++this.#cutsMade;

@@ -188,7 +188,7 @@ export class SimulatedUser {
     );
   }
 
-  /** After the faults, resumes all paused sweeps and ends all drains, and repeats this at intervals. */
+  /** After the faults, resumes all paused sweeps and ends all drains, at regular intervals. */
   #resumeAll(): void {
     const { life } = this.#coordinator;
     for (const sweep of life?.runtime.core.sweeps.values() ?? []) {

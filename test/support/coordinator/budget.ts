@@ -3,7 +3,7 @@
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 
-/** Returns how many attempts can fail in this way before the trial fails, as documented for the sweep file. */
+/** Returns the number of failures of this class that make the trial fail, as documented for the sweep file. */
 export function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
   switch (failure) {
     case 'oom':
