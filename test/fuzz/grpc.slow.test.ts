@@ -85,8 +85,8 @@ async function expectOrderlyAnswers(
     return answer !== undefined && isOrderly(answer, call) ? [] : [describeCall(call, answer)];
   });
   expect(unexpected, what).toEqual([]);
-  // A call that was cancelled or whose deadline passed also counts as received, because the coordinator may have received
-  // the call.
+  // A call that was cancelled or whose deadline passed also counts as received, because the coordinator may have
+  // received the call.
   const received = calls.filter((_, at) => {
     const answer = answers[at];
     return answer?.code === OK || answer?.code === DEADLINE_EXCEEDED || answer?.answered || answer?.cancelled;
