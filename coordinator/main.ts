@@ -70,8 +70,8 @@ const LOCAL_ARTIFACTS_TEXT =
 export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly dir: string;
   /**
-   * The URL of a NATS server, or the comma-separated URLs of a cluster. By default, the servers of the identity are
-   * used or, without an identity, the local server.
+   * The URL of a NATS server, or the comma-separated URLs of a cluster. By default, the servers that the
+   * identity names are used or, without an identity, the local server.
    */
   readonly natsUrl: string | undefined;
   /** Whether endpoints on the loopback address require the token of the data folder. */
@@ -301,7 +301,7 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
   };
 }
 
-/** Opens the store. The client of PostgreSQL is loaded only if it is used. */
+/** Opens the store. The PostgreSQL client is loaded only if the store is in PostgreSQL. */
 async function openStore(
   { store, dir }: CoordinatorOptions,
   leader: Leader | undefined,
@@ -343,8 +343,8 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
 }
 
 /**
- * Returns a function to call after each commit. The function logs the changes, and copies and removes checkpoints. It
- * removes an old checkpoint only after it has copied the checkpoint to the trials that continue from it.
+ * Returns a function to call after each commit. The function logs the changes, and copies and removes checkpoints. An
+ * old checkpoint is removed only after it has been copied to the trials that continue from it.
  */
 function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => void {
   let shared = Promise.resolve();
@@ -439,7 +439,7 @@ function announce(address: Address, content: { dir: string; nats: string }, log:
   log.warn({ err: problems[0] }, `could not write to the runtime folder; ${advice}`);
 }
 
-/** Returns HOST:PORT at which clients and agents reach a coordinator that listens at `address`. */
+/** Returns the HOST:PORT at which clients and agents reach a coordinator that listens at `address`. */
 export function advertisedAddress({ advertise }: Pick<CoordinatorOptions, 'advertise'>, address: Address): string {
   const { host, port } = advertise ?? address;
   return `${host === '0.0.0.0' || host === '[::]' ? hostname() : host}:${port}`;

@@ -33,8 +33,8 @@ const unfinished = z.object({ store: z.string() });
 
 /**
  * Restores a backup into a new or empty folder, or into a folder where an earlier restore of the same backup was
- * killed. The store is renamed after all other files are complete, so that no coordinator can start on an incomplete
- * folder. After an error, the copied files are removed.
+ * killed. The store gets its final name after all other files are complete, so that no coordinator can start on an
+ * incomplete folder. After an error, the copied files are removed.
  * @throws {RejectedError} if the folder has other files, or if a newer version of trawl made the backup
  * @throws {BadInputError} if the folder is not a backup
  * @throws {DamagedError} if the backup is damaged or incomplete

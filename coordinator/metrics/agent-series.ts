@@ -54,7 +54,7 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
 }
 
 /**
- * Returns the agents that have series. Omits agents that left, and agents last heard more than LOST_RETENTION_MS ago.
+ * Returns the agents that have series. Omits agents that left, and agents last heard from over LOST_RETENTION_MS ago.
  */
 function reportedAgents(core: Core, now: number): Agent[] {
   return [...core.agents.values()].filter((agent) => isRecent(agent, now) && agent.state !== 'left');

@@ -106,7 +106,7 @@ test('counters of events that have not happened yet are zero', async () => {
   expect(text).not.toContain('trawl_eta_seconds{');
 });
 
-test('a straggler increases the counter of stragglers once, and the gauge of stragglers until its attempt ends', async () => {
+test('a straggler is counted once in the counter of stragglers, and in the gauge until its attempt ends', async () => {
   const { served, scrape } = await busy();
   const { core } = served.runtime;
   const count = (text: string) => [
@@ -212,7 +212,7 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
 });
 
 /**
- * Starts a coordinator from the store of another coordinator, calls `lead` with it, and returns the text of a scrape.
+ * Opens a second runtime on the store of `runtime`, calls `lead` with it, and returns the text of a scrape.
  */
 async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Promise<void>) {
   const { store, now: clock } = runtime;

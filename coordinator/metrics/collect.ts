@@ -25,7 +25,7 @@ import { TrialSeries } from './trial-series.ts';
  */
 const SERIES_RETENTION_MS = 10 * 60_000;
 
-/** The maximum number and size of the trials that are read at once. */
+/** The maximum number of trials, and their maximum total size, in one read. */
 const TRIALS_PER_PAGE: PageSize = { rows: 1_000, bytes: 1024 * 1024 };
 
 const SWEEP_STATES = ['running', 'paused', 'stopping'] as const;
@@ -41,7 +41,7 @@ export interface CollectingOptions {
 }
 
 export interface MetricsCollector {
-  /** Updates the gauges from the state in memory, once all durable commits so far are counted. */
+  /** Waits until all commits so far are counted, and then updates the gauges from the state in memory. */
   measure(): Promise<void>;
   stop(): void;
 }
@@ -72,7 +72,7 @@ export function startCollecting(
 
 interface AttemptProgress {
   readonly grantedAt: number;
-  /** The newest epoch of the attempt, including reports that an earlier process of the coordinator received. */
+  /** The newest epoch that the attempt has reported to this or an earlier process of the coordinator. */
   epoch: number;
   /** The epoch of the newest report, and the time of the report by the agent's clock. */
   last: { readonly epoch: number; readonly at: number } | undefined;
@@ -95,7 +95,7 @@ class Collector {
   /** The times at which trials returned to the queue since this process started, by sweep and trial. */
   readonly #pendingSince = new Map<string, number>();
   readonly #runs = new Map<string, AttemptProgress>();
-  /** The last attempts of held trials, by sweep and trial. */
+  /** The last attempt of each held trial, by sweep and trial. */
   readonly #held = new Map<string, { readonly rule: RuleName; readonly run: AttemptProgress | undefined }>();
   /** Ended sweeps whose series remain, each with the timer that removes its series. */
   readonly #lingering = new Map<string, NodeJS.Timeout>();
@@ -122,8 +122,8 @@ class Collector {
   }
 
   /**
-   * Returns the progress of an attempt that an earlier process granted. The time before its next report is not
-   * measured, because the earlier process received the previous report.
+   * Returns the progress of an attempt that an earlier process granted. The time before the next report of the
+   * attempt is not measured, because the earlier process received the previous report.
    */
   #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>, grantedAt: number): AttemptProgress {
     return { grantedAt, epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };

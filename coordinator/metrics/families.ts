@@ -11,8 +11,8 @@ const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025
 /** The buckets for offers. An offer is claimed immediately, or waits up to the duration of a trial. */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 /**
- * The buckets of the histograms per sweep or per method. There are few buckets, because each sweep or method has a
- * series for each bucket.
+ * The buckets of the histograms that are labeled by sweep or by gRPC method. There are few buckets, because each sweep
+ * or method has a series for each bucket.
  */
 const SECONDS_EPOCH = [1, 15, 60, 300, 1800, 2 * 3600];
 const SECONDS_TRIAL = [10, 60, 600, 3600, 24 * 3600];

@@ -19,16 +19,16 @@ import type { Ranking } from './trial-series.ts';
 
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
-/** Only users retry trials with these failures. The series of these retries begin with the first retry. */
+/** Trials with these failures are retried only by users. The series of these retries begin with the first retry. */
 const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
 
 /**
- * The maximum number of a sweep's metrics that have a series, in the order of their first reports. The ranking metric
- * has a series even above this maximum.
+ * The maximum number of metrics with a series per sweep. Metrics get a series in the order of their first reports. The
+ * ranking metric has a series even above this maximum.
  */
 export const MAX_BEST_METRICS = 200;
 
-/** The figures of a sweep that the store has when its series are added. */
+/** The figures that the store has of a sweep when the series of the sweep are added. */
 interface StoredFigures {
   readonly sweep: StoredSweep;
   readonly method: string;

@@ -215,7 +215,7 @@ test('if a process dies after it removed the rows of a sweep, the next start mov
   expect([existsSync(fileOf(old)), existsSync(fileOf(kept))]).toEqual([false, true]);
 });
 
-test('if a process dies after it removed the rows of a sweep, the next prune removes its files', async () => {
+test('if a process dies after it removed the rows of a sweep, the next prune removes the files of the sweep', async () => {
   const old = sweep('finished', 1);
   sweep('finished', 2);
   const dies = new Pruner(

@@ -1,7 +1,7 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterward. The transaction
  * records the removal, so that the next prune completes it if the process dies in between. When the coordinator starts,
- * it moves any files that still remain in its folder to `orphans/` (artifacts/orphans.ts).
+ * it moves any files that remain of removed sweeps to `orphans/` (artifacts/orphans.ts).
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -47,7 +47,7 @@ export type PrunedSweep = EndedSweep;
 
 /** The coordinator whose store is pruned. */
 export interface PrunedCoordinator {
-  /** Returns whether an ended sweep runs again, because a user has retried its trials. */
+  /** Returns whether an ended sweep runs again. */
   isLive(sweepId: string): boolean;
   /** Runs an operation while no request of a user changes a sweep. */
   exclusively<T>(operation: () => Promise<T>): Promise<T>;
@@ -100,7 +100,7 @@ export class Pruner {
 
   /**
    * Removes code archives that no sweep names any longer and whose last upload was at least an hour ago.
-   * @param pruned sweeps that count as removed, even in a dry run
+   * @param pruned the sweeps that count as removed, even in a dry run
    */
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {
     const { sweeps } = this.#store.queries();

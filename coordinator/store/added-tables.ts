@@ -184,8 +184,8 @@ create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 /**
  * Adds the origins of the trials of populations. A trial with a parent started from the checkpoint that the attempt
  * `parent_attempt` of the trial `parent` stored at the epoch `parent_epoch`. `replaces` is the trial that the new trial
- * replaces, and `compared_at` is the rung of the comparison that created the new trial. The texts are empty for a trial
- * that started from scratch.
+ * replaces, and `compared_at` is the rung of the comparison that created the new trial. The text columns are empty
+ * for a trial that started from scratch.
  */
 export const ORIGINS = `
 alter table trials add column parent text not null default '';
@@ -196,8 +196,8 @@ alter table trials add column compared_at real not null default 0;
 `;
 
 /**
- * Adds the results of earlier sweeps with which searches start, in the order of `place`. `value` is null for a config
- * whose trials failed.
+ * Adds the results of earlier sweeps. A search starts with these results, in the order of `place`. `value` is null for
+ * a config whose trials failed.
  */
 export const WARM_STARTS = `
 create table warm_starts (

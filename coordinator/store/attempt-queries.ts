@@ -138,7 +138,7 @@ export class AttemptQueries {
     return row?.at ?? undefined;
   }
 
-  /** Returns when the attempt before the given attempt ended, in Unix milliseconds. Undefined if there is none. */
+  /** Returns the end time of the previous attempt, in Unix milliseconds. Undefined if no attempt precedes it. */
   async previousEnd({ sweepId, trialId, attempt }: AttemptKey): Promise<number | undefined> {
     const sql =
       'select max(ended_at) as at from attempts where sweep_id = ? and trial_id = ? and number < ? and ended_at > 0';

@@ -1,6 +1,6 @@
 /**
- * Defines the tables of the first version of the store. The tables include the columns that a migration adds only to
- * older stores (`before` in migrations.ts).
+ * Defines the tables of the first version of the store. The tables also have the columns that the `before` statements
+ * of migrations.ts add to older stores.
  */
 
 export const BASE_TABLES = `

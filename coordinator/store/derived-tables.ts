@@ -1,11 +1,10 @@
 /**
- * Defines the counts, sums, values and indices that answer questions about a large sweep without reading all of its
- * rows.
+ * Defines the counts, sums, values and indices with which queries about a large sweep need not read all of its rows.
  */
 
 /**
- * Keeps the number of a sweep's trials in each state, because counting the rows of a large sweep takes too long per
- * call.
+ * Keeps the number of a sweep's trials in each state, because counting the rows of a large sweep for each call
+ * would take too long.
  */
 export const TRIAL_COUNTS = `
 create table trial_counts (
@@ -28,7 +27,7 @@ create index trials_by_index on trials (sweep_id, idx);
 `;
 
 /**
- * Adds indices and columns, so that a coordinator reads only the live trials of a sweep at its start. `reported` lists
+ * Adds indices and columns, so that a starting coordinator reads only the live trials of a sweep. `reported` lists
  * the metrics that trials have reported, and `lacking` is the number of results without the ranking metric.
  */
 export const ENDED_TRIALS = `
@@ -71,8 +70,8 @@ create index trials_by_config on trials (sweep_id, config_id, value, idx);
 `;
 
 /**
- * Keeps the number of a sweep's successes on each agent, so that a coordinator need not count all attempts of a large
- * sweep at its start.
+ * Keeps the number of a sweep's successes on each agent, so that a starting coordinator need not count all attempts of
+ * a large sweep.
  */
 export const AGENT_SUCCESSES = `
 create table agent_successes (
@@ -113,8 +112,8 @@ end;
 
 /**
  * Keeps the results of the configs of sweeps with replicates (config-results.ts). `idx` is the index of the config's
- * first trial. `complete` is 1 if the results that count are complete; otherwise, `epoch` is the epoch at which they were
- * cut off. `n` is the number of these results with a value, and `value` is their mean.
+ * first trial. `complete` is 1 if the results that count are complete; otherwise, `epoch` is the epoch at which they
+ * were cut off. `n` is the number of these results with a value, and `value` is their mean.
  */
 export const CONFIG_RESULTS = `
 create table config_results (

@@ -17,9 +17,10 @@ export interface Dialect {
    */
   index(name: string): string;
   /**
-   * Returns an item of `from` whose rows are the elements of a list. The column `value` is the element. If the
-   * element is a list, `value ->> 0` is its first item as text. The column `key` numbers the elements in order.
-   * @param parameter the parameter with the list, as JSON. Each element is a list.
+   * Returns an item of `from` whose rows are the elements of a list. Each element is itself a list. The column
+   * `value` is the element, and `value ->> 0` is its first item as text. The column `key` numbers the elements in
+   * order.
+   * @param parameter the parameter with the list, as JSON
    */
   rows(parameter: string, alias: string): string;
   /**
@@ -46,7 +47,7 @@ export const DIALECTS = {
 
 /**
  * Returns the number of the sweep with the given id, for queries with an id that a caller sent. If the text is not the
- * id of a sweep, returns 0, which is the number of no sweep. PostgreSQL rejects a text that is not a number.
+ * id of a sweep, returns 0, because no sweep has the number 0. PostgreSQL rejects a text that is not a number.
  */
 export function sweepNumber(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : 0;

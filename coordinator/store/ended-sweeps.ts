@@ -40,8 +40,8 @@ export function endedSweeps(reader: Reader, { endedBefore, keep }: EndedSweepCho
 }
 
 /**
- * The tables that contain rows of a sweep. The table of trials comes first, because its trigger changes rows of another
- * of these tables when trials are removed.
+ * The tables that contain rows of a sweep. The table of trials comes first, because a trigger on the removal of
+ * trials changes rows of another of these tables.
  */
 export const SWEEP_TABLES = [
   'trials',

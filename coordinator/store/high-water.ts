@@ -18,7 +18,7 @@ import { RejectedError } from '../../proto/errors.ts';
 import { readMoved } from './moved-store.ts';
 
 export const HIGH_WATER_FILE = 'store.high-water';
-/** The mark of a store in PostgreSQL, which is in the coordinator's folder. */
+/** The mark of a store in PostgreSQL. The mark is in the coordinator's folder. */
 export const POSTGRES_MARK = 'postgres.high-water';
 
 const SYNC_INTERVAL_MS = 1_000;
@@ -80,8 +80,8 @@ const HOLDS = 'holds ';
  * Returns the problem if the store is behind its mark or is a different store. Reads the store over a read-only
  * connection, because the last writable connection empties the write-ahead log when it closes. Runs an SQL script
  * instead of a prepared statement, which would keep the connection open. A script returns no rows. If there is a
- * problem, the script therefore fails on purpose, and its error message contains the name and the number of
- * transactions of the store.
+ * problem, the script therefore fails on purpose, and its error message contains the name of the store and
+ * the number of its transactions.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);
@@ -176,8 +176,8 @@ function counter(db: Db): Statement {
 
 /**
  * Checks that a store in PostgreSQL holds every transaction up to the mark in `dir`. PostgreSQL can lose acknowledged
- * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. A folder may
- * contain a store of its own only if `trawl migrate` moved that store to PostgreSQL.
+ * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. `dir` may
+ * contain an SQLite store only if `trawl migrate` has moved that store to PostgreSQL.
  * @param name the name of the store for messages
  * @throws {RejectedError} if the store lacks transactions or is a different store, or if the folder has another store
  */

@@ -129,7 +129,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
-test('at its start, a coordinator loads from the store the failures of trials, and each lease with its last record number', async () => {
+test('a starting coordinator loads the failures of trials and, with their last record numbers, the leases', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
   const running = await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 });
@@ -180,7 +180,7 @@ test("a retry keeps the history, and resets the failure counts and the trial's r
   ).toMatchObject({ attempts: 1, failures: {} });
 });
 
-test('a retry resumes from the checkpoint and keeps its metrics, and a retry from scratch removes the checkpoint', async () => {
+test('a retry resumes from the checkpoint and keeps the metrics up to it, and a retry from scratch removes the checkpoint', async () => {
   const { db, commits, journal } = filled();
   const artifact = { name: 'checkpoint-1', kind: 'checkpoint', epoch: 1, size: 1, sha256: '' } as const;
   await journal.commit([granted, report(1), { kind: 'artifact', key, seq: 2, at: 5, artifact }, report(3)]);
@@ -220,7 +220,7 @@ test('a store written by a newer trawl is rejected', () => {
   expect(() => openStore(dir)).toThrow(/schema 99/);
 });
 
-test('reports of one step are merged, and a metric keeps the value of its last step', async () => {
+test('reports of one step are merged, and a trial has the newest value of each metric by step', async () => {
   const { db, journal } = filled();
   const reported = (seq: number, epoch: number, metrics: Record<string, number>): Change => {
     return { kind: 'report', key, seq, at: 5, epoch, metrics };

@@ -13,7 +13,7 @@ import { type ReportedAttempt, reportsOf, type StoredReport } from './load-repor
 import type { Reader } from './reader.ts';
 import { curveDigest, foldReports } from './rows.ts';
 
-/** A lease, with its reports and the number of GPUs of its slot. */
+/** A lease, with the number of reports of its attempt and the number of GPUs of its slot. */
 export interface LoadedLease extends ReportedAttempt {
   readonly lease: Omit<Lease, 'usage'>;
   readonly gpus: number;

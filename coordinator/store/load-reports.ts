@@ -22,7 +22,7 @@ export interface StoredReport extends ReportColumns {
 /** The reports that are read of each attempt: all, or up to `limit` of its first or of its newest reports. */
 export type ReportSelection = 'all' | { readonly end: 'first' | 'newest'; readonly limit: number };
 
-/** Yields the attempts with the selected reports, each in order of arrival. The attempts keep their order. */
+/** Yields each attempt with its selected reports in order of arrival. The attempts keep their order. */
 export async function* reportsOf<Of extends ReportedAttempt>(
   reader: Reader,
   sweepId: string,

@@ -38,8 +38,8 @@ interface TrialColumns {
 
 /**
  * Loads trials without their leases. The counts of the sweep already include these trials. Trials that are already in
- * memory are skipped. All earlier changes must be durable before this call. The sweep changes only after the last read,
- * so that other changes of the sweep can happen during the reads.
+ * memory are skipped. All earlier changes must be durable before this call. The function changes the sweep only after
+ * its last read, so that other changes to the sweep may happen during the reads.
  * @returns the loaded trials
  */
 export async function loadTrials(reader: Reader, sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]> {

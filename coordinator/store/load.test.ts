@@ -40,7 +40,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('after a restart, a connected agent gets the state lost, an agent in the state left keeps it, and both keep their facts', async () => {
+test('after a restart, a previously connected agent is lost, an agent that left is still left, and both keep their facts', async () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };
@@ -131,7 +131,7 @@ function runningProgram(db: Database): string {
   return sweepId;
 }
 
-test('a program that was silent before a restart causes a warning one lease after the restart, not immediately', async () => {
+test('a program that was silent before a restart causes a warning one lease duration after the restart, not immediately', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now: 6 * MINUTE });

@@ -167,7 +167,7 @@ async function sweepRow(reader: Reader, id: string): Promise<SweepColumns> {
 
 /**
  * Returns the source of the trials that a sweep had not created yet when it was stopped or killed. Undefined if all
- * trials of the sweep were created, or if an older version created them at the submission.
+ * trials of the sweep were created, or if an older version of trawl created them at the submission.
  */
 export async function loadUnfinishedSearch(
   reader: Reader,
@@ -183,7 +183,10 @@ export async function loadUnfinishedSearch(
   return { source: openSource({ id, text, fileName }), state };
 }
 
-/** Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission. */
+/**
+ * Returns the state of a sweep's trial source. Undefined if an older version of trawl created all trials at the
+ * submission.
+ */
 export async function loadSearchState(
   reader: Reader,
   sweepId: string,

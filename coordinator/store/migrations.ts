@@ -155,8 +155,8 @@ insert into identical_configs
     and max(case when t.state in ('succeeded', 'stopped') then t.metrics end) glob '*:[0-9-]*';
 `,
   },
-  // Versions before 19 did not store the GPUs of an attempt, so they are computed from the GPUs and the slots of its
-  // agent.
+  // Versions before 19 did not store the GPUs of an attempt, so the migration computes them from the GPUs and the slots
+  // of the attempt's agent.
   19: {
     adds: SLOT_TIME,
     after: `

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { clientConfig, serverProblem } from './connection.ts';
 import { isDisconnect } from './transactions.ts';
 
-test('sslmode means the same as in other clients of PostgreSQL: require encrypts without checking the certificate', () => {
+test('sslmode means the same as in other clients of PostgreSQL: the value require encrypts without checking the certificate', () => {
   const { connectionString } = clientConfig(new URL('postgres://u@h/x?sslmode=require'));
   expect(connectionString).toContain('uselibpqcompat=true');
 });
@@ -29,7 +29,7 @@ test('a query that gets no connection in time can be repeated', async () => {
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const { port } = silent.address() as AddressInfo;
   const pool = new Pool({ host: '127.0.0.1', port, user: 'u', password: 'p', max: 1, connectionTimeoutMillis: 50 });
-  // The second query waits for a connection of the pool, and has an error of its own.
+  // The second query waits for a connection of the pool, and fails with a different error.
   const errors = await Promise.all(
     [1, 2].map(() =>
       pool.query('select 1').then(

@@ -51,7 +51,7 @@ export interface Connected {
 
 /**
  * Opens a connection to the primary server. Statements are sent without waiting for the results of earlier statements.
- * @param settings override the usual settings of connections
+ * @param settings the settings that override the usual settings of a connection
  * @throws {RejectedError} if no server accepts the user, the database, or the encryption, or all are too old
  * @throws {UnreachableError} if no server answers, or if none accepts a connection at the moment
  */
@@ -77,7 +77,7 @@ export async function connect({ urls, name }: PostgresLocation, settings: Client
   await Promise.race([all, first]);
   await settlesWithin(OTHERS_LIMIT_MS, all);
   isChosen = true;
-  // A promotion begins a new timeline. A primary that was cut off during the promotion has the old one.
+  // A promotion begins a new timeline. A primary that was cut off during the promotion keeps the old timeline.
   const [best, ...others] = found.sort((a, b) => (a.timeline < b.timeline ? 1 : -1));
   for (const { cut } of others) cut();
   if (best !== undefined) return best;
@@ -143,7 +143,7 @@ interface ServerFacts {
   readonly schema: string | null;
 }
 
-/** Returns why a server cannot hold the store; undefined if it can. @param at the URL for the message */
+/** Returns an error if the server cannot hold the store; otherwise undefined. The error names the URL `at`. */
 export function serverProblem(
   { number, version, encoding, standby, schema }: ServerFacts,
   at: string,

@@ -31,7 +31,7 @@ export class PostgresReader implements Reader {
     this.#pool = this.#newPool();
   }
 
-  /** Reads from another server from now on. Reads that the previous server has not answered are repeated. */
+  /** Switches to another server. Queries that the previous server has not answered are repeated. */
   moveTo(url: URL): void {
     if (url.href === this.#url.href) return;
     this.#url = url;
