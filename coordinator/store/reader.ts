@@ -48,7 +48,8 @@ export const ROWS_PER_PAGE = 10_000;
 
 /**
  * Yields the rows of a list in pages.
- * @param page returns up to ROWS_PER_PAGE rows whose position `at` is greater than `last`, in order; positions begin at 0
+ * @param page a function that returns up to ROWS_PER_PAGE rows, in order, whose position `at` is greater than `last`.
+ * Positions begin at 0.
  */
 export async function* pagedRows<Row extends { readonly at: number }>(
   page: (last: number) => Promise<Row[]>,

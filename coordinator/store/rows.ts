@@ -67,7 +67,7 @@ export interface SweepRow {
   readonly slot_ms: number;
   readonly gpu_ms: number;
   readonly submitted_by: string;
-  /** The state of the source of trials as JSON. Null in sweeps of older versions. */
+  /** The state of the source of trials as JSON. Null if an older version of trawl created the sweep. */
   readonly search: string | null;
 }
 
@@ -333,7 +333,7 @@ function numberJson(value: number): string {
   return Number.isNaN(value) ? 'null' : `${value < 0 ? '-' : ''}1e999`;
 }
 
-/** Parses metrics. Older versions encoded infinity as null. */
+/** Parses metrics. Older versions of trawl encoded infinity as null. */
 export function parseMetrics(json: string): Record<string, number> {
   const values = Object.entries(JSON.parse(json) as Record<string, number | null>);
   return Object.fromEntries(values.map(([name, value]) => [name, value ?? Number.NaN]));

@@ -515,8 +515,8 @@ test('an upgrade of a store of version 26 ranks the configs of sweeps with repli
   });
   insertSweep(old, { ...NEW_SWEEP, replicates: 2 }, trials, 1);
   insertSweep(old, { ...NEW_SWEEP, requestId: 'other' }, trials, 1);
-  // c0: a cut-off result does not count beside a complete one. c1: of two cut-off results, the longer one counts. c2: the
-  // mean of two results.
+  // c0: a cut-off result does not count, because the config has a complete result. c1: of two cut-off results, the
+  // longer one counts. c2: the mean of two results counts.
   const results = [
     [0, 'succeeded', '', 3, 0.5],
     [1, 'stopped', 'asha: worse', 1, 0.1],

@@ -22,7 +22,7 @@ export function schemaVersion(db: Database): number {
 
 /**
  * Checks that a store has the tables of this version of trawl, for a reader that cannot upgrade them.
- * @param name the store, for the message
+ * @param name the name of the store in the message
  * @throws {RejectedError}
  */
 export function checkSchemaVersion(name: string, version: number): void {

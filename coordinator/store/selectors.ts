@@ -4,7 +4,7 @@ import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors
 import { sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 
-/** The greatest character. A text that begins with a prefix is less than the prefix followed by this character. */
+/** The greatest character. A text that begins with a prefix sorts before the prefix plus this character. */
 const LAST_CHARACTER = '\u{10ffff}';
 
 /** The maximum number of trials that the error about an ambiguous selector lists. */

@@ -8,11 +8,11 @@
  * previous write (Journal.between). Reads return only rows of durable transactions, and can overlap each other and a
  * write. Of a list that grows with a sweep, a read returns at most one page.
  *
- * The functions that load use several statements, which must see one state of the loaded data. `loadCore` and
- * `loadAgents` run before the first write. Operations of users call the other functions, one at a time and after all
- * earlier changes are durable (Runtime.exclusively). During such an operation, agents and the scheduler can change live
- * trials, but not the ended trials and the sweep files that these functions load. An operation that also needs unchanged
- * live trials checks this after its reads (coordinator/app/apply-version.ts).
+ * Each load function runs several statements, and all of them must see the same state of the loaded data. `loadCore`
+ * and `loadAgents` run before the first write. Operations of users call the other load functions, one at a time and
+ * after all earlier changes are durable (Runtime.exclusively). During an operation, agents and the scheduler can change
+ * live trials, but not the ended trials or the sweep files that the load functions read. If an operation also needs
+ * unchanged live trials, it checks after its reads that they have not changed (coordinator/app/apply-version.ts).
  */
 import type { StoredFile } from '../backup/backup-folder.ts';
 import type { AgentFacts } from '../core/agent-model.ts';
@@ -80,7 +80,7 @@ export interface Store {
   write(changes: readonly AttributedChange[], at: number): Promise<TransactionResult>;
   /**
    * Adds a sweep with its first trials.
-   * @param by the user who submits the sweep; default: unknown
+   * @param by username of the submitter; default: unknown
    * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
    */
   addSweep(sweep: NewSweep, trials: readonly PlannedTrial[], at: number, by?: string): Promise<string>;
@@ -101,7 +101,7 @@ export interface Store {
   loadTrials(sweep: Sweep, ids: readonly string[], now: number): Promise<Trial[]>;
   /**
    * Returns the source of the trials that a sweep had not created yet when it was stopped or killed. Undefined if all
-   * trials of the sweep were created, or if an older version created them at the submission.
+   * trials of the sweep were created, or if an older version of trawl created them at the submission.
    */
   loadUnfinishedSearch(sweep: Sweep, openSource: OpenSource): Promise<TrialCreation | undefined>;
   /**
@@ -110,7 +110,8 @@ export interface Store {
    */
   loadRuleHistory(sweep: Sweep): Promise<void>;
   /**
-   * Returns the state of a sweep's trial source. Undefined if an older version created all trials at the submission.
+   * Returns the state of a sweep's trial source. Undefined if an older version of trawl created all trials at the
+   * submission.
    */
   searchState(sweepId: string): Promise<{ readonly state: SourceState; readonly done: boolean } | undefined>;
   /** Returns the known agents, by id. Agents that were connected count as lost. */

@@ -253,7 +253,7 @@ export class SweepQueries {
     return sweeps;
   }
 
-  /** Adds the facts that only the memory has. */
+  /** Adds the facts that exist only in memory. */
   async #withLive(stored: Sweep): Promise<Sweep> {
     const { id, slotTime } = stored;
     const live = {

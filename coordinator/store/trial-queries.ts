@@ -25,7 +25,7 @@ interface EtaTrialRow {
 
 const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', 'failed', 'cancelled'] as const;
 
-/** An estimate of the time left measures the epochs of up to this many ended trials per state. */
+/** An estimate of the time left uses the epoch durations of up to this many ended trials per state. */
 const MAX_MEASURED_TRIALS = 2_000;
 
 /** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */

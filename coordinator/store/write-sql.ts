@@ -1,5 +1,5 @@
 /**
- * The statements of the write path. The functions that write changes use this interface, so that the same functions
+ * Defines the statements of the write path. Changes are written through this interface, so that the same functions
  * write to every SQL database. SQLite runs each statement immediately.
  */
 import type { Database, Statement } from 'libsql';

@@ -106,7 +106,7 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
     grantSpeculative({ key }: ChangeOf<'granted'>): void {
       grantSpeculative(key.attempt, key.sweepId, key.trialId);
     },
-    /** Replaces the trial's values by the values of the remaining attempt. */
+    /** Replaces the trial's values with the values of the remaining attempt. */
     *promote({ key }: ChangeOf<'promoted'>): Steps {
       const { sweepId, trialId, attempt } = key;
       const { metrics, metric_steps: steps } = yield* values.ofAttempt(key);

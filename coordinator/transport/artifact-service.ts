@@ -45,7 +45,7 @@ export interface ArtifactServiceOptions {
   readonly space: SpaceLedger;
   /** The quota of a remote store; undefined without a quota. */
   readonly quota: SpaceLedger | undefined;
-  /** Called when an upload ended later than its attempt. No later record can name the uploaded file. */
+  /** Called when an upload ends after its attempt has ended. No later record can name the uploaded file. */
   readonly onEndedUpload: (key: AttemptKey) => void;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload, in milliseconds. */

@@ -139,7 +139,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await store.queries().trials.bestResults(id, 'minimize', 1)).toEqual([{ index: 0, value: 0.5 }]);
   });
 
-  test('a result ranks a trial, except for values that are not finite', async () => {
+  test('trials are ranked by their results, except by values that are not finite', async () => {
     const { url } = await newDatabase();
     const store = await opened(url);
     const id = await addSweep(store, 4);
@@ -261,7 +261,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await store.write(byNobody([GRANTED]), AT);
     for (let seq = 1; seq <= 6; seq++) {
       const writing = store.write(byNobody([reported(seq)]), AT);
-      // In even rounds, the data is lost after the server has received it; in odd rounds, before.
+      // In even rounds, the relay falls silent after the server has received the data, and in odd rounds before.
       if (seq % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
       relay.silenceOpen();
       await writing;
@@ -291,7 +291,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await second.renew({ holder: 'b', epoch: 2 }, 'host-b:1')).toBe(true);
     await expireLeadership(url);
     expect(await first.tryToLead('a', 'host-a:1')).toMatchObject({ holder: 'a', epoch: 3 });
-    // The leadership of a process that has ended needs not expire.
+    // The leadership of a process that has ended can be taken over before it expires.
     expect(await second.tryToLead('c', 'host-c:1', 'b')).toMatchObject({ holder: 'a', epoch: 3 });
     expect(await second.tryToLead('c', 'host-c:1', 'a')).toMatchObject({ holder: 'c', epoch: 4 });
   });
@@ -369,7 +369,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await expect(writer.query('commit')).rejects.toThrow();
   });
 
-  test('takeovers during transactions lose no acknowledged write, and no write is stored after the next leader has loaded', async () => {
+  test('takeovers during transactions lose no acknowledged write, and a leader stores no write after the next leader has loaded the store', async () => {
     const { url } = await newDatabase();
     const first = await opened(url);
     const id = await addSweep(first);
@@ -530,7 +530,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
 });
 
 describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of PostgreSQL', () => {
-  test('a write waits for a lost synchronous standby, and the reason is reported until the standby is not needed', async () => {
+  test('a write waits for a lost synchronous standby, and the reason is reported until the standby is no longer needed', async () => {
     const server = await PostgresServer.start();
     onTestFinished(() => server.close());
     const url = await server.createDatabase('d');

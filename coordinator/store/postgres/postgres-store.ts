@@ -1,4 +1,4 @@
-/** The store in PostgreSQL. Only one connection writes, which belongs to the leader. */
+/** The store in PostgreSQL. Only one connection writes: the connection of the leader. */
 import { createReadStream, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -20,7 +20,7 @@ import { openSession, type Session } from './session.ts';
 import { commitWaitProblem, StallWatch, serves } from './stalls.ts';
 import { isDisconnect, Transactions, type TrialKey } from './transactions.ts';
 
-/** The settings of the connection that examines why requests are not answered. */
+/** The settings of the connection that is used to find out why requests are not answered. */
 const EXAMINATION = {
   application_name: 'trawl examination',
   pipeline: false,
@@ -34,7 +34,7 @@ const SNAPSHOT_FILE = 'backup.part';
 export interface PostgresStoreOptions {
   /** The coordinator's term as the leader. After its end, every write fails with a NotLeaderError. */
   readonly term: Term;
-  /** @param problem why PostgreSQL has not answered for some seconds; undefined once PostgreSQL answers again */
+  /** @param problem the reason why PostgreSQL has not answered for some seconds; undefined once it answers again */
   readonly onProblem: (problem: string | undefined) => void;
 }
 
@@ -131,7 +131,7 @@ export class PostgresStore extends SqlStore {
     }
   }
 
-  /** Copies the rows into a file of SQLite in the coordinator's folder. The copy shows the store at one moment. */
+  /** Copies the rows into an SQLite file in the coordinator's folder. The copy is a consistent snapshot. */
   async snapshot(): Promise<StoreSnapshot> {
     const path = join(this.#dir, SNAPSHOT_FILE);
     const end = () => rmSync(path, { force: true });

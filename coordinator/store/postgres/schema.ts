@@ -1,4 +1,4 @@
-/** Creates the store's tables in PostgreSQL. The tables and columns are those of SQLite. */
+/** Creates the store's tables in PostgreSQL. The tables and columns are the same as in the SQLite store. */
 import type { Client } from 'pg';
 import { RejectedError } from '../../../proto/errors.ts';
 import { MIGRATIONS } from '../migrations.ts';
@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<string, string>> = {
   text: 'text collate "C"',
 };
 
-/** Returns the statements that create the tables and indices of SQLite in PostgreSQL. Triggers are omitted. */
+/** Returns the statements that create the tables and indices of the SQLite store in PostgreSQL. Omits triggers. */
 function postgresTables(sqlite: string): string {
   return sqlite
     .replace(/create trigger [\s\S]*?\nend;/g, '')
@@ -165,7 +165,7 @@ export function ensurePostgresSchema(
 export interface MigrationMarks {
   /** The store that is being copied into this one; undefined if this store is complete. */
   readonly unfinished: UnfinishedMigration | undefined;
-  /** Where this store was moved. */
+  /** The location to which this store was moved. Undefined if it was not moved. */
   readonly moved: MovedStore | undefined;
 }
 
@@ -184,7 +184,7 @@ function checkMarks({ unfinished, moved }: MigrationMarks): void {
   if (moved !== undefined) throw movedError('the database', moved, UNMOVE);
 }
 
-/** How the old copy in PostgreSQL is made usable again. */
+/** The advice on how to make the copy that a migration left in PostgreSQL usable again. */
 export const UNMOVE = `run this SQL in its database: delete from meta where name = 'moved'`;
 
 /** Runs `change` in a transaction. Coordinators that start at the same time do this one after the other. */

@@ -60,7 +60,7 @@ class Transaction {
   readonly #insertions = new Map<Insertion, SqlValue[][]>();
   readonly progress = new Map<string, Progress>();
   lastEvent: number;
-  /** Whether a statement can have changed the states of trials. */
+  /** Whether a statement may have changed the states of trials. */
   changesTrials = false;
   #failure: unknown;
 

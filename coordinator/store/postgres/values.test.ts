@@ -26,7 +26,7 @@ test('stored texts sort in the same order as the original texts', () => {
   );
 });
 
-test('a name is replaced in the same way in JSON and in a column', () => {
+test('the characters of a name are replaced in the same way in JSON and in a column', () => {
   const name = 'a\0b\u0001c';
   expect(JSON.parse(toStored(JSON.stringify(name)))).toBe(toStored(name));
 });

@@ -4,8 +4,8 @@ import { types } from 'pg';
 /**
  * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore contain
  * two other characters instead of each NUL character. The first of the two is U+0001, so U+0001 itself is also replaced
- * by two characters. Different texts are thus stored differently, and sort in the same order as before. A name is
- * replaced in the same way in JSON and in a column.
+ * by two characters. Different texts are thus stored differently, and sort in the same order as before. The
+ * characters of a name are replaced in the same way in JSON and in a column.
  */
 const SUBSTITUTES: Readonly<Record<string, string>> = {
   '\0': '\u0001\u0001',
@@ -51,7 +51,7 @@ export const STORE_TYPES = {
 
 const numberedStatements = new Map<string, string>();
 
-/** Replaces placeholders such as `?` and `?1` by `$1`. Quoted texts and names are not changed. */
+/** Replaces placeholders such as `?` and `?1` with `$1`. Quoted texts and names are not changed. */
 export function numbered(sql: string): string {
   const known = numberedStatements.get(sql);
   if (known !== undefined) return known;
