@@ -94,7 +94,7 @@ function pathsOf<Name extends string>(
 
 /**
  * Returns the roles that can call a method, or no roles for an unknown method.
- * @param path such as `/trawl.v1.SweepService/Submit`
+ * @param path the path of the method, such as `/trawl.v1.SweepService/Submit`
  */
 export function rolesOf(path: string): readonly Role[] {
   return byPath.get(path) ?? [];

@@ -1,7 +1,7 @@
 /**
  * Defines all NATS subjects and streams, and the permissions on them. The names of streams, and the subjects of offers
- * and heartbeats, contain `cluster`. This name is in the coordinator's store. Several coordinators can therefore share
- * one NATS server.
+ * and heartbeats, contain the name `cluster`, which is unique to each coordinator's store. Several coordinators can
+ * therefore share one NATS server.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 

@@ -113,8 +113,8 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // All claims are validated before the first decision, because an error after a decision would prevent its changes
-    // from being stored.
+    // All claims are validated before the first decision, because the changes of a decision would not be stored if an
+    // error followed.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return {
         key: attemptKeyOf(key),

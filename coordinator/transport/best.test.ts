@@ -19,9 +19,9 @@ interface SampleTrial {
   readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
   /** Undefined if the trial reports only another metric. */
   readonly value: number | undefined;
-  /** The epoch of its last report. */
+  /** The epoch of the last report of the trial. */
   readonly epoch: number;
-  /** The rule that stops the trial in the state `stopped`. */
+  /** The rule that stopped the trial, if the state is `stopped`. */
   readonly rule: 'asha' | 'patience';
 }
 

@@ -18,7 +18,7 @@ interface Answer {
 
 /**
  * Starts a server whose only method fails with the given message.
- * @returns a function that calls the method with any bytes
+ * @returns a function that calls the method with the given bytes as the message
  */
 async function serving(words = 'no') {
   const endings: CallStatus[] = [];

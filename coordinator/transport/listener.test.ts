@@ -87,7 +87,7 @@ test('a connection whose client sends nothing is closed', async () => {
   await once(silent, 'close');
 });
 
-test('closing the listener ends every connection, even before its first byte', async () => {
+test('closing the listener ends every connection, even a connection that has sent no data', async () => {
   const listener = await open();
   const socket = await dial(listener.port);
   const closed = once(socket, 'close');

@@ -27,7 +27,7 @@ export interface ListenerOptions {
    */
   readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;
-  /** @param from the address of the peer */
+  /** Called for each rejection. `from` is the address of the peer. */
   readonly onRejected?: (reason: RejectionReason, from: string, detail: string) => void;
   /** Called for a connection that is closed because the number of connections is at the limit. */
   readonly onFull?: (from: string) => void;

@@ -12,14 +12,14 @@ export interface RankedIndices {
   readonly indices: Uint32Array;
   readonly places: Uint32Array;
   /**
-   * The front of each trial (1 is the Pareto front), or 0 if the trial lacks a value of an objective. Only in a ranking
-   * by several objectives.
+   * The front of each trial (1 is the Pareto front), or 0 if the trial lacks a value of an objective. Undefined
+   * unless the trials are ranked by several objectives.
    */
   readonly fronts?: Uint32Array;
 }
 
 /**
- * Returns the objectives that rank the rows of a request. Empty if a single metric ranks them.
+ * Returns the objectives by which the rows of the answer are ranked. Empty if the rows are ranked by a single metric.
  * @throws {BadInputError} if the request has a goal but no metric, and the sweep has several objectives
  */
 export function requestedObjectives(

@@ -32,12 +32,12 @@ const OFFER_ACK_WAIT_MS = 5_000;
 const MAX_UNANSWERED_OFFERS = 50_000;
 
 /**
- * The maximum number of offers in a queue, including stale offers. NATS rejects further offers, which are published
- * later.
+ * The maximum number of offers in a queue, including stale offers. NATS rejects further offers, and the coordinator
+ * publishes them again later.
  */
 const MAX_OFFERS = 100_000;
 
-/** With three replicas, offers are still delivered after a server is lost and a new leader is elected. */
+/** With three replicas, offers are still delivered after the loss of a server, once the stream has a new leader. */
 const CLUSTER_REPLICAS = 3;
 
 /** The error code of JetStream for "maximum messages per subject exceeded". */
@@ -140,7 +140,7 @@ export class Offers {
     return { fill: { messages: state.messages, limit }, missing: missing.length };
   }
 
-  /** Finds the streams of an earlier process, and deletes the single stream of an older version. */
+  /** Finds the streams of an earlier process, and deletes the single stream of an older version of trawl. */
   async #findExisting(): Promise<void> {
     if (this.#foundExisting) return;
     const manager = await this.#management();

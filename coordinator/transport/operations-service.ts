@@ -8,7 +8,7 @@ import { checkSelector, type Pruned, type PruneOptions } from '../retention/prun
 import { streamHandler, unaryHandler } from './handlers.ts';
 import { checkLength } from './limits.ts';
 
-/** Returns the handlers of the service. @param backup streams a backup of the current state */
+/** Returns the handlers of the service. @param backup a function that streams a backup of the current state */
 export function operationsService(
   agents: AgentControl,
   backup: () => AsyncIterable<BackupResponse>,

@@ -3,11 +3,11 @@ import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PageSize } from '../store/trial-queries.ts';
 
 /**
- * The maximum number and size of the trials or configs in one message. A message contains at
- * least one row, even if the row exceeds the size.
+ * The maximum number of trials or configs in one message, and their maximum total size. A message contains at least one
+ * row, even if the row exceeds this size.
  */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
-/** The maximum number and size of the reports in one message. */
+/** The maximum number of reports in one message, and their maximum total size. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
 /**

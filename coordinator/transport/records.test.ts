@@ -45,7 +45,7 @@ const program = (fields: Partial<ProgramStart>) =>
     },
   });
 
-test('the record of a program start within the limits is read', () => {
+test('a program record within the limits is read', () => {
   const fields = { command: ['x'.repeat(16_384)], packages: 'p'.repeat(65_536) };
   const started = { interpreter: '', python: '', attempt: 0, ...fields };
   expect(program(fields)).toMatchObject({ kind: 'program', program: started });
@@ -55,7 +55,7 @@ test.each<[string, Partial<ProgramStart>, RegExp]>([
   ['a long command', { command: Array(1_000).fill('x'.repeat(40)) }, /program record too long/],
   ['a long path', { interpreter: '/'.repeat(5_001) }, /program record too long/],
   ['a long list of packages', { packages: 'ü'.repeat(32_769) }, /list of packages too long \(max 65536 bytes\)/],
-])('the record of a program start with %s is rejected', (_, fields, message) => {
+])('a program record with %s is rejected', (_, fields, message) => {
   expect(() => program(fields)).toThrow(message);
 });
 

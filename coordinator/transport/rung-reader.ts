@@ -23,7 +23,7 @@ export class RungReader {
   readonly #known = new Map<string, Known>();
   readonly #reading = new Map<string, Promise<ListRungsResponse>>();
 
-  /** @param now returns the time in milliseconds, from any origin */
+  /** @param now a function that returns the time in milliseconds, from any origin */
   constructor({ sweeps }: { readonly sweeps: SweepQueries }, { page = PAGE, now = () => performance.now() } = {}) {
     this.#sweeps = sweeps;
     this.#page = page;

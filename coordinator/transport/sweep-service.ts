@@ -61,12 +61,12 @@ const MAX_ENVIRONMENTS = 100;
 export interface SweepControl {
   /**
    * Submits a sweep, and returns its id.
-   * @param by the user who submits the sweep; default: unknown
+   * @param by username of the submitter; default: unknown
    */
   submit(request: SubmitRequest, by?: string): Promise<string>;
   /**
    * Pauses, resumes, stops or kills a sweep, or changes its priority.
-   * @param by the user who requested the change; may be empty
+   * @param by username of the requester; may be empty
    */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
   /** Cancels a trial if it has not ended. Nothing changes if the trial is already cancelled. */
@@ -227,7 +227,7 @@ async function rankedIndices(
   const wanted = new Set(states);
   const reported = new Set<string>();
   const indices: number[] = [];
-  /** The value is NaN for a trial without a value. */
+  /** The list contains NaN for a trial without a value. */
   const values: number[] = [];
   const unwanted = new Set<number>();
   let metric = rankingMetric(rankBy || sweep.metric?.name, []);
@@ -277,8 +277,8 @@ async function* listConfigs(
 }
 
 /**
- * Returns a request for only the best rows. Undefined if the request needs more than the best trials by the sweep's own
- * metric.
+ * Returns a request for only the best rows. Undefined if the client's request needs more than the best trials by the
+ * sweep's own metric.
  */
 function bestRequest(
   sweep: Sweep,

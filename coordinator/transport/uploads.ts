@@ -28,7 +28,7 @@ export type NextMessage<Request> = () => Promise<Request | undefined>;
 
 /**
  * Returns the handler of a method that receives one file per call.
- * @param receive receives the file; an error of `receive` ends the call
+ * @param receive a function that receives the file; an error of this function ends the call
  * @param stallMs the time limit for the next message, in milliseconds
  */
 export function uploadHandler<Request extends UploadMessage, Response>(
@@ -88,7 +88,7 @@ export function isTooSlow(bytes: number, waitedMs: number, stallMs: number): boo
  * file.
  * @param name the name of the file, for messages
  * @param onReserved called when the space is reserved
- * @param nextChunk returns the next chunk; undefined at the end of the upload
+ * @param nextChunk a function that returns the next chunk; undefined at the end of the upload
  * @throws {NoSpaceError | OverloadedError} if the space does not suffice
  * @throws {BadInputError | DamagedError} if the file is shorter or longer than announced, or has the wrong checksum
  */

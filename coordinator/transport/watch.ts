@@ -47,8 +47,9 @@ export class AgentListCache {
 
 /**
  * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted.
- * @param since the last event that the watcher has received; 0 begins with a snapshot, and -1 with the first event
- * @throws {OverloadedError} if the watcher falls behind; a new watch continues from its last event
+ * @param since sequence number of the last event that the watcher has received. With 0, the watch begins with a
+ * snapshot. With -1, the watch begins with the first event.
+ * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event of the watcher
  */
 export async function* watchMessages(
   { queries, onCommit }: Pick<WatchSource, 'queries' | 'onCommit'>,

@@ -106,7 +106,7 @@ test.each([
   ['report', "report: [{regex: 'loss=(?<loss>.*)'}]"],
   ['classify', 'classify: [{pattern: boom, class: oom}]'],
   ['first_report', 'first_report: 10m'],
-])('the reason names the setting of the program that changed: %s', (key, line) => {
+])('the error names the changed setting of the program: %s', (key, line) => {
   const [before, after] = [program('x: {value: 1}'), program('x: {value: 1}', line)];
   expect(() => compareSettings(before, after)).toThrow(new RegExp(`^${key} cannot change in a sweep that has results`));
 });
