@@ -57,7 +57,7 @@ export class CommandRunner {
   readonly #environment: readonly string[];
   #typed = 0;
 
-  /** @param bin folder of the programs on each machine */
+  /** @param bin the folder that contains the programs on each machine */
   constructor(network: Network, bin: string, machines: string) {
     this.#network = network;
     this.#environment = [`PATH=${bin}:${process.env.PATH}`, `TEST_MACHINES=${machines}`];

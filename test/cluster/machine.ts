@@ -100,7 +100,7 @@ export class Machine {
 
   /** Suspends every process. The connections remain open. */
   suspend(): void {
-    // A process that another one starts meanwhile is suspended by the second pass.
+    // The second pass suspends processes that were started during the first pass.
     for (let pass = 0; pass < 2; pass += 1) this.#signal('SIGSTOP');
   }
 
@@ -153,7 +153,7 @@ export class Machine {
   }
 }
 
-/** Drops messages in both directions. */
+/** Drops all messages between a machine and the other machines, in both directions. */
 export function cutLinks(one: Machine, others: readonly Machine[]): void {
   for (const other of others) {
     one.cutLinkTo(other);

@@ -1,6 +1,6 @@
 /**
  * A network of simulated machines. Each machine has its own network namespace, and an address on a bridge. This process
- * is also connected to the bridge. The creation of a network removes the networks that killed tests left behind.
+ * is also connected to the bridge. When a network is created, the networks of tests that were killed are removed.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,8 +29,8 @@ export class Network {
   }
 
   /**
-   * @param folder parent of the machines' home folders
-   * @param names host names of the machines
+   * @param folder the parent of the machines' home folders
+   * @param names the host names of the machines
    */
   static async create(folder: string, names: readonly string[]): Promise<Network> {
     await removeOrphans();

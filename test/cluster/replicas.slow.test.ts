@@ -92,7 +92,7 @@ async function hasCompleteCopies(manager: JetStreamManager, count: number): Prom
   return state.messages === 1 && others.length === count - 1 && others.every(({ current }) => current);
 }
 
-test('with two servers the queue has one replica, and after a third server has joined, a replica on each server', {
+test('with two servers, the queue has one replica, and after a third server has joined, the queue has three replicas', {
   timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers(false);
@@ -138,8 +138,8 @@ test('a queue is recreated on the other servers if its only server is permanentl
     () => manager.getAccountInfo().catch(() => undefined),
     ELECTION_LIMIT_MS,
   );
-  // The test repeats the rebuild because the deletion of the queue can be lost. The coordinator repeats it in a later
-  // round.
+  // The test repeats the rebuild because the deletion of the queue can be lost. A coordinator would repeat the rebuild
+  // in a later round.
   await until('the queue is recreated', () =>
     offers.rebuild(POOL, WANTED).then(
       () => true,

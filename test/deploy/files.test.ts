@@ -101,7 +101,7 @@ test('each file that a Dockerfile copies exists in the repository or is created 
   }
 });
 
-test('health checks of images, startup probes and liveness probes use /healthz, and readiness probes use /readyz', () => {
+test('startup probes, liveness probes and the health checks of images use /healthz, and readiness probes use /readyz', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const [, checked] = /^HEALTHCHECK .*\\\n.*fetch\('([^']+)'\)/m.exec(read('docker', name)) ?? [];
     expect(new URL(checked ?? '').pathname, name).toBe('/healthz');

@@ -261,7 +261,7 @@ test.skipIf(withoutHelm).each([
     { 'coordinator.replicas': '2', 'store.secret': 'a' },
     /replicas above 1 requires artifacts in an S3-compatible store/,
   ],
-])('the Helm chart rejects stores that are not complete: %o', (values, message) => {
+])('the Helm chart rejects an incomplete configuration of the stores: %o', (values, message) => {
   expect(() => render(...setting(values))).toThrow(message);
 });
 

@@ -5,7 +5,7 @@ import { packageRoot } from '../../bin/package.ts';
 import { testFolder } from '../support/folder.ts';
 import { hasTool, runTool } from '../support/tool.ts';
 
-/** The maximum exposure score, times ten. systemd rates the exposure from 0.0 (best) to 10.0. */
+/** The maximum accepted exposure score, times ten. systemd rates the exposure from 0.0 (best) to 10.0. */
 const LEAST_EXPOSED = '20';
 
 test.skipIf(!hasTool('systemd-analyze')).each(['trawl-coordinator.service', 'trawl-agent.service'])(

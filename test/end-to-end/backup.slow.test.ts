@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('a trial whose attempt continued after the backup is retried, because the restored store lacks its records', {
+test('a trial whose attempt continued after the backup is retried, because the restored store lacks the later records', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
