@@ -11,9 +11,9 @@
  */
 export interface Dialect {
   /**
-   * Returns the text that follows a table (and its alias) in `from` to name the index to use. SQLite assumes that a
-   * sweep has few rows, and prefers the primary key to a better index. PostgreSQL has statistics of the
-   * tables, and chooses the index itself.
+   * Returns the text that names the index to use, for insertion after a table (and its alias) in `from`. SQLite assumes
+   * that a sweep has few rows, and prefers the primary key to a better index. PostgreSQL has statistics of the tables,
+   * and chooses the index itself.
    */
   index(name: string): string;
   /**

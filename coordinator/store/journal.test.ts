@@ -129,7 +129,7 @@ test('a failed transaction is rolled back, and later changes are rejected', asyn
   await expect(journal.commit([report(2)])).rejects.toThrow();
 });
 
-test('a starting coordinator loads the failures of trials and, with their last record numbers, the leases', async () => {
+test('a starting coordinator loads the failures of trials, and the leases with their last record numbers', async () => {
   const { db, journal } = filled();
   await journal.commit([granted, report(1), { kind: 'log', key, seq: 2, at: 5, text: 'hello' }]);
   const running = await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 });
@@ -220,7 +220,7 @@ test('a store written by a newer trawl is rejected', () => {
   expect(() => openStore(dir)).toThrow(/schema 99/);
 });
 
-test('reports of one step are merged, and a trial has the newest value of each metric by step', async () => {
+test('reports of one step are merged, and each metric of a trial has the value of its highest step', async () => {
   const { db, journal } = filled();
   const reported = (seq: number, epoch: number, metrics: Record<string, number>): Change => {
     return { kind: 'report', key, seq, at: 5, epoch, metrics };

@@ -56,7 +56,7 @@ export class Journal {
   /**
    * Resolves when these changes and all earlier changes are durable. Rejects if writing the changes failed. Memory is
    * then ahead of the store, and the process must end without sending another answer.
-   * @param by username of the user who made the changes; empty if there is none
+   * `by` is the user who made the changes; empty if no user did.
    */
   commit(changes: readonly Change[], by = ''): Promise<void> {
     for (const change of changes) this.#changes.push({ change, by });

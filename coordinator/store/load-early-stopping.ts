@@ -77,7 +77,7 @@ function loadPromotionRung(entries: readonly RungColumns[], sign: 1 | -1): Promo
   };
 }
 
-/** The last rung of a trial, the score of the trial at this rung, and the rung that it was last promoted from. */
+/** The last rung of a trial, the trial's score at this rung, and the last rung from which the trial was promoted. */
 type TrialRungs = Pick<Trial, 'rung' | 'rungScore' | 'promotedFrom'>;
 
 /** Returns the rungs of the given trials, by trial id. Trials that have reached no rung are omitted. */

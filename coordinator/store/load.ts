@@ -48,7 +48,8 @@ export async function loadCore(
   );
   for (const { id } of rows) {
     const sweep = await loadSweep(reader, `${id}`, now, openSource);
-    // A sweep that gains demand joins at the level of its peers. This sweep had demand before, so it keeps its level.
+    // A sweep that gains demand joins at the level of its peers (core/share.ts). This sweep had demand before the
+    // restart, so it keeps its level.
     sweep.share.hasDemand = true;
     await addLeases(reader, core, sweep, now);
     core.sweeps.set(sweep.id, sweep);

@@ -6,7 +6,7 @@
  * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
  * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
  * previous write (Journal.between). Reads return only rows of durable transactions, and can overlap each other and a
- * write. Of a list that grows with a sweep, a read returns at most one page.
+ * write. A read of a list that grows with a sweep returns at most one page.
  *
  * Each load function runs several statements, and all of them must see the same state of the loaded data. `loadCore`
  * and `loadAgents` run before the first write. Operations of users call the other load functions, one at a time and
@@ -79,8 +79,7 @@ export interface Store {
    */
   write(changes: readonly AttributedChange[], at: number): Promise<TransactionResult>;
   /**
-   * Adds a sweep with its first trials.
-   * @param by username of the submitter; default: unknown
+   * Adds a sweep with its first trials. `by` is the user who submits the sweep; default: unknown.
    * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
    */
   addSweep(sweep: NewSweep, trials: readonly PlannedTrial[], at: number, by?: string): Promise<string>;

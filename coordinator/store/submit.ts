@@ -68,8 +68,7 @@ const SWEEP_COLUMNS = [
 ];
 
 /**
- * Adds a sweep with its first trials.
- * @param by username of the submitter; empty if unknown
+ * Adds a sweep with its first trials. `by` is the user who submits the sweep; empty if unknown.
  * @returns the id of the sweep; a repeated request returns the id of the sweep that the first request added
  */
 export function* sweepSteps(

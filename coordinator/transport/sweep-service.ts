@@ -59,14 +59,11 @@ const MAX_ENVIRONMENTS = 100;
  * methods reject their calls.
  */
 export interface SweepControl {
-  /**
-   * Submits a sweep, and returns its id.
-   * @param by username of the submitter; default: unknown
-   */
+  /** Submits a sweep, and returns its id. `by` is the user who submits the sweep; default: unknown. */
   submit(request: SubmitRequest, by?: string): Promise<string>;
   /**
-   * Pauses, resumes, stops or kills a sweep, or changes its priority.
-   * @param by username of the requester; may be empty
+   * Pauses, resumes, stops or kills a sweep, or changes its priority. `by` is the user who requested the change; may be
+   * empty.
    */
   act(sweepId: string, request: ControlRequest, by: string): Promise<void>;
   /** Cancels a trial if it has not ended. Nothing changes if the trial is already cancelled. */

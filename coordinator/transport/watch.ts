@@ -46,9 +46,10 @@ export class AgentListCache {
 }
 
 /**
- * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted.
- * @param since sequence number of the last event that the watcher has received. With 0, the watch begins with a
- * snapshot. With -1, the watch begins with the first event.
+ * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted. `since`
+ * is the sequence number of the last event that the watcher has received. With 0, the watch begins with a snapshot.
+ * With
+ * -1, the watch begins with the first event.
  * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event of the watcher
  */
 export async function* watchMessages(

@@ -139,7 +139,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await store.queries().trials.bestResults(id, 'minimize', 1)).toEqual([{ index: 0, value: 0.5 }]);
   });
 
-  test('trials are ranked by their results, except by values that are not finite', async () => {
+  test('trials are ranked by their results, but a value that is not finite gives no rank', async () => {
     const { url } = await newDatabase();
     const store = await opened(url);
     const id = await addSweep(store, 4);

@@ -184,7 +184,7 @@ function checkMarks({ unfinished, moved }: MigrationMarks): void {
   if (moved !== undefined) throw movedError('the database', moved, UNMOVE);
 }
 
-/** The advice on how to make the copy that a migration left in PostgreSQL usable again. */
+/** Explains how to use a store in PostgreSQL again after `trawl migrate` has moved the store elsewhere. */
 export const UNMOVE = `run this SQL in its database: delete from meta where name = 'moved'`;
 
 /** Runs `change` in a transaction. Coordinators that start at the same time do this one after the other. */
