@@ -9,7 +9,7 @@ interface FirstComparison {
   readonly key: 'min_iter' | 'max_iter' | 'patience' | 'interval';
   /** The lowest step at which the rule can stop or hold a trial. */
   readonly step: number;
-  /** The number of steps by which `step` exceeds the value of the setting or, with `max_iter`, the first rung. */
+  /** `step` minus the value of the setting. With `max_iter`, `step` minus the first rung. */
   readonly offset: number;
 }
 

@@ -21,14 +21,14 @@ test('in the example of the sweeps package of Weights & Biases, hyperband stops 
   expect(race.report('d', 3, 7).kind).toBe('continue');
 });
 
-test('hyperband brackets count the reported values instead of the steps', () => {
+test('the brackets of hyperband are numbers of reported values, not steps', () => {
   const race = new Race(HYPERBAND);
   race.report('a', 100, 1);
   race.report('a', 250, 1);
   expect(race.rungs).toEqual([1, 2]);
 });
 
-test('hyperband compares a value between two brackets with the current values at the lower bracket', () => {
+test('hyperband compares a value reported between two brackets with the values so far at the lower bracket', () => {
   const race = new Race({ ...HYPERBAND, steps: { minIter: 2 } });
   expect(race.run('a', [9, 9]).kind).toBe('continue');
   race.run('b', [5, 5]);

@@ -44,7 +44,7 @@ export function selectMembers<M>(ranked: readonly M[], failed: number, quantile:
   return { parents, replaced: rest.slice(rest.length - Math.max(0, Math.min(rest.length, count - failed))).reverse() };
 }
 
-/** The numbers of trials of a population. */
+/** The numbers of members, comparisons and trials of a population. */
 export interface PopulationSize {
   readonly members: number;
   /** The maximum number of children of one comparison, unless more members have failed. */

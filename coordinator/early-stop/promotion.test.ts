@@ -17,7 +17,7 @@ const waitingTrials = (scores: readonly number[]): WaitingTrial[] =>
 
 const LIVE = () => true;
 
-/** Enters the trials in order, and returns the ids that each entry promotes. */
+/** Enters the trials into a rung in order, and returns the ids of the trials that each entry promotes. */
 function promotions(all: readonly WaitingTrial[], eta: number, isLive: (id: string) => boolean = LIVE): string[][] {
   const rung = newPromotionRung();
   return all.map((trial) => {

@@ -1,7 +1,7 @@
 /**
  * Defines the interface of the early-stopping rules. A rule is a pure function of a trial's curve and of the scores of
- * its rungs. A score is a value of the ranking metric, negated if the metric is maximized, so that lower scores are
- * better.
+ * all trials at the rungs. A score is a value of the ranking metric, negated if the metric is maximized, so that lower
+ * scores are better.
  */
 import type { GoalName } from '../../proto/names.ts';
 

@@ -1,4 +1,4 @@
-/** Creates the rule that a sweep file names. */
+/** Creates the early-stopping rule that a sweep file names. */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { ashaRule } from './asha.ts';
 import { hyperbandRule } from './hyperband.ts';

@@ -16,7 +16,7 @@ const ROWS = [
 
 const ASHA = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 } as const;
 
-test('the summary of a rung counts the trials that reached it and that stopped there, and has the bound of the rule', () => {
+test('the summary of a rung counts the trials that reached the rung or stopped there, and has the bound', () => {
   expect(rungSummaries(ROWS, ASHA, 'minimize')).toEqual([
     { rung: 1, reached: 4, stopped: 2, running: 0, held: 0, best: 0.5, bound: 0.6 },
     { rung: 3, reached: 2, stopped: 0, running: 1, held: 0, best: 0.3, bound: 0.3 },
@@ -30,7 +30,7 @@ test('the best value of a maximized metric is the highest value, and the bound i
   ]);
 });
 
-test('the bound of hyperband and of the median rule is the value that the rule compares with', () => {
+test('the bound of hyperband and of the median rule is the value with which the rule compares trials', () => {
   const hyperband = { type: 'hyperband', steps: { minIter: 1 }, eta: 2, strict: false } as const;
   expect(rungSummaries(ROWS, hyperband, 'minimize').map(({ bound }) => bound)).toEqual([0.7, 0.4]);
   const median = { type: 'median', minIter: 1, minTrials: 3 } as const;

@@ -15,9 +15,9 @@ export function canAddReplicates(
 
 /**
  * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits
- * until all trials have ended, and then yields the replicates that the next look needs. The replicates depend only on
- * the results in the store, so a restart does not change them.
- * @param first yields the minimum number of replicates of each config
+ * until all trials have ended, and then yields the replicates that the next look at the results needs. The replicates
+ * depend only on the results in the store, so a restart does not change them.
+ * @param first the source of the first trials: the minimum number of replicates of each config
  * @param endedTrials returns the sweep's trials; undefined while fewer than `created` trials are stored, or while one
  * of them has not ended
  * @param findStored returns those of the given ids whose trials are in the store
@@ -29,7 +29,7 @@ export function adaptiveSource(
   endedTrials: (created: number) => Promise<readonly JudgedTrial[] | undefined>,
   findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
 ): TrialSource {
-  /** The replicates that were missing when the sweep had `created` trials. Undefined if not all of these had ended. */
+  /** The replicates that were missing when the sweep had `created` trials. Undefined if a trial had not ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
   /** Whether `first` has yielded its last trial. This stays true: a new version of the sweep opens a new source. */
   let isFirstDone = false;

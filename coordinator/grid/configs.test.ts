@@ -67,7 +67,7 @@ test('a search of a small space ends when all configs have been drawn', () => {
   expect(trialsOf(text)).toHaveLength(12);
 });
 
-test('a search is rejected if its first 10,000 points are excluded, and the reason does not claim more', () => {
+test('a search is rejected if its first 10,000 points are excluded, and the reason names only these points', () => {
   const parameters = 'parameters: {a: {values: [1, 2], probabilities: [0.99999999, 0.00000001]}}\n';
   const text = fileOf('method: random\nrun_cap: 3\nexclude: [{a: 1}]', parameters);
   expect(() => trialsOf(text)).toThrow(
@@ -81,7 +81,7 @@ test('without run_cap, a search has at most 10,000 trials, and the plan reports 
   expect(spec.notes).toContain('the file has no run_cap: the sweep has at most 10,000 trials');
 });
 
-test('the plan of a search with many configs is an upper bound, and draws no points', () => {
+test('the plan of a search with many configs gives upper bounds, and no points are drawn', () => {
   expect(plan(parse(fileOf('method: random\nrun_cap: 1000000000\nreplicates: 2')))).toMatchObject({
     trials: 1_000_000_000,
     configs: 500_000_000,

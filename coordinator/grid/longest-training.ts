@@ -36,7 +36,7 @@ export function longestTraining(
   return epochsOf(trainer, largest);
 }
 
-/** Returns the values of a short axis, or the ends of a long one, whose values are steps. */
+/** Returns all values of a short axis, or the first and the last value of a long axis, whose values always ascend. */
 function endsOf(axis: Axis): ParameterValue[] {
   if (axis.size > MAX_LISTED_VALUES) return [axis.at(0), axis.at(axis.size - 1)];
   return Array.from({ length: axis.size }, (_, index) => axis.at(index));

@@ -23,8 +23,8 @@ replicates: 3
     { rule: 'p2=1|2|3', count: 3 * (1_000_000 - 2) },
   ]);
   const kept = 1e9 - 2_000 - 3 * (1_000_000 - 2);
-  // For p0=1, `when` makes the 997 values of p2 equal, at each of the 1,000 values of p1. For p1=9, it makes the other
-  // 999 values of p0 equal, at each of the 997 values of p2.
+  // For p0=1, `when` makes the 997 values of p2 equal, at each of the 1,000 values of p1. For p1=9, `when` makes the
+  // other 999 values of p0 equal, at each of the 997 values of p2.
   const merged = 1_000 * 996 + 997 * 998;
   expect(counted.duplicates).toBe(merged);
   expect(counted.configs).toBe(kept - merged);

@@ -32,8 +32,8 @@ const MAX_PLAN_CELLS = 250_000;
 const MAX_DRAWN_CONFIGS = 20_000;
 
 /**
- * The maximum number of trials of a sweep with adaptive replicates. Each look reads all trials of the sweep, which
- * takes about a second at this limit.
+ * The maximum number of trials of a sweep with adaptive replicates. Each look at the results reads all trials of the
+ * sweep, which takes about a second at this limit.
  */
 const MAX_ADAPTIVE_TRIALS = 10_000;
 
@@ -189,7 +189,7 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** The values that rules name and that the points of the cell have, by parameter. All other parameters are absent. */
+  /** By parameter, the value that a rule names and that all points of the cell have, if there is such a value. */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];

@@ -6,7 +6,7 @@ function indexOf(sizes: readonly number[], digits: readonly number[]): number {
   return sizes.reduce((index, size, dimension) => index * size + (digits[dimension] ?? 0), 0);
 }
 
-test('each digit of an index is within the size of its dimension, and the digits give the index again', () => {
+test('each digit of an index is within the size of its dimension, and the digits convert back to the index', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 50 }), { maxLength: 8 });
   fc.assert(
     fc.property(sizes, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (radices, share) => {

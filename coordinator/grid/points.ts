@@ -15,7 +15,7 @@ export interface Dimension {
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /**
- * Returns the dimensions in the order of their axes. The position of a group is the position of its first axis. The
+ * Returns the dimensions in the order of their axes. A group of zipped axes has the position of its first axis. The
  * last dimension varies fastest.
  */
 export function dimensionsOf({

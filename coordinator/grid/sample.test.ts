@@ -32,7 +32,7 @@ test('a grid of 10^9 points is sampled immediately, and the values of each axis 
 });
 
 test.each(['random', 'sobol', 'tpe'])(
-  'the points of %s are in its space, and run_cap limits the number of points',
+  'the points of method %s are in the space of the search, and run_cap limits the number of points',
   (method) => {
     const spec = parse(
       `trainer: noop\nmethod: ${method}\nrun_cap: 7\nparameters: {x: {distribution: uniform, min: 1, max: 2}, y: {value: 3}}\n`,

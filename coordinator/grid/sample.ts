@@ -6,7 +6,7 @@ import { isDrawn, type SweepSpec } from './spec.ts';
 
 /**
  * Returns the parameters of up to `limit` points, after `exclude` and `when`. From a grid, the points are taken at
- * roughly even distances, in the order of the grid. For a search that depends on results, the points are drawn at random.
+ * roughly even distances, in the order of the grid. The points of a search that depends on results are drawn at random.
  */
 export function samplePoints(spec: SweepSpec, limit: number): Parameters[] {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
@@ -21,8 +21,8 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
   const dimensions = dimensionsOf(spec);
   const count = pointCount(dimensions, 1);
   const taken = Math.min(count, limit);
-  // Each point is moved by a different fraction of the step. Otherwise, the same values of the last axes could be
-  // selected each time.
+  // Each position is moved by a different fraction of the distance between positions. Otherwise, all points could have
+  // the same values on the last axes.
   return Array.from({ length: taken }, (_, index) => {
     const position = Math.floor(((index + fractionAt(index, taken < count)) * count) / taken);
     return pointAt(dimensions, Math.min(position, count - 1));
@@ -30,8 +30,8 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
 }
 
 /**
- * Returns the fraction of a step by which a point is moved; 0 if every point of the grid is taken. The fractions are
- * multiples of the golden ratio, modulo 1, because these are evenly distributed.
+ * Returns the fraction of the distance by which a position is moved; 0 if every point of the grid is taken. The
+ * fractions are multiples of the golden ratio, modulo 1, because these are evenly distributed.
  */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;

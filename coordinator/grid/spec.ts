@@ -24,7 +24,8 @@ export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'sear
 export const DEFAULT_RUN_CAP = 10_000;
 
 /**
- * Returns the maximum number of trials of a search whose file has no run_cap. Every config has all its replicates.
+ * Returns the maximum number of trials of a search whose file has no run_cap. If possible, this number is a multiple of
+ * the number of replicates, so that every config has all its replicates.
  * @param seeds the number of replicates
  */
 export function defaultRunCap(seeds: number): number {
@@ -123,7 +124,7 @@ export interface SweepSpec {
  * are 0, 1, 2, and so on.
  */
 export interface AdaptiveReplicates {
-  /** The number of replicates of each config before the first look; at least 2. */
+  /** The number of replicates of each config before the first look at the results; at least 2. */
   readonly min: number;
   /** The maximum number of replicates of a config. */
   readonly max: number;

@@ -1,6 +1,6 @@
 /**
  * Derives the ids of trials and configs from their contents. Equal points have equal ids on every machine and in every
- * version.
+ * version of trawl.
  */
 import { hash } from 'node:crypto';
 import {

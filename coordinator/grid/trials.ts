@@ -172,7 +172,7 @@ function dropExcluded(
 }
 
 /**
- * Yields the steps of a sweep's source from the start, until it is done. Memory grows with the number of trials.
+ * Yields all steps of a sweep's source, from the start. Memory grows with the number of trials.
  * @throws {BadInputError} as soon as the next point would depend on results (TPE: after its random first configs;
  * Optuna and warm_start: at once)
  */

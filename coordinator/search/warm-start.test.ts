@@ -20,7 +20,7 @@ const config = (parameters: Record<string, number | string>, value?: number) => 
   lacksMetric: false,
 });
 
-test('two spaces with the same names and kinds are the same, even if their limits differ', () => {
+test('two spaces whose parameters have the same names and kinds are the same, even if the limits differ', () => {
   const own = kindsOfSpace(
     new Map<string, Distribution>([
       ['x', x],
@@ -36,7 +36,7 @@ test('two spaces with the same names and kinds are the same, even if their limit
   expect(spaceDifference(own, earlier)).toBeUndefined();
 });
 
-test('the difference between two spaces names the parameters', () => {
+test('the difference between two spaces names the parameters that differ', () => {
   const both = kindsOfSpace(
     new Map<string, Distribution>([
       ['x', x],

@@ -115,7 +115,7 @@ export function warmStartOf(
   };
 }
 
-/** Returns whether a distribution contains a value. With `q`, it contains every value between the limits. */
+/** Returns whether a distribution contains a value. A distribution with `q` contains every value between its limits. */
 export function contains(distribution: Distribution, value: ParameterValue): boolean {
   if (distribution.kind === 'constant') return distribution.value === value;
   if (distribution.kind === 'categorical') return distribution.values.includes(value);

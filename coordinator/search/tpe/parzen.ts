@@ -35,7 +35,7 @@ export class ParzenEstimator {
   readonly #bandwidths: readonly Float64Array[];
   /** For each dimension, the part of each kernel's probability that lies within the space. */
   readonly #shares: readonly Float64Array[];
-  /** The share of a categorical kernel that is distributed over all categories. */
+  /** The part of a categorical kernel's probability that is distributed over all categories. */
   readonly #spread: number;
 
   constructor(dimensions: readonly SearchDimension[], kernels: readonly Coordinates[], options: EstimatorOptions) {
@@ -58,9 +58,9 @@ export class ParzenEstimator {
   }
 
   /**
-   * Draws a point from the prior or from a random kernel. The coordinate of a parameter that has no effect at this
-   * kernel is drawn from another kernel.
-   * @returns for each dimension, a share of the space, or the index of a category
+   * Draws a point from the prior or from a random kernel. If a parameter has no effect at this kernel, the coordinate
+   * of the parameter is drawn from the prior, or from a kernel at which the parameter has an effect.
+   * @returns for each dimension, a number from 0 to 1, or the index of a category
    */
   draw(draw: Draw): number[] {
     const kernel = this.#drawKernel(draw(), this.#all());
@@ -176,7 +176,7 @@ export class ParzenEstimator {
 
 /**
  * Returns the bandwidth of each kernel in a dimension: the distance from its center to the farther of the two
- * neighboring centers, but at least the minimum (as in Bergstra et al., 2011).
+ * neighboring centers, but at least the minimum bandwidth (as in Bergstra et al., 2011).
  */
 function bandwidthsOf(centers: Float64Array, { minBandwidth }: Pick<EstimatorOptions, 'minBandwidth'>): Float64Array {
   const sorted = centers.filter((center) => !Number.isNaN(center)).sort();

@@ -9,8 +9,8 @@ import type { SearchHistory, SearchResult, SearchState, Suggestion } from '../se
 import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * After this number of consecutive points without a new trial, points are random until a point adds a trial. In a space
- * with few new points, the best candidates have all been tried.
+ * After this number of consecutive points that add no trial, points are random until a point adds a trial. If few
+ * points of the space are untried, all of the best candidates have often been tried already.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -54,7 +54,7 @@ function parsed(state: SearchState): TpeState {
   return { points, trials, repeated };
 }
 
-/** A point that has ended, with its values of the objectives. */
+/** A point with an ended trial, and the values of its objectives. */
 interface EndedPoint {
   readonly point: Parameters;
   /** One value per objective; a single value in a sweep with one objective. */
@@ -67,10 +67,10 @@ interface Observed {
 }
 
 /**
- * Reduces each observation to a single value. With several objectives, the value is a place in a ranking: by
- * nondominated front, and within a front by hypervolume contribution (Y. Ozaki et al., Multiobjective Tree-Structured
- * Parzen Estimator, Journal of Artificial Intelligence Research 73, 2022). The estimator uses only the order of the
- * values.
+ * Reduces each observation to a single value. With several objectives, the value is the place of the observation in a
+ * ranking. The ranking is by nondominated front, and within a front by hypervolume contribution (Y. Ozaki et al.,
+ * Multiobjective Tree-Structured Parzen Estimator, Journal of Artificial Intelligence Research 73, 2022). The estimator
+ * uses only the order of the values.
  */
 function ranked(
   { goal, goals }: SearchHistory,
@@ -102,7 +102,9 @@ function valuesOf({ value, values }: SearchResult): readonly (number | undefined
   return values ?? [value];
 }
 
-/** Returns one point for each config with an ended replicate, in the order in which their first replicates ended. */
+/**
+ * Returns one ended point for each config with an ended replicate, in the order in which the first replicates ended.
+ */
 function configsOf({ results, live }: SearchHistory): Observed {
   const configs = new Map<string, { readonly point: Parameters; readonly replicates: SearchResult[] }>();
   for (const result of results) {

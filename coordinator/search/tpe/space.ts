@@ -76,8 +76,8 @@ const MAX = 1 - 1e-9;
 
 /**
  * Returns the point with the given coordinates.
- * @param coordinate returns a share of a numeric dimension, the index of a category, or undefined for a parameter with
- * a single value
+ * @param coordinate returns a number from 0 to 1 for a numeric parameter, the index of a category for a categorical
+ * parameter, or undefined for a parameter with a single value
  */
 export function pointAtCoordinates(
   space: ReadonlyMap<string, Distribution>,

@@ -148,7 +148,7 @@ function byRatio(
   return sort(candidates.keys(), (at) => -(ratios[at] ?? 0)).flatMap((at) => candidates[at] ?? []);
 }
 
-/** Returns whether a trial already has the same values of all parameters that have an effect. */
+/** Returns whether a trial already has the same values as the point in all parameters that have an effect. */
 function isTried({ isActive }: TpeSearch, names: readonly string[], point: Point, { ended, running }: Observations) {
   const active = names.filter((name) => isActive(point, name));
   const isSame = (other: Point) => active.every((name) => other[name] === point[name]);
