@@ -43,7 +43,7 @@ export interface Agent {
   /** Whether the agent's slots form pools of their own, because some trials must not run on the agent. */
   isolated: boolean;
   state: 'connected' | 'lost' | 'left';
-  /** The agent is shutting down and takes no new work. */
+  /** Whether the agent is shutting down, and takes no new work. */
   leaving: boolean;
   /** Whether the stream of this incarnation has ended. A new stream begins with a hello. */
   disconnected: boolean;

@@ -70,7 +70,7 @@ export interface HeartbeatFacts {
   readonly held: readonly AttemptKey[];
   /** Attempts that the agent has claimed, and whose claims have no answer yet. */
   readonly claimed?: readonly AttemptKey[];
-  /** The agent is shutting down and takes no new work. */
+  /** Whether the agent is shutting down, and takes no new work. */
   readonly leaving: boolean;
   readonly gpuFigures?: readonly GpuFigures[];
   readonly machineFigures?: MachineFigures | undefined;

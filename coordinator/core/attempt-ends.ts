@@ -39,8 +39,8 @@ import {
 import { onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
- * Ends a running attempt, and retries, holds or ends its trial. If two attempts of the trial are running, a failure
- * ends only the failed attempt. After any other end, the other attempt is superseded.
+ * Ends a running attempt, and retries, holds or ends its trial. If a second attempt of the trial is running, the second
+ * attempt continues if the first fails, and is superseded if the first ends in any other way.
  * @throws {Error} if the attempt holds no lease
  */
 export function endAttempt(

@@ -27,7 +27,7 @@ export type FinalEnd =
   | HeldEnd
   | { readonly outcome: 'failed'; readonly failure: Failure };
 
-/** How an attempt ended. `superseded`: the trial's other attempt had its result first. */
+/** The end of an attempt. `superseded` means that the other attempt of the trial was the first to have a result. */
 export type AttemptEnd = FinalEnd | { readonly outcome: 'superseded' };
 
 /** Classes of failure that a machine can be responsible for. */

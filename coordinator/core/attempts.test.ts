@@ -285,7 +285,7 @@ describe('restarted agents', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('a restarted agent can send records of its earlier attempts, and ends attempts that its heartbeat omits', () => {
+  test('a restarted agent can send records of its earlier attempts, and loses those that its heartbeat omits', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);

@@ -62,7 +62,7 @@ const crash = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'cras
 const checkpoint = (epoch: number) =>
   ({ kind: 'artifact', artifact: { name: 'c', kind: 'checkpoint', epoch, size: 1, sha256: '' } }) as const;
 
-test('if the rule stops a trial at a report, attempt and trial end in that step, and the agent gets an order to stop', () => {
+test('if the rule stops a trial at a report, the attempt and its trial end, and the agent gets an order to stop', () => {
   const sweep = sweepOf(ASHA);
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([
@@ -396,7 +396,7 @@ test('a program of a stopped trial can still send its log and its files, and its
   expect(sweep.counts).toMatchObject({ stopped: 1, failed: 0 });
 });
 
-test('a heartbeat that still lists a stopped attempt gets the order to stop it again', () => {
+test('if a heartbeat still lists a stopped attempt, the order to stop the attempt is sent again', () => {
   const sweep = sweepOf(STOPS, PROGRAM, 1);
   const key = open(sweep, 't0');
   report(key, 1, 0.9);

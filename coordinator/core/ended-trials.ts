@@ -37,9 +37,9 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Removes trials that no longer wait from the queue of packable trials that contains the given trial, up to the first
- * trial that waits. Agents that train no packs never take trials from these queues, so the queues would otherwise keep
- * every ended trial.
+ * Clears the head of the queue of packable trials that contains the given trial: removes trials that no longer wait, up
+ * to the first trial that waits. Agents that train no packs never take trials from these queues, so the queues would
+ * otherwise keep every ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);

@@ -25,7 +25,7 @@ import { openOffers } from './scheduler.ts';
 
 const TRIALS = 5;
 const FINAL = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** The maximum number of calm rounds. It is large enough for every trial to use up all of its retry budgets. */
+/** The maximum number of rounds without faults; enough for every trial to use up all of its retry budgets. */
 const ROUNDS = 400;
 
 function fingerprint({ core, ended }: World): string {

@@ -64,7 +64,7 @@ export interface Sweep {
   planned: number;
   /**
    * The trials of the sweep that have not ended. Trials that have ended are read from the store (ended-trials.ts). A
-   * trial that ends stays in this map until the decision that ended it (a `Step`, step.ts) is complete.
+   * trial that has just ended stays in this map until the step of the core that ended the trial is complete.
    */
   readonly trials: Map<string, Trial>;
   /** The number of trials in each state, including trials that have ended. */
