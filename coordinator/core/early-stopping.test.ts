@@ -62,7 +62,7 @@ const crash = { kind: 'ended', end: { outcome: 'failed', failure: { class: 'cras
 const checkpoint = (epoch: number) =>
   ({ kind: 'artifact', artifact: { name: 'c', kind: 'checkpoint', epoch, size: 1, sha256: '' } }) as const;
 
-test('if the rule stops a trial at a report, the attempt and its trial end, and the agent gets an order to stop', () => {
+test('if the rule stops a trial at a report, the attempt and the trial end, and the agent gets a stop order', () => {
   const sweep = sweepOf(ASHA);
   const [first, second] = [open(sweep, 't0'), open(sweep, 't1', 'a', 1)];
   expect(report(first, 1, 0.5).step.changes).toMatchObject([

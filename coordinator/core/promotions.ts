@@ -41,7 +41,7 @@ export function holdsTrials({ promotion, population }: EarlyStopping): boolean {
   return promotion !== undefined || population !== undefined;
 }
 
-/** A trial at its last epoch needs no promotion, so it is counted as already promoted from its rung. */
+/** Counts a trial at its last epoch as promoted from its rung, because the trial needs no promotion. */
 export function passLastRung(promotion: Promotion | undefined, trial: Trial): void {
   const rung = promotion?.rungs.get(trial.rung);
   if (rung !== undefined) promoteFrom(rung, entrantOf(trial));

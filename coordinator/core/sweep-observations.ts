@@ -72,7 +72,7 @@ export interface AgentRecord {
   /**
    * The trials that failed early on the agent, by id. Only failures since the last attempt that ended on the agent
    * without a failure, and since a user last released the agent, are listed. Trials that have ended as failed or
-   * cancelled since then are excluded.
+   * cancelled are excluded.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
@@ -98,7 +98,7 @@ export interface ConsecutiveFailure {
 /** A warning about a sweep, as shown to users. */
 export interface Warning {
   readonly message: string;
-  /** The number of affected trials, attempts, configs, reports or failures. The kind of warning decides which. */
+  /** The number of affected trials, attempts, configs, reports or failures, depending on the kind of the warning. */
   readonly count: number;
   /** The time when the warning appeared. */
   readonly since: number;

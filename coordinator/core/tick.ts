@@ -12,8 +12,8 @@ import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
 /**
- * A gap between two ticks counts as an outage if it exceeds this fraction of a lease. The rest of the lease leaves time
- * for several heartbeats.
+ * A gap between two ticks counts as an outage if the gap exceeds this fraction of the lease duration. The rest of the
+ * lease duration leaves time for several heartbeats.
  */
 const MAX_TICK_GAP = 1 / 4;
 

@@ -107,8 +107,8 @@ export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
 }
 
 /**
- * Returns how many more attempts of the sweep may be offered or running. Speculative offers do not count, because
- * pending trials have precedence.
+ * Returns how many more attempts of the sweep its concurrency limit allows. Speculative offers do not count against the
+ * limit, because pending trials have precedence.
  */
 export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
   if (policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
