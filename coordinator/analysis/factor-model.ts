@@ -27,8 +27,8 @@ export interface AdjustedMean {
 const INTERCEPT = 0;
 
 /**
- * A pivot that has shrunk below this share of its original value counts as 0, because the rest is a rounding error. Its
- * column is then a linear combination of earlier columns.
+ * A pivot that has shrunk below this share of its original value counts as 0, because what is left is a rounding
+ * error. Its column is then a linear combination of earlier columns.
  */
 const DEPENDENT_SHARE = 1e-9;
 

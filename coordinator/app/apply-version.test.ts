@@ -406,7 +406,7 @@ describe('a sweep that has reached its target', () => {
   });
 });
 
-/** The query that counts the dropped trials that have ended. */
+/** Whether the query is the last one of a comparison, which counts the dropped trials that have ended. */
 const isLastComparison = (sql: string) => sql.includes('count(*) as n');
 
 test('a dropped trial that ends while the store is read counts once, in memory and in the store', async () => {
@@ -428,7 +428,7 @@ test('a dropped trial that ends while the store is read counts once, in memory a
   expect(world.dropped()).toMatchObject({ succeeded: 1, cancelled: 1 });
 });
 
-test('a sweep that changes during each comparison is not changed to the file', async () => {
+test('a sweep that changes during each comparison keeps its version', async () => {
   const text = FILE.replace('{values: [1, 2, 3, 4]}', '{min: 1, max: 100, step: 1}');
   let during = async () => {};
   const world = await coordinator(text, (sql) => (isLastComparison(sql) ? during() : Promise.resolve()));

@@ -285,7 +285,7 @@ function applyPrepared({ core, now }: Runtime, { apply, loaded, history }: Prepa
   for (const trial of loaded) forgetIfEnded(sweep, trial);
   if (history === undefined) return step;
   sweep.earlyStopping = history.earlyStopping;
-  // The new version has dropped some of the trials whose curves were read.
+  // The new version may have dropped some of the trials whose curves were read.
   for (const id of history.earlyStopping?.resumable.keys() ?? []) {
     if (!sweep.trials.has(id)) history.earlyStopping?.resumable.delete(id);
   }

@@ -330,7 +330,7 @@ describe('silent programs', () => {
     expect(shown(sweep, 'silent')).toBeUndefined();
   });
 
-  test('a program can be silent for three times its longest interval between reports before it causes a warning', () => {
+  test('a program can be silent for three times its longest interval between reports before a warning appears', () => {
     const sweep = programs(1);
     const key = run(sweep, 't0');
     wait(MINUTE);
