@@ -13,7 +13,7 @@ import type { Runtime } from './runtime.ts';
 const MAX_GRACE_MS = 365 * 86_400_000;
 
 export interface AgentControl {
-  /** The field `by` of the request is the user who requested the drain; may be empty. */
+  /** `request.by` names the user who requested the drain, and may be empty. */
   drain(agent: string, request: Omit<DrainRequest, 'agentId'>): Promise<Agent>;
   undrain(agent: string, by: string): Promise<Agent>;
   /** Ends the quarantine of an agent, and removes the suspicion against it. */

@@ -34,8 +34,8 @@ export interface RuntimeOptions {
   /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
   /**
-   * Called when a write to the store fails, or when a pass of the scheduler throws an error. The memory can then be
-   * ahead of the store, so the process must end.
+   * Called when a write to the store fails, or when a pass of the scheduler throws an error. The state in memory can
+   * then be ahead of the store, so the process must end.
    */
   readonly onBroken: (error: unknown) => void;
   /** Called when a pass of the scheduler cannot read the store. The pass is repeated after PASS_RETRY_MS. */
@@ -122,7 +122,7 @@ export class Runtime {
     this.#journal = new Journal(store, clock);
   }
 
-  /** The state in memory. It is ahead of the store until a step is settled. */
+  /** The state in memory, which is ahead of the store while the changes of a step are not yet durable. */
   get core(): Core {
     return this.#core;
   }

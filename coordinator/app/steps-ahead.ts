@@ -1,6 +1,6 @@
 /**
  * Computes the next steps of a trial source in advance, so that one query finds which of their trials the store already
- * has. Only for searches whose points do not depend on results.
+ * has. Used only for searches whose points do not depend on results.
  */
 import type { SourceState, SourceStep } from '../search/trial-source.ts';
 

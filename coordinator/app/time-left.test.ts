@@ -24,7 +24,7 @@ async function busy(run: number) {
   await sleep(CLUSTER.trialsPerSweep);
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;
-  // The clock stands still during an estimate. Otherwise, a slow machine can use up the time left.
+  // The clock stands still during an estimate. Otherwise, the estimate could take so long that no time is left.
   const timeLeft = () => {
     const at = now();
     const estimates = new TimeLeftEstimates(
@@ -101,7 +101,7 @@ test('before any trial has reported, a sweep has no estimate of the time left an
   expect(await cluster.scrape()).not.toContain('trawl_eta_seconds{');
 });
 
-test('the gauge of the time left has the same value as the sweep, in seconds', async () => {
+test('the gauge of the time left has the same value as the estimate of the sweep, in seconds', async () => {
   const { cluster, runtime } = await busy(24);
   const begun = performance.now();
   const text = await cluster.scrape();

@@ -1,4 +1,4 @@
-/** Estimates the time left of live sweeps. */
+/** Estimates the remaining time of live sweeps. */
 import { type EtaTrial, etaOf, MAX_ESTIMATED_TRIALS, type TimeLeft, timeLeftAfter } from '../../lib/domain/eta.ts';
 import type { SlotShare } from '../../proto/gen/trawl/v1/types.ts';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
@@ -34,7 +34,7 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the time left of a sweep. Undefined if the sweep has ended or is too large, or if the time left cannot be
+   * Returns the remaining time of a sweep. Undefined if the sweep has ended or is too large, or if the time cannot be
    * estimated (see `Eta.sweep`).
    */
   async of(sweepId: string): Promise<TimeLeft | undefined> {
@@ -43,8 +43,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the slot time that a sweep will use until it ends. Undefined if the time left is undefined. A pack counts
-   * as one slot.
+   * Returns the slot time that a sweep will use until it ends. Undefined if the remaining time is undefined (see `of`).
+   * A pack counts as one slot.
    */
   async slotTimeOf(sweepId: string): Promise<TimeLeft | undefined> {
     return (await this.#estimateOf(sweepId))?.slotTimeLeft;

@@ -46,7 +46,7 @@ test('a trial source continues after the stored trials, and drops a point that a
   });
 });
 
-test('a coordinator starts although this version rejects a stored sweep file', async () => {
+test('a coordinator starts even if this version of trawl rejects a stored sweep file', async () => {
   const db = storeWith('{trainer: noop, parameters: {a: {value: 1}}, unknown_key: 1}');
   const source = (
     await loadCore(new SqliteReader(db), { leaseMs: 1_000, now: 0, openSource: sourceOpener(new SqliteStore(db, '')) })

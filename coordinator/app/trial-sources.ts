@@ -18,7 +18,7 @@ interface ParsedFile {
 
 /**
  * Opens the source of the trials that a stored sweep has not created yet.
- * @param parsed the file that a request has parsed. It is used only if the stored file has the same text.
+ * @param parsed the parsed file of a request; used only if the stored file has the same text
  */
 export type SourceOpener = (sweep: StoredSweepFile, parsed?: ParsedFile) => TrialSource;
 

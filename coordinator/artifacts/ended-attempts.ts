@@ -35,7 +35,7 @@ export function attemptFileCleaner(
   return {
     afterCommit({ changes }) {
       for (const change of changes) {
-        // The files of an attempt that still sends files are cleaned up when it is closed.
+        // The files of an attempt that still sends files are cleaned up when the attempt is closed.
         if (change.kind === 'ended' && !isClosing(change.key)) clean(change.key).catch(onError);
       }
     },

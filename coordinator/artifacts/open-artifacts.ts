@@ -16,7 +16,7 @@ import { parseS3Location, s3Place } from './s3-location.ts';
 import { SpaceLedger } from './space-ledger.ts';
 
 const RETRY_CHECK_MS = 5_000;
-/** The time for which a start waits for the check of a location that was used before. */
+/** The time for which a starting coordinator waits for the check of a location that was used before. */
 const CHECK_LIMIT_MS = 3_000;
 const UPKEEP_MS = 3_600_000;
 
@@ -120,8 +120,8 @@ export async function openArtifacts(
   };
   const checked = check();
   try {
-    // An earlier start has already checked a recorded location. A start, such as a takeover, therefore does not wait
-    // long for a server that does not answer.
+    // A recorded location was already checked at an earlier start. A later start, such as a takeover, therefore does
+    // not wait long for a server that does not answer.
     if (location !== recorded) await checked;
     else if (!(await settlesWithin(CHECK_LIMIT_MS, checked))) checked.catch(retryAfter);
   } catch (error) {

@@ -11,8 +11,8 @@ export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
   /**
-   * The name of the set's folder, which contains the start time of the coordinator. For a set of objects in a remote
-   * store, their location.
+   * The name of the set's folder, which contains the start time of the coordinator. The name of a set of objects in a
+   * remote store is their location.
    */
   readonly name: string;
   readonly files: number;

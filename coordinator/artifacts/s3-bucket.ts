@@ -128,9 +128,9 @@ export class S3Bucket {
   }
 
   /**
-   * Returns the size and the SHA-256 of an object; undefined if there is no object. The SHA-256 is undefined after an
-   * upload in parts, because the server did not compute it from the whole object, and if the server does not support
-   * checksums.
+   * Returns the size and the SHA-256 of an object; undefined if there is no object. The SHA-256 is undefined if the
+   * server does not support checksums. The SHA-256 is also undefined after an upload in parts, because the server did
+   * not compute it from the whole object.
    */
   async head(key: string): Promise<{ readonly size: number; readonly sha256: string | undefined } | undefined> {
     try {

@@ -18,7 +18,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
  * @param free the bytes that are free now; bytes that have already arrived are not included
  * @param reserved the bytes that other uploads may still send
  * @param keep the bytes that uploads leave free
- * @returns `later` if the file fits only without the reservations, and `never` if it does not fit even then
+ * @returns `later` if the upload fits only without the reservations, and `never` if it does not fit even then
  */
 export function spaceAnswer(need: number, free: number, reserved: number, keep = MIN_FREE_BYTES): SpaceAnswer {
   const available = free - keep;
@@ -42,7 +42,8 @@ export class SpaceLedger {
 
   /**
    * @param freeBytes returns the free space
-   * @param of the disk or the quota that contains the space, for messages
+   * @param options `of` names the disk or the quota that contains the space, for messages. `keepBytes` is the space
+   * that uploads leave free
    */
   constructor(freeBytes: () => Promise<number>, { of = "the coordinator's disk", keepBytes = MIN_FREE_BYTES } = {}) {
     this.#freeBytes = freeBytes;

@@ -95,7 +95,7 @@ export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean 
 /**
  * Verifies a received backup and writes its manifest.
  * @param dir the folder of the received files
- * @param version the version of this trawl
+ * @param version the running version of trawl
  * @throws {DamagedError} if the store or a file is damaged
  */
 export async function sealBackup(dir: string, version: string): Promise<Manifest> {
