@@ -19,7 +19,7 @@ export interface ParameterEffect {
    */
   readonly f: number | undefined;
   readonly p: number | undefined;
-  /** The metric at each value of the parameter, over all other parameters and seeds. */
+  /** The mean and the standard deviation of the metric at each value, over all other parameters and seeds. */
   readonly levels: readonly { readonly value: ParameterValue; readonly spread: Spread }[];
 }
 

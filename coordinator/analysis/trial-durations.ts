@@ -1,5 +1,5 @@
 /**
- * Predicts how long a sweep takes from the durations of earlier trials, with the model in lib/domain/epoch-times.ts.
+ * Predicts the duration of a sweep from the durations of earlier trials, with the model in lib/domain/epoch-times.ts.
  */
 import { deviation, groups, mean, sum } from 'd3-array';
 import {

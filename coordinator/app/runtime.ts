@@ -25,7 +25,7 @@ export function now(): number {
   return Math.round(startedAt + performance.now());
 }
 
-/** The delay before a pass of the scheduler that could not read the store is repeated. */
+/** The delay before the scheduler repeats a pass that could not read the store. */
 const PASS_RETRY_MS = 1_000;
 
 export interface RuntimeOptions {

@@ -27,7 +27,7 @@ test('a missing interpreter is a problem', async () => {
   );
 });
 
-test('a missing Optuna is a problem, with the command that installs it', async () => {
+test('if Optuna is not installed, the problem names the command that installs it', async () => {
   const python = interpreter(`echo '{"kind": "optuna", "error": "/usr/bin/python9"}' >&4`);
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBe(
     `Optuna is not installed for ${python}; install it with: /usr/bin/python9 -m pip install optuna`,

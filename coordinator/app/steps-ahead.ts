@@ -57,8 +57,8 @@ export class StepsAhead {
       const steps = this.#compute(from, known);
       const asked = steps.flatMap((ahead) => (ahead.trialId === undefined ? [] : createdId(ahead)));
       const stored = asked.length > 0 ? await this.#findStored(asked) : new Set<string>();
-      // The steps before the first stored trial remain valid. The point of this trial is dropped, which changes the
-      // states of all later steps.
+      // The steps before the first stored trial remain valid. The point of the stored trial is dropped, which changes
+      // the states of all later steps.
       const first = steps.find((ahead) => createdId(ahead).some((id) => stored.has(id)));
       const valid = first === undefined ? steps : steps.slice(0, steps.indexOf(first));
       this.#steps.push(...valid);

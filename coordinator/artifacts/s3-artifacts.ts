@@ -127,8 +127,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Verifies an object by the SHA-256 that the server reports. If the server did not compute it from the whole object,
-   * the object is read.
+   * Verifies an object by the SHA-256 that the server reports. If the server did not compute the SHA-256 from the whole
+   * object, the object is read.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     if (this.#uploaded.get(keyText(key))?.get(artifact.name) === artifact.sha256) return true;

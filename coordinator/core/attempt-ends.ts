@@ -39,8 +39,8 @@ import {
 import { onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
- * Ends a running attempt, and retries, holds or ends its trial. If a second attempt of the trial is running, the second
- * attempt continues if the first fails, and is superseded if the first ends in any other way.
+ * Ends a running attempt, and retries, holds or ends its trial. If another attempt of the trial is running, a failure
+ * of this attempt leaves the other attempt running. Any other end of this attempt supersedes the other attempt.
  * @throws {Error} if the attempt holds no lease
  */
 export function endAttempt(

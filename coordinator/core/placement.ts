@@ -156,8 +156,8 @@ export function agentsForSpeculation(
 
 /**
  * Returns the agents whose slots need their own pools. These are the agents that a trial avoids, the agents with early
- * failures, the quarantined agents, and the agents that must not run a wanted speculative attempt. Empty if only one
- * agent takes work.
+ * failures, the quarantined agents, and the agents that must not run a speculative attempt that a trial needs. Empty if
+ * only one agent takes work.
  */
 export function agentsToIsolate(core: Core): Set<string> {
   const isolated = new Set<string>();

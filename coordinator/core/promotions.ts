@@ -95,8 +95,8 @@ function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: 
   if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
   if (population !== undefined) return holdMember(sweep, population, trial);
   if (promotion === undefined) return NO_HOLD;
-  // A failed or cancelled trial is not promoted. If the trial's promotion was due before a user retried the trial, the
-  // trial is promoted now.
+  // A failed or cancelled trial is not promoted. If the promotion became due before a user retried the trial, the trial
+  // is promoted now.
   const changes = promoteAt(sweep, promotion, trial.rung);
   const rung = promotion.rungs.get(trial.rung);
   const entrant = entrantOf(trial);

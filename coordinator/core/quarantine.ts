@@ -35,7 +35,7 @@ export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   return ![...core.leases.values()].some((lease) => lease.agentId === agentId && isProbe(core, lease));
 }
 
-/** Whether the lease was granted after the start of a quarantine of its agent that covers the sweep of the lease. */
+/** Whether the agent of the lease was already quarantined for the lease's sweep when the lease was granted. */
 function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   const quarantine = core.quarantines.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);

@@ -70,9 +70,8 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent, by id. Only failures since the last attempt that ended on the agent
-   * without a failure, and since a user last released the agent, are listed. Trials that have ended as failed or
-   * cancelled are excluded.
+   * The trials that failed early on the agent, by id. When an attempt ends on the agent without a failure, or a user
+   * releases the agent, all trials are removed. A trial is also removed when it ends as failed or cancelled.
    */
   readonly failures: Map<string, EarlyFailure>;
 }

@@ -22,8 +22,8 @@ export interface Trial {
   /** The number of attempts granted so far. */
   attempts: number;
   /**
-   * The number of failed attempts in each failure class that count against the retry budget. A manual retry resets
-   * these counts.
+   * By failure class, the number of failed attempts that count against the retry budget. A manual retry resets these
+   * counts.
    */
   failures: Partial<Record<FailureClassName, number>>;
   /** The trial's attempts whose failure may be the fault of the machine. A manual retry clears this list. */

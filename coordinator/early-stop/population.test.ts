@@ -57,7 +57,7 @@ test('a quantile of a population is rounded down, without floating-point errors'
   ]);
 });
 
-test('no member is both a parent and replaced, and at most a quantile is replaced', () => {
+test('no member is both a parent and replaced, and at most a quantile of the members is replaced', () => {
   const anyCase = fc.record({
     size: fc.integer({ min: 1, max: 60 }),
     failed: fc.integer({ min: 0, max: 60 }),

@@ -20,6 +20,6 @@ test('no rung is at max_iter or above', () => {
   expect(risingRungs(1, 10).at(-1)).toBe(MAX_RUNG);
 });
 
-test('the rung that a trial reached is the highest rung at or below its position', () => {
+test('the rung that a trial reached is the highest rung at or below the position of the trial', () => {
   expect([2, 3, 8.5, 9, 100].map((position) => reachedRung([3, 9], position))).toEqual([undefined, 3, 3, 9, 9]);
 });

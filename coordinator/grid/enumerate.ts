@@ -8,8 +8,8 @@ import { allSteps, initialState, MAX_REPEATED_POINTS, nextStep } from './trials.
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config are consecutive; of adaptive replicates, only the first are yielded. The memory
- * grows with the number of yielded trials.
+ * fastest. The replicates of a config are consecutive; of adaptive replicates, only the minimum number is yielded. The
+ * memory grows with the number of yielded trials.
  * @throws {BadInputError} if the sweep has no trials, or as soon as the next trial would depend on results (TPE: after
  * its random first configs; Optuna and warm_start: at once)
  */
@@ -27,7 +27,7 @@ export function noTrials(spec: Pick<SweepSpec, 'name' | 'search'>): BadInputErro
   return new BadInputError(`sweep ${spec.name} has no trials: ${noPointsReason(spec)}`);
 }
 
-/** Returns the reason why a sweep has no trials. A search draws only some of the points of its space. */
+/** Returns the reason why a sweep has no trials. For a search, the reason covers only the points that were drawn. */
 export function noPointsReason({ search }: Pick<SweepSpec, 'search'>): string {
   if (search === undefined) return 'exclude drops every point';
   return `exclude drops each of the first ${formatCount(MAX_REPEATED_POINTS)} points of the search`;

@@ -1,4 +1,4 @@
-/** Returns the length of the longest trial of a sweep. */
+/** Finds the last epoch of the longest trial of a sweep. */
 import { max } from 'd3-array';
 import { EPOCH_PARAMETERS, epochsOf } from '../../proto/trainers.ts';
 import type { ParameterValue } from '../../proto/values.ts';

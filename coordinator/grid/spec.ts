@@ -84,8 +84,8 @@ export interface SweepSpec {
   /** One sentence for each setting that trawl interprets in a way that can surprise the author of the file. */
   readonly notes: readonly string[];
   /**
-   * The distinct seeds of the sweep; at least one. Each config is run once per seed. With adaptive replicates, the
-   * results decide how many of the seeds a config gets.
+   * The distinct seeds of the sweep; at least one. Without adaptive replicates, each config is run once per seed. With
+   * adaptive replicates, the results decide how many of the seeds a config gets.
    */
   readonly seeds: readonly number[];
   /** The limits on the replicates of a config. Undefined if each config has a fixed number of replicates. */

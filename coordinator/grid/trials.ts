@@ -148,8 +148,8 @@ export function nextStep(
 }
 
 /**
- * Drops a point that a rule excludes. In a grid, also drops the following points with the same values of all parameters
- * that the rule and the earlier rules name, because a rule can exclude billions of consecutive points.
+ * Drops a point that a rule excludes. A rule can exclude billions of consecutive points of a grid. The following points
+ * with the same values of all parameters that this rule and earlier rules name are therefore dropped at once.
  * @param after the state after the point
  */
 function dropExcluded(
