@@ -41,7 +41,8 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
 }
 
 /**
- * Asks whether to run a file that cannot be applied to the sweep of its name as a new sweep.
+ * Handles a file that cannot be applied to the sweep with the same name: asks whether the file should run as a new
+ * sweep.
  * @throws {BadInputError} if there is no terminal, or if the answer is no
  */
 async function requireNewSweep(id: string, fileName: string, reason: string): Promise<void> {

@@ -42,8 +42,8 @@ export async function resumeOrSubmit(
 }
 
 /**
- * Returns the newest sweep with the same code, or else the newest unfinished sweep. The trials of an unfinished sweep
- * run the code that was submitted with it, even if the code has changed since.
+ * Returns the newest candidate with the given code, or else the newest unfinished candidate. The trials of an
+ * unfinished sweep run the code that was submitted with it, even if the code has changed since.
  * @param candidates newest first
  */
 async function sweepWithCode(
@@ -69,7 +69,7 @@ async function sweepWithCode(
   return unfinished;
 }
 
-/** Returns a notice about a sweep whose name differs from the name in the file. The content is the same. */
+/** Returns a notice about a sweep that has the same content as the file, but another name. */
 function otherNameNote({ id, name }: Sweep, { fileName, spec }: LoadedSweepFile, dir: string): string {
   return visibleText(
     `sweep ${id} (${name}) has the same content as ${fileName}, so no sweep named ${spec.name} is submitted; to rename ` +

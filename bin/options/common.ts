@@ -110,7 +110,10 @@ export type GoalChoice = (typeof GOALS)[number];
 export interface Help {
   /** Command lines, each with a description. */
   readonly examples: readonly (readonly [string, string])[];
-  /** Exit codes of the verb. They extend the usual exit codes, and replace a usual exit code with the same number. */
+  /**
+   * Exit codes of the verb, in addition to the usual exit codes. If a usual exit code has the same number, the help
+   * shows only the text given here.
+   */
   readonly exits?: readonly (readonly [number, string])[];
   /** Whether the verb connects to a coordinator. Default: true. */
   readonly remote?: boolean;

@@ -26,7 +26,7 @@ export function withLog(command: Command): Command {
     );
 }
 
-/** Returns a logger for a program. @param fd the file descriptor to write to; tests replace stderr */
+/** Returns a logger for a program. @param fd the file descriptor to write to, by default stderr */
 export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
   const text = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'text';
   const settings = {

@@ -24,7 +24,7 @@ import type { Terminal } from './terminal.ts';
 
 const CLOSING_TOP = 10;
 
-/** The metric of a ranking, or all of its objectives if there are several, and the metrics that are shown with it. */
+/** The metric or the objectives that order a ranking, and the further metrics that the ranking shows. */
 interface RankedBy {
   readonly metric: RankedMetric;
   readonly others: readonly string[];
@@ -123,8 +123,9 @@ function heading({ metric: { name, goal }, objectives }: RankedBy, sweep: Sweep,
 }
 
 /**
- * Renders the rankings that `trawl up` prints when it exits: by the sweep's objectives, or by its own metric and, if
- * reported, by PSNR. Headings say "so far" while the sweep has not ended.
+ * Renders the rankings that `trawl up` prints when it exits. A sweep with several objectives has one ranking, by all
+ * objectives. Any other sweep has a ranking by its metric and, if trials report PSNR, a ranking by PSNR. Headings say
+ * "so far" while the sweep has not ended.
  */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);

@@ -49,7 +49,7 @@ export interface TrialJson {
   /** Position in the order of the sweep's trials, from 0. */
   readonly index: number;
   readonly state: TrialStateName;
-  /** Rank by the requested metric, from 1. Null if the trial has no value of the metric, failed or was cancelled. */
+  /** Rank by the requested metric, from 1. Null if the trial failed, was cancelled, or has no value. */
   readonly rank: number | null;
   /** The number of the trial's nondominated front, from 1. Undefined unless several objectives rank the trials. */
   readonly front?: number | undefined;
@@ -63,7 +63,7 @@ export interface TrialJson {
   readonly agent: string | null;
   readonly backend: string | null;
   readonly failure: FailureJson | null;
-  /** The rule that stopped or holds the trial, with its reason. Null if there is no such rule. */
+  /** The rule that stopped or holds the trial, and the reason. Null if no rule stopped or holds the trial. */
   readonly stop_reason: string | null;
   /** The trial whose checkpoint this trial started from (method pbt). Absent for a trial that started from scratch. */
   readonly parent?: string | undefined;
@@ -165,8 +165,9 @@ export interface ConfigJson {
   /** Number of the config's trials per state. */
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
   /**
-   * Computed over the replicates with a result, without the `left_out` results that early stopping cut off; or, if no
-   * replicate has a result, over the running replicates.
+   * The mean and the standard deviation of each metric over the replicates with a result. If no replicate has a result,
+   * over the running replicates. `left_out` counts the replicates that are not included because early stopping cut
+   * them off.
    */
   readonly metrics: Readonly<Record<string, Spread>>;
   readonly left_out: number;

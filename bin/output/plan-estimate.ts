@@ -60,9 +60,9 @@ export function estimateJson(estimate: HistoryEstimate): Record<string, unknown>
 const SAMPLED_POINTS = 2_000;
 
 /**
- * Estimates the sweep from the trials in the folder of --dir, or else in the default folder. Returns undefined if the
- * sweep has no trials or no limit. Also returns undefined if the default folder cannot be read: a plan does not need
- * the estimate.
+ * Estimates the duration of the sweep from the trials in the folder of --dir, or else in the default folder. Returns
+ * undefined if the sweep has no trials or no limit. Also returns undefined if the default folder cannot be read: a plan
+ * does not need the estimate.
  */
 export async function estimateIfPossible(
   plan: Plan,

@@ -45,7 +45,7 @@ export async function printJsonWithList<Item>(
 
 let held: { readonly show: (text: string) => void; readonly notes: string[] } | undefined;
 
-/** Prints a message to stderr. While messages are held, the message is printed after their release. */
+/** Prints a message to stderr. While a dashboard holds messages back, the message is printed only after the hold. */
 export function note(text: string): void {
   if (held === undefined) {
     process.stderr.write(`trawl: ${visibleLines(text)}\n`);

@@ -20,7 +20,7 @@ import { paint, type Terminal } from './terminal.ts';
 
 export interface TrialTableOptions {
   readonly trials: readonly Trial[];
-  /** The ranking metric. Its column is the first of the metrics. */
+  /** The ranking metric. Its column is the first metric column. */
   readonly by: string;
   /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
   readonly objectives?: readonly string[];
@@ -30,7 +30,7 @@ export interface TrialTableOptions {
   readonly swept?: readonly string[];
   /** The headers of the columns to show, in this order. Default: all columns. */
   readonly columns?: readonly string[] | undefined;
-  /** Whether to show the step of the ranking metric even if it is the highest step of every trial. */
+  /** Whether to show the steps of the ranking metric even if every trial reported its value at its last step. */
   readonly wide?: boolean;
 }
 
@@ -137,7 +137,7 @@ function shownParameters({ swept = [], columns = [] }: Pick<TrialTableOptions, '
 
 /**
  * Returns the columns with these headers, in this order. Undefined means all columns.
- * @throws {BadInputError} if there is no column with a header
+ * @throws {BadInputError} if the table has no column for one of the headers
  */
 function chosenColumns<Row>(
   columns: readonly Column<Row>[],
@@ -158,7 +158,7 @@ export interface ConfigTableOptions {
   readonly configs: readonly Config[];
   /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
-  /** The ranking metric. Its column is the first of the metrics. */
+  /** The ranking metric. Its column is the first metric column. */
   readonly by: string;
   /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
   readonly objectives?: readonly string[];
@@ -183,8 +183,8 @@ function stepsText(steps: ReadonlyMap<string, number> | undefined, trialIds: rea
 }
 
 /**
- * Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. If the means leave out results, their
- * number is added, such as `1 succeeded, 2 stopped (2 left out)`.
+ * Counts the replicates of a config by state, such as `2 succeeded, 1 failed`. If some results are not in the
+ * means, the text also states how many, such as `1 succeeded, 2 stopped (2 left out)`.
  */
 export function replicatesText({ counts, leftOut }: Config): string {
   const some = Object.entries(counts ?? {}).filter(([, count]) => count > 0);

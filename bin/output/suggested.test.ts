@@ -11,7 +11,7 @@ test('a suggested command has the flags that find the same coordinator', () => {
   );
 });
 
-test('a repeated command has every word but the omitted option, quoted for a shell', () => {
+test('a repeated command has all words except the omitted option and its value, quoted for a shell', () => {
   const given = [
     'up',
     'my sweep.yaml',

@@ -29,7 +29,7 @@ test('a pack of trials counts as one slot', () => {
   expect(runningEstimate(Sweep.fromPartial(packed), NOW)?.slots).toBe(8);
 });
 
-test('a sweep without a time left has no estimate', () => {
+test('a sweep whose time left is unknown has no estimate', () => {
   expect(runningEstimate({ ...RUNNING, timeLeft: undefined }, NOW)).toBeUndefined();
   expect(runningEstimate({ ...RUNNING, slotTimeLeft: undefined }, NOW)).toBeUndefined();
 });

@@ -14,7 +14,8 @@ export interface WholeSweepEstimate {
 }
 
 /**
- * Returns the estimate for a sweep that runs: the time so far and the time left. Undefined if the time left is unknown.
+ * Returns the estimate for a sweep that runs: the time so far plus the time left. Undefined if the time left is
+ * unknown.
  * @param now Unix milliseconds
  */
 export function runningEstimate(sweep: Sweep, now: number): WholeSweepEstimate | undefined {
@@ -40,7 +41,7 @@ export function estimateText({ duration, slotTime, slots }: WholeSweepEstimate):
   return `about ${formatSpan(duration.expected)} on ${countText(slots, 'slot')} (90% interval ${range}), ${total}`;
 }
 
-/** Formats the estimate for a sweep that runs, and names its source. */
+/** Formats the estimate for a sweep that runs, and states which trials the estimate comes from. */
 export function runningEstimateText(sweep: Sweep, estimate: WholeSweepEstimate): string {
   const ended = endedTotal(sweep);
   const source = ended === 0 ? 'its running trials' : `its ${countText(ended, 'ended trial')}`;

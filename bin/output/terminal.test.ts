@@ -35,7 +35,7 @@ test('only ASCII is printed with --ascii, and on a terminal that does not show U
   expect(ascii({}, {}, true)).toBe(true);
 });
 
-test('a table in ASCII is aligned, and has no other characters', () => {
+test('a table in ASCII is aligned, and has only ASCII characters', () => {
   const columns = [
     { header: 'psnr', numeric: true, cell: () => '14.0 ± 0.1' },
     { header: 'name', elide: 'middle' as const, cell: () => 'café-of-the-long-name', style: () => 'dim' as const },

@@ -35,7 +35,7 @@ test('a value without results has no image, and failed trials are never chosen',
   ]);
 });
 
-test('only the best config is chosen if no parameter varies, and no config if there are no results', () => {
+test('if no parameter varies, only the best config is chosen, and without results, no config is chosen', () => {
   const one = 'trainer: noop\nparameters: { a: { value: 1 } }\nseeds: [0, 1]\n';
   expect(chosen(one, ({ seed }) => loss(seed)).map(({ label, trial }) => [label, trial.seed])).toEqual([['best', 0]]);
   expect(chosen(one, ({ seed }) => loss(seed), 'maximize').map(({ trial }) => trial.seed)).toEqual([1]);

@@ -44,7 +44,7 @@ export interface ReportData {
   readonly judged: readonly JudgedHypothesis[];
   /** The file whose hypotheses replace those of the sweep. */
   readonly hypothesisFile: string | undefined;
-  /** Metrics of the tested hypotheses, in their order. */
+  /** Metrics of the tested hypotheses, in the order of the hypotheses. */
   readonly judgedMetrics: readonly string[];
   /** Undefined for a search, and if no trial has reported the metric or no parameter varies. */
   readonly importance: Importance | undefined;

@@ -44,7 +44,7 @@ test('a report has the question, the design, the results and how to reproduce th
   expect(code).toEqual(['trawl plan sweep.yaml\ntrawl up sweep.yaml --dir runs\ntrawl report --dir runs', GRID]);
 });
 
-test('the design of a sweep with adaptive replicates has the range of its replicates', () => {
+test('the design section shows the minimum and maximum number of adaptive replicates', () => {
   const text = GRID.replace('seeds: [0, 1, 2]', 'replicates: {min: 2, max: 4, until: decided}');
   const data = reportData(text, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   expect(factsOf(sectionOf(documentOf(data, NOW), 'design'))).toMatchObject({
@@ -53,7 +53,7 @@ test('the design of a sweep with adaptive replicates has the range of its replic
   });
 });
 
-test('the design of a population has the maximum number of its trials, children included', () => {
+test('the design section of a population shows the maximum number of trials, children included', () => {
   const text = `
 name: population
 method: pbt
@@ -214,7 +214,7 @@ test('a report on a single config has no effects and no parallel coordinates', (
   expect(figuresOf(sectionOf(document, 'curves'))[0]?.legend).toEqual(['']);
 });
 
-test('a report has no curve of a single epoch, and no deviation of a single seed', () => {
+test('a report shows no curve of a single epoch, and no standard deviation of a single seed', () => {
   const text = 'trainer: noop\nparameters: { x: { values: [1, 2] } }\n';
   const document = documentOf(
     reportData(text, ({ index }) => ({ curves: { test_loss: [index + 1] } })),

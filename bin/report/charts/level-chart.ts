@@ -12,7 +12,8 @@ export interface LevelPoint {
 }
 
 /**
- * Draws the mean at each value of a parameter, with a line from `low` to `high`. The values are evenly spaced.
+ * Draws the mean at each value of a parameter, with a line from `low` to `high`. The chart places the values at equal
+ * distances.
  * @param ordered whether the values have an order; a line then connects the means
  */
 export function levelChart(

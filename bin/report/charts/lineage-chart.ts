@@ -22,9 +22,14 @@ const THIN = 3;
 export interface LineageStep {
   readonly from: number;
   readonly to: number;
-  /** The rank of the value among the members at epoch `to`, from 0 (worst) to 1 (best). Undefined without a value. */
+  /**
+   * The rank of the trial among all trials with a value at epoch `to`, from 0 (worst) to 1 (best). Undefined if the
+   * trial has no value at this epoch.
+   */
   readonly quality: number | undefined;
-  /** Whether the step belongs to the best trial, or to an ancestor before the branch that leads to the best trial. */
+  /**
+   * Whether the step is part of the best trial's line, or of an ancestor's line before the branch to the best trial.
+   */
   readonly isBest: boolean;
 }
 

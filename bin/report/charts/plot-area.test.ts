@@ -34,7 +34,7 @@ test('a chart has ticks even for one value or none', () => {
   }
 });
 
-test('if labels would overlap, evenly spaced labels are kept', () => {
+test('if labels would overlap, only every nth label is kept', () => {
   const shownOf = (labels: readonly string[]) =>
     elementsOfFragment(
       labelsBelow(
