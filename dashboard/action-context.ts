@@ -142,7 +142,7 @@ const chosenSweep = (model: Model): Sweep | undefined =>
 
 /**
  * Returns the id that the copy key copies: the id of the row under the cursor (an agent, a sweep or a trial) or of the
- * open trial. If there is neither, the id of the open sweep.
+ * open trial. If there is no such row and no open trial, returns the id of the open sweep.
  */
 function copiedId(model: Model): ActionContext['copied'] {
   const { kind } = viewOf(model.ui);
@@ -190,7 +190,8 @@ interface Position {
 
 /**
  * Returns the position of the cursor in the list of the view. For an open trial, returns the trial's position in the
- * list that the next-trial and previous-trial keys step through. Undefined if there is no such list.
+ * list that the next-trial and previous-trial keys step through. Undefined if the view has no list, or if the list does
+ * not contain the trial.
  */
 export function positionIn(model: Model): Position | undefined {
   const view = viewOf(model.ui);

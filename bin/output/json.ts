@@ -166,7 +166,7 @@ export interface ConfigJson {
   readonly counts: Readonly<Partial<Record<keyof TrialCounts, number>>>;
   /**
    * The mean and the standard deviation of each metric over the replicates with a result. If no replicate has a result,
-   * over the running replicates. `left_out` counts the replicates that are not included because early stopping cut
+   * the running replicates are used. `left_out` counts the replicates that are not included because early stopping cut
    * them off.
    */
   readonly metrics: Readonly<Record<string, Spread>>;

@@ -75,7 +75,7 @@ test('a Markdown report without a folder has tables instead of charts, and no fi
   expect(elementsOf(text).filter(({ tagName }) => tagName === 'table').length).toBeGreaterThan(4);
 });
 
-test('each image of a Markdown report is a separate file, under its caption', () => {
+test('each image of a Markdown report is a separate file, and is shown under its caption', () => {
   const { text, files } = markdownOf(everywhere('x'), 'f');
   expect([...files.keys()]).toEqual(['f/01.svg', 'f/02.svg', 'f/03.png']);
   expect(text).toContain('**x**: x\n\n![x](f/03.png)');

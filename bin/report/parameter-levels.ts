@@ -57,7 +57,7 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 /**
  * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or
  * `zip`).
- * @param own independent axes, which are kept even if another axis happens to determine their values, for example
+ * @param own the independent axes, which are kept even if another axis happens to determine their values, for example
  * because each value of the other axis occurs only once
  */
 export function independentParameters(

@@ -12,7 +12,7 @@ test('by default, a report is written to the working folder in both formats, and
   });
 });
 
-test('a report in a folder has the charts of its Markdown file in the same folder', () => {
+test('if a report is written to a folder, its charts are in a folder beside the Markdown file', () => {
   expect(targetsOf('both', folder('out/'), 'ae')).toEqual({
     html: 'out/ae-report.html',
     markdown: 'out/ae-report.md',
@@ -32,7 +32,7 @@ test('a report in a single format has the given file name, and a report in both 
   expect(targetsOf('both', file('study.v2'), 'ae')).toMatchObject({ html: 'study.v2.html', markdown: 'study.v2.md' });
 });
 
-test("the file name of a report is the sweep's name in letters and digits, with a limited length", () => {
+test('the file name of a report is the name of the sweep without special characters, with a limited length', () => {
   const nameOf = (name: string) => targetsOf('html', undefined, name).html;
   expect(nameOf('../../etc/passwd')).toBe('etc-passwd-report.html');
   expect(nameOf('<script>](javascript:x)|`rm -rf`')).toBe('script-javascript-x-rm--rf-report.html');

@@ -221,8 +221,8 @@ class ReplayedLeases {
   }
 
   /**
-   * Returns the slot time so far. Events do not record GPUs, so each slot has the mean number of GPUs of the whole
-   * sweep.
+   * Returns the slot time so far. Events do not record GPUs, so each slot is assumed to have the mean number of GPUs
+   * per slot of the whole sweep.
    */
   slotTime(whole: SlotTime = NO_SLOT_TIME): SlotTime {
     const gpusPerSlot = whole.slotMs > 0 ? whole.gpuMs / whole.slotMs : 0;

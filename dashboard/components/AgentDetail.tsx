@@ -159,7 +159,10 @@ function namesText(names: readonly string[]): string {
   return counted.map(([name, count]) => (count === 1 ? name : `${name} ×${count}`)).join(', ') || '-';
 }
 
-/** Returns the indexes of the cards that a slot uses or, if the agent measures no cards, the positions of its GPUs. */
+/**
+ * Returns the indexes of the cards that a slot uses or, if the agent measures no cards, the positions of the slot's
+ * GPUs.
+ */
 function slotGpuText({ slots, gpus, gpuFigures }: Agent, slot: number | undefined): string {
   if (slot === undefined) return '';
   const hasMig = gpus.some((name) => MIG.test(name));

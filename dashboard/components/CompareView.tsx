@@ -120,7 +120,7 @@ interface ShownProps {
   readonly shown: readonly MarkedRow[];
 }
 
-/** Returns a verdict on each row but the first, compared with the first row. */
+/** Compares each further row with the first row. Returns one verdict per further row. */
 function verdictsOf(model: Model, shown: readonly MarkedRow[], metric: string): string[] {
   if (shown.length < 2) return [];
   const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));

@@ -19,8 +19,8 @@ interface Props {
 }
 
 /**
- * The minimum width of a terminal whose leftmost column is the time since the submission. On a narrower terminal, this
- * column is to the right of the details, and is omitted if it does not fit.
+ * The minimum width of a terminal, in columns, for showing the time since the submission on the far left. On a narrower
+ * terminal, this column is to the right of the details, and is omitted if it does not fit.
  */
 const WIDE = 100;
 
@@ -89,7 +89,7 @@ interface PreviewProps {
   readonly lines: number;
 }
 
-/** The whole detail of an event, and its trial if there is room. */
+/** The full text of an event and, if there is room, the trial of the event. */
 function EventPreview({ model, event, columns, lines }: PreviewProps) {
   const detail = wrapWords(visibleText([event.kind, eventDetail(event)].join(' ')), columns).slice(0, lines - 1);
   const room = lines - 1 - detail.length;

@@ -30,7 +30,7 @@ export function curvesSection(data: ReportData, space: VariedParameters): Sectio
 interface Drawn {
   readonly metric: string;
   readonly layout: PanelLayout;
-  /** The epochs at which any trial has a value, in order. The steps can be fractions. */
+  /** The epochs at which any trial has a value, in order. An epoch can be a fraction. */
   readonly epochs: readonly number[];
   readonly panels: readonly DrawnPanel[];
 }

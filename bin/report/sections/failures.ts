@@ -13,7 +13,7 @@ import { assignmentsText, type VariedParameters } from '../trial-results.ts';
 
 /**
  * Returns the section with the failures by class and message, the failed trials, and the number of retried trials;
- * undefined if there are no such trials.
+ * undefined if no trial failed or was retried.
  */
 export function failuresSection(data: ReportData, space: VariedParameters): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');

@@ -19,7 +19,10 @@ parameters:
   epochs: { value: 4 }
 `;
 
-/** The members have the losses 1, 2, ... after every epoch. A child of the first member replaces the last member. */
+/**
+ * The first member has loss 1 after every epoch, the second member has loss 2, and so on. A child of the first member
+ * replaces the last member.
+ */
 function withChild(population = 4): ReportData {
   const data = reportData(sweep(population), ({ index }) => {
     const loss = index + 1;

@@ -172,7 +172,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
   };
 }
 
-/** Returns the figure of the explored parameters that have numeric values. Empty if there are no such parameters. */
+/** Returns the figure of the explored parameters that have numeric values. Empty if no explored parameter has any. */
 function scheduleFigures(lineage: Lineage, explored: readonly string[], last: number): ReportBlock[] {
   const panels = explored.slice(0, MAX_PANELS).flatMap((name) => {
     const lines = linesOf(lineage, name);

@@ -52,7 +52,7 @@ test('the table of all hypotheses has each verdict with its effect, interval, ef
   expect(rows[4]).toMatchObject({ effect: '1.0000', n: '9' });
 });
 
-test('each hypothesis has its reason and method, and a claim of several steps has a table of its steps', () => {
+test('the section has the reason and method of each verdict, and a table for each claim of several steps', () => {
   const section = verdicts();
   const headings = section.blocks.flatMap((block) =>
     block.kind === 'heading' ? [[block.text, block.badge?.tone]] : [],

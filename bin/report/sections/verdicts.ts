@@ -109,7 +109,7 @@ function stepsTable(name: string, parts: readonly JudgedPart[]): ReportTable {
   };
 }
 
-/** Formats the effect size, which is infinite if all seeds of a config give the same value. */
+/** Formats the effect size, which is infinite if the values of each config do not vary between seeds. */
 function sizeText(estimate: Estimate | undefined): string {
   if (estimate === undefined) return '-';
   return Number.isFinite(estimate.effectSize) ? String(Number(estimate.effectSize.toPrecision(3))) : 'infinite';
