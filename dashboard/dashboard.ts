@@ -147,7 +147,7 @@ export class Dashboard {
     this.#start(id);
   }
 
-  /** Stops permanently, including a watch that is about to start. */
+  /** Stops permanently. A watch that is about to start does not start. */
   close(): void {
     this.#closed = true;
     this.stop();

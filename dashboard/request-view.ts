@@ -48,8 +48,8 @@ export function requestView(details: DetailCache, model: Model, sweep: Sweep, no
 }
 
 /**
- * Requests the details of the compared trials. The first trial with reconstructions determines the epoch for all of
- * them (see epochAt).
+ * Requests the details of the compared trials. The first trial with reconstructions determines the epoch for all
+ * compared trials (see epochAt).
  */
 function requestCompared(details: DetailCache, model: Model, now: number): void {
   const shown = markedComparison(model).shown.map(({ trial }) => trial);

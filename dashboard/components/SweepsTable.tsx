@@ -22,7 +22,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** At this width or above, the progress is also shown as a bar, and the time left as an interval. */
+/** At this width or above, the list also shows the progress as a bar, and shows the time left as an interval. */
 const WIDE = 120;
 const PREVIEW_GAP = 2;
 

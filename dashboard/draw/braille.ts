@@ -80,7 +80,9 @@ export class BrailleCanvas {
     }
   }
 
-  /** Replaces the cell of a dot by a letter. If the cell already has a letter, uses the next free cell on the left. */
+  /**
+   * Replaces the cell of a dot with a letter. If the cell already has a letter, uses the next free cell on the left.
+   */
   letter(x: number, y: number, letter: string, series: number): void {
     const row = Math.floor(y / 4) * this.columns;
     let cell = row + Math.floor(x / 2);

@@ -12,7 +12,7 @@ test('a text is wrapped at its spaces, and a word that is longer than a line is 
   expect(wrapWords('see https://example.org/a/long/path', 10)).toEqual(['see', 'https://e…']);
 });
 
-test('no wrapped line is wider than the given columns, and short words are kept', () => {
+test('no wrapped line is wider than the given columns, and short words stay whole', () => {
   const word = fc.string({ minLength: 1, maxLength: 6, unit: fc.constantFrom('a', 'b', 'é', '漢') });
   fc.assert(
     fc.property(fc.array(word, { minLength: 1, maxLength: 20 }), fc.integer({ min: 12, max: 40 }), (words, columns) => {

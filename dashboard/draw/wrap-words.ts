@@ -1,6 +1,9 @@
 import { columnsOf, truncate } from '../../lib/text/width.ts';
 
-/** Wraps a text at spaces into lines of at most `columns` terminal columns. A longer word is shortened. */
+/**
+ * Wraps a text at spaces into lines of at most `columns` terminal columns. A word that is longer than a line is
+ * shortened.
+ */
 export function wrapWords(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -33,7 +33,7 @@ export interface AgentColumn extends Column<AgentRow> {
   readonly descending?: boolean;
 }
 
-/** The maximum number of ended trials per agent. Even a terminal of 60 rows has room for fewer below the agents. */
+/** The maximum number of ended trials per agent. Even a terminal of 60 rows cannot show as many below the agents. */
 const MAX_RECENT = 40;
 
 const HOUR_MS = 3_600_000;

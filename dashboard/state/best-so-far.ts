@@ -12,7 +12,7 @@ interface BestSoFar {
   readonly metric: string;
   /** The value of the config that ranks first. */
   readonly value: number;
-  /** When the newest trial that counts for the value ended, in Unix milliseconds. Undefined for a provisional value. */
+  /** The end of the newest trial that counts for the value, in Unix milliseconds. Undefined for a provisional value. */
   readonly sinceMs: number | undefined;
 }
 
@@ -25,7 +25,7 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
 
-/** Returns when the last trial that counts for a config's result ended; undefined while none has ended. */
+/** Returns the end of the last trial that counts for a config's result; undefined while no trial has ended. */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
   if (!trials.some(isEnded)) return undefined;
   const ended = countedReplicates(trials).filter(isEnded);

@@ -32,7 +32,7 @@ export interface ColumnContext {
   /** The columns of the parameters that vary. */
   readonly parameters: ParameterColumns<Trial>;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
-  /** Returns the time left of a trial; undefined if the trial does not run and will not start. */
+  /** Returns the remaining time of a trial; undefined if the trial does not run and will not start. */
   readonly timeLeft: (trialId: string) => TimeLeft | undefined;
   readonly now: number;
   /** The width of the terminal. */

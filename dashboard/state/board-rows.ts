@@ -14,7 +14,7 @@ export interface BoardRow {
 export interface BoardRows {
   readonly length: number;
   slice(from: number, to: number): BoardRow[];
-  /** Returns the index of a row, or -1 if there is no such row. */
+  /** Returns the index of the row with this id, or -1 if no row has this id. */
   indexOf(id: string): number;
 }
 

@@ -49,7 +49,10 @@ export function comparisonTitle({ shown, hidden, gone }: Comparison): string {
   return `${shown.length} of ${shown.length + hidden.length} marked shown: no room for ${names}${missing}`;
 }
 
-/** Returns a name for each row: the parameters that differ between the rows, or its id if no parameter differs. */
+/**
+ * Returns a name for each row: the parameters that differ between the rows, or the id of the row if no parameter
+ * differs.
+ */
 export function comparedNames(all: readonly MarkedRow[]): string[] {
   const points = all.map(pointOf);
   const { varying } = splitParameters(points);

@@ -67,7 +67,9 @@ export function listColumns(model: ListModel): number {
   return isBeside ? Math.floor(columns * LIST_SHARE) : columns;
 }
 
-/** Whether the body has a preview of the row under the cursor. The preview is below the list, or beside the list. */
+/**
+ * Whether the body has a preview, below or beside the list. The preview shows the details of the row under the cursor.
+ */
 export const hasPreview = (model: ListModel): boolean =>
   listLines(model) < bodyLines(model.size) || listColumns(model) < model.size.columns;
 

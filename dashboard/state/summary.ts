@@ -84,7 +84,7 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
   return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, waitMs, paused, now });
 }
 
-/** Returns the time left of a trial; undefined if the trial does not run and will not start. */
+/** Returns the remaining time of a trial; undefined if the trial does not run and will not start. */
 export function timeLeftOf({ eta, summarizedAtMs }: Summary, trialId: string, now: number): TimeLeft | undefined {
   const left = eta.trials.get(trialId);
   return left && timeLeftAfter(left, now - summarizedAtMs);
