@@ -88,7 +88,10 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
 
 export interface DatasetStatus {
   readonly name: DatasetName;
-  /** If a data set is `missing`, at least one of its files is not cached. A trial that uses it fetches the files. */
+  /**
+   * If a data set is `missing`, at least one of its files is not cached. A trial that uses the data set fetches the
+   * files.
+   */
   readonly state: 'cached' | 'missing' | 'damaged';
   /** The state of the data set in one line for the user. For a damaged data set, the line includes the remedy. */
   readonly detail: string;

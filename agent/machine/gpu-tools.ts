@@ -78,7 +78,7 @@ export function parseNvidiaUuids(text: string): readonly NvidiaIds[] {
   });
 }
 
-/** Adds UUIDs to the GPUs, and replaces a card in MIG mode by its instances. */
+/** Adds UUIDs to the GPUs, and replaces a card in MIG mode with its instances. */
 export function withIds(cards: readonly Gpu[], ids: readonly NvidiaIds[]): readonly Gpu[] {
   return cards.flatMap((card): Gpu[] => {
     const found = ids.find(({ index }) => index === card.index);

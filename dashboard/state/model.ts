@@ -78,7 +78,7 @@ export interface Model {
   readonly connection: ConnectionStatus;
   /** The steps of the start, which are shown until the sweep is known. */
   readonly starting: Pick<StartProgress, 'heading' | 'steps'> | undefined;
-  /** Set in a replay. */
+  /** The clock of the replay, and the real time in Unix milliseconds. Undefined if no replay is shown. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
   readonly readonly: boolean;
   /** A notice in the header, such as the speed of a replay. */

@@ -101,8 +101,8 @@ export function openView(ui: Ui, view: View): Ui {
 export const openPane = (ui: Ui, pane: Pane): Ui => ({ ...ui, stack: [{ kind: pane }] });
 
 /**
- * Clears the search of a log or the filter of a list. If there is none, closes the current view, or the dashboard if
- * the current view is the leaderboard.
+ * Clears the search of the open log or the filter of the open list. If there is neither, closes the current view. On
+ * the leaderboard, closes the dashboard.
  */
 export function back(ui: Ui): KeyResult {
   const [base, ...rest] = ui.stack;

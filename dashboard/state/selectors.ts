@@ -70,7 +70,10 @@ export function markedRows({ ui, state, board }: Pick<Model, 'ui' | 'state' | 'b
   });
 }
 
-/** Returns all sweeps, newest first. The watched sweep's row comes from the stream, which is usually newer. */
+/**
+ * Returns all sweeps, newest first. The watched sweep's row comes from the stream, which is usually newer than the
+ * list.
+ */
 export function sweepRows({ sweeps, state }: Pick<Model, 'sweeps' | 'state'>): Sweep[] {
   const watched = state.sweep;
   const known = sweeps.map((sweep) => (sweep.id === watched?.id ? watched : sweep));

@@ -56,7 +56,9 @@ export class SummaryCache {
     return fresh || large ? summary : this.#summarize(state, now);
   }
 
-  /** Computes the summary again if it is old, or if the last row of the sweep has arrived since. */
+  /**
+   * Computes the summary again if it is old, or if the last row of the sweep has arrived after the last computation.
+   */
   refresh(state: DashboardState, now: number): void {
     const { atMs, complete, tookMs } = this.#last;
     const isOld = now - atMs >= Math.max(REFRESH_INTERVAL_MS, tookMs / SUMMARY_SHARE);
