@@ -152,7 +152,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
     natsProblem = () => state.problem;
     const hello = helloOf(options, id, resources, pages);
     const leftovers = new LeftoverPrograms(hello.location, log);
-    // The programs that an earlier agent left running are ended in the background.
+    // Ends, in the background, the programs that an earlier process of the agent left behind.
     leftovers.endEarlier().catch(onLeftoverError(log));
     const started = new AgentRuntime({
       dir,

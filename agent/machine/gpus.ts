@@ -28,7 +28,7 @@ export interface GpuDiscovery extends VisibleGpus {
   readonly found: number;
   /** The vendor of the GPUs. Undefined if the machine has no GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
-  /** The reasons why GPUs of the machine cannot be used. One sentence each. */
+  /** The reasons why GPUs of the machine cannot be used. Each reason is one sentence. */
   readonly problems: readonly string[];
 }
 

@@ -40,7 +40,9 @@ export interface PythonInterpreter {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** Returns the interpreter, with those variables of a program's environment that determine its packages. */
+/**
+ * Returns the interpreter, with those variables of a program's environment that determine the interpreter's packages.
+ */
 export function interpreterIn(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,

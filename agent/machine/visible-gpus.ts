@@ -14,7 +14,7 @@ export interface VisibleGpu extends Gpu {
 export interface VisibleGpus {
   /** The GPUs, in the order in which the environment variable lists them. */
   readonly gpus: readonly VisibleGpu[];
-  /** The reasons why GPUs are not used, and other notes about the variables. One sentence each. */
+  /** The reasons why GPUs are not used, and other notes about the variables. Each entry is one sentence. */
   readonly notes: readonly string[];
 }
 

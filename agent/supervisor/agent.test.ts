@@ -165,7 +165,7 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   welcome({ leaderEpoch: 3 });
   expect(agent.unreadyReason()).toBeUndefined();
   expect(leave).not.toHaveBeenCalled();
-  // Another cluster has epochs of its own.
+  // Another cluster has its own leader epochs.
   welcome({ cluster: 'd', leaderEpoch: 1 });
   expect(leave).not.toHaveBeenCalled();
 });

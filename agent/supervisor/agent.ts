@@ -275,8 +275,8 @@ export class AgentRuntime {
   }
 
   /**
-   * Waits until the programs of trials that a rule has stopped have exited, because the files of a program are stored
-   * after its exit.
+   * Waits for the exit of the programs whose trials a rule has stopped, because the files of a program are stored after
+   * its exit.
    */
   async #untilStoppedProgramsExit(): Promise<void> {
     const until = performance.now() + STOP_GRACE_S * 1000 + STOP_GRACE_MS;

@@ -190,7 +190,7 @@ export class CoordinatorSession {
     stream.write({ message: { $case: 'hello', hello } });
   }
 
-  /** Whether a newer leader than the one with this epoch is known. 0 means that the coordinator has no standby. */
+  /** Whether a leader with a higher epoch is known. The epoch 0 means that the coordinator has no standby. */
   #isOutdated(leaderEpoch: number): boolean {
     return leaderEpoch > 0 && leaderEpoch < this.#leader.epoch;
   }
@@ -325,7 +325,7 @@ export class CoordinatorSession {
 }
 
 /**
- * Returns a log record that replaces the record of a skipped artifact. It has the same sequence number, because the
+ * Returns a log record that replaces the record of a skipped artifact. Both records have the same number, because the
  * coordinator expects numbers without gaps.
  */
 function skippedArtifact(record: RecordMessage, reason: string): RecordMessage {

@@ -69,7 +69,7 @@ export class Heartbeat {
   }
 
   /**
-   * Sends one heartbeat, unless no coordinator has welcomed the agent yet. The heartbeat also renews the leases of
+   * Sends one heartbeat if a coordinator has welcomed the agent. The heartbeat also renews the leases of
    * ended attempts, including those of an earlier run of the agent, until the coordinator has acknowledged their last
    * record. Otherwise a slow connection could let a lease expire, and the trial would run again.
    */

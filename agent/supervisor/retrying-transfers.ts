@@ -20,8 +20,8 @@ import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_
 const MAX_DOWNLOADS = 5;
 
 /**
- * The time for which an upload is retried if it does not fit on the coordinator's disk. An operator can free space in
- * this time.
+ * The time for which an upload is retried if the file does not fit on the coordinator's disk. An operator can free
+ * space in this time.
  */
 const NO_SPACE_RETRY_MS = 30_000;
 /** The number of internal errors of the coordinator after which an artifact is skipped. */
