@@ -48,7 +48,7 @@ export interface AgentOptions {
   readonly identity: Identity | undefined;
   /** Provides the tokens for coordinators on this machine. */
   readonly tokenOf: TokenSources;
-  /** The path of the file from which the token was read. */
+  /** The path of the file from which the coordinator's token was read. */
   readonly tokenPath: string | undefined;
   /** Whether `/metrics` on the loopback address requires a token. */
   readonly requireToken: boolean;

@@ -4,7 +4,7 @@ import { EXIT_INTERNAL_ERROR, reportFailure } from './failure.ts';
 import { buildProgram, verbIn } from './program.ts';
 import { holdKeys, opensDashboard } from './top/early-keys.ts';
 
-// A pipe that its reader closed early (`trawl trials | head`) is not an error.
+// It is not an error if the reader closes the pipe early (`trawl trials | head`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') {
     process.stderr.write(`trawl: could not write the result: ${error.message}\n`);

@@ -45,7 +45,7 @@ test('the help of the program is complete, although no verb is loaded', async ()
   }
 });
 
-test('commands.json describes the commands as they are (`npx vitest run bin/program.test.ts -u` updates it)', async () => {
+test('commands.json is up to date with the commands (`npx vitest run bin/program.test.ts -u` updates it)', async () => {
   const index = indexOf(whole);
   const lines = index.verbs.map((verb) => `    ${JSON.stringify(verb)}`);
   const text = `{\n  "verbs": [\n${lines.join(',\n')}\n  ],\n  "arguments": ${JSON.stringify(index.arguments)}\n}\n`;

@@ -90,8 +90,8 @@ export function verbIn(args: readonly string[]): string | undefined {
 
 /**
  * Returns the program for Commander. Usage errors are printed, then thrown as CommanderError.
- * @param verb the only verb to load. If undefined or unknown, no verb is loaded: each verb then has only what the help
- *   of the program shows.
+ * @param verb the only verb to load. If undefined or unknown, no verb is loaded: each verb then has only its name,
+ *   description and arguments, which the help of the program shows.
  */
 export async function buildProgram(verb?: string): Promise<Command> {
   const program = emptyProgram();

@@ -53,7 +53,7 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /** The reason why the program does not report all cards. Undefined if it reports no error or is not installed. */
+  /** The reason why the program does not report all cards. Undefined if there is no error or no such program. */
   readonly problem: string | undefined;
 }
 

@@ -20,7 +20,10 @@ import { downloadArtifact, downloadCode, type Upload, uploadArtifact } from './a
 
 export const RECONNECT_MIN_MS = 200;
 export const RECONNECT_MAX_MS = 5_000;
-/** With several coordinators, agents find the next leader sooner, before a lease expires. */
+/**
+ * The maximum delay between reconnects if there are several coordinators. This delay is shorter, so that agents find
+ * the next leader before a lease expires.
+ */
 const RECONNECT_TO_LEADER_MAX_MS = 2_000;
 
 export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
@@ -90,7 +93,7 @@ function connections(servers: readonly string[], identity: Identity | undefined,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
     'grpc.max_reconnect_backoff_ms': reconnectMaxMs(servers),
   });
-  // The channel has the addresses and the credentials.
+  // These arguments have no effect, because the channel has the addresses and the credentials.
   const unused = [channel.address, credentials.createInsecure()] as const;
   const attempts = new AttemptServiceClient(...unused, channel.options);
   const artifacts = new ArtifactServiceClient(...unused, channel.options);

@@ -107,8 +107,8 @@ export class CoordinatorSession {
   }
 
   /**
-   * Sends the spooled records that have not been sent on this stream. If the stream is not open, they are sent when it
-   * opens.
+   * Sends the spooled records that have not been sent on this stream. If the stream is not open, sends the
+   * records when the stream opens.
    */
   wake(): void {
     if (this.#sending) return;

@@ -55,7 +55,7 @@ onLinux('when a worker exits, its programs are ended, and the programs of other 
 });
 
 onLinux(
-  'if a program of an earlier agent starts a new agent, the new agent ends no programs of the earlier agent',
+  'an agent that was started by a program of an earlier agent ends no programs of the earlier agent',
   async () => {
     const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
     process.env[MARKER] = `${new LeftoverPrograms(LOCATION, log).markerOfWorker()}2`;

@@ -1,4 +1,4 @@
-/** Offers to apply an edited sweep file to the sweep of a data folder, before `trawl up` starts any process. */
+/** Offers to apply an edited sweep file to a sweep in the data folder, before `trawl up` starts any process. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,9 +16,9 @@ import { packageRoot } from '../package.ts';
 type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
- * If the file is an edited version of a sweep of the folder, asks whether to apply the file to the sweep. If the answer
- * is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to run it as a new
- * sweep.
+ * If a sweep in the folder has the same name as the file but other content, asks whether to apply the file to the
+ * sweep. If the answer is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to
+ * run it as a new sweep.
  * @throws {BadInputError} if there is no terminal, or if the user wants no new sweep; the message contains the commands
  * to choose from
  */
@@ -63,7 +63,7 @@ function errorOf({ stderr }: CommandResult): string {
 }
 
 /**
- * Returns the newest sweep with the name in the file. Undefined if a sweep of the folder was submitted from a file with
+ * Returns the newest sweep with the name in the file. Undefined if a sweep in the folder was submitted from a file with
  * the same content. Ignores stopped and killed sweeps.
  */
 function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {

@@ -23,8 +23,8 @@ export function withMetricsAuth(command: Command): Command {
 }
 
 /**
- * Returns the credentials, or undefined if neither option is given.
- * @throws {BadInputError} when only one of the two options is given, or the file is missing or empty
+ * Returns the username and the password, or undefined if neither option is given.
+ * @throws {BadInputError} when only one of these two options is given, or the file is missing or empty
  */
 export function metricsAuth({ metricsUser, metricsPasswordFile }: MetricsAuthOptions): BasicAuth | undefined {
   if (metricsUser === undefined && metricsPasswordFile === undefined) return undefined;

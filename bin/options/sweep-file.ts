@@ -19,7 +19,8 @@ export interface LoadedSweepFile {
 }
 
 /**
- * Reads and validates a sweep file and the value files that it names, whose paths are relative to the sweep file.
+ * Reads and validates a sweep file, and inlines the values from the files that it names. The paths of these files are
+ * relative to the sweep file.
  * @throws {BadInputError} with file, line and column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {
@@ -31,7 +32,7 @@ export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> 
 }
 
 /**
- * Parses the sweep file of a sweep that a coordinator has stored. Returns undefined for a file that only another
+ * Parses a sweep file that a coordinator has stored. Returns undefined for a file that only another
  * version of trawl accepts.
  */
 export function storedSpec(text: string, name: string): SweepSpec | undefined {

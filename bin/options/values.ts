@@ -49,7 +49,7 @@ export function parseCountOrZero(text: string): number {
 
 /**
  * Returns a parser of durations from `leastMs` up to the longest delay of a timer.
- * @param least the shortest duration as text
+ * @param least `leastMs` as text, for the error message
  */
 export function durationFrom(leastMs: number, least: string): (text: string) => number {
   return (text) => {

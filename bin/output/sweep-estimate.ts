@@ -21,7 +21,7 @@ export interface WholeSweepEstimate {
 export function runningEstimate(sweep: Sweep, now: number): WholeSweepEstimate | undefined {
   const { timeLeft, slotTimeLeft, slotShare, slotTime = NO_SLOT_TIME } = sweep;
   if (timeLeft === undefined || slotTimeLeft === undefined || slotShare === undefined) return undefined;
-  // The share is a number of trials. A slot that trains a pack runs several trials.
+  // `slotShare.slots` counts trials, and a slot that trains a pack runs several trials.
   const perSlot = slotTime.slots === 0 ? 1 : Math.max(1, (sweep.counts?.running ?? 0) / slotTime.slots);
   return {
     duration: after(now - sweep.createdAtMs, timeLeft),

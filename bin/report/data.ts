@@ -54,8 +54,8 @@ export interface ReportData {
   /** The code that was submitted, and the Python environments in which the trials ran. */
   readonly facts: GetSourceResponse;
   /**
-   * The start of the newest attempt of the best trial: its command line and environment. Undefined if no program was
-   * started.
+   * How the newest attempt of the best trial was started: the command line and the environment. Undefined if no program
+   * was started.
    */
   readonly program: ProgramStart | undefined;
   readonly location: SweepLocation;

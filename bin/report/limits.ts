@@ -2,7 +2,7 @@
 
 /** The maximum number of rows of the ranking. */
 export const MAX_RANKED_CONFIGS = 50;
-/** The maximum number of rows of failures by class and message. */
+/** The maximum number of rows in the table of failures by class and message. */
 export const MAX_FAILURE_GROUPS = 20;
 /** The maximum number of agents that are named for one group of failures. */
 export const MAX_AGENTS_LISTED = 5;
@@ -36,7 +36,7 @@ export const MAX_MEMBERS_DRAWN = 40;
 export const MAX_LINEAGE_TRIALS = 200;
 /** The maximum size of one image, in bytes. */
 export const MAX_IMAGE_BYTES = 512 * 1024;
-/** The maximum number of values of an axis in the table of the design. */
+/** The maximum number of values that the design section lists for one axis. */
 export const MAX_VALUES_LISTED = 12;
 
 /** Returns at most `most` items, evenly spaced, including the first and the last. */

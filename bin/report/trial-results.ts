@@ -1,4 +1,4 @@
-/** Functions that several sections use on the results of a sweep. */
+/** Extracts and formats results of a sweep for several sections of a report. */
 import { sweptParameters } from '../../coordinator/grid/spec.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { rankingMetric } from '../../lib/domain/ranking.ts';

@@ -105,8 +105,8 @@ function followingOf({ state, ui }: Model, trialId: string, below: number): Part
 }
 
 /**
- * Returns the range of visible lines, such as "lines 1 to 20 of 300"; empty if all lines are visible. Omitted on a
- * narrow terminal.
+ * Returns the range of visible lines, such as "lines 1 to 20 of 300"; empty if all lines are visible. The range is
+ * omitted on a narrow terminal.
  */
 function positionOf({ log }: Model, shown: readonly LogRow[]): Part {
   const all = log.dropped + log.lines.length;

@@ -20,7 +20,7 @@ export function seriesOf(name: string, points: readonly ReportPoint[], metric: s
 
 interface Props {
   readonly points: readonly ReportPoint[];
-  /** The newest epoch of the trial. If the trial has an epoch and no points, the points have not arrived. */
+  /** The newest epoch of the trial. If the trial has an epoch but no points, the points are still loading. */
   readonly epoch: number;
   /** The metric that is drawn on top of the other metrics in its panel. */
   readonly metric: string;

@@ -70,7 +70,7 @@ export interface ActionContext {
   /** Number of epochs with reconstructions. */
   readonly imageEpochs: number;
   readonly trials: () => Iterable<Trial>;
-  /** Set in a replay: its clock, and the real time in Unix milliseconds. */
+  /** The clock of the replay, and the real time in Unix milliseconds. Undefined if no replay is shown. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;
 }
 
@@ -133,8 +133,8 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
 }
 
 /**
- * Asks for confirmation, and then cancels the unfinished trials under the cursor. If there is no trial under the cursor,
- * kills the sweep instead.
+ * Asks for confirmation, and then cancels the unfinished trials under the cursor. If there is no trial under the
+ * cursor, kills the sweep instead.
  */
 export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
   const { sweep, trialsUnderCursor } = context;
@@ -183,7 +183,7 @@ export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
 const CLASSES: readonly FailureClassName[] = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight'];
 const GROUPS: readonly string[] = ['failed', ...CLASSES, 'cancelled'];
 
-/** @param groups `failed`, failure classes and `cancelled`; an empty list means the selected trials */
+/** @param groups any of `failed`, the failure classes and `cancelled`; an empty list means the selected trials */
 export function retryGroups(ui: Ui, context: ActionContext, groups: readonly string[]): KeyResult {
   if (groups.length === 0) return retrySelected(ui, context);
   const unknown = groups.find((group) => !GROUPS.includes(group));

@@ -76,8 +76,8 @@ export function moveTo(ui: Ui, context: ActionContext, at: number): Ui {
 }
 
 /**
- * Opens the trial of the next or previous row instead of the open trial. If the open trial belongs to a group of
- * failures, opens the next or previous trial of the group.
+ * Opens the trial of the next or previous row instead of the open trial. If the open trial was opened from the
+ * errors view, opens the next or previous trial of the same group of failures.
  */
 export function openNeighbor(ui: Ui, context: ActionContext, by: 1 | -1): Ui {
   const trialId = context.neighbor(by);

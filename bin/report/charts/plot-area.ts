@@ -58,7 +58,7 @@ export function roomBelow(labels: readonly string[]): number {
   return Math.max(2, Math.floor((AREA.right - AREA.left) / (widest * CHARACTER_WIDTH + 8)));
 }
 
-/** Draws the horizontal axis with its name and its tick labels, as many as fit. */
+/** Draws the horizontal axis with its name and with as many tick labels as fit. */
 export function labelsBelow(labels: readonly (readonly [x: number, label: string])[], name: string): string {
   const every = Math.ceil(labels.length / roomBelow(labels.map(([, label]) => label)));
   const ticks = labels.flatMap(([x, label], i) =>
