@@ -87,7 +87,7 @@ describe('archives of code', () => {
     expect(sha256Of(await packed(one))).not.toBe(sha256Of(await packed(two)));
   });
 
-  test('any files are unchanged after packing and unpacking', async () => {
+  test('files with any names and contents are unchanged after packing and unpacking', async () => {
     const name = constantFrom('a', 'b.py', 'ü', 'sp ace', "quo'te", '-dash', 'C'.repeat(150));
     const path = array(name, { minLength: 1, maxLength: 4 }).map((steps) => steps.join('/'));
     const file = record({ path, content: uint8Array({ maxLength: 2_000 }), isExecutable: boolean() });

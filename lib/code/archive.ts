@@ -1,8 +1,8 @@
 /**
  * Packs a folder of code into one tar archive when a sweep is submitted, and unpacks the archive for each attempt. The
  * same files give the same bytes on any machine, so the archive's checksum identifies the files. The archive is not
- * compressed, because compressors differ between versions and because an uncompressed archive cannot unpack to more
- * than its own size.
+ * compressed, because two versions of a compressor can give different bytes, and because the files of an uncompressed
+ * archive cannot be larger than the archive.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -116,7 +116,7 @@ async function entriesOf(archive: string): Promise<ArchiveEntry[]> {
   const entries: ArchiveEntry[] = [];
   let extended: string | undefined;
   const onReadEntry = ({ path, type, size, linkpath }: ReadEntry) => {
-    // An archive is rejected if it has even one entry above the limit, so further entries are not kept.
+    // One entry more than the limit is enough to reject the archive, so further entries are not kept.
     if (entries.length <= MAX_CODE_FILES) entries.push({ path, type, size, linkpath: linkpath ?? '' });
   };
   try {

@@ -92,11 +92,13 @@ export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_C
 /** The rules of one .gitignore, for paths below its folder. */
 interface Level {
   /**
-   * For a folder above the root of the walk: the path from the folder to the root, with a trailing slash. Else empty.
+   * If the .gitignore is above the root of the walk: the path from its folder to the root, with a trailing slash. Else
+   * empty.
    */
   readonly above: string;
   /**
-   * For a folder below the root of the walk: the path from the root to the folder, with a trailing slash. Else empty.
+   * If the .gitignore is below the root of the walk: the path from the root to its folder, with a trailing slash. Else
+   * empty.
    */
   readonly below: string;
   readonly rules: Ignore;

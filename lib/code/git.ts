@@ -82,8 +82,8 @@ async function git(dir: string, ...args: readonly string[]): Promise<string> {
 }
 
 /**
- * Returns the beginning of an output that exceeds the buffer. The beginning is enough, because the diff is cut at a
- * lower limit.
+ * Returns the beginning of an output that exceeds the buffer. The beginning is enough, because the diff is truncated to
+ * fewer bytes than the buffer holds.
  */
 function partOf(error: unknown): string {
   const isLong = error instanceof Error && 'code' in error && error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';

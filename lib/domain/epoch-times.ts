@@ -86,9 +86,9 @@ function namesOf(times: readonly EpochTime[]): string[] {
 }
 
 /**
- * Returns the parameters to leave out of the model. A continuous parameter has another value in each trial, so it would
- * explain every difference. The model therefore has at most two effects for every three measured times. It keeps the
- * parameters that explain most of the variation per effect.
+ * Returns the parameters to leave out of the model. A continuous parameter has a different value in each trial, so it
+ * would explain every difference. The model therefore has at most two effects for every three measured times. It keeps
+ * the parameters that explain the most variation per effect.
  */
 export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<string> {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;

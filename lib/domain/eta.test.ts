@@ -58,7 +58,7 @@ test('after a first measurement, exactly the trials that run or will run have an
   );
 });
 
-test('neither a pause nor an additional slot lengthens the time left', () => {
+test('neither a pause nor an additional slot makes the remaining time longer', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const until = (change: Partial<EtaSituation>) => etaOf({ ...situation, ...change }).sweep?.expectedMs;
@@ -128,7 +128,7 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded trials an
   expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
 });
 
-test('the time left assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency', () => {
+test('the estimate assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency', () => {
   const agents = [
     { takesWork: true, slots: 4, busy: 3, pack: 1 },
     { takesWork: true, slots: 2, busy: 0, pack: 4 },

@@ -1,6 +1,6 @@
 /**
  * Estimates when a sweep and each of its trials will end. A trial takes its number of remaining epochs times the epoch
- * time of its config (pace.ts), and each waiting trial starts on the slot that is free first. Times are Unix
+ * time of its config (pace.ts), and each waiting trial starts on the slot that becomes free first. Times are Unix
  * milliseconds; durations are milliseconds.
  */
 import { max, mean, sum } from 'd3-array';
@@ -54,7 +54,7 @@ export interface Eta {
   readonly trials: ReadonlyMap<string, TimeLeft>;
 }
 
-/** The time left if nothing can be estimated. */
+/** The result of `etaOf` if nothing can be estimated. */
 export const NO_ESTIMATE: Eta = { sweep: undefined, work: undefined, trials: new Map() };
 
 /** The quantile of the normal distribution for a two-sided 90% interval. */

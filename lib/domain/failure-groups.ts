@@ -17,8 +17,8 @@ export interface FailureGroup {
   /** The failed trials of the group, at least one, in the order of the input. */
   readonly trials: readonly Trial[];
   /**
-   * The agents of the last attempts, sorted by their number of trials, most first, and then by name. A trial without an
-   * agent adds no agent.
+   * The agents of the trials' last attempts, sorted by how many of the trials each agent ran, most first, and then by
+   * name. A trial without an agent adds no agent.
    */
   readonly agents: readonly string[];
 }

@@ -21,7 +21,7 @@ export interface EtaTrial {
   readonly epochs: number | undefined;
   /** The start of the latest attempt; 0 if the trial has no attempt. */
   readonly startedAtMs: number;
-  /** The value is 0 until the trial ends. */
+  /** The end of the trial; 0 until the trial ends. */
   readonly endedAtMs: number;
 }
 
@@ -46,7 +46,7 @@ export interface Pace {
   readonly freedom: number;
   /** The share of its epochs that a trial runs on average: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
-  /** The standard deviation of this share between trials. */
+  /** The standard deviation of `share` between trials. */
   readonly shareSpread: number;
   ofConfig(trial: EtaTrial): ConfigPace;
 }

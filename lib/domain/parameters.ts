@@ -12,17 +12,17 @@ export const SEED = 'seed';
 
 const PROTO = '__proto__';
 /**
- * Replaces the key `__proto__` in documents and on the wire, because generated code fills plain objects by assignment,
- * which drops this key.
+ * Replaces the key `__proto__` in parsed sweep files and on the wire, because generated code fills plain objects by
+ * assignment, which drops this key.
  */
 const PROTO_KEY = '\uf8ff__proto__';
 
-/** Converts a parameter's name to its key in documents and on the wire. */
+/** Converts a parameter's name to its key in parsed sweep files and on the wire. */
 export function parameterKey(name: string): string {
   return name === PROTO ? PROTO_KEY : name;
 }
 
-/** Converts a key in documents and on the wire to the parameter's name. */
+/** Converts a key of a parsed sweep file or of the wire to the parameter's name. */
 export function parameterName(key: string): string {
   return key === PROTO_KEY ? PROTO : key;
 }

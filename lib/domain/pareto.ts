@@ -52,14 +52,17 @@ export function frontsOf(points: readonly Losses[]): number[] {
     if (isRepeated) continue;
     const members = fronts[front] ?? [];
     fronts[front] = members;
-    // With two objectives, the newest member of a front has the lowest second loss in the front, so only it is kept.
+    // With two objectives, the newest member of a front has the lowest second loss, so only this member is kept.
     if (point.length === 2) members[0] = point;
     else members.push(point);
   }
   return numbers;
 }
 
-/** Returns the index of the first front in which no point dominates the given point. The same holds in later fronts. */
+/**
+ * Returns the index of the first front in which no point dominates the given point. No point of a later front dominates
+ * the given point either.
+ */
 function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
   let [low, high] = [0, fronts.length];
   while (low < high) {
@@ -80,8 +83,8 @@ function compareLosses(a: Losses, b: Losses): number {
 
 /**
  * Returns a map from the position of each of the best points to its place. The places are those of `rankByLosses`.
- * Finds one front after another, and stops once `limit` points have a place, so it is much faster than `rankByLosses`
- * if `limit` is small.
+ * This function finds one front after another, and stops once `limit` points have a place. It is therefore much faster
+ * than `rankByLosses` if `limit` is small.
  */
 export function bestPlaces(points: readonly Losses[], limit: number): Map<number, number> {
   const scale = scaleOf(points);

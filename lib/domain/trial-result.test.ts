@@ -65,7 +65,7 @@ test('the value of a config leaves out results that early stopping cut off', () 
   expect(bestReplicate([stoppedTrial(2, 1, 3), endedTrial(0, { loss: 2 })], 'loss', 'minimize').index).toBe(0);
 });
 
-test('if early stopping cut off all results of a config, its mean uses those of the longest trials', () => {
+test('if early stopping cut off all results of a config, its mean uses only the results with the highest epoch', () => {
   const all = [stoppedTrial(0, 9, 1), stoppedTrial(1, 4, 3), stoppedTrial(2, 6, 3)];
   expect(configSpread(all, 'loss')).toMatchObject({ mean: 5, n: 2 });
   expect([leftOutOfConfig(all), comparedReplicates(all)]).toEqual([1, []]);

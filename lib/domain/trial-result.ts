@@ -1,14 +1,14 @@
 /**
  * Defines which trials have a result, the value of a result, and how the values of replicates are combined.
  *
- * A result is complete if the trial succeeded, or if the rule `patience` stopped it, because its curve no longer
- * improved. The other rules cut a trial off: its value belongs to an early epoch. Results of different lengths are never
- * averaged:
- * - The value of a config is the mean of its complete results. If all of its results were cut off, it is the mean of
- *   the results with the highest epoch.
+ * A result is complete if the trial succeeded, or if the rule `patience` stopped the trial because its curve no longer
+ * improved. The other rules cut a trial off: its value belongs to an early epoch. Results of different lengths are
+ * never averaged:
+ * - The value of a config is the mean of its complete results. If all of its results were cut off, the value is the
+ *   mean of the results with the highest epoch.
  * - Comparisons (verdicts, differences, effects of parameters) use only configs of which no result was cut off. In
- *   other configs, early stopping selected the complete results by their values, so an interval over them would be
- *   wrong.
+ *   other configs, early stopping selected the complete results by their values, so a confidence interval from these
+ *   results would be wrong.
  */
 
 import { deviation, mean } from 'd3-array';

@@ -7,10 +7,10 @@ const ENDED_TRIAL: ReadonlySet<TrialState> = new Set(
 );
 const ENDED_SWEEP: ReadonlySet<string> = new Set(['finished', 'stopped', 'killed']);
 
-/** Whether a trial in this state has ended. A retry can make an ended trial pending again. */
+/** Whether the trial has ended. A retry can make an ended trial pending again. */
 export const trialEnded = (trial: Trial): boolean => ENDED_TRIAL.has(trial.state);
 
-/** Whether a sweep in this state has ended. A retry can make an ended sweep run again. */
+/** Whether the sweep has ended. A retry can make an ended sweep run again. */
 export const sweepEnded = (sweep: Sweep): boolean => ENDED_SWEEP.has(sweepState.of(sweep.state));
 
 /** Whether the sweep is paused and none of its trials is running. The sweep makes no progress until it is resumed. */
