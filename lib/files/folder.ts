@@ -25,8 +25,8 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * The text for each error code that means: the system rejected the path itself. The user must then choose another path
- * or change the permissions.
+ * The text for each error code by which the system rejects the path itself. The user must then choose another path or
+ * change the permissions.
  */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { DamagedError } from '../../proto/errors.ts';
 import { innerPath } from './inner-path.ts';
 
-test('an inner path never leaves its folder, whatever its names are', () => {
+test('an inner path never leaves its folder, whatever names it consists of', () => {
   const unit = fc.constantFrom('.', '/', 'a', '\0', '\\', '-', ' ', '~');
   fc.assert(
     fc.property(fc.array(fc.string({ unit, maxLength: 8 }), { maxLength: 4 }), (names) => {

@@ -1,7 +1,7 @@
 /**
  * Manages the user's runtime folders. Each has one file per coordinator that this user runs on this machine. The name
  * of the file is the address of the coordinator. From the file, clients on the same machine learn the URL of the
- * coordinator's NATS server and the path of its data folder, which contains the token.
+ * coordinator's NATS server and the path of the coordinator's data folder, which contains the coordinator's token.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
@@ -24,8 +24,8 @@ export type LocalCoordinator = Readonly<z.infer<typeof entry>>;
 
 /**
  * Returns the runtime folders, the preferred folder first. The system removes `$XDG_RUNTIME_DIR` when the user's last
- * session ends, so there is a second runtime folder below `$XDG_STATE_HOME`. Its path contains the host name, because
- * machines can share a home folder.
+ * session ends, so there is a second runtime folder below `$XDG_STATE_HOME`. The path of the second folder contains the
+ * host name, because machines can share a home folder.
  */
 function runtimeFolders(): string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
@@ -66,8 +66,8 @@ export function withdrawCoordinator(address: Address): void {
 }
 
 /**
- * Returns the coordinator that this user runs at a loopback address. The process of the coordinator may have ended
- * since. Ignores runtime folders that other users own or can write to.
+ * Returns the coordinator that this user runs at a loopback address. The coordinator may have ended without removing its
+ * file. Runtime folders that other users own or can write to are ignored.
  */
 export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
   if (!isLoopback(address)) return undefined;

@@ -14,8 +14,8 @@ const ROOT = 0;
 export const USER_UMASK = 'TRAWL_USER_UMASK';
 
 /**
- * Makes every file and folder that this process and its children create private. The environment of the children
- * contains the umask that was in effect before.
+ * Sets the umask so that all files and folders that this process and its children create are private. The environment
+ * of the children contains the umask that was in effect before.
  */
 export function keepFilesPrivate(): void {
   const before = process.umask(PRIVATE_UMASK);

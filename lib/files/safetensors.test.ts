@@ -124,7 +124,7 @@ test.each<[string, unknown, number, RegExp]>([
     /w has 4 bytes, expected 8/,
   ],
   [
-    'a tensor that ends before its begin',
+    'a tensor that ends before it begins',
     { w: { dtype: 'U8', shape: [1], data_offsets: [2, 1] } },
     2,
     /w has -1 bytes/,

@@ -84,7 +84,7 @@ test.each([
   expect(() => parseFilter(text)).toThrow(reason);
 });
 
-test('any text parses as a filter or throws BadInputError, at any nesting depth', () => {
+test('parsing any text returns a filter or throws BadInputError, at any nesting depth', () => {
   const piece = fc.constantFrom('a', '1', '(', ')', '!', 'not', 'and', 'or', '=', '<', '~', '"', "'", ' ', '\\', 'é');
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 60 }), (pieces) => {

@@ -29,7 +29,7 @@ test.each([
   expect(() => natsUrls(urls)).toThrow(/^--nats is ".*": expected URLs such as nats:\/\/127\.0\.0\.1:4222/);
 });
 
-test('TRAWL_NATS is the default of --nats, and its passwords are not shown', () => {
+test('TRAWL_NATS is the default of --nats, and errors do not show passwords', () => {
   vi.stubEnv('TRAWL_NATS', '');
   expect(natsUrls(undefined)).toBeUndefined();
   vi.stubEnv('TRAWL_NATS', 'nats://ann:secret@head:99999');
@@ -44,7 +44,7 @@ test.each(['h:0', 'h:65536', 'h:1e3', 'h', ':1', 'h:', 'h:1.5', 'h:-1', '[::1]',
   },
 );
 
-test('--server accepts several coordinators, and names the invalid one', () => {
+test('--server accepts several addresses, and the error names the invalid address', () => {
   expect(parseServers('a:1', '--server')).toEqual(['a:1']);
   expect(parseServers('a:1, b:2,a:1', '--server')).toEqual(['a:1', 'b:2']);
   expect(() => parseServers('a:1,b', '--server')).toThrow('--server is "b": expected HOST:PORT');

@@ -18,7 +18,7 @@ const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/;
 
 /**
- * Returns the name or address in a Host header in lower case, without port, brackets and final dot.
+ * Returns the name or address in a Host header in lower case, without port, brackets or final dot.
  * Undefined if the header is malformed.
  */
 export function hostOf(header: string): string | undefined {

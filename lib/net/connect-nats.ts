@@ -22,8 +22,8 @@ const DEFAULT_PORT = 4222;
 /** The time limit for connecting to one member of a cluster. If the member is absent, the next member is tried. */
 const CONNECT_LIMIT_MS = 5_000;
 /**
- * Pings detect a server whose machine lost power or network. By default, the NATS client pings every two minutes, so an
- * agent would not notice the loss for six minutes.
+ * Pings detect a server whose machine lost power or network. By default, the NATS client pings every two minutes, and
+ * gives up only at the third ping, so an agent would not notice the loss for six minutes.
  */
 const PING_EVERY_MS = 5_000;
 const UNANSWERED_PINGS = 2;
@@ -31,7 +31,8 @@ const CLOSE_LIMIT_MS = 1_000;
 
 /**
  * Connects to NATS. If the connection is lost, the client retries without a limit.
- * @param url one server, or several servers of a cluster separated by commas; it can contain USER:PASSWORD@ or TOKEN@
+ * @param url the URL of a server, or the URLs of a cluster's servers, separated by commas; a URL can contain
+ * USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
  * @param identity the credentials; with them, the server must use TLS
  * @throws {UnreachableError} if no server responds, or the server rejects the login

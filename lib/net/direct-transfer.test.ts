@@ -165,7 +165,7 @@ test('a truncated error response is a failed transfer', async () => {
   );
 });
 
-test('only the announced part of the file is sent, with its headers, and each sent byte is counted', async () => {
+test('only the announced part of the file is sent, with the given headers, and each sent byte is counted', async () => {
   const stored: Buffer[] = [];
   const url = await serve(acceptObject(stored));
   const path = fileOf(BYTES);

@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 const IDLE_MS = 20_000;
 /** The time for which files pass through the coordinator after a failed direct transfer. */
 const CLOSED_MS = 5 * 60_000;
-/** The maximum number of characters that are read of an error response. */
+/** The maximum number of characters that are read from an error response. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /** Thrown if the store cannot be reached or rejects a request. The file can still pass through the coordinator. */
@@ -128,7 +128,7 @@ function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS 
   return { request, answer };
 }
 
-/** Checks the status of a response without a file. @throws {DirectTransferError} if the store rejected the request */
+/** Checks the status of a response that contains no file. @throws {DirectTransferError} if the store rejected the request */
 async function check(url: string, message: IncomingMessage, mayBeSuccess = true): Promise<void> {
   const { statusCode = 0 } = message;
   if (mayBeSuccess && statusCode >= 200 && statusCode < 300) return void message.resume();

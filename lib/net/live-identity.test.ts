@@ -8,7 +8,7 @@ import { renewIdentities } from '../../bin/certs/renew.ts';
 import { readIdentity } from './identity.ts';
 import { LiveIdentity } from './live-identity.ts';
 
-/** Creates an authority and the agent `a`, and copies the agent's folder, as a user would to another machine. */
+/** Creates an authority and the agent `a`, and copies the agent's folder, as users do to set up an agent. */
 async function copiedIdentity() {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-live-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -22,7 +22,7 @@ async function copiedIdentity() {
   return { dir, issued, copy, live, log: () => lines.join('') };
 }
 
-test('a renewed certificate is used once its files are complete, and the old certificate is used until then', async () => {
+test('a renewed identity is used once its files are complete, and the old identity is used until then', async () => {
   const { dir, issued, copy, live, log } = await copiedIdentity();
   const old = live.current;
   const renewed = vi.fn();

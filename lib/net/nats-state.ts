@@ -17,7 +17,8 @@ export function rejectedLogin(code: unknown): string | undefined {
 
 export interface NatsStateEvents {
   /**
-   * Called with the reason when the connection is lost or the reason changes, and with undefined when it is restored.
+   * Called with the reason when the connection is lost or the reason changes, and with undefined when the connection is
+   * restored.
    */
   onProblem?(problem: string | undefined): void;
   /** Called each time the connection is restored. */

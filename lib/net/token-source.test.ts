@@ -119,7 +119,7 @@ asRoot('nothing is sent when the process on the port and the token belong to dif
 });
 
 asRoot(
-  "the token of the user's own coordinator is not sent to another user's process; a token of another coordinator is",
+  "the token of the user's own coordinator is not sent to another user's process, but any other token is sent",
   () => {
     const token = ensureToken(dir);
     const copy = join(home, 'copy');

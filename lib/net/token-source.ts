@@ -84,7 +84,8 @@ export function tokenSources(addresses: readonly string[], file: string | undefi
 }
 
 /**
- * Checks the text of TRAWL_TOKEN, which can be any text that a header can carry. Returns the text without outer spaces.
+ * Checks the text of TRAWL_TOKEN, which can be any text that a header can carry. Returns the text without leading or
+ * trailing spaces.
  * @throws {BadInputError}
  */
 function checkedText(text: string): string {

@@ -18,7 +18,7 @@ test.each(['zzz', 'x', '', 'momentum'])('no known name is near %j', (written) =>
   expect(nearest(written, ['dataset', 'depth', 'latent_dim', 'epochs'])).toBeUndefined();
 });
 
-test('the edit distance is zero only for equal texts, is symmetric, and is at most the longer length', () => {
+test('the edit distance is zero only for equal texts, is symmetric, and is at most the length of the longer text', () => {
   const word = fc.string({ maxLength: 8 });
   fc.assert(
     fc.property(word, word, (a, b) => {
