@@ -66,8 +66,8 @@ export function withdrawCoordinator(address: Address): void {
 }
 
 /**
- * Returns the coordinator that this user runs at a loopback address. The coordinator may have ended without removing its
- * file. Runtime folders that other users own or can write to are ignored.
+ * Returns the coordinator that this user runs at a loopback address. The coordinator may have ended without removing
+ * its file. Runtime folders that other users own or can write to are ignored.
  */
 export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
   if (!isLoopback(address)) return undefined;

@@ -22,8 +22,8 @@ export function commonParts(names: readonly string[]): CommonParts {
   const suffix = reversed(prefixOf(rests.map(reversed)));
   const widest = max(rests, (rest) => columnsOf(rest.slice(0, rest.length - suffix.length))) ?? 0;
   const marks = Math.min(1, prefix.length) + Math.min(1, suffix.length);
-  // All names show the same part of the suffix. If a short name showed a longer part of the suffix, the short name could
-  // look like a longer name.
+  // All names show the same part of the suffix. If a short name showed a longer part of the suffix, it could look like a
+  // longer name.
   const suffixWidth = (width: number) => Math.max(Math.min(1, suffix.length), width - columnsOf(prefix) - widest);
   return {
     minWidth: widest + marks,
