@@ -150,7 +150,7 @@ test('an identity needs an authority, and the identity of a user needs a role', 
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
 });
 
-test('the identities for several coordinators have all addresses, and the certificate has all hosts', async () => {
+test('the identities for several coordinators have all addresses, and the server certificate has all hosts', async () => {
   const hosts = ['--host', 'head-a,10.0.0.5', '--standby', 'head-b,fe80::7'];
   const { stderr, exitCode } = await certs('init', ...hosts, '--agent', 'gpu-1');
   expect(exitCode).toBe(0);

@@ -2,7 +2,8 @@
  * Manages the folder of `trawl certs`, which contains:
  *
  * - `ca/`: the certificate authority and its key. Only `trawl certs` needs the key; keep it on one machine.
- * - `server/`: the identity of the coordinator, which a single NATS server shares, and the list of known identities.
+ * - `server/`: the identity of the coordinator, and the list of known identities. A NATS server outside a cluster uses
+ *   the same identity.
  * - `nats-HOST/`: the identity of each NATS server of a cluster.
  * - `agent-NAME/`, `user-NAME/`: the identity of each agent and user.
  */

@@ -17,7 +17,7 @@ export interface Renewal {
 }
 
 /**
- * Renews the certificates of the folder of `trawl certs`. Keys and tokens stay as they are, so only `cert.pem` changes,
+ * Renews certificates in the folder of `trawl certs`. Keys and tokens stay as they are, so only `cert.pem` changes,
  * and the NATS servers need no new accounts.
  * @param names the folders to renew, such as `agent-NAME`; empty means all
  * @throws {NotFoundError} if a folder has no valid identity

@@ -33,8 +33,8 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 }
 
 /**
- * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed after
- * the call. Passes undefined if the sweep file has no `code`.
+ * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed when
+ * `work` has ended. If the sweep file has no `code`, `work` receives undefined.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function withPackedCode<T>(

@@ -19,7 +19,7 @@ export interface Connection {
   readonly artifacts: ArtifactServiceClient;
   readonly code: CodeServiceClient;
   readonly operations: OperationsServiceClient;
-  /** HOST:PORT of the coordinator that is called now. It changes when another coordinator leads. */
+  /** HOST:PORT of the coordinator that is called now. Changes when another coordinator becomes the leader. */
   readonly address: string;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
@@ -71,7 +71,7 @@ function open({ addresses, identity, tokenOf, offlineDir, release = async () => 
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
-  // The channel has the addresses and the credentials.
+  // The clients do not use these arguments, because the channel already has the addresses and the credentials.
   const unused = [channel.address, credentials.createInsecure()] as const;
   const client = new SweepServiceClient(...unused, channel.options);
   const artifacts = new ArtifactServiceClient(...unused, channel.options);

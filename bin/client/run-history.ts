@@ -83,8 +83,8 @@ export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boo
 }
 
 /**
- * Returns the time for which all attempts of an ended trial held a slot, in milliseconds, because the last attempt may
- * have started at a checkpoint: a promoted trial has an attempt per rung.
+ * Returns the time for which all attempts of an ended trial held a slot, in milliseconds. The last attempt alone can be
+ * only a part of the run, because it may have started at a checkpoint: a promoted trial has an attempt per rung.
  */
 export function slotMs(trial: Pick<Trial, 'leasedMs' | 'startedAtMs' | 'endedAtMs'>): number {
   // A store from an earlier version may lack the time of the leases.

@@ -134,8 +134,8 @@ export function shortfallText({ kind }: Shortfall): string {
 }
 
 /**
- * Describes a demand that no agent meets, such as `no agent has 200 GiB of GPU memory`. The text is equal for equal
- * demands.
+ * Describes a demand that no agent meets, such as `no agent has 200 GiB of GPU memory`. Equal demands have equal
+ * texts.
  */
 export function missingText({ kind }: Shortfall): string {
   switch (kind?.$case) {

@@ -1,8 +1,8 @@
 /** Formats command lines for a shell. */
 
 /**
- * Returns a command line with quotes as a shell needs them, except around placeholders such as `<artifacts>`, so that
- * placeholders are easy to read.
+ * Returns a command line with the quotes that a shell needs. Placeholders such as `<artifacts>` have no quotes, so that
+ * they are easy to read.
  */
 export function shellLine(words: readonly string[]): string {
   return words.map(shellWord).join(' ');

@@ -40,7 +40,7 @@ export interface TableLayout {
 export interface TableRoom {
   /** The number of columns of the terminal. Undefined for a pipe; nothing is then cut. */
   readonly width: number | undefined;
-  /** Whether the text is ASCII only. */
+  /** Whether all text is converted to ASCII. Default: false. */
   readonly ascii?: boolean | undefined;
   /** Terminal columns that are kept free for a note if some columns of the table do not fit. Default: 0. */
   readonly noteWidth?: number | undefined;

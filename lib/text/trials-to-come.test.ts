@@ -6,7 +6,7 @@ import { percentText, progressText, toComeText, totalText } from './trials-to-co
 const sweepOf = (planned: number | undefined, searching: boolean) =>
   ({ planned, searching, counts: { ...noCounts(), pending: 900, succeeded: 100 } }) as Sweep;
 
-test('the trials to come are the planned trials that are not created', () => {
+test('the trials to come are the planned trials that have not been created yet', () => {
   const sweep = sweepOf(1_000_000, true);
   expect([trialTotal(sweep), trialsToCome(sweep)]).toEqual([1_000_000, 999_000]);
   expect([totalText(sweep), toComeText(sweep)]).toEqual(['1,000,000 trials', '999,000 to come']);
