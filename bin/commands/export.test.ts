@@ -1,4 +1,4 @@
-/** Tests the verb against a coordinator with fixed answers. The tests in bin/export/ cover the formats. */
+/** Tests `trawl export` with a coordinator whose answers are fixed. The tests in bin/export/ cover the formats. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

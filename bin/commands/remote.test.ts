@@ -1,4 +1,4 @@
-/** Tests verbs against a coordinator with fixed answers. The tests in test/ use a real coordinator. */
+/** Tests verbs with a coordinator whose answers are fixed. The tests in test/ use a real coordinator. */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -182,7 +182,7 @@ test('trials prints shared parameters once, and prints varying parameters as col
   expect(lines[3]).toMatch(/^ {3}- {2}a100000000000000 {2}failed +crash: said "no", then +0\.5 /);
 });
 
-test('trials --columns prints these columns in this order, and rejects a column that the table lacks', async () => {
+test('trials --columns prints the named columns in the given order, and rejects a column that the table lacks', async () => {
   const { stdout } = await trawl({}, 'trials', '--columns', 'state, test_loss,rank');
   const [header = '', first = ''] = stdout.split('\n').slice(-4);
   expect([header, first].map((line) => line.trim().split(/ {2,}/))).toEqual([
@@ -336,7 +336,7 @@ test.each(['pause', 'resume', 'stop', 'kill'])('the command %s sends its action 
   });
 });
 
-test('events --kind shows events of these kinds with their agents and users', async () => {
+test('events --kind shows the events of the given kinds, with their agents and users', async () => {
   const events = [
     { seq: 1, kind: 'sweep paused', detail: 'why not', by: 'ann@desk' },
     { seq: 2, kind: 'lost', agentId: 'gpu-1', sweepId: '0', detail: 'nothing was received' },
