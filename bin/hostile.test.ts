@@ -74,7 +74,7 @@ test.each([
 });
 
 test.each(['text', 'json'] as const)(
-  'a log in format %s has no control characters in messages, values, names and stacks',
+  'a log in format %s has no control characters in messages, values, names or stacks',
   (logFormat) => {
     const file = join(folder(), 'log');
     const log = newLogger('test', { logLevel: 'info', logFormat }, openSync(file, 'a'));

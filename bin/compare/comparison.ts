@@ -91,7 +91,7 @@ export const DEFAULT_COMPARED = 3;
 
 /**
  * Selects configs by prefixes of their ids or of their trials' ids.
- * @param configs by rank
+ * @param configs the configs of the sweep, in order of rank
  * @param listCommand the command that lists the configs, for messages
  * @returns at least two configs, in the order of the selectors
  * @throws {NotFoundError | AmbiguousError | BadInputError}

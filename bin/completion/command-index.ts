@@ -1,7 +1,7 @@
 /**
  * Describes all commands for `--help` and shell completion, without loading the commands and their libraries. The
  * descriptions are in commands.json. A test compares commands.json with the commands, and
- * `npx vitest run bin/program.test.ts -u` updates it.
+ * `npx vitest run bin/program.test.ts -u` updates commands.json.
  */
 import type { Command } from 'commander';
 import commands from './commands.json' with { type: 'json' };

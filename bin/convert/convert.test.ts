@@ -98,7 +98,7 @@ max_restarts: 1
   expect(notes.join('\n')).toContain('max_length');
 });
 
-test('a converted Determined grid has as many values per parameter as its count specifies', async () => {
+test('a converted Determined grid has as many values of each parameter as the count of the parameter specifies', async () => {
   const { sweep } = await convert(`
 entrypoint: model_def:MNISTTrial
 hyperparameters: {lr: {type: log, minval: -3, maxval: -1, count: 3}, n: {type: int, minval: 1, maxval: 4, count: 2}}
@@ -191,7 +191,7 @@ spec:
     - {name: act, parameterType: categorical, feasibleSpace: {list: [relu]}}
 `;
 
-  test("Katib's settings of a population are converted, and its trial count is converted to generations", async () => {
+  test("Katib's settings of a population are converted, and the trial count is converted to generations", async () => {
     const settings =
       '{name: suggestion_trial_dir, value: /ckpt/}, {name: n_population, value: "10"}, {name: truncation_threshold, value: "0.3"}';
     const { sweep, notes } = await convert(

@@ -53,8 +53,8 @@ export function fromHydra(args: readonly string[], program = 'main.py'): Convert
 export const isHydraConfig = (data: unknown): boolean => sweeperParameters(data).length > 0;
 
 /**
- * Returns `hydra.sweeper`. A file of Hydra's config group `hydra/sweeper` is itself a sweeper, so the whole file is
- * returned.
+ * Returns the sweeper of a configuration: `hydra.sweeper`, or the whole file if the file belongs to Hydra's config
+ * group `hydra/sweeper`.
  */
 function sweeperOf(data: unknown): Record<string, unknown> {
   const isSweeper = /sweeper/i.test(textAt(data, '_target_') ?? '');

@@ -104,7 +104,7 @@ function parameterOf(parameter: unknown, method: Converted['sweep']['method'], n
     return { value: null };
   }
   if (step !== undefined && method !== 'pbt') return { min, max, step };
-  // With pbt, Katib uses the step only for the initial values. The value of a child is 0.8 or 1.2 times its parent's.
+  // With pbt, Katib uses the step only for the initial values. A child's value is 0.8 or 1.2 times the parent's value.
   if (step !== undefined) notes.push(`the step of parameter ${textAt(parameter, 'name')} is omitted.`);
   if (textAt(space, 'distribution')?.toLowerCase() === 'loguniform')
     return { distribution: 'log_uniform_values', min, max };

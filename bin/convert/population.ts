@@ -77,13 +77,13 @@ interface Settings {
   readonly share: number;
   readonly resample: number;
   readonly perturb?: readonly number[] | undefined;
-  /** The maximum number of trials of the other tool, where each generation of each member is a trial. */
+  /** The maximum number of trials in Katib or NNI, where each generation of each member is a trial. */
   readonly total: number | undefined;
 }
 
 interface Texts {
   readonly notes: string[];
-  /** The names of the other tool's settings for checkpoint folders, for the notes. */
+  /** The names of the settings for checkpoint folders in Katib or NNI, for the notes. */
   readonly checkpoints: string;
   readonly totalKey: string;
 }

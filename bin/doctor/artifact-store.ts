@@ -19,9 +19,9 @@ export interface ArtifactStoreFacts {
   /** The location, such as `s3://bucket/ at https://s3.example`. */
   readonly where: string;
   readonly verifiesChecksums: boolean;
-  /** The server's clock minus the clock of this machine, in milliseconds. Undefined without a date from the server. */
+  /** The server's clock minus the clock of this machine, in milliseconds. Undefined if the server sent no date. */
   readonly clockDifferenceMs: number | undefined;
-  /** The HTTP status of a read with a presigned URL. Undefined without an answer, or with `direct=false`. */
+  /** The HTTP status of a read with a presigned URL. Undefined if the server did not answer, or with `direct=false`. */
   readonly presignedStatus: number | undefined;
 }
 

@@ -111,8 +111,8 @@ export function diskFinding(name: string, folder: string, option = '--dir'): Fin
 }
 
 /**
- * Checks whether a coordinator's folder has orphans: files that the coordinator moved to `orphans/`, because no record
- * in the store named them.
+ * Checks whether a coordinator's folder has orphans: files that the coordinator moved to `orphans/`, because the store
+ * did not name them.
  */
 export async function orphansFinding(dir: string): Promise<Finding> {
   const sets = await orphanSets(dir);

@@ -20,8 +20,8 @@ const PROXIES = ['grpc_proxy', 'https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP
 const LOOKUP_LIMIT_MS = 5_000;
 
 /**
- * Returns the finding about web proxies: whether their environment variables affect connections to the coordinator.
- * The finding omits the values of the variables, because a value can contain a password.
+ * Returns the finding about web proxies: whether environment variables for proxies affect connections to the
+ * coordinator. The finding omits the values of the variables, because a value can contain a password.
  */
 export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
   const found = PROXIES.filter((name) => (env[name] ?? '') !== '');
@@ -67,7 +67,7 @@ export interface AgentIdFacts {
   /** The id in the agent's folder; undefined if no agent has used the folder. */
   readonly id: string | undefined;
   readonly host: string;
-  /** The agents of the coordinator, or why they are unknown. */
+  /** The agents that the coordinator knows, or the reason why they could not be listed. */
   readonly agents: readonly Pick<Agent, 'id' | 'host' | 'state'>[] | string;
 }
 

@@ -95,7 +95,7 @@ export interface LayersModel {
 /**
  * Builds a sequence of dense layers, one per entry of the metadata `activations`, from the tensors `<name>.weight`
  * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata.
- * @param generatedBy program and version
+ * @param generatedBy the program that wrote the model, with its version
  * @throws {BadInputError} when the file does not describe such a network
  */
 export function layersModel(file: SafetensorsFile, generatedBy: string): LayersModel {

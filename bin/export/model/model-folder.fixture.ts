@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { io } from '@tensorflow/tfjs-core';
 
-/** Loads a model's folder like `file://` in tfjs-node: from model.json and the files that it lists. */
+/** Loads a model from a folder, as `file://` does in tfjs-node: reads model.json and the files that it lists. */
 export function modelFolder(dir: string): io.IOHandler {
   const load = async () => {
     const json: io.ModelJSON = JSON.parse(await readFile(join(dir, 'model.json'), 'utf8'));

@@ -2,7 +2,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { tfRecord } from '../../../lib/files/tfrecord.ts';
 
 /**
- * Writes fields of a protobuf message. The field numbers are those of TensorBoard's .proto files, which never change.
+ * Writes fields of a protobuf message. The field numbers come from TensorBoard's .proto files, and never change.
  */
 export type Fields = (writer: BinaryWriter) => BinaryWriter;
 

@@ -73,7 +73,7 @@ export function sessionStart(atMs: number, parameters: Parameters, hparams: Expe
 }
 
 /**
- * Encodes the status of a run and its end.
+ * Encodes the final status and the end time of a run.
  * @param endMs the end in Unix milliseconds; 0 means that the run has not ended
  */
 export function sessionEnd(atMs: number, status: SessionStatus, endMs: number): Uint8Array {

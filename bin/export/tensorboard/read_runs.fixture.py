@@ -1,4 +1,4 @@
-"""Prints what TensorBoard itself finds in a log folder, as JSON: its scalars, and what its HParams plugin lists."""
+"""Prints, as JSON, the scalars that TensorBoard finds in a log folder, and the data that its HParams plugin lists."""
 
 import json
 import math

@@ -4,7 +4,7 @@ import { toWire } from '../../../lib/domain/parameters.ts';
 import { trialAt } from '../../../test/support/dashboard/sample.ts';
 import { idLength, MAX_RUN_NAME, runName } from './write-runs.ts';
 
-test('the name of a run has its id and the parameters that vary', () => {
+test('the name of a run has the id of its trial, and the parameters that vary', () => {
   expect(runName(trialAt(3), ['latent_dim', 'noise_std', 'seed'], 8)).toBe(
     'b1000000-latent_dim=30,noise_std=0.5,seed=0',
   );
