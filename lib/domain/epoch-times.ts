@@ -1,13 +1,13 @@
 /**
  * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus the
  * effect of the value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
- * so parameters that do not matter have effects near zero. The fewer trials have a value, the more its effect is
- * shrunk. The effect of a numeric value that no measured trial had is interpolated from the nearest values.
+ * so parameters that do not matter have effects near zero. The effect of a value is shrunk more if fewer trials have
+ * the value. The effect of a numeric value that no measured trial had is interpolated from the nearest values.
  */
 import { deviation, max, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** The number of epochs of a trial. The model leaves this parameter out, because it does not change an epoch's time. */
+/** The parameter with the number of epochs. The model leaves it out, because it does not change an epoch's time. */
 const EPOCHS = 'epochs';
 
 /** Backfitting ends after this many rounds, or when no effect changes by more than CONVERGED in a round. */
@@ -34,7 +34,7 @@ export interface EpochTimeModel {
   readonly effects: ReadonlyMap<string, Effects>;
   /** The parameters that the model leaves out. */
   readonly ignored: ReadonlySet<string>;
-  /** The number of independent effects: one less than the number of values, summed over the parameters. */
+  /** The number of independent effects: for each parameter, one less than its number of values. */
   readonly levels: number;
   /** The part of the logarithm of each measured time that the model does not explain, in the order of the times. */
   readonly residuals: readonly number[];
@@ -51,8 +51,8 @@ export interface EpochTimePrediction {
 }
 
 /**
- * @param times at least one measured time
- * @param ignored parameters that the model leaves out; default: none
+ * @param times the measured times; at least one
+ * @param ignored the parameters that the model leaves out; default: none
  */
 export function fitEpochTimes(times: readonly EpochTime[], ignored: ReadonlySet<string> = NONE): EpochTimeModel {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;

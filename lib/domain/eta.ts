@@ -269,9 +269,9 @@ export function timeLeftAfter({ lowMs, expectedMs, highMs }: TimeLeft, elapsedMs
   return { lowMs: left(lowMs), expectedMs: left(expectedMs), highMs: left(highMs) };
 }
 
-/** Formats the 90% interval of the time left, such as `1m40s to 2m50s`. */
+/** Formats the 90% interval of the remaining time, such as `1m40s to 2m50s`. */
 export const timeLeftRange = ({ lowMs, highMs }: TimeLeft): string => `${formatSpan(lowMs)} to ${formatSpan(highMs)}`;
 
-/** Formats the time left, such as `2m03s (90% interval 1m40s to 2m50s)`. */
+/** Formats the remaining time, such as `2m03s (90% interval 1m40s to 2m50s)`. */
 export const timeLeftText = (left: TimeLeft): string =>
   `${formatSpan(left.expectedMs)} (90% interval ${timeLeftRange(left)})`;

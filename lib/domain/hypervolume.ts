@@ -48,7 +48,7 @@ function area(front: readonly Losses[], [right = 0, top = 0]: Losses): number {
   return sum;
 }
 
-/** Returns the volume that the point dominates, but none of the others dominates. */
+/** Returns the volume that the point dominates, and that none of the other points dominates. */
 export function exclusiveVolume(point: Losses, others: readonly Losses[], reference: Losses): number {
   const own = point.reduce((volume, loss, objective) => volume * ((reference[objective] ?? loss) - loss), 1);
   const limited = others.map((other) => other.map((loss, objective) => Math.max(loss, point[objective] ?? loss)));

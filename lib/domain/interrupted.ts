@@ -5,14 +5,17 @@
  */
 import type { Attempt, Sweep, Trial, TrialCounts } from '../../proto/gen/trawl/v1/types.ts';
 
-/** Returns a sweep as it is without a coordinator. A paused or ended sweep keeps its state. */
+/** Returns a sweep as readers see it while no coordinator runs. A paused or ended sweep keeps its state. */
 export function interruptedSweep(sweep: Sweep): Sweep {
   const counts = sweep.counts && interruptedCounts(sweep.counts);
   const isActive = sweep.state === 'SWEEP_STATE_RUNNING' || sweep.state === 'SWEEP_STATE_STOPPING';
   return { ...sweep, counts, state: isActive ? 'SWEEP_STATE_INTERRUPTED' : sweep.state };
 }
 
-/** Returns a trial as it is without a coordinator: a running trial is interrupted, and an offered trial is pending. */
+/**
+ * Returns a trial as readers see it while no coordinator runs: a running trial is interrupted, and an offered trial is
+ * pending.
+ */
 export function interruptedTrial<Part extends Pick<Trial, 'state'>>(trial: Part): Part {
   switch (trial.state) {
     case 'TRIAL_STATE_RUNNING':
@@ -24,7 +27,7 @@ export function interruptedTrial<Part extends Pick<Trial, 'state'>>(trial: Part)
   }
 }
 
-/** Returns an attempt as it is without a coordinator. */
+/** Returns an attempt as readers see it while no coordinator runs. */
 export function interruptedAttempt(attempt: Attempt): Attempt {
   return attempt.outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED'
     ? { ...attempt, outcome: 'ATTEMPT_OUTCOME_INTERRUPTED' }

@@ -57,7 +57,7 @@ export interface StepMetrics {
 /**
  * Merges consecutive reports of one step of an attempt. If a metric has two values at one step, the later value counts.
  * Other properties come from the step's last report.
- * @param reports in order of their steps, and of their arrival within a step
+ * @param reports the reports, in order of their steps, and of their arrival within a step
  */
 export async function* mergedBySteps<R extends StepMetrics & { readonly attempt: number }>(
   reports: Iterable<R> | AsyncIterable<R>,

@@ -26,7 +26,7 @@ function peeledFronts(all: readonly Losses[]): number[] {
   return numbers;
 }
 
-/** Counts the unit cells that a point dominates. */
+/** Counts the unit cells that at least one point dominates. */
 function countedVolume(all: readonly Losses[], objectives: number): number {
   let count = 0;
   for (let cell = 0; cell < SIDE ** objectives; cell++) {

@@ -149,7 +149,7 @@ function firstFrontOf(points: readonly Losses[], order: Iterable<number>): [fron
 
 /** The place of an item among all items with losses. */
 export interface ParetoPlace {
-  /** From 1. Items with equal losses, and items of a front that is too large to compare, share a place. */
+  /** The place, from 1. Items with equal losses, and items of a front that is too large to compare, share a place. */
   readonly place: number;
   /** The number of the item's front, from 1. Front 1 is the Pareto front. */
   readonly front: number;

@@ -83,7 +83,7 @@ test('failed, cancelled and pending trials have no place, and a running trial is
   ]);
 });
 
-test('the second ranked metric is psnr, or test_loss if the objective is psnr, and is omitted until it is reported', () => {
+test('the second ranking metric is psnr, or test_loss if the objective is psnr, and is omitted until it is reported', () => {
   const loss = { name: 'test_loss', goal: 'minimize' };
   const psnr = { name: 'psnr', goal: 'maximize' };
   const reported = ['psnr', 'test_loss'];

@@ -105,7 +105,7 @@ export function firstRepeatedMetric(
  * Returns the ranking metric of a sweep: its own metric or, while it has none, the first metric of the first item with
  * metrics. Returns an empty string if no metric has been reported yet.
  * @param own the sweep's own metric, or an empty string if it has no metric yet
- * @param items trials or configs
+ * @param items the trials or configs
  */
 export function rankingMetric(
   own: string | undefined,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import { leasedMs, slotTimeAt, slotTimeText } from './slot-time.ts';
 
-test('the slot time grows in proportion to the held slots, and the GPU time in proportion to their GPUs', () => {
+test('the slot time grows in proportion to the held slots, and the GPU time grows in proportion to their GPUs', () => {
   const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000 };
   expect(slotTimeAt(time, 12_000)).toEqual({ slotMs: 7_000, gpuMs: 3_500, slots: 3, gpus: 1.5, atMs: 12_000 });
   expect(slotTimeAt(time, 9_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });

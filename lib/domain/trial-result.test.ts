@@ -41,7 +41,7 @@ test('a trial without a metric has no value of the metric, even if every object 
   expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
 });
 
-test('a config has the mean over its replicates with a result or, if none has a result, over its running replicates', () => {
+test('the value of a config is the mean of its results or, if no replicate has a result, of its running replicates', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);
   expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);

@@ -37,7 +37,7 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
     const { size } = statSync(pathIn(dir));
-    // A pipe, which would block the reader, has the size 0.
+    // A pipe would block the reader. The size of a pipe is 0.
     if (size === 0 || size > MAX_BYTES) return undefined;
     return coordinatorFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
   } catch {

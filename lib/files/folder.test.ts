@@ -74,7 +74,7 @@ test('a folder that must already exist is not created', () => {
   expect(existsSync(join(dir, 'none'))).toBe(false);
 });
 
-test('only errors about paths have a reason for the user', () => {
+test('pathProblem returns a reason only for an error about a path', () => {
   expect(pathProblem(Object.assign(new Error('x'), { code: 'EROFS' }))).toBe('the file system is read-only');
   expect(pathProblem(Object.assign(new Error('x'), { code: 'ENOSPC' }))).toBeUndefined();
   expect(pathProblem(new Error('x'))).toBeUndefined();
