@@ -33,7 +33,7 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 
 /**
  * Converts a text. Detects the format of the text unless `format` is given.
- * @param where the name of the text in error messages
+ * @param where for error messages: the name of the text
  * @param readBeside reads a file that the text refers to
  */
 export async function convertText(

@@ -6,8 +6,8 @@ const EXPIRY_WARNING_S = 7 * 86_400;
 export type ExpiryState = 'valid' | 'soon' | 'expired';
 
 /**
- * @param expires Unix time in seconds
- * @param now Unix time in milliseconds
+ * @param expires the time at which the certificate expires, as Unix time in seconds
+ * @param now the current Unix time in milliseconds
  */
 export function expiryState(expires: number, now: number): ExpiryState {
   const leftS = expires - now / 1_000;

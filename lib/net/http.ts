@@ -58,10 +58,7 @@ export interface Protection {
   readonly identity?: Identity | undefined;
   /** Names that a Host header may contain, in addition to the names and addresses of this machine. */
   readonly hosts?: readonly string[];
-  /**
-   * Called for each rejected request.
-   * @param from the peer's address
-   */
+  /** Called for each rejected request, with the address of the peer and the reason. */
   readonly onRejected: (from: string, why: string) => void;
 }
 

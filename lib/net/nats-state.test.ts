@@ -22,7 +22,7 @@ async function follow(statuses: readonly Partial<Status>[]) {
 
 const rejected = [{ type: Events.Error, data: ErrorCode.AuthorizationViolation }, { type: Events.Disconnect }] as const;
 
-test('repeated rejections of a login are logged once, and the status names the rejection', async () => {
+test('repeated rejections of a login are logged once, and the problem names the rejection', async () => {
   const { lines, problem } = await follow([...rejected, ...rejected, ...rejected]);
   expect(lines).toEqual(['NATS does not accept the connection; retrying']);
   expect(problem).toBe('the connection to NATS is lost: the server rejects the login');

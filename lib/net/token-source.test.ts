@@ -128,7 +128,7 @@ asRoot(
     writeFileSync(guest, 'of-another-coordinator');
     announce();
     expect(tokenSource(at(), copy)()).toEqual({ kind: 'token', token });
-    // The process on the port belongs to root, and the token to another user.
+    // The process on the port belongs to root, and the token belongs to another user.
     chownSync(tokenFile(dir), NOBODY, NOBODY);
     const foreign = {
       kind: 'foreign',
