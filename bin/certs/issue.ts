@@ -30,7 +30,7 @@ export interface CertificateSubject {
 
 /**
  * Creates a certificate authority with a new key.
- * @param days validity from now; a negative value creates an expired certificate
+ * @param days the number of days for which the certificate is valid; a negative number creates an expired certificate
  */
 export async function createAuthority(days: number): Promise<KeyAndCertificate> {
   const keys = await newKeys();

@@ -9,7 +9,7 @@ import { parseAddress } from '../../lib/net/address.ts';
  */
 export type ServerKind = 'plain' | 'tls' | 'http' | 'nats' | 'ssh' | 'closing' | 'silent' | 'other';
 
-/** How long to wait for data from the server before sending a request, and then for the answer. */
+/** The time to wait for data from the server before a request is sent, and the time to wait for the answer. */
 const GREETING_MS = 300;
 const ANSWER_MS = 700;
 

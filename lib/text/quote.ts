@@ -16,7 +16,7 @@ export function show(value: unknown): string {
   return quote(value);
 }
 
-/** Returns text in double quotes, with control characters escaped, and cut after 60 characters. */
+/** Returns text in double quotes. Control characters are escaped, and text after 60 characters is cut off. */
 export function quote(text: string): string {
   return JSON.stringify(shortened(text));
 }

@@ -7,7 +7,7 @@ const texts = fc
   .array(fc.constantFrom('a', 'é', 'e\u0301', '漢', '👩‍👩‍👧', '🇩🇪', '👍🏽', ' ', '한', '1️⃣'), { maxLength: 12 })
   .map((parts) => parts.join(''));
 
-test('a truncated text fits its width and ends after a whole grapheme', () => {
+test('a truncated text fits the width and ends after a whole grapheme', () => {
   fc.assert(
     fc.property(texts, fc.integer({ min: 1, max: 12 }), (text, width) => {
       const cut = truncate(text, width);
