@@ -53,7 +53,7 @@ const text = (value: string) => JSON.stringify(value);
 /**
  * Returns the configuration file of a server. trawl writes the file once, and users can edit it afterward. Paths in
  * the file are relative to the folder of the file.
- * @param member undefined for a single server
+ * @param member the server; undefined if the server is not in a cluster
  */
 export function natsServerConfig(member?: NatsMember): string {
   return `# Created by "trawl certs init"; you can edit it. Start the server in this folder: nats-server --config ${NATS_CONFIG}

@@ -48,8 +48,8 @@ function checkedName(artifact: Artifact, { address }: Connection): Artifact {
 
 /**
  * Downloads an artifact and verifies its checksum.
- * @param wanted identifies the artifact. If `wanted.attempt` is 0, the artifact is read from the newest attempt that
- *   has an artifact of this name.
+ * @param wanted the sweep, trial, attempt and name of the artifact. If `wanted.attempt` is 0, the artifact is read from
+ *   the newest attempt that has an artifact of this name.
  * @throws {NotFoundError} when there is no artifact of that name
  * @throws {UnreachableError} when the connection is lost, or the checksum does not match
  */

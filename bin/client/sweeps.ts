@@ -172,7 +172,7 @@ export function getSource(connection: Connection, sweep: string): Promise<GetSou
 /**
  * Submits a sweep, and retries if the coordinator is unreachable. The code of the sweep is uploaded first, so that
  * the sweep never names code that the coordinator does not have.
- * @param code undefined if the sweep file names no folder of code
+ * @param code the packed code; undefined if the sweep file names no folder of code
  */
 export async function submitSweep(
   connection: Connection,

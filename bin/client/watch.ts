@@ -97,7 +97,7 @@ export class WatchPosition {
   #newestEvent = 0;
   #createdAtMs: number | undefined;
 
-  /** @param since `sinceEventSeq` of the first request */
+  /** @param since the value of `sinceEventSeq` in the first request */
   constructor(since = 0) {
     this.#since = since;
   }

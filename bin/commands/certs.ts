@@ -62,8 +62,8 @@ async function add(name: string, role: Role, { dir, days, force }: Options): Pro
 }
 
 /**
- * Returns the steps after which the NATS servers use a changed file. The servers of a cluster run on other machines, so
- * the file must first be copied to them.
+ * Returns instructions that make the NATS servers use a changed file. The servers of a cluster run on other machines,
+ * so the file must first be copied to them.
  */
 async function natsReloadSteps(dir: string, file = 'nats-accounts.conf'): Promise<string> {
   const { natsFolders } = await import('../certs/nats.ts');

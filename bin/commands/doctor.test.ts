@@ -78,7 +78,7 @@ test('doctor reports an old version of Node as a fault, and accepts the current 
   expect(await nodeFinding(process.versions.node)).toMatchObject({ state: 'ok' });
 });
 
-test('doctor requires one backend that loads', () => {
+test('doctor reports a fault if no backend loads, and needs only one backend', () => {
   expect(faults(backendFindings(wasmOnly, []))).toEqual([]);
   expect(faults(backendFindings([{ ...wasmOnly[1], loads: false, reason: 'broken' }], []))).toHaveLength(1);
 });

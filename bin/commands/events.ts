@@ -59,11 +59,11 @@ function jsonOf({ seq, atMs, sweepId, trialId, attempt, agentId, kind, detail, b
 
 interface Selection {
   readonly sweepId: string;
-  /** Undefined selects the events of all trials, of the sweep itself and of the agents. */
+  /** If undefined, the events of all trials, of the sweep itself and of the agents are selected. */
   readonly trialId: string | undefined;
 }
 
-/** @param selector undefined means the sweep of the trial, or else the newest sweep */
+/** @param selector names the sweep. If it is undefined, the sweep of the trial is selected, or else the newest sweep */
 async function select(
   connection: Connection,
   selector: string | undefined,

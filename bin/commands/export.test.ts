@@ -84,7 +84,7 @@ test('--curves writes one row per trial and epoch, including metrics that only s
   });
 });
 
-test('parquet has the columns and the rows of csv', async () => {
+test('an export as parquet has the same columns and rows as an export as csv', async () => {
   for (const curves of [[], ['--curves']]) {
     const out = join(dir, 'table.parquet');
     const { stdout, exitCode } = await exported({}, '-f', 'parquet', '--out', out, ...curves);

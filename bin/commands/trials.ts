@@ -61,7 +61,7 @@ function parseColumns(text: string): string[] {
   return text.split(',').map((name) => name.trim());
 }
 
-/** Returns the states that the table shows under this name. */
+/** Returns the states that the table shows under the given name. */
 function statesShownAs(name: TrialStateName): TrialState[] {
   const names: readonly TrialStateName[] = name === 'pending' ? ['pending', 'offered'] : [name];
   return names.map(trialState.to);

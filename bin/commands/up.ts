@@ -294,7 +294,7 @@ function nextSteps(dir: string, trials: readonly Trial[]): string {
   ].join('\n');
 }
 
-/** @throws {BadInputError | RejectedError} if this machine cannot have this number of slots per GPU */
+/** @throws {BadInputError | RejectedError} if this machine cannot have the requested number of slots per GPU */
 async function requireGpuSlots({ slots, slotsPerGpu }: Options): Promise<void> {
   const { listGpus } = await import('../../agent/machine/gpus.ts');
   const total = slotCount({ slots, slotsPerGpu }, (await listGpus()).length, 1);

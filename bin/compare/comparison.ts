@@ -41,7 +41,7 @@ export interface ConfigComparison {
 
 /**
  * Compares each config with the first config.
- * @param trials contains at least the trials of the configs
+ * @param trials the trials of the configs; other trials are ignored
  * @param metrics the names of the metrics to compare, in display order
  */
 export function comparisonOf(

@@ -34,7 +34,7 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 /**
  * Converts a text. Detects the format of the text unless `format` is given.
  * @param where for error messages: the name of the text
- * @param readBeside reads a file that the text refers to
+ * @param readBeside a function that reads a file to which the text refers
  */
 export async function convertText(
   text: string,

@@ -43,7 +43,7 @@ export function katibPopulation(spec: unknown, parameters: Parameters, notes: st
 /**
  * Converts the arguments of NNI's PBTTuner (github.com/microsoft/nni, nni/algorithms/hpo/pbt_tuner.py).
  * @param classArgs the arguments of the tuner
- * @param total `maxTrialNumber`
+ * @param total the value of `maxTrialNumber`
  */
 export function nniPopulation(
   classArgs: unknown,

@@ -17,7 +17,7 @@ import { suggested } from '../output/suggested.ts';
 import { packageRoot } from '../package.ts';
 import type { Finding } from './finding.ts';
 
-/** Checks the version of Node. @param version process.versions.node */
+/** Checks the version of Node. @param version the value of process.versions.node */
 export async function nodeFinding(version: string): Promise<Finding> {
   const path = join(packageRoot(), 'deploy', 'setup', 'node-version.mjs');
   const { nodeProblem }: typeof NodeVersion = await import(pathToFileURL(path).href);
@@ -160,7 +160,7 @@ export const SLOT_BYTES = 2 ** 30;
 
 /**
  * Checks whether the memory suffices for the default number of slots: one per GPU, or else one per core.
- * @param bytes memory of the machine, or the limit of its container
+ * @param bytes the memory of the machine, or the limit of its container
  */
 export function memoryFinding(bytes: number, cores: number, gpus = 0): Finding {
   const detail = `${formatSize(bytes)} for ${gpus > 0 ? countText(gpus, 'GPU') : countText(cores, 'core')}`;

@@ -46,7 +46,7 @@ export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
 
 /**
  * Returns the finding about the host name: whether the name is suitable for ids and for the addresses of metrics.
- * @param resolves whether the host name has an address
+ * @param resolves true if the host name has an address
  */
 export function hostFinding(host: string, resolves: boolean): Finding {
   const about = { name: 'host name', needed: false } as const;

@@ -26,9 +26,9 @@ exit $status
 /**
  * Spawns a program that gets SIGTERM when this process ends in any way, or when the child's stdin is closed. The
  * program runs in its own session, so that Ctrl-C on the terminal does not reach the program. The child exits with
- * the exit code of the program, or with 128 + the number of a signal.
- * @param output file descriptor for stdout and stderr
- * @param env default: the environment of this process
+ * the exit code of the program, or with 128 + the number of the signal that ended the program.
+ * @param output the file descriptor for stdout and stderr
+ * @param env the environment of the program; default: the environment of this process
  */
 export function spawnBound(
   program: string,
@@ -44,8 +44,8 @@ export function spawnBound(
 }
 
 /**
- * Resolves when the child has exited. The code is its exit code, 128 + the number of a signal, or 127 if the child did
- * not start.
+ * Resolves when the child has exited. The code is the exit code of the child, 128 + the number of the signal that ended
+ * the child, or 127 if the child did not start.
  */
 export function exitOf(child: ChildProcess): Promise<{ readonly code: number }> {
   // The pipe carries no data. Errors of the pipe are expected when the child ends.
@@ -67,7 +67,7 @@ export interface RunningProcess {
 export interface SupervisedProcessOptions {
   readonly start: () => Promise<RunningProcess>;
   readonly onRestart: (code: number) => void;
-  /** Called when the process is not restarted again: it keeps failing, or a restart cannot fix its error. */
+  /** Called when the process is not restarted again, because it keeps failing, or because a restart cannot help. */
   readonly onFailed: (code: number) => void;
 }
 

@@ -64,7 +64,7 @@ export function splitParameters(points: Iterable<ParameterPoint>): ParameterSpli
 /**
  * Extends `varying` by the names that vary among added trials. Comparing each added trial with one fixed reference is
  * enough, so earlier trials are not read again.
- * @param reference any of the trials that `varying` was computed from
+ * @param reference one of the trials from which `varying` was computed
  */
 export function extendVarying(
   varying: readonly string[],

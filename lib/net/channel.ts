@@ -70,7 +70,7 @@ export function channelTo(address: string, identity: Identity | undefined, token
 
 /**
  * Returns a channel to the leader of several coordinators.
- * @param addresses HOST:PORT of each coordinator; at least one
+ * @param addresses the HOST:PORT of each coordinator; at least one
  * @param tokenOf returns the source of the token for an address; used only if there is no identity
  * @throws {BadInputError} if an address is not valid
  */

@@ -37,7 +37,7 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
 /**
  * Waits until a stream can take more data or is closed, or until the signal is aborted. The caller must check which of
  * these happened.
- * @param ended the signal, for streams that can end without a `close` event
+ * @param ended a signal that ends the wait, for streams that can end without a `close` event
  */
 export function untilDrained(stream: Pick<EventEmitter, 'on' | 'off'>, ended?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -31,7 +31,7 @@ export function truncate(text: string, width: number, omitted: OmittedPart = 'en
   return fitting(parts, head) + ELLIPSIS + fitting(parts.reverse(), room - head, true);
 }
 
-/** Joins as many of the first parts as fit. @param reversed whether the parts are in reverse order */
+/** Joins as many of the first parts as fit. @param reversed true if the parts are in reverse order */
 function fitting(parts: readonly string[], width: number, reversed = false): string {
   let text = '';
   let left = width;
