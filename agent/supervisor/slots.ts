@@ -375,7 +375,7 @@ function handBack(attempt: SlotAttempt): SlotEffect[] {
       class: 'drained',
       message:
         attempt.stopping === 'suspended'
-          ? 'the agent was suspended for longer than its lease'
+          ? 'the agent was suspended for longer than the lease of the attempt'
           : attempt.stopping === 'stopped by a rule'
             ? STOPPED_BY_RULE
             : 'the agent was drained',

@@ -18,10 +18,10 @@ describe('warning about the ranking metric', () => {
 
   test('the warning about a ranking metric that no pattern captures names the nearest group', () => {
     expect(warning('valloss', regex)).toBe(
-      'no group of the regex is named like the metric "valloss"; did you mean "val_loss"?',
+      'no regex group has the name of the metric "valloss"; did you mean "val_loss"?',
     );
     expect(warning('psnr', regex)).toBe(
-      'no group of the regex is named like the metric "psnr"; the groups are epoch, val_loss',
+      'no regex group has the name of the metric "psnr"; the groups are epoch, val_loss',
     );
   });
 

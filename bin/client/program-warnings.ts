@@ -56,7 +56,7 @@ export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string |
   const names = [...new Set(patterns.flatMap(groupsOf))];
   if (names.includes(metric) || (names.includes('name') && names.includes('value'))) return undefined;
   const meant = didYouMean(metric, names) || `; the groups are ${names.join(', ')}`;
-  return `no group of the regex is named like the metric ${quote(metric)}${meant}`;
+  return `no regex group has the name of the metric ${quote(metric)}${meant}`;
 }
 
 /**

@@ -25,7 +25,7 @@ export interface WatchOptions {
 /** Callbacks for {@link watchSweep} that report outages on stderr. */
 export function outageNotes({ address }: Connection): Required<Pick<WatchOptions, 'onOutage' | 'onReconnect'>> {
   return {
-    onOutage: () => note(`lost the coordinator at ${address}; waiting for it`),
+    onOutage: () => note(`lost the connection to the coordinator at ${address}; reconnecting`),
     onReconnect: () => note('reconnected to the coordinator'),
   };
 }

@@ -556,7 +556,7 @@ test('a followed log resumes after an outage without repeating text', async () =
   );
   expect(exitCode).toBe(0);
   expect(stdout).toBe('one\ntwo\nthree\n');
-  expect(stderr).toContain('lost the coordinator at 127.0.0.1:');
+  expect(stderr).toContain('lost the connection to the coordinator at 127.0.0.1:');
 });
 
 const withWarnings = sampleSweep({

@@ -104,7 +104,7 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
   if (probability !== resample)
     notes.push(`resample_probability ${resample} is not from 0 to 1; ${probability} is used.`);
   notes.push(
-    'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 by the number of epochs of such a trial.',
+    'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 with the number of epochs of such a trial.',
     `trawl runs the program once for all generations. The program must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,
   );
   if (total !== undefined) {

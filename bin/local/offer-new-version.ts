@@ -46,7 +46,7 @@ export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promi
  * @throws {BadInputError} if there is no terminal, or if the answer is no
  */
 async function requireNewSweep(id: string, fileName: string, reason: string): Promise<void> {
-  const problem = `sweep ${id} has the name in ${fileName}, but the file cannot be applied to it: ${reason}`;
+  const problem = `${fileName} has the name of sweep ${id}, but cannot be applied to this sweep: ${reason}`;
   const advice = `for a new sweep, run: ${repeated(process.argv.slice(2))} --new`;
   if (!hasTerminal()) throw new BadInputError(`${problem}; ${advice}`);
   note(problem);

@@ -96,7 +96,7 @@ export interface StopJudgment {
 }
 
 /** The reason why a trial is not held if it enters a rung with its last report. */
-export const LAST_EPOCH_DETAIL = 'the last epoch needs no promotion';
+export const LAST_EPOCH_DETAIL = 'a trial at its last epoch needs no promotion';
 
 const NO_JUDGMENT: StopJudgment = { changes: [], end: undefined };
 

@@ -115,7 +115,10 @@ function holdMember(sweep: Sweep, { compared }: Population, trial: Trial): Hold 
     return { changes: advance(sweep, trial, rung, { detail, verb: 'continues' }), reason: undefined };
   }
   const score = scoreText(rungScore, sweep.policy.ranking.goal);
-  return { changes: [], reason: `${score} at epoch ${formatStep(rung)}; the other members have not reached it yet` };
+  return {
+    changes: [],
+    reason: `${score} at epoch ${formatStep(rung)}; the other members have not reached this epoch yet`,
+  };
 }
 
 function reasonOf({ policy }: Sweep, { eta, rungs }: Promotion, trial: Trial, verb: 'are' | 'were'): string {

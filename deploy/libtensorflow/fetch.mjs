@@ -25,7 +25,7 @@ const KEPT = [
  */
 export async function fetchOfficial(folder, variant, official) {
   if (variant === 'cuda' && !(await systemHasCuda()))
-    throw new Error('it does not include CUDA, and this system has no CUDA 12 with cuDNN 9');
+    throw new Error('the release does not include CUDA, and this system has no CUDA 12 with cuDNN 9');
   const { file, sha256 } = official[variant];
   const archive = join(folder, file);
   await download(`${official.baseUrl}/${official.version}/${file}`, archive, sha256);

@@ -39,7 +39,9 @@ test('a user who follows events receives every stored event exactly once, even i
   await cluster.startAgent('agent', 2);
   await until('some trials have ended', async () => ((await cluster.sweep(sweep))?.counts?.succeeded ?? 0) >= 2);
   await cluster.coordinator.killNow();
-  await until('the command reports the outage', () => followed.stderr().includes('lost the coordinator at'));
+  await until('the command reports the outage', () =>
+    followed.stderr().includes('lost the connection to the coordinator at'),
+  );
   await cluster.startCoordinator();
   const { code, stdout, stderr } = await followed.ended;
   expect(code, stderr).toBe(0);

@@ -72,7 +72,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const refused = await trawl(...up(sweepFile(folder, `${text}seeds: [1]\nresources: {labels: {zone: a}}\n`), dir));
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(
-      /cannot be applied to it: resources cannot change .*; for a new sweep, run: .*trawl up .* --new/,
+      /cannot be applied to this sweep: resources cannot change .*; for a new sweep, run: .*trawl up .* --new/,
     );
     expect(JSON.parse((await trawl('ls', '--dir', dir, '-o', 'json')).stdout)).toHaveLength(1);
     const edited = sweepFile(folder, text.replace('min: 1, max: 8', 'min: 2, max: 3'));

@@ -47,7 +47,7 @@ export class PopulationInvariant {
   #inherit({ trial, origin }: ChangeOf<'inherited'>, stopped: ReadonlySet<string>): string | undefined {
     const { parent, replaces, checkpoint } = origin;
     const newest = this.#member(parent);
-    if (newest.state !== 'live' || stopped.has(parent)) return `${parent} has a child, and is not live`;
+    if (newest.state !== 'live' || stopped.has(parent)) return `${parent} has a child, but is not live`;
     const start = `${checkpoint.attempt}/${checkpoint.epoch}`;
     if (start !== newest.checkpoint) return `a child of ${parent} starts from ${start}, not from ${newest.checkpoint}`;
     if (this.#replaced.has(replaces)) return `member ${replaces} was replaced twice`;

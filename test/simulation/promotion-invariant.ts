@@ -80,7 +80,7 @@ export class PromotionInvariant {
     if (entry === undefined) return `trial ${trialId} was promoted from rung ${rung}, which it has not entered`;
     if (entry.promoted) return `trial ${trialId} was promoted twice from rung ${rung}`;
     if (!this.#isBest(trialId, rung))
-      return `trial ${trialId} was promoted from rung ${rung}, and is not among the best`;
+      return `trial ${trialId} was promoted from rung ${rung}, but is not among the best`;
     entry.promoted = true;
     this.reached.add(this.#held.has(trialId) ? 'a promotion of a held trial' : 'a promotion of a running trial');
     return undefined;
@@ -105,7 +105,7 @@ export class PromotionInvariant {
     if (rung === undefined || this.#isPromoted(trialId) || (state !== 'running' && state !== 'paused'))
       return undefined;
     const limit = rung + Math.max(1, policy.checkpointEvery);
-    return epoch <= limit ? undefined : `trial ${trialId} reported epoch ${epoch} and waits at rung ${rung}`;
+    return epoch <= limit ? undefined : `trial ${trialId} reported epoch ${epoch}, although it waits at rung ${rung}`;
   }
 
   #isPromoted(trialId: string): boolean {

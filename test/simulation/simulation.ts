@@ -331,7 +331,7 @@ class Simulation {
     if (stored.length !== this.scenario.sweeps.length) this.invariants.violated(`${stored.length} sweeps are stored`);
     for (const id of this.user.submitted.values()) {
       if (!stored.some((sweep) => sweep.id === id))
-        this.invariants.violated(`sweep ${id} was acknowledged and is not stored`);
+        this.invariants.violated(`sweep ${id} was acknowledged, but is not stored`);
     }
     const rows = db.prepare('select request_id as id, count(*) as n from retries group by request_id').all();
     const durable = new Map((rows as { id: string; n: number }[]).map(({ id, n }) => [id, n]));

@@ -49,7 +49,7 @@ export async function eventFiles(
 
   const follow = (id: string, { name, stats }: Found): Followed | undefined => {
     if (files.size >= MAX_FILES) {
-      receiver.note('event-files', `more than ${MAX_FILES} event files in ${folder}: the others are not read`);
+      receiver.note('event-files', `more than ${MAX_FILES} event files in ${folder}: further files are not read`);
       return undefined;
     }
     const before = earlier.get(id);

@@ -151,7 +151,9 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     const isCutOff = () => run.signal.aborted && !(run.signal.reason instanceof StoppedByRule);
     if (isCutOff()) run.signal.throwIfAborted();
     if (!(await settlesWithin(DRAIN_MS, readingOutput))) {
-      log.note('a process that the program left behind holds its output open: the output is not read any further');
+      log.note(
+        "a process that the program left behind keeps the program's output open: the remaining output is not read",
+      );
       closeOutput();
     }
     await Promise.all([readingOutput, readingFiles]);

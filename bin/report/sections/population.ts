@@ -46,7 +46,7 @@ export function populationSection(data: ReportData): Section | undefined {
   ];
   const left = [
     ...(shown.length < members.length ? [`the best ${shown.length} of ${countText(members.length, 'member')}`] : []),
-    ...(trials.length > MAX_LINEAGE_TRIALS ? [`the numbers of ${MAX_LINEAGE_TRIALS} of ${trials.length} trials`] : []),
+    ...(trials.length > MAX_LINEAGE_TRIALS ? [`${MAX_LINEAGE_TRIALS} of ${trials.length} trials in the table`] : []),
   ];
   if (left.length > 0) blocks.push({ kind: 'note', text: `Shown: ${left.join('; ')}.` });
   return { id: 'population', title: 'Population', blocks };

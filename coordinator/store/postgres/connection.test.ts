@@ -14,7 +14,7 @@ const SERVER = { number: 140_000, version: '14.0', encoding: 'UTF8', standby: 0,
 test.each([
   [{ number: 130_022, version: '13.22' }, /u@h\/x is PostgreSQL 13\.22; trawl needs PostgreSQL 14 or later/],
   [{ encoding: 'SQL_ASCII' }, /has the encoding SQL_ASCII; create it with UTF8/],
-  [{ standby: 1 }, /is a standby of PostgreSQL; name the primary server/],
+  [{ standby: 1 }, /is a standby of PostgreSQL; add the primary server/],
   [{ schema: null }, /has no schema in its search path/],
 ])('a server with %o is rejected', (facts, message) => {
   expect(serverProblem({ ...SERVER, ...facts }, 'postgres://u@h/x')?.message).toMatch(message);

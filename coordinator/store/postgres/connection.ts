@@ -153,7 +153,7 @@ export function serverProblem(
   if (encoding !== 'UTF8') {
     return new RejectedError(`the database of ${at} has the encoding ${encoding}; create it with UTF8`);
   }
-  if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; name the primary server too`);
+  if (standby > 0) return new UnreachableError(`${at} is a standby of PostgreSQL; add the primary server to the URL`);
   if (schema === null) return new RejectedError(`the database of ${at} has no schema in its search path`);
   return undefined;
 }

@@ -183,7 +183,7 @@ function notFoundMessage(failures, install, bin) {
     'No nats-server was found. Tried:',
     ...failures.map((line) => `  - ${line}`),
     'Do one of these:',
-    ...(install ? [] : ['  - run `npm run setup` in the checkout, which downloads it']),
+    ...(install ? [] : ['  - run `npm run setup` in the checkout, which downloads nats-server']),
     '  - install it: `apt install nats-server`, `brew install nats-server`, or https://nats.io/download',
     `  - copy the program (${MINIMUM_NATS} or later) into ${bin}`,
     '  - set TRAWL_NATS=nats://HOST:PORT to the address of a running server with JetStream (`nats-server -js`)',
