@@ -161,9 +161,9 @@ for (const eta of ETAS) {
 
 const budget = Math.floor(SHARE * gridEpochs);
 const distanceOf = (trial: string | undefined) => ((finalLoss.get(trial ?? '') ?? Number.NaN) - lowest) / sd;
-console.log(`\nASHA, the leading config after ${budget} epochs, a fifth of the epochs of the grid`);
+console.log(`\nASHA: the leading config after ${budget} epochs (a fifth of the epochs of the grid)`);
 console.log(
-  '| variant | order | leader after a fifth: SD above the best | leader stays within one SD from epoch | epochs of the sweep | leader at the end: SD above the best | trials with all epochs |',
+  '| variant | order | leader after a fifth: SD above the best | epoch from which the leader stays within one SD of the best | epochs of the sweep | leader at the end: SD above the best | trials with all epochs |',
 );
 console.log('| --- | --- | --- | --- | --- | --- | --- |');
 for (const variant of options.variants.split(',') as Variant[]) {

@@ -22,7 +22,7 @@ test('the time of a promoted trial is the time of all its attempts', () => {
   expect(slotMs({ startedAtMs, endedAtMs, leasedMs: 0 })).toBe(1_000);
 });
 
-test('children of a population and stopped trials are not whole trials', () => {
+test('stopped trials, and children in a population, do not count as trials that ran from the first to the last epoch', () => {
   const origin: Origin = { parent: '1f', epoch: 3, replaces: '2f' };
   expect(isWhole({ state: TrialState.SUCCEEDED, origin: undefined })).toBe(true);
   expect(isWhole({ state: TrialState.SUCCEEDED, origin })).toBe(false);

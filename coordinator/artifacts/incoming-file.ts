@@ -72,7 +72,7 @@ export class IncomingFile implements IncomingArtifact {
   /**
    * Verifies the complete file and stores it durably.
    * @returns false if the checksum is wrong, in which case the partial file is deleted
-   * @throws the errors of the place's `store`
+   * @throws any error that the callback `store` throws
    */
   async finish(): Promise<boolean> {
     await this.#file.sync();

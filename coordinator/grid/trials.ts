@@ -39,8 +39,8 @@ export const MAX_REPEATED_POINTS = 10_000;
 const NO_HISTORY: SearchHistory = { goal: 'minimize', results: [], live: [] };
 
 /**
- * Returns a function that decides whether a parameter has an effect at a point. A parameter that a `when` rule sets at
- * the point has no effect.
+ * Returns a function that decides whether the value that the search chose for a parameter matters at a point. The value
+ * does not matter if a `when` rule replaces it at the point.
  */
 export function activityOf(spec: SweepSpec): (point: Parameters, name: string) => boolean {
   return (point, name) => !isSet(spec, point, name);

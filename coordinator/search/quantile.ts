@@ -124,7 +124,7 @@ function rounded(value: number, q: number | undefined, { min, max }: Limits = UN
   return roundedValue((first <= last ? clamped(multiple, first, last) : multiple) * q);
 }
 
-/** Returns the first and the last multiple of q within limits, divided by q. Without a multiple, first > last. */
+/** Returns the first and the last integer k for which k * q is within limits. Without a multiple, first > last. */
 function multiplesIn({ min, max }: Limits, q: number): { readonly first: number; readonly last: number } {
   // A quotient can be too small for a number, and would be 0 then.
   const first = min > 0 ? Math.max(1, Math.ceil(roundedValue(min / q))) : Math.ceil(roundedValue(min / q));

@@ -1,4 +1,4 @@
-/** Replaces `PARAMETER: {file: values.txt}` in the text of a sweep file with the values of the file. */
+/** In the text of a sweep file, replaces `file: values.txt` of a parameter with `values: [...]`, the values in the file. */
 import { isMap, isScalar, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { quote } from '../../lib/text/quote.ts';

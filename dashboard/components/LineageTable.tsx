@@ -27,7 +27,7 @@ const MOST_TRACK = 90;
 
 /**
  * The lineage of a population, with one line per member. An arrow marks each epoch at which a child replaced the
- * member's trial. The number after the arrow is the member of the child's parent.
+ * member's trial. The number after the arrow is the index of the member to which the child's parent belongs.
  */
 export function LineageTable({ model, columns }: Props) {
   const { state, board } = model;

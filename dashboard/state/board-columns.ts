@@ -32,7 +32,10 @@ export interface ColumnContext {
   /** The columns of the parameters that vary. */
   readonly parameters: ParameterColumns<Trial>;
   readonly curveOf: (trialId: string) => readonly ReportPoint[];
-  /** Returns the remaining time of a trial; undefined if the trial does not run and will not start. */
+  /**
+   * Returns the remaining time of a trial. Undefined if the trial is not running and will not start, or if the time
+   * cannot be estimated.
+   */
   readonly timeLeft: (trialId: string) => TimeLeft | undefined;
   readonly now: number;
   /** The width of the terminal. */

@@ -23,7 +23,7 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
-  /** Whether the points were complete at some time. If so, only the newest points can be missing. */
+  /** Whether the points have ever been complete. If so, only points after that time can be missing. */
   begun: boolean;
 }
 

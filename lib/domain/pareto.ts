@@ -90,7 +90,7 @@ export function bestPlaces(points: readonly Losses[], limit: number): Map<number
   const scale = scaleOf(points);
   const places = new Map<number, number>();
   // The points are ordered by the sum of their losses. A point that dominates another point never has a larger sum, and
-  // points with a small sum dominate most other points.
+  // points with a small sum tend to dominate many other points.
   const sums = new Float64Array(points.length);
   for (const [objective, end] of endsOf(points).entries()) {
     for (let at = 0; at < points.length; at++) {

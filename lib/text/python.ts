@@ -18,7 +18,7 @@ const NON_FINITE: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Returns a copy of a value with some numbers marked as floats of Python. The texts `inf`, `-inf` and `nan` also
+ * Returns a copy of a value with some numbers marked as Python floats. The texts `inf`, `-inf` and `nan` also
  * represent floats, because JSON has no such numbers.
  * @param value a JSON value
  * @param isFloat whether the number at a JSON Pointer (RFC 6901) is a float. Default: all numbers are floats
@@ -38,8 +38,8 @@ export function withFloats(value: unknown, isFloat: (pointer: string) => boolean
 export type FloatNotation = Pick<ProgramSpec, 'floatParameters' | 'floatValues'>;
 
 /**
- * Returns the value of a parameter as a program receives it: a JSON value in which the numbers that the sweep file
- * writes as floats are floats of Python.
+ * Returns the value of a parameter as a program receives it: a JSON value in which each number that the sweep file
+ * writes as a float is a Python float.
  */
 export function programValue(name: string, value: ParameterValue, notation: FloatNotation | undefined): unknown {
   const data = value instanceof StructuredValue ? value.data : value;
@@ -59,7 +59,7 @@ export function pointerTo(parent: string, key: string | number): string {
 /**
  * Formats a value like `str`, such as `True`, `None`, `1e-07`, `[64, 32]` or `{'a': 1}`. Text is unchanged at the top
  * level, and quoted inside lists and mappings.
- * @param value a JSON value, which can contain floats of Python
+ * @param value a JSON value, which can contain Python floats
  */
 export function pythonText(value: unknown): string {
   return typeof value === 'string' ? value : pythonLiteral(value);

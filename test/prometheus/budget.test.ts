@@ -82,7 +82,7 @@ async function scrapeAgentOfFourGpus(): Promise<string> {
   });
   onTestFinished(() => pages.stop());
   const scrape = async () => (await fetch(`http://${pages.advertised}/metrics`)).text();
-  return until('every metric is exported', async () => {
+  return until('the metrics of the GPUs and of the data set cache are exported', async () => {
     const text = await scrape();
     const isComplete = text.includes('trawl_agent_gpu_power_watts{') && text.includes('trawl_dataset_cache_bytes{');
     return isComplete && text;
