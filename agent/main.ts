@@ -55,8 +55,8 @@ export interface AgentOptions {
   /** The number of slots. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
   /**
-   * The number of slots per GPU. If this number and `slots` are undefined, there is one slot per GPU, or one per core
-   * on a machine without GPUs.
+   * The number of slots per GPU. If `slots` is also undefined, there is one slot per GPU, or one per core on a machine
+   * without GPUs.
    */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;

@@ -35,7 +35,8 @@ const CURSOR_UP = '\u001b[A';
  * - Before an incremental update, Ink moves the cursor up by one line too few. Therefore the stream moves the cursor up
  *   by one line at the end of each update.
  * - If the last frame is as tall as the terminal, for example after the terminal has shrunk, Ink clears the terminal
- *   and its scrollback. Therefore the stream hides the number of rows. The frame always fits (see frameSize).
+ *   and its scrollback. Therefore the stream hides the number of rows from Ink. The frame always fits (see
+ *   frameSize).
  */
 export function inkOutput(stdout: NodeJS.WriteStream): NodeJS.WriteStream {
   return new Proxy(stdout, {

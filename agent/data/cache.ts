@@ -1,6 +1,7 @@
 /**
- * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file gets its final name only when
- * it is complete, so neither a killed process nor concurrent writes leave a partial file.
+ * The cache of data sets: uncompressed IDX files at `<dataDir>/<data set>/<file>`. A file gets this name only when it
+ * is complete. A file with this name is therefore never partial, even after a process is killed or after concurrent
+ * writes.
  */
 
 import { type FileHandle, readFile, stat } from 'node:fs/promises';

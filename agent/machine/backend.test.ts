@@ -42,7 +42,7 @@ test('TRAWL_BACKEND selects a backend, and an unknown backend is rejected', () =
   expect(() => forcedBackend({ TRAWL_BACKEND: 'cpu' })).toThrow('TRAWL_BACKEND is cpu, expected tensorflow-gpu');
 });
 
-/** Allocates addresses for a tensor without touching its memory. */
+/** Reserves memory for a tensor without writing to the memory. */
 interface Allocator {
   makeOutput(shape: number[], dtype: 'float32'): tf.TensorInfo;
   disposeData(dataId: object): void;

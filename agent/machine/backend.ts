@@ -110,15 +110,15 @@ async function loadWasm(): Promise<string | undefined> {
   return undefined;
 }
 
-/** The packages that contain libtensorflow; their native part is optional. */
+/** The packages that load libtensorflow. Their native part, which contains libtensorflow, is installed separately. */
 export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node';
 
 /**
  * Environment variables that libtensorflow reads when it is loaded. If one of them is already set, its value is kept
- * (the supervisor sets TF_FORCE_GPU_ALLOW_GROWTH for each worker). With these values, libtensorflow allocates GPU
+ * (the supervisor sets TF_FORCE_GPU_ALLOW_GROWTH for each worker). With the values below, libtensorflow allocates GPU
  * memory on demand, prints only errors, and uses oneDNN. By default, oneDNN is enabled only for some processors. The
  * matrix products of oneDNN are bitwise identical for any number of threads (tested with 1, 2, 4, 8 and 16). Without
- * oneDNN, they depend on the number of threads.
+ * oneDNN, matrix products depend on the number of threads.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',

@@ -110,7 +110,7 @@ test('measured values are converted to base units, and values that a GPU does no
   ]);
 });
 
-test('the values of each card list its visible GPUs, even if cards are hidden, reordered or split by MIG', async () => {
+test('each measured card lists its visible GPUs, even if cards are hidden, reordered or split by MIG', async () => {
   const figures = parseGpuFigures([0, 1, 2, 3].map((index) => `${index}, 1, 1, 1, 1, 1`).join('\n'));
   const cardsOf = async (list: string) =>
     figuresOfCards(figures, (await discoverGpus({ CUDA_VISIBLE_DEVICES: list })).gpus).map(({ index, gpus }) => [

@@ -53,7 +53,7 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /** The reason why the program does not report all cards. Undefined if there is no error or no such program. */
+  /** The reason why the driver's program does not list all cards. Undefined if it lists all, or is not installed. */
   readonly problem: string | undefined;
 }
 
@@ -214,7 +214,7 @@ export class GpuWatch {
     void this.#refresh();
   }
 
-  /** The latest measured values; empty before nvidia-smi has responded, and if it did not respond to the last call. */
+  /** The latest measured values; empty until nvidia-smi first responds, and while its latest call had no response. */
   get figures(): readonly CardFigures[] {
     return this.#figures;
   }

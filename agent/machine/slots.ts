@@ -11,7 +11,7 @@ import type { VisibleGpu } from './visible-gpus.ts';
 export interface SlotCountOptions {
   /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
-  /** The value of `--slots-per-gpu`. If this value and `slots` are undefined, each GPU has one slot. */
+  /** The value of `--slots-per-gpu`. If `slots` is also undefined, each GPU has one slot. */
   readonly slotsPerGpu: number | undefined;
 }
 

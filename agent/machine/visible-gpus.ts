@@ -54,7 +54,7 @@ function needsUuids(gpus: readonly Gpu[]): boolean {
 }
 
 /**
- * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, the unique prefix of a UUID, or a MIG
+ * Applies CUDA_VISIBLE_DEVICES by the rules of CUDA. An entry is an index, a unique prefix of a UUID, or a MIG
  * instance. All entries of a list must have the form of its first entry. The first invalid entry ends the list. If a
  * GPU is listed twice, no GPU is visible. The index or UUID of a card in MIG mode refers to the card's first instance.
  */
@@ -152,8 +152,8 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
- * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
- * The returned ids also count only these GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
+ * GPU_DEVICE_ORDINAL). The indexes in the variable applied second count only the GPUs that ROCR_VISIBLE_DEVICES makes
+ * visible. The returned ids also count only these GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);

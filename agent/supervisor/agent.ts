@@ -54,7 +54,7 @@ const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 export interface AgentParts {
   /** The agent's folder. */
   readonly dir: string;
-  /** The HOST:PORT of the coordinator, for messages. */
+  /** The HOST:PORT of each coordinator, joined by commas. Shown only in messages. */
   readonly server: string;
   readonly connect: () => CoordinatorClient;
   /** The backend and the pack size are added when the first worker is ready. */
@@ -128,8 +128,8 @@ export class AgentRuntime {
       {
         onEffects: (effects) => {
           this.#perform(effects);
-          // A grant can arrive after the grace period of a drain has expired. Its attempts are then stopped and handed
-          // back.
+          // A grant can arrive after the grace period of a drain has expired. The granted attempts are then
+          // stopped and handed back.
           if (this.#draining.isGraceExpired) this.#perform(onGraceExpired(this.#slots));
         },
         onDelayed: (offer) => this.#offers.extend(offer),

@@ -33,7 +33,7 @@ function archive(text: string): CodeArchive {
 }
 
 /**
- * Returns a cache whose coordinator has these archives, and the offsets at which its downloads begin. `interfere` can
+ * Returns a cache whose coordinator has these archives, and the offsets at which the downloads begin. `interfere` can
  * make a download fail, or change its bytes.
  */
 function cacheOf(

@@ -21,8 +21,8 @@ import { downloadArtifact, downloadCode, type Upload, uploadArtifact } from './a
 export const RECONNECT_MIN_MS = 200;
 export const RECONNECT_MAX_MS = 5_000;
 /**
- * The maximum delay between reconnects if there are several coordinators. This delay is shorter, so that agents find
- * the next leader before a lease expires.
+ * The maximum delay between reconnects if there are several coordinators. It is shorter than RECONNECT_MAX_MS, so that
+ * agents find the next leader before a lease expires.
  */
 const RECONNECT_TO_LEADER_MAX_MS = 2_000;
 

@@ -75,7 +75,7 @@ export class CoordinatorSession {
   #outbox: Outbox | undefined;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
-  /** The highest epoch of a leader, with the cluster of that leader. */
+  /** The highest leader epoch that a welcome has contained, and the cluster of that leader. */
   #leader = { cluster: '', epoch: 0 };
   readonly #backoff: Backoff;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -211,7 +211,7 @@ export class CoordinatorSession {
   }
 
   #onResponse({ message }: ReportResponse): void {
-    // A coordinator that no longer leads can send commands after its welcome.
+    // Until a welcome is accepted, other messages are ignored. They come from a coordinator that no longer leads.
     if (message?.$case !== 'welcome' && this.#sentUpTo === undefined) return;
     switch (message?.$case) {
       case 'welcome':

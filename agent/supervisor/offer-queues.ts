@@ -84,7 +84,7 @@ export class OfferQueue {
     }, GATHER_MS);
   }
 
-  /** Returns the reason why no offers can be pulled. Undefined if pulls succeed, or failed only for a short time. */
+  /** Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have not failed for long. */
   get problem(): string | undefined {
     if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
     return `no offers can be pulled over NATS: ${this.#failure}`;
@@ -106,7 +106,7 @@ export class OfferQueue {
     let open = count;
     let pull: ConsumerMessages | undefined;
     try {
-      // With `bind`, the client does not request the consumer's state, which an agent may not read.
+      // With `bind`, the client does not request the consumer's state. An agent has no permission to read that state.
       pull = await this.#consumer.fetch({ max_messages: count, ...(this.#responded ? PULL : FIRST_PULL), bind: true });
       this.#pulls.add(pull);
       this.#noteResponse(pull).catch(() => {});

@@ -38,8 +38,8 @@ class Queue {
   /** The index of the first entry whose upload has not begun. */
   next = 0;
   /**
-   * The checksums of the files that are being uploaded. The coordinator rejects a second upload of the same content at
-   * the same time.
+   * The checksums of the files that are being uploaded. The coordinator rejects a concurrent upload of the same
+   * content.
    */
   readonly uploading = new Set<string>();
 }

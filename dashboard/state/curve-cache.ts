@@ -23,7 +23,7 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
-  /** Whether the points have ever been complete. If so, only points after that time can be missing. */
+  /** Whether the points have been complete at some time. If so, only points reported since then can be missing. */
   begun: boolean;
 }
 

@@ -7,7 +7,7 @@ export interface EditedLine {
 }
 
 /**
- * Returns the line after a key. A key that edits nothing returns the same line.
+ * Returns the line after a key press. Keys that edit nothing, such as Enter, leave the line unchanged.
  * @param key a name that `keyNames` returns
  */
 export function editLine(line: EditedLine, key: string): EditedLine {

@@ -33,7 +33,7 @@ interface LineageText {
 /**
  * Returns the lineage of a population.
  * @param width the width of a track in columns
- * @param most the maximum number of rows; shows the members whose newest trials have the best values
+ * @param most the maximum number of rows; the rows are the members whose newest trials have the best values
  */
 export function lineageText(
   trials: readonly Trial[],

@@ -1,6 +1,6 @@
 /**
- * Wraps the text of a log to the width of the terminal, and searches the text. Places in a log stay valid while the
- * log grows.
+ * Wraps the text of a log to the width of the terminal, and searches the text. A position in a log stays valid while
+ * the log grows.
  */
 import { columnsOf } from '../../lib/text/width.ts';
 

@@ -76,7 +76,7 @@ export interface Model {
   /** Compares the mean of each set of results with the mean of the first set. */
   readonly differencesOf: Source['differences'];
   readonly connection: ConnectionStatus;
-  /** The steps of the start, which are shown until the sweep is known. */
+  /** The steps that the command has taken since its start. They are shown until the sweep is known. */
   readonly starting: Pick<StartProgress, 'heading' | 'steps'> | undefined;
   /** The clock of the replay, and the real time in Unix milliseconds. Undefined if no replay is shown. */
   readonly replay: { readonly clock: ReplayClock; readonly realMs: number } | undefined;

@@ -36,7 +36,7 @@ export interface Summary {
 
 /**
  * @param now Unix milliseconds
- * @param listed the sweep in the newest list of sweeps, which is newer than the stream while no trial runs
+ * @param listed the sweep in the newest list of sweeps; while no trial runs, this list is newer than the stream
  */
 export function summaryOf(state: DashboardState, now: number, listed?: Sweep): Summary {
   const { sweep } = state;
