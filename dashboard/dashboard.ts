@@ -36,7 +36,7 @@ export interface DashboardSettings {
   readonly kitty: boolean;
   readonly readonly: boolean;
   readonly banner: string;
-  /** The steps of the start, which are shown until the sweep is known. */
+  /** The steps that the command has taken since its start. They are shown until the sweep is known. */
   readonly progress?: StartProgress | undefined;
   /** The size of the first frame. */
   readonly size: Size;

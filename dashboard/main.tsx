@@ -25,7 +25,7 @@ export interface DashboardOptions {
   readonly readonly?: boolean;
   /** A notice in the header, such as the speed of a replay. */
   readonly banner?: string;
-  /** The steps of the start, which are shown until the sweep is known. */
+  /** The steps that the command has taken since its start. They are shown until the sweep is known. */
   readonly progress?: StartProgress;
   /** Returns the current time in Unix milliseconds. A replay has its own clock. */
   readonly now?: () => number;

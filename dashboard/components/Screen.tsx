@@ -15,7 +15,7 @@ interface Props {
 }
 
 /**
- * The whole screen: header, current view, footer. A small terminal shows only the view, with prompts and messages
+ * The whole screen: header, current view and footer. A small terminal shows only the view, with prompts and messages
  * below.
  */
 export function Screen({ model, interactive = true }: Props) {

@@ -13,7 +13,7 @@ interface Props {
 /** A long heading is cut, so that this many steps fit below it. */
 const LEAST_STEPS = 5;
 
-/** Shows the steps of the start until the dashboard receives the sweep. */
+/** Shows the steps that the command has taken since its start, until the dashboard receives the sweep. */
 export function StartView({ heading, steps, columns, lines }: Props) {
   const above = heading.slice(0, Math.max(0, lines - LEAST_STEPS - 1));
   const room = above.length === 0 ? lines : lines - above.length - 1;

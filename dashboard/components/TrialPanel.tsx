@@ -35,7 +35,7 @@ interface Props {
   readonly lines: number;
 }
 
-/** A trial: its state, curves, attempts, the end of its log, reconstructions. */
+/** A trial: its state, curves and attempts, the end of its log, and its reconstructions. */
 export function TrialPanel({ model, trialId, columns, lines }: Props) {
   const trial = model.state.trials.get(trialId);
   if (trial === undefined) return <Label text="this trial no longer exists" columns={columns} style="yellow" />;

@@ -104,8 +104,8 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
     get perHour() {
       const ends = usesOf(trials).get(agent.id)?.ends ?? [];
       const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-      // An agent that was lost and has returned can have results from before its connection. Its rate then covers the
-      // time since the start of the sweep.
+      // An agent that was lost and has returned can have results from before its current connection. Its rate then
+      // covers the time since the start of the sweep.
       const first = ends.reduce((least, at) => Math.min(least, at), since);
       return trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until);
     },
