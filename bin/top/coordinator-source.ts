@@ -45,8 +45,8 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
 
 const REASON = 'from the dashboard';
 /**
- * Sequence number of the first event of a store. A watch of all events starts after this event, and omits it: a watch
- * that starts at 0 would begin with a snapshot.
+ * Sequence number of the first event of a store. A watch of all events starts after this event, and so omits only this
+ * event. A watch that starts at 0 would begin with a snapshot.
  */
 export const FIRST_EVENT = 1;
 const EARLIER_EVENTS = 5_000;

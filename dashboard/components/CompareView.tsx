@@ -40,7 +40,8 @@ interface Props {
 }
 
 /**
- * The marked rows side by side: differing parameters, metrics, verdicts, curves, reconstructions of the same images.
+ * The marked rows side by side: differing parameters, metrics, verdicts, curves, and reconstructions of the same
+ * images.
  */
 export function CompareView({ model, columns, lines: visible }: Props) {
   const comparison = markedComparison(model);
@@ -102,7 +103,7 @@ export function CompareView({ model, columns, lines: visible }: Props) {
   );
 }
 
-/** Returns the mean curve of a row's replicates. Several replicates also have a band of one standard deviation. */
+/** Returns the mean curve of a row's replicates. If there are several, a band shows one standard deviation. */
 function meanSeries(model: Model, row: MarkedRow, name: string, metric: string): PlotSeries {
   const trials = curveTrials(row);
   const curve = meanCurve(

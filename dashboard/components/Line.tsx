@@ -36,10 +36,10 @@ export const Line = memo(({ segments, columns, cursor = false }: LineProps) => {
 }, isSameLine);
 
 /**
- * Joins adjacent pieces of the same style, so that the line has fewer escape sequences. In each frame, Ink splits the
- * text and the escape sequences into characters. A space takes the style of the text before it, because a space without
- * a background looks the same in every style. Spaces at the end are omitted, because the cells of the line are already
- * empty.
+ * Joins adjacent pieces of the same style, so that the line has fewer escape sequences. This saves time, because Ink
+ * splits the text and the escape sequences into characters in each frame. A space takes the style of the text before
+ * it, because a space without a background looks the same in every style. Spaces at the end are omitted, because the
+ * cells of the line are already empty.
  */
 function runsOf(segments: readonly Segment[]): Segment[] {
   const runs: { -readonly [Key in keyof Segment]: Segment[Key] }[] = [];
