@@ -1,5 +1,5 @@
 /**
- * Determines the instance id and the location of an agent's folder. With them, the coordinator distinguishes a
+ * Determines the instance id and the location of an agent's folder. The coordinator uses both to distinguish a
  * restarted agent from a second agent with the same id.
  */
 import { randomBytes } from 'node:crypto';

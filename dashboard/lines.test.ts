@@ -65,7 +65,7 @@ test('the line of an epoch shows only a few metrics, and starts with the ranking
   );
 });
 
-test('a line shows the metric that the sweep names, or else the first metric of its trials', async () => {
+test('a line shows the metric that the sweep names, or else the first metric of the trials', async () => {
   const reported = runningTrial(0, 1, { zeta: 1, train_loss: 3, acc: 0.5 });
   const done = endedTrial(0, { zeta: 1, train_loss: 3, acc: 0.5 });
   const linesFor = async (name: string) => {

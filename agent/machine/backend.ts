@@ -129,9 +129,9 @@ export const NATIVE_ENVIRONMENT = {
 const ADDON = 'tfjs_binding.node';
 
 /**
- * Checks the files of a backend's package. Returns the reason why the package cannot be loaded; undefined if it can
- * probably be loaded. The check is cheap, because it loads nothing. Loading the package takes half a second, and
- * registers the package's kernels with TensorFlow.js even if the native part is missing.
+ * Checks the files of a backend's package. Returns the reason why the package cannot be loaded; undefined if the
+ * package can probably be loaded. The check is cheap, because it loads nothing. Loading the package takes half a
+ * second, and registers the package's kernels with TensorFlow.js even if the native part is missing.
  */
 export function nativePackageProblem(name: NativePackage): string | undefined {
   const root = packageRoot(name);

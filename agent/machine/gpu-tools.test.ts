@@ -77,7 +77,7 @@ test('a GPU in MIG mode is replaced by its MIG instances, and each instance has 
   });
 });
 
-test('MIG instances are parsed from the output of drivers before R470, which has another format', () => {
+test('MIG instances are also parsed from the format that drivers before R470 print', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-mig-r450.txt'));
   const found = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L-mig-r450.txt')));
   expect(found.map(({ uuid }) => uuid)).toEqual([

@@ -53,7 +53,10 @@ export async function listGpus(): Promise<readonly VisibleGpu[]> {
 }
 
 interface Listed extends GpuListing {
-  /** The reason why the driver's program does not list all cards. Undefined if it lists all, or is not installed. */
+  /**
+   * The error that prevents the driver's program from listing all cards. Undefined if there is no error, or if the
+   * program is not installed.
+   */
   readonly problem: string | undefined;
 }
 

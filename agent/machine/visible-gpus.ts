@@ -92,8 +92,8 @@ function cudaMatch(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
 
 /**
  * Returns the MIG instance that an older name of the form `MIG-GPU-UUID/GI/CI` refers to. Newer drivers accept such
- * names, but do not list them. The profile of the instance is therefore unknown, and its memory is taken to be that of
- * the card's smallest instance.
+ * names, but do not list them. The profile of the instance is therefore unknown, and the instance is assumed to have as
+ * much memory as the card's smallest instance.
  */
 function olderMigName(entry: string, gpus: readonly Gpu[]): Gpu | undefined {
   const [, card, instance] = /^MIG-(GPU-[0-9a-f-]+)\/(\d+\/\d+)$/.exec(entry) ?? [];

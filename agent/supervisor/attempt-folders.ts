@@ -18,7 +18,7 @@ export class AttemptFolders {
   /** Ended attempts whose folders still have to be removed. */
   #released: AttemptKey[] = [];
 
-  /** Removes the folders of an earlier agent process, except folders that a spooled record needs. */
+  /** Removes the attempt folders that an earlier agent process left, except folders that a spooled record needs. */
   constructor(dir: string, spool: Spool) {
     this.#dir = dir;
     this.#spool = spool;

@@ -23,7 +23,7 @@ test('an agent without limits never shuts down without a signal', () => {
   );
 });
 
-test('idle time is measured from the start of the agent, or from the end of its last attempt', () => {
+test('idle time is measured from the end of the last attempt, or from the start of an agent without attempts', () => {
   const idle = new IdleTime(100);
   expect(idle.elapsed(150)).toBe(50);
   idle.set(false, 160);

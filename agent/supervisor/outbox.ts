@@ -9,7 +9,7 @@ import type { ReportStream } from './coordinator-client.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
-/** An attempt begins a second upload only while all attempts together have fewer than this number of uploads. */
+/** While an attempt has an upload, it begins another only if all attempts together have fewer uploads than this. */
 const MAX_UPLOADS = 12;
 /** Sent entries are removed from a queue in batches of at least this size. */
 const SENT_ENTRIES = 1_024;

@@ -11,10 +11,10 @@ import type { LoadedSweepFile } from '../options/sweep-file.ts';
 import { suggested } from '../output/suggested.ts';
 
 /**
- * Returns the sweep that `trawl up` runs, which is the first of these that exists:
- * - the newest sweep of the data folder with the same content and the same code
- * - the newest unfinished sweep with the same content
- * - a new sweep, which is submitted
+ * Returns the sweep that `trawl up` runs:
+ * - the newest sweep of the data folder with the same content and, if code is sent, the same code
+ * - or else, the newest unfinished sweep with the same content
+ * - or else, a new sweep, which is submitted
  *
  * Stopped and killed sweeps are ignored. If the returned sweep is paused, it is resumed. All other running sweeps are
  * paused, so that their trials do not compete for the machine.

@@ -124,7 +124,7 @@ export function trialJson(trial: Trial): TrialJson {
   };
 }
 
-/** Returns the outcome of an attempt, or `running` until it ends. */
+/** Returns the outcome of an attempt, or `running` until the attempt ends. */
 export function outcomeName({ outcome }: Attempt): AttemptOutcomeName | 'running' {
   return outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED' ? 'running' : attemptOutcome.of(outcome);
 }

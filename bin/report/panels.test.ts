@@ -23,7 +23,7 @@ test('a chart of a few configs has one line per config, named by the parameters 
   expect(isPerConfig).toBe(true);
 });
 
-test('with many configs, the color shows a parameter such that the other parameters need the fewest panels', () => {
+test('with many configs, the color shows the parameter for which the chart needs the fewest panels', () => {
   const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { values: [1, 2] }, b: { values: [1, 2, 3] }, c: { values: [1, 2] } }',
     { a: 0.1, b: 10, c: 1 },

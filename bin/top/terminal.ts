@@ -16,8 +16,8 @@ stty sane <&1
 `;
 
 /**
- * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in raw mode. The guard
- * runs in its own session, so that it receives no keys.
+ * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in raw mode. The guard runs in a
+ * separate process session, so that keys such as Ctrl-C do not end the guard.
  */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });

@@ -24,7 +24,7 @@ interface Props {
   readonly epoch: number;
   /** The metric that is drawn on top of the other metrics in its panel. */
   readonly metric: string;
-  /** The steps of the rungs that the trial has entered. Default: none. */
+  /** The steps of the rungs that the trial has reached. Default: none. */
   readonly rungs?: readonly number[];
   readonly columns: number;
   readonly lines: number;

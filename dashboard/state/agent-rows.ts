@@ -88,8 +88,8 @@ export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs:
 }
 
 /**
- * Returns all agents in the order in which the coordinator sends them. The trials of a row are looked up when they are
- * read, because most views only count the agents, and the sweep can have many trials.
+ * Returns all agents in the order in which the coordinator sends them. A row looks up its trials only when they are
+ * needed, because most views only count the agents, and the sweep can have many trials.
  */
 function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
   const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;

@@ -36,8 +36,8 @@ const isEnded = ({ state, endedAtMs }: Trial): boolean =>
   endedAtMs > 0 && (state === 'TRIAL_STATE_SUCCEEDED' || state === 'TRIAL_STATE_STOPPED');
 
 /**
- * Returns the best result at the end of each of `parts` equal parts of a period; NaN before the first result.
- * Configs without a finished trial are omitted, because their values are provisional.
+ * Divides a period into `parts` equal parts, and returns the best result so far at the end of each part; NaN before
+ * the first result. Configs without a finished trial are omitted, because their values are provisional.
  * @param untilMs the end of the period, in Unix milliseconds
  */
 export function bestOverTime(

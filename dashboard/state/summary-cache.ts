@@ -57,7 +57,7 @@ export class SummaryCache {
   }
 
   /**
-   * Computes the summary again if it is old, or if the last row of the sweep has arrived since then.
+   * Computes the summary again if it is old, or if it was computed before the last row of the sweep arrived.
    */
   refresh(state: DashboardState, now: number): void {
     const { atMs, complete, tookMs } = this.#last;
