@@ -1,4 +1,4 @@
-/** Starts long-running commands in tests. The commands end when the test process ends, even if SIGKILL ends it. */
+/** Starts long-running commands in tests. The commands end when the test process ends, even after a SIGKILL. */
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
 import { spawnBound } from '../../bin/local/child-process.ts';
@@ -41,8 +41,8 @@ export async function startProgram(log: string, program: string, args: readonly 
       resolve(code ?? 137);
     });
   });
-  // Before its exec call, the program still has the command line of the shell. The shell's helper process has the same
-  // command line. Both are ignored.
+  // Children with the command line of the shell are ignored: the shell's helper process, and the program itself until
+  // its exec call.
   const pid = await until(`${described} starts`, () => {
     if (gone) throw new Error(`${described} exited during startup:\n${logEnd(log)}`);
     return childrenOf(shellPid, (command) => !command.includes('trawl-bound'))[0];

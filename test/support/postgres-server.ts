@@ -1,7 +1,7 @@
 /**
- * Runs a real PostgreSQL server for tests. If Debian's packages are installed, the newest version is used; otherwise,
- * the first version on PATH. If there is none and this process is root, Debian's package is installed. PostgreSQL does
- * not run as root, so root starts the server as another user.
+ * Runs a real PostgreSQL server for tests. If Debian's packages are installed, the newest version is used. Otherwise,
+ * the first version on PATH is used. If PATH has no version either, and this process is root, Debian's package is
+ * installed. PostgreSQL does not run as root, so root starts the server as another user.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -40,7 +40,7 @@ function programs(): string | undefined {
 
 /**
  * Installs Debian's package if PostgreSQL is missing and this process can install packages.
- * @returns the reason why no server can be started; undefined if the server is ready
+ * @returns the reason why no server can be started; undefined if PostgreSQL is installed
  */
 export function postgresMissing(): string | undefined {
   if (programs() !== undefined) return undefined;

@@ -67,8 +67,8 @@ export class Prometheus {
   }
 
   /**
-   * Starts Prometheus with the shipped configuration. Only the address and the token of the coordinator are replaced,
-   * and the intervals are one second.
+   * Starts Prometheus with the shipped configuration, but with intervals of one second, and with this coordinator's
+   * address and token.
    * @param coordinator HOST:PORT of the coordinator's metrics
    * @param dir the coordinator's data folder
    */

@@ -68,7 +68,7 @@ export class PseudoTerminal {
     );
   }
 
-  /** Returns whether a line is in reverse video. */
+  /** Returns whether the first character of a line is in reverse video. */
   reversed(row: number): boolean {
     return (this.buffer.getLine(row)?.getCell(0)?.isInverse() ?? 0) !== 0;
   }

@@ -27,7 +27,7 @@ export function smallDisk(path: string, megabytes: number): SmallDisk | undefine
     isSkipped('only root on Linux can mount a small disk');
     return undefined;
   }
-  // The unmount is lazy, because a process that is shutting down can still have a file open.
+  // The unmount is lazy, because a process that is shutting down might still have a file open.
   onTestFinished(() => void execFileSync('umount', ['-l', path]));
   const ballast = join(path, BALLAST);
   return {

@@ -1,4 +1,4 @@
-/** Runs `trawl` in a pseudo-terminal, and ends the command with the running test. */
+/** Runs `trawl` in a pseudo-terminal, and ends the command when the running test ends. */
 
 import { onTestFinished } from 'vitest';
 import { errorMessage } from '../../lib/text/error-message.ts';

@@ -23,7 +23,7 @@ export interface Running {
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Returns the environment without the addresses of a coordinator and of NATS, and without colors. */
+/** Returns this process's environment without TRAWL_SERVER or TRAWL_NATS, and with colors turned off. */
 export function environment(): NodeJS.ProcessEnv {
   const { TRAWL_SERVER: _server, TRAWL_NATS: _nats, ...rest } = process.env;
   return { ...rest, NO_COLOR: '1' };

@@ -179,7 +179,7 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** @param agent the index of the sender, 0 to 2; with a higher number, the holder of the attempt is the sender */
+  /** @param agent the index of the sender, from 0 to 2. For a higher number, the sender holds the attempt. */
   #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): HistoryResult {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENT_IDS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
@@ -260,7 +260,7 @@ function recordOf(key: AttemptKey, seq: number, at: number, body: Body): Attempt
   return { kind: 'ended', key, seq, at, end: endOf(body) };
 }
 
-/** Returns a loss that depends on the trial. A loss above 0 falls with every record. */
+/** Returns a loss that depends on the trial, and that falls with each record of the trial unless the loss is 0. */
 function lossOf({ trialId }: AttemptKey, seq: number): number {
   return ((Number(trialId.slice(1)) * 7) % 5) / seq;
 }

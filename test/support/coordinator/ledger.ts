@@ -29,18 +29,18 @@ interface Entry {
   attempts: number;
   /** The running attempt that provides the results of the trial, and the newest record of this attempt. */
   open: OpenAttempt | undefined;
-  /** A second running attempt. */
+  /** The second running attempt of the trial, if the trial has two. */
   second: OpenAttempt | undefined;
   /** Whether the trial has had a speculative attempt since a user last retried the trial. */
   speculated: boolean;
   /**
-   * The attempt that superseded the other attempt of the trial. The next attempt of the trial that ends must be this
-   * attempt, and it must end with a result.
+   * The attempt that superseded the other attempt of the trial. Of the trial's attempts, this attempt must be the next
+   * to end, and must end with a result.
    */
   winner: AttemptKey | undefined;
   /** Whether the current version of the sweep lacks the trial's point. */
   dropped: boolean;
-  /** Whether a version restored the trial, so that the trial can be pending again. */
+  /** Whether a version has restored the trial's point. A cancelled trial can then become pending again. */
   restored: boolean;
   /** The number of failures of each class since a user last retried the trial. */
   failures: Partial<Record<FailureClassName, number>>;
@@ -67,7 +67,7 @@ interface OpenAttempt {
 
 /** If a trial fails early on this number of agents, the trial itself is the cause. */
 const MAX_EARLY_AGENTS = 3;
-/** If this number of different trials fail early on an agent, the machine of the agent can be the cause. */
+/** If this number of different trials fail early on an agent, the machine of the agent might be the cause. */
 const MIN_EARLY_TRIALS = 3;
 
 export class Ledger {
@@ -98,7 +98,7 @@ export class Ledger {
 
   /**
    * @param agentsFor returns the agents that can run a sweep's trials, whether or not the agents are present
-   * @param core a core whose sweeps are added; its ended trials stay in memory
+   * @param core a core whose sweeps are added, and which keeps ended trials in memory
    */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
@@ -419,7 +419,7 @@ export class Ledger {
   }
 
   /**
-   * Returns the agents that can run the trial, except agents that can be faulty and agents on which the trial failed
+   * Returns the agents that can run the trial, except agents that might be faulty and agents on which the trial failed
    * early.
    */
   agentsElsewhere({ sweepId, trialId }: Pick<AttemptKey, 'sweepId' | 'trialId'>): string[] {
@@ -430,7 +430,7 @@ export class Ledger {
   }
 
   /**
-   * Whether the machine of the agent can be faulty: the agent is quarantined, or too many trials of the sweep failed
+   * Whether the machine of the agent might be faulty: the agent is quarantined, or too many trials of the sweep failed
    * early on the agent.
    */
   canBeFaulty(sweepId: string, agentId: string): boolean {
@@ -445,9 +445,9 @@ export class Ledger {
   }
 
   /**
-   * Returns whether a faulty machine can be the cause of a trial's early failures. If so, the failures use no retries.
-   * A faulty machine can be the cause if at least one agent on which the trial failed early can be faulty, and at least
-   * one agent that can run the trial is sound.
+   * Returns whether a faulty machine might be the cause of a trial's early failures. If so, the failures use no
+   * retries. A faulty machine might be the cause if at least one agent on which the trial failed early might be faulty,
+   * and at least one agent that can run the trial is sound.
    */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
     const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
@@ -475,7 +475,7 @@ export class Ledger {
     this.quarantines.set(agentId, quarantine.sweepIds);
   }
 
-  /** @throws {AssertionError} if the core differs from its changes, or is inconsistent */
+  /** @throws {AssertionError} if the core's state differs from the copy, or is inconsistent */
   compare(core: Core): void {
     let running = 0;
     for (const sweep of core.sweeps.values()) {

@@ -361,7 +361,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
         const ranked = [...plainRanking(all, goal)].filter(([config]) => !extreme.has(config));
         const values = new Map(ranked);
         const found = best.filter((config) => !extreme.has(config));
-        // The store and the ranking round means in different ways.
+        // Means are rounded differently by the store than by the ranking.
         const rounded = (value: number | undefined) => (value === undefined ? value : Math.round(value * 1e9) + 0);
         const stored = await store.reader.all<{ config: string; value: number }>(
           'select config_id as config, value from config_results where sweep_id = ? and value is not null',
@@ -483,7 +483,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
       const reports =
         (await queries.sweeps.all()).length === 0 ? [] : await collected(trialReports(queries, '1', 't0'));
       const stored = reports.length;
-      // The transaction after the last acknowledgement can be durable already.
+      // The transaction after the last acknowledged transaction might already be durable.
       expect(stored).toBeGreaterThanOrEqual(acknowledged);
       expect(reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: stored }, (_, at) => at + 1));
       if (stored > 0) {

@@ -27,7 +27,7 @@ const COMPARE_EVERY = 16;
 /** More pulls than this at the same virtual time indicate an endless loop. */
 const MAX_PULLS = 10_000;
 
-/** The planned end of an attempt on an agent, and its time. */
+/** The planned end of an attempt on an agent, and the time from the start of the attempt to this end. */
 export interface Plan {
   readonly afterMs: number;
   /** `hang`: the attempt never ends on its own. */
@@ -155,7 +155,8 @@ export class VirtualCluster {
   }
 
   /**
-   * Pulls one offer for the agent, if a slot is free and its queue has an offer. Returns whether an offer was pulled.
+   * Pulls one offer for the agent, if the agent has a free slot and the queue of the slot's pool has an offer. Returns
+   * whether an offer was pulled.
    */
   #pullOne(agent: VirtualAgent): boolean {
     const busy = new Set(
