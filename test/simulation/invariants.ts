@@ -64,7 +64,7 @@ export class Invariants {
   readonly #slots: number;
   readonly #drained = new Set<string>();
   readonly #world: InvariantsContext;
-  /** By request id, the trials that a retry request has retried, and the number of the commit that did so. */
+  /** The trials that each retry request has retried, and the number of the commit that retried them, by request id. */
   readonly retries = new Map<string, { readonly trials: Set<string>; readonly commit: number }>();
   /** Killed sweeps that a retry resumed. */
   readonly revived = new Set<string>();
@@ -129,7 +129,7 @@ export class Invariants {
     }
   }
 
-  /** Called after each start of the coordinator. From then on, checks every suggestion of this process. */
+  /** Called after each start of the coordinator. Begins to check every suggestion of the new process. */
   started(runtime: Runtime): void {
     this.#searches.watch(runtime);
   }

@@ -1,4 +1,4 @@
-/** A process's connection to nats-server: the part of the nats package's interface that trawl uses. */
+/** A process's simulated connection to nats-server. Implements the part of the nats package that trawl uses. */
 import {
   ConsumerDebugEvents,
   type ConsumerMessages,

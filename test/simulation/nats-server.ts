@@ -23,7 +23,7 @@ interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
-  /** When a delivered message is redelivered. Undefined while the message waits for a delivery. */
+  /** The time at which a delivered message is delivered again. Undefined while the message waits for a delivery. */
   heldUntil: number | undefined;
   /** Whether the message is damaged: listed, but never delivered. */
   stuck: boolean;

@@ -41,7 +41,7 @@ export function resourcesText(
   return wanted.length === 0 ? '' : `resources: {${wanted.join(', ')}}\n`;
 }
 
-/** Returns whether a slot satisfies the requests, independently of coordinator/core/fitness.ts. */
+/** Returns whether a slot satisfies the requests. Does not call the code under test (coordinator/core/fitness.ts). */
 export function canRun({ gpu, labels }: Resources, { zone, gpuSlots }: MachineResources, slot: number): boolean {
   if (labels.zone !== undefined && labels.zone !== zone) return false;
   return gpu === undefined || (gpu === false ? slot >= gpuSlots : slot < gpuSlots);

@@ -11,7 +11,8 @@ type ChangeOf<K extends Change['kind']> = Extract<Change, { readonly kind: K }>;
 interface Member {
   state: 'live' | 'failed' | 'ended';
   /**
-   * The newest checkpoint, as ATTEMPT/EPOCH. The attempt is 0 for the checkpoint of a parent. Empty if there is none.
+   * The newest checkpoint, as ATTEMPT/EPOCH. ATTEMPT is 0 if the member inherited the checkpoint from its parent. Empty
+   * if the member has no checkpoint.
    */
   checkpoint: string;
 }

@@ -61,7 +61,7 @@ export class PriorityInvariant {
     const second = trials.filter(([, one]) => one.second !== undefined).length;
     const busy = second + trials.filter(([, { state }]) => state === 'offered' || state === 'running').length;
     for (const [name, { state, attempts }] of trials) {
-      // A trial with attempts is not checked, because it can be waiting for its backoff.
+      // A trial with attempts is not checked, because its backoff might not be over.
       if (attempts > 0 || !this.#isOld(name, now)) continue;
       if (state === 'pending' && busy < concurrency) return name;
       if (state === 'offered' && this.#onePool) return name;

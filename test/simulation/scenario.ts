@@ -58,11 +58,11 @@ export type ClusterFault = { readonly at: number } & (
   | { readonly kind: 'freeze'; readonly place: string; readonly ms: number }
   | { readonly kind: 'disk full'; readonly place: string; readonly ms: number }
   | { readonly kind: 'clock jumps'; readonly byMs: number; readonly restarts: boolean }
-  /** The store's server dies, and another takes its place. Only if several coordinators share the store. */
+  /** The store's server dies, and another takes its place. Occurs only if several coordinators share the store. */
   | { readonly kind: 'store fails over'; readonly ms: number; readonly clockOffMs: number }
-  /** A coordinator is suspended in its next transaction. Only if several coordinators share the store. */
+  /** A coordinator is suspended in its next transaction. Occurs only if several coordinators share the store. */
   | { readonly kind: 'freeze in transaction'; readonly place: string; readonly ms: number }
-  /** A coordinator is stopped in an orderly way. Only if several coordinators share the store. */
+  /** A coordinator is stopped in an orderly way. Occurs only if several coordinators share the store. */
   | { readonly kind: 'hand over'; readonly place: string; readonly ms: number }
 );
 
@@ -117,8 +117,8 @@ export interface Scenario {
   /** The machine on which every attempt crashes in its first epoch. */
   readonly faultyMachine: string | undefined;
   /**
-   * The machine on which training takes ten times as long. Only seeds whose sweeps can have second attempts have such a
-   * machine.
+   * The machine on which training takes ten times as long as on the other machines. Only seeds whose sweeps can have
+   * second attempts have such a machine.
    */
   readonly slowMachine: string | undefined;
   /** When the last fault ends. */

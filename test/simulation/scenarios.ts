@@ -4,9 +4,9 @@ import { COORDINATOR_PLACE } from './coordinator.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
 import { STORE_PLACE } from './shared-database.ts';
 
-/** The sweeps of the seeds from this seed to the seed before FIRST_SEARCH_SEED train populations. */
+/** In this seed and all higher seeds below FIRST_SEARCH_SEED, the sweeps train populations. */
 export const FIRST_POPULATION_SEED = 1_000_000;
-/** The sweeps of the seeds from this seed to the seed before FIRST_TAKEOVER_SEED are searches. */
+/** In this seed and all higher seeds below FIRST_TAKEOVER_SEED, the sweeps are searches. */
 export const FIRST_SEARCH_SEED = 2_000_000;
 /** In this seed and all higher seeds, several coordinators share one store. */
 export const FIRST_TAKEOVER_SEED = 3_000_000;
@@ -22,7 +22,7 @@ function withPopulations(scenario: Scenario, seed: number): Scenario {
   const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
   const textOf = () => {
     const [population, interval, sweepSeed] = [whole(4, 9), whole(1, 2), whole(0, 9)];
-    // A shorter trial would never be compared.
+    // Members with fewer epochs would never be compared with each other.
     const epochs = Math.max(whole(3, 7), interval + 2);
     return [
       'name: simulated\nmethod: pbt\ntrainer: command\ncommand: [program]\nmetric: {name: test_loss, goal: minimize}\n',

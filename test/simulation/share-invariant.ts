@@ -71,7 +71,7 @@ export class ShareInvariant {
   #judge(now: number): string | undefined {
     const [a, b] = [...this.#parties.entries()];
     if (a === undefined || b === undefined) return undefined;
-    // Until a trial of each sweep has ended, the scheduler only estimates the duration of their trials.
+    // Until each sweep has an ended trial, the scheduler can only estimate how long the trials of the sweeps take.
     if (a[1].doneMs === 0 || b[1].doneMs === 0) return undefined;
     if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = usedMs(party, now);
     // A sweep without pending trials no longer competes.

@@ -85,8 +85,8 @@ function creationProblems(db: Database): string[] {
     // The children of a population follow its first members.
     const created = all.filter(({ parent }) => parent === '');
     const spec = parseSweep(text, fileName);
-    // The points of a search that uses results cannot be listed. Therefore, the trials of the search must only be
-    // distinct, and there must be at most run_cap of them.
+    // The points of a search that uses results cannot be listed. Therefore, only two things are checked: the trials are
+    // distinct, and there are at most run_cap of them.
     const points = usesResults(spec.search)
       ? [...new Set(created.map((trial) => trial.id))]
       : [...enumerateTrials(spec)].map(({ trialId }) => trialId);
@@ -175,7 +175,7 @@ function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: 
 export function artifactProblems(db: Database, files: StoredFiles): string[] {
   const rows = db
     .prepare(
-      // The files of attempt 0 are the checkpoints of parents. A parent can also have inherited its checkpoint.
+      // A file of attempt 0 is the checkpoint of the trial's parent. The parent itself may have inherited it.
       `select cast(a.sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, a.epoch, sha256,
          (with recursive line (id, parent, parent_attempt) as (
             select id, parent, parent_attempt from trials where sweep_id = a.sweep_id and id = a.trial_id

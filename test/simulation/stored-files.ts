@@ -42,7 +42,7 @@ export class StoredFiles {
     for (const { key, name } of [...this.#files.values()]) if (!(await counts(key, name))) this.remove(key, name);
   }
 
-  /** Loses the files that were stored after the given time, for a planted bug. */
+  /** Loses the files that were stored at or after the given time, for a planted bug. */
   loseSince(at: number): void {
     this.#removeWhere((file) => file.at >= at);
   }

@@ -19,7 +19,7 @@ function capture(into: string[]): Write {
   }) as Write;
 }
 
-/** Runs one command of the whole program in this process, without a terminal. */
+/** Runs one trawl command in this process, without a terminal. */
 export async function runTrawl(...args: string[]): Promise<Run> {
   const stdout: string[] = [];
   const stderr: string[] = [];

@@ -26,7 +26,7 @@ export interface BusyOptions {
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;
-  /** How long the series of an ended sweep are exported. Default: the production value. */
+  /** How long the series of a sweep are exported after the sweep has ended. Default: the production value. */
   readonly lingerMs?: number;
 }
 
