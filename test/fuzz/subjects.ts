@@ -10,9 +10,10 @@ export function patterns(agentId: string, pool: string): string[] {
 }
 
 /**
- * Returns a random subject that matches the pattern. Half of the returned subjects are in use.
- * @param stars the tokens that replace the wildcards of the pattern, in order, in a subject that is in use
- * @param known the plausible tokens for all other wildcards
+ * Returns a random subject that matches the pattern. In half of the subjects, `stars` replaces the first wildcards of
+ * the pattern. All other wildcards are replaced by tokens from `known`, or by strange tokens.
+ * @param stars the tokens of a subject that is in use, in the order of the wildcards
+ * @param known plausible tokens
  */
 export function subjectOf(
   pattern: string,

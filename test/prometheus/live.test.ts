@@ -1,5 +1,5 @@
 /**
- * Tests a real Prometheus server with the shipped configuration. The server monitors a coordinator, and two agents that
+ * Tests the shipped configuration on a real Prometheus server. The server monitors a coordinator, and two agents that
  * run a sweep.
  *
  *   TRAWL_KEEP_PANELS=1 npx vitest run test/prometheus/live.test.ts     writes the data of every panel to docs/panels.json

@@ -1,4 +1,4 @@
-/** Virtual time. Events run in order of time, then of creation. */
+/** Virtual time. Events run in order of time. Events with the same time run in order of creation. */
 import TinyQueue from 'tinyqueue';
 import type { SimulatedProcess } from './process.ts';
 

@@ -1,7 +1,7 @@
 /**
  * Draws the priorities and weights of sweeps. Some scenarios also have two sweeps that compete for every slot after the
- * faults. Both of these sweeps have the highest priority. All of this is drawn from a separate random stream, so that
- * the rest of a seed's scenario does not change.
+ * faults. Both of these sweeps have the highest priority. The draws come from a separate random stream, so that they do
+ * not change the rest of a seed's scenario.
  */
 import type { TestRandom } from '../support/random.ts';
 
