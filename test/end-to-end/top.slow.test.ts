@@ -95,7 +95,7 @@ describe('trawl top, further cases', { timeout: 300_000 }, () => {
     }
     screen.press('q');
     expect(await screen.exited).toBe(0);
-    // The terminal emulator can process the last output after the dashboard has exited.
+    // The terminal emulator might process the last output only after the dashboard has exited.
     await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
     expect(screen.lines().join('').trim()).toBe('');
     expect(screen.written).not.toContain('\u001b[3J');

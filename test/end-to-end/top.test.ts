@@ -79,7 +79,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     expect((await cluster.sweep(sweep))?.state).toBe('SWEEP_STATE_KILLED');
     screen.press('q');
     expect(await screen.exited).toBe(0);
-    // The terminal emulator can process the last output after the dashboard has exited.
+    // The terminal emulator might process the last output only after the dashboard has exited.
     await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   });
 

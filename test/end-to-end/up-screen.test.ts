@@ -26,7 +26,7 @@ test(
     expect(await screen.exited).toBe(0);
     const after = screen.written.slice(screen.written.lastIndexOf('\u001b[?1049l'));
     expect(after).toContain('Next steps:');
-    // The terminal emulator can process the last output after the dashboard has exited.
+    // The terminal emulator might process the last output only after the dashboard has exited.
     await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   },
   LIMIT_MS,
@@ -43,7 +43,7 @@ test(
     await screen.sees('starting the coordinator...');
     expect(await screen.exited).toBe(3);
     expect(screen.written.slice(screen.written.lastIndexOf('\u001b[?1049l'))).toContain('trawl: ');
-    // The terminal emulator can process the last output after the dashboard has exited.
+    // The terminal emulator might process the last output only after the dashboard has exited.
     await expect.poll(() => screen.alternate, { timeout: 10_000 }).toBe(false);
   },
   LIMIT_MS,

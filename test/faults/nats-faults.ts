@@ -179,7 +179,7 @@ export const NATS_FAULTS_LIMIT_MS = 900_000;
 /**
  * Checks that no fault ends an agent or the coordinator, loses a lease or a report, or has effects after its end.
  * @param binary the path of nats-server; default: the installed program
- * @param every the number n for which every n-th fault is tested, with 1/n of the trials; by default, all faults
+ * @param every a number n: every n-th fault is tested, with 1/n of the trials. Default: 1, which tests all faults
  */
 export async function surviveNatsFaults(binary?: string, every = 1): Promise<void> {
   const faults = FAULTS.filter((_, at) => at % every === 0);

@@ -137,7 +137,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
 });
 
 test(
-  'an untrusted server certificate ends no starting or running process, and all work once it is replaced',
+  'an untrusted server certificate ends no process, and all processes work once the certificate is replaced',
   LIMIT,
   async () => {
     const folder = testFolder();

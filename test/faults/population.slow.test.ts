@@ -44,7 +44,7 @@ function lineageOf(trials: readonly TrialJson[]) {
   );
 }
 
-test('kills of the coordinator, a worker and an agent do not change the lineage and the results of a population', {
+test('kills of the coordinator, a worker and an agent do not change the lineage or the results of a population', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -29,7 +29,7 @@ interface Shown extends TrialJson {
   readonly reports: readonly { readonly attempt: number; readonly epoch: number }[];
 }
 
-test('a held trial survives crashes of the coordinator and its agent, and resumes elsewhere with the same results', {
+test('a held trial survives crashes of its agent and of the coordinator, and resumes elsewhere with the same results', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -50,7 +50,7 @@ async function untilKept(
   await sleep(RECORD_MS);
 }
 
-test('after a worker is killed in epoch 2 and an agent in epoch 3, training resumes in that same epoch each time, with the same metrics', {
+test('after a worker is killed in epoch 2 and an agent in epoch 3, training resumes in the epoch of each kill, with the same metrics', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

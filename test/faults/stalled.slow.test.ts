@@ -46,8 +46,8 @@ test('after an agent stalls past its lease, its late records are rejected, and t
   await untilRunning(cluster, sweep, 2);
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
-  // The connection fails, as on some networks. The agent cannot learn that its attempts were superseded, and its spool
-  // has records that the coordinator lacks.
+  // The connection is cut before the stall. Therefore, the spool of the agent has records that the coordinator lacks, and
+  // the agent cannot learn that its attempts were superseded.
   proxy.cut();
   await sleep(2 * SWEEP.epochMs);
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease ends its program once it runs again, even if disconnected', {
+test('an agent that was suspended for longer than its lease ends its program when the agent is resumed, even while disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -24,7 +24,7 @@ async function resultsOf(cluster: Cluster, sweep: string) {
   };
 }
 
-test('if an agent is killed during training, the results are the same to the last digit', {
+test('if an agent is killed during training, the results are the same as without the kill, to the last digit', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -30,8 +30,8 @@ import { until } from '../support/until.ts';
 /**
  * The documented limit for the answer to another caller is one second. The test measures this second in CPU time of the
  * coordinator, because on a busy machine, even an idle coordinator answers late. Three quarters of the answers must
- * meet the limit. A call is made every 100 ms. For example, if a measurement takes 5 s, the test fails if the coordinator
- * is blocked for 2.5 s of this time.
+ * meet the limit. A call is made every 100 ms. For example, if a measurement takes 5 s, the test fails if the
+ * coordinator is blocked for 2.5 s of this time.
  */
 const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
