@@ -46,8 +46,8 @@ test('after an agent stalls past its lease, its late records are rejected, and t
   await untilRunning(cluster, sweep, 2);
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
-  // The connection is cut before the stall. Therefore, the spool of the agent has records that the coordinator lacks, and
-  // the agent cannot learn that its attempts were superseded.
+  // The connection is cut before the stall. Therefore, the spool of the agent has records that the coordinator lacks,
+  // and the agent cannot learn that its attempts were superseded.
   proxy.cut();
   await sleep(2 * SWEEP.epochMs);
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');

@@ -50,9 +50,9 @@ export interface InvariantsContext {
   readonly isMemoryAhead?: boolean;
   /** Returns when the last fault ended. Undefined while faults continue. */
   calmSince(): number | undefined;
-  /** Returns whether the agent is responsible for the attempt, and has been reachable for longer than a lease. */
+  /** Returns whether the agent is responsible for the attempt, and has been reachable for longer than a lease lasts. */
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
-  /** Whether the agent has been reachable for longer than a lease. */
+  /** Whether the agent has been reachable for longer than a lease lasts. */
   isPresent(agentId: string): boolean;
   /** Returns the sequence number of the attempt's newest record on its agent's disk. Zero if the disk has no record. */
   spooledUpTo(agentId: string, key: AttemptKey): number;

@@ -107,7 +107,7 @@ export class Lane {
     if (canSend(this.#from)) this.sendLast(work);
   }
 
-  /** Sends a message of the operating system on behalf of a dead process, after all sent messages. */
+  /** Sends a message of the operating system on behalf of a dead process, after all messages of the process. */
   sendLast(work: () => void): void {
     if (this.#closed) return;
     this.#queue.push(work);

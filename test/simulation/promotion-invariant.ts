@@ -2,7 +2,7 @@
  * The invariants of the `promotion` variant of asha, which are checked on durable changes only. A trial is promoted
  * from a rung at most once, and only if it is among the best 1/eta of the rung. A held trial is not among the best
  * 1/eta of its rung. A held trial resumes only after its promotion, and is stopped only at the end of its sweep.
- * Without a promotion, a trial does not train beyond the checkpoint of a rung.
+ * Without a promotion, a trial trains at most one checkpoint interval beyond its rung.
  */
 
 import type { Sweep } from '../../coordinator/core/model.ts';

@@ -200,7 +200,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect(kinds).toEqual(new Set(Object.keys(CHANGE_KINDS)));
   });
 
-  test('a transaction that fails is not stored in part, and the store can be used afterward', async () => {
+  test('no part of a failed transaction is stored, and the store can be used afterward', async () => {
     const { store } = await open();
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED, reported(1)]), AT);
@@ -341,7 +341,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     await expect(selectors.findSweep('99999999999999999999')).rejects.toThrow(NotFoundError);
   });
 
-  test('the best configs of a sweep with replicates are those of a ranking of all trials, for any history', async () => {
+  test('for any history, the best configs of a sweep with replicates match a ranking of all trials', async () => {
     const { store } = await open();
     let sweeps = 0;
     await fc.assert(
@@ -474,7 +474,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
   });
 
   test.each([0, 1, 5, 30])(
-    'a store whose writer is killed after %i acknowledgements has each acknowledged transaction, and none in part',
+    'if a writer is killed after %i acknowledgements, all acknowledged transactions and no partial ones are stored',
     async (acknowledgements) => {
       const { command, open: openAfter } = await openCrashed();
       const acknowledged = await killedAfter(acknowledgements, command);
