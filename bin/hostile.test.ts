@@ -17,7 +17,7 @@ import { endedTrial, sampleAgent, sampleSweep, snapshot } from '../test/support/
 import { newLogger } from './options/logging.ts';
 
 /**
- * Text that would make a terminal clear the screen, set its title, ring the bell, run a C1 control and reorder text.
+ * Text that would make a terminal clear the screen, set its title, ring the bell, run a C1 command and reorder text.
  */
 const HOSTILE = '\u001b[2J\u001b]0;owned\u0007\u009b31m\u202e\r../../x\u2028';
 const OBEYED = /(?!\n)[\p{Cc}\u202a-\u202e\u2028\u2029]/u;

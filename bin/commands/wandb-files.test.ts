@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Tests the plans of twelve W&B sweep files, which together contain every key of such files in each of its forms. Each
- * plan must equal the sweep that W&B would run.
+ * Tests the plans of twelve W&B sweep files. Together, the files contain every key of a W&B sweep file, in every form
+ * that the key can have. Each plan must equal the sweep that W&B would run.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -218,7 +218,7 @@ test.each(Object.entries(FILES))('the plan of %s equals the sweep that W&B would
   expect(spec.isWandbFile).toBe(true);
 });
 
-test("the limits of W&B's log-uniform distributions are read as exponents of e, and other numbers are unchanged", () => {
+test("the limits of W&B's log-uniform distributions are read as exponents of e, and other numbers are used as written", () => {
   const { search, earlyTerminate } = read('bayes.yaml');
   expect(Object.fromEntries(search?.space ?? [])).toEqual({
     lr: { kind: 'log_uniform', min: Math.exp(-11.5), max: Math.exp(-2.3), q: undefined },

@@ -9,7 +9,7 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 export const LEVEL = 0.95;
 
 /**
- * The mean of a config minus the mean of the first config, with Welch's interval (see
+ * The mean of a config minus the mean of the first config, with the confidence interval of Welch's t-test (see
  * coordinator/analysis/statistics.ts).
  */
 export interface Difference {

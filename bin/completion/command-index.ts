@@ -10,7 +10,7 @@ import { type Verb, verbsOf } from './scripts.ts';
 export interface CommandIndex {
   /** The program itself, with an empty path, and every verb and subcommand. */
   readonly verbs: readonly Verb[];
-  /** The arguments of each verb as help shows them, such as `[sweep]`, by verb. */
+  /** By verb, the arguments as help shows them, such as `[sweep]`. */
   readonly arguments: Readonly<Record<string, readonly string[]>>;
 }
 

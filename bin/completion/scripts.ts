@@ -39,7 +39,7 @@ export function verbsOf(command: Command, path: readonly string[] = []): Verb[] 
   return [own, ...below.flatMap((one) => verbsOf(one, [...path, one.name()]))];
 }
 
-/** Returns a bash script that completes verbs, options and the values of options, and otherwise file names. */
+/** Returns a bash script that completes verbs, options and their values. Elsewhere, bash completes file names. */
 export function bashScript(verbs: readonly Verb[]): string {
   const named = verbs.filter(({ path }) => path.length > 0);
   const choices = verbs.flatMap(({ path, flags }) =>
@@ -79,7 +79,7 @@ complete -o default -F _trawl trawl
 `;
 }
 
-/** Returns the same script for zsh, which supports bash completions. */
+/** Returns a zsh script that loads the bash script, because zsh supports bash completions. */
 export function zshScript(verbs: readonly Verb[]): string {
   const [, ...body] = bashScript(verbs).split('\n');
   return `# trawl completion for zsh. Add to ~/.zshrc: source <(trawl completion zsh)

@@ -98,7 +98,7 @@ max_restarts: 1
   expect(notes.join('\n')).toContain('max_length');
 });
 
-test('a converted Determined grid has as many values of each parameter as the count of the parameter specifies', async () => {
+test('in a converted Determined grid, the number of values of each parameter is the count of the parameter', async () => {
   const { sweep } = await convert(`
 entrypoint: model_def:MNISTTrial
 hyperparameters: {lr: {type: log, minval: -3, maxval: -1, count: 3}, n: {type: int, minval: 1, maxval: 4, count: 2}}
@@ -212,7 +212,7 @@ spec:
     expect(notes.join('\n')).toContain('early stopping medianstop is omitted');
   });
 
-  test("a Katib file without the required settings gets the values of Katib's example, with notes", async () => {
+  test("a Katib file without the required settings gets the values of Katib's example, with a note for each", async () => {
     const text = toYaml(await convert(katib('{name: resample_probability, value: "0.5"}')));
     expect(parse(text)).toMatchObject({ population: 40, pbt: { quantile: 0.2, resample: 0.5 } });
     expect(text).toContain(

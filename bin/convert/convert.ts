@@ -21,7 +21,7 @@ const KNOWN =
 
 /**
  * Converts a file. Detects the format of the file unless `format` is given.
- * @throws {BadInputError} when the file, or a file that it names, cannot be read, or its format is unknown
+ * @throws {BadInputError} when the format is unknown, or when the file or a file that it names cannot be read
  */
 export async function convertFile(path: string, format?: Format): Promise<Converted> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -50,8 +50,8 @@ export async function convertText(
 }
 
 /**
- * The command if the converted file names none. The sweep file would be invalid without a command, because it names no
- * trainer either.
+ * The command of the sweep file if the converted file names no command. A sweep file with neither a command nor a
+ * trainer is invalid.
  */
 const PLACEHOLDER_COMMAND = ['python3', 'main.py', '${args}'];
 

@@ -94,7 +94,10 @@ export function fromHydraConfig(data: unknown): Converted {
 
 const hydraText = (value: unknown): string => (Array.isArray(value) ? value.map(hydraText).join(',') : `${value}`);
 
-/** Converts a parameter of Ax's sweeper, or of an old Optuna sweeper: `{type: float, low: 0, high: 1, log: true}`. */
+/**
+ * Converts a parameter of the Ax sweeper or of an old version of the Optuna sweeper, such as
+ * `{type: float, low: 0, high: 1, log: true}`.
+ */
 function spaceDraft(space: Record<string, unknown>): ParameterDraft {
   const values = space.choices ?? space.values;
   if (Array.isArray(values)) return { values };
@@ -157,7 +160,7 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
   }
 }
 
-/** Returns the values of Hydra's range, which excludes its end; at most 10,000 values. */
+/** Returns the values of a Hydra range, which do not include its end. Returns at most 10,000 values. */
 function rangeOf(args: readonly number[], named: Readonly<Record<string, number>>): number[] {
   const start = named.start ?? (args.length > 1 ? (args[0] ?? 0) : 0);
   const stop = named.stop ?? (args.length > 1 ? (args[1] ?? 0) : (args[0] ?? 0));

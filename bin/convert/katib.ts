@@ -165,7 +165,7 @@ function reportOf(spec: unknown, notes: string[]): unknown {
   return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
 }
 
-/** Escapes braces that are not quantifiers. Go accepts unescaped braces, but JavaScript's flag `u` forbids them. */
+/** Escapes braces that are not part of a quantifier. Go accepts such braces; JavaScript's flag `u` forbids them. */
 function withEscapedBraces(format: string): string {
   return format.replaceAll(/\\.|\{\d+(?:,\d*)?\}|\[(?:\\.|[^\]\\])*\]|[{}]/g, (found) =>
     found === '{' || found === '}' ? `\\${found}` : found,

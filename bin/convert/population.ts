@@ -73,7 +73,7 @@ export function nniPopulation(
 
 interface Settings {
   readonly size: number;
-  /** The share of the members that is replaced. */
+  /** The fraction of the members that are replaced in each generation. */
   readonly share: number;
   readonly resample: number;
   readonly perturb?: readonly number[] | undefined;

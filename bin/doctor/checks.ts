@@ -89,7 +89,7 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
  */
 const LOW_DISK_BYTES = 2 ** 30;
 
-/** Checks that `folder` is writable and has enough free space. If it is missing, checks its closest existing parent. */
+/** Checks that `folder` is writable and has enough free space. If it does not exist, checks its closest existing parent. */
 export function diskFinding(name: string, folder: string, option = '--dir'): Finding {
   const problem = folderProblem(folder);
   if (problem !== undefined) {
@@ -132,7 +132,7 @@ export async function orphansFinding(dir: string): Promise<Finding> {
 /** The time after which Python counts as unusable. Loading Optuna takes about a second. */
 const PYTHON_LIMIT_MS = 30_000;
 
-/** Checks whether a Python interpreter has Optuna, which only sweeps with method optuna need. */
+/** Checks whether a Python interpreter has Optuna. Only sweeps with method optuna need Optuna. */
 export async function optunaFinding(python: string): Promise<Finding> {
   const about = { name: 'Optuna', needed: false } as const;
   const script = 'import optuna, sys; print(optuna.__version__, sys.executable)';
@@ -159,7 +159,8 @@ export async function optunaFinding(python: string): Promise<Finding> {
 export const SLOT_BYTES = 2 ** 30;
 
 /**
- * Checks whether the memory suffices for the default number of slots: one per GPU, or else one per core.
+ * Checks whether the memory suffices for the default number of slots: one per GPU, or one per core on a
+ * machine without GPUs.
  * @param bytes the memory of the machine, or the limit of its container
  */
 export function memoryFinding(bytes: number, cores: number, gpus = 0): Finding {

@@ -19,7 +19,7 @@ import { natsFinding } from './nats.ts';
 import { checkPostgres } from './postgres.ts';
 
 export interface ExamineOptions {
-  /** URL of the NATS server to check. Default: TRAWL_NATS, or else a program on this machine. */
+  /** URL of the NATS server to check. Default: TRAWL_NATS, or else a nats-server program on this machine. */
   readonly nats: string | undefined;
   /** Data folder to check. */
   readonly dir: string;
@@ -28,7 +28,7 @@ export interface ExamineOptions {
   /** The coordinator on which the agent id must be unique. See ConnectOptions. */
   readonly server?: string | undefined;
   readonly identity?: string | undefined;
-  /** The location of artifacts to check. Undefined if a coordinator would keep artifacts in its data folder. */
+  /** The artifact location to check. Undefined if a coordinator would keep artifacts in its data folder. */
   readonly artifacts?: S3Location | undefined;
   /** The URL of the database to check. Undefined if a coordinator would keep its store in its data folder. */
   readonly store?: string | undefined;

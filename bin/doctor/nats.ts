@@ -11,7 +11,7 @@ const name = 'nats-server';
 /**
  * Checks for a usable nats-server. If no server is named, starts the nats-server program of this machine in a temporary
  * folder, because the version of the program does not show whether JetStream works.
- * @param url the server to check; undefined means TRAWL_NATS, or else a program on this machine
+ * @param url the server to check; undefined means TRAWL_NATS, or else the program on this machine
  */
 export async function natsFinding(url: string | undefined): Promise<Finding> {
   if (url !== undefined) {

@@ -16,8 +16,8 @@ export interface CurveRow {
 }
 
 /**
- * Yields the rows by trial, in the order of the trials in the sweep, and then by epoch. Skips trials that are not in
- * `trials`.
+ * Yields the rows in the order of the trials in the sweep. The rows of a trial are in the order of their epochs. Skips
+ * trials that are not in `trials`.
  */
 export async function* curveRows(
   connection: Connection,

@@ -34,7 +34,7 @@ async function csvOf(trials: readonly TrialJson[]): Promise<string[][]> {
   return rows;
 }
 
-test('a parameter or metric with the name of another column is prefixed with its kind until the name is unique', async () => {
+test('the name of a parameter or metric is prefixed with its kind until no other column has the name', async () => {
   const parameters = { state: 'solid', 'parameter.state': 'odd', x: 1 };
   const [header = [], row = []] = await csvOf([trial({ parameters, metrics: { x: 2 } })]);
   const cells = Object.fromEntries(header.map((name, i) => [name, row[i]]));
@@ -84,7 +84,7 @@ test('a parameter has the narrowest type that fits all its values', () => {
   });
 });
 
-test('a row per epoch has the columns of the trial first, then the metrics, and no duplicate names', () => {
+test('a table with a row per epoch has the columns of the trial first, then the metrics, and no duplicate names', () => {
   const columns = curveColumns([trial({ parameters: { epoch: 3, x: 1 } })], ['test_loss', 'at'], true);
   expect(columns.map(({ name }) => name)).toEqual(
     'trial,config,seed,parameter.epoch,x,epoch,attempt,at,metric.at,test_loss'.split(','),

@@ -49,7 +49,7 @@ test.each(['-1', '+1.5', '-1e-7', '-.5', 'a=b', 'a\t=', '1-2', ''])(
   },
 );
 
-test('exported numbers are unchanged', () => {
+test('numbers are exported unchanged', () => {
   fc.assert(
     fc.property(fc.oneof(fc.double({ noNaN: true }), fc.integer()), (value) => {
       expect(csvLine([value])).toBe(`${value}\r\n`);

@@ -11,8 +11,8 @@ const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * Neutralizes text that a spreadsheet would run as a formula. An apostrophe marks the text as plain text. Numbers are
- * unchanged.
+ * Neutralizes text that a spreadsheet would run as a formula. An apostrophe marks the text as plain text. Returns a
+ * number, such as `-1`, unchanged.
  */
 export function withoutFormula(text: string): string {
   return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;

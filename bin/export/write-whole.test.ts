@@ -40,7 +40,7 @@ test('a folder is created with its parents, or replaces an empty folder', async 
   expect((await readdir(dir)).sort()).toEqual(['a', 'empty']);
 });
 
-test('a folder with other files is rejected and unchanged', async () => {
+test('a folder with other files is rejected and left unchanged', async () => {
   await one('mine')(dir);
   const rejected = writeWholeFolder(dir, one('new'));
   await expect(rejected).rejects.toThrow(BadInputError);

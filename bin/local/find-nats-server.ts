@@ -17,8 +17,8 @@ const finder = () => load<typeof Finder>('find.mjs');
 const check = () => load<typeof Check>('check.mjs');
 
 /**
- * Finds the running nats-server that TRAWL_NATS names, or else a program on this machine. With `install`, downloads the
- * program if the program is missing.
+ * Finds the running nats-server that TRAWL_NATS names, or else a nats-server program on this machine. With `install`,
+ * downloads the program if it is missing.
  * @throws {UnreachableError} when TRAWL_NATS is set but unusable, or no program is available
  */
 export async function findNatsServer(options: FindOptions): Promise<NatsServer> {

@@ -53,7 +53,7 @@ const LOG_LINES_SHOWN = 5;
 
 /**
  * Starts the processes, and resolves once the coordinator accepts connections.
- * @throws {UnreachableError} when nats-server or the coordinator does not start; the message has the end of its log
+ * @throws {UnreachableError} when nats-server or the coordinator does not start; the message has the end of the log
  * @throws {RejectedError} when the coordinator rejects the store, for example because a newer version of trawl wrote it
  */
 export async function startLocalCluster(options: LocalClusterOptions): Promise<LocalCluster> {

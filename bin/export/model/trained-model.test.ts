@@ -1,4 +1,4 @@
-/** Exports a trained network, loads it with TensorFlow.js, and compares the reconstructions. */
+/** Exports a trained network, loads it with TensorFlow.js, and compares its reconstructions with those of the trial. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -32,7 +32,8 @@ export function idLength(ids: readonly string[]): number {
 }
 
 /**
- * Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. The name is a safe folder name for any values.
+ * Returns a name such as `3f2a91bc-latent_dim=15,noise_std=0.5,seed=1`. The name is a valid folder name, whatever the
+ * values of the parameters are.
  */
 export function runName(trial: Trial, varying: readonly string[], length: number): string {
   const settings = varying.map((name) => `${name}=${parameterText(trial, name)}`).join(',');
@@ -67,8 +68,8 @@ function eventFileName(ms: number): string {
 }
 
 /**
- * Returns the reports with whole steps, which TensorBoard requires. If a run has fractional or huge steps, its reports
- * are numbered from 1, and the metric `step` contains the step.
+ * Gives every report a whole step, because TensorBoard requires whole steps. If a run has fractional or huge steps, its
+ * reports are numbered from 1, and the metric `step` contains the original step.
  */
 function withWholeSteps(reports: readonly Report[]): readonly Report[] {
   if (reports.every(({ epoch }) => Number.isSafeInteger(epoch))) return reports;
