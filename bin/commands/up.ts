@@ -111,8 +111,8 @@ async function up(fileName: string, options: Options): Promise<void> {
 }
 
 /**
- * Checks the sampler of a sweep before the processes start. If the folder already has sweeps, a problem is only a
- * warning, because this sweep may be an earlier sweep that needs no further suggestion.
+ * Checks the sampler of a sweep before the processes start. If the folder already has a store, a problem is only a
+ * warning, because the folder may contain this sweep already, and the sweep may need no further suggestion.
  * @throws {RejectedError} if the sampler cannot run
  */
 async function checkSampler({ spec }: LoadedSweepFile, dir: string): Promise<void> {

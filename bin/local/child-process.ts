@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../proto/errors.ts';
 
 /**
- * The background loop of this script reads a pipe from the parent. The pipe ends when the parent closes it or dies, even
- * by SIGKILL. The loop then sends SIGTERM to the program, and SIGCONT, because a suspended process handles SIGTERM only
- * after SIGCONT. The script uses only builtins, so it leaves no process behind.
+ * The background loop of this script reads a pipe from the parent. The pipe ends when the parent closes the pipe or
+ * dies, even by SIGKILL. The loop then sends SIGTERM to the program, and SIGCONT, because a suspended process handles
+ * SIGTERM only after SIGCONT. The script uses only builtins, so it leaves no process behind.
  */
 const BOUND_SCRIPT = `
 exec 3<&0
