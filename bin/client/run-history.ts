@@ -42,8 +42,8 @@ export interface RunHistory {
 }
 
 /**
- * Reads the whole trials of the newest sweeps with the same trainer and command. From sweeps that also have the same
- * early stopping, reads all successful and stopped trials.
+ * Reads the trials that ran from their first epoch to their last, from the newest sweeps with the same trainer and
+ * command. From sweeps that also have the same early stopping, reads all successful and stopped trials.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
@@ -83,8 +83,8 @@ export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boo
 }
 
 /**
- * Returns the time for which all attempts of an ended trial held a slot, in milliseconds. The last attempt alone can be
- * only a part of the run, because it may have started at a checkpoint: a promoted trial has an attempt per rung.
+ * Returns the time for which all attempts of an ended trial held a slot, in milliseconds. The last attempt alone can
+ * be too short, because it may have started at a checkpoint: a promoted trial has an attempt per rung.
  */
 export function slotMs(trial: Pick<Trial, 'leasedMs' | 'startedAtMs' | 'endedAtMs'>): number {
   // A store from an earlier version may lack the time of the leases.

@@ -40,8 +40,8 @@ interface Options extends LogOptions, MetricsAuthOptions, SlotOptions {
 }
 
 /**
- * Together with the time limit for stopping a program, this grace period is less than 30 s, after which Kubernetes by
- * default kills a container that has not stopped.
+ * This grace period plus the time limit for stopping a program is less than 30 s. By default, Kubernetes kills a
+ * container that has not stopped after 30 s.
  */
 const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
@@ -108,7 +108,7 @@ function serversOf({ server }: Options, identity: Identity | undefined): string[
   return parseServers(addresses, server === undefined ? 'TRAWL_SERVER' : '--server');
 }
 
-/** Returns the first of the coordinators that this user runs on this machine. */
+/** Returns the coordinator at the first of the addresses at which this user runs a coordinator on this machine. */
 function localCoordinator(servers: readonly string[]): LocalCoordinator | undefined {
   const found = servers.map((server) => findLocalCoordinator(parseAddress(server, '--server')));
   return found.find((each) => each !== undefined);

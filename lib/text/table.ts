@@ -14,9 +14,9 @@ export interface Column<Row> {
   /** Whether the text is never cut, because a cut text would be useless. */
   readonly neverCut?: boolean;
   /**
-   * The part of a long text that is left out. `middle` suits names. `start` suits values such as paths, and also leaves
-   * out their end if all rows have the same end. `end` (default) suits sentences. `common` leaves out the parts that
-   * all rows have in common.
+   * The part of a long text that is left out. `middle` suits names. `start` suits values such as paths; if the values
+   * of all rows have the same end, `start` also leaves out this end. `end` (default) suits sentences. `common` leaves
+   * out the parts that all rows have in common.
    */
   readonly elide?: OmittedPart | 'common';
   /** The least width to which a text is cut before other columns are hidden. Default: 8. */
@@ -158,8 +158,8 @@ function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): Common
 }
 
 /**
- * Returns the headers that look the same as the header of a column once both are cut in the middle, because they have
- * the same start and the same end.
+ * Returns the headers with the same start and the same end as the header of a column. If both headers are cut in the
+ * middle, they look the same.
  */
 function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row>[]): string[] {
   if (header.length <= MIN_HEADER_WIDTH) return [];

@@ -32,7 +32,7 @@ export function visibleLines(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
 }
 
-/** Returns the first line of a message, such as the error of a failure whose further lines are the program's output. */
+/** Returns the first line of a message. The further lines of a failure's message can be output of the program. */
 export function firstLine(text: string): string {
   return text.trimStart().split(/[\r\n]/, 1)[0] ?? '';
 }

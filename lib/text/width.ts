@@ -4,7 +4,7 @@
  */
 import stringWidth from 'string-width';
 
-/** A fast path: nearly all text consists of these characters, each of which has one column. */
+/** A fast path: nearly all text consists of these characters, each of which is one column wide. */
 const PLAIN = /^[ -~·±×…─-╿▀-▟▲▼▸▾★●→←↑↓⠀-⣿]*$/;
 
 /** Returns the width of a text in terminal columns. */
