@@ -35,7 +35,7 @@ export function claimPrivateFolder(path: string): boolean {
   if (isNew) return false;
   const user = process.geteuid?.();
   if (user === undefined) return false;
-  // If the path is a link, its owner is checked too, because the owner can make the link lead to another folder.
+  // The owner of a link is checked too, because that owner can make the link lead to another folder.
   for (const { uid } of [lstatSync(path), statSync(path)]) {
     if (uid !== user && uid !== ROOT) {
       throw new RejectedError(

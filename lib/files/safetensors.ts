@@ -1,8 +1,8 @@
 /**
  * Reads and writes safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors). A
- * file consists of eight bytes of header length, a JSON header of names, shapes and offsets, and the tensors' bytes,
- * all little-endian. The byte order of tensors is not converted here, because every platform that Node supports, except
- * IBM's mainframes, is little-endian.
+ * file consists of the length of the header (eight bytes), the header (JSON with names, shapes and offsets), and the
+ * bytes of the tensors. Numbers are little-endian. The byte order of tensors is not converted here, because every
+ * platform that Node supports, except IBM's mainframes and AIX, is little-endian.
  */
 
 import { BadInputError } from '../../proto/errors.ts';
@@ -66,7 +66,7 @@ export function writeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8A
 }
 
 /**
- * Parses a whole safetensors file. The tensors are copies.
+ * Parses a whole safetensors file. The tensors do not share the memory of `file`.
  * @throws {BadInputError} if the file is not a safetensors file, is damaged, has types other than F32, I32 and U8, or
  * has tensors that overlap or leave gaps
  */

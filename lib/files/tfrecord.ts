@@ -22,7 +22,7 @@ export function crc32c(bytes: Uint8Array): number {
 const LENGTH_BYTES = 8;
 const CRC_BYTES = 4;
 
-/** Returns the CRC of TFRecord, which is masked because the CRC of data that contains CRCs is weak. */
+/** Returns the masked CRC that TFRecord uses. The mask is needed because a CRC over data that contains CRCs is weak. */
 export function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

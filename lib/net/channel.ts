@@ -114,7 +114,7 @@ function userName(): string {
 }
 
 /**
- * Adds the token to each call, if there is one. The call credentials of gRPC cannot do this, because gRPC adds them
+ * If there is a token, adds it to each call. The call credentials of gRPC cannot do this, because gRPC adds them
  * only to TLS connections. Loopback connections do not use TLS, but they keep the token secret, because only root can
  * read their traffic.
  */

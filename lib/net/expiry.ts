@@ -1,6 +1,6 @@
 /** Determines whether a certificate has expired or will expire soon. */
 
-/** The time before the expiry of a certificate at which the warnings begin, in seconds. */
+/** How long before the expiry of a certificate the warnings begin, in seconds. */
 const EXPIRY_WARNING_S = 7 * 86_400;
 
 export type ExpiryState = 'valid' | 'soon' | 'expired';

@@ -76,7 +76,7 @@ export const NO_TOKENS: TokenSources = () => () => ({ kind: 'none' });
 /**
  * Returns the sources of tokens for addresses, as `tokenSource` does.
  * @param addresses the addresses that are known now; the coordinators there can name further addresses
- * @throws {BadInputError} when the file has no valid token, or one of the addresses is not on the loopback
+ * @throws {BadInputError} when a file is given, and it has no valid token or an address is not on the loopback
  */
 export function tokenSources(addresses: readonly string[], file: string | undefined): TokenSources {
   const known = new Map(addresses.map((address) => [address, tokenSource(address, file)]));
