@@ -32,7 +32,7 @@ export interface RunHistory {
    * least 1 if there are trials.
    */
   readonly slots: number;
-  /** The number of trials that ran on one slot at the same time, as packs. At least 1. */
+  /** The number of trials that ran on one slot at the same time, as a pack. At least 1. */
   readonly perSlot: number;
   /**
    * The successful and the stopped trials of the earlier sweeps with the same early stopping. Empty if the sweep has no

@@ -34,8 +34,8 @@ export async function getSweep(
 }
 
 /**
- * Returns the configs by rank, each aggregated over its replicates. By default, they are ranked by the sweep's own
- * metric.
+ * Returns the configs by rank, each aggregated over its replicates. By default, the ranking uses the metric of the
+ * sweep.
  */
 export async function listConfigs(
   connection: Connection,

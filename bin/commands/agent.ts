@@ -108,7 +108,7 @@ function serversOf({ server }: Options, identity: Identity | undefined): string[
   return parseServers(addresses, server === undefined ? 'TRAWL_SERVER' : '--server');
 }
 
-/** Returns the coordinator at the first of the addresses at which this user runs a coordinator on this machine. */
+/** Of the coordinators at the given addresses, returns the first that this user runs on this machine. */
 function localCoordinator(servers: readonly string[]): LocalCoordinator | undefined {
   const found = servers.map((server) => findLocalCoordinator(parseAddress(server, '--server')));
   return found.find((each) => each !== undefined);

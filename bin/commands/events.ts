@@ -63,7 +63,10 @@ interface Selection {
   readonly trialId: string | undefined;
 }
 
-/** @param selector names the sweep. If it is undefined, the sweep of the trial is selected, or else the newest sweep */
+/**
+ * @param selector the id or the name of a sweep, or `last`. If undefined, the sweep of the trial is selected, or else
+ * the newest sweep
+ */
 async function select(
   connection: Connection,
   selector: string | undefined,

@@ -32,8 +32,8 @@ const QUESTION =
 
 /**
  * Checks options that depend on each other.
- * @throws {BadInputError} if they select every ended sweep without --all, or if --all would delete sweeps and there is
- * neither -y nor a terminal for the confirmation
+ * @throws {BadInputError} if the options select every ended sweep without --all, or if --all would delete sweeps and
+ * there is neither -y nor a terminal for the confirmation
  */
 function checkOptions({ olderThan, keep, all, yes, dryRun }: Options): void {
   if (!all && Math.round(olderThan) === 0 && keep === 0) {

@@ -89,7 +89,10 @@ export function datasetFinding({ name, state, detail }: DatasetStatus): Finding 
  */
 const LOW_DISK_BYTES = 2 ** 30;
 
-/** Checks that `folder` is writable and has enough free space. If it does not exist, checks its closest existing parent. */
+/**
+ * Checks that `folder` is writable and has enough free space. If the folder does not exist, checks its closest existing
+ * parent.
+ */
 export function diskFinding(name: string, folder: string, option = '--dir'): Finding {
   const problem = folderProblem(folder);
   if (problem !== undefined) {
@@ -129,7 +132,7 @@ export async function orphansFinding(dir: string): Promise<Finding> {
   };
 }
 
-/** The time after which Python counts as unusable. Loading Optuna takes about a second. */
+/** The time limit for the check of Optuna. Loading Optuna takes about a second. */
 const PYTHON_LIMIT_MS = 30_000;
 
 /** Checks whether a Python interpreter has Optuna. Only sweeps with method optuna need Optuna. */

@@ -311,7 +311,10 @@ interface Part {
   readonly weight: number;
 }
 
-/** Returns the top-level folders and files with the greatest weight, each narrowed to the part that dominates it. */
+/**
+ * Returns the top-level folders and files with the greatest weight. If one part of a folder has at least DOMINANT_SHARE
+ * of the folder's weight, returns this part instead of the folder.
+ */
 function largestParts(files: readonly CodeFile[], weightOf: (file: CodeFile) => number): Part[] {
   return partsOf(files, '', weightOf)
     .slice(0, LARGEST_SHOWN)

@@ -124,7 +124,7 @@ interface ExpectedEpochTime {
   readonly unknown: number;
 }
 
-/** Returns a function that predicts the epoch time of a config from its parameters, fitted to the measured configs. */
+/** Returns a function that predicts the epoch time of a config from its parameters. Fits the function to `configs`. */
 function expectationOf(
   configs: readonly { readonly parameters: Parameters | undefined; readonly mean: number }[],
 ): (parameters: Parameters | undefined) => ExpectedEpochTime {

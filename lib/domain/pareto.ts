@@ -221,7 +221,7 @@ function endsOf(points: readonly Losses[]): Ends[] {
 function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
   if (!(high > low)) return 0;
   const distance = high - low;
-  // The halves are subtracted if the distance exceeds the largest number.
+  // If the distance exceeds the largest number, the function computes with the halves of the losses.
   return Number.isFinite(distance) ? (loss - low) / distance : (loss / 2 - low / 2) / (high / 2 - low / 2);
 }
 

@@ -12,8 +12,8 @@ export function slotGpuIndexes(slot: number, slots: number, gpus: number, hasMig
 }
 
 /**
- * Returns the number of GPUs that each slot uses. Slots that share a GPU use less than 1 each; without GPUs, each uses
- * 0.
+ * Returns the number of GPUs that each slot uses. Slots that share a GPU use less than 1 each. Returns 0 without
+ * GPUs.
  */
 export function gpusPerSlot(slots: number, gpus: number): number {
   if (slots === 0 || gpus === 0) return 0;

@@ -28,7 +28,8 @@ export function shownState(state: TrialState): TrialStateName {
 }
 
 /**
- * Returns the count in which a trial is included: its state, or `dropped` if it has ended and its point was dropped.
+ * Returns the name of the count that includes a trial: the state of the trial, or `dropped` if the trial has ended and
+ * its point was dropped.
  */
 export function countedAs(trial: Pick<Trial, 'state' | 'droppedIn'>): keyof TrialCounts {
   const isDropped = (trial.droppedIn ?? 0) > 0 && ENDED_TRIAL.has(trial.state);

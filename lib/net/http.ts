@@ -12,8 +12,8 @@ import type { Identity } from './identity.ts';
 import { bearerToken, isSameSecret } from './secret.ts';
 
 /**
- * The maximum number of connections. When one more is opened, the oldest connection that has no request in progress is
- * closed. If all the others have a request in progress, the new connection is closed.
+ * The maximum number of connections. When a further connection is opened, the oldest connection without a request in
+ * progress is closed. If every older connection has a request in progress, the new connection is closed.
  */
 const MAX_CONNECTIONS = 64;
 /** Time limits in milliseconds, and size limits in bytes. */

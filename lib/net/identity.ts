@@ -99,7 +99,7 @@ export interface CertificateFacts {
 
 /**
  * Reads a certificate.
- * @throws {Error} if it is not a certificate
+ * @throws {Error} if the bytes are not a certificate
  */
 export function certificateFacts(certificate: Buffer): CertificateFacts {
   const { subject, validTo } = new X509Certificate(certificate);
