@@ -34,7 +34,7 @@ test('failures with the same class and error form one group, even if the program
   ]);
 });
 
-test('errors that differ only in numbers, addresses or paths form one group, with the error of the first trial', () => {
+test('errors that differ only in numbers, addresses or paths form one group, which has the error of the first trial', () => {
   const trials = [
     failed('a', 'crash', 'ValueError: step 17 of /tmp/run-1/a.py at 0x7f00', 'gpu1'),
     failed('b', 'crash', 'ValueError: step 3 of /tmp/run-22/b.py at 0xffee', 'gpu2'),
