@@ -1,7 +1,7 @@
 /**
  * Three suites, chosen by folder and file name. docs/testing.md has the budgets.
  *
- * - `unit`: pure code. Files share worker threads and their modules, so they must not change process-wide state.
+ * - `unit`: pure code. Test files share worker threads and loaded modules, so they must not change process-wide state.
  * - `system`: tests that start processes or train networks. Each file has a process of its own. These tests mostly
  *   wait, so more files run at once than there are cores.
  * - `slow`: every file that ends in `.slow.test.ts`, in any folder. `npm run test:slow` runs these files.

@@ -1,6 +1,6 @@
 // Reads vitest's JSON report. `node failures.mjs REPORT` prints the failed tests with their errors. With --files, it
-// prints the names of the test files that failed. Prints nothing if the report is missing (the run ended before its
-// tests).
+// prints the names of the test files that failed. Prints nothing if the report is missing (because the run ended
+// before any test ran).
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 

@@ -89,7 +89,7 @@ interface Report {
   readonly metrics: { readonly test_loss: number };
 }
 
-/** Returns the reports of all trials, in the order of their times. */
+/** Returns the reports of all trials, in order of time. */
 async function reportsIn(folder: string): Promise<Report[]> {
   const reports: Report[] = JSON.parse(await trawl('export', 'last', '--curves', '-f', 'json', '--dir', folder));
   return reports.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
@@ -186,7 +186,7 @@ for (const variant of options.variants.split(',') as Variant[]) {
 function ashaSweep(variant: Variant, order: number): SweepFile {
   const rule = { type: 'asha', variant, ...(options.eta === undefined ? {} : { eta: Number(options.eta) }) };
   const more = { order: 'shuffled', seed: order, early_terminate: rule };
-  // A promoted trial resumes from its checkpoint, so every epoch stores one.
+  // A promoted trial resumes from its checkpoint, so a checkpoint is stored after every epoch.
   return grid(variant === 'promotion' ? { ...more, checkpoint_every: 1 } : more);
 }
 

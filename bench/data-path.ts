@@ -1,7 +1,7 @@
 /**
- * Measures the memory and the time that each worker of a machine needs for the training images. At first, the workers
- * share the images through the page cache (as on a CPU). Then each worker copies the images into its backend (as on a
- * GPU).
+ * Measures the memory and the time that each worker of a machine needs for the training images. In the first
+ * measurement, the workers share the images through the page cache (as on a CPU). In the second, each worker copies the
+ * images into its backend (as on a GPU).
  *
  *   npm run bench:data
  */

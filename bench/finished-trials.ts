@@ -1,9 +1,9 @@
 /**
  * Measures whether a sweep costs more if more of its trials have ended. The costs are the times of a restart, a ranking
- * and other calls, and the memory of the coordinator. Each size has a store on disk, which a separate process opens as
- * after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per config. Early
- * stopping has cut off about half of these trials. For this sweep, the store has no attempts, reports or events,
- * because a ranking reads only the rows of trials.
+ * and other calls, and the memory of the coordinator. For each number of ended trials, a separate process opens a store
+ * on disk, as after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per
+ * config. Early stopping has cut off about half of these trials. For this sweep, the store has no attempts, reports or
+ * events, because a ranking reads only the rows of trials.
  *
  *   npm run bench:large-sweeps
  *   node dist/bench/finished-trials.js [--trials 1000000]

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 /** The kernel's unit of CPU time: 100 Hz on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
 
-/** Returns the CPU time of a process so far, user and system, in seconds. */
+/** Returns the CPU time (user and system) that a process has used so far, in seconds. */
 export function cpuSeconds(pid: number | undefined): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -157,7 +157,7 @@ function printTable(): void {
 
 /**
  * Prints the CPU time of a suggestion after many trials in three cases: ten parameters, a space with conditions, and
- * ten parameters with two to four objectives. The values of the further objectives are values of parameters.
+ * ten parameters with two to four objectives. The values of all objectives but the first are values of parameters.
  */
 function printTimes(): void {
   console.log(`\n${machine()}, load ${loadavg()[0]?.toFixed(1)}`);

@@ -15,7 +15,7 @@ const AGE_MS = 10 * 60_000;
  * The number of trials that report most often. These trials lead the leaderboard, so every delta changes a visible row.
  */
 const LEADERS = 10;
-/** The distance between the indexes of reporting trials. The distance is prime, so that every trial reports. */
+/** The distance between the indexes of two consecutive reporting trials. It is prime, so that every trial reports. */
 const STRIDE = 7_919;
 
 export class LiveSweep {

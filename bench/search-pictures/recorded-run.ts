@@ -3,7 +3,7 @@ import type { CurveRow } from '../../bin/export/curve-rows.ts';
 import type { TrialJson } from '../../bin/output/json.ts';
 
 export interface RecordedRun {
-  /** The name of the sweep file, without its ending. */
+  /** The name of the sweep file, without the extension. */
   readonly name: string;
   /** Identifies the content of the sweep file. */
   readonly fingerprint: string;

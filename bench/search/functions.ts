@@ -140,9 +140,9 @@ const choice = (...values: ParameterValue[]): Distribution => ({
 });
 
 /**
- * The choice of one of three models. Besides the choice, every point has `scaling`. All other parameters belong to one
- * model each. The loss of each model has a smooth minimum. The network has the lowest minimum, in a narrow region of
- * learning rates that depends on the batch size. Trials with high learning rates fail.
+ * Returns a function whose first parameter is the choice of one of three models. Every point also has `scaling`. Each of
+ * the other parameters belongs to one model. The loss of each model has a smooth minimum. The network has the lowest
+ * minimum, in a narrow region of learning rates that depends on the batch size. Trials with high learning rates fail.
  */
 function conditional(): TestFunction {
   const space = new Map<string, Distribution>([

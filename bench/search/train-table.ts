@@ -11,7 +11,7 @@ import { TrainingError, type TrainingRun } from '../../agent/trainers/trainer.ts
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { AXES, pointOfRow, ROWS } from './autoencoder-table.ts';
 
-/** The number of test images. It is low, because otherwise most of the time of a short training would be evaluation. */
+/** The number of test images. It is low, so that a short training does not spend most of its time on evaluation. */
 const TEST_IMAGES = 200;
 
 const [, , file] = process.argv;

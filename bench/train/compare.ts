@@ -15,7 +15,7 @@ export interface Rate {
   readonly stepMs: number;
   /** Number of steps in the round from which the mean is taken. */
   readonly steps: number;
-  /** Duration of the fastest step of all rounds, including the smaller last batch of an epoch. */
+  /** Duration of the fastest step of all rounds. The last step of an epoch, whose batch is smaller, also counts. */
   readonly leastMs: number;
 }
 

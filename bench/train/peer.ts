@@ -6,8 +6,8 @@ import type { BackendName } from '../../agent/machine/backend.ts';
 import { threadEnvironment } from '../../agent/machine/slots.ts';
 
 /**
- * The measured computation: `trawl` is the step of the built-in trainer, `stock` is the same network as a stock model,
- * and `matmul` is a single matrix product.
+ * The measured computation: `trawl` is a step of the built-in trainer, `stock` is a step of the same network built from
+ * stock layers, and `matmul` is a single matrix product.
  */
 export type Computation = 'trawl' | 'stock' | 'matmul';
 
@@ -46,7 +46,7 @@ export const LEARNING_RATE = 1e-3;
 export const PENALTY = { 3: 1e-5, 5: 1e-7 } as const;
 
 /**
- * The product of the widest layer of the 5-layer network with a batch:
+ * The sizes of the matrix product of a batch and the widest layer of the 5-layer network:
  * `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`.
  */
 export const MATMUL_ROWS = 640;

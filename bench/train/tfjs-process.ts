@@ -1,4 +1,4 @@
-/** Measures one backend of TensorFlow.js, on requests from stdin. Usage: `tfjs-process.js BACKEND`. */
+/** Measures one backend of TensorFlow.js. Reads the requests from stdin. Usage: `tfjs-process.js BACKEND`. */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs-core';
 import { defaultDataDir } from '../../agent/data/cache.ts';

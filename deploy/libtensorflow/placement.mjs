@@ -32,8 +32,8 @@ const recordFile = (root) => join(root, '.trawl', 'libtensorflow.json');
 export const packageFolder = (root, name) => join(root, 'node_modules', ...name.split('/'));
 
 /**
- * Adds two things to each package: a copy of the binding, and the link `deps/lib` to the folder of the libraries, where
- * the binding looks for them. Records the placement.
+ * Adds two things to each package: a copy of the binding, and the link `deps/lib` to the folder of the libraries. The
+ * binding finds the libraries through this link. Records the placement.
  * @param {string} root the folder of the checkout
  * @param {Placement} placement
  */

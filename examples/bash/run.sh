@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Solves cos(x) = x with Newton's method, damped by $1, for $2 steps. Writes the steps to the folder $3.
+# Solves cos(x) = x with Newton's method, damped by $1, in $2 steps. Writes the steps to the folder $3.
 # Also runs without trawl: ./run.sh 0.5 10
 set -euo pipefail
 

@@ -28,8 +28,8 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
 writeFileSync(join(TRAWL_ARTIFACTS, 'weights.json'), JSON.stringify(weights));
 
 /**
- * Writes metrics to the file TRAWL_METRICS, so that output of libraries on stdout does not interfere. Without trawl,
- * writes to stdout.
+ * Writes metrics to the file that TRAWL_METRICS names, so that output of libraries on stdout does not interfere.
+ * Without trawl, writes to stdout.
  * @param {Record<string, number>} metrics
  */
 function report(metrics) {

@@ -8,7 +8,7 @@ const VERSION_LIMIT_MS = 5_000;
 /** The time limit for the INFO message. It is short, because a server sends INFO as soon as a client connects. */
 const ANSWER_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** The maximum size of an INFO message. A message has about 400 bytes plus the addresses of the members. */
+/** The maximum size of an INFO message. A message has about 400 bytes, plus the addresses of the cluster. */
 const INFO_LIMIT_BYTES = 1 << 20;
 
 /**
