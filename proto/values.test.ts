@@ -15,7 +15,7 @@ test('structured values with the same JSON are represented by one object', () =>
   expect(StructuredValue.of([1, 2])).not.toBe(StructuredValue.of([2, 1]));
 });
 
-test('plain parameter values are unchanged', () => {
+test('parameterValue returns numbers, text and booleans unchanged', () => {
   expect([1, 'a', true].map(parameterValue)).toEqual([1, 'a', true]);
 });
 

@@ -16,7 +16,7 @@ const document = readFileSync(join(packageRoot(), 'docs', 'cluster.md'), 'utf8')
 /** The parts of docs/cluster.md: a cluster with one coordinator, and a cluster with a standby coordinator. */
 export const [FIRST_FORM = '', SECOND_FORM = ''] = document.split('\n## If the head node may fail too\n');
 
-/** The output of a service that is up, by the command that starts the service. */
+/** For each command that starts a service: the pattern of the output that proves that the service is up. */
 const UP: Readonly<Record<string, RegExp>> = {
   'trawl coordinator ': /the coordinator is up|the coordinator stands by/,
   'trawl agent ': /joined a coordinator/,
@@ -34,7 +34,10 @@ export type CodeBlock =
   | { readonly kind: 'commands'; readonly machine: string; readonly lines: readonly string[] }
   | { readonly kind: 'file'; readonly name: string; readonly text: string };
 
-/** Returns the blocks ```sh MACHINE and ```yaml FILE in order. Ignores blocks without a machine or file. */
+/**
+ * Returns the code blocks that begin with "```sh MACHINE" or "```yaml FILE", in order. Ignores blocks that name no
+ * machine or file.
+ */
 export function blocksOf(markdown: string): CodeBlock[] {
   return marked.lexer(markdown).flatMap((token: Token): CodeBlock[] => {
     if (token.type !== 'code') return [];
@@ -68,8 +71,8 @@ export class CommandRunner {
   }
 
   /**
-   * Writes the file of the block on the machine `fileOn`, or runs the commands of the block until they end or their
-   * service is ready.
+   * Writes the file of a block to the machine `fileOn`, or runs the commands of a block on their machine. The commands
+   * run until they end, or until the service that they start is up.
    */
   async follow(block: CodeBlock, fileOn = 'head'): Promise<void> {
     if (block.kind === 'file') return writeFileSync(this.#network.machine(fileOn).path(block.name), block.text);

@@ -9,7 +9,7 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', [...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Runs `ip` to remove something that may not exist. Returns whether the command succeeded. */
+/** Runs `ip`, and returns whether the command succeeded. */
 export function tryIp(...args: readonly string[]): boolean {
   return spawnSync('ip', [...args], { stdio: 'ignore' }).status === 0;
 }

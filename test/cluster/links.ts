@@ -6,7 +6,7 @@ import { cutLinks, type Machine, restoreLinks } from './machine.ts';
 import { busySweep, expectRecovery } from './recovery.ts';
 import { SpreadCluster } from './spread-cluster.ts';
 
-/** How long a link is cut. After 15 s of unanswered pings, client and server close a connection. */
+/** How long a link is cut. The time must exceed 15 s, after which unanswered pings close a connection. */
 const CUT_MS = 20_000;
 
 export interface Cut {

@@ -111,7 +111,7 @@ test('with two servers, the queue has one replica, and after a third server has 
   await until('each copy is complete', () => hasCompleteCopies(manager, 3));
 });
 
-test('a queue is recreated on the other servers if its only server is permanently lost', {
+test('if the only server with a copy of a queue is permanently lost, the queue is recreated on the other servers', {
   timeout: 300_000,
 }, async () => {
   const { urls, start } = await threeServers(true);

@@ -54,7 +54,7 @@ test.each([
   }
 });
 
-test('with compose.ha.yml, both coordinators use the same stores, and agents and Prometheus know both', () => {
+test('in compose.ha.yml, both coordinators use the same stores, and agents and Prometheus know both coordinators', () => {
   interface Service {
     readonly environment: Readonly<Record<string, string>>;
     readonly hostname: string;

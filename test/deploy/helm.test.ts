@@ -45,7 +45,7 @@ function render(...args: string[]): Manifest[] {
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }
 
-/** Returns the manifest of a kind and a component. */
+/** Returns the manifest of a component that has one of the given kinds. */
 function manifestOf(manifests: readonly Manifest[], kinds: readonly string[], component: string): Manifest {
   const found = manifests.find(
     ({ kind, metadata }) => kinds.includes(kind) && metadata.name === `test-trawl-${component}`,
@@ -165,7 +165,7 @@ const IN_CHART = {
   ...{ 's3.enabled': 'true', 'artifacts.bucket': 'sweeps', 'artifacts.credentialsSecret': 'trawl-s3' },
 };
 
-test.skipIf(withoutHelm)('an existing database and the files of its TLS connection come from Secrets', () => {
+test.skipIf(withoutHelm)('the location of an existing database, and the files for its TLS connection, come from Secrets', () => {
   const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
   const { containers, volumes } = podOf(manifests, 'coordinator');
   expect(secretsOf(containers[0])).toEqual([

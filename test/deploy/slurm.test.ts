@@ -20,8 +20,8 @@ test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the Slurm script', () =>
 });
 
 /**
- * Starts a cluster. Returns the cluster, and a function that runs the Slurm script. A fake `srun` is the only Slurm
- * command.
+ * Starts a cluster. Returns the cluster, and a function that runs the Slurm script. Slurm is not needed: the script
+ * calls only `srun`, which is replaced with a fake.
  */
 async function slurmJob() {
   const folder = testFolder();

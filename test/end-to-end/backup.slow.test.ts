@@ -16,7 +16,7 @@ import { until } from '../support/until.ts';
 
 const TRIALS = 12;
 const EPOCHS = 40;
-/** A sweep whose reports change the store continuously, also during a backup. */
+/** A sweep whose reports change the store continuously, including during a backup. */
 const BUSY = `
 trainer: noop
 parameters:
@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('a trial whose attempt continued after the backup is retried, because the restored store lacks the later records', {
+test('a trial is retried if its attempt continued after the backup, because the restored store lacks the later records', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
