@@ -22,7 +22,7 @@ test.each([
   expect(piecesOf(item)).toEqual(pieces);
 });
 
-test('text without macros is unchanged, and escaped macros are plain text', () => {
+test('piecesOf keeps text without macros unchanged, and returns escaped macros as plain text', () => {
   fc.assert(
     fc.property(
       fc.array(fc.oneof(fc.string(), fc.constantFrom('$', '{', '}', '${', '${args}')), { maxLength: 8 }),

@@ -119,7 +119,7 @@ export class ConflictError extends TrawlError {
   readonly grpcCode = STATUS.ALREADY_EXISTS;
 }
 
-/** The peer sent nothing within the time limit. */
+/** The peer sent nothing, or too little, within the time limit. */
 export class StalledError extends TrawlError {
   readonly exitCode = EXIT.unreachable;
   readonly grpcCode = STATUS.DEADLINE_EXCEEDED;

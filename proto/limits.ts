@@ -39,7 +39,7 @@ const PATH_SEGMENT = /^[A-Za-z0-9_+=@,-][A-Za-z0-9._+=@,-]*$/;
 
 /**
  * Returns the reason why an artifact's name is invalid; undefined if it is valid. Names become paths below a folder,
- * and must stay inside it.
+ * and must not lead out of the folder.
  */
 export function artifactNameProblem(name: string): string | undefined {
   if (name.length > MAX_ARTIFACT_NAME) return `it has more than ${MAX_ARTIFACT_NAME} characters`;

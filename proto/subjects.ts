@@ -1,7 +1,7 @@
 /**
  * Defines all NATS subjects and streams, and the permissions on them. The names of streams, and the subjects of offers
- * and heartbeats, contain the name `cluster`, which is unique to each coordinator's store. Several coordinators can
- * therefore share one NATS server.
+ * and heartbeats, contain the name of the cluster (`cluster`). Each coordinator's store has its own cluster name, so
+ * several coordinators can share one NATS server.
  */
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 

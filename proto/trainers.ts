@@ -1,6 +1,6 @@
 /**
- * Declares the parameters of the built-in trainers. The coordinator validates sweep files with these declarations;
- * agent/trainers/ implements the parameters.
+ * Declares the parameters of the built-in trainers. The coordinator validates sweep files with these declarations. The
+ * trainers themselves are in agent/trainers/.
  */
 
 import type { ParameterValue } from './values.ts';

@@ -24,7 +24,7 @@ export interface BestRequest {
 }
 
 /**
- * Returns the best trials, as their indices in the sweep, with their ranks. Undefined if fewer than `limit` trials have
+ * Returns the index in the sweep, and the rank, of each of the best trials. Undefined if fewer than `limit` trials have
  * a value.
  */
 export async function bestTrials(

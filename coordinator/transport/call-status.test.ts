@@ -17,8 +17,8 @@ interface Answer {
 }
 
 /**
- * Starts a server whose only method fails with the given message.
- * @returns a function that calls the method with the given bytes as the message
+ * Starts a server whose only method fails with the error text `words`.
+ * @returns `call`, which calls the method with the given bytes as the request, and `endings`, the statuses of the calls
  */
 async function serving(words = 'no') {
   const endings: CallStatus[] = [];

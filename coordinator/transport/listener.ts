@@ -47,9 +47,9 @@ export interface Listener extends Address {
 }
 
 /**
- * Listens for connections, and passes them to the gRPC server. If the number of connections is at the limit, the oldest
- * unauthenticated connection is closed, so that an attacker cannot lock out users. If all connections are
- * authenticated, or if authentication is not required, the new connection is closed.
+ * Listens for connections, and passes them to the gRPC server. If the number of connections is at the limit, a new
+ * connection replaces the oldest unauthenticated connection, so that an attacker cannot lock out users. If there is no
+ * unauthenticated connection, or if authentication is not required, the new connection is closed instead.
  * @returns the address, with the port that the system chose if port 0 was requested
  * @throws {UnreachableError} if the address cannot be used
  */

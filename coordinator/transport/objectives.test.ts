@@ -67,7 +67,7 @@ test('a goal without a metric is rejected in a sweep with several objectives', (
   expect(() => requestedObjectives(SWEEP, { rankBy: '', goal: 'GOAL_MAXIMIZE' })).toThrow('several objectives');
 });
 
-test('the objectives of a sweep are its ranked metrics, and each has its own goal', () => {
+test('a sweep with several objectives is ranked by all of them, and each objective has its own goal', () => {
   expect(rankedMetrics(SWEEP, ['test_loss', 'psnr'])).toEqual(OBJECTIVES);
   expect(goalOf(SWEEP, 'psnr')).toBe('maximize');
   expect(objectiveText(SWEEP)).toBe('minimize loss, maximize psnr');

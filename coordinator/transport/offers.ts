@@ -69,7 +69,7 @@ export class Offers {
   readonly #onFill: (fill: StreamFill) => void;
   /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
-  /** The time at which each pool with a stream was last expected, measured by `performance.now()`. */
+  /** By pool with a stream, the time at which `expected.pools()` last contained the pool (`performance.now()`). */
   readonly #lastExpectedAt = new Map<string, number>();
   #manager: JetStreamManager | undefined;
   #foundExisting = false;
@@ -132,7 +132,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // The current offers are read after the list of the stream, so that they are at least as recent as the list.
+    // The current offers are read after the offers in the stream, so that they are at least as recent.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.#publish(offer)));

@@ -79,7 +79,7 @@ function expectSmall(pages: readonly (readonly Trial[])[]): void {
 const sorted = (trials: readonly Trial[]) =>
   trials.map((trial) => ({ ...trial, rank: 0 })).toSorted((a, b) => a.index - b.index);
 
-test('a list of trials with many metrics is sent in several messages of limited size, with every trial', async () => {
+test('a list of trials with many metrics is sent completely, in several messages of limited size', async () => {
   const request = { sweep, rankBy: '', goal: 'GOAL_UNSPECIFIED', states: [], trialIds: [], limit: 0 } as const;
   const call = client.listTrials({ ...request, states: [], trialIds: [] });
   const pages = await listed(call, ({ trials }: ListTrialsResponse) => trials);
@@ -87,7 +87,7 @@ test('a list of trials with many metrics is sent in several messages of limited 
   expect(sorted(pages.flat())).toEqual(await stored());
 });
 
-test('the snapshot of a watch is sent in several messages of limited size, with every trial', async () => {
+test('the snapshot of a watch is sent completely, in several messages of limited size', async () => {
   const pages: Trial[][] = [];
   const call = client.watch({ sweep, sinceEventSeq: 0 });
   for await (const { update } of call) {

@@ -11,8 +11,8 @@ export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
 /**
- * The number of trials that are read at once if they are not in order of index. The number is low, because the rows of
- * trials can be long.
+ * The number of trials that are read at once if the trials are not sent in order of index. The number is low, because
+ * the rows of trials can be long.
  */
 export const TRIALS_PER_READ = 50;
 

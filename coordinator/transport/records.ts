@@ -59,8 +59,8 @@ export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
 }
 
 /**
- * The latest time that a JavaScript date can represent. A machine with a wrong clock can send any number as a time; the
- * wrong time must not end its attempts.
+ * The latest time that a JavaScript date can represent. A machine with a wrong clock can send any number as a time, and
+ * such a number must not end the attempts of the machine.
  */
 const MAX_TIME_MS = 8.64e15;
 

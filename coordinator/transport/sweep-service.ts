@@ -274,7 +274,7 @@ async function* listConfigs(
 }
 
 /**
- * Returns a request for only the best rows. Undefined if the client's request needs more than the best trials by the
+ * Returns a request for only the best rows. Undefined if the client's request needs more than the best rows by the
  * sweep's own metric.
  */
 function bestRequest(

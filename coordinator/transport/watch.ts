@@ -47,9 +47,8 @@ export class AgentListCache {
 
 /**
  * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted. `since`
- * is the sequence number of the last event that the watcher has received. With 0, the watch begins with a snapshot.
- * With
- * -1, the watch begins with the first event.
+ * is the sequence number of the last event that the watcher has received. If `since` is 0, the watch begins with a
+ * snapshot. If `since` is -1, the watch begins with the first event.
  * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event of the watcher
  */
 export async function* watchMessages(
@@ -181,7 +180,7 @@ function trialsOf(events: readonly Pick<Event, 'trialId'>[]): string[] {
   return [...new Set(events.map(({ trialId }) => trialId))].filter((id) => id !== '');
 }
 
-/** The events that were not sent to a watcher yet. All watchers share the event objects. */
+/** The events that have not been sent to a watcher yet. All watchers share the event objects. */
 class PendingChanges {
   readonly #sweepId: string;
   #events: Commit['events'][number][] = [];

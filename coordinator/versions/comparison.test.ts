@@ -81,7 +81,7 @@ test('the numbers of kept, added and dropped trials of two grids equal the numbe
   );
 });
 
-test('a grid contains exactly its own trials', () => {
+test('gridContains accepts exactly the trials of the grid', () => {
   fc.assert(
     fc.property(gridText, gridText, (first, second) => {
       const [one, other] = [parsed(first.replace(/run_cap.*/, '')), parsed(second.replace(/run_cap.*/, ''))];

@@ -48,9 +48,9 @@ export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
 }
 
 /**
- * Returns the rows of a dimension that can lead to the wanted parameters. If `when` overwrites a parameter, its
- * original value can be any value of its axis. Of the values that no rule names, one is enough, because the rules treat
- * all of them alike.
+ * Returns the rows of a dimension that can lead to the wanted parameters. If `when` overwrites a parameter, the
+ * original value can be any value of the parameter's axis. Of the values that no rule names, one is enough, because the
+ * rules treat all of them alike.
  */
 function candidateRows(
   { axes, size }: Dimension,

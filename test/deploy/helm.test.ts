@@ -165,7 +165,7 @@ const IN_CHART = {
   ...{ 's3.enabled': 'true', 'artifacts.bucket': 'sweeps', 'artifacts.credentialsSecret': 'trawl-s3' },
 };
 
-test.skipIf(withoutHelm)('the location of an existing database, and the files for its TLS connection, come from Secrets', () => {
+test.skipIf(withoutHelm)('the location of an existing database, and the files for TLS to it, come from Secrets', () => {
   const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
   const { containers, volumes } = podOf(manifests, 'coordinator');
   expect(secretsOf(containers[0])).toEqual([

@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('a trial is retried if its attempt continued after the backup, because the restored store lacks the later records', {
+test('a trial is retried if its attempt continued after the backup, because the restored store lacks later records', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
