@@ -20,8 +20,8 @@ export interface PageSizes {
 }
 
 /**
- * Yields the reports of a trial in order of attempt and step. The reports of an attempt for one step are merged.
- * Speculative attempts that still run or were superseded are omitted.
+ * Yields the reports of a trial in order of attempt and step. The reports of an attempt for one step are merged. The
+ * reports of hidden attempts are omitted (see `Attempt` in types.proto).
  */
 export async function* trialReports(
   queries: Queries,

@@ -53,7 +53,7 @@ export interface StoredSearchHistory {
 
 /**
  * Returns the history of one sweep's trials, in the order of the event log. Each refresh reads only the events since
- * the previous one. A restart does not change the history.
+ * the previous refresh. A restart does not change the history.
  * @param replicates the number of trials per config
  */
 export function storedSearchHistory(reader: Reader, sweepId: string, replicates = 1): StoredSearchHistory {

@@ -26,8 +26,8 @@ const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
 const MODEL = { name: 'model', kind: 'model', epoch: 2, size: 1, sha256: '' } as const;
 
 /**
- * Returns a coordinator that is restarted from its store after every step. Agent a runs trial t0. `speculate` waits
- * until the attempt of agent a is a straggler, and starts a second attempt on agent b.
+ * Returns a coordinator that is restarted from its store after every step. Agent `a` runs trial `t0`. `speculate` waits
+ * until the attempt of agent `a` is a straggler, and starts a second attempt on agent `b`.
  */
 async function coordinator() {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-speculation-'));

@@ -28,7 +28,7 @@ const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', '
 /** An estimate of the time left uses the epoch durations of up to this many ended trials per state. */
 const MAX_MEASURED_TRIALS = 2_000;
 
-/** The maximum number and size of the rows in a page. A page ends with the row that reaches the size limit. */
+/** The maximum number of rows in a page, and their maximum total size. The last row can exceed the size limit. */
 export interface PageSize {
   readonly rows: number;
   readonly bytes: number;
@@ -126,8 +126,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the trials of a sweep after the trial with the index `afterIndex`, in order of index. Returns at least one
-   * trial, and at most as many as the page size allows.
+   * Returns the trials of a sweep after the trial with the index `afterIndex`, in order of index. If any trials follow,
+   * returns at least one trial, and at most as many as the page size allows.
    */
   async after(sweepId: string, afterIndex: number, size: PageSize): Promise<{ trials: Trial[]; more: boolean }> {
     const { last, more } = await this.#pageAfter(sweepId, afterIndex, size);

@@ -151,7 +151,7 @@ describe('streams', () => {
     expect(onNewerLeader).toHaveBeenCalledOnce();
   });
 
-  test('a coordinator without standbys accepts an agent of any leader', async () => {
+  test('a coordinator without standbys accepts an agent with any leader epoch', async () => {
     expect(await new Stream().hello({ leaderEpoch: 6 }).next()).toMatchObject({ welcome: { leaderEpoch: 0 } });
   });
 
@@ -210,7 +210,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('an agent can take an id whose holder is silent for one lease duration, and the old stream ends', async () => {
+  test('an agent can take an id whose holder has been silent for one lease duration, and the old stream ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;
@@ -354,7 +354,7 @@ describe('records', () => {
     expect((await stored(key)).epoch).toBe(1);
   });
 
-  test('an attempt whose first records are missing ends, and the stream continues', async () => {
+  test('an attempt ends if its first records are missing, and the stream continues', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({

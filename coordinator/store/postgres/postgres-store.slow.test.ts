@@ -465,14 +465,14 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await expect(openAsLeader(url, dir)).rejects.toThrow(/the store has schema \d+, but this trawl supports/);
   });
 
-  test('the mark of a folder is checked for damage', async () => {
+  test('a damaged record of the acknowledged transactions is rejected', async () => {
     const { url } = await newDatabase();
     const dir = newFolder();
     writeFileSync(join(dir, POSTGRES_MARK), formatHighWater({ cluster: 'aaaaaaaa', commits: 1 }).slice(1));
     await expect(openAsLeader(url, dir)).rejects.toThrow(/postgres\.high-water is damaged/);
   });
 
-  test('the errors of an unusable server or database name the cause and the remedy', async () => {
+  test('if the server or the database is unusable, the error states the cause and the remedy', async () => {
     const { url, name } = await newDatabase();
     const open = (location: string) => openAsLeader(location, newFolder());
     const wrong = new URL(url);
@@ -563,7 +563,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of Pos
     expect(await collected(trialReports(store.queries(), id, 't0'))).toHaveLength(1);
   });
 
-  test('the store follows the promotion of a standby when the primary server no longer answers', async () => {
+  test('if the primary server no longer answers and a standby is promoted, the store moves to the standby', async () => {
     const primary = await PostgresServer.start();
     onTestFinished(() => primary.close());
     const database = await primary.createDatabase('d');
@@ -579,7 +579,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of Pos
     onTestFinished(() => store.close());
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED]), AT);
-    // The suspended server keeps its connections open, and neither answers nor closes them.
+    // The suspended server does not answer, and does not close its connections.
     primary.suspend();
     onTestFinished(() => primary.resume());
     const reports = store.write(byNobody([reported(1)]), AT);

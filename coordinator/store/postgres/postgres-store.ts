@@ -28,7 +28,7 @@ const EXAMINATION = {
   query_timeout: 2_000,
 };
 
-/** The name of the file with the copy of the store while a backup is made. The next backup replaces a leftover file. */
+/** The name of the temporary file with the copy of the store during a backup. A backup replaces a leftover file. */
 const SNAPSHOT_FILE = 'backup.part';
 
 export interface PostgresStoreOptions {

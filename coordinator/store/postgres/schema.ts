@@ -133,7 +133,7 @@ export function ensureLeadershipTable(client: Client): Promise<void> {
  * Creates the tables of an empty store, or upgrades the tables of an older version.
  * @param cluster the coordinator's cluster name on NATS, recorded in a new store
  * @param writer the number of the connection (see becomeWriter)
- * @param unfinished the store that is being moved into a new store
+ * @param unfinished the store that `trawl migrate` copies into the new store; undefined without a migration
  * @throws {RejectedError} if the store was moved, if a newer version of trawl wrote it, or if another program created
  * its tables
  */

@@ -46,7 +46,7 @@ export async function openSession(location: PostgresLocation, term: Term): Promi
   }
 }
 
-/** Closes a connection whose server does not answer in time. */
+/** Waits for the answer, and closes the connection if the server does not answer in time. */
 async function inTime<T>({ cut }: Connected, answer: Promise<T>): Promise<T> {
   const timer = setTimeout(cut, WRITER_LIMIT_MS);
   try {

@@ -320,7 +320,7 @@ async function readProgress(transaction: Transaction, trials: readonly TrialKey[
   }
 }
 
-/** Classes of errors of PostgreSQL after which the connection is closed, or no connection is accepted. */
+/** The codes of the PostgreSQL and network errors after which a connection is closed or cannot be opened. */
 const DISCONNECTS = /^(08...|57P0[1-5]|25P03|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 /** Returns whether the connection was lost, or PostgreSQL accepts no connection at the moment. */
