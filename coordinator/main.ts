@@ -70,8 +70,8 @@ const LOCAL_ARTIFACTS_TEXT =
 export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly dir: string;
   /**
-   * The URL of a NATS server, or the comma-separated URLs of a cluster. By default, the servers that the
-   * identity names are used or, without an identity, the local server.
+   * The URL of a NATS server, or the comma-separated URLs of a cluster. Default: the servers that the identity names.
+   * Without an identity, the default is the local server.
    */
   readonly natsUrl: string | undefined;
   /** Whether endpoints on the loopback address require the token of the data folder. */

@@ -54,7 +54,8 @@ export function agentTargets(core: Core, here: string, now: number): TargetGroup
 }
 
 /**
- * Returns the agents that have series. Omits agents that left, and agents last heard from over LOST_RETENTION_MS ago.
+ * Returns the agents that have series. Omits agents that left, and agents that have been silent for more than
+ * LOST_RETENTION_MS.
  */
 function reportedAgents(core: Core, now: number): Agent[] {
   return [...core.agents.values()].filter((agent) => isRecent(agent, now) && agent.state !== 'left');

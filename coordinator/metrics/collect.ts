@@ -86,7 +86,7 @@ class Collector {
   readonly #runtime: Runtime;
   readonly #metrics: CoordinatorMetrics;
   readonly #trialSeries: TrialSeries | undefined;
-  /** The GPU time that was added to each sweep's counter so far, in milliseconds. */
+  /** The GPU time that has been added to each sweep's counter so far, in milliseconds. */
   readonly #gpuMs = new Map<string, number>();
   readonly #lingerMs: number;
   readonly #onError: (error: unknown) => void;

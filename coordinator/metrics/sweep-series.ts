@@ -28,7 +28,7 @@ const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
  */
 export const MAX_BEST_METRICS = 200;
 
-/** The figures that the store has of a sweep when the series of the sweep are added. */
+/** The figures of a sweep that are in the store when the series of the sweep are added. */
 interface StoredFigures {
   readonly sweep: StoredSweep;
   readonly method: string;

@@ -30,8 +30,8 @@ export class ArtifactQueries {
 
   /**
    * Returns up to `limit` artifacts after the artifact `after`, in order of trial, attempt and name. If `trialId` is
-   * empty, artifacts of all trials are returned. Checkpoints are omitted. Artifacts of speculative attempts that still
-   * run or were superseded are also omitted.
+   * empty, artifacts of all trials are returned. Checkpoints are omitted, and so are the artifacts of hidden attempts
+   * (see `Attempt` in types.proto).
    */
   async page(
     sweepId: string,
@@ -52,8 +52,8 @@ export class ArtifactQueries {
   }
 
   /**
-   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact. Speculative
-   * attempts that still run or were superseded are ignored.
+   * Returns an artifact of a trial by name. Attempt 0 means the newest attempt that has such an artifact and is not
+   * hidden (see `Attempt` in types.proto).
    * @throws {NotFoundError}
    */
   async get(sweepId: string, trialId: string, attempt: number, name: string): Promise<Artifact> {

@@ -89,7 +89,7 @@ create index straggling_attempts on attempts (sweep_id, ended_at) where straggle
 
 /**
  * Keeps the number of a sweep's dropped trials in each state. `trial_counts` includes these trials, and
- * `dropped_counts` is subtracted from it wherever a sweep is shown.
+ * `dropped_counts` is subtracted from `trial_counts` wherever a sweep is shown.
  */
 export const DROPPED_COUNTS = `
 create table dropped_counts (

@@ -195,7 +195,7 @@ test('a retry resumes from the checkpoint and keeps the metrics up to it, and a 
   expect((await loadSweep(new SqliteReader(db), '1', 50)).trials.get('t0')?.checkpoint).toBeUndefined();
 });
 
-test("a clock set back while the coordinator was stopped does not extend an attempt's timeout", async () => {
+test("a clock that was set back while the coordinator was stopped does not extend an attempt's timeout", async () => {
   const { db, journal } = filled();
   await journal.commit([granted]);
   expect((await loadCore(new SqliteReader(db), { leaseMs: 1000, now: 50 })).leases.get('1/t0/1')?.grantedAt).toBe(7);

@@ -43,9 +43,9 @@ const DRAINS_OF_VERSION_3 = DRAINS.replace('grace_left_ms', 'grace_ends_at');
 interface Migration {
   /** The tables, columns and indices that the version added, in their present form. A new store has all of them. */
   readonly adds?: string;
-  /** The statements before the additions. They change only older stores. */
+  /** The statements that run before `adds`. They run only on older stores. */
   readonly before?: string;
-  /** The statements after the additions. They change only older stores. */
+  /** The statements that run after `adds`. They run only on older stores. */
   readonly after?: string;
 }
 

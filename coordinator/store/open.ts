@@ -199,7 +199,7 @@ function checkNotLost(dir: string, path: string): void {
   );
 }
 
-/** Writes a copy of the store to `path`, durably and atomically. A copy reads and writes the whole store. */
+/** Writes a copy of the whole store to `path`, durably and atomically. */
 export function copyStore(db: Db, path: string): void {
   const part = `${path}.part`;
   rmSync(part, { force: true });

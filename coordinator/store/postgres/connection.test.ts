@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { clientConfig, serverProblem } from './connection.ts';
 import { isDisconnect } from './transactions.ts';
 
-test('sslmode means the same as in other clients of PostgreSQL: the value require encrypts without checking the certificate', () => {
+test('as in other clients of PostgreSQL, sslmode=require encrypts without checking the certificate', () => {
   const { connectionString } = clientConfig(new URL('postgres://u@h/x?sslmode=require'));
   expect(connectionString).toContain('uselibpqcompat=true');
 });
