@@ -6,8 +6,8 @@
 import type { AttemptKey } from './gen/trawl/v1/attempt_service.ts';
 
 /**
- * Returns the name of the work queue of a pool's offers. The coordinator publishes; agents pull and acknowledge. A pool
- * is the set of slots that can run the same trials (coordinator/core/pools.ts).
+ * Returns the name of the work queue of a pool's offers. The coordinator publishes the offers, and agents pull and
+ * acknowledge them. A pool is the set of slots that can run the same trials (coordinator/core/pools.ts).
  */
 export function offerStream(cluster: string, pool: string): string {
   return `${offerStreams(cluster)}_${pool}`;

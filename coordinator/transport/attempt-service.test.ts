@@ -210,7 +210,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('an agent can take an id whose holder has been silent for one lease duration, and the old stream ends', async () => {
+  test('an agent can take an id whose holder was silent for one lease duration, and the old stream ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;

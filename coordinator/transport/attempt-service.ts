@@ -113,8 +113,8 @@ export class AttemptService {
       throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
     }
     const { agentId, incarnation } = request;
-    // All claims are validated before the first decision, because the changes of a decision would not be stored if an
-    // error followed.
+    // All claims are validated before the first decision. Otherwise, an invalid claim could end the call before the
+    // changes of earlier decisions are stored.
     const claims = request.claims.map(({ key, slot, pack }) => {
       return {
         key: attemptKeyOf(key),

@@ -140,7 +140,7 @@ export class Offers {
     return { fill: { messages: state.messages, limit }, missing: missing.length };
   }
 
-  /** Finds the streams of an earlier process, and deletes the single stream of an older version of trawl. */
+  /** Finds the streams of an earlier process. Deletes the stream that older versions of trawl used for all pools. */
   async #findExisting(): Promise<void> {
     if (this.#foundExisting) return;
     const manager = await this.#management();

@@ -154,7 +154,7 @@ test('a watcher with a newer event number than the store receives a snapshot', a
   expect(watcher.kinds).toEqual(['snapshot']);
 });
 
-test('a watcher that falls too far behind is disconnected, and resumes from its last event when it reconnects', async () => {
+test('a watcher that falls too far behind is disconnected, and resumes from its last event on reconnect', async () => {
   const { runtime } = served;
   const small = await sweepControl(runtime).submit({
     fileName: 's.yaml',

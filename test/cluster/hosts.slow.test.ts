@@ -45,7 +45,7 @@ const FAILURES: readonly Failure[] = [
     maxLostAttempts: SLOTS_EACH,
   },
   {
-    what: 'two of the three NATS machines fail, including the machine of the queue's leader',
+    what: "two of the three NATS machines fail, including the machine of the queue's leader",
     victims: async (cluster) => {
       const first = await queueLeader(cluster);
       return [first, NATS.find((name) => name !== first) ?? first];

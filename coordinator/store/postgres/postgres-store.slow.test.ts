@@ -563,7 +563,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of Pos
     expect(await collected(trialReports(store.queries(), id, 't0'))).toHaveLength(1);
   });
 
-  test('if the primary server no longer answers and a standby is promoted, the store moves to the standby', async () => {
+  test('if the primary server fails to answer and a standby is promoted, the store moves to the standby', async () => {
     const primary = await PostgresServer.start();
     onTestFinished(() => primary.close());
     const database = await primary.createDatabase('d');

@@ -1,4 +1,4 @@
-/** Converts statements and values between the forms of the store and of PostgreSQL. */
+/** Converts statements to the form of PostgreSQL, and values to this form and back. */
 import { types } from 'pg';
 
 /**
