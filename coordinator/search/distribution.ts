@@ -14,8 +14,8 @@ export type Distribution =
   | { readonly kind: 'int_uniform'; readonly min: number; readonly max: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
   /**
-   * `min` and `max` are the limits of the values, and are greater than 0. The reciprocal of a log-uniform value is
-   * also log-uniform.
+   * `min` and `max` are the limits of the values, and are greater than 0. This kind also represents `inv_log_uniform`,
+   * because the reciprocal of a log-uniform value is log-uniform too.
    */
   | { readonly kind: 'log_uniform'; readonly min: number; readonly max: number; readonly q: number | undefined }
   | { readonly kind: 'normal'; readonly mu: number; readonly sigma: number; readonly q: number | undefined }

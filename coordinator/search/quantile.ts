@@ -73,7 +73,7 @@ export function drawingProblem(distribution: Distribution): string | undefined {
   return first > last ? `no multiple of q (${q}) is between ${min} and ${max}` : undefined;
 }
 
-/** Returns the number at a share of the way from min to max. `max - min` can exceed the largest number. */
+/** Returns the number that lies the given share of the way from min to max, even if `max - min` is infinite. */
 function between(min: number, max: number, share: number): number {
   const distance = max - min;
   return Number.isFinite(distance) ? min + share * distance : min * (1 - share) + max * share;
@@ -124,9 +124,9 @@ function rounded(value: number, q: number | undefined, { min, max }: Limits = UN
   return roundedValue((first <= last ? clamped(multiple, first, last) : multiple) * q);
 }
 
-/** Returns the first and the last integer k for which k * q is within limits. Without a multiple, first > last. */
+/** Returns the first and last integer k for which k * q is within the limits. If there is none, first > last. */
 function multiplesIn({ min, max }: Limits, q: number): { readonly first: number; readonly last: number } {
-  // A quotient can be too small for a number, and would be 0 then.
+  // A very small quotient is rounded to 0, although 0 is outside the limits.
   const first = min > 0 ? Math.max(1, Math.ceil(roundedValue(min / q))) : Math.ceil(roundedValue(min / q));
   const last = max < 0 ? Math.min(-1, Math.floor(roundedValue(max / q))) : Math.floor(roundedValue(max / q));
   return { first, last };

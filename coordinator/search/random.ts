@@ -1,15 +1,15 @@
 /** Implements random search, in which every point is drawn independently. */
 import { hash } from 'node:crypto';
 
-/** The number of bits in the first and second part of a fraction. Together, the parts have the bits of a double. */
+/** The number of bits in the first and second part of a fraction. Together, they have the 53 bits of a double. */
 const HIGH_BITS = 32;
 const LOW_BITS = 21;
 
 /**
  * Returns a number between 0 and 1, both excluded, for a parameter of a point. The number depends only on the
  * arguments. A search can therefore resume at any point, and a new parameter does not change the values of the other
- * parameters. The numbers are the leading bits of SHA-256. The bits for different arguments are practically
- * independent.
+ * parameters. The numbers are the leading bits of a SHA-256 hash of the arguments, so the numbers for different
+ * arguments are practically independent.
  * @param index the number of the point, from 0
  */
 export function randomCoordinate(seed: number, index: number, parameter: string): number {

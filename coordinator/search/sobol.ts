@@ -22,8 +22,8 @@ export const MAX_SOBOL_DIMENSIONS = INITIAL.length + 1;
 const cached = new Map<number, readonly number[]>();
 
 /**
- * Returns a coordinate of a point, above 0 and below 1. Point 0 is the center of the space. The sequence itself begins
- * with the origin. This point is omitted, because a normal distribution has no finite value at the coordinate 0.
+ * Returns a coordinate of a point, above 0 and below 1. Point 0 is the center of the space. The origin, with which
+ * a Sobol sequence begins, is omitted, because a normal distribution has no finite value at the coordinate 0.
  * @param index the number of the point, from 0 to 2^30 - 2
  * @param dimension the dimension, from 0 to MAX_SOBOL_DIMENSIONS - 1
  * @throws {RangeError} if the dimension is outside this range

@@ -107,7 +107,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has as many configs as the study, hypotheses with the same names and conditions, and less training', async () => {
+test('the small study has as many configs as the study and less training, and its hypotheses have the same names and conditions', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);

@@ -98,7 +98,7 @@ function checkCheckpoints(
 
 /**
  * Checks that the interval is shorter than the longest trial. Otherwise the members would never be compared, because a
- * trial at its last epoch is not held.
+ * trial that reaches its last epoch ends, and is not held for a comparison.
  */
 function checkInterval({ pbt }: SweepFile, last: number | undefined, findings: Findings): void {
   if (pbt === undefined || last === undefined || pbt.interval < last) return;

@@ -88,7 +88,7 @@ export function programOf(file: SweepFile, named: Named, root: Located, findings
 
 /**
  * Returns the code folder that is sent to the agents. Undefined if agents run a program that is already on their
- * machine.
+ * machines.
  */
 export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): CodeSpec | undefined {
   if (trainer !== 'command' || code === undefined) return undefined;
@@ -104,8 +104,8 @@ const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off:
 
 /**
  * Returns the defaults of `wandb` and `report`. If the list of sources is empty, only JSON is read.
- * @param isWandb if the default of `wandb` is needed, whether the file is a W&B file; if the default of `report` is
- * needed, whether `wandb` is offline or online
+ * @param isWandb for the default of `wandb`: whether the file is a W&B file; for the default of `report`: whether
+ * `wandb` is offline or online
  */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };

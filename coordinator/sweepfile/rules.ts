@@ -49,7 +49,7 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
   });
 }
 
-/** Returns an error text if rules cannot use a name: it is not declared under parameters, or it is `seed`. */
+/** Returns an error text if rules cannot use a name, because the name is undeclared or is `seed`. */
 export function undeclaredProblem(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
   if (name === SEED && declared.includes(name)) {
     return '"seed" gives the replicates of each config; exclude, when, zip and hypotheses cannot name it';

@@ -51,8 +51,8 @@ function withMeantMethod(rest: unknown, used: unknown): unknown {
 
 /**
  * If a value matches none of its possible shapes, returns the problems inside the value for the shape with the fewest
- * problems. If two shapes have equally few problems, returns only the keys that no shape has. If there are no such
- * problems or keys, returns the original problem.
+ * problems. If several shapes tie for the fewest problems, returns a problem with the keys of the value that no shape
+ * has. If nothing is found in this way, returns the original problem.
  */
 function specificIssues(issue: Issue, data: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];

@@ -52,7 +52,7 @@ test.each([
 ] as const)('for a distribution %s with %j, the message suggests %s', (written, entry, meant) => {
   expect(DISTRIBUTION_NAMES).not.toContain(written);
   expect(meantDistribution(written, entry)).toBe(meant);
-  // The suggestion must work: it accepts the keys and the range of the parameter.
+  // The suggested distribution must accept the keys and the range of the parameter.
   if (!('min' in entry) || meant !== 'q_uniform') {
     expect(typeof distributionOf({ ...entry, distribution: meant } as Parameters<typeof distributionOf>[0])).toBe(
       'object',
@@ -79,7 +79,7 @@ test.each([
   expect(keyHint(path, key, [meant, 'other'])).toBe(`; write ${meant}`);
 });
 
-test('a key that is not valid at its place is not suggested', () => {
+test('no key is suggested at a path where it would be invalid', () => {
   expect(keyHint(['metrics', 0], 'threshold', ['name', 'goal'])).toBe('');
 });
 

@@ -124,7 +124,7 @@ const VALUES: Readonly<Record<string, Names>> = {
   },
 };
 
-/** Returns the key that the author means. A key of another tool can stand for one of our keys and its value. */
+/** Returns the key that the author means, in some cases with its value, such as `distribution: log_uniform_values`. */
 function synonymOf(path: Path, key: string, known: readonly string[]): string | undefined {
   const names = KEYS[`${path[0] ?? ''}`] ?? {};
   const written = fold(key);
@@ -134,7 +134,7 @@ function synonymOf(path: Path, key: string, known: readonly string[]): string | 
 
 const keyOf = (meant = ''): string => meant.split(':')[0] ?? '';
 
-/** Returns the text about the key that the author means: `; write x` for a key of another tool. May be empty. */
+/** Returns a hint that suggests a valid key, such as `; write x` for a key of another tool. May be empty. */
 export function keyHint(path: Path, key: string, known: readonly string[]): string {
   const meant = synonymOf(path, key, known);
   return meant !== undefined && nearest(key, known) !== meant ? `; write ${meant}` : didYouMean(key, known);

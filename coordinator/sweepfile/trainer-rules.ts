@@ -27,7 +27,7 @@ export function metricProblem(trainerName: string, trainer: TrainerSpec, name: s
   return `trainer ${trainerName} has no metric ${show(name)}${meant}`;
 }
 
-/** Checks the value of a parameter. If a trainer accepts any parameter, unlisted parameters accept any value. */
+/** Checks the value of a parameter. Any value is valid for a parameter that the trainer does not list. */
 export function valueProblem(trainer: TrainerSpec, name: string, value: ParameterValue): string | undefined {
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;
   if (spec === undefined || fits(spec.rule, value)) return undefined;

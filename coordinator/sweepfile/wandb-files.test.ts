@@ -149,7 +149,7 @@ parameters:
   expect(all[7]).toEqual({ sizes: [16], init: 'warm', 'model.depth': 3 });
 });
 
-test('a random search has the distributions of W&B', () => {
+test('the distributions of W&B are parsed for a random search', () => {
   const spec = parse(`
 program: train.py
 method: random
@@ -291,7 +291,7 @@ parameters: {lr: {value: 0.1}}
   expect(spec.metric).toEqual({ name: 'loss', goal: 'minimize', at: 'last', target: 0.1 });
 });
 
-test('ranges of integers and q_uniform distributions become axes of a grid, and run_cap limits the trials', () => {
+test('integer ranges and q_uniform distributions become axes of a grid, and run_cap limits the trials', () => {
   const text = `
 program: train.py
 method: grid
@@ -457,7 +457,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('the key code gives a folder relative to the sweep file and patterns to exclude, also in a W&B file', () => {
+test('the key code gives the patterns to exclude, and a folder relative to the sweep file, also in a W&B file', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });

@@ -82,7 +82,7 @@ describe('rules of when', () => {
     ],
   );
 
-  test('parameters that conditions use come first, and a rule that cannot apply is left out', () => {
+  test('parameters in conditions come first, and a rule that cannot apply is left out', () => {
     expect(dimensions.space.parameters.map(({ name }) => name)).toEqual(['optimizer', 'layers', 'momentum']);
     expect(dimensions.space.rules).toEqual([
       { conditions: [{ name: 'optimizer', anyOf: [[0, 0]] }], set: ['momentum'] },

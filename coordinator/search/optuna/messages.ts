@@ -20,7 +20,7 @@ export interface StudySettings extends SamplerSettings {
 /** A trial of the study in a process. */
 export interface KnownTrial {
   readonly record: SuggestionRecord;
-  /** The outcome in the process: undefined while the trial runs, else the JSON of its values. */
+  /** The outcome that was sent to the process: undefined while the trial runs, else the JSON of its values. */
   ended: string | undefined;
 }
 

@@ -65,8 +65,8 @@ function parsed(state: SearchState): OptunaState {
 }
 
 /**
- * The study's trial for each result of an earlier sweep. Consecutive requests are compared by their record objects
- * (messages.ts), so a result must always have the same trial.
+ * Maps each result of an earlier sweep to its trial in the study. A result must have the same trial object in every
+ * request, because consecutive requests are compared by the identity of these objects (messages.ts).
  */
 const warmTrials = new WeakMap<SearchResult, PastSuggestion>();
 

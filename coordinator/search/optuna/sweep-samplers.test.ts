@@ -17,7 +17,7 @@ const SETTINGS: StudySettings = {
   space: { parameters: [{ name: 'x', kind: 'float', low: 0, high: 1, log: false }], rules: [] },
 };
 
-/** A sampler that records its requests, and suggests the number of trials in the study. */
+/** A sampler that records its requests. The value that it suggests for `x` is the number of trials in the study. */
 const ECHO = `
 import json, os, sys
 requests, answers = os.fdopen(3), os.fdopen(4, "w")
@@ -202,7 +202,7 @@ test('at most four processes run, and the process of a fifth sweep replaces an i
   expect(all.filter(({ hasProcess }) => hasProcess)).toHaveLength(4);
 });
 
-test('when its sweep is closed, a process ends and is not replaced', async () => {
+test('a process ends when its sweep is closed, and is not replaced', async () => {
   const pid = `${ECHO.replace('import json, os, sys', 'import json, os, sys\nopen(RECORD + ".pid", "w").write(str(os.getpid()))')}`;
   const { samplers, sampler, seen } = opened(pid);
   sampler.request({ number: 0, trials: [] });

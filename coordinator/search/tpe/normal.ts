@@ -1,4 +1,4 @@
-/** The functions of the standard normal distribution, which are fast enough for millions of calls per suggestion. */
+/** Functions of the standard normal distribution that are fast enough for millions of calls per suggestion. */
 import jStat from 'jstat';
 
 /**
