@@ -62,7 +62,7 @@ test('a redelivered offer of an attempt that is already claimed or running is ac
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
 });
 
-test('an attempt that a rule stopped sends its log and files but no reports, and its lease is not renewed', () => {
+test('after a rule has stopped an attempt, its log and files are still sent, but no reports, and its lease is not renewed', () => {
   const slots = running();
   expect(onStoppedByRule(slots, key('t'))).toEqual([{ kind: 'stop', slot: 0, key: key('t'), keepFiles: true }]);
   expect([onStoppedByRule(slots, key('t')), heldAttempts(slots), hasStoppedPrograms(slots)]).toEqual([[], [], true]);
@@ -75,7 +75,7 @@ test('an attempt that a rule stopped sends its log and files but no reports, and
   expect([slots[0]?.state, hasStoppedPrograms(slots)]).toEqual(['idle', false]);
 });
 
-test('a stopped attempt whose files the coordinator no longer accepts sends nothing more', () => {
+test('a stopped attempt sends nothing more once the coordinator no longer accepts its files', () => {
   const slots = running();
   onStoppedByRule(slots, key('t'));
   expect(onDismissed(slots, key('t'))).toEqual([]);

@@ -78,7 +78,7 @@ export type SlotEffect =
   | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
   /** Stops an attempt. With `keepFiles`, the files that its program wrote are kept. */
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey; readonly keepFiles?: true }
-  /** Lists the packages of an interpreter, see `onPackages`. */
+  /** Lists the packages of an interpreter (see `onPackages`). */
   | {
       readonly kind: 'list packages';
       readonly key: AttemptKey;

@@ -35,7 +35,7 @@ test('an epoch lasts duration_ms', async () => {
 
 const LONG: readonly TrainingRun['parameters'][] = [{ duration_ms: 60_000 }, { epochs: 100_000 }];
 
-test.each(LONG)('a run that is stopped throws the reason for the stop (%o)', async (given) => {
+test.each(LONG)('if a run is stopped, it throws the reason for the stop (%o)', async (given) => {
   const stop = new AbortController();
   const reason = new Error('killed');
   setImmediate(() => stop.abort(reason));

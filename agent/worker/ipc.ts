@@ -88,7 +88,7 @@ export type FromAttempt =
   /** The worker starts the program of the attempt. */
   | {
       readonly kind: 'program';
-      /** The command line in its recorded form. */
+      /** The command line as it is recorded (see `recordedCommand` in invocation.ts). */
       readonly command: readonly string[];
       readonly interpreter: PythonInterpreter | undefined;
     }

@@ -124,7 +124,7 @@ test("a trial with another seed, learning rate and weight decay can resume from 
   await expect(train({ ...plain, train_size: 90 }, child)).rejects.toThrow('train_size is 100, expected 90');
 });
 
-test('runs that keep all artifacts, resume, or fail to resume leak no tensor', async () => {
+test('no tensor is leaked when a run keeps all artifacts, resumes, or fails to resume', async () => {
   const before = tf.memory().numTensors;
   const whole = await train(denoising, EVERYTHING);
   expect(tf.memory().numTensors).toBe(before);

@@ -120,8 +120,8 @@ export class Learner {
 }
 
 /**
- * Returns the fastest strategy for the backend. On wasm, a product with a batch dimension is slow. On a GPU, one large
- * product is faster than many small products.
+ * Returns the fastest strategy for the backend. On wasm, a matrix product with a batch dimension is slow. On a GPU, one
+ * large product is faster than many small products.
  */
 function defaultStrategy(): Strategy {
   if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';

@@ -180,7 +180,7 @@ test('a checkpoint is kept with its epoch while the program continues to run', a
   expect(disabled).toMatchObject({ failure: undefined, kept: [] });
 });
 
-test('an attempt that resumes counts epochs from its checkpoint, and succeeds even if it reports no new epoch', async () => {
+test('a resumed attempt counts epochs from its checkpoint, and succeeds even if it reports no new epoch', async () => {
   const resume = { epoch: 4, path: '/tmp/there' };
   expect((await runProgram(`echo '{"loss": 1}'`, { resume })).run.reports).toEqual([
     { epoch: 5, metrics: { loss: 1 } },
@@ -226,7 +226,7 @@ test('a failed attempt keeps its artifacts', async () => {
   expect(kept).toHaveLength(1);
 });
 
-test('a stop lets the program handle SIGTERM, and throws the reason for the stop', async () => {
+test('when an attempt is stopped, its program can handle SIGTERM, and the trainer throws the reason for the stop', async () => {
   const controller = new AbortController();
   const reason = new Error('killed');
   const seen: number[] = [];
@@ -252,7 +252,7 @@ test('if an attempt is stopped before it starts, its program is never started', 
   expect(existsSync(begun)).toBe(false);
 });
 
-test('a program that reports faster than the agent reads loses no report', async () => {
+test('no report is lost if a program reports faster than the agent can read', async () => {
   const script = `for (let at = 1; at <= 1500; at++) process.stdout.write('{"epoch":' + at + ',"loss":1}\\n')`;
   const { run, failure } = await runProgram([process.execPath, '-e', script]);
   expect(failure).toBeUndefined();

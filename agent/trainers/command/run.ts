@@ -246,7 +246,7 @@ function startProgram(start: ConstructorParameters<typeof Program>[0]): Program 
   }
 }
 
-/** The maximum width of the error that is shown first. Tables and logs show it on one line. */
+/** The maximum width of the cause at the start of an error message. Tables and logs show the cause on one line. */
 const MAX_CAUSE = 500;
 
 interface ProgramOutput {

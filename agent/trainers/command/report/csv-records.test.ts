@@ -41,7 +41,7 @@ test('all records of a file are found, regardless of how the file grows', () => 
   );
 });
 
-test('a quote that is not closed ends at the end of its line, and a record that is too long is skipped', () => {
+test('a cell whose quote is never closed ends at its first line break, and a record that is too long is skipped', () => {
   expect(recordsOf('1,"open\n2,3\n', `${'4,5\n'.repeat(20_000)}`).slice(0, 3)).toEqual(['1,"open', '2,3', '4,5']);
   expect(recordsOf(`x${'y'.repeat(MAX_RECORD_BYTES)}`, 'z\n1,2\n')).toEqual(['1,2']);
 });
