@@ -241,7 +241,7 @@ describe('offers and attempts of a drained agent', () => {
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
-  test('after the grace period, a drained agent stops each attempt once, and hands it back when it has stopped', () => {
+  test('after the grace period, a drained agent stops each attempt once, and hands back the stopped attempt', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);

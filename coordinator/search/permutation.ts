@@ -21,7 +21,7 @@ export function shuffledIndex(position: number, size: number, seed: number): num
     for (let round = 0; round < ROUNDS; round++) {
       [left, right] = [right, (left ^ roundBits(seed, round, right)) & (base - 1)];
     }
-    // The network permutes all pairs of halves. A pair outside the range is replaced by its successor in its cycle.
+    // The network also permutes numbers above the last index. If the result is such a number, it is permuted again.
   } while (left * base + right >= size);
   return left * base + right;
 }

@@ -47,7 +47,7 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
 /** The limits of a and b of a beta distribution. Outside these limits, jStat returns wrong quantiles or NaN. */
 const [MIN_BETA, MAX_BETA] = [1e-4, 1e5];
 
-/** The ends of the range of shares that a search draws. */
+/** The lowest and the highest share that a search can draw. */
 const END_SHARES = [2 ** -53, 1 - 2 ** -53] as const;
 
 /** Returns the reason why values of a distribution cannot be drawn. Undefined if they can be drawn. */
@@ -73,7 +73,7 @@ export function drawingProblem(distribution: Distribution): string | undefined {
   return first > last ? `no multiple of q (${q}) is between ${min} and ${max}` : undefined;
 }
 
-/** Returns the number that lies the given share of the way from min to max, even if `max - min` is infinite. */
+/** Returns the number that lies the given share of the way from min to max, even if `max - min` overflows. */
 function between(min: number, max: number, share: number): number {
   const distance = max - min;
   return Number.isFinite(distance) ? min + share * distance : min * (1 - share) + max * share;
@@ -133,8 +133,7 @@ function multiplesIn({ min, max }: Limits, q: number): { readonly first: number;
 }
 
 /**
- * Rounds a number to the digits that parameter values have. Adding 0 turns -0 into 0, because not every program writes
- * -0 as 0.
+ * Rounds a number to DIGITS significant digits. Adding 0 turns -0 into 0, because not every program writes -0 as 0.
  */
 export function roundedValue(value: number): number {
   return Number(value.toPrecision(DIGITS)) + 0;

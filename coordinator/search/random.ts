@@ -1,7 +1,7 @@
 /** Implements random search, in which every point is drawn independently. */
 import { hash } from 'node:crypto';
 
-/** The number of bits in the first and second part of a fraction. Together, they have the 53 bits of a double. */
+/** The numbers of bits in the two parts of a fraction. Together, they are the 53 bits of a double's significand. */
 const HIGH_BITS = 32;
 const LOW_BITS = 21;
 

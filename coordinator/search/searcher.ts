@@ -60,7 +60,7 @@ export interface SamplerAnswer {
   readonly record: SuggestionRecord;
 }
 
-/** The part of a history for searchers with an external process. */
+/** The part of a history that only searchers with an external process need. */
 interface SamplerHistory {
   /** All suggestions of the search so far, in order, including suggestions that added no trial. */
   readonly suggestions: readonly PastSuggestion[];

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type ParameterSpec, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { sweepFileSchema } from './schema.ts';
 
-/** One of these keys is required, because command and program imply trainer command. */
+/** One of these keys is required. The keys `command` and `program` imply `trainer: command`. */
 const TRAINER_KEYS = ['trainer', 'command', 'program'];
 
 /**

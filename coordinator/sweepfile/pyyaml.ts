@@ -1,5 +1,5 @@
 /**
- * Reads plain scalars in the same way as PyYAML (YAML 1.1) if PyYAML and YAML 1.2 differ. W&B reads its files with
+ * Reads plain scalars as PyYAML (YAML 1.1) does, where the result differs from YAML 1.2. W&B reads its files with
  * PyYAML.
  */
 import { PythonFloat, pythonText } from '../../lib/text/python.ts';

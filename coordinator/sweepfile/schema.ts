@@ -1,7 +1,7 @@
 /**
- * Defines the shape of a sweep file, from which its JSON Schema is generated. spec.ts checks the content beyond the
- * shape, such as the trainer's parameters and the names in rules. The author of a sweep file sees all error texts of
- * this module.
+ * Defines the shape of a sweep file. The JSON Schema is generated from this definition. spec.ts checks the content
+ * beyond the shape, such as the trainer's parameters and the names in rules. The author of a sweep file sees all error
+ * texts of this module.
  */
 import { z } from 'zod';
 import {
@@ -395,7 +395,7 @@ function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   return schema instanceof z.ZodUnion ? schema.options.flatMap(alternatives) : [schema];
 }
 
-/** Returns the schema of an entry of a mapping or of a list. */
+/** Returns the schemas of an entry of a mapping or list. Empty if the mapping or list cannot have this entry. */
 function schemaAt(schema: z.core.$ZodType, step: PropertyKey): z.core.$ZodType[] {
   if (schema instanceof z.ZodObject) return Object.hasOwn(schema.shape, step) ? [schema.shape[String(step)]] : [];
   if (schema instanceof z.ZodArray) return [schema.element];

@@ -196,7 +196,7 @@ function hasWholeEnds(min: unknown, max: unknown): boolean {
   return [min, max].every((limit) => limit === undefined || Number.isInteger(limit));
 }
 
-/** If all limits are above 0, they are the limits of the values. Otherwise, they can only be exponents. */
+/** If all limits are above 0, they are read as limits of the values. Otherwise, the limits can only be exponents. */
 function logDistribution(name: string, isRounded: boolean, entry: unknown): DistributionName {
   const { min, max } = (entry ?? {}) as Record<string, unknown>;
   const areValues = [min, max].every((limit) => limit === undefined || (typeof limit === 'number' && limit > 0));

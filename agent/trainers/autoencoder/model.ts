@@ -7,7 +7,7 @@ export const PIXELS = 28 * 28;
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
-/** The number of values per row of the flat parameter matrix. Zeros fill its last row (see `parameterLayout`). */
+/** The number of values per row of the flat parameter matrix. Its last row is padded with zeros (`parameterLayout`). */
 export const ROW = 1024;
 
 export interface Layer {
@@ -33,7 +33,7 @@ export interface ParameterLayout {
   /** For each layer, the number of elements of its weight `[outputs, inputs]` and of its bias `[outputs]`. */
   readonly sizes: readonly number[];
   readonly parameters: number;
-  /** The number of rows of the matrix `[rows, ROW]` that stores the flat vector. Zeros fill the last row. */
+  /** The number of rows of the matrix `[rows, ROW]` that stores the flat vector. The last row is padded with zeros. */
   readonly rows: number;
 }
 

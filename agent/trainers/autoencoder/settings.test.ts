@@ -50,7 +50,7 @@ test('each parameter sets the field of the same name', () => {
   });
 });
 
-test('a trial that an earlier version created without test_size uses all test images', () => {
+test('a trial of an earlier version, without test_size, uses all test images', () => {
   const { test_size: _, ...earlier } = withDefaults(TRAINERS.autoencoder, {});
   expect(settingsOf(earlier).testSize).toBe(10_000);
 });

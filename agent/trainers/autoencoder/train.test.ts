@@ -106,7 +106,7 @@ test('an attempt with an unusable data folder fails in preflight', async () => {
   await expect(failure).rejects.toMatchObject({ failureClass: 'preflight' });
 });
 
-test('a stop takes effect within an epoch, throws its reason, and leaks no tensor', async () => {
+test('a stopped run ends within an epoch, throws the reason for the stop, and leaks no tensor', async () => {
   const before = tf.memory().numTensors;
   const stop = new AbortController();
   const reason = new Error('the sweep was killed');

@@ -117,7 +117,7 @@ test.skipIf(!isLinux)('processes in their own sessions end when the program ends
 });
 
 test.skipIf(!isLinux)(
-  'after its program has ended, an attempt waits only briefly for a process in another session that ignores SIGTERM',
+  'after a program has ended, its attempt waits only briefly for a process in another session that ignores SIGTERM',
   async () => {
     const program = new Program({
       command: ['/bin/sh', '-c', `setsid sh -c 'trap "" TERM; echo $$; sleep 60 >/dev/null' & sleep 0.3`],

@@ -84,7 +84,7 @@ function yamlText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Returns the import hooks that the sweep asks for. */
+/** Returns the import hooks that the sweep file selects. */
 export function hooksOf(spec: ProgramSpec | undefined): string[] {
   return (spec?.report ?? []).flatMap(({ source }) => (source?.$case === 'hook' ? [source.hook] : []));
 }

@@ -46,7 +46,7 @@ export interface OptunaSpace {
   readonly rules: readonly ActivityRule[];
 }
 
-/** The lowest and highest share of a distribution. At the shares 0 and 1, an unbounded value is infinite. */
+/** The lowest and highest share of a distribution. The value of an unbounded distribution is infinite at 0 and 1. */
 const MIN_SHARE = 1e-9;
 const MAX_SHARE = 1 - 1e-9;
 

@@ -14,7 +14,7 @@ import type { OptunaDimensions } from './dimensions.ts';
 
 /**
  * After this number of consecutive points without a new trial, points are random until a point adds a trial. Some
- * samplers suggest the same points again once a finite space has few new points.
+ * samplers suggest the same points again when few points of a finite space are left.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 

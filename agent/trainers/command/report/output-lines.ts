@@ -75,7 +75,7 @@ export function withoutControl(text: string): string {
 
 /**
  * Converts output lines to log text: without control sequences, and with only the last state of a progress line. The
- * method `text` returns the text to append to the log, which is empty for a state that a later state can overwrite.
+ * method `text` returns the text to append to the log. The text is empty for a state that a later state can overwrite.
  */
 export class LogTextFormatter {
   /** The newest state of the current progress line. */
@@ -95,7 +95,7 @@ export class LogTextFormatter {
     return shown === '' && (isReport || replaced) ? '' : `${shown}\n`;
   }
 
-  /** Returns the state of a progress line that was on the screen when the output ended. */
+  /** Returns the last state of a progress line that has no line end when the output ends. */
   end(): string {
     const state = this.#state;
     this.#state = '';

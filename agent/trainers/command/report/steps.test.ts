@@ -239,7 +239,7 @@ describe('values', () => {
     expect(read(7, 0)).toEqual({ size: 256, loss: 1 / 7 });
   });
 
-  test('all names of metrics that are kept have at most 100,000 characters in total', () => {
+  test('the names of all kept metrics have at most 100,000 characters in total', () => {
     const reader = new StepReader({ metric: 'loss' });
     const sizes = [1, 2, 3, 4].map((epoch) => {
       const names = Array.from({ length: 200 }, (_, at): [string, number] => [`${epoch}-${at}`.padEnd(200, 'm'), at]);

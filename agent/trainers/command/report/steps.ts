@@ -19,8 +19,8 @@ interface StepValue {
 }
 
 /**
- * The step of a line. `counted`: the step in the line is unreadable, such as null, so the step is counted from the
- * highest step so far.
+ * The step of a line. `counted`: the line names a step, but its value is unreadable, such as null. The step is then
+ * counted from the highest step so far.
  */
 interface LineStep {
   readonly step: number | 'counted';
@@ -190,8 +190,8 @@ export class StepReader {
 }
 
 /**
- * Returns the values that name the step of a line, the most significant first. The case of a name and the spaces around
- * it are ignored. An exact match takes precedence.
+ * Returns the values that name the step of a line, in order of precedence. The case of a name and the spaces around it
+ * are ignored. An exact match takes precedence.
  * @param metric a name that is a metric, unless it is exactly the name of a step
  */
 function stepValuesOf(values: LineObject, metric?: string): StepValue[] {
