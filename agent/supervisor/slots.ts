@@ -40,9 +40,9 @@ interface SlotAttempt {
   logTail: string;
   /**
    * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed
-   * attempt are written, because the coordinator rejects them. An attempt that a rule stopped still sends its log and
-   * its artifacts. An attempt that is handed back, because of a drain or a suspension of the agent, still sends reports
-   * and ends as drained.
+   * attempt are written, because the coordinator rejects them. An attempt that was stopped by a rule still sends its
+   * log and its artifacts. An attempt that is handed back, because of a drain or a suspension of the agent, still sends
+   * reports and ends as drained.
    */
   stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
@@ -128,7 +128,7 @@ export function areSlotsIdle(slots: readonly Slot[]): boolean {
   return slots.every(({ state }) => state === 'idle' || state === 'starting');
 }
 
-/** Returns whether the program of a trial that a rule has stopped is still running. */
+/** Returns whether a program is still running although a rule has stopped its trial. */
 export function hasStoppedPrograms(slots: readonly Slot[]): boolean {
   return slots.flatMap(attemptsOf).some(({ stopping }) => stopping === 'stopped by a rule');
 }

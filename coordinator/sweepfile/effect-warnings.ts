@@ -152,7 +152,7 @@ function searchWarnings({ order, search }: SweepSpec): string[] {
   return warnings;
 }
 
-/** Warnings about settings of artifacts and reports that the trainer does not use. */
+/** Warnings about settings for artifacts and reports that have no effect. */
 function trainerWarnings({ trainer, checkpointEvery, reconstructEvery, program, timeoutMs }: SweepSpec): string[] {
   const warnings: string[] = [];
   if (trainer !== 'autoencoder' && reconstructEvery !== DEFAULT_RECONSTRUCT_EVERY) {

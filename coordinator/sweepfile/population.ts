@@ -39,7 +39,8 @@ export function populationOf(
     }
     return undefined;
   }
-  // Only a key that the file lacks is reported here. An invalid value is also undefined, but has its own message.
+  // Only keys that the file lacks are reported here. A key with an invalid value is undefined too, but has its own
+  // message.
   for (const [key, example] of [
     ['population', '8'],
     ['pbt', '{interval: 5}'],

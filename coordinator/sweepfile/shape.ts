@@ -68,7 +68,7 @@ function specificIssues(issue: Issue, data: unknown): Issue[] {
   return inner.map((problem) => ({ ...problem, path: [...issue.path, ...problem.path] }));
 }
 
-/** Returns a problem that lists the keys that no shape has. Empty if there are no such keys. */
+/** Returns a problem that lists the keys of the value that no shape has. Empty if every key is in some shape. */
 function unknownKeysOf(shapes: readonly (readonly Issue[])[]): Issue[] {
   const [first = [], ...others] = shapes.map((problems) =>
     problems.flatMap((problem) =>

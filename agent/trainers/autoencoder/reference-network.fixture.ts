@@ -3,7 +3,7 @@
  * implementation shares no code with the trainer, so that tests can compare the two.
  */
 
-/** The settings of a trial that the network depends on. */
+/** The settings on which the network of a trial depends. */
 export interface Protocol {
   readonly depth: 3 | 5;
   readonly latentDim: number;

@@ -4,7 +4,7 @@ import { type DatasetName, datasetNamed } from '../../data/catalog.ts';
 import { TrainingError } from '../trainer.ts';
 import type { Depth } from './model.ts';
 
-/** Trials that an earlier version of the coordinator created have no `test_size`. */
+/** Trials of earlier versions of the coordinator have no `test_size`. */
 const ALL_TEST_IMAGES = TRAINERS.autoencoder.parameters.test_size.default;
 
 export interface Settings {

@@ -237,7 +237,7 @@ export function environmentOf(
 ): NodeJS.ProcessEnv {
   const { TRAWL_CHECKPOINT: _, TRAWL_RESUME_EPOCH: __, [USER_UMASK]: ___, ...others } = inherited;
   return {
-    // Otherwise Python buffers kilobytes of output, including metrics, before it writes to a pipe.
+    // Without this variable, Python buffers kilobytes of output, including metrics, before it writes to a pipe.
     PYTHONUNBUFFERED: '1',
     ...others,
     TRAWL_SWEEP: run.key.sweepId,

@@ -91,7 +91,7 @@ async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGe
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     if (entry.isFile()) yield name;
     else if (entry.isDirectory() && name.split('/').length < MAX_DEPTH) yield* filesBelow(top, name, log);
-    // A link can point to any path, and reading a pipe would block.
+    // Links and pipes are skipped: a link can point to any path, and reading a pipe would block.
     else log.note(`skipped the artifact ${JSON.stringify(name)}: not a regular file`);
   }
 }

@@ -67,7 +67,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
   const path = await findProgram(name, workdir, inherited.PATH);
-  // This is the format in which W&B's agent writes the parameters.
+  // W&B's agent also writes the parameters in Python's JSON format.
   const json = pythonJson(parameters);
   await writeFile(folders.parameters, json);
   const hooks = hooksOf(spec);

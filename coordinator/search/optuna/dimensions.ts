@@ -23,9 +23,9 @@ export type OptunaValues = Readonly<Record<string, number>>;
 interface Dimension {
   readonly name: string;
   readonly optuna: OptunaDistribution;
-  /** Returns the parameter's value for a value of Optuna. */
+  /** Converts a value of Optuna to a value of the parameter. */
   readonly parameterOf: (chosen: number) => ParameterValue;
-  /** Returns the lowest and the highest value of Optuna that give a parameter's value. */
+  /** Returns the lowest and the highest value of Optuna that are converted to a given value of the parameter. */
   readonly cellOf: (value: ParameterValue) => readonly [number, number] | undefined;
 }
 

@@ -17,7 +17,7 @@ export interface StudySettings extends SamplerSettings {
   readonly goals: readonly GoalName[];
 }
 
-/** A trial of the study in a process. */
+/** A trial of the study, as the process knows it. */
 export interface KnownTrial {
   readonly record: SuggestionRecord;
   /** The outcome that was sent to the process: undefined while the trial runs, else the JSON of its values. */

@@ -38,7 +38,7 @@ test('if a rewritten file has fewer rows, other rows or only the same rows, all 
   const same = earlierRows(1);
   same.restart();
   expect([same.next(row(1)), same.endOfPass(), same.endOfPass(), same.end()]).toEqual([[], [], [], [row(1)]]);
-  // After that, all rows of a later rewrite are new too.
+  // After such a rewrite, all rows of later rewrites are new too.
   for (const earlier of [fewer, other, same]) {
     earlier.restart();
     expect(earlier.next(row(1))).toEqual([row(1)]);

@@ -1,8 +1,6 @@
 /** Names the metrics of TensorBoard's runs: each folder with event files is a run. */
 
-/**
- * Matches names with a digit, such as `version_0` or `Nov28_10-15-00_host`, which differ from one trial to the next.
- */
+/** Matches names with a digit. Such names, for example `version_0`, usually differ from one trial to the next. */
 const OWN_NAME = /\d/;
 
 /** Distinguishes the tags of several runs. There is one object per attempt. */
@@ -12,9 +10,8 @@ export class RunNames {
   /**
    * Returns the metric name of a tag. The folders below the source's folder become a prefix, as in TensorBoard
    * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless a run that was read
-   * earlier already has the resulting prefix. Tags of the source's own folder never have a prefix, even if the tags of
-   * a run that was read earlier have none either. For example, SummaryWriter's `add_hparams` writes a separate run,
-   * which can be read first.
+   * earlier already has the resulting prefix. Tags of the source's own folder never have a prefix, even if a run that
+   * was read earlier has an empty prefix. Such a run can be the separate run that SummaryWriter's `add_hparams` writes.
    * @param run the path of the event file's folder, relative to the source's folder, with `/` between folders; empty
    * for the source's folder itself
    */

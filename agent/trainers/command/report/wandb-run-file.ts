@@ -18,7 +18,7 @@ const LAST = 4;
 
 /**
  * Returns the rows of the run's history, each with its `step`. If numbers in the run's summary differ from the last
- * values in the history, they form an additional last row. For a truncated file, returns the rows before the
+ * values in the history, these numbers form an additional last row. For a truncated file, returns the rows before the
  * truncation. For any other kind of file, returns no rows.
  */
 export function wandbRows(file: Uint8Array): LineObject[] {
