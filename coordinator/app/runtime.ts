@@ -68,7 +68,7 @@ export class Runtime {
   #lastOperation: Promise<unknown> = Promise.resolve();
   /** Whether another pass of the scheduler is needed. */
   #isPassDue = false;
-  /** Whether a pass waits for its turn or runs. */
+  /** Whether a pass is scheduled or running. */
   #isPassing = false;
   #stopped = false;
 
@@ -160,7 +160,7 @@ export class Runtime {
 
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
-   * @param by the name of the user who requested the step. Default: none
+   * @param by identifies the user who requested the step, by name. Default: none
    */
   async settle(step: Step, by = ''): Promise<void> {
     this.#dropEnded(step.changes);
@@ -214,7 +214,7 @@ export class Runtime {
       this.settle(step).catch(() => {});
     }
     // A pass takes a limited number of points from each source. Another pass follows if a source was not prepared for
-    // more points, or if the last points were dropped.
+    // more points, or if the last points of this pass created no trials.
     const isUnprepared = [...this.core.sweeps.values()].some(
       ({ state, search }) => state === 'running' && search?.source.isUnprepared === true,
     );

@@ -11,7 +11,7 @@ import { samplerProblem } from './sampler-problem.ts';
 const TEXT = 'trainer: noop\nmethod: optuna\nrun_cap: 5\nparameters: {x: {min: 0.0, max: 1.0}}\n';
 const SPEC = parseSweep(TEXT, 'x.yaml');
 
-/** Returns an interpreter that answers each start of the sampler with these shell commands. */
+/** Returns the path of a fake Python interpreter, which runs these shell commands each time the sampler is started. */
 function interpreter(commands: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-python-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));

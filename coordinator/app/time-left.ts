@@ -95,7 +95,7 @@ export class TimeLeftEstimates {
   }
 }
 
-/** Returns the average number of trials that run at the same time on a slot that the sweep uses now. At least 1. */
+/** Returns how many trials each slot of the sweep runs now, on average. At least 1. */
 function trialsPerSlot({ counts, slotTime }: Sweep): number {
   return slotTime.slots === 0 ? 1 : Math.max(1, counts.running / slotTime.slots);
 }

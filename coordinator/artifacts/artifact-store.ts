@@ -50,7 +50,7 @@ export interface DirectUpload {
 export interface DirectTransfers {
   /** Returns whether a file is large enough for a direct transfer. */
   accepts(artifact: Pick<StoredArtifact, 'size'>): boolean;
-  /** Starts or resumes an upload. The caller must close the upload. @throws the errors of ArtifactStore.begin */
+  /** Starts or resumes an upload. The caller must close the upload. @throws the same errors as ArtifactStore.begin */
   begin(key: AttemptKey, artifact: Artifact): Promise<DirectUpload>;
   /** Returns a presigned URL from which the file can be read for an hour. */
   urlOf(key: AttemptKey, artifact: StoredArtifact): Promise<string>;
@@ -98,7 +98,7 @@ export interface ArtifactStore {
    * @returns whether the removal is complete; false if it was deferred
    */
   removeSweep(sweepId: string): Promise<boolean>;
-  /** Defers every removal of artifacts until the returned function is called. Calls must not overlap. */
+  /** Defers every removal of artifacts until the returned function is called. Must not be called again before that. */
   keepAll(): () => Promise<void>;
   /**
    * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. No later record can name
@@ -117,7 +117,7 @@ export interface ArtifactStore {
    * @param before the time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted
-   * @returns the removed sets; the removed objects of a remote store are one set, whose name is their location
+   * @returns the removed sets; the removed objects of a remote store are one set, which is named after their location
    */
   removeOrphans(
     isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,

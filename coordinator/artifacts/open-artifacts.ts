@@ -1,4 +1,4 @@
-/** Opens the artifact store of a coordinator, which is the coordinator's folder or an S3-compatible store. */
+/** Opens the artifact store of a coordinator: the coordinator's folder, or an S3-compatible store. */
 import type { Logger } from 'pino';
 import { settlesWithin } from '../../lib/net/within.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
@@ -73,8 +73,8 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
 
 /**
  * Opens the artifact store of a coordinator, checks that it can be used, and records its location. If the location
- * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them. The
- * check of a location that was used before continues in the background after a few seconds.
+ * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them. If
+ * the location was used before, this function waits only a few seconds, and the check continues in the background.
  * @param observer receives each request, and whether the location can be used
  * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
  * used until a person corrects it

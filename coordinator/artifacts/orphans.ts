@@ -11,8 +11,8 @@ export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
   /**
-   * The name of the set's folder, which contains the start time of the coordinator. The name of a set of objects in a
-   * remote store is their location.
+   * The name of the set's folder. The name contains the start time of the coordinator. A set of objects in a remote
+   * store has the location of the objects as its name.
    */
   readonly name: string;
   readonly files: number;
@@ -89,7 +89,7 @@ async function measure(root: string, name: string): Promise<OrphanSet> {
 /**
  * Removes the sets of orphans that were moved at or before `before`, in Unix milliseconds.
  * @param dryRun whether the sets are only returned, not removed
- * @returns the removed sets
+ * @returns the sets that were removed, or that would be removed without `dryRun`
  */
 export async function removeOrphanSets(dir: string, before: number, dryRun: boolean): Promise<OrphanSet[]> {
   const old = (await orphanSets(dir)).filter(({ name }) => (orphanSetTime(name) ?? before) <= before);

@@ -26,7 +26,7 @@ import { type OrphanSet, removeOrphanSets } from './orphans.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { s3Place } from './s3-location.ts';
 
-/** The age at which an incomplete upload in parts is aborted. A later retry then sends the whole file again. */
+/** The age at which an incomplete multipart upload is aborted. A later retry then sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
 /** Objects that no record names are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
@@ -76,8 +76,8 @@ export class S3Artifacts implements ArtifactStore {
   /** The partial files of uploads through the coordinator. */
   readonly #parts: ArtifactFiles;
   /**
-   * The files of running attempts that were verified since the coordinator started: for each attempt, the checksums of
-   * its files by name.
+   * For each running attempt, the files that were verified since the coordinator started. Maps the name of each file to
+   * its checksum.
    */
   readonly #uploaded = new Map<string, Map<string, string>>();
   /**
@@ -102,7 +102,7 @@ export class S3Artifacts implements ArtifactStore {
     this.#parts = new ArtifactFiles(dir);
   }
 
-  /** Where the artifacts are, for messages. */
+  /** The location of the artifacts, for messages. */
   get place(): string {
     return `${s3Place(this.#bucket.location)}${this.#root.slice(this.#bucket.location.prefix.length)}`;
   }
@@ -213,8 +213,8 @@ export class S3Artifacts implements ArtifactStore {
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
     await this.#parts.removeUnnamed(key, async () => false);
-    // If the attempt has uploaded nothing since the coordinator started, its objects are not listed. Those that no
-    // record names are orphans, which `prune --orphans` removes.
+    // If the attempt has uploaded nothing since the coordinator started, its objects are not listed. Any object of the
+    // attempt that no record names is then an orphan, which `prune --orphans` removes.
     if (!hadUploads && !wasListed) return;
     const root = this.#attemptRoot(key);
     await this.#orDefer(async () => {
@@ -252,7 +252,7 @@ export class S3Artifacts implements ArtifactStore {
     return found.files === 0 ? sets : [...sets, { name: this.place, ...found }];
   }
 
-  /** Aborts incomplete uploads in parts that began before a time in Unix milliseconds. @returns their number */
+  /** Aborts incomplete multipart uploads that began before a time in Unix milliseconds. @returns their number */
   async abortIncomplete(before: number): Promise<number> {
     const old = (await this.#bucket.uploads(this.#root)).filter(
       ({ key, at }) => at < before && !this.#uploading.has(key),

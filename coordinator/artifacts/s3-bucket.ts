@@ -12,11 +12,11 @@ import { explainS3Error, isMissingUpload, s3Code } from './s3-errors.ts';
 import { type S3Location, s3Place } from './s3-location.ts';
 
 /**
- * The size of the parts of an upload in parts. Only larger files are uploaded in parts. S3 requires at least 5 MiB for
- * each part except the last.
+ * The size of each part of a multipart upload, except the last part. Only files larger than this size are uploaded in
+ * parts. S3 requires at least 5 MiB.
  */
 export const PART_BYTES = 16 * 2 ** 20;
-/** The number of times that the client library tries a request, with backoff in between. */
+/** The maximum number of times that the client library tries a request, with backoff in between. */
 const MAX_ATTEMPTS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The time without data after which a request is retried. */
@@ -219,7 +219,7 @@ export class S3Bucket {
     );
   }
 
-  /** Returns the incomplete uploads in parts below a prefix. */
+  /** Returns the incomplete multipart uploads whose keys begin with a prefix. */
   async uploads(prefix: string): Promise<{ key: string; uploadId: string; at: number }[]> {
     const found: { key: string; uploadId: string; at: number }[] = [];
     for (let after: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}; after !== undefined; ) {
@@ -304,7 +304,7 @@ export class S3Bucket {
     };
   }
 
-  /** Presigns the upload of one part. Its size is part of the signature. */
+  /** Presigns the upload of one part. The signature covers the size of the part. */
   async presignPart(
     key: string,
     uploadId: string,
