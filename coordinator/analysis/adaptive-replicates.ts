@@ -151,7 +151,7 @@ function missingBelow(trials: readonly JudgedTrial[], count: number): MissingRep
   });
 }
 
-/** Orders replicates by seed, so that all configs have each further seed as early as possible. */
+/** Orders replicates by seed, so that every config runs a seed before any config runs the next seed. */
 function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
   return missing.toSorted((a, b) => a.seed - b.seed);
 }

@@ -33,9 +33,9 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. While a combination of values has no result, the
- * parameter value whose combinations have the fewest results is dropped. Of the remaining results, only those with the
- * seeds that all combinations have are kept. The method is a heuristic, because it is NP-hard to find the largest
+ * Returns a balanced grid, or the reason why the results contain none. As long as a combination of values has no result,
+ * the parameter value whose combinations have the fewest results is dropped. A remaining result is kept only if every
+ * combination has a result with the same seed. The method is a heuristic, because it is NP-hard to find the largest
  * balanced grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.

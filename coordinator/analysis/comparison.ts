@@ -74,7 +74,7 @@ function partOf(
 }
 
 /**
- * Estimates an effect with its interval.
+ * Estimates an effect and its confidence interval.
  * @param cells the cells, with weights that make the effect positive in the claim's direction
  */
 export function estimateOf(cells: readonly Cell[], level: number, n: readonly [number, number]): Estimate {

@@ -22,8 +22,8 @@ const VERDICTS = { supported: 'higher', refuted: 'lower', undecided: 'undecided'
 /**
  * Compares the mean of each set of replicates with the mean of the first set (Welch's interval). All differences share
  * one error rate (Holm).
- * @returns one difference per set; undefined for the first set, and if the set or the first set has fewer than two
- * results
+ * @returns one difference per set; undefined for the first set, and for a set with fewer than two results. If the first
+ * set has fewer than two results, all differences are undefined.
  */
 export function differencesFromFirst(sets: readonly (readonly number[])[]): (MeanDifference | undefined)[] {
   const [first = []] = sets;

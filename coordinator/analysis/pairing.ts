@@ -1,6 +1,7 @@
 /**
  * Pairs the two sides of a comparison. A setting is one combination of values of the parameters that the claim does not
- * name. Only trials with the same setting are compared. The effect is the mean over the settings that both sides have.
+ * name. Only trials with the same setting are compared. The effect is the mean of the differences at the settings that
+ * both sides have.
  */
 
 import { greatest, group, least, sum } from 'd3-array';

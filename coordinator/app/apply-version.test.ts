@@ -23,7 +23,7 @@ parameters:
 
 const EDITED = FILE.replace('[1, 2, 3, 4]', '[3, 4, 5]');
 
-/** A coordinator with one agent of two slots and a real store. */
+/** A coordinator with a real store, and one agent with two slots. */
 async function coordinator(text: string, afterRead: (sql: string) => Promise<void> = async () => {}) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-apply-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
@@ -406,7 +406,7 @@ describe('a sweep that has reached its target', () => {
   });
 });
 
-/** Whether the query is the last one of a comparison, which counts the dropped trials that have ended. */
+/** Whether the query is the last query of a comparison. That query counts the dropped trials that have ended. */
 const isLastComparison = (sql: string) => sql.includes('count(*) as n');
 
 test('a dropped trial that ends while the store is read counts once, in memory and in the store', async () => {

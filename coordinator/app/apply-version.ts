@@ -172,8 +172,8 @@ async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, spac
 const MAX_COMPARISONS = 20;
 
 /**
- * Resolves once the new version is durable. The comparison reads the store, and trials can be created and end during the
- * reads. If so, the file is compared again, so that the new version applies to the sweep as it is in memory.
+ * Resolves once the new version is durable. The comparison reads the store. If trials are created or end during these
+ * reads, the file is compared again, so that the new version applies to the sweep as it is in memory.
  * @returns the differences from the previous version
  * @throws {RejectedError} if the sweep cannot change to the file, or if it changed during each comparison
  */
