@@ -33,10 +33,10 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. As long as a combination of values has no result,
- * the parameter value whose combinations have the fewest results is dropped. A remaining result is kept only if every
- * combination has a result with the same seed. The method is a heuristic, because it is NP-hard to find the largest
- * balanced grid.
+ * Returns a balanced grid, or the reason why the results contain none. As long as a combination of values has no
+ * result, the parameter value whose combinations have the fewest results is dropped. A remaining result is kept only if
+ * every combination has a result with the same seed. The method is a heuristic, because it is NP-hard to find the
+ * largest balanced grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
  * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The

@@ -13,11 +13,12 @@ const BISECTIONS = 30;
 const LARGEST_BOUNDARY = 12;
 
 /**
- * Returns the two-sided significance level of each look. The levels are chosen so that, after each look, the probability
- * of a wrong verdict so far is the error rate that is spent so far. The test statistic is treated as a Brownian motion
- * that is observed at the looks, and the probabilities are integrated numerically (Armitage, McPherson and Rowe, Journal
- * of the Royal Statistical Society A 132, 1969). The p-values of t-tests are compared with these levels, which is known
- * as the significance level approach (Jennison and Turnbull, Group Sequential Methods, 2000, section 3.3).
+ * Returns the two-sided significance level of each look. The levels are chosen so that, after each look, the
+ * probability of a wrong verdict so far is the error rate that is spent so far. The test statistic is treated as a
+ * Brownian motion that is observed at the looks, and the probabilities are integrated numerically (Armitage, McPherson
+ * and Rowe, Journal of the Royal Statistical Society A 132, 1969). The p-values of t-tests are compared with these
+ * levels, which is known as the significance level approach (Jennison and Turnbull, Group Sequential Methods, 2000,
+ * section 3.3).
  * @param shares the share of the full data at each look: ascending, above 0 and at most 1
  * @param spent the error rate that is spent up to and including each look: ascending
  */

@@ -8,7 +8,7 @@ import { estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
 import { directedText, intervalText, type JudgedPart, type JudgedTrial, rounded } from './judgment.ts';
 import { type Cell, normalTwoSided } from './statistics.ts';
 
-/** A curve needs at least this many epochs to be judged. The direction of a shorter curve can easily be due to chance. */
+/** A curve needs at least this many epochs to be judged. The direction of a shorter curve may well be due to chance. */
 const MIN_EPOCHS = 4;
 
 const MIN_SEEDS = 2;

@@ -219,7 +219,7 @@ describe('offers', () => {
     expect(offeredTo(core, 'gpu')).toEqual(['1/t0']);
   });
 
-  test('the claim of a slot that cannot run the trial starts no attempt, and the offer stays open', () => {
+  test('a claim by a slot that cannot run the trial starts no attempt, and the offer stays open', () => {
     const core = mixed();
     const sweep = addSweep(core, '1', 1, { resources: { gpu: 1, labels: { zone: 'b' } } });
     onHello(core, { ...agentHello('right', 'r1', 1), ...gpu, labels: { zone: 'b' } }, NOW);

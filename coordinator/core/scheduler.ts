@@ -40,7 +40,7 @@ export interface OpenOffer {
 }
 
 /**
- * Creates trials in advance of free slots, and fills each pool's window of offers. A sweep that no pool can run is
+ * Creates trials before slots become free, and fills each pool's window of offers. A sweep that no pool can run is
  * skipped. Offers of a sweep of higher priority displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
@@ -270,8 +270,8 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
 }
 
 /**
- * Repeats offers to other pools with idle slots, because the agents of the first pool may never pull the offers. The
- * earlier offer stays in its queue, and the trial is granted to the first claim.
+ * Makes offers of one pool to other pools with idle slots too, because the agents of the first pool may never pull the
+ * offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {
@@ -293,8 +293,8 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 }
 
 /**
- * If a trial of another sweep must be granted to the claiming slot first, returns that sweep. The offer of the other
- * trial is further back in the slot's queue, or will be made in the next pass.
+ * If a trial of another sweep must be granted to the claiming slot first, returns that sweep. The offer of that trial is
+ * further back in the slot's queue, or will be made in the next pass.
  * @param isPreferred whether the trials of a sweep have precedence over the claimed trial
  */
 export function preferredSweep(

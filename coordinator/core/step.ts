@@ -166,7 +166,7 @@ export type Change =
        */
       readonly appeared: boolean;
     }
-  /** The facts that the warnings of a sweep depend on have changed. This change is not recorded in the event log. */
+  /** The facts behind the warnings of a sweep have changed. This change is not recorded in the event log. */
   | {
       readonly kind: 'facts';
       readonly sweepId: string;

@@ -142,7 +142,7 @@ test('a trial with ten times as many epochs may take ten times as long', () => {
   ]);
 });
 
-test('the limit is higher if the parameters do not explain the durations', () => {
+test('the limit for stragglers is higher if the parameters do not explain the durations', () => {
   const sweep = addSweep(core, '1', 7);
   for (const [at, ms] of [5_000, 10_000, 20_000, 40_000, 80_000].entries()) runAll(sweep, [`t${at}`], ms);
   start(sweep, 't5');

@@ -107,7 +107,7 @@ export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
 }
 
 /**
- * Returns how many more attempts of the sweep its concurrency limit allows. Speculative offers do not count against the
+ * Returns how many more attempts the concurrency limit of the sweep allows. Speculative offers do not count against the
  * limit, because pending trials have precedence.
  */
 export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
