@@ -77,7 +77,7 @@ describe('claims', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'running', attempts: 1 });
   });
 
-  test('a repeated claim of the same agent gets the same lease and changes nothing', () => {
+  test('a repeated claim by the same agent gets the same lease and changes nothing', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const lease = core.leases.get(keyText(key));

@@ -1,6 +1,6 @@
 /**
- * Creates the trials of a sweep while the sweep runs. A bounded number of trials is created ahead of the free slots, so
- * that memory does not depend on the size of the grid.
+ * Creates the trials of a sweep while the sweep runs. Only a bounded number of trials is created before slots become
+ * free, so that memory does not depend on the size of the grid.
  */
 import type { Core, Sweep } from './model.ts';
 import { presentPools } from './pools.ts';

@@ -1,4 +1,4 @@
-/** Finds trials that lack the ranking metric, in sweeps with a user's program, and words the warning about them. */
+/** Finds trials that lack the ranking metric, in sweeps with a user's program, and creates the warning about them. */
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { nearest } from '../../lib/text/did-you-mean.ts';
 import type { Sweep } from './model.ts';

@@ -293,8 +293,8 @@ function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
 }
 
 /**
- * If a trial of another sweep must be granted to the claiming slot first, returns that sweep. The offer of that trial is
- * further back in the slot's queue, or will be made in the next pass.
+ * If a trial of another sweep must be granted to the claiming slot first, returns that sweep. The offer of that trial
+ * is further back in the slot's queue, or will be made in the next pass.
  * @param isPreferred whether the trials of a sweep have precedence over the claimed trial
  */
 export function preferredSweep(

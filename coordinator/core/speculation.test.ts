@@ -362,7 +362,7 @@ describe('a trial with two attempts', () => {
     expect(sampleTrial(sweep, 't0').checkpoint).toEqual({ ...artifact, attempt: 1 });
   });
 
-  test('a repeated claim of either of two attempts gets the same lease, and a claim by another agent is rejected', () => {
+  test('a repeated claim of one of two attempts gets the same lease, and a claim by another agent is rejected', () => {
     speculate();
     expect(open('a', 't0', 1)).toMatchObject({ granted: true });
     expect(open('b', 't0', 2)).toMatchObject({ granted: true });
