@@ -155,7 +155,7 @@ test('an analysis of variance without effects states the reason', () => {
   );
 });
 
-test('a parameter that only some trials have is not analyzed', () => {
+test('a parameter is not analyzed if only some trials have it', () => {
   const trials = [
     ...replicates({ depth: 3, act: 'a' }, [1, 1.2]),
     ...replicates({ depth: 5, act: 'a', extra: 1 }, [2, 2.2]),

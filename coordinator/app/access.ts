@@ -74,7 +74,7 @@ export function admission(
 }
 
 /**
- * Returns the identities that the coordinator knows. They are reloaded when their file in the identity folder changes.
+ * Returns the identities that the coordinator knows, and reloads them when their file in the identity folder changes.
  * Returns undefined if the coordinator has no identity.
  */
 export function watchIdentities({ identityDir, log }: AccessOptions): Identities | undefined {

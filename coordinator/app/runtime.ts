@@ -160,7 +160,7 @@ export class Runtime {
 
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
-   * @param by identifies the user who requested the step, by name. Default: none
+   * @param by is the name of the user who requested the step. Default: none
    */
   async settle(step: Step, by = ''): Promise<void> {
     this.#dropEnded(step.changes);

@@ -60,13 +60,13 @@ export interface ArtifactStore {
   /** Undefined while all transfers pass through the coordinator. */
   readonly direct: DirectTransfers | undefined;
   /**
-   * Returns whether the file that an artifact record names was uploaded. The answer is synchronous, so that the records
-   * of an attempt are processed in their order. No request to a remote store is needed: before the agent sends the
-   * record, it has uploaded the file, or has learned from `holds` that the file is already stored.
+   * Returns whether the file of an artifact record was uploaded. The answer is synchronous, so that the records of an
+   * attempt are processed in their order. No request to a remote store is needed: before the agent sends the record, it
+   * has uploaded the file, or has learned from `holds` that the file is already stored.
    */
   has(key: AttemptKey, name: string): boolean;
   /**
-   * Returns whether a file that a record names is known to be missing. For a remote store, always returns false,
+   * Returns whether the file of an artifact record is known to be missing. For a remote store, always returns false,
    * because no request is made.
    */
   isMissing(key: AttemptKey, name: string): boolean;
@@ -107,14 +107,14 @@ export interface ArtifactStore {
   removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => Promise<boolean>): Promise<void>;
   /**
    * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
-   * @param at the time in Unix milliseconds
+   * @param at is the time of the move in Unix milliseconds
    * @returns the number of moved files
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number>;
   /**
    * Removes the sets of files that were moved aside at or before `before`. In a remote store, also removes the objects
    * that `isNamed` rejects and that are older than `before`, except objects younger than an hour.
-   * @param before the time in Unix milliseconds
+   * @param before is a time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted
    * @returns the removed sets; the removed objects of a remote store are one set, which is named after their location

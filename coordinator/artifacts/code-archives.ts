@@ -1,7 +1,7 @@
 /**
  * Stores code archives as code/SHA256.tar in the coordinator's folder. Only pruning removes archives. If artifacts are
- * in a remote store, an archive counts as stored only after it was also copied there. An archive that the folder lacks
- * is restored from its copy.
+ * in a remote store, an archive counts as stored only after it was also copied there. An archive that is missing in the
+ * folder is restored from its copy.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
@@ -23,8 +23,8 @@ const EXTENSION = '.tar';
 const PARTS = '.parts';
 
 /**
- * An archive that no sweep names is kept for this time after its last upload, because a sweep with this archive can
- * still be submitted.
+ * An archive without a sweep is kept for this time after its last upload, because a sweep with this archive can still
+ * be submitted.
  */
 export const UNUSED_CODE_MS = 3_600_000;
 const RETRY_COPY_MS = 60_000;
@@ -81,7 +81,7 @@ export class CodeArchives {
     return existsSync(this.path(sha256));
   }
 
-  /** Returns whether the archive can be read. An archive that the folder lacks is restored from its copy. */
+  /** Returns whether the archive can be read. If the archive is missing in the folder, it is restored from its copy. */
   async available(sha256: string): Promise<boolean> {
     return this.has(sha256) || (await this.#restore(sha256));
   }
@@ -202,7 +202,7 @@ export class CodeArchives {
    * Removes archives with their copies, and partial uploads. Keeps those that are in use, and those whose last upload
    * was at or after `before`.
    * @param isUsed returns whether a sweep names the archive
-   * @param before a time in Unix milliseconds
+   * @param before is a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed
    */
   async removeUnused(

@@ -25,7 +25,7 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('when a coordinator starts, orphans and partial uploads are moved aside, and files that records name are kept', async () => {
+test('a starting coordinator moves orphans and partial uploads aside, and keeps files with a record', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
@@ -143,7 +143,7 @@ test('of two concurrent uploads with conflicting names, the upload that ends lat
   await slow.close();
 });
 
-test('after an attempt ends, its files that no record names are removed, except files being uploaded', async () => {
+test('after an attempt ends, its files without a record are removed, except files being uploaded', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'kept/file');
   await put(files, 1, 'kept/other');

@@ -1,6 +1,6 @@
 /**
  * Stores artifact files as artifacts/SWEEP/TRIAL/ATTEMPT/NAME in the coordinator's folder. When the coordinator starts,
- * files that no row of the store names are moved to `orphans/`.
+ * files without a row in the store are moved to `orphans/`.
  */
 
 import { copyFileSync, createReadStream, type Dirent, existsSync, linkSync, mkdirSync } from 'node:fs';

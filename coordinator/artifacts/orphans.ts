@@ -43,7 +43,7 @@ export function orphanSetTime(name: string): number | undefined {
  * Moves files to a new set of orphans. The move never overwrites a file, because no other set has the same name.
  * @param dir the coordinator's folder
  * @param paths the paths of the files, relative to `dir`
- * @param at the time in Unix milliseconds
+ * @param at is the time of the move in Unix milliseconds
  */
 export async function moveToOrphans(dir: string, paths: readonly string[], at: number): Promise<void> {
   if (paths.length === 0) return;

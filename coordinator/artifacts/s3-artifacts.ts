@@ -28,7 +28,7 @@ import { s3Place } from './s3-location.ts';
 
 /** The age at which an incomplete multipart upload is aborted. A later retry then sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
-/** Objects that no record names are kept for this time, because a record can still arrive. */
+/** Objects without a record are kept for this time, because a record can still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /**
  * The validity of a presigned URL, in seconds. If the URL of an upload expires before the agent uses it, the agent
@@ -213,8 +213,8 @@ export class S3Artifacts implements ArtifactStore {
     const hadUploads = this.#uploaded.delete(attempt);
     const wasListed = this.#names.delete(attempt);
     await this.#parts.removeUnnamed(key, async () => false);
-    // If the attempt has uploaded nothing since the coordinator started, its objects are not listed. Any object of the
-    // attempt that no record names is then an orphan, which `prune --orphans` removes.
+    // If the attempt has uploaded nothing since the coordinator started, its objects are not listed. Its objects
+    // without a record then remain as orphans, which `prune --orphans` removes.
     if (!hadUploads && !wasListed) return;
     const root = this.#attemptRoot(key);
     await this.#orDefer(async () => {

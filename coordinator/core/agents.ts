@@ -84,7 +84,8 @@ export interface HeartbeatFacts {
 export const UNCONFIRMED_LEASE_MS = 60_000;
 
 /**
- * Renews the leases that the agent holds. Attempts of an earlier incarnation that the heartbeat does not list are lost.
+ * Renews the leases that the agent holds. An attempt of an earlier incarnation is lost if the heartbeat does not list
+ * it.
  */
 export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step {
   const { agentId, incarnation } = beat;

@@ -42,9 +42,9 @@ export interface ApplyRequest {
 }
 
 /**
- * Changes a sweep to a new version. A dropped trial is cancelled if it is pending, offered or held. If it is running, it
- * continues, but is not retried. Resumed trials, and restored trials that were cancelled, are pending again. An ended
- * sweep that has trials to run returns to the core. The caller must check that the sweep can change.
+ * Changes a sweep to a new version. A dropped trial is cancelled if it is pending, offered or held. If it is running,
+ * it continues, but is not retried. Resumed trials, and restored trials that were cancelled, are pending again. An
+ * ended sweep that has trials to run returns to the core. The caller must check that the sweep can change.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   const { sweep, version, planned, search, dropped, droppedEnds = {}, restored, resumed } = request;

@@ -55,8 +55,8 @@ export function agentRecordOf(sweep: Sweep, agentId: string): AgentRecord {
 }
 
 /**
- * Removes the early failures of a trial that has failed or was cancelled. They are no evidence against an agent,
- * because the trial succeeded on no agent.
+ * Removes the early failures of a trial that has failed or was cancelled. These failures are no evidence against an
+ * agent, because the trial succeeded on no agent.
  */
 export function withdrawEvidence(sweep: Sweep, trial: Trial): void {
   for (const { agentId } of trial.failedAttempts) sweep.records.get(agentId)?.failures.delete(trial.id);

@@ -165,7 +165,7 @@ describe('offers', () => {
       .filter(({ pool }) => pool === poolOfAgent(core, id))
       .map(({ key }) => `${key.sweepId}/${key.trialId}`);
 
-  test('an offer goes to slots that meet the demands, and a sweep that no slot can run does not block other sweeps', () => {
+  test('an offer goes to slots that meet the demands, and a sweep without suitable slots blocks no other sweep', () => {
     const core = mixed();
     const resources = { labels: { zone: 'nowhere' } };
     addSweep(core, '1', 10, { resources });

@@ -40,8 +40,8 @@ export interface OpenOffer {
 }
 
 /**
- * Creates trials before slots become free, and fills each pool's window of offers. A sweep that no pool can run is
- * skipped. Offers of a sweep of higher priority displace offers of lower priority.
+ * Creates trials before slots become free, and fills each pool's window of offers. A sweep is skipped if no pool can
+ * run it. Offers of a sweep of higher priority displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);

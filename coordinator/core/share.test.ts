@@ -246,7 +246,7 @@ describe('a sweep of higher priority', () => {
     );
   });
 
-  test('a sweep of higher priority that no slot can run does not block other sweeps', () => {
+  test('a sweep of higher priority without a suitable slot does not block other sweeps', () => {
     const cluster = new Cluster(2);
     cluster.add('1', 10, 1, 1_000);
     addSweep(cluster.core, '2', 5, { resources: { labels: { zone: 'moon' } } }, undefined, 9);

@@ -343,8 +343,8 @@ export interface StoredDrain {
 }
 
 /**
- * The quarantine of an agent, as it is stored. The delay of the next probe is not stored, because it follows from the
- * number of failed probes.
+ * The quarantine of an agent, as it is stored. The delay before the next probe is not stored, because it follows from
+ * the number of failed probes.
  */
 export type StoredQuarantine = Omit<Quarantine, 'probeAt'>;
 

@@ -5,7 +5,7 @@ import type { EarlyTerminate } from './settings.ts';
 
 /** The first comparison of a rule. */
 interface FirstComparison {
-  /** The setting that determines the comparison, under its key in a sweep file. */
+  /** The key, in a sweep file, of the setting that determines the comparison. */
   readonly key: 'min_iter' | 'max_iter' | 'patience' | 'interval';
   /** The lowest step at which the rule can stop or hold a trial. */
   readonly step: number;

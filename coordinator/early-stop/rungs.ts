@@ -3,14 +3,16 @@
 /** The largest possible rung. */
 export const MAX_RUNG = 1_000_000_000;
 
-/** Returns the rungs first, first x eta, first x eta^2, ... below the limit, as whole numbers in ascending order. */
+/**
+ * Returns the rungs `first`, `first * eta`, `first * eta^2`, ... below the limit, as whole numbers in ascending order.
+ */
 export function risingRungs(first: number, eta: number, limit = MAX_RUNG + 1): number[] {
   const rungs = new Set<number>();
   for (let step = first; Math.floor(step) < limit; step *= eta) rungs.add(Math.floor(step));
   return [...rungs];
 }
 
-/** Returns the rungs last / eta, last / eta^2, ...: at most `count` rungs, each at least 1, in ascending order. */
+/** Returns the rungs `last / eta`, `last / eta^2`, ...: at most `count` rungs, each at least 1, in ascending order. */
 export function fallingRungs(last: number, eta: number, count: number): number[] {
   const rungs = new Set<number>();
   let step = last / eta;

@@ -25,7 +25,7 @@ export interface HyperbandSettings {
    * number of rungs below it (`brackets`).
    */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
-  /** Above 1. */
+  /** The ratio of consecutive rungs; above 1. */
   readonly eta: number;
   /** Whether a trial is compared by its value at the rung instead of its best value so far. */
   readonly strict: boolean;
@@ -37,7 +37,7 @@ export interface AshaSettings {
   readonly minIter: number;
   /** No rung is at this step or at a later step. If undefined, the number of rungs is not limited. */
   readonly maxIter: number | undefined;
-  /** Above 1. About one in `eta` trials continues after each rung. */
+  /** The ratio of consecutive rungs; above 1. About one in `eta` trials continues after each rung. */
   readonly eta: number;
   /**
    * Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead.

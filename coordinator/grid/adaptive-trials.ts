@@ -31,7 +31,7 @@ export function adaptiveSource(
 ): TrialSource {
   /** The replicates that were missing when the sweep had `created` trials. Undefined if a trial had not ended. */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
-  /** Whether `first` has yielded its last trial. This stays true: a new version of the sweep opens a new source. */
+  /** Whether `first` has yielded its last trial. Never reset, because a new version of the sweep opens a new source. */
   let isFirstDone = false;
   return {
     usesResults: first.usesResults,
@@ -49,7 +49,7 @@ export function adaptiveSource(
       const trials = await endedTrials(state.created);
       if (trials === undefined) return;
       const missing = missingReplicates(spec, replicates, trials).map((each) => plannedTrial(spec, each));
-      // A replicate that an earlier version of the sweep created is not created again.
+      // Replicates from an earlier version of the sweep are not created again.
       const stored = await findStored(missing.map(({ trialId }) => trialId));
       judged = { created: state.created, missing: missing.filter(({ trialId }) => !stored.has(trialId)) };
     },

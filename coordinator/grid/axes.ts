@@ -53,8 +53,9 @@ export interface Steps {
 }
 
 /**
- * Returns the axis min, min + step, ... up to max, or an error message. Values are computed on access, in decimal
- * arithmetic: steps of 0.1 give 0.3, not 0.30000000000000004. The axis contains max only if a step reaches it exactly.
+ * Returns the axis with the values `min`, `min + step`, ... up to `max`, or an error message. Values are computed on
+ * access, in decimal arithmetic: steps of 0.1 give 0.3, not 0.30000000000000004. The axis contains `max` only if a step
+ * reaches it exactly.
  */
 export function steppedAxis(name: string, { min, max, step, excludesMax = false }: Steps): Axis | string {
   if (!(step > 0)) return `step must be greater than 0, got ${step}`;

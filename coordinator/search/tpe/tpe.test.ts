@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point does not change if an increasing function maps the values, or if values and goal are reversed', () => {
+  it('an increasing function of the values, or negated values with the other goal, do not change the next point', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
