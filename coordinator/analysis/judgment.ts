@@ -96,7 +96,7 @@ export function percentText(share: number): string {
 
 /**
  * Returns a text such as `the difference is 0.003 against the claim, 95% interval -0.008 to 0.002 (effect size g = -0.9,
- * n = 3 and 3)`. The interval is positive in the direction of the claim.
+ * n = 3 and 3)`. Positive numbers in the interval are in the direction of the claim.
  */
 export function estimateText(estimate: Estimate): string {
   const { effect, effectSize, n } = estimate;

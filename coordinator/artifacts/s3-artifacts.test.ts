@@ -61,7 +61,7 @@ test.each([
   expect(found.message).toContain(advice);
 });
 
-test('an error of an overloaded, failing or unreachable server can be retried, and other errors have their own types', () => {
+test('an overloaded, failing or unreachable server allows a retry, and other errors have their own types', () => {
   for (const error of [
     failure('SlowDown', 503),
     failure('InternalError', 500),

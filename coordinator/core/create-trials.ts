@@ -33,7 +33,7 @@ export function createTrials(core: Core, now: number): Change[] {
   return [...compared, ...created];
 }
 
-/** Returns the maximum number of created trials of the sweep that have not started. */
+/** Returns the maximum number of trials of the sweep that may be created but not yet started. */
 function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;

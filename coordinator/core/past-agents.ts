@@ -34,7 +34,10 @@ export function factsOf(agent: Agent): AgentFacts {
   return { instance, location, host, version, slots, backend, gpus, state, connectedAt, lastHeardAt };
 }
 
-/** Records that the stream of an agent's process has ended. An agent that was shutting down has left. */
+/**
+ * Records that the stream of an agent's process has ended. An agent that is shutting down has then left, unless it still
+ * holds attempts.
+ */
 export function onDisconnect(
   core: Core,
   { agentId, incarnation }: { readonly agentId: string; readonly incarnation: string },

@@ -24,7 +24,7 @@ import { showStragglers } from './warnings.ts';
 
 /** An attempt is a straggler once it has run this many times as long as expected. */
 const STRAGGLER_FACTOR = 3;
-/** The limit is also at least this many standard deviations above a predicted duration, on a logarithmic scale. */
+/** A straggler also exceeds a predicted duration by at least this many standard deviations, on a logarithmic scale. */
 const STRAGGLER_DEVIATIONS = 3;
 /** The standard deviation of a normal distribution, divided by its median absolute deviation. */
 const NORMAL_MAD = 1.4826;

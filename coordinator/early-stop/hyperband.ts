@@ -3,7 +3,7 @@
  * number of reported values of the metric. At every report, a trial is compared at the highest rung that it has
  * reached. At this rung, the values of the n trials that have reached it are sorted, best first. The value at index
  * floor(n / eta), counted from 0, is the bound. The trial stops if its best value so far is worse than the bound.
- * With `strict`, the trial stops if its value at the rung is worse than the bound.
+ * With `strict`, the trial's value at the rung takes the place of its best value.
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { countText } from '../../lib/text/numbers.ts';

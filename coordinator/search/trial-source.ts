@@ -87,7 +87,7 @@ export interface TrialSource {
   /** Whether the last step waits only because `prepare` must be called, or called again. Default: false */
   readonly isUnprepared?: boolean;
   /**
-   * Returns the next step. A source that needs data of the store waits until `prepare` has read the data.
+   * Returns the next step. A source that needs data from the store waits until `prepare` has read the data.
    * @param isKnown returns whether the sweep already has a trial with the given id
    */
   next(state: SourceState, isKnown: (trialId: string) => boolean): SourceStep;

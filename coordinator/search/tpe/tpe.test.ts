@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('an increasing function of the values, or negated values with the other goal, do not change the next point', () => {
+  it('the next point depends only on the order of the values from best to worst', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
