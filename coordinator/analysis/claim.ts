@@ -25,7 +25,7 @@ export type HypothesisClaim =
       readonly values: readonly ParameterValue[];
       readonly direction: Direction;
     }
-  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, which `not` can negate, or a comparison of two ranges */
+  /** `psnr[latent_dim=15] > psnr[latent_dim=100]`, its negation with `not`, or a comparison of two ranges */
   | {
       readonly kind: 'comparison';
       readonly left: Quantity;

@@ -199,8 +199,8 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives with their copies, and partial uploads. Keeps those that are in use, and those whose last upload
-   * was at or after `before`.
+   * Removes archives with their copies, and partial uploads. Keeps the archives and uploads that are in use, or whose
+   * last upload was at or after `before`.
    * @param isUsed returns whether a sweep names the archive
    * @param before is a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed

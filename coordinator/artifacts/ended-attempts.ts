@@ -17,8 +17,8 @@ export interface AttemptFileCleaner {
   /** Removes the unneeded files of the attempts that a durable commit ended. */
   afterCommit(commit: Commit): void;
   /**
-   * Removes the unneeded files of an attempt that has ended, after its last upload. Waits until all records of the
-   * attempt are durable.
+   * Called after the last upload of an attempt that has ended. Removes the unneeded files of the attempt once all its
+   * records are durable.
    */
   afterUpload(key: AttemptKey): void;
 }

@@ -38,7 +38,7 @@ function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: nu
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;
   }
-  // The window has room for one trial more than the slots can take. From this trial, the scheduler sees that the sweep
+  // The window has room for one trial more than the slots can take. The extra trial shows the scheduler that the sweep
   // still has demand.
   const forSlots = slots * STARTS_AND_OFFERS_PER_SLOT + 1;
   return Math.max(creationWindow.trials, forSlots, packs * creationWindow.packsPerSlot);

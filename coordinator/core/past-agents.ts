@@ -6,8 +6,8 @@ import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
 /**
- * The maximum number of disconnected agents whose facts are kept. The agents whose last message is oldest are removed
- * first.
+ * The maximum number of disconnected agents whose facts are kept. The agents that have been silent for longest are
+ * removed first.
  */
 export const MAX_PAST_AGENTS = 1_000;
 
@@ -35,8 +35,8 @@ export function factsOf(agent: Agent): AgentFacts {
 }
 
 /**
- * Records that the stream of an agent's process has ended. An agent that is shutting down has then left, unless it still
- * holds attempts.
+ * Records that the stream of an agent's process has ended. An agent that is shutting down has then left, unless it
+ * still holds attempts.
  */
 export function onDisconnect(
   core: Core,
