@@ -13,13 +13,13 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
 import { readPostgres } from '../support/stored.ts';
-import { trawl } from '../support/trawl.ts';
+import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const SWEEP = { trials: 120, epochs: 4, epochMs: 100 };
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'with the store in PostgreSQL, every trial ends exactly once when the coordinator and the server are killed',
+  'with the store in PostgreSQL, every trial ends exactly once when the coordinator and the server are killed, and a backup can be restored',
   async () => {
     const folder = testFolder();
     const server = await PostgresServer.start({ fsync: true });
@@ -45,11 +45,15 @@ test.skipIf(isSkipped(postgresMissing()))(
     await server.start();
 
     expect((await cluster.run('wait', sweep)).code).toBe(EXIT.done);
-    expect((await cluster.json<{ rank: number }[]>('best', sweep))[0]?.rank).toBe(1);
+    const best = await cluster.json<{ rank: number }[]>('best', sweep);
+    expect(best[0]?.rank).toBe(1);
     const backup = await cluster.run('backup', '--out', join(folder, 'backup'));
-    expect(backup.code).toBe(EXIT.rejected);
-    expect(backup.stderr).toContain('back it up with the tools of PostgreSQL');
+    expect(backup.code, backup.stderr).toBe(EXIT.done);
     await cluster.coordinator.stop();
+    const restored = join(folder, 'restored');
+    const restore = await trawl('restore', join(folder, 'backup'), '--dir', restored);
+    expect(restore.code, restore.stderr).toBe(EXIT.done);
+    expect(await trawlJson('best', sweep, '--dir', restored)).toEqual(best);
     expect(existsSync(join(cluster.dir, 'store.db'))).toBe(false);
     const offline = await trawl('ls', '--dir', cluster.dir);
     expect(offline.code).toBe(EXIT.rejected);
