@@ -86,7 +86,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     failed,
     async stop() {
       stopping.abort();
-      // If the takeover waits, for example for NATS, the leadership expires by itself after the end of the process.
+      // If the takeover is still waiting, for example for NATS, the leadership is not released here. It expires after the
+      // process has ended.
       if (!(await settlesWithin(STOP_LIMIT_MS, led))) return;
       standby.stop();
       await (running === undefined ? election.close() : running.stop());

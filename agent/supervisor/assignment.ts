@@ -13,7 +13,7 @@ import type { Workers } from './workers.ts';
 
 /** Downloads files from the coordinator into the attempt's folder. */
 interface Downloads {
-  /** Resolves with true if the intact checkpoint is in the attempt's folder. */
+  /** Downloads the checkpoint. Resolves with true if it is then in the attempt's folder and intact. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
   /**
    * Puts the code archive at the path.

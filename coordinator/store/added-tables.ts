@@ -152,9 +152,9 @@ create index agent_events on events (seq) where sweep_id = 0;
 `;
 
 /**
- * Adds the data with which trials are created while a sweep runs. `planned` is the total number of trials, or null if
- * the search has no limit. `searching` is 1 while further trials can be created, and `search` is the state of their
- * source.
+ * Adds the columns that are needed to create further trials of a running sweep. `planned` is the total number of
+ * trials, or null if the search has no limit. `searching` is 1 while further trials can be created, and `search` is the
+ * state of their source.
  */
 export const TRIAL_SOURCES = `
 alter table sweeps add column planned integer;

@@ -60,7 +60,7 @@ test('failures are grouped by class and error, with their number, age and agents
   at.stop();
 });
 
-test('the group under the cursor shows its trials, its shared parameters and the newest output line by line', async () => {
+test('for the group under the cursor, the view shows the trials, and each line of the newest output', async () => {
   const at = await start();
   expect(at.drawn().slice(4).filter(Boolean)).toEqual([
     'oom: torch.OutOfMemoryError: CUDA out of memory',

@@ -8,7 +8,8 @@ const SMALL_SWEEP = 2_000;
 
 /**
  * The maximum share of the time that is spent on summaries of a large sweep. A key that is pressed while a summary is
- * computed gets a late response. At most 5% of the keys may get a late response, so the share is below 5%.
+ * computed gets a late response. The goal is that no more than 5% of key presses get a late response, and this share of
+ * the time is well below that limit.
  */
 const SUMMARY_SHARE = 0.02;
 

@@ -85,8 +85,8 @@ interface OrderedParameters {
   /** The parameters that vary on their own. */
   readonly own: readonly string[];
   /**
-   * The parameters that other parameters determine. Example: a parameter that exists only with one value of another
-   * parameter, and has a single value.
+   * The parameters that other parameters determine. Example: `momentum`, if it exists only when `optimizer` is `sgd`, and
+   * always has the value 0.9.
    */
   readonly determined: readonly string[];
 }

@@ -148,8 +148,8 @@ function measured<Row>(
 }
 
 /**
- * Returns the common parts of the texts of a column, if long texts are cut in these parts. A column with
- * `elide: 'start'` is cut in these parts only if all its texts have the same end.
+ * Returns the start and the end that all texts of a column share, if long texts are to be shortened there. With
+ * `elide: 'start'`, texts are shortened there only if all of them have the same end.
  */
 function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
   if (elide !== 'common' && elide !== 'start') return undefined;

@@ -76,7 +76,7 @@ export class Disk {
     if (this.full) throw new DiskFullError('database or disk is full');
   }
 
-  /** Kills the process before a commit, and rolls the transaction back. */
+  /** If the process is to die before this commit, rolls the transaction back and kills the process. */
   #dieBeforeCommit(process: SimulatedProcess): void {
     const at = process.deathPoint?.at;
     if (at !== 'before commit' && !(at === 'before creation' && this.#creates)) return;

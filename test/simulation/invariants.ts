@@ -448,7 +448,7 @@ export class Invariants {
     const second = [...this.ledger.trials].filter(([name, one]) => name.startsWith(`${sweepId}/`) && one.second).length;
     const busy = this.#count(sweepId, (state) => state === 'offered' || state === 'running') + second;
     if (busy > concurrency)
-      this.violated(`sweep ${sweepId} has ${busy} trials offered or running; its limit is ${concurrency}`);
+      this.violated(`sweep ${sweepId} has ${busy} attempts offered or running; its limit is ${concurrency}`);
   }
 
   #maxFailedHolds(sweepId: string): void {

@@ -180,7 +180,7 @@ describe('event files', () => {
     return outcome;
   };
 
-  test('each event file in a nested folder or behind a link is read once, and the scalars of a step form one report', async () => {
+  test('each event file in a nested folder or behind a link is read once, and the scalars of a step in one file form one report', async () => {
     record('one', ['loss', 1, 0.5], ['acc', 1, 0.25], ['loss', 2, 0.125]);
     record('two', ['loss', 1, 4]);
     const { reports } = await ended(

@@ -20,7 +20,7 @@ export const OWN_META = "('schema', 'last event', 'migration', 'moved')";
 export interface RowSource {
   /** Yields the rows of a table in the order of the key, without the rows OWN_META. */
   pages(table: StoreTable): AsyncIterable<readonly StoredRow[]>;
-  /** Returns the sequence number of the newest event, which can be pruned; 0 before the first event. */
+  /** Returns the sequence number of the newest event, even if the event was pruned; 0 if there has been no event. */
   lastEvent(): Promise<bigint>;
 }
 

@@ -104,7 +104,7 @@ export class PostgresElection implements Election {
   }
 }
 
-/** The code of PostgreSQL for a statement that took too long. */
+/** Returns whether an error is PostgreSQL's error 57014, which a statement gets when it exceeds its time limit. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === '57014';
 }
