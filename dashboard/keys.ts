@@ -180,7 +180,7 @@ export const KEYS: readonly KeyBinding[] = [
     about: 'previous trial on the leaderboard, or in the group of failures',
     in: ['trial'],
   },
-  { keys: ['y'], command: 'copy', about: 'copy the id of the trial, agent or sweep (of a config: its best trial)' },
+  { keys: ['y'], command: 'copy', about: 'copy the id of the trial, agent or sweep (config: its best trial)' },
   { keys: ['m'], command: 'metric', about: 'next metric', in: ['parameters', 'compare'] },
   { keys: ['h'], command: 'pair', about: 'heat map of the next two parameters', in: ['parameters'] },
   { keys: ['u'], command: 'freeze', about: 'freeze / resume display' },
