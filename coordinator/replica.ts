@@ -1,17 +1,18 @@
 /** Starts a coordinator. If its store can be shared, the coordinator stands by while another coordinator leads. */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { hasEnded, processIdentity } from '../lib/files/process-identity.ts';
 import { settlesWithin, withResolvers } from '../lib/net/within.ts';
 import type { NotLeaderError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
 import { loadS3Client } from './artifacts/s3-bucket.ts';
-import { type CandidateOptions, clock, type Elected, electedAlone, Leader, untilElected } from './leader/leader.ts';
-import type { Leadership } from './leader/leadership.ts';
+import {
+  type Candidacy,
+  type Elected,
+  electedAlone,
+  Leader,
+  newHolder,
+  tryOnce,
+  untilElected,
+} from './leader/leader.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
-
-/** What a coordinator needs to lead. `address` is the HOST:PORT that it publishes. */
-type Candidacy = Pick<CandidateOptions, 'election' | 'holder' | 'address'>;
 
 /** How long an orderly stop waits for a takeover that has begun. */
 const STOP_LIMIT_MS = 5_000;
@@ -48,22 +49,21 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   }
   const { PostgresElection } = await import('./store/postgres/election.ts');
   const election = new PostgresElection(store);
-  const holder = `${hostname()}/${processIdentity()}/${randomUUID()}`;
-  const address = advertisedAddress(options, options.listen);
+  const candidate = { election, holder: newHolder(), address: advertisedAddress(options, options.listen) };
   // An open connection would keep the process from ending.
   const closeElection = async (error: unknown) => {
     await election.close();
     throw error;
   };
-  const first = await firstAttempt({ election, holder, address }, options.standsBy).catch(closeElection);
+  const first = await (options.standsBy ? tryOnce(candidate) : electedAlone(candidate)).catch(closeElection);
   if ('term' in first) {
-    const running = await lead(options, { election, holder, address }, first);
+    const running = await lead(options, candidate, first);
     return { failed, stop: () => running.stop() };
   }
   const location = options.artifacts ?? (await election.artifactLocation().catch(closeElection));
   if (location === undefined) log.warn(LOCAL_ARTIFACTS_TEXT);
   const standby = await startStandby(options).catch(closeElection);
-  const candidacy = { election, holder, address: advertisedAddress(options, standby.address) };
+  const candidacy = { ...candidate, address: advertisedAddress(options, standby.address) };
   standby.follow(first);
   preload(options);
   log.info(
@@ -100,24 +100,6 @@ function preload({ artifacts }: CoordinatorOptions): void {
   const modules = [import('./store/postgres/postgres-store.ts'), ...(artifacts === undefined ? [] : [loadS3Client()])];
   // The takeover reports a module that cannot be loaded.
   for (const each of modules) each.catch(() => {});
-}
-
-/** Leads if no other coordinator leads. Otherwise, returns the leadership of the other one if this one can stand by. */
-async function firstAttempt(candidacy: Candidacy, standsBy: boolean): Promise<Elected | Leadership> {
-  const { election, holder, address } = candidacy;
-  const sentAt = clock();
-  let leadership = await election.tryToLead(holder, address);
-  // The previous process of this coordinator can have been killed.
-  if (hasEnded(processOf(leadership.holder))) {
-    leadership = await election.tryToLead(holder, address, leadership.holder);
-  }
-  if (leadership.holder === holder) return { term: leadership, sentAt };
-  return standsBy ? leadership : electedAlone(candidacy);
-}
-
-/** Returns the process in the text that identifies the holder of a leadership. */
-function processOf(holder: string): string {
-  return holder.split('/')[1] ?? '';
 }
 
 /** The leader listens where the standby listened. */

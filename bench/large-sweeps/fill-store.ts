@@ -25,7 +25,7 @@ export interface EndedTrials {
   readonly replicates: number;
   /** Whether early stopping has cut off about half of the trials, at different epochs. The others have succeeded. */
   readonly cutOff: boolean;
-  /** Whether each trial has one attempt, one report and five events. If false, no trial has any of these. */
+  /** Whether the store has one attempt, one report and five events for each trial. If false, it has only the trials. */
   readonly hasRecords: boolean;
 }
 

@@ -83,8 +83,8 @@ export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boo
 }
 
 /**
- * Returns the time for which all attempts of an ended trial held a slot, in milliseconds. The last attempt alone can
- * be too short, because it may have started at a checkpoint: a promoted trial has an attempt per rung.
+ * Returns the total time for which the attempts of an ended trial held a slot, in milliseconds. The duration of the last
+ * attempt is not enough, because the attempt can start at a checkpoint: a promoted trial has one attempt per rung.
  */
 export function slotMs(trial: Pick<Trial, 'leasedMs' | 'startedAtMs' | 'endedAtMs'>): number {
   // A store from an earlier version may lack the time of the leases.

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
-import { type Election, electedAlone, Leader, untilElected } from './leader.ts';
+import { type Election, electedAlone, Leader, newHolder, tryOnce, untilElected } from './leader.ts';
 import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from './leadership.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -17,9 +17,9 @@ class MemoryElection implements Election {
   readonly renewals: { readonly at: number; readonly address: string }[] = [];
   released = 0;
 
-  async tryToLead(holder: string, address: string): Promise<Leadership> {
+  async tryToLead(holder: string, address: string, ended = ''): Promise<Leadership> {
     if (this.problem !== undefined) throw this.problem;
-    if (this.leadership.holder === '') {
+    if (this.leadership.holder === ended || this.leadership.holder === '') {
       this.leadership = { epoch: this.leadership.epoch + 1, holder, address, remainingMs: LEADERSHIP_MS };
     }
     return this.leadership;
@@ -121,6 +121,18 @@ test('a coordinator that does not stand by is rejected once another coordinator 
   await vi.advanceTimersByTimeAsync(RENEW_INTERVAL_MS - 500);
   await rejected;
   await expect(elected).rejects.toThrow('the coordinator at other:1 leads this store');
+});
+
+test('a process leads at once if the process that leads is of this machine and has ended', async () => {
+  const election = new MemoryElection();
+  const candidacy = { election, holder: newHolder(), address: 'me:1', clock };
+  const running = newHolder();
+  election.leadership = { ...election.leadership, holder: running };
+  expect(await tryOnce(candidacy)).toMatchObject({ holder: running });
+  // A process with the id of this one that has started at another time has ended.
+  const ended = running.replace(/(\d+)\/[^/]*$/, (_, start) => `${Number(start) - 1}/x`);
+  election.leadership = { ...election.leadership, holder: ended };
+  expect(await electedAlone(candidacy)).toMatchObject({ term: { epoch: 5, holder: candidacy.holder } });
 });
 
 test('a coordinator that does not stand by fails if the store does not answer', async () => {

@@ -1,7 +1,9 @@
 /** Elects a leader among the coordinators of a store, and renews its leadership until another coordinator leads. */
-import { uptime } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { hostname, uptime } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { hasEnded, processIdentity } from '../../lib/files/process-identity.ts';
 import { within } from '../../lib/net/within.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
@@ -42,18 +44,23 @@ export interface Elected {
   readonly previous?: string | undefined;
 }
 
-export interface CandidateOptions {
+/** A process that tries to lead. */
+export interface Candidacy {
   readonly election: Election;
+  /** A text from `newHolder`. */
   readonly holder: string;
-  /** HOST:PORT of this coordinator. */
+  /** HOST:PORT that is published while the process leads; empty for a process that answers no calls. */
   readonly address: string;
+  /** Default: `clock` */
+  readonly clock?: () => number;
+}
+
+interface CandidateOptions extends Candidacy {
   readonly signal: AbortSignal;
   /** Called after each attempt during which another coordinator leads. */
   readonly onStandby: (leadership: Leadership) => void;
   /** @param problem the reason why the store does not answer; undefined once it answers */
   readonly onProblem: (problem: string | undefined) => void;
-  /** Default: `clock` */
-  readonly clock?: () => number;
 }
 
 const startedAt = { performance: performance.now(), uptime: uptime() };
@@ -62,8 +69,31 @@ const startedAt = { performance: performance.now(), uptime: uptime() };
  * Returns the time since the start of the process in milliseconds, from a clock that never jumps back and continues
  * while the machine sleeps.
  */
-export function clock(): number {
+function clock(): number {
   return Math.max(performance.now() - startedAt.performance, (uptime() - startedAt.uptime) * 1_000);
+}
+
+/** Returns a text that identifies this process as the holder of a leadership. Each call returns a different text. */
+export function newHolder(): string {
+  return [hostname(), processIdentity(), randomUUID()].join('/');
+}
+
+/**
+ * Leads if no other process leads, or if the process that leads is of this machine and has ended.
+ * @returns the leadership of the other process if this one does not lead
+ * @throws {RejectedError | UnreachableError} if the store cannot be used, or does not answer
+ */
+export async function tryOnce({ election, holder, address, clock: time = clock }: Candidacy) {
+  const sentAt = time();
+  let leadership = await election.tryToLead(holder, address);
+  // The leadership of a process that was killed has not expired yet.
+  const [, leading = ''] = leadership.holder.split('/');
+  if (hasEnded(leading)) leadership = await election.tryToLead(holder, address, leadership.holder);
+  return leadership.holder === holder ? electedAt(sentAt, leadership) : leadership;
+}
+
+function electedAt(sentAt: number, { epoch, holder }: Term, previous?: string): Elected {
+  return { term: { epoch, holder }, sentAt, previous };
 }
 
 /**
@@ -80,9 +110,7 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
       const sentAt = time();
       const leadership = await election.tryToLead(holder, address);
       onProblem(undefined);
-      if (leadership.holder === holder) {
-        return { term: { epoch: leadership.epoch, holder }, sentAt, previous };
-      }
+      if (leadership.holder === holder) return electedAt(sentAt, leadership, previous);
       previous = leadership.address;
       onStandby(leadership);
       delayMs = untilAttempt(leadership);
@@ -96,13 +124,18 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
 }
 
 /**
- * Leads as soon as the leadership of a coordinator that has died expires.
- * @throws {RejectedError} if another coordinator renews its leadership
+ * Leads at once or, if a process that has died led, as soon as its leadership expires.
+ * @param rejection returns the error if another process renews its leadership
  * @throws {UnreachableError} if the store does not answer
  */
-export async function electedAlone(candidacy: Pick<CandidateOptions, 'election' | 'holder' | 'address' | 'clock'>) {
+export async function electedAlone(
+  candidacy: Candidacy,
+  rejection: (leadership: Leadership) => RejectedError = otherLeads,
+): Promise<Elected> {
+  const first = await tryOnce(candidacy);
+  if ('term' in first) return first;
   const stopping = new AbortController();
-  let seen: Leadership | undefined;
+  let seen = first;
   let failure: Error | undefined;
   const fail = (error: Error) => {
     failure ??= error;
@@ -112,7 +145,7 @@ export async function electedAlone(candidacy: Pick<CandidateOptions, 'election' 
     ...candidacy,
     signal: stopping.signal,
     onStandby(leadership) {
-      if (seen !== undefined && isHeld(seen, leadership)) fail(otherLeads(leadership));
+      if (isHeld(seen, leadership)) fail(rejection(leadership));
       seen = leadership;
     },
     onProblem: (problem) => problem !== undefined && fail(new UnreachableError(problem)),

@@ -1,11 +1,9 @@
 /** Moves a store out of or into PostgreSQL. The process leads meanwhile, so that no coordinator uses the database. */
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Client } from 'pg';
 import { pino } from 'pino';
-import { RejectedError, UnreachableError } from '../../proto/errors.ts';
-import { Leader, untilElected } from '../leader/leader.ts';
-import { LEADERSHIP_MS } from '../leader/leadership.ts';
+import { RejectedError } from '../../proto/errors.ts';
+import { electedAlone, Leader, newHolder } from '../leader/leader.ts';
+import type { Leadership } from '../leader/leadership.ts';
 import { PostgresRows } from '../store/copy/postgres-rows.ts';
 import { OWN_META, type RowSource, type RowTarget } from '../store/copy/rows.ts';
 import { openPostgresMark } from '../store/high-water.ts';
@@ -38,35 +36,13 @@ function openConnection(location: PostgresLocation): Promise<Connected> {
  */
 async function leadStore(client: Client, location: string, name: string): Promise<Led> {
   const election = new PostgresElection(location);
-  const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
-  const found = new AbortController();
-  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(LEADERSHIP_MS * 1.5)]);
-  let address: string | undefined;
-  let remainingMs = Number.POSITIVE_INFINITY;
-  let problem: string | undefined;
   try {
-    const elected = await untilElected({
-      election,
-      holder,
-      // The leader answers no calls.
-      address: '',
-      signal,
-      onStandby(leadership) {
-        address = leadership.address;
-        // A renewal shows that the leader runs.
-        if (leadership.remainingMs > remainingMs) found.abort();
-        remainingMs = leadership.remainingMs;
-      },
-      onProblem(text) {
-        problem = text;
-      },
-    });
-    if (elected === undefined && problem !== undefined) throw new UnreachableError(problem);
-    if (elected === undefined) {
-      const leader = address ? `the coordinator at ${address} uses` : 'another "trawl migrate" uses';
-      throw new RejectedError(`${leader} the store in ${name}: stop all coordinators of the store first`);
-    }
-    const leader = new Leader({ election, elected, address: '', onLost: () => {}, log: pino({ level: 'silent' }) });
+    // The process answers no calls.
+    const address = '';
+    const elected = await electedAlone({ election, holder: newHolder(), address }, (leadership) =>
+      inUse(leadership, name),
+    );
+    const leader = new Leader({ election, elected, address, onLost: () => {}, log: pino({ level: 'silent' }) });
     const writer = await becomeWriter(client, elected.term);
     await client.query("select set_config('idle_in_transaction_session_timeout', $1, false)", [`${IDLE_LIMIT_MS}`]);
     return { writer, release: () => leader.release() };
@@ -74,6 +50,11 @@ async function leadStore(client: Client, location: string, name: string): Promis
     await election.close();
     throw error;
   }
+}
+
+function inUse({ address }: Leadership, name: string): RejectedError {
+  const leader = address === '' ? 'another "trawl migrate" uses' : `the coordinator at ${address} uses`;
+  return new RejectedError(`${leader} the store in ${name}: stop all coordinators of the store first`);
 }
 
 async function metaValue(client: Client, name: string): Promise<string | undefined> {

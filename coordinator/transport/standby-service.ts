@@ -100,7 +100,7 @@ export class CertaintyGate {
   }
 }
 
-/** Ends a call of which no handler has run. */
+/** Ends a call before its handler runs. The caller can make the call again. */
 function reject(call: ServerInterceptingCallInterface): void {
   call.sendStatus({ code: status.UNAVAILABLE, details: UNCERTAIN_TEXT, metadata: leaderHeader('') });
 }

@@ -14,7 +14,7 @@ function workspaceFor(n: number) {
 /**
  * Returns the indices of numbers in sorted order. Uses a stable radix sort over the bits of the doubles, two bytes at a
  * time. For 100,000 rows, the radix sort takes less than half the time of a comparison sort.
- * @param values the numbers, none of which is NaN
+ * @param values the numbers; NaN is not allowed
  * @returns an array that the next call overwrites
  */
 export function radixOrder(values: Float64Array, descending: boolean): Uint32Array {

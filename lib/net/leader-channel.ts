@@ -66,7 +66,7 @@ export class LeaderChannel implements ChannelInterface {
     return this.#addresses.hasOthers;
   }
 
-  /** Whether several coordinators exist, because several addresses are known or a standby has answered. */
+  /** See LeaderAddresses. */
   get hasStandbys(): boolean {
     return this.#addresses.hasStandbys;
   }

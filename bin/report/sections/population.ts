@@ -172,7 +172,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
   };
 }
 
-/** Returns the figure of the explored parameters that have numeric values. Empty if no explored parameter has any. */
+/** Returns a figure with a panel for each explored parameter that has numbers; an empty list if there is none. */
 function scheduleFigures(lineage: Lineage, explored: readonly string[], last: number): ReportBlock[] {
   const panels = explored.slice(0, MAX_PANELS).flatMap((name) => {
     const lines = linesOf(lineage, name);

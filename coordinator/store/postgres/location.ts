@@ -1,4 +1,4 @@
-/** Parses the URL of a store in PostgreSQL. The URL can name several servers, of which one is the primary. */
+/** Parses the URL of a store in PostgreSQL. The URL can name several servers; one of them is the primary. */
 import { BadInputError } from '../../../proto/errors.ts';
 
 const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
