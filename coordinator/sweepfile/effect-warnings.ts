@@ -75,7 +75,7 @@ function limitWarnings(spec: SweepSpec, plan: Plan): string[] {
   if (plan.trials === 0) warnings.push(`${noPointsReason(spec)}: the sweep has no trials`);
   const isPopulation = earlyTerminate?.type === 'pbt';
   if (maxFailed?.kind === 'share' && maxFailed.ratio >= 1) {
-    warnings.push('max_failed 100% has no effect: no more than all trials can fail');
+    warnings.push('max_failed 100% has no effect: the share of failed trials never exceeds 100%');
   } else if (maxFailed?.kind === 'count' && maxFailed.count >= plan.trials && !isPopulation && plan.trials > 0) {
     const count = countText(plan.trials, 'trial');
     warnings.push(`max_failed ${formatCount(maxFailed.count)} has no effect: the sweep has ${count}`);
