@@ -12,7 +12,7 @@ export const DEFAULT_WEIGHT = 1;
 /** The maximum number of slots of an agent. */
 export const MAX_SLOTS = 4_096;
 
-/** The maximum size of an artifact. It is enough for 80 million parameters and the state of the Adam optimizer. */
+/** The maximum size of an artifact. 1 GiB is enough for 80 million parameters and their Adam optimizer state. */
 export const MAX_ARTIFACT_BYTES = 1 << 30;
 /** The maximum number of artifacts of an attempt. */
 export const MAX_ARTIFACTS = 10_000;

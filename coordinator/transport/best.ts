@@ -10,8 +10,8 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * The number of additional configs whose means are compared exactly. SQLite and `rankConfigs` can round the mean of a
- * config differently, which can change the order of configs with almost equal means.
+ * The number of configs beyond the limit that are read from the database. `rankConfigs` then ranks all these configs
+ * again: SQLite can round a mean differently, and so order configs with almost equal means differently.
  */
 const NEAR_TIES = 100;
 
@@ -59,7 +59,7 @@ export async function bestConfigs(
   return ranked.length < limit ? undefined : ranked.slice(0, limit);
 }
 
-/** Returns the configs of up to `limit` trials with the best results. */
+/** Returns the ids of the configs of up to `limit` trials with the best results. */
 async function configsOfBest(queries: Queries, sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
   const best = await queries.trials.bestResults(sweepId, goal, limit);
   const indices = best.map(({ index }) => index);

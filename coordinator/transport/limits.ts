@@ -10,8 +10,8 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
  */
 export const MAX_STREAMS = 1_024;
 /**
- * The maximum number of open connections. A further connection replaces the oldest unauthenticated connection, or is
- * closed immediately if there is none.
+ * The maximum number of open connections. A further connection replaces the oldest unauthenticated connection. If there
+ * is no unauthenticated connection, the further connection is closed immediately.
  */
 export const MAX_CONNECTIONS = 4_096;
 /** The number of rejected calls after which a connection without an authenticated call is closed. */

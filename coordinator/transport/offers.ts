@@ -69,7 +69,7 @@ export class Offers {
   readonly #onFill: (fill: StreamFill) => void;
   /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
-  /** By pool with a stream, the time at which `expected.pools()` last contained the pool (`performance.now()`). */
+  /** For each pool that has a stream, the last time (`performance.now()`) at which the pool was expected. */
   readonly #lastExpectedAt = new Map<string, number>();
   #manager: JetStreamManager | undefined;
   #foundExisting = false;
@@ -84,7 +84,7 @@ export class Offers {
     this.#unpublished = new SparseLog(log, 'could not publish an offer; retrying later');
   }
 
-  /** Publishes an offer. A failure is logged, and the next `reconcile` repeats the work. */
+  /** Publishes an offer. A failure is logged, and the next `reconcile` publishes the offer. */
   async publish(offer: OpenOffer): Promise<void> {
     try {
       await this.#publish(offer);
@@ -132,7 +132,7 @@ export class Offers {
     const { state, config } = await manager.streams.info(offerStream(this.#cluster, pool), filter);
     if (config.num_replicas < this.#replicas()) await this.#addReplicas(manager, config);
     const held = state.subjects ?? {};
-    // The current offers are read after the offers in the stream, so that they are at least as recent.
+    // The current offers are read last, so that they are at least as recent as the offers in the stream.
     const current = expected.offers().filter((offer) => offer.pool === pool);
     const missing = current.filter(({ key }) => !(offerSubject(this.#cluster, pool, key) in held));
     await Promise.all(missing.map((offer) => this.#publish(offer)));

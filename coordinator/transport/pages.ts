@@ -3,11 +3,11 @@ import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PageSize } from '../store/trial-queries.ts';
 
 /**
- * The maximum number of trials or configs in one message, and their maximum total size. A message contains at least one
- * row, even if the row exceeds this size.
+ * The limits of a message with trials or configs. The message ends with the row that reaches the maximum number of rows
+ * or the maximum total size. With this last row, the message can be larger than the maximum size.
  */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
-/** The maximum number of reports in one message, and their maximum total size. */
+/** The limits of a message with reports. They apply in the same way. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
 /**

@@ -274,8 +274,8 @@ async function* listConfigs(
 }
 
 /**
- * Returns a request for only the best rows. Undefined if the client's request needs more than the best rows by the
- * sweep's own metric.
+ * Returns a request for only the best rows by the sweep's own metric. Undefined if the client's request needs other
+ * rows.
  */
 function bestRequest(
   sweep: Sweep,

@@ -110,7 +110,7 @@ async function* catchUp(queries: Queries, sweepId: string, since: number): Async
     const newest = await queries.sweeps.lastEvent();
     const events = await queries.sweeps.eventsAfter(sweepId, sentUpTo, EVENTS_PER_MESSAGE);
     const all = events.length < EVENTS_PER_MESSAGE;
-    // An event can become durable between the two reads.
+    // An event can become durable between the two reads, and is then newer than `newest`.
     const last = events.at(-1)?.seq ?? newest;
     sentUpTo = all ? Math.max(newest, last) : last;
     const sweep = await queries.sweeps.get(sweepId);

@@ -41,7 +41,7 @@ const CHANGEABLE: readonly { readonly key: string; readonly text: (spec: SweepSp
 
 /**
  * The settings that cannot change. If such a setting changed, the results of old and new trials would not be
- * comparable, or the slots of the sweep would change under its running trials.
+ * comparable, or running trials could be on slots that do not meet the new requirements.
  */
 const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec) => unknown }[] = [
   { key: 'trainer', content: ({ trainer }) => trainer },
