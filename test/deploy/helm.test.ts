@@ -165,7 +165,7 @@ const IN_CHART = {
   ...{ 's3.enabled': 'true', 'artifacts.bucket': 'sweeps', 'artifacts.credentialsSecret': 'trawl-s3' },
 };
 
-test.skipIf(withoutHelm)('the location of an existing database, and the files for TLS to it, come from Secrets', () => {
+test.skipIf(withoutHelm)('the location of an existing database and the TLS files for it come from Secrets', () => {
   const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
   const { containers, volumes } = podOf(manifests, 'coordinator');
   expect(secretsOf(containers[0])).toEqual([
@@ -212,7 +212,7 @@ test.skipIf(withoutHelm)(
 const REPLICAS = { ...IN_CHART, 'coordinator.replicas': '2' };
 
 test.skipIf(withoutHelm)(
-  'coordinators run on different nodes, publish the names of their pods, and are never all stopped by a drain of nodes',
+  'coordinators run on different nodes and publish the names of their pods, and a drain of nodes never stops all of them',
   () => {
     const manifests = render(...setting(REPLICAS));
     const { spec } = manifestOf(manifests, ['StatefulSet'], 'coordinator');

@@ -1,4 +1,4 @@
-/** A sweep without earlier trials gets its estimate from its own first trials. */
+/** If no earlier sweep was measured, the estimate for a sweep comes from its own first trials. */
 import { expect, test } from 'vitest';
 import { EXIT } from '../../proto/errors.ts';
 import { Cluster } from '../support/cluster.ts';
