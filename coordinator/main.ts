@@ -98,7 +98,7 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly trialMetrics: boolean;
   /** The folder of the .proto files, for gRPC reflection. */
   readonly protoDir: string;
-  /** The Python interpreter of the processes of optuna searches. */
+  /** The Python interpreter that runs optuna searches. */
   readonly python: string;
   /**
    * Whether a sweep file may name a Python interpreter, or a sampler class from the author's own code. Both can run any

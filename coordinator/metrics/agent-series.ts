@@ -8,9 +8,9 @@ import type { Core } from '../core/model.ts';
 import type { CoordinatorMetrics } from './families.ts';
 
 /**
- * The time in milliseconds for which a lost agent keeps its series. Agents that left or were lost are counted for the
- * same period. An hour is long enough for an alert. Without a limit, series would accumulate, because a batch system
- * starts every agent under a new name.
+ * The time in milliseconds for which a lost agent keeps its series, and for which `trawl_agents` counts agents that
+ * left or were lost. An hour is long enough for an alert. Without a limit, series would accumulate, because a batch
+ * system starts every agent under a new name.
  */
 export const LOST_RETENTION_MS = 60 * 60_000;
 

@@ -230,7 +230,7 @@ async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Prom
   return metrics.registry.metrics();
 }
 
-test('a trial held before a restart counts as stopped when its sweep ends, and its saved epochs are counted', async () => {
+test('when a sweep ends, a trial held before a restart counts as stopped, and its remaining epochs as saved', async () => {
   const { runtime, stop } = await serve(newFolder());
   onTestFinished(stop);
   const text = `trainer: autoencoder

@@ -264,9 +264,9 @@ class Collector {
   }
 
   /**
-   * Returns the time since which a trial has been pending. Used for a trial that has not returned to the queue since
-   * this process started. The time is the end of the trial's previous attempt. Without a previous attempt, it is the
-   * submission of the sweep.
+   * Returns the time at which a trial became pending, for a trial that has not returned to the queue since this process
+   * started. The trial became pending at the end of its previous attempt or, without a previous attempt, when the sweep
+   * was submitted.
    */
   async #earlierPendingSince(key: AttemptKey): Promise<number | undefined> {
     const previous = key.attempt === 1 ? undefined : await this.#runtime.queries.attempts.previousEnd(key);

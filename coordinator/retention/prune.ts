@@ -123,7 +123,7 @@ export class Pruner {
     });
   }
 
-  /** Removes the files of a sweep. If the removal is deferred, the next prune repeats it. */
+  /** Removes the files of a sweep. During a backup, the removal is deferred, and the next prune tries again. */
   async #removeFiles(sweepId: string): Promise<void> {
     if (await this.#files.removeSweep(sweepId)) await this.#coordinator.write(() => this.#store.endRemoval(sweepId));
   }

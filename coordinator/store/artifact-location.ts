@@ -5,7 +5,7 @@ import { upsert, type WriteSql } from './write-sql.ts';
 const LOCATION = 'artifacts';
 const REMOVING = 'removing ';
 
-/** Returns the recorded location of the artifacts, such as `s3://bucket/`; undefined for the coordinator's folder. */
+/** Returns the recorded location of the artifacts, such as `s3://bucket/`; undefined if they are in the data folder. */
 export async function artifactLocation(reader: Reader): Promise<string | undefined> {
   const row = await reader.get<{ value: string }>('select value from meta where name = ?', LOCATION);
   return row?.value;

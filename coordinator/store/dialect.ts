@@ -3,8 +3,8 @@
  * PostgreSQL accept:
  *
  * - Parameters are `?`, or `?1`, `?2` and so on.
- * - Names with capital letters are quoted, because PostgreSQL converts other names to lower case.
- * - A condition is not a number. `case when ... then 1 else 0 end` returns a number.
+ * - Names with capital letters are quoted, because PostgreSQL converts unquoted names to lower case.
+ * - A condition is not used as a number. `case when ... then 1 else 0 end` converts a condition to a number.
  * - The type `real` of SQLite is `double precision` in PostgreSQL, so casts name `double precision`.
  * - Texts are compared by their bytes.
  * - A query that returns only some of the matching rows specifies the order of the rows.

@@ -7,8 +7,9 @@ import type { AttributedChange, Store } from './store.ts';
 import type { DroppedArtifact, StoredEvent } from './write-events.ts';
 
 /**
- * The minimum time between the starts of two transactions. A disk flush blocks the process for about a millisecond. A
- * shorter time would be spent mostly on disk flushes, and a longer time would delay acknowledgements.
+ * The minimum time between the starts of two transactions. A disk flush blocks the process for about a millisecond.
+ * With a shorter interval, the process would spend most of its time on disk flushes. A longer interval would delay
+ * acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
 
@@ -85,7 +86,7 @@ export class Journal {
   }
 
   /**
-   * Runs another write of the store between two transactions of the journal. Changes that are gathered in the meantime
+   * Runs another write to the store between two transactions of the journal. Changes that are gathered in the meantime
    * are written afterward. Rejects if an earlier transaction failed, or if the operation fails.
    */
   async between<T>(operation: () => Promise<T>): Promise<T> {

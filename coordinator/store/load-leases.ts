@@ -124,8 +124,8 @@ function programOf(environment: string | null): 'none' | 'without packages' | 'w
 }
 
 /**
- * The maximum number of newest reports to read. It is large enough to determine the interval between reports, and small
- * enough to be fast.
+ * The maximum number of newest reports to read per attempt: enough to determine the interval between reports, and few
+ * enough to be read quickly.
  */
 const READ_REPORTS = 1_000;
 

@@ -19,7 +19,7 @@ export interface StoredReport extends ReportColumns {
   readonly seq: number;
 }
 
-/** The reports that are read of each attempt: all, or up to `limit` of its first or of its newest reports. */
+/** Which reports of each attempt are read: all, or up to `limit` of the attempt's first or newest reports. */
 export type ReportSelection = 'all' | { readonly end: 'first' | 'newest'; readonly limit: number };
 
 /** Yields each attempt with its selected reports in order of arrival. The attempts keep their order. */

@@ -58,7 +58,8 @@ export async function loadCore(
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
   for (const { agentId, ...quarantine } of await loadQuarantines(reader)) {
-    // Probes are recognized because they are granted after `since`. This must also work if the clock was set back.
+    // An attempt is a probe if it is granted after `since`. The time `since` must therefore be in the past, even if the
+    // clock was set back.
     const since = Math.min(quarantine.since, now - 1);
     core.quarantines.set(agentId, { ...quarantine, since, probeAt: now + probeDelayMs(quarantine.failedProbes) });
   }

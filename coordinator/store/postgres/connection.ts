@@ -99,7 +99,7 @@ async function timelineOf({ client, cut }: Connected): Promise<string> {
 async function connectTo(url: URL, settings: ClientConfig): Promise<Connected> {
   const socket = new Socket();
   const client = new Client({ ...clientConfig(url), pipeline: true, ...settings, stream: () => socket });
-  // The error of a lost connection is also the error of the next statement.
+  // The error of a lost connection is ignored here, because the next statement fails with the same error.
   client.on('error', () => {});
   try {
     await client.connect();
