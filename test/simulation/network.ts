@@ -107,7 +107,7 @@ export class Lane {
     if (canSend(this.#from)) this.sendLast(work);
   }
 
-  /** Sends a message of the operating system on behalf of a dead process, after all messages of the process. */
+  /** Sends the message by which the operating system closes a dead process's connection, after all other messages. */
   sendLast(work: () => void): void {
     if (this.#closed) return;
     this.#queue.push(work);

@@ -243,7 +243,8 @@ export function anyScenario(seed: number): Scenario {
 }
 
 /**
- * Two of seven seeds have new versions. The other seeds keep the scenarios that they had before new versions existed.
+ * Two of seven seeds have new versions. The scenarios of the other seeds are the same as before new versions were added
+ * to the simulation.
  */
 function versionOrders(seed: number, sweeps: number): VersionOrder[] {
   if (seed % 7 !== 3 && seed % 7 !== 5) return [];
@@ -265,8 +266,8 @@ function withTarget(text: string, random: TestRandom): string {
 }
 
 /**
- * Three of nine seeds have early-stopping rules. The other seeds keep the scenarios that they had before the rules
- * existed.
+ * Three of nine seeds have early-stopping rules. The scenarios of the other seeds are the same as before rules were
+ * added to the simulation.
  */
 function ruleText(seed: number, random: TestRandom): string {
   if (seed % 9 === 5) return 'early_terminate: {type: asha, variant: promotion, eta: 2}\n';
@@ -290,8 +291,8 @@ function withCheckpoints(text: string, seed: number): string {
 
 /**
  * Some seeds have searches by an external sampler, and some have TPE searches. Versions of a search cannot change its
- * points, so these seeds have no new versions. The other seeds keep the scenarios that they had before the searches
- * existed.
+ * points, so these seeds have no new versions. The scenarios of the other seeds are the same as before searches were
+ * added to the simulation.
  */
 function withSearch(text: string, seed: number): string {
   if (seed % 7 === 3 || seed % 7 === 5) return text;

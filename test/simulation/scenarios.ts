@@ -106,8 +106,8 @@ function withSearches(scenario: Scenario, seed: number): Scenario {
 }
 
 /**
- * Two or three coordinators share one store. The faults end leaders, suspend leaders until their leadership has expired,
- * cut leaders off from the store, and replace the server of the store. The sweeps are plain grids.
+ * Two or three coordinators share one store. The faults kill and stop leaders, suspend leaders until their leadership
+ * has expired, cut leaders off from the store, and replace the server of the store. The sweeps are plain grids.
  */
 function withTakeovers(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x1ead);

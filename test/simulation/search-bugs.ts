@@ -13,7 +13,7 @@ import { databaseOf } from '../support/coordinator/database-of.ts';
 import type { Bug } from './bug.ts';
 
 /**
- * Returns a bug that changes every search, except searches of Optuna and populations.
+ * Returns a bug that changes every search except Optuna searches and populations.
  * @param changeSearch returns the settings and the history that the search uses
  */
 function searchesAs(

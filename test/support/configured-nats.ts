@@ -15,7 +15,7 @@ export interface NatsConfig {
   readonly permissions?: string;
   /** The configuration block for JetStream. Default: enabled, without limits. */
   readonly jetstream?: (dir: string) => string;
-  /** Limits of the user's account. Default: the global account, without limits. */
+  /** The limits of a separate account for the user. Default: the user is in the global account, which has no limits. */
   readonly account?: string;
   /** Further lines, such as limits. */
   readonly more?: string;

@@ -1,4 +1,4 @@
-/** The contract of artifact stores. Each implementation runs these tests. */
+/** The contract of artifact stores, as tests that run for each implementation. */
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { ArtifactStore, IncomingArtifact } from '../../../coordinator/artifacts/artifact-store.ts';
