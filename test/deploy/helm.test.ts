@@ -212,7 +212,7 @@ test.skipIf(withoutHelm)(
 const REPLICAS = { ...IN_CHART, 'coordinator.replicas': '2' };
 
 test.skipIf(withoutHelm)(
-  'coordinators run on different nodes and publish the names of their pods, and a drain of nodes never stops all of them',
+  'coordinators run on different nodes, publish their pod names, and are never all stopped when nodes are drained',
   () => {
     const manifests = render(...setting(REPLICAS));
     const { spec } = manifestOf(manifests, ['StatefulSet'], 'coordinator');

@@ -61,7 +61,7 @@ afterEach(() => {
 });
 
 test.skipIf(missing !== undefined)(
-  'Prometheus discovers coordinator and agents, every panel and annotation has data, and no alert fires',
+  'Prometheus discovers the coordinator and the agents, every panel and annotation has data, and no alert fires',
   { timeout: 400_000 },
   async () => {
     const cluster = await Cluster.start(join(folder, 'cluster'));

@@ -23,7 +23,7 @@ afterEach(() => {
   process.umask(umask);
 });
 
-/** Lists, with their modes, the paths under the folder to which anyone but the owner has access. */
+/** Lists each path under the folder, with its mode, if anyone but the owner has access to the path. */
 function accessible(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))

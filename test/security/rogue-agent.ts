@@ -118,7 +118,8 @@ const REMOVALS = ['+ACK', '+NXT', '+NXT {"batch":1,"no_wait":true}', '+TERM', ''
 
 /** Sends each permitted request and each forbidden request, with each reply subject. */
 async function attack(rogue: NatsConnection): Promise<void> {
-  // When the server answers an acknowledgement, the answer is empty. An empty message can also delete a stream.
+  // The server answers an acknowledgement with an empty message. If the reply subject is the subject that deletes a
+  // stream, this empty message is a valid request to delete the stream.
   for (const [at, reply] of REPLIES.entries()) {
     await answerOffer(rogue, STREAM, ANSWERS, reply);
     await answerOffer(rogue, EMPTIED_STREAM, [REMOVALS[at % REMOVALS.length] ?? ''], reply);

@@ -81,7 +81,7 @@ export class Grpc {
       report: () => this.#report(agent, to),
       open: (request, withinMs, answered) => this.#open(agent, to, request, withinMs, answered),
       ...files,
-      // Simulated sweeps run no programs.
+      // Simulated sweeps have no code to download.
       downloadCode: async () => {},
       close: () => {},
     };
