@@ -179,7 +179,7 @@ export class World {
     return { step, opened: { claim, answer } };
   }
 
-  /** @param agent the index of the sender, from 0 to 2. For a higher number, the sender holds the attempt. */
+  /** @param agent the index of the sender, from 0 to 2. With a higher number, the attempt's holder is the sender. */
   #record({ agent, pick, shift, body }: Extract<HistoryAction, { do: 'record' }>): HistoryResult {
     const running = [...this.core.leases.values()].map((lease) => lease.key);
     const key = (agent < AGENT_IDS.length ? chosen(this.granted, pick) : chosen(running, pick)) ?? {
