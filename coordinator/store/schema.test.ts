@@ -375,7 +375,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade from version 14, the times of pauses are taken from events, and the users are unknown', async () => {
+test('after an upgrade from version 14, the times of pauses are taken from events, and the users who paused are unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);

@@ -116,13 +116,19 @@ export interface Store {
   /** Returns the known agents, by id. Agents that were connected count as lost. */
   loadAgents(): Promise<Map<string, AgentFacts>>;
 
-  /** Returns the recorded location of the artifacts, such as `s3://bucket/`; undefined for the coordinator's folder. */
+  /**
+   * Returns the recorded location of the artifacts, such as `s3://bucket/`; undefined if the artifacts are in the
+   * coordinator's folder.
+   */
   artifactLocation(): Promise<string | undefined>;
   setArtifactLocation(location: string): Promise<void>;
   /** Returns the number of artifacts and their total size, checkpoints included. */
   artifactTotals(): Promise<{ readonly artifacts: number; readonly bytes: number }>;
 
-  /** Returns ended sweeps, oldest first. The newest sweep is never returned, so that its id is not reused. */
+  /**
+   * Returns the ended sweeps that can be removed, oldest first. The newest sweep is omitted, so that its id is not
+   * reused.
+   */
   endedSweeps(choice: EndedSweepChoice): Promise<EndedSweep[]>;
   /** Removes the rows of an ended sweep, and records that its artifacts have not been removed yet. */
   removeSweep(sweepId: string): Promise<void>;

@@ -25,7 +25,7 @@ export interface LiveFacts {
   readonly blocked: (sweepId: string) => string;
   /** Returns the estimated time until a sweep ends; undefined if the time is unknown. */
   readonly timeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
-  /** Returns the estimated slot time until a sweep ends; undefined if the time is unknown. */
+  /** Returns the estimated slot time that a sweep will still use; undefined if the slot time is unknown. */
   readonly slotTimeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
   /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
   readonly slotShare: (sweepId: string) => Promise<SlotShare | undefined>;

@@ -21,7 +21,7 @@ export interface PendingQuery {
 /** The steps of a write that reads rows. Each step yields a query, and continues with the rows of the query. */
 export type Steps<T = void> = Generator<PendingQuery, T, readonly unknown[]>;
 
-/** The columns of a trial that each report changes. */
+/** The columns of a trial that change with each report. */
 export interface ProgressRow {
   readonly metrics: string;
   readonly metric_steps: string;

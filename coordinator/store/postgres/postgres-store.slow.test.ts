@@ -1,4 +1,7 @@
-/** The store in a real PostgreSQL server: the contract of stores, and the failures of the server and the connection. */
+/**
+ * Tests the store in a real PostgreSQL server: the behavior that all stores share, and failures of the server and the
+ * connection.
+ */
 import { spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -261,7 +264,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await store.write(byNobody([GRANTED]), AT);
     for (let seq = 1; seq <= 6; seq++) {
       const writing = store.write(byNobody([reported(seq)]), AT);
-      // In even rounds, the relay falls silent after the server has received the data, and in odd rounds before.
+      // If `seq` is even, the relay falls silent after the server has received the data; otherwise before that.
       if (seq % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
       relay.silenceOpen();
       await writing;

@@ -32,7 +32,7 @@ const EXAMINATION = {
 const SNAPSHOT_FILE = 'backup.part';
 
 export interface PostgresStoreOptions {
-  /** The coordinator's term as the leader. After its end, every write fails with a NotLeaderError. */
+  /** The coordinator's term as the leader. After the term ends, every write fails with a NotLeaderError. */
   readonly term: Term;
   /** @param problem the reason why PostgreSQL has not answered for some seconds; undefined once it answers again */
   readonly onProblem: (problem: string | undefined) => void;
@@ -75,7 +75,7 @@ export class PostgresStore extends SqlStore {
   }
 
   /**
-   * Opens the store. A missing store is created in an empty database.
+   * Opens the store, and creates it if the database is empty.
    * @param location the URL of the database, such as `postgres://user@host/database?sslmode=verify-full`
    * @param dir the coordinator's folder, which records the number of acknowledged transactions
    * @throws {BadInputError} if the URL is invalid

@@ -118,8 +118,8 @@ alter table trials set (fillfactor = 70);
 `;
 
 /**
- * Creates the table of the leadership if the database has none. A store of a version without leadership is accepted. A
- * coordinator of that version can write nothing from then on.
+ * Creates the leadership table if the database lacks it. A store of a version without leadership is accepted. From then
+ * on, coordinators of that version can no longer write to the store.
  * @throws {RejectedError} if a newer version of trawl wrote the store, or another program created its tables
  */
 export function ensureLeadershipTable(client: Client): Promise<void> {
@@ -161,7 +161,7 @@ export function ensurePostgresSchema(
   });
 }
 
-/** The marks of `trawl migrate` in a store. */
+/** The marks that `trawl migrate` leaves in a store. */
 export interface MigrationMarks {
   /** The store that is being copied into this one; undefined if this store is complete. */
   readonly unfinished: UnfinishedMigration | undefined;

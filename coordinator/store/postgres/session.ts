@@ -23,7 +23,7 @@ export interface Session extends Connected {
 const WRITER_LIMIT_MS = 15_000;
 
 /**
- * Connects. From then on, no earlier connection of the term can write. A missing store is created.
+ * Connects, and creates the store if it is missing. From then on, no earlier connection of the term can write.
  * @throws {NotLeaderError} if the term has ended
  * @throws {RejectedError | UnreachableError} if the database cannot be used
  */

@@ -171,7 +171,7 @@ export class Transactions {
     let result: T;
     try {
       void transaction.send('begin');
-      // This statement fails if another coordinator leads, or if the store lacks transactions.
+      // This statement fails if another coordinator leads, or if the store has a wrong number of transactions.
       void transaction.send('select trawl_begin_write($1, $2)', [counters.commits, counters.writer]);
       if (reported.length > 0) await readProgress(transaction, reported);
       result = await this.#completed(transaction, work());
@@ -323,7 +323,7 @@ async function readProgress(transaction: Transaction, trials: readonly TrialKey[
 /** The codes of the PostgreSQL and network errors after which a connection is closed or cannot be opened. */
 const DISCONNECTS = /^(08...|57P0[1-5]|25P03|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
-/** Returns whether the connection was lost, or PostgreSQL accepts no connection at the moment. */
+/** Returns whether the error means that the connection was lost, or that PostgreSQL now accepts no connections. */
 export function isDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string' && DISCONNECTS.test(error.code)) return true;

@@ -1,11 +1,11 @@
-/** Converts statements to the form of PostgreSQL, and values to this form and back. */
+/** Converts statements to the syntax of PostgreSQL, and values to the form that PostgreSQL stores and back. */
 import { types } from 'pg';
 
 /**
  * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore contain
  * two other characters instead of each NUL character. The first of the two is U+0001, so U+0001 itself is also replaced
- * by two characters. Different texts are thus stored differently, and sort in the same order as before. The
- * characters of a name are replaced in the same way in JSON and in a column.
+ * by two characters. Different texts are thus stored differently, and the stored texts sort in the same
+ * order as the original texts. The characters of a name are replaced in the same way in JSON and in a column.
  */
 const SUBSTITUTES: Readonly<Record<string, string>> = {
   '\0': '\u0001\u0001',
