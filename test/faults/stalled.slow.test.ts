@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that was suspended for longer than its lease ends its program when the agent is resumed, even while disconnected', {
+test('when an agent is resumed after a suspension longer than its lease, it ends its program, even while disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
