@@ -72,7 +72,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
     },
   );
 
-  test('a coordinator that waits for NATS serves /readyz, which shows why the coordinator waits, and /healthz and /metrics', LIMIT, async () => {
+  test('a coordinator that waits for NATS serves /healthz, /metrics, and the reason at /readyz', LIMIT, async () => {
     const folder = testFolder();
     const nats = await ConfiguredNats.start(folder, rejected);
     const [dir, metrics] = [join(folder, 'coordinator'), await freePort()];
