@@ -12,7 +12,7 @@ test('in ASHA, a trial continues if it is among the best third of the trials tha
   expect(decisions).toEqual(['continue', 'stop', 'continue', 'stop', 'continue', 'stop', 'stop', 'continue']);
 });
 
-test('the reason of ASHA states the rank of the trial and the number of trials that continue', () => {
+test('the reason for a decision of ASHA states the rank of the trial and the number of trials that continue', () => {
   const race = new Race(ASHA);
   for (const [at, value] of [1, 2, 3, 4, 5].entries()) race.report(`t${at}`, 1, value);
   expect(race.report('t5', 1, 2.5)).toEqual({

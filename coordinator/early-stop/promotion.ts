@@ -35,8 +35,8 @@ const byOrder = bisector(inRungOrder);
 const byScore = bisector(({ score }: WaitingTrial) => score);
 
 /**
- * Returns the number of trials that are promoted from a rung. The number can be 0. In the form that stops trials, at
- * least one trial always continues.
+ * Returns the number of trials that are promoted from a rung. The number can be 0. In the form of ASHA that stops
+ * trials (asha.ts), at least one trial always continues.
  */
 export function promotedAt(trials: number, eta: number): number {
   return Math.floor(trials / eta);

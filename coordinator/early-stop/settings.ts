@@ -40,7 +40,8 @@ export interface AshaSettings {
   /** The ratio of consecutive rungs; above 1. About one in `eta` trials continues after each rung. */
   readonly eta: number;
   /**
-   * Trials wait at each rung until they are promoted (promotion.ts). Undefined means that trials are stopped instead.
+   * With `promotion`, trials wait at each rung until they are promoted (promotion.ts). If undefined, trials are stopped
+   * instead.
    */
   readonly variant?: 'promotion' | undefined;
 }

@@ -10,7 +10,7 @@ export const MAX_WARM_RESULTS = 10_000;
 /** `number` if all values of a parameter are numbers. */
 type ParameterKind = 'number' | 'category';
 
-/** The kind of each parameter under `parameters`, by name. */
+/** The kind of each parameter under `parameters` in a sweep file, by name. */
 export type ParameterKinds = ReadonlyMap<string, ParameterKind>;
 
 /** Returns the kind of a parameter with these values. */

@@ -16,7 +16,7 @@ export interface EstimatorOptions {
   readonly priorWeight: number;
 }
 
-/** The largest divisor of the minimum bandwidth. With more kernels, the minimum bandwidth no longer decreases. */
+/** The largest number by which `minBandwidth` is divided. With more kernels, the result no longer decreases. */
 const MAX_NARROWING = 100;
 
 /** Returns a random number between 0 and 1, both excluded. */

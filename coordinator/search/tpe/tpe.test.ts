@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point depends only on the order of the values from best to worst', () => {
+  it('of the values of the trials, only the order from best to worst affects the next point', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);
