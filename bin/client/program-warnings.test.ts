@@ -100,7 +100,7 @@ describe('a script', () => {
     );
   };
 
-  test('the warning about a script that is missing in the working folder names the nearest file', async () => {
+  test('the warning about a script that is missing from the working folder names the nearest file', async () => {
     expect(await warnings('train.py')).toEqual([]);
     expect(await warnings(join(dir, 'train.py'))).toEqual([]);
     expect(await warnings('trian.py')).toEqual([`the script "trian.py" is not in ${dir}; did you mean "train.py"?`]);

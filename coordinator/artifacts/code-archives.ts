@@ -1,7 +1,7 @@
 /**
  * Stores code archives as code/SHA256.tar in the coordinator's folder. Only pruning removes archives. If artifacts are
- * in a remote store, an archive counts as stored only after it was also copied there. An archive that is missing in the
- * folder is restored from its copy.
+ * in a remote store, an archive counts as stored only after it was also copied there. An archive that is missing from
+ * the folder is restored from its copy.
  */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
@@ -81,7 +81,7 @@ export class CodeArchives {
     return existsSync(this.path(sha256));
   }
 
-  /** Returns whether the archive can be read. If the archive is missing in the folder, it is restored from its copy. */
+  /** Returns whether the archive can be read. An archive that is missing from the folder is restored from its copy. */
   async available(sha256: string): Promise<boolean> {
     return this.has(sha256) || (await this.#restore(sha256));
   }

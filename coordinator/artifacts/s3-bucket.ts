@@ -294,7 +294,7 @@ export class S3Bucket {
     }
   }
 
-  /** Presigns the upload of exactly these bytes: size and checksum are part of the signature. */
+  /** Presigns the upload of one object. The size and the checksum of the object are part of the signature. */
   async presignPut(key: string, { size, sha256 }: Checksum, expiresS: number): Promise<PresignedRequest> {
     const headers = { 'content-length': `${size}`, 'x-amz-checksum-sha256': base64Of(sha256) };
     const put = { ...this.#at(key), ContentLength: size, ChecksumSHA256: base64Of(sha256) };

@@ -16,8 +16,7 @@ export interface RevocationOptions {
 }
 
 /**
- * Revokes the attempts of every agent whose identity was revoked while the coordinator was stopped, or is revoked
- * later.
+ * Ends the attempts of every agent whose identity was revoked while the coordinator was stopped, or is revoked later.
  * @returns a function that stops the watch
  */
 export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {
