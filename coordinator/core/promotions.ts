@@ -144,9 +144,9 @@ export function holdAtCheckpoint(sweep: Sweep, trial: Trial, { epoch }: Pick<Art
 
 /**
  * Decides, after a report of the trial, whether the trial is held although it has no checkpoint at or after its rung.
- * The trial is held once `checkpointEvery` epochs, or one epoch if that is 0, have passed since the rung. A trainer that
- * stores checkpoints would have stored a checkpoint by then, so there is nothing to wait for. The next attempt of a
- * trial that is held in this way repeats the epochs since the last checkpoint.
+ * The trial is held once `checkpointEvery` epochs have passed since the rung, or once one epoch has passed if
+ * `checkpointEvery` is 0. A trainer that stores checkpoints would have stored a checkpoint by then, so there is nothing
+ * to wait for. The next attempt of a trial that is held in this way repeats the epochs since the last checkpoint.
  */
 export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   const { earlyStopping, policy } = sweep;

@@ -16,7 +16,7 @@ export function probeDelayMs(failedProbes: number): number {
   return backoffDelay(failedProbes + 1, FIRST_PROBE_MS, MAX_PROBE_MS);
 }
 
-/** Quarantines an agent if the machine causes its failures in the sweep. */
+/** Quarantines an agent if the agent's machine causes its failures in the sweep. */
 export function quarantineIfFaulty(core: Core, sweep: Sweep, agentId: string, now: number): Change[] {
   if (isQuarantinedFor(core, sweep, agentId) || !isFaulty(sweep, agentId)) return [];
   const before = core.quarantines.get(agentId);

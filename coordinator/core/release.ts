@@ -41,7 +41,7 @@ export function releaseAttempt(
   ];
 }
 
-/** Cancels a trial that has not ended. The agents of the trial receive an order to stop its attempts. */
+/** Cancels a trial that has not ended. The agents that run its attempts receive an order to stop them. */
 export function cancelTrial(core: Core, sweep: Sweep, trial: Trial, detail: string, now: number): Step {
   withdrawSpeculativeOffer(sweep, trial);
   const leases = leasesOf(trial);

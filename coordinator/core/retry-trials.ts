@@ -25,7 +25,8 @@ export interface RetryRequest {
   readonly choice: RetryChoice;
   readonly requestId: string;
   /**
-   * The source of the trials that a stop or a kill of the sweep left uncreated. Undefined if all trials were created.
+   * The source of the trials that had not been created when the sweep was stopped or killed. Undefined if all trials
+   * were created.
    */
   readonly unfinishedSearch?: TrialCreation | undefined;
 }
@@ -33,7 +34,7 @@ export interface RetryRequest {
 /**
  * Makes trials pending again, with a full retry budget. The attempt numbers of a trial continue. A sweep that has ended
  * returns to the core and runs again; a paused sweep stays paused. A retry of all cancelled trials also creates the
- * trials that a stop or a kill of the sweep left uncreated.
+ * trials that had not been created when the sweep was stopped or killed.
  * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, or if the sweep is
  * stopping; nothing is changed in these cases
  */
@@ -86,7 +87,7 @@ export function retryTrial(sweep: Sweep, trial: Trial, requestId: string): Chang
   };
 }
 
-/** Adds a sweep to the core, in order of submission. */
+/** Adds a sweep to the core, and keeps the sweeps in order of submission. */
 export function insertInOrder(core: Core, sweep: Sweep): void {
   const later = [...core.sweeps.values()].filter(({ id }) => Number(id) > Number(sweep.id));
   for (const { id } of later) core.sweeps.delete(id);

@@ -101,7 +101,7 @@ function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   return probes.has(pool.owner) && pool.offered === 0;
 }
 
-/** Whether the trial may be offered to the pool. A shared pool may be offered every trial of the sweep. */
+/** Whether the trial may be offered to the pool. Every trial of the sweep may be offered to a shared pool. */
 function maySuit(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): boolean {
   if (pool.owner === undefined) return true;
   const key = `${sweep.id} ${avoidKey(trial)}`;

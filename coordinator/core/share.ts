@@ -70,7 +70,7 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** Returns the slot time of the usages that have not ended, in milliseconds up to now. */
+/** Returns the slot time of the usages that have not ended, up to now and in milliseconds. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }

@@ -22,7 +22,7 @@ import type { AttemptDurations, MeasuredAttempt, RecentDurations } from './sweep
 import type { Trial } from './trial-model.ts';
 import { showStragglers } from './warnings.ts';
 
-/** An attempt is a straggler once it has run this many times as long as expected. */
+/** An attempt is a straggler once its duration has reached this multiple of the expected duration. */
 const STRAGGLER_FACTOR = 3;
 /** A straggler also exceeds a predicted duration by at least this many standard deviations, on a logarithmic scale. */
 const STRAGGLER_DEVIATIONS = 3;

@@ -43,9 +43,9 @@ export interface Trial {
    */
   pool: string | undefined;
   /**
-   * The pools that received this offer before `pool`, since their queues were last recreated. The offer is not repeated
-   * to these pools, so that the offer stays in one queue long enough for the queue to count as stuck. The field is
-   * valid only in state `offered`.
+   * The pools that received this offer before `pool`. The list is cleared when a queue with the offer is recreated. The
+   * offer is not repeated to these pools, so that the offer stays in one queue long enough for the queue to count as
+   * stuck. The field is valid only in state `offered`.
    */
   earlierPools: readonly string[];
   /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */

@@ -82,7 +82,7 @@ export function placeTrial(sweep: Sweep, trial: Trial): void {
   makeReady(sweep, trial);
 }
 
-/** Adds a trial to the queues from which the scheduler and the packs take trials. */
+/** Adds a trial to the queues from which trials are taken for offers and for packs. */
 export function makeReady(sweep: Sweep, trial: Trial): void {
   const avoided = avoidKey(trial);
   const ready = avoided === '' ? sweep.ready : (sweep.readyElsewhere.get(avoided) ?? new TinyQueue<Trial>([], byIndex));
