@@ -43,7 +43,7 @@ export interface Trial {
    */
   pool: string | undefined;
   /**
-   * The pools that received this offer before `pool`. The list is cleared when a queue with the offer is recreated. The
+   * The pools that received this offer before `pool`. The list is cleared when the queue of `pool` is recreated. The
    * offer is not repeated to these pools, so that the offer stays in one queue long enough for the queue to count as
    * stuck. The field is valid only in state `offered`.
    */
