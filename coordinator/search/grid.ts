@@ -25,8 +25,8 @@ export function nextGridPoint({ axes, zip, order }: GridSearch, state: SearchSta
 }
 
 /**
- * Returns how many consecutive points have the same values of the given parameters, beginning with the point at a
- * position. Returns 1 if the order is shuffled.
+ * Returns how many consecutive points, counted from a given point, have the same values of the given parameters.
+ * Returns 1 if the order is shuffled.
  * @param state the position of the first point, from 0
  * @param names the names of the given parameters
  */

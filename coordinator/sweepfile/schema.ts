@@ -101,7 +101,7 @@ export const METHODS = ['grid', 'random', 'bayes', 'tpe', 'sobol', 'optuna', 'pb
 
 /**
  * Keys of Weights & Biases that have no meaning in trawl. These keys are accepted and ignored, and the plan lists them.
- * A file for trainer command with such a key counts as a W&B file (program.ts).
+ * A file with such a key and the trainer `command` counts as a W&B file (program.ts).
  */
 export const IGNORED_KEYS = [
   'project',

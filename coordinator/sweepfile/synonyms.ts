@@ -140,14 +140,14 @@ export function keyHint(path: Path, key: string, known: readonly string[]): stri
   return meant !== undefined && nearest(key, known) !== meant ? `; write ${meant}` : didYouMean(key, known);
 }
 
-/** Returns the key that the author of an unknown key means. Undefined if no known key is close. */
+/** Returns the known key that the author probably means by an unknown key. Undefined if no known key is close. */
 export function meantKey(path: Path, key: string, known: readonly string[]): string | undefined {
   const meant = synonymOf(path, key, known);
   return meant === undefined ? nearest(key, known) : keyOf(meant);
 }
 
 /**
- * Returns the value that the author of a text means. Undefined if no value is close.
+ * Returns the valid value that the author probably means by a text. Undefined if no value is close.
  * @param entry the mapping that contains the text
  */
 export function meantValue(
