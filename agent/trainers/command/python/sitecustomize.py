@@ -77,7 +77,7 @@ def _guarded(function, *arguments):
 
 
 def _number(value):
-    """Returns the number in a value with exactly one, such as a scalar of NumPy, PyTorch, TensorFlow or JAX; else None."""
+    """Returns the only number in a value, such as a scalar of NumPy, PyTorch, TensorFlow or JAX; otherwise None."""
     if isinstance(value, bool) or value is None or isinstance(value, (str, bytes)):
         return None
     if isinstance(value, (int, float)):
