@@ -37,7 +37,7 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Clears the head of the queue of packable trials that contains the given trial: removes trials that no longer wait, up
+ * Removes trials that no longer wait from the head of the queue of packable trials to which the given trial belongs, up
  * to the first trial that waits. Agents that train no packs never take trials from these queues, so the queues would
  * otherwise keep every ended trial.
  */

@@ -126,9 +126,9 @@ export interface TrialCreation {
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
   /**
-   * The part of the sweep's level that does not come from its own slot time. A level is used slot time, divided by the
-   * weight of the sweep. This part grows when the sweep joins the other sweeps of its priority at their level, and is
-   * reset when the priority of the sweep changes.
+   * The part of the sweep's level that does not come from its own slot time. The level of a sweep is the slot time
+   * that it has used, divided by its weight. This part grows when the sweep joins the other sweeps of its priority at
+   * their level, and is reset when the priority of the sweep changes.
    */
   base: number;
   /** The slot time of usages that have ended, in milliseconds. */
