@@ -98,7 +98,7 @@ async function coordinator(text: string, afterRead: (sql: string) => Promise<voi
   return world;
 }
 
-test('a new version cancels dropped points, keeps results, and runs only new points', async () => {
+test('a new version cancels the trials of dropped points, keeps results, and runs only new points', async () => {
   const world = await coordinator(FILE);
   await world.finish(1);
   await world.finish(3);
