@@ -217,7 +217,7 @@ export class GpuWatch {
     void this.#refresh();
   }
 
-  /** The latest measured values; empty until nvidia-smi first responds, and while its latest call had no response. */
+  /** The latest measured values; empty until nvidia-smi first responds, and after a call without a response. */
   get figures(): readonly CardFigures[] {
     return this.#figures;
   }
