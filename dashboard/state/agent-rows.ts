@@ -20,20 +20,20 @@ export interface AgentRow {
   /** The sweep's trials that most recently ended on the agent, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * The number of the sweep's trials per hour that ended with a result on the agent, over the last hour. Undefined
+   * How many of the sweep's trials ended with a result on the agent per hour, measured over the last hour. Undefined
    * during the first minute of the connection or of the sweep.
    */
   readonly perHour: number | undefined;
 }
 
-/** A column of the agents view, with the key that sorts the rows. */
+/** A column of the agents view, with a function that returns the sort key of a row. */
 export interface AgentColumn extends Column<AgentRow> {
   readonly key: (row: AgentRow) => number | string | undefined;
   /** Whether the highest value comes first. */
   readonly descending?: boolean;
 }
 
-/** The maximum number of ended trials per agent. Even a terminal of 60 rows cannot show as many below the agents. */
+/** The maximum number of ended trials per agent. Even a terminal of 60 rows cannot show that many below the agents. */
 const MAX_RECENT = 40;
 
 const HOUR_MS = 3_600_000;

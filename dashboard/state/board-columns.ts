@@ -18,7 +18,7 @@ import type { ReportPoint } from './curve-cache.ts';
 import { rankOf, type SortKey } from './order.ts';
 import { configState, failedText, trialStateText } from './trial-state-text.ts';
 
-/** A column of the leaderboard, with the key that sorts the rows. */
+/** A column of the leaderboard, with a function that returns the sort key of a row. */
 export interface BoardColumn extends Column<BoardRow> {
   readonly key: (row: ConfigRow) => SortKey;
   /** Whether the highest value comes first. */
