@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ROLES, rolesOf } from './roles.ts';
+import { isRead, ROLES, rolesOf } from './roles.ts';
 
 const PROTO = join(import.meta.dirname, 'trawl', 'v1');
 
@@ -20,6 +20,12 @@ test.each(methods)('the table of roles has a row for %s', (path) => {
 test('all roles can call health checks, but agents cannot call reflection', () => {
   expect(rolesOf('/grpc.health.v1.Health/Check')).toEqual(ROLES);
   expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
+});
+
+test('a method that viewers can call only reads', () => {
+  expect(isRead('/trawl.v1.SweepService/Watch')).toBe(true);
+  expect(isRead('/trawl.v1.SweepService/Submit')).toBe(false);
+  expect(isRead('/trawl.v1.SweepService/DeleteEverything')).toBe(false);
 });
 
 test('no role can call an unknown method', () => {

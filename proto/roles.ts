@@ -99,3 +99,8 @@ function pathsOf<Name extends string>(
 export function rolesOf(path: string): readonly Role[] {
   return byPath.get(path) ?? [];
 }
+
+/** Returns whether a method only reads, so that a call of it can safely be made again. Viewers call only such methods. */
+export function isRead(path: string): boolean {
+  return rolesOf(path).includes('viewer');
+}

@@ -60,7 +60,7 @@ export async function withPackedCode<T>(
  * @throws {UnreachableError | RejectedError}
  */
 export async function uploadCode(connection: Connection, { path, source }: PackedCode): Promise<void> {
-  await retryUnreachable(() => upload(connection, path, source.archive));
+  await retryUnreachable(connection, () => upload(connection, path, source.archive));
 }
 
 async function upload(connection: Connection, path: string, archive: CodeArchive): Promise<void> {

@@ -13,6 +13,7 @@ import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceClient } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { USER_ROLES } from '../../proto/roles.ts';
+import { note } from '../output/print.ts';
 
 export interface Connection {
   readonly client: SweepServiceClient;
@@ -21,6 +22,8 @@ export interface Connection {
   readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator that is called now. Changes when another coordinator becomes the leader. */
   readonly address: string;
+  /** Whether several coordinators are known, so that another one can lead soon if the leader does not answer. */
+  readonly hasStandbys: boolean;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
   /** The data folder whose store this process reads itself. Undefined if the connection is to a coordinator. */
@@ -43,6 +46,8 @@ export interface ConnectOptions {
    * or else the token of this user's coordinator at the address.
    */
   readonly tokenFile?: string | undefined;
+  /** The time in milliseconds for which calls wait for a leader. Default: LEADER_WAIT_MS. */
+  readonly leaderWaitMs?: number;
 }
 
 /**
@@ -51,8 +56,15 @@ export interface ConnectOptions {
  */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
-const KEEPALIVE_EVERY_MS = 20_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 };
+/** With several coordinators, a leader whose machine has died is noticed before a standby leads. */
+const KEEPALIVE_OF_SEVERAL = { 'grpc.keepalive_time_ms': 5_000, 'grpc.keepalive_timeout_ms': 8_000 };
+
+/**
+ * With several coordinators, a call waits for this time until one of them leads. A takeover takes up to 15 s after the
+ * death of the leader, and longer while PostgreSQL does not answer.
+ */
+export const LEADER_WAIT_MS = 60_000;
 
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -61,15 +73,26 @@ interface OpenOptions {
   readonly addresses: readonly string[];
   readonly identity?: Identity | undefined;
   readonly tokenOf: TokenSources;
+  readonly leaderWaitMs?: number | undefined;
   readonly offlineDir?: string;
   readonly release?: () => Promise<void>;
 }
 
-function open({ addresses, identity, tokenOf, offlineDir, release = async () => {} }: OpenOptions): Connection {
-  const channel = channelToLeader(addresses, identity, tokenOf, {
+function open({
+  addresses,
+  identity,
+  tokenOf,
+  leaderWaitMs = LEADER_WAIT_MS,
+  offlineDir,
+  release = async () => {},
+}: OpenOptions): Connection {
+  const settings = {
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    ...(addresses.length > 1 ? KEEPALIVE_OF_SEVERAL : KEEPALIVE),
+  };
+  const channel = channelToLeader(addresses, identity, tokenOf, settings, {
+    limitMs: leaderWaitMs,
+    onWait: () => note(`no coordinator leads at ${addresses.join(', ')}; waiting for up to ${leaderWaitMs / 1_000} s`),
   });
   // The clients do not use these arguments, because the channel already has the addresses and the credentials.
   const unused = [channel.address, credentials.createInsecure()] as const;
@@ -84,6 +107,9 @@ function open({ addresses, identity, tokenOf, offlineDir, release = async () => 
     operations,
     get address() {
       return channel.address;
+    },
+    get hasStandbys() {
+      return channel.hasStandbys;
     },
     usesTls: identity !== undefined,
     offlineDir,
@@ -113,7 +139,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const identity = identityOf(options.identity);
   const servers = options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
   const addresses = parseServers(servers, options.server === undefined ? 'TRAWL_SERVER' : '--server');
-  return open({ addresses, identity, tokenOf: tokenSources(addresses, options.tokenFile) });
+  const { tokenFile, leaderWaitMs } = options;
+  return open({ addresses, identity, tokenOf: tokenSources(addresses, tokenFile), leaderWaitMs });
 }
 
 function identityOf(dir: ConnectOptions['identity']): Identity | undefined {

@@ -8,7 +8,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { UnreachableError } from '../../proto/errors.ts';
-import type { Connection } from './connect.ts';
+import { type Connection, LEADER_WAIT_MS } from './connect.ts';
 import { explainCallError } from './rpc-errors.ts';
 
 /** Deadline of a unary call, in milliseconds. */
@@ -83,15 +83,21 @@ export async function* stream<Request, Response>(
 }
 
 /**
- * Makes a call, and retries it up to three times if the coordinator is unreachable. The call must be safe to repeat:
- * for example, its request carries the same request_id each time, so that the coordinator executes the request once.
+ * Makes a call, and makes it again if the coordinator is unreachable: up to three times or, with several coordinators,
+ * until the call fails after LEADER_WAIT_MS. The call must be safe to repeat: for example, its request carries the same
+ * request_id each time, so that the coordinator executes the request once.
  */
-export async function retryUnreachable<T>(call: () => Promise<T>): Promise<T> {
+export async function retryUnreachable<T>(
+  connection: Pick<Connection, 'hasStandbys'>,
+  call: () => Promise<T>,
+): Promise<T> {
+  const begun = performance.now();
   for (let failures = 0; ; failures++) {
     try {
       return await call();
     } catch (error) {
-      const delayMs = RETRY_DELAYS_MS[failures];
+      const mayWait = connection.hasStandbys && performance.now() - begun < LEADER_WAIT_MS;
+      const delayMs = RETRY_DELAYS_MS[failures] ?? (mayWait ? RETRY_DELAYS_MS.at(-1) : undefined);
       if (!(error instanceof UnreachableError) || delayMs === undefined) throw error;
       await sleep(delayMs);
     }

@@ -181,7 +181,7 @@ export async function submitSweep(
 ): Promise<Sweep> {
   if (code !== undefined) await uploadCode(connection, code);
   const request: SubmitRequest = { text, fileName, requestId: randomUUID(), source: code?.source };
-  const { sweep } = await retryUnreachable(() =>
+  const { sweep } = await retryUnreachable(connection, () =>
     unary(connection, connection.client.submit, request, LARGE_CHANGE_DEADLINE_MS),
   );
   return present(sweep);
@@ -215,7 +215,7 @@ export async function retryTrials(
 ): Promise<{ sweep: Sweep; retried: number }> {
   const none = { sweep: '', trials: [], failed: false, failures: [], cancelled: false };
   const request: RetryTrialsRequest = { ...none, ...selection, requestId: randomUUID() };
-  const { sweep, retried } = await retryUnreachable(() =>
+  const { sweep, retried } = await retryUnreachable(connection, () =>
     unary(connection, connection.client.retryTrials, request, LARGE_CHANGE_DEADLINE_MS),
   );
   return { sweep: present(sweep), retried };

@@ -8,7 +8,7 @@ import { visibleText } from '../../lib/text/visible-text.ts';
 import { EXIT, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { sweepState } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../client/connect.ts';
+import { type Connection, LEADER_WAIT_MS, withConnection } from '../client/connect.ts';
 import { followPauses, pauseText } from '../client/pauses.ts';
 import { getSweep } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
@@ -96,7 +96,8 @@ async function waitUntilEnded(connection: Connection, first: Sweep, options: Wai
 }
 
 async function wait(selector: string, options: WaitOptions): Promise<void> {
-  await withConnection(options, async (connection) => {
+  const leaderWaitMs = Math.min(options.timeout ?? LEADER_WAIT_MS, LEADER_WAIT_MS);
+  await withConnection({ ...options, leaderWaitMs }, async (connection) => {
     const { sweep: first } = await getSweep(connection, selector);
     if (connection.offlineDir !== undefined && !sweepEnded(first)) {
       throw new RejectedError(

@@ -16,7 +16,7 @@ import {
 import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
 import { parseAddress } from './address.ts';
 import type { Identity } from './identity.ts';
-import { LeaderChannel } from './leader-channel.ts';
+import { LeaderChannel, type LeaderWait } from './leader-channel.ts';
 import type { TokenSource, TokenSources } from './token-source.ts';
 
 export interface Channel {
@@ -72,6 +72,7 @@ export function channelTo(address: string, identity: Identity | undefined, token
  * Returns a channel to the leader of several coordinators.
  * @param addresses the HOST:PORT of each coordinator; at least one
  * @param tokenOf returns the source of the token for an address; used only if there is no identity
+ * @param wait see LeaderChannel
  * @throws {BadInputError} if an address is not valid
  */
 export function channelToLeader(
@@ -79,12 +80,14 @@ export function channelToLeader(
   identity: Identity | undefined,
   tokenOf: TokenSources,
   settings: ChannelOptions,
+  wait?: LeaderWait,
 ): LeaderChannel {
-  return new LeaderChannel(addresses, (address) => {
+  const open = (address: string) => {
     const { shown, options } = channelTo(address, identity, identity === undefined ? tokenOf(address) : undefined);
     const { interceptors = [], ...channelOptions } = options;
     return { channel: new GrpcChannel(address, shown, { ...channelOptions, ...settings }), interceptors };
-  });
+  };
+  return new LeaderChannel(addresses, open, wait);
 }
 
 /**

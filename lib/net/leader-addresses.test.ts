@@ -38,6 +38,20 @@ test('a leader that answers again is not avoided', () => {
   expect(addresses.current).toBe('a:1');
 });
 
+test('further attempts are useless once every address rejects the connection', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1']);
+  addresses.onUnreachable(0, true);
+  expect(addresses.areRejected).toBe(false);
+  addresses.onUnreachable(1, true);
+  expect(addresses.areRejected).toBe(true);
+  addresses.onUnreachable(2);
+  expect(addresses.areRejected).toBe(false);
+  addresses.onUnreachable(3, true);
+  addresses.onUnreachable(4, true);
+  addresses.onAnswer('b:1');
+  expect(addresses.areRejected).toBe(false);
+});
+
 test('if no address answers, each is tried in turn', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1', 'c:1']);
   const tried = Array.from({ length: 6 }, (_, at) => {

@@ -10,6 +10,8 @@ export class LeaderAddresses {
   readonly #known: readonly string[];
   /** The time at which each address could not be reached. */
   readonly #failedAt = new Map<string, number>();
+  /** The addresses at which the last attempt failed for a reason that remains, such as an unknown certificate. */
+  readonly #rejected = new Set<string>();
   #current: string;
   #hasStandbys: boolean;
 
@@ -37,25 +39,37 @@ export class LeaderAddresses {
     return this.#hasStandbys;
   }
 
+  /** Whether every given address failed for a reason that remains, so that further attempts are useless. */
+  get areRejected(): boolean {
+    return this.#known.every((address) => this.#rejected.has(address));
+  }
+
   /**
    * Records the answer of a coordinator that does not lead.
    * @param leader the address of the leader; empty if the coordinator knows none
    */
   onStandby(leader: string, now: number): void {
     this.#hasStandbys = true;
+    this.#rejected.delete(this.#current);
     if (leader !== '' && leader !== this.#current && !this.#isAvoided(leader, now)) this.#current = leader;
     else this.#tryNext(now);
   }
 
-  /** Records that the current address could not be reached. */
-  onUnreachable(now: number): void {
+  /**
+   * Records that the current address could not be reached.
+   * @param isRejected whether the reason remains, such as an unknown certificate
+   */
+  onUnreachable(now: number, isRejected = false): void {
     this.#failedAt.set(this.#current, now);
+    if (isRejected) this.#rejected.add(this.#current);
+    else this.#rejected.delete(this.#current);
     this.#tryNext(now);
   }
 
   /** Records an answer of the leader. */
   onAnswer(address: string): void {
     this.#failedAt.delete(address);
+    this.#rejected.delete(address);
   }
 
   #isAvoided(address: string, now: number): boolean {

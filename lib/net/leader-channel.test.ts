@@ -16,7 +16,7 @@ import {
 } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { LEADER_HEADER } from '../../proto/leader-header.ts';
-import { LeaderChannel } from './leader-channel.ts';
+import { LeaderChannel, type LeaderWait } from './leader-channel.ts';
 
 const pass = (bytes: Buffer) => bytes;
 const codec = {
@@ -27,6 +27,7 @@ const codec = {
 };
 const SERVICE = {
   Ask: { path: '/a.B/Ask', requestStream: false, responseStream: false, ...codec },
+  Read: { path: '/trawl.v1.SweepService/ListSweeps', requestStream: false, responseStream: false, ...codec },
   List: { path: '/a.B/List', requestStream: false, responseStream: true, ...codec },
   Talk: { path: '/a.B/Talk', requestStream: true, responseStream: true, ...codec },
 } as const;
@@ -37,6 +38,8 @@ interface Peer {
   ran: number;
   /** The answer to calls: the name of the coordinator, or the leader that a standby names. */
   role: { readonly leads: string } | { readonly follows: string };
+  /** The error of the next call, which runs. */
+  nextError?: Partial<ServiceError> | undefined;
   stop(): void;
 }
 
@@ -47,12 +50,17 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
     metadata.set(LEADER_HEADER, leader);
     return { code: status.UNAVAILABLE, details: 'stands by', metadata };
   };
+  const answer = (_call: unknown, callback: sendUnaryData<Buffer>) => {
+    if ('follows' in self.role) return callback(rejection(self.role.follows));
+    self.ran += 1;
+    const { nextError } = self;
+    self.nextError = undefined;
+    if (nextError !== undefined) return callback(nextError);
+    callback(null, Buffer.from(self.role.leads));
+  };
   server.addService(SERVICE, {
-    Ask(_call: unknown, callback: sendUnaryData<Buffer>) {
-      if ('follows' in self.role) return callback(rejection(self.role.follows));
-      self.ran += 1;
-      callback(null, Buffer.from(self.role.leads));
-    },
+    Ask: answer,
+    Read: answer,
     List(call: ServerWritableStream<Buffer, Buffer>) {
       if ('follows' in self.role) return void call.emit('error', rejection(self.role.follows));
       self.ran += 1;
@@ -79,19 +87,24 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
 }
 
 function clientOf(...addresses: string[]): { client: Client; channel: LeaderChannel } {
-  const channel = new LeaderChannel(addresses, (address) => {
+  return waitingClientOf(undefined, ...addresses);
+}
+
+function waitingClientOf(wait: LeaderWait | undefined, ...addresses: string[]) {
+  const open = (address: string) => {
     if (address.startsWith('rejected')) throw new Error('not an address of a coordinator');
     return { channel: new GrpcChannel(address, credentials.createInsecure(), {}), interceptors: [] };
-  });
+  };
+  const channel = new LeaderChannel(addresses, open, wait);
   const client = new Client(channel.address, credentials.createInsecure(), channel.options);
   onTestFinished(() => client.close());
   return { client, channel };
 }
 
-function ask(client: Client, limitMs = 10_000): Promise<string> {
+function ask(client: Client, limitMs = 10_000, { path } = SERVICE.Ask as { path: string }): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { deadline: Date.now() + limitMs };
-    client.makeUnaryRequest(SERVICE.Ask.path, pass, pass, Buffer.from('?'), new Metadata(), options, (error, answer) =>
+    client.makeUnaryRequest(path, pass, pass, Buffer.from('?'), new Metadata(), options, (error, answer) =>
       error === null ? resolve(`${answer}`) : reject(error),
     );
   });
@@ -164,20 +177,44 @@ test('a call at the only known address fails at once if nothing listens there, a
 test('a call that a coordinator ran is not repeated, although its answer is lost', async () => {
   const leader = await peer({ leads: 'a' });
   const { client } = clientOf(leader.address, leader.address.replace('127.0.0.1', 'localhost'));
-  let calls = 0;
-  const lost: ServiceError = Object.assign(new Error('lost'), {
-    code: status.UNAVAILABLE,
-    details: 'Connection dropped',
-    metadata: new Metadata(),
-  });
-  leader.role = {
-    get leads(): string {
-      calls += 1;
-      throw lost;
-    },
+  leader.nextError = { code: status.UNAVAILABLE, details: 'Connection dropped' };
+  await expect(ask(client)).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  expect(leader.ran).toBe(1);
+});
+
+test.each([
+  ['lost', status.UNAVAILABLE, 'Connection dropped'],
+  ['closed by the server', status.CANCELLED, 'Call cancelled'],
+  ['reset', status.INTERNAL, 'Received RST_STREAM with code 2'],
+])('a call that only reads is made again if its connection is %s', async (_name, code, details) => {
+  const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
+  leader.nextError = { code, details };
+  expect(await ask(clientOf(leader.address, other.address).client, 10_000, SERVICE.Read)).toMatch(/^[ab]$/);
+  expect(leader.ran).toBeGreaterThan(0);
+
+  const alone = clientOf(leader.address).client;
+  leader.nextError = { code, details };
+  await expect(ask(alone, 10_000, SERVICE.Read)).rejects.toMatchObject({ code });
+});
+
+test('a call of a client that waits for a leader outlasts its time limit, and the client is notified once', async () => {
+  const [one, other] = [await peer({ follows: '' }), await peer({ follows: '' })];
+  let notices = 0;
+  const onWait = () => {
+    notices += 1;
   };
-  await expect(ask(client)).rejects.toThrow();
-  expect(calls).toBe(1);
+  const wait = { limitMs: 10_000, onWait };
+  const { client } = waitingClientOf(wait, one.address, other.address);
+  const answers = [ask(client, 500), ask(client, 500, SERVICE.Read)];
+  await sleep(2_700);
+  other.role = { leads: 'b' };
+  expect(await Promise.all(answers)).toEqual(['b', 'b']);
+  expect(notices).toBe(1);
+
+  const begun = performance.now();
+  other.role = { follows: '' };
+  await expect(ask(waitingClientOf({ ...wait, limitMs: 1_000 }, one.address, other.address).client)).rejects.toThrow();
+  expect(performance.now() - begun).toBeLessThan(2_000);
 });
 
 test('a stream of answers follows a standby before its first answer', async () => {

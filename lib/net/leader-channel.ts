@@ -1,7 +1,8 @@
 /**
  * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
- * reached, is made again to another coordinator. A call with a stream of requests is not made again: if its caller opens
- * another, it goes to the other coordinator.
+ * reached, is made again to another coordinator. A call that only reads is also made again if its connection breaks
+ * before the first answer. A call with a stream of requests is not made again: if its caller opens another, it goes to
+ * the other coordinator.
  */
 import {
   type ChannelInterface,
@@ -15,6 +16,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { LEADER_HEADER } from '../../proto/leader-header.ts';
+import { isRead } from '../../proto/roles.ts';
 import { LeaderAddresses } from './leader-addresses.ts';
 
 type CallOptions = Parameters<Interceptor>[0];
@@ -26,8 +28,10 @@ type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 const CONNECT_LIMIT_MS = 2_000;
 /** The delay before a call is made again. A takeover takes seconds. */
 const RETRY_DELAY_MS = 300;
-/** A call is made again for this time, or until its deadline. A takeover takes up to 15 s. */
+/** By default, a call is made again for this time, or until its deadline. A takeover takes up to 15 s. */
 const REPEAT_LIMIT_MS = 20_000;
+/** The time after which `onWait` is called. */
+const WAIT_NOTICE_MS = 2_000;
 
 /** The connection to one coordinator. */
 export interface Endpoint {
@@ -36,19 +40,38 @@ export interface Endpoint {
   readonly interceptors: readonly Interceptor[];
 }
 
+export interface LeaderWait {
+  /** A call is made again for this time, and each attempt has the whole time limit of the call. */
+  readonly limitMs: number;
+  /** Called once if no coordinator has answered a call as the leader yet, and a call has waited for a while. */
+  readonly onWait: () => void;
+}
+
+/** Matches the errors of a connection that broke while the coordinator may have run the call. */
+const BROKEN = /RST_STREAM|HTTP status|GOAWAY/;
+/** Matches the errors of a connection that one side does not accept. */
+const REJECTED = /certificate|altnames|unknown ca/i;
+
 export class LeaderChannel implements ChannelInterface {
   readonly #addresses: LeaderAddresses;
   readonly #open: (address: string) => Endpoint;
   readonly #endpoints = new Map<string, Endpoint>();
+  /** The time for which calls are made again; undefined for the default. */
+  readonly waitMs: number | undefined;
+  readonly #onWait: () => void;
+  #isWaitKnown = false;
   #isClosed = false;
 
   /**
    * @param addresses HOST:PORT of each coordinator; at least one
    * @param open opens the connection to an address; may throw if an address that a coordinator named is not accepted
+   * @param wait default: calls are made again for 20 s, or until their deadlines
    */
-  constructor(addresses: readonly string[], open: (address: string) => Endpoint) {
+  constructor(addresses: readonly string[], open: (address: string) => Endpoint, wait?: LeaderWait) {
     this.#addresses = new LeaderAddresses(addresses);
     this.#open = open;
+    this.waitMs = wait?.limitMs;
+    this.#onWait = wait?.onWait ?? (() => {});
     this.endpoint();
   }
 
@@ -71,8 +94,20 @@ export class LeaderChannel implements ChannelInterface {
     return this.#addresses.hasStandbys;
   }
 
+  /** See LeaderAddresses. */
+  get areRejected(): boolean {
+    return this.#addresses.areRejected;
+  }
+
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** Records that a call has waited for a leader. @param waitedMs the time since the call began */
+  onWaiting(waitedMs: number): void {
+    if (this.#isWaitKnown || waitedMs < WAIT_NOTICE_MS) return;
+    this.#isWaitKnown = true;
+    this.#onWait();
   }
 
   /** Returns the connection to the current address. */
@@ -85,33 +120,41 @@ export class LeaderChannel implements ChannelInterface {
 
   /**
    * Chooses the address of later calls after a call to `address` has ended.
-   * @returns whether the coordinator did not run the call
+   * @returns whether the call can be made again: the coordinator did not run it, or the call only reads and its
+   * connection broke
    */
-  onStatus(address: string, { code, details, metadata }: StatusObject): boolean {
+  onStatus(address: string, { code, details, metadata }: StatusObject, path: string): boolean {
     if (code !== status.UNAVAILABLE) {
+      if (code === status.CANCELLED || BROKEN.test(details)) return isRead(path);
       // Without an answer, the coordinator may not have been reached.
-      if (code !== status.CANCELLED && code !== status.DEADLINE_EXCEEDED) this.#addresses.onAnswer(address);
+      if (code !== status.DEADLINE_EXCEEDED) this.#onAnswer(address);
       return false;
     }
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
     const wasSent = leader === undefined && !/No connection established|Name resolution failed/.test(details);
     // Another call can have changed the address in the meantime.
-    if (address === this.address) this.leave(leader);
-    return !wasSent;
+    if (address === this.address) this.leave(leader, REJECTED.test(details));
+    return !wasSent || isRead(path);
+  }
+
+  #onAnswer(address: string): void {
+    this.#isWaitKnown = true;
+    this.#addresses.onAnswer(address);
   }
 
   /**
    * Chooses another address, because the current coordinator does not lead.
    * @param leader the leader that the coordinator named; empty if it named none; undefined if it could not be reached
+   * @param isRejected whether one side does not accept the connection
    */
-  leave(leader: string | undefined): void {
+  leave(leader: string | undefined, isRejected = false): void {
     const now = performance.now();
-    if (leader === undefined) this.#addresses.onUnreachable(now);
+    if (leader === undefined) this.#addresses.onUnreachable(now, isRejected);
     else this.#addresses.onStandby(leader, now);
     try {
       this.endpoint();
     } catch {
-      this.#addresses.onUnreachable(now);
+      this.#addresses.onUnreachable(now, true);
     }
   }
 
@@ -177,10 +220,7 @@ function intercepted({ interceptors }: Endpoint, options: CallOptions, nextCall:
   return begin(options);
 }
 
-/**
- * A call that begins once its coordinator is connected. A call with one request message is made again while coordinators
- * do not run it.
- */
+/** A call that begins once its coordinator is connected. A call with one request message can be made again. */
 class FollowingCall implements Call {
   readonly #channel: LeaderChannel;
   readonly #options: CallOptions;
@@ -196,14 +236,24 @@ class FollowingCall implements Call {
   #isReading = false;
   #retries = 0;
   #hasReceived = false;
+  #isCancelled = false;
   #isEnded = false;
+  readonly #createdAt = Date.now();
+  /** The time limit of each attempt, in milliseconds; undefined if all attempts share the deadline of the call. */
+  readonly #attemptMs: number | undefined;
   readonly #repeatUntil: number;
 
   constructor(channel: LeaderChannel, options: CallOptions, nextCall: NextCall) {
     this.#channel = channel;
     this.#options = options;
     this.#nextCall = nextCall;
-    this.#repeatUntil = Math.min(Number(options.deadline ?? Number.POSITIVE_INFINITY), Date.now() + REPEAT_LIMIT_MS);
+    const { waitMs } = channel;
+    const deadline = Number(options.deadline ?? Number.POSITIVE_INFINITY);
+    if (waitMs === undefined) this.#repeatUntil = Math.min(deadline, this.#createdAt + REPEAT_LIMIT_MS);
+    else {
+      this.#repeatUntil = this.#createdAt + waitMs;
+      if (Number.isFinite(deadline)) this.#attemptMs = deadline - this.#createdAt;
+    }
   }
 
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
@@ -220,7 +270,7 @@ class FollowingCall implements Call {
       return;
     }
     const { address } = this.#channel;
-    const call = intercepted(this.#channel.endpoint(), this.#options, this.#nextCall);
+    const call = intercepted(this.#channel.endpoint(), this.#attemptOptions(), this.#nextCall);
     this.#call = call;
     call.start(metadata.clone(), {
       onReceiveMetadata: (received) => this.#listener.onReceiveMetadata?.(received),
@@ -231,8 +281,8 @@ class FollowingCall implements Call {
         this.#listener.onReceiveMessage?.(message);
       },
       onReceiveStatus: (ended) => {
-        const wasNotRun = this.#channel.onStatus(address, ended);
-        if (wasNotRun && !this.#hasReceived && this.#mayRepeat()) this.#repeatLater(metadata, address);
+        const isRepeatable = this.#channel.onStatus(address, ended, this.#options.method_definition.path);
+        if (isRepeatable && !this.#hasReceived && this.#mayRepeat()) this.#repeatLater(metadata, address);
         else this.#end(ended);
       },
     });
@@ -243,6 +293,11 @@ class FollowingCall implements Call {
     if (this.#isReading) call.startRead();
   }
 
+  #attemptOptions(): CallOptions {
+    if (this.#attemptMs === undefined || !this.#channel.hasStandbys) return this.#options;
+    return { ...this.#options, deadline: Date.now() + this.#attemptMs };
+  }
+
   #end(ended: StatusObject): void {
     this.#isEnded = true;
     this.#listener.onReceiveStatus?.(ended);
@@ -250,13 +305,15 @@ class FollowingCall implements Call {
 
   /** With several coordinators, a call is repeated for some time, so that it outlasts a takeover. */
   #mayRepeat(): boolean {
-    if (this.#channel.isClosed || this.#isEnded || this.#options.method_definition.requestStream) return false;
+    if (this.#channel.isClosed || this.#isEnded || this.#isCancelled) return false;
+    if (this.#options.method_definition.requestStream || this.#channel.areRejected) return false;
     return this.#channel.hasStandbys && Date.now() + RETRY_DELAY_MS < this.#repeatUntil;
   }
 
   #repeatLater(metadata: Metadata, address: string): void {
     this.#call = undefined;
     this.#retries += 1;
+    this.#channel.onWaiting(Date.now() - this.#createdAt);
     // The first repetition at another address needs no delay.
     const delayMs = this.#retries === 1 && this.#channel.address !== address ? 0 : RETRY_DELAY_MS;
     setTimeout(() => void this.#channel.connect().then(() => this.#begin(metadata)), delayMs);
@@ -283,6 +340,7 @@ class FollowingCall implements Call {
   }
 
   cancelWithStatus(code: status, details: string): void {
+    this.#isCancelled = true;
     if (this.#call !== undefined) this.#call.cancelWithStatus(code, details);
     else if (this.#isStarted && !this.#isEnded) this.#end({ code, details, metadata: new Metadata() });
   }
