@@ -54,7 +54,7 @@ test('an idle slot claims an offer; when the claim is granted, the offer is ackn
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
-test('a redelivered offer of an attempt that is already claimed or running is acknowledged, but not run again', () => {
+test('if an attempt is already claimed or running, a redelivered offer is acknowledged, and the attempt is not run again', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
