@@ -21,7 +21,7 @@ export interface Step {
   readonly outputs: readonly Output[];
 }
 
-/** A step, and the answer of the decision to its caller. */
+/** A step, and the answer that the decision returns to its caller. */
 export interface Answered<A> {
   readonly step: Step;
   readonly answer: A;

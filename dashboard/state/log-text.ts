@@ -4,7 +4,7 @@
  */
 import { columnsOf } from '../../lib/text/width.ts';
 
-/** The kept lines at the end of a log. */
+/** The last lines of a log. Earlier lines are dropped. */
 export interface LogText {
   /** The number of lines before `lines` that are no longer kept. */
   readonly dropped: number;

@@ -30,7 +30,7 @@ export function knownTrial({ record, outcome }: PastSuggestion): KnownTrial {
 }
 
 /**
- * Returns the line of a request.
+ * Formats a request as one line.
  * @param known the trials of the study in the process; undefined for a new process
  */
 export function requestLine(

@@ -179,7 +179,7 @@ export class SweepSampler {
     this.#process.send(line);
   }
 
-  /** Ends the wait for processes of other sweeps. The sweep can then send its request again. */
+  /** Lets a sweep that waits because all processes were busy send its request again. */
   wake(): void {
     if (this.#waits !== 'room') return;
     this.#waits = 'no';
