@@ -35,8 +35,8 @@ export const EMPTY_STATE: DashboardState = {
 export const MAX_EVENTS = 500;
 
 /**
- * The following events are not listed: details of scheduling, changes that are visible in the rows of trials, and events
- * that repeat the end of an attempt.
+ * The following events are not listed: details of scheduling, changes that are visible in the rows of trials, and
+ * events that repeat the end of an attempt.
  */
 const UNLISTED_EVENTS = new Set([
   'offered',
