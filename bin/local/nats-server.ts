@@ -79,7 +79,7 @@ export interface NatsServerOptions {
   port?: number;
   /** Default: 127.0.0.1. */
   host?: string;
-  /** Bytes for in-memory streams. Default: 64 MiB, because trawl's streams are on disk. */
+  /** Bytes for in-memory streams. Default: 64 MiB, because trawl's streams are small. */
   maxMemory?: number;
   /** Path of the program. Default: the installed program that findNatsBinary finds. */
   binary?: string;
