@@ -7,7 +7,7 @@ export interface Interruption {
 }
 
 /**
- * Returns a promise for the first SIGINT or SIGTERM and a promise for the second signal. A third signal exits the
+ * Returns a promise for the first SIGINT or SIGTERM and a promise for the second signal. A third signal ends the
  * process immediately.
  */
 export function untilSignals(): { readonly first: Promise<Interruption>; readonly second: Promise<void> } {
@@ -28,7 +28,7 @@ export function untilSignals(): { readonly first: Promise<Interruption>; readonl
   return { first, second };
 }
 
-/** Resolves at the first SIGINT or SIGTERM. A second signal exits the process immediately. */
+/** Resolves at the first SIGINT or SIGTERM. A second signal ends the process immediately. */
 export async function untilSignal(): Promise<Interruption> {
   const { first, second } = untilSignals();
   void second.then(() => process.exit(EXIT.interrupted));

@@ -3,7 +3,8 @@ import type { FailureClassName } from '../../../../proto/names.ts';
 import { LimitedRegExp } from './limited-regexp.ts';
 
 /**
- * The time limit in milliseconds for matching a rule against the end of the output. A rule that takes longer is skipped.
+ * The time limit in milliseconds for matching a rule against the end of the output. A rule that takes longer is
+ * skipped.
  */
 export const RULE_MS = 1_000;
 
