@@ -11,7 +11,7 @@ const [LINEAGE, OTHERS, CHILDREN] = [0, 1, 2];
 const THIN = { style: 'stroke-width:1.5' };
 const THICK = { style: 'stroke-width:3' };
 
-/** Returns the position in the picture of a trial after the given epoch. */
+/** Returns the position of a trial in the picture, after the given epoch. */
 type Place = (trial: number, epoch: number) => Point;
 
 /** @param interval the number of epochs between two comparisons */
