@@ -123,7 +123,7 @@ async function viewOf(connection: Connection, sweep: string, { trial: prefix, vi
 
 const TERMINATION_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
-/** Aborts the work on a signal, so that the dashboard restores the terminal before the process ends. */
+/** Aborts the work when a signal arrives, so that the dashboard restores the terminal before the process ends. */
 async function untilSignaled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
   const end = () => stop.abort();
