@@ -76,7 +76,7 @@ export async function trialsById(connection: Connection, sweep: string, trialIds
   return trials;
 }
 
-/** Yields the reports of a trial by attempt and step. @param trial the selector of a trial, as in GetTrialRequest */
+/** Yields the reports of a trial in order of attempt and step. @param trial a selector, as in GetTrialRequest */
 export async function* streamReports(
   connection: Connection,
   sweep: string,
