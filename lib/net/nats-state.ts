@@ -73,7 +73,7 @@ export class NatsState {
     }
   }
 
-  /** Reports a loss once, because the client repeats this event and the reconnection event for each failed attempt. */
+  /** Reports a loss once, because the client emits the disconnect event again for each failed attempt to reconnect. */
   #onDisconnect(): void {
     if (this.#problem !== undefined) return;
     this.#log.warn('lost the connection to NATS; reconnecting');
