@@ -42,7 +42,7 @@ export interface TimeLeft {
 export interface Eta {
   /**
    * The time until the last trial ends. Undefined if no trial is left, nothing was measured, no slot can run the
-   * waiting trials, or the sweep has too many trials or no limit.
+   * waiting trials, or the sweep has too many trials or no limit on the number of trials.
    */
   readonly sweep: TimeLeft | undefined;
   /** The sum of the times that the trials still need. Undefined if `sweep` is undefined. */

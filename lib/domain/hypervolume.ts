@@ -1,7 +1,8 @@
 /**
  * The hypervolume of points with several objectives, all minimized: the volume of the region that the points dominate,
- * up to a reference point. The recursion over limit sets is that of L. While, L. Bradstreet and L. Barone, A Fast Way
- * of Calculating Exact Hypervolumes (IEEE Transactions on Evolutionary Computation 16, 2012).
+ * up to a reference point. The volume is computed by recursion over limit sets (the WFG algorithm: Lyndon While, Lucas
+ * Bradstreet and Luigi Barone, A Fast Way of Calculating Exact Hypervolumes, IEEE Transactions on Evolutionary
+ * Computation 16, 2012).
  */
 
 /** One value per objective. Lower is better. */

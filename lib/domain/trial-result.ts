@@ -131,14 +131,14 @@ export function comparedTrials<
   };
 }
 
-/** Says how many results the means of configs leave out. Empty if they leave out none. */
+/** Returns a sentence with the number of results that the means of configs leave out. Empty if they leave out none. */
 export function leftOutOfMeansText(configs: readonly { readonly leftOut: number }[]): string {
   const results = configs.reduce((total, { leftOut }) => total + leftOut, 0);
   if (results === 0) return '';
   return `${countText(results, 'result')} of trials that early stopping cut off ${results === 1 ? 'is' : 'are'} left out of the means`;
 }
 
-/** Says how many results a comparison leaves out. Empty if it leaves out none. */
+/** Returns a sentence with the number of results that a comparison leaves out. Empty if it leaves out none. */
 export function leftOutText(results: number): string {
   if (results === 0) return '';
   const whose = results === 1 ? 'its config' : 'their configs';
@@ -168,7 +168,7 @@ export function configSpread(replicates: readonly Trial[], metric: string): Spre
   return values.length === 0 ? undefined : spreadOf(values);
 }
 
-/** Returns all replicates except the results that the value of the config leaves out. */
+/** Returns all replicates except those whose results the value of the config leaves out. */
 function representatives(replicates: readonly Trial[]): readonly Trial[] {
   const counted = new Set(countedReplicates(replicates));
   return replicates.filter((trial) => counted.has(trial) || !endedWithResult(trial));
