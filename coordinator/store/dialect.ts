@@ -17,15 +17,15 @@ export interface Dialect {
    */
   index(name: string): string;
   /**
-   * Returns an item of `from` whose rows are the elements of a list. Each element is itself a list. The column
-   * `value` is the element, and `value ->> 0` is its first item as text. The column `key` numbers the elements in
-   * order.
+   * Returns an item for a `from` clause. Its rows are the elements of a list, and each element is itself a list. The
+   * column `value` is the element, and `value ->> 0` is its first item as text. The column `key` numbers the elements
+   * in order.
    * @param parameter the parameter with the list, as JSON
    */
   rows(parameter: string, alias: string): string;
   /**
-   * Returns an item of `from` whose rows are the entries of an object of numbers. Its columns are `key` and `value`. A
-   * value is a number, a number as text, or null.
+   * Returns an item for a `from` clause. Its rows are the entries of an object of numbers, with the columns `key` and
+   * `value`. A value is a number, a number as text, or null.
    * @param column a column with the object, as JSON. The column belongs to a preceding table.
    */
   entries(column: string, alias: string): string;

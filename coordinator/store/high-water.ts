@@ -141,8 +141,8 @@ export function trackHighWater(db: Db, dir: string, cluster: string): void {
 }
 
 /**
- * Runs `work` in one counted transaction, and updates the store's mark once the transaction is durable. All writes
- * after the start use this function.
+ * Runs `work` in one counted transaction, and updates the store's mark once the transaction is durable. A coordinator
+ * that has started uses this function for all writes.
  */
 export function commitCounted<T>(db: Db, work: () => T): T {
   const { count, mark } = trackedOf(db);

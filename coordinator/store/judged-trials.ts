@@ -20,6 +20,7 @@ interface TrialRow {
 /**
  * Returns the trials whose points the current version of a sweep contains, in the sweep's order. Undefined while fewer
  * than `created` trials are stored, or while a stored trial has not ended.
+ * @param created the number of trials that the sweep has created
  * @param withCurves whether the curves are read; without them, each curve is empty
  */
 export async function endedTrials(
