@@ -170,7 +170,7 @@ export class S3Artifacts implements ArtifactStore {
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
       throw new NotFoundError(
-        `the file of artifact ${artifact.name} of trial ${key.trialId} is missing in ${this.#bucket.where}`,
+        `the file of artifact ${artifact.name} of trial ${key.trialId} is missing from ${this.#bucket.where}`,
       );
     }
   }

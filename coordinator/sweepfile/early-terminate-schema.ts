@@ -34,7 +34,7 @@ export const earlyTerminate = z.strictObject(
       .describe(
         'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step (default: no limit)',
       ),
-    s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downwards'),
+    s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downward'),
     eta: z
       .number({ error: etaError })
       .min(MIN_ETA, { error: etaError })

@@ -356,7 +356,7 @@ export const sweepFileSchema = z.strictObject(
     warm_start: atLeastOne(list(warmStartItem, 'sweeps, such as [12]', MAX_WARM_SWEEPS))
       .optional()
       .describe(
-        `ids or names of earlier sweeps with the same parameters, with whose results methods tpe and optuna start; up to ${MAX_WARM_SWEEPS}; default: none`,
+        `ids or names of earlier sweeps with the same parameters; methods tpe and optuna start with their results; up to ${MAX_WARM_SWEEPS}; default: none`,
       ),
     optuna: optunaKeys.optional().describe('the sampler of method optuna; default: the TPE sampler of Optuna'),
     population: whole(2, MAX_POPULATION)

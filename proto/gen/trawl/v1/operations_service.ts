@@ -56,7 +56,7 @@ export interface ReleaseAgentResponse {
 export interface BackupRequest {
 }
 
-/** Each file is followed by its bytes. */
+/** Each `file` message is followed by the bytes of the file. */
 export interface BackupResponse {
   message: { $case: "file"; file: BackupFile } | { $case: "chunk"; chunk: Buffer } | undefined;
 }

@@ -6216,8 +6216,8 @@ export const SweepServiceService = {
     responseDeserialize: (value: Buffer): ListRungsResponse => ListRungsResponse.decode(value),
   },
   /**
-   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
-   * merged.
+   * Streams the reports of a trial in batches, in order of attempt and step. Several reports of one step of an attempt
+   * are merged.
    */
   listReports: {
     path: "/trawl.v1.SweepService/ListReports" as const,
@@ -6311,8 +6311,8 @@ export interface SweepServiceServer extends UntypedServiceImplementation {
   /** Returns the rungs of the early-stopping rule of a sweep. */
   listRungs: handleUnaryCall<ListRungsRequest, ListRungsResponse>;
   /**
-   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
-   * merged.
+   * Streams the reports of a trial in batches, in order of attempt and step. Several reports of one step of an attempt
+   * are merged.
    */
   listReports: handleServerStreamingCall<ListReportsRequest, ListReportsResponse>;
   /**
@@ -6520,8 +6520,8 @@ export interface SweepServiceClient extends Client {
     callback: (error: ServiceError | null, response: ListRungsResponse) => void,
   ): ClientUnaryCall;
   /**
-   * Streams the reports of a trial by attempt and step, in batches. Several reports of one step of an attempt are
-   * merged.
+   * Streams the reports of a trial in batches, in order of attempt and step. Several reports of one step of an attempt
+   * are merged.
    */
   listReports(request: ListReportsRequest, options?: Partial<CallOptions>): ClientReadableStream<ListReportsResponse>;
   listReports(

@@ -512,7 +512,7 @@ export const AttemptOutcome = {
   FAILED: "ATTEMPT_OUTCOME_FAILED",
   CANCELLED: "ATTEMPT_OUTCOME_CANCELLED",
   /**
-   * INTERRUPTED - The attempt has not ended, and its coordinator is gone. This state appears only when a command reads a data folder
+   * INTERRUPTED - The attempt has not ended, and its coordinator is gone. This outcome appears only when a command reads a data folder
    * without a coordinator.
    */
   INTERRUPTED: "ATTEMPT_OUTCOME_INTERRUPTED",
