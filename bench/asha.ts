@@ -163,7 +163,7 @@ const budget = Math.floor(SHARE * gridEpochs);
 const distanceOf = (trial: string | undefined) => ((finalLoss.get(trial ?? '') ?? Number.NaN) - lowest) / sd;
 console.log(`\nASHA: the leading config after ${budget} epochs (a fifth of the epochs of the grid)`);
 console.log(
-  '| variant | order | leader after a fifth: SD above the best | epoch from which the leader stays within one SD of the best | epochs of the sweep | leader at the end: SD above the best | trials with all epochs |',
+  '| variant | order | distance of the leader from the best after a fifth, in SDs | epoch from which the leader stays within one SD of the best | epochs of the sweep | distance of the leader from the best at the end, in SDs | trials with all epochs |',
 );
 console.log('| --- | --- | --- | --- | --- | --- | --- |');
 for (const variant of options.variants.split(',') as Variant[]) {

@@ -69,7 +69,7 @@ async function printTables(): Promise<void> {
 /** Prints epoch times. The ratio compares times, not speeds. A ratio below 1 means faster than PyTorch. */
 async function printEpochs(): Promise<void> {
   console.log(
-    `\nan epoch of 60,000 samples at batch 64, from the mean step of the best of ${rounds} rounds; load ${load()}`,
+    `\ntime of an epoch of 60,000 samples at batch 64, estimated from the mean step time in the best of ${rounds} rounds; load ${load()}`,
   );
   console.log('depth  threads  tensorflow s   (steps)  PyTorch s   (steps)  time to PyTorch');
   const counts = threads === 1 ? [1] : [1, threads];

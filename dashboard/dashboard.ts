@@ -348,7 +348,7 @@ export class Dashboard {
   }
 
   /**
-   * Returns the data to show, with the columns of the leaderboard and the summary. The data is the frozen data if the
+   * Returns the data to show, together with the summary and the leaderboard's columns. The data is the frozen data if the
    * display is frozen, and the live data otherwise. The board is in the user's order.
    */
   #shown(curveOf: Model['curveOf'], now: number) {

@@ -35,7 +35,7 @@ export function registerBackup(program: Command): void {
       ['trawl restore backups/monday --dir sweeps-restored', 'restore the backup to a new data folder'],
       [
         'pg_basebackup --pgdata backups/monday --host db.example',
-        'for a store in PostgreSQL, its own tools can restore any moment (docs/operations.md)',
+        'back up a store in PostgreSQL with the tools of PostgreSQL, which can restore the state at any time (docs/operations.md)',
       ],
     ],
     exits: [

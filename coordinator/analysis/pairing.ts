@@ -27,7 +27,7 @@ export interface Pairing {
   readonly thinSettings: number;
   /** The parameters, other than those of the claim, that have no value in common on the two sides. */
   readonly disjoint: readonly string[];
-  /** The number of trials with a result on each side, paired or not. */
+  /** For each side, the number of trials with a result, whether they are paired or not. */
   readonly found: readonly [number, number];
 }
 

@@ -73,7 +73,7 @@ export class StepsAhead {
     const [ahead] = this.#steps;
     this.#isExhausted = ahead?.before !== state;
     if (ahead === undefined || this.#isExhausted) return { kind: 'wait' };
-    // The sweep can have created the trial since `prepare` computed the step.
+    // The sweep may have created the trial since `prepare` computed the step.
     if (ahead.step.kind === 'trial' && ahead.trialId !== undefined && isKnown(ahead.trialId)) {
       this.#steps = [];
       return this.#next(state, () => true);

@@ -154,7 +154,7 @@ function copiedRows(rows: RowSource, created: NewStore, { onProgress }: Migratio
 
 const LOCATION = 'artifacts';
 
-/** Returns the rows with another recorded location of the artifacts. */
+/** Returns the same rows, with `location` as the recorded location of the artifacts. */
 function relocated(source: RowSource, location: string | undefined): RowSource {
   return {
     lastEvent: () => source.lastEvent(),

@@ -50,7 +50,7 @@ function distinct(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((one) => [`${one.line}:${one.column}:${one.message}`, one])).values()];
 }
 
-/** The keys of mappings and the indexes of lists, from the top of the document. */
+/** The keys and list indexes that lead from the top of the document to a value. */
 export type Path = readonly (string | number)[];
 
 /** A value of the document and its position. The offsets count characters from the start of the text. */

@@ -10,7 +10,7 @@ const NEEDS_NO_ROWS: ReadonlySet<Command> = new Set<Command>([
 
 const COMMAND_FOR_ROWS = /^\s*(sort|filter|metric|heat)\b/;
 
-/** The keys that open a prompt, in which the following keys are text. */
+/** The keys that open a prompt. Keys that are pressed after one of these keys are text for the prompt. */
 const OPENS_PROMPT: ReadonlySet<string> = new Set(['/', ':']);
 
 /**

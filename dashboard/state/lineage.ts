@@ -17,7 +17,7 @@ export interface LineageRow {
   readonly trial: Trial;
   /**
    * The timeline of the member over the epochs, such as `━━━━━━←3────`. At `←3`, a child of member 3 replaces the
-   * member's trial. The part drawn with `━` is the ancestry of the best trial.
+   * trial of this member. The part drawn with `━` is the ancestry of the best trial.
    */
   readonly track: string;
 }

@@ -214,7 +214,8 @@ export function paretoFront<Row>(first: RowOrder<Row>, second: RowOrder<Row>): R
     return descending ? -value : value;
   };
   const { rows, keys } = first;
-  // The best row of the second order dominates all later rows of the first order, so similar orders need few steps.
+  // The row that is best in the second order dominates all rows after it in the first order, so the loop can end at this
+  // row.
   const [top] = second.rows;
   const unbeatable = top === undefined ? Number.NEGATIVE_INFINITY : costOf(top);
   const front: Row[] = [];

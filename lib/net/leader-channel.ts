@@ -132,7 +132,7 @@ export class LeaderChannel implements ChannelInterface {
     }
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
     const wasSent = leader === undefined && !/No connection established|Name resolution failed/.test(details);
-    // Another call can have changed the address in the meantime.
+    // Another call may have changed the address in the meantime.
     if (address === this.address) this.leave(leader, REJECTED.test(details));
     return !wasSent || isRead(path);
   }

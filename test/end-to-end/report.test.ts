@@ -30,7 +30,7 @@ parameters:
   epochs: { value: 1 }
 `;
 
-/** Runs a sweep to its end, and returns its data folder. */
+/** Runs a sweep to its end, and returns the test folder and the data folder of the sweep. */
 async function ran(text: string): Promise<{ folder: string; dir: string }> {
   const folder = testFolder();
   const dir = join(folder, 'run');

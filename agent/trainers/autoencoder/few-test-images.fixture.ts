@@ -5,7 +5,7 @@ import type { LoadImages } from './train.ts';
 const TEST_IMAGES = 100;
 
 /**
- * Loads a data set with only some of its 10,000 test images. In a short training, most of the time would otherwise be
+ * Loads a data set with only some of its 10,000 test images. In a short training run, most of the time would otherwise be
  * spent on the evaluation.
  */
 export const loadFewTestImages: LoadImages = async (name, dataDir) => {

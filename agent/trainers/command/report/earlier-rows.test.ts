@@ -25,7 +25,7 @@ test('all rows of a rewritten file are new, unless the file contains all earlier
   expect([row(1), row(2), row(3)].flatMap((each) => earlier.next(each))).toEqual([row(3)]);
 });
 
-test('if a rewritten file has fewer rows, other rows or only the same rows, all of its rows are new', () => {
+test('if a rewritten file lacks earlier rows, changes them or adds none, all of its rows count as new', () => {
   const fewer = earlierRows(3);
   fewer.restart();
   expect(fewer.next(row(1))).toEqual([]);

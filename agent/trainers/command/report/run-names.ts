@@ -28,7 +28,8 @@ export class RunNames {
       .filter((folder) => !OWN_NAME.test(folder))
       .join('/');
     const taken = new Set(this.#runs.values());
-    // Tags of the source's own folder never have a prefix. A path that begins with a dot never belongs to another run.
+    // Tags of the source's own folder never have a prefix. The prefix `./...` is always free, because the path of a run
+    // never begins with `./`.
     const prefix = run === '' ? '' : ([short, run].find((candidate) => !taken.has(candidate)) ?? `./${run}`);
     this.#runs.set(run, prefix);
     return prefix;

@@ -377,8 +377,8 @@ export interface RungSummary {
   /** The best value at the rung. */
   best: number;
   /**
-   * A trial that now enters the rung continues only if its value is at least as good as this. Absent while the rule
-   * compares nothing.
+   * A trial that now enters the rung continues only if its value is at least as good as this. Absent while too
+   * few trials have entered the rung for a comparison.
    */
   bound?:
     | number
