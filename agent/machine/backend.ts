@@ -118,12 +118,15 @@ export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node
  * (the supervisor sets TF_FORCE_GPU_ALLOW_GROWTH for each worker). With the values below, libtensorflow allocates GPU
  * memory on demand, prints only errors, and uses oneDNN. By default, oneDNN is enabled only for some processors. The
  * matrix products of oneDNN are bitwise identical for any number of threads (tested with 1, 2, 4, 8 and 16). Without
- * oneDNN, matrix products depend on the number of threads.
+ * oneDNN, matrix products depend on the number of threads. NVIDIA_TF32_OVERRIDE=0 makes NVIDIA's libraries compute
+ * float32 products in float32. By default, TensorFlow rounds their factors to 10 bits on Ampere and later GPUs, and
+ * losses would then differ from those of a CPU by more than rounding.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   TF_CPP_MIN_LOG_LEVEL: '2',
   TF_ENABLE_ONEDNN_OPTS: '1',
+  NVIDIA_TF32_OVERRIDE: '0',
 } as const;
 
 const ADDON = 'tfjs_binding.node';

@@ -109,6 +109,6 @@ export async function packSize(option: PackOption, backend: BackendName, sharedB
   if (option !== 'auto') return option;
   // On a CPU, one network already keeps a core busy (bench/RESULTS.md).
   if (backend !== 'tensorflow-gpu') return 1;
-  const { packThatFits } = await import('../trainers/autoencoder/pack-memory.ts');
-  return packThatFits(sharedBy);
+  const { fastestPackThatFits } = await import('../trainers/autoencoder/pack-size.ts');
+  return fastestPackThatFits(sharedBy);
 }

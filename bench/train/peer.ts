@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
 import { threadEnvironment } from '../../agent/machine/slots.ts';
+import type { Strategy } from '../../agent/trainers/autoencoder/engine.ts';
 
 /**
  * The measured computation: `trawl` is a step of the built-in trainer, `stock` is a step of the same network built from
@@ -18,6 +19,8 @@ export interface Request {
   readonly batch: number;
   /** The number of trials that are trained together; 1 for computations other than `trawl`. */
   readonly pack: number;
+  /** How `trawl` computes a pack; by default, as a worker does. */
+  readonly strategy?: Strategy;
   /** Duration of the measurement. A warm-up precedes the first measurement of each computation. */
   readonly seconds: number;
 }

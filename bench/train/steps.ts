@@ -1,8 +1,7 @@
 /** The computations that the benchmark measures. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import type { TrainImages } from '../../agent/trainers/autoencoder/images.ts';
-import { batchesOf } from '../../agent/trainers/autoencoder/images.ts';
+import { batchesOf, groupsOf, type ImageSource } from '../../agent/trainers/autoencoder/images.ts';
 import { Learner } from '../../agent/trainers/autoencoder/learner.ts';
 import { LossLog } from '../../agent/trainers/autoencoder/losses.ts';
 import { layersOf } from '../../agent/trainers/autoencoder/model.ts';
@@ -13,13 +12,14 @@ import { IMAGES, LATENT_DIM, LEARNING_RATE, MATMUL_INNER, MATMUL_ROWS, PENALTY, 
 
 /** A computation to measure, such as a training step. */
 export interface MeasuredStep {
-  take(): Promise<void>;
+  /** Takes one or more steps. @returns the number of steps */
+  take(): Promise<number>;
   /** Resolves when the device has completed all steps. */
   settle(): Promise<void>;
 }
 
 /** Returns the step of the built-in trainer, as it runs in an epoch. */
-export function trawlStep(images: TrainImages, { depth, batch, pack }: Request): MeasuredStep {
+export function trawlStep(images: ImageSource, { depth, batch, pack, strategy }: Request): MeasuredStep {
   const settings = settingsOf(
     withDefaults(TRAINERS.autoencoder, {
       depth,
@@ -31,7 +31,11 @@ export function trawlStep(images: TrainImages, { depth, batch, pack }: Request):
     }),
   );
   const seeds = Array.from({ length: pack }, (_, seed) => seed);
-  const learner = new Learner(seeds.map((seed) => ({ settings, seed })));
+  const learner = new Learner(
+    seeds.map((seed) => ({ settings, seed })),
+    strategy,
+  );
+  learner.trainOn(images, IMAGES);
   const log = new LossLog(pack);
   const shuffles = seeds.map((seed) => new Random(seed, STREAMS.shuffle));
   const orders = seeds.map(() => Int32Array.from({ length: IMAGES }, (_, i) => i));
@@ -41,13 +45,12 @@ export function trawlStep(images: TrainImages, { depth, batch, pack }: Request):
       yield* batchesOf(orders, batch);
     }
   })();
+  const groups = groupsOf(batches, () => learner.stepsPerCall);
   return {
     async take() {
-      const { value } = batches.next();
-      const picked = images.pick(value as Int32Array);
-      const losses = learner.step(picked);
-      picked.dispose();
-      await log.add(batch, losses);
+      const group: readonly Int32Array[] = groups.next().value ?? [];
+      for (const losses of learner.train(group)) await log.add(batch, losses);
+      return group.length;
     },
     async settle() {
       await learner.absoluteSums();
@@ -78,6 +81,7 @@ export function stockStep(rows: tf.Tensor2D, { depth, batch }: Request): Measure
         return tf.addN([mse, tf.mul(l1, penalty), tf.mul(l2, penalty / 2)]) as tf.Scalar;
       }, true);
       indices.dispose();
+      return 1;
     },
     async settle() {
       await last?.data();
@@ -94,6 +98,7 @@ export function matmulStep({ batch }: Request): MeasuredStep {
     async take() {
       last.dispose();
       last = tf.matMul(a, b);
+      return 1;
     },
     async settle() {
       await last.data();

@@ -7,7 +7,7 @@ import { nativeKernels } from './libtensorflow.ts';
 
 export const BETA1 = 0.9;
 export const BETA2 = 0.999;
-export const EPSILON = 1e-8;
+const EPSILON = 1e-8;
 
 /**
  * The scaling of the moments. `means` are exponential moving averages, as in the paper. `sums` are these averages
@@ -38,6 +38,25 @@ export function momentsAs(moments: Moments, state: AdamState): AdamState {
     first: rescale(state.first, 1 - BETA1),
     second: rescale(state.second, 1 - BETA2),
   };
+}
+
+/**
+ * The betas in float32. The kernels of libtensorflow use these values, so the bias corrections must use them too. (The
+ * float32 value and the float64 value of 1 - b2 differ by a factor of about 1.00001.)
+ */
+const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
+
+/**
+ * Returns the rate and the epsilon of the step `p -= rate * m / (sqrt(v) + epsilon)` with moments that are means. They
+ * include the bias corrections.
+ * @param steps the number of steps, including the current step
+ */
+export function correctedRate(
+  learningRate: number,
+  steps: number,
+): { readonly rate: number; readonly epsilon: number } {
+  const unbiased2 = Math.sqrt(1 - BETA2F ** steps);
+  return { rate: (learningRate * unbiased2) / (1 - BETA1F ** steps), epsilon: EPSILON * unbiased2 };
 }
 
 /** The tensors have the shape `[members, rows, ROW]`. */

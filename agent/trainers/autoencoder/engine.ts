@@ -13,8 +13,11 @@ import type { Settings } from './settings.ts';
  */
 export type TensorStrategy = 'stacked' | 'in-turn';
 
-/** The way in which a pack is computed. `graphs`: each member is a graph in its own libtensorflow session. */
-export type Strategy = 'graphs' | TensorStrategy;
+/**
+ * The way in which a pack is computed. `graphs`: each member is a graph in its own libtensorflow session. `pack-graph`:
+ * the whole pack is one graph.
+ */
+export type Strategy = 'graphs' | 'pack-graph' | TensorStrategy;
 
 /** Members are counted from 0. Flat parameters have the layout of the member's own layers. */
 export interface Engine {
@@ -32,6 +35,8 @@ export interface Engine {
    * @returns the losses before the update: one row `[mse, l1]` per member in `[members, 2]`
    */
   step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D;
+  /** Defined if the engine can hold the training images and train several steps in one call. */
+  readonly loop?: StepLoop;
   /** Returns sum|parameter| of each member. */
   absoluteSums(): Promise<readonly number[]>;
   /** Reads a member's state from the device. The method must not run during a step. */
@@ -40,6 +45,18 @@ export interface Engine {
   /** Keeps only the given members, in the given order. */
   keepOnly(members: readonly number[]): void;
   dispose(): void;
+}
+
+/** Trains several steps in one call, on images that are on the device. */
+export interface StepLoop {
+  /** Copies the training images to the device: `[images, pixels]`. */
+  hold(images: tf.Tensor2D): void;
+  /**
+   * @param batches for each step, the indices of one batch per member, member by member; all batches have the same size
+   * @param noise for each step, the values that are added to the pixels of the batch; undefined if no member has noise
+   * @returns for each step, the losses before the update: `[mse, l1]` per member
+   */
+  train(batches: readonly Int32Array[], noise: readonly Float32Array[] | undefined): readonly Float32Array[];
 }
 
 /** A member before its first step. */

@@ -3,7 +3,7 @@
  * call of tfjs-node's addon.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamState, BETA1, BETA2, EPSILON, momentsAs } from './adam.ts';
+import { type AdamState, correctedRate, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { NativeSession } from './libtensorflow.ts';
 import { type Layer, type ParameterLayout, parameterLayout } from './model.ts';
@@ -11,12 +11,6 @@ import { networks } from './parameters.ts';
 import { forward, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
 import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
-
-/**
- * The betas in float32. The kernel uses these values, so the bias corrections must use them too. (The float32 value
- * and the float64 value of 1 - b2 differ by a factor of about 1.00001.)
- */
-const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 
 interface GraphMember {
   readonly settings: Settings;
@@ -118,9 +112,8 @@ export class GraphEngine implements Engine {
 /** Runs one training step. The function must run in a tidy. */
 function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
   member.steps++;
-  const unbiased2 = Math.sqrt(1 - BETA2F ** member.steps);
-  const rate = (member.settings.learningRate * unbiased2) / (1 - BETA1F ** member.steps);
-  const numbers = tf.tensor1d([2 / input.size, rate, EPSILON * unbiased2]);
+  const { rate, epsilon } = correctedRate(member.settings.learningRate, member.steps);
+  const numbers = tf.tensor1d([2 / input.size, rate, epsilon]);
   const feeds = { [FEEDS.input]: input, [FEEDS.target]: target, [FEEDS.numbers]: numbers };
   return member.session.run(feeds, FETCHES.losses) as tf.Tensor2D;
 }

@@ -13,8 +13,19 @@ const PRODUCER = 1645;
 
 export const FLOAT: NodeAttributes = { T: 'type: DT_FLOAT' };
 
+/** The attributes of an operation on int32 values. */
+export const INT32: NodeAttributes = { T: 'type: DT_INT32' };
+
 export class GraphText {
   readonly #nodes: string[] = [];
+  readonly #device: string | undefined;
+  /** In the body of a loop, the node that runs once per iteration; otherwise undefined. */
+  #iteration: string | undefined;
+
+  /** @param device the device of all nodes, such as `GPU:0`. If undefined, libtensorflow places each node. */
+  constructor(device?: string) {
+    this.#device = device;
+  }
 
   /**
    * Adds a node.
@@ -28,15 +39,24 @@ export class GraphText {
     attributes: NodeAttributes = FLOAT,
     name = `n${this.#nodes.length}`,
   ): string {
-    const sources = inputs.map((input) => ` input: "${input}"`).join('');
+    const waits = op === 'Const' && this.#iteration !== undefined ? [`^${this.#iteration}`] : [];
+    const sources = [...inputs, ...waits].map((input) => ` input: "${input}"`).join('');
+    const place = this.#device === undefined ? '' : ` device: "/device:${this.#device}"`;
     const settings = Object.entries(attributes).map(([key, value]) => ` attr { key: "${key}" value { ${value} } }`);
-    this.#nodes.push(`node { name: "${name}" op: "${op}"${sources}${settings.join('')} }`);
+    this.#nodes.push(`node { name: "${name}" op: "${op}"${sources}${place}${settings.join('')} }`);
     return name;
   }
 
   /** Adds a float32 constant. */
   number(value: number): string {
     const tensor = `tensor { dtype: DT_FLOAT tensor_shape { } float_val: ${value} }`;
+    return this.node('Const', [], { dtype: 'type: DT_FLOAT', value: tensor });
+  }
+
+  /** Adds a float32 vector of any shape. */
+  numbers(values: readonly number[], shape: readonly number[] = [values.length]): string {
+    const entries = values.map((value) => `float_val: ${value}`).join(' ');
+    const tensor = `tensor { dtype: DT_FLOAT tensor_${shapeAttribute(shape)} ${entries} }`;
     return this.node('Const', [], { dtype: 'type: DT_FLOAT', value: tensor });
   }
 
@@ -53,9 +73,20 @@ export class GraphText {
     return this.node('Const', [], { dtype: 'type: DT_INT32', value: tensor });
   }
 
-  /** Adds an input of float32 values of any shape. */
-  placeholder(name: string): string {
-    return this.node('Placeholder', [], { dtype: 'type: DT_FLOAT', shape: 'shape { unknown_rank: true }' }, name);
+  /** Adds an input of any shape. */
+  placeholder(name: string, type: 'DT_FLOAT' | 'DT_INT32' = 'DT_FLOAT'): string {
+    return this.node('Placeholder', [], { dtype: `type: ${type}`, shape: 'shape { unknown_rank: true }' }, name);
+  }
+
+  /**
+   * Adds the nodes of a loop's body. A constant in the body then waits for the current iteration, because a node without
+   * inputs would otherwise belong to no iteration.
+   * @param iteration a node that runs once per iteration
+   */
+  inLoop(iteration: string, addBody: () => void): void {
+    this.#iteration = iteration;
+    addBody();
+    this.#iteration = undefined;
   }
 
   toString(): string {

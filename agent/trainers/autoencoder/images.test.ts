@@ -8,7 +8,7 @@ import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import type { Images } from '../../data/idx.ts';
 import { loadImages } from '../../data/load.ts';
 import { chooseTestBackend } from '../backend.fixture.ts';
-import { batchesOf, bytesOf, deviceRows, onDevice, trainImages, withNoise } from './images.ts';
+import { batchesOf, bytesOf, deviceRows, groupsOf, onDevice, trainImages, withNoise } from './images.ts';
 import { Random, STREAMS } from './random.ts';
 import { settingsOf } from './settings.ts';
 
@@ -121,4 +121,16 @@ test('each step of a pack has one batch per member, in the order of the members'
     [0, 1, 2, 0],
     [2, 1],
   ]);
+});
+
+test('batches are grouped in order, up to the current maximum, and a short batch has its own group', () => {
+  const batches = [...batchesOf([upTo(11)], 2)];
+  let most = 1;
+  const groups = [];
+  for (const group of groupsOf(batches, () => most)) {
+    groups.push(group.map(({ length }) => length));
+    most = 3;
+  }
+  expect(groups).toEqual([[2], [2, 2, 2], [2], [1]]);
+  expect([...groupsOf([], () => 4)]).toEqual([]);
 });

@@ -33,6 +33,9 @@ export async function bytesOf(columns: tf.Tensor2D): Promise<Uint8Array> {
   }
 }
 
+/** The images of a file. */
+export type ImageSource = Pick<ImageFile, 'read'>;
+
 /** The source of an epoch's batches. */
 export interface TrainImages {
   /** Returns the images at these indices: `[indices, pixels]`, scaled to [-1, 1]. The caller owns the tensor. */
@@ -41,19 +44,24 @@ export interface TrainImages {
 }
 
 /**
- * Returns the first `count` images. On a GPU, the images are on the device, and a batch needs no transfer. On a CPU,
- * the images stay in the file, which all workers share. It takes only a fraction of a millisecond to read and scale
- * a batch. If each worker kept the scaled images instead, each would need 188 MB for them.
+ * Returns the first `count` images for single operations. On a GPU, the images are on the device, and a batch needs no
+ * transfer. On a CPU, the images stay in the file, which all workers share. It takes only a fraction of a millisecond to
+ * read and scale a batch. If each worker kept the scaled images instead, each would need 188 MB for them.
  */
-export function trainImages(file: ImageFile, count: number): TrainImages {
+export function trainImages(file: ImageSource, count: number): TrainImages {
   const backend = tf.backend();
   const onGpu = 'isUsingGpuDevice' in backend && backend.isUsingGpuDevice === true;
   return onGpu ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };
 }
 
+/** Returns the first `count` images in one tensor: `[images, pixels]`, scaled to [-1, 1]. */
+export function rowsOfImages(file: ImageSource, count: number): tf.Tensor2D {
+  return rowsOf(file.read(Int32Array.from({ length: count }, (_, i) => i)));
+}
+
 /** Returns the first `count` images in one tensor on the device. */
-export function onDevice(file: ImageFile, count: number): TrainImages {
-  const rows = rowsOf(file.read(Int32Array.from({ length: count }, (_, i) => i)));
+export function onDevice(file: ImageSource, count: number): TrainImages {
+  const rows = rowsOfImages(file, count);
   return {
     pick: (indices) =>
       tf.tidy(() => tf.gatherND(rows, tf.tensor2d(indices, [indices.length, 1], 'int32')) as tf.Tensor2D),
@@ -96,4 +104,20 @@ export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Ge
     for (const [at, order] of orders.entries()) batch.set(order.subarray(from, from + size), at * size);
     yield batch;
   }
+}
+
+/**
+ * Groups consecutive batches of the same size.
+ * @param most returns the maximum number of batches of the next group
+ */
+export function* groupsOf(batches: Iterable<Int32Array>, most: () => number): Generator<readonly Int32Array[]> {
+  let group: Int32Array[] = [];
+  for (const batch of batches) {
+    if (group.length > 0 && (group.length >= most() || group[0]?.length !== batch.length)) {
+      yield group;
+      group = [];
+    }
+    group.push(batch);
+  }
+  if (group.length > 0) yield group;
 }

@@ -20,9 +20,11 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** libtensorflow is tested with a graph, and with single operations, which the trainer uses on a GPU. */
+/** On a CPU, libtensorflow is also tested with single operations, and with the graph that the trainer uses on a GPU. */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
-  backend === 'tensorflow' ? [{ backend }, { backend, strategy: 'in-turn' }] : [{ backend }],
+  backend === 'tensorflow'
+    ? [{ backend }, { backend, strategy: 'in-turn' }, { backend, strategy: 'pack-graph' }]
+    : [{ backend }],
 );
 
 describe.each(variants)('training steps on $backend $strategy', ({ backend, strategy }) => {

@@ -3,10 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
 import type { Engine, InitialMember, Strategy } from './engine.ts';
 import { GraphEngine } from './graph-engine.ts';
-import { withNoise } from './images.ts';
+import { type ImageSource, rowsOfImages, type TrainImages, trainImages, withNoise } from './images.ts';
 import { nativeBackend } from './libtensorflow.ts';
-import { initialParameters, type Layer, layersOf } from './model.ts';
-import { Random, STREAMS } from './random.ts';
+import { initialParameters, type Layer, layersOf, PIXELS } from './model.ts';
+import { PackEngine } from './pack-engine.ts';
+import { normals, Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
 import { TensorEngine } from './tensor-engine.ts';
 
@@ -29,9 +30,22 @@ interface LearnerMember {
   readonly noise: Random;
 }
 
+/**
+ * The steps of one call. The trainer returns to the event loop after each call, so that messages and requests to stop are
+ * handled. With 3 layers on WebAssembly, this number of steps takes about 50 ms.
+ */
+const STEPS_PER_CALL = 4;
+/** The duration of a call of an engine with a loop, which is shorter on a fast device with the number of steps above. */
+const CALL_MS = 50;
+const MAX_STEPS_PER_CALL = 128;
+/** The size limit of the noise of one call, which is drawn on the host. */
+const MAX_NOISE_BYTES = 64 * 2 ** 20;
+
 export class Learner {
   private members: readonly LearnerMember[];
   private readonly engine: Engine;
+  private images: TrainImages | undefined;
+  private steps = STEPS_PER_CALL;
 
   /**
    * @param members trials with the same depth and batch size; a single trial is trained without the overhead of packs
@@ -46,7 +60,7 @@ export class Learner {
       layers,
       noise: new Random(members[at]?.seed ?? 0, STREAMS.trainNoise),
     }));
-    this.engine = strategy === 'graphs' ? new GraphEngine(initial) : new TensorEngine(initial, strategy);
+    this.engine = engineOf(strategy, initial);
   }
 
   get count(): number {
@@ -81,6 +95,40 @@ export class Learner {
     return tf.tidy(() => this.engine.step(this.noisy(clean), clean));
   }
 
+  /** Uses the first `count` images of the file for {@link Learner.train}. The images are copied to a GPU. */
+  trainOn(file: ImageSource, count: number): void {
+    if (this.engine.loop === undefined) {
+      this.images = trainImages(file, count);
+      return;
+    }
+    const rows = rowsOfImages(file, count);
+    this.engine.loop.hold(rows);
+    rows.dispose();
+  }
+
+  /** The number of batches that {@link Learner.train} should get, so that a call is short. */
+  get stepsPerCall(): number {
+    return this.steps;
+  }
+
+  /**
+   * Trains one step per batch.
+   * @param batches for each step, the indices of one batch per member, member by member; all batches have the same size
+   * @returns the losses of each step, as {@link Learner.step} returns them, or as values if the device returned them
+   */
+  train(batches: readonly Int32Array[]): readonly (tf.Tensor2D | Float32Array)[] {
+    const { loop } = this.engine;
+    if (loop !== undefined) {
+      const start = performance.now();
+      const losses = loop.train(batches, this.noises(batches));
+      this.adapt(batches, performance.now() - start);
+      return losses;
+    }
+    const { images } = this;
+    if (images === undefined) throw new Error('the learner has no training images');
+    return batches.map((batch) => tf.tidy(() => this.step(images.pick(batch))));
+  }
+
   /** Returns sum|parameter| of each member. The sum is not finite when any parameter is not finite. */
   absoluteSums(): Promise<readonly number[]> {
     return this.engine.absoluteSums();
@@ -104,7 +152,30 @@ export class Learner {
   }
 
   dispose(): void {
+    this.images?.dispose();
     this.engine.dispose();
+  }
+
+  /** Changes the number of steps per call by a factor of at most 2, until a call takes CALL_MS. */
+  private adapt(batches: readonly Int32Array[], elapsedMs: number): void {
+    if (batches.length < this.steps) return;
+    const factor = Math.max(0.5, Math.min(2, CALL_MS / elapsedMs));
+    const hasNoise = this.members.some(({ settings }) => settings.noiseStd > 0);
+    const noiseBytes = hasNoise ? (batches[0]?.length ?? 0) * PIXELS * 4 : 0;
+    const most = Math.min(MAX_STEPS_PER_CALL, Math.floor(MAX_NOISE_BYTES / noiseBytes));
+    this.steps = Math.max(1, Math.min(most, Math.round(this.steps * factor)));
+  }
+
+  /** Draws the noise of the steps; undefined if no member has noise. */
+  private noises(batches: readonly Int32Array[]): readonly Float32Array[] | undefined {
+    if (this.members.every(({ settings }) => settings.noiseStd === 0)) return undefined;
+    return batches.map((batch) => {
+      const each = (batch.length / this.count) * PIXELS;
+      const drawn = new Float32Array(each * this.count);
+      for (const [at, { settings, noise }] of this.members.entries())
+        if (settings.noiseStd > 0) drawn.set(normals(each, settings.noiseStd, noise), at * each);
+      return drawn;
+    });
   }
 
   private member(at: number): LearnerMember {
@@ -119,11 +190,18 @@ export class Learner {
   }
 }
 
+function engineOf(strategy: Strategy, initial: readonly InitialMember[]): Engine {
+  if (strategy === 'graphs') return new GraphEngine(initial);
+  if (strategy !== 'pack-graph') return new TensorEngine(initial, strategy);
+  return new PackEngine(initial, nativeBackend()?.isUsingGpuDevice === true ? 'GPU:0' : 'CPU:0');
+}
+
 /**
  * Returns the fastest strategy for the backend. On wasm, a matrix product with a batch dimension is slow. On a GPU, one
- * large product is faster than many small products.
+ * large product is faster than many small products, and a graph avoids a call per operation.
  */
 function defaultStrategy(): Strategy {
-  if (nativeBackend()?.isUsingGpuDevice === false) return 'graphs';
-  return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
+  const native = nativeBackend();
+  if (native === undefined) return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
+  return native.isUsingGpuDevice ? 'pack-graph' : 'graphs';
 }

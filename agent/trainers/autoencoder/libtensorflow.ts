@@ -109,7 +109,7 @@ export class NativeSession {
   /**
    * @param feeds tensors by placeholder name
    * @param fetch the name of a node
-   * @returns the first output of the node, which the caller owns
+   * @returns the first output of the node, in the memory of the host; the caller owns the tensor
    */
   run(feeds: Readonly<Record<string, tf.Tensor>>, fetch: string): tf.Tensor {
     const { binding } = this.#backend;
@@ -131,12 +131,12 @@ export class NativeSession {
 }
 
 /**
- * Opens and closes a session on the CPU. When a process opens its first session, libtensorflow 2.18 writes two
+ * Opens and closes a session. When a process opens its first session, libtensorflow 2.18 writes two
  * lines to stderr, regardless of TF_CPP_MIN_LOG_LEVEL. A worker calls this function before its first trial, so that the
  * lines appear in no trial's log.
  */
 export function openFirstSession(): void {
-  if (nativeBackend()?.isUsingGpuDevice !== false) return;
+  if (nativeBackend() === undefined) return;
   const graph = new GraphText();
   graph.number(0);
   new NativeSession(graph.toString()).dispose();

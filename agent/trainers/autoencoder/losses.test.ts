@@ -1,5 +1,11 @@
-import { expect, test } from 'vitest';
-import { PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './losses.ts';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, expect, test } from 'vitest';
+import { chooseTestBackend } from '../backend.fixture.ts';
+import { LossLog, PIXEL_RANGE, psnr, testMetrics, trainMetrics } from './losses.ts';
+
+beforeAll(async () => {
+  await chooseTestBackend();
+});
 
 test('a root mean square error of a tenth of the peak has a psnr of 20 dB', () => {
   expect(psnr(0.01, 1)).toBeCloseTo(20, 12);
@@ -19,4 +25,21 @@ test('train_loss weights each batch by its number of images; last_batch_loss is 
     { images: 32, mse: 1, l1: 0.5 },
   ];
   expect(trainMetrics(steps)).toEqual({ train_loss: 0.5, train_total_loss: 0.8, last_batch_loss: 1 });
+});
+
+test('the log has the losses of each member in order, from the device and from the host', async () => {
+  const before = tf.memory().numTensors;
+  const log = new LossLog(2);
+  await log.add(64, tf.tensor2d([1, 2, 3, 4], [2, 2]));
+  await log.add(64, Float32Array.of(5, 6, 7, 8));
+  await log.add(32, tf.tensor2d([9, 10, 11, 12], [2, 2]));
+  await log.readBack();
+  expect(log.of(0)).toEqual([
+    { images: 64, mse: 1, l1: 2 },
+    { images: 64, mse: 5, l1: 6 },
+    { images: 32, mse: 9, l1: 10 },
+  ]);
+  expect(log.of(1).map(({ mse }) => mse)).toEqual([3, 7, 11]);
+  log.dispose();
+  expect(tf.memory().numTensors).toBe(before);
 });

@@ -48,12 +48,11 @@ export function testMetrics(mse: number) {
 const STEPS_PER_READ = 256;
 
 /**
- * The losses of an epoch's steps. The losses stay on the device and are read rarely, because each read stalls the
- * device.
+ * The losses of an epoch's steps. Losses on the device are read rarely, because each read stalls the device.
  */
 export class LossLog {
   private readonly read: StepLoss[][];
-  private unread: { readonly images: number; readonly losses: tf.Tensor2D }[] = [];
+  private unread: { readonly images: number; readonly losses: tf.Tensor2D | Float32Array }[] = [];
 
   constructor(members: number) {
     this.read = Array.from({ length: members }, () => []);
@@ -61,10 +60,10 @@ export class LossLog {
 
   /**
    * @param images number of images per member in the step
-   * @param losses mse and l1 of a step, `[members, 2]`; the log takes ownership of the tensor
+   * @param losses mse and l1 of a step, `[members, 2]`, on the device or not; the log takes ownership of a tensor
    * @returns whether all steps so far have been read
    */
-  async add(images: number, losses: tf.Tensor2D): Promise<boolean> {
+  async add(images: number, losses: tf.Tensor2D | Float32Array): Promise<boolean> {
     this.unread.push({ images, losses });
     if (this.unread.length < STEPS_PER_READ) return false;
     await this.readBack();
@@ -79,22 +78,23 @@ export class LossLog {
   /** Reads the steps that are still on the device. */
   async readBack(): Promise<void> {
     if (this.unread.length === 0) return;
-    const stacked = tf.stack(this.unread.map(({ losses }) => losses));
-    const values = await stacked.data();
-    stacked.dispose();
+    const tensors = this.unread.flatMap(({ losses }) => (losses instanceof Float32Array ? [] : [losses]));
+    const stacked = tensors.length > 0 ? tf.stack(tensors) : undefined;
+    const values = (await stacked?.data<'float32'>()) ?? new Float32Array();
+    tf.dispose([...tensors, stacked ?? []]);
     let at = 0;
     for (const { images, losses } of this.unread) {
-      losses.dispose();
-      for (const steps of this.read) {
-        const [mse = Number.NaN, l1 = Number.NaN] = values.subarray(at, at + 2);
+      const own = losses instanceof Float32Array ? losses : values.subarray(at, at + 2 * this.read.length);
+      if (own !== losses) at += own.length;
+      for (const [member, steps] of this.read.entries()) {
+        const [mse = Number.NaN, l1 = Number.NaN] = own.subarray(2 * member, 2 * member + 2);
         steps.push({ images, mse, l1 });
-        at += 2;
       }
     }
     this.unread = [];
   }
 
   dispose(): void {
-    tf.dispose(this.unread.map(({ losses }) => losses));
+    tf.dispose(this.unread.flatMap(({ losses }) => (losses instanceof Float32Array ? [] : [losses])));
   }
 }

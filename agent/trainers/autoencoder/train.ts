@@ -1,24 +1,17 @@
 /** The built-in autoencoder trainer. One call trains one trial or a pack, with a full evaluation after each epoch. */
 
 import { setImmediate } from 'node:timers/promises';
-import * as tf from '@tensorflow/tfjs-core';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { firstOf, type ImageSet, loadImages } from '../../data/load.ts';
 import { TrainingError, type TrainingRun } from '../trainer.ts';
 import { checkFinite, isOutOfMemory, RunCompletion } from './completion.ts';
 import type { Strategy } from './engine.ts';
 import { TestImages } from './evaluation.ts';
-import { batchesOf, type TrainImages, trainImages } from './images.ts';
+import { batchesOf, groupsOf } from './images.ts';
 import { Learner } from './learner.ts';
 import { LossLog, type StepLoss } from './losses.ts';
 import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
-
-/**
- * The number of steps after which the trainer yields to the event loop, so that messages and requests to stop are
- * handled. With 3 layers on WebAssembly, this number of steps takes about 50 ms.
- */
-const STEPS_PER_PAUSE = 4;
 
 /** Returns a data set's images. */
 export type LoadImages = typeof loadImages;
@@ -37,8 +30,8 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 
 /**
  * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
- * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the strategy
- * `stacked`, a trial has the same results as without a pack, except for rounding. With the other strategies, the
+ * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the strategies
+ * `stacked` and `pack-graph`, a trial has the same results as without a pack, except for rounding. With the other strategies, the
  * results are bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
@@ -86,16 +79,15 @@ async function trainAll(
   if (first === undefined) return;
   const images = await imagesOf(first, load);
   const testImages = new TestImages(images.test);
-  const train = trainImages(images.train, Math.min(first.settings.trainSize, images.train.count));
   const members = prepared.map((run) => new PackMember(run, images, testImages));
   const learner = new Learner(
     members.map(({ settings, run }) => ({ settings, seed: run.seed })),
     strategy,
   );
   try {
-    await trainMembers(members, learner, train);
+    learner.trainOn(images.train, Math.min(first.settings.trainSize, images.train.count));
+    await trainMembers(members, learner);
   } finally {
-    train.dispose();
     for (const member of members) member.dispose();
     testImages.dispose();
     learner.dispose();
@@ -113,7 +105,7 @@ async function imagesOf({ settings, run }: PreparedRun, load: LoadImages): Promi
 }
 
 /** Trains one epoch after another until every member has ended. Members can be at different epochs. */
-async function trainMembers(all: readonly PackMember[], learner: Learner, images: TrainImages): Promise<void> {
+async function trainMembers(all: readonly PackMember[], learner: Learner): Promise<void> {
   let members = all;
   for (const [at, member] of members.entries()) await forMember(member, () => member.prepare(learner, at));
   for (;;) {
@@ -123,7 +115,7 @@ async function trainMembers(all: readonly PackMember[], learner: Learner, images
       learner.keepOnly(live);
       members = members.filter(({ completion }) => !completion.isComplete);
     }
-    const steps = await trainEpoch(members, learner, images);
+    const steps = await trainEpoch(members, learner);
     const sums = await learner.absoluteSums();
     for (const [at, member] of members.entries()) {
       if (member.completion.isComplete) continue;
@@ -148,20 +140,16 @@ async function forMember(member: PackMember, work: () => Promise<void>): Promise
  * steps are still computed, but their losses are ignored. The epoch stops early when all members have ended.
  * @returns the losses of the steps of each member
  */
-async function trainEpoch(
-  members: readonly PackMember[],
-  learner: Learner,
-  images: TrainImages,
-): Promise<readonly (readonly StepLoss[])[]> {
+async function trainEpoch(members: readonly PackMember[], learner: Learner): Promise<readonly (readonly StepLoss[])[]> {
   const log = new LossLog(members.length);
   const orders = members.map((member) => member.shuffle());
   try {
-    let step = 0;
-    for (const batch of batchesOf(orders, members[0]?.settings.batchSize ?? 1)) {
-      step++;
-      const losses = tf.tidy(() => learner.step(images.pick(batch)));
-      if (await log.add(batch.length / members.length, losses)) failNonFinite(members, log);
-      if (step % STEPS_PER_PAUSE === 0) await pause(members);
+    const batches = batchesOf(orders, members[0]?.settings.batchSize ?? 1);
+    for (const group of groupsOf(batches, () => learner.stepsPerCall)) {
+      for (const [at, losses] of learner.train(group).entries()) {
+        if (await log.add((group[at]?.length ?? 0) / members.length, losses)) failNonFinite(members, log);
+      }
+      await pause(members);
       if (members.every(({ completion }) => completion.isComplete)) break;
     }
     await log.readBack();

@@ -1,0 +1,121 @@
+/**
+ * Determines how many trials a pack should have on a GPU: at most as many as fit into its memory by a formula, and of
+ * these the number with which the GPU trains fastest, by measurement.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
+import { gpuMemory } from '../../machine/gpus.ts';
+import { isOutOfMemory } from './completion.ts';
+import type { Strategy } from './engine.ts';
+import { Learner } from './learner.ts';
+import { type Layer, layersOf, PIXELS, parameterLayout, ROW } from './model.ts';
+import { settingsOf } from './settings.ts';
+
+/** The maximum pack size with `--pack auto`. */
+const MAX_AUTO_PACK = 256;
+/** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
+const USABLE_SHARE = 0.6;
+/** The training images, which all members share. */
+const IMAGES_BYTES = 60_000 * PIXELS * 4;
+const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
+const FLOAT_BYTES = 4;
+/** A larger pack must be faster by this factor, because it also delays the trials of other sweeps. */
+const WORTHWHILE = 1.1;
+const MEASURED_S = 0.2;
+
+/**
+ * The memory of one member during a step, in multiples of its parameters: the parameters, both moments, the gradient,
+ * and the temporary values of the elastic net and of Adam. On a CPU, the memory of a process grew by 13.6 (different
+ * learning rates) or 12.0 (equal ones) per member, including the arrays of JavaScript (docs/native.md).
+ */
+const PARAMETER_COPIES = 12;
+
+/**
+ * Returns the memory that one member needs during a step, in bytes: its parameters with their copies, its activations
+ * with their gradients, its noisy batch, and its noisy test images.
+ * @param batch the number of images per step
+ */
+export function memberBytes(layers: readonly Layer[], batch: number): number {
+  const parameters = parameterLayout(layers).rows * ROW;
+  const activations = layers.reduce((sum, { outputs }) => sum + outputs, PIXELS) * batch;
+  const images = 3 * PIXELS * batch;
+  return (PARAMETER_COPIES * parameters + 3 * activations + images) * FLOAT_BYTES + TEST_INPUT_BYTES;
+}
+
+/**
+ * Returns how many trials of the largest network fit into the memory together, up to MAX_AUTO_PACK, but at least 1.
+ * @param freeBytes undefined if the memory is not known; one trial is then assumed to fit
+ */
+export function packThatFits(freeBytes: number | undefined): number {
+  if (freeBytes === undefined) return 1;
+  const { batchSize } = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
+  const usable = freeBytes * USABLE_SHARE - IMAGES_BYTES;
+  return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor(usable / memberBytes(layersOf(5, 100), batchSize))));
+}
+
+/**
+ * Returns the fastest pack size for this process's GPU; 1 if nvidia-smi does not report the memory.
+ * @param sharedBy number of slots that share the GPU evenly
+ */
+export async function fastestPackThatFits(sharedBy: number): Promise<number> {
+  const memory = await gpuMemory();
+  const most = packThatFits(memory && Math.min(memory.freeBytes, memory.totalBytes / sharedBy));
+  return fastestPack(most, measuredRate);
+}
+
+/**
+ * Tries pack sizes from 1 to `most`, by powers of 2 from 4 on, until a larger pack is no longer worthwhile.
+ * @param rateOf measures the training steps per second of all members together; undefined if the memory ran out
+ */
+export async function fastestPack(
+  most: number,
+  rateOf: (pack: number) => Promise<number | undefined>,
+): Promise<number> {
+  if (most === 1) return 1;
+  let best = { pack: 1, rate: (await rateOf(1)) ?? 0 };
+  for (let pack = Math.min(4, most); ; pack = Math.min(2 * pack, most)) {
+    const rate = await rateOf(pack);
+    if (rate === undefined || rate < best.rate * WORTHWHILE) return best.pack;
+    best = { pack, rate };
+    if (pack === most) return pack;
+  }
+}
+
+/**
+ * Trains a pack of networks with 3 layers on the device of this process, and returns the steps per second of all members
+ * together; undefined if the memory ran out.
+ * @param strategy default: the fastest strategy on the current backend
+ */
+export async function measuredRate(pack: number, strategy?: Strategy): Promise<number | undefined> {
+  const settings = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
+  const { batchSize } = settings;
+  let learner: Learner | undefined;
+  try {
+    learner = new Learner(
+      Array.from({ length: pack }, (_, seed) => ({ settings, seed })),
+      strategy,
+    );
+    learner.trainOn({ read: (indices) => new Uint8Array(indices.length * PIXELS) }, batchSize);
+    const batch = Int32Array.from({ length: pack * batchSize }, (_, at) => at % batchSize);
+    // The first call compiles the graph.
+    tf.dispose(trainOnce(learner, batch).filter((losses) => losses instanceof tf.Tensor));
+    const start = performance.now();
+    let steps = 0;
+    while (performance.now() - start < MEASURED_S * 1000) {
+      const losses = trainOnce(learner, batch);
+      steps += losses.length;
+      tf.dispose(losses.filter((each) => each instanceof tf.Tensor));
+    }
+    await learner.absoluteSums();
+    return (pack * steps * 1000) / (performance.now() - start);
+  } catch (error) {
+    if (isOutOfMemory(error)) return undefined;
+    throw error;
+  } finally {
+    learner?.dispose();
+  }
+}
+
+function trainOnce(learner: Learner, batch: Int32Array): readonly (tf.Tensor2D | Float32Array)[] {
+  return learner.train(Array.from({ length: learner.stepsPerCall }, () => batch));
+}
