@@ -175,6 +175,8 @@ export class ArtifactFiles implements ArtifactStore {
 
   async removeUnnamed(key: AttemptKey, isNamed: (name: string) => Promise<boolean>): Promise<void> {
     const folder = this.#folder(key);
+    // Most attempts have no files. This check costs much less than a failed `readdir`.
+    if (!existsSync(folder)) return;
     const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of found) {
       const path = join(entry.parentPath, entry.name);
