@@ -129,11 +129,14 @@ create table config_results (
 create index configs_by_value on config_results (sweep_id, value, idx) where value is not null;
 `;
 
-/** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
-export function setValues(condition: string): string {
-  return `update trials set value = (
+/** The SQL expression of the value of a trial's metric, in a statement that changes `trials`. */
+export const METRIC_VALUE = `(
       select metric.value from json_each(trials.metrics) as metric
       where metric.key = (select metric from sweeps where id = trials.sweep_id)
-        and metric.type in ('integer', 'real') and abs(metric.value) < 9e999)
+        and metric.type in ('integer', 'real') and abs(metric.value) < 9e999)`;
+
+/** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
+export function setValues(condition: string): string {
+  return `update trials set value = ${METRIC_VALUE}
     where state in ('succeeded', 'stopped') and ${condition}`;
 }

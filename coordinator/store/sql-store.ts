@@ -19,7 +19,7 @@ import { Queries, type QueryOptions } from './queries.ts';
 import type { Reader } from './reader.ts';
 import type { AttributedChange, LoadOptions, OpenSource, Store, StoreSnapshot } from './store.ts';
 import { type NewSweep, sweepSteps } from './submit.ts';
-import { changeSteps } from './write.ts';
+import { type ChangeSteps, changeSteps } from './write.ts';
 import type { TransactionResult } from './write-events.ts';
 import type { Steps, WriteSql } from './write-sql.ts';
 
@@ -27,7 +27,7 @@ export abstract class SqlStore implements Store {
   abstract readonly cluster: string;
   abstract readonly reader: Reader;
   readonly #sql: WriteSql;
-  #write: ReturnType<typeof changeSteps>;
+  #write: ChangeSteps;
 
   protected constructor(sql: WriteSql) {
     this.#sql = sql;
@@ -46,6 +46,7 @@ export abstract class SqlStore implements Store {
 
   /** Forgets the rows that earlier writes have read. Must be called after a transaction that failed. */
   protected forgetKnown(): void {
+    this.#sql.progress.forgetAll();
     this.#write = changeSteps(this.#sql);
   }
 
@@ -60,9 +61,10 @@ export abstract class SqlStore implements Store {
   *#writeAll(changes: readonly AttributedChange[], at: number): Steps<TransactionResult> {
     const written: TransactionResult = { events: [], dropped: [] };
     for (const { change, by } of changes) {
-      const steps = this.#write(change, at, written, by);
+      const steps = this.#write.write(change, at, written, by);
       if (steps !== undefined) yield* steps;
     }
+    this.#write.finish();
     return written;
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Database, Statement } from 'libsql';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
-import { setValues } from './derived-tables.ts';
+import { METRIC_VALUE, setValues } from './derived-tables.ts';
 import { parseValues, valueColumns } from './rows.ts';
 
 export type SqlValue = string | number | null;
@@ -33,8 +33,13 @@ export interface TrialProgress {
   read(sweepId: string, trialId: string): Steps<MetricValues | undefined>;
   /** Writes the values of a trial, and increases its epoch to `epoch`. */
   write(sweepId: string, trialId: string, epoch: number, values: MetricValues): void;
-  /** Must be called when another statement writes the values of a trial. */
-  forget(sweepId: string, trialId: string): void;
+  /**
+   * Must be called when another statement has written the values of a trial, and when its attempt has ended.
+   * @param values the values that were written; undefined if they are unknown
+   */
+  forget(sweepId: string, trialId: string, values?: MetricValues): void;
+  /** Must be called after a transaction that failed. */
+  forgetAll(): void;
 }
 
 /**
@@ -55,6 +60,11 @@ export interface WriteSql {
   readonly progress: TrialProgress;
   /** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
   setValues(condition: string): string;
+  /**
+   * The SQL expression of the value of a trial's metric, in a statement that changes `trials`. The value is null if the
+   * trial has no finite value.
+   */
+  readonly metricValue: string;
 }
 
 /** Returns a statement that inserts a row, or replaces the row with the same key. */
@@ -97,15 +107,21 @@ export function sqliteSql(db: Database): WriteSql {
     query,
     progress: sqliteProgress(db),
     setValues,
+    metricValue: METRIC_VALUE,
   };
 }
 
 function sqliteProgress(db: Database): TrialProgress {
+  /** The values of trials with a running attempt, by sweep and trial. */
+  const known = new Map<string, MetricValues>();
+  const keyOf = (sweepId: string, trialId: string) => `${sweepId}/${trialId}`;
   let select: Statement | undefined;
   let update: Statement | undefined;
   return {
     // biome-ignore lint/correctness/useYield: SQLite returns the row at once
     *read(sweepId, trialId) {
+      const values = known.get(keyOf(sweepId, trialId));
+      if (values !== undefined) return values;
       select ??= db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
       const row = select.get(sweepId, trialId) as ProgressRow | undefined;
       return row && parseValues(row);
@@ -116,8 +132,13 @@ function sqliteProgress(db: Database): TrialProgress {
       );
       const { metrics, metric_steps: steps } = valueColumns(values);
       update.run(epoch, metrics, steps, sweepId, trialId);
+      known.set(keyOf(sweepId, trialId), values);
     },
-    forget() {},
+    forget(sweepId, trialId, values) {
+      if (values === undefined) known.delete(keyOf(sweepId, trialId));
+      else known.set(keyOf(sweepId, trialId), values);
+    },
+    forgetAll: () => known.clear(),
   };
 }
 

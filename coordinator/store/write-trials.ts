@@ -8,7 +8,7 @@ import type { AttemptEnd } from '../core/attempt-model.ts';
 import { PARENT_ATTEMPT } from '../core/population.ts';
 import type { ConfigResults } from './config-results.ts';
 import { impliedMetricWriter } from './implied-metric.ts';
-import { foldReports, metricsJson, type ReportColumns, valueColumns } from './rows.ts';
+import { foldReports, metricsJson, parseValues, type ReportColumns, valueColumns } from './rows.ts';
 import type { SweepPolicies } from './sweep-policies.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 import { type ProgressRow, type Steps, upsert, type WriteSql } from './write-sql.ts';
@@ -48,11 +48,17 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
     `update trials set parent = ?, parent_attempt = ?, parent_epoch = ?, replaces = ?, compared_at = ?
      where sweep_id = ? and id = ?`,
   );
-  const move = sql.change(
-    `update trials set state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
-       ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then cast(?4 as bigint) else 0 end
+  const moved = `state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
+       ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then cast(?4 as bigint) else 0 end,
+       leased_ms = leased_ms + cast(?8 as double precision)`;
+  const move = sql.change(`update trials set ${moved} where sweep_id = ?5 and id = ?6`);
+  const moveWithResult = sql.change(
+    `update trials set ${moved}, value = case when dropped_in = 0 then ${sql.metricValue} else value end
      where sweep_id = ?5 and id = ?6`,
   );
+  const addLeased = sql.change('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
+  /** The lease times of ended attempts that are not written yet, by sweep and trial. */
+  const leased = new Map<string, { readonly sweepId: string; readonly trialId: string; readonly ms: number }>();
   const grant = sql.change(
     `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?, metrics = ?,
        metric_steps = ?, failure_class = null, failure_message = null, started_at = ?, ended_at = 0
@@ -63,7 +69,6 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
        failure_message = null, ended_at = 0
      where sweep_id = ? and id = ?`,
   );
-  const setValue = sql.change(sql.setValues('sweep_id = ? and id = ? and dropped_in = 0'));
   const grantSpeculative = sql.change('update trials set attempts = ? where sweep_id = ? and id = ?');
   const promote = sql.change(
     `update trials set metrics = ?1, metric_steps = ?2,
@@ -88,14 +93,27 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
     },
     move({ sweepId, trialId, state, detail, failure }: ChangeOf<'trial'>, at: number, addEvent: AddEvent): void {
       const stopReason = state === 'stopped' || state === 'held' ? detail : '';
-      move(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason);
-      if (state === 'succeeded' || state === 'stopped') setValue(sweepId, trialId);
+      const hasResult = state === 'succeeded' || state === 'stopped';
+      const leasedMs = leased.get(`${sweepId}/${trialId}`)?.ms ?? 0;
+      leased.delete(`${sweepId}/${trialId}`);
+      const write = hasResult ? moveWithResult : move;
+      write(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason, leasedMs);
       addEvent(sweepId, trialId, 0, state, detail);
+    },
+    /** Adds the time of a lease to its trial, with the next change of the trial's state or in `finish`. */
+    addLeased({ sweepId, trialId }: AttemptKey, ms: number): void {
+      const earlier = leased.get(`${sweepId}/${trialId}`)?.ms ?? 0;
+      leased.set(`${sweepId}/${trialId}`, { sweepId, trialId, ms: earlier + ms });
+    },
+    /** Must be called at the end of each transaction. */
+    finish(): void {
+      for (const { sweepId, trialId, ms } of leased.values()) addLeased(ms, sweepId, trialId);
+      leased.clear();
     },
     /** @param progress the values at the checkpoint from which the attempt resumes */
     grant({ key, agentId, backend, resumedFrom }: ChangeOf<'granted'>, at: number, progress: ProgressRow): void {
       const { sweepId, trialId, attempt } = key;
-      sql.progress.forget(sweepId, trialId);
+      sql.progress.forget(sweepId, trialId, progress === NO_PROGRESS ? new Map() : parseValues(progress));
       const { metrics, metric_steps: steps } = progress;
       grant(attempt, agentId, backend, resumedFrom, metrics, steps, at, sweepId, trialId);
     },
@@ -161,8 +179,6 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResu
     `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?, free = ?
      where sweep_id = ? and trial_id = ? and number = ?`,
   );
-  const addLeased = sql.change('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
-  const addUsed = sql.change('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
   // The value 2 marks an early failure that no longer counts against its agent. The condition `early > 0` is redundant,
   // but without it SQLite does not use the index `early_failures`.
   const clear = sql.change(
@@ -177,7 +193,7 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResu
     grant(change: ChangeOf<'granted'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = change.key;
       const { agentId, incarnation, slot, pack, backend, resumedFrom, gpus } = change;
-      if (!change.speculative) hide(sweepId, trialId);
+      if (!change.speculative && attempt > 1) hide(sweepId, trialId);
       const speculative = change.speculative ? SPECULATIVE.hidden : SPECULATIVE.no;
       const granted = [at, resumedFrom, speculative, gpus];
       grant(sweepId, trialId, attempt, agentId, incarnation, slot, pack, backend, ...granted);
@@ -188,13 +204,12 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResu
     promote({ key: { sweepId, trialId, attempt } }: ChangeOf<'promoted'>): void {
       promote(sweepId, trialId, attempt);
     },
-    end({ key, end: how, early, free, leasedMs, used }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
+    end({ key, end: how, early, free }: ChangeOf<'ended'>, at: number, addEvent: AddEvent): void {
       const { sweepId, trialId, attempt } = key;
       const failure = how.outcome === 'failed' ? how.failure : undefined;
       const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0, free ? 1 : 0];
       end(...columns, sweepId, trialId, attempt);
-      addLeased(leasedMs, sweepId, trialId);
-      if (used !== undefined) addUsed(used.slotMs, used.gpuMs, sweepId);
+      sql.progress.forget(sweepId, trialId);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
     },
     markStraggler({ key, detail }: ChangeOf<'straggler'>, addEvent: AddEvent): void {

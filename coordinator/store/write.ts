@@ -3,6 +3,7 @@
  * transaction.
  */
 
+import type { UsedSlotTime } from '../core/slot-time.ts';
 import type { Change } from '../core/step.ts';
 import { createdConfigs } from '../search/trial-source.ts';
 import { configResultWriter } from './config-results.ts';
@@ -30,14 +31,21 @@ import {
 } from './write-trials.ts';
 import { versionWriter } from './write-versions.ts';
 
-/** Writes one change. Returns the remaining steps if the write reads rows; they must be run before the next change. */
-type WriteChange = (change: Change, at: number, written: TransactionResult, by: string) => Steps | undefined;
+export interface ChangeSteps {
+  /**
+   * Writes one change at the time `at`. Returns the remaining steps if the write reads rows; they must be run before the
+   * next change. `by` is the user who made the change, or empty.
+   */
+  write(change: Change, at: number, written: TransactionResult, by: string): Steps | undefined;
+  /**
+   * Writes what was gathered from several changes, such as the slot time of a sweep. Must be called at the end of each
+   * transaction.
+   */
+  finish(): void;
+}
 
-/**
- * Prepares every statement once.
- * @returns the function that writes one change at the time `at`; `by` is the user who made the change, or empty
- */
-export function changeSteps(sql: WriteSql): WriteChange {
+/** Prepares every statement once. After a transaction that failed, the statements must be prepared again. */
+export function changeSteps(sql: WriteSql): ChangeSteps {
   const insertEvent = eventWriter(sql);
   const artifacts = artifactWriter(sql);
   const policies = sweepPolicies(sql);
@@ -54,7 +62,7 @@ export function changeSteps(sql: WriteSql): WriteChange {
   const writeProgram = programWriter(sql);
   const warnings = warningWriter(sql);
   const writeSuggestion = suggestionWriter(sql);
-  return (change, at, written, by) => {
+  const write: ChangeSteps['write'] = (change, at, written, by) => {
     const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
       written.events.push(insertEvent({ ...event, at, by }));
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
@@ -96,6 +104,8 @@ export function changeSteps(sql: WriteSql): WriteChange {
         return trials.promote(change);
       case 'ended':
         attempts.end(change, at, addEvent);
+        trials.addLeased(change.key, change.leasedMs);
+        if (change.used !== undefined) sweeps.addUsed(change.key.sweepId, change.used);
         break;
       case 'straggler':
         attempts.markStraggler(change, addEvent);
@@ -145,6 +155,7 @@ export function changeSteps(sql: WriteSql): WriteChange {
         sweeps.move(change, at, by, addEvent);
         break;
       case 'applied':
+        sweeps.finish();
         return writeVersion(change, at, addEvent);
       case 'priority':
         sweeps.prioritize(change, addEvent);
@@ -152,7 +163,14 @@ export function changeSteps(sql: WriteSql): WriteChange {
     }
     return undefined;
   };
+  const finish = () => {
+    trials.finish();
+    sweeps.finish();
+  };
+  return { write, finish };
 }
+
+type Searched = Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>;
 
 function sweepWriter(sql: WriteSql) {
   const move = sql.change(
@@ -170,17 +188,43 @@ function sweepWriter(sql: WriteSql) {
   );
   const addPlanned = sql.change('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
   const prioritize = sql.change('update sweeps set priority = ? where id = ?');
-  return {
-    search({ sweepId, state, done }: Pick<ChangeOf<'searched'>, 'sweepId' | 'state' | 'done'>): void {
+  const addUsed = sql.change('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
+  // A transaction can create many trials of a sweep and end many attempts. The row of the sweep contains its file, so
+  // each update of the row is expensive. The row is therefore updated once per transaction.
+  const searched = new Map<string, Searched>();
+  const used = new Map<string, UsedSlotTime>();
+  const finish = () => {
+    for (const [sweepId, { state, done }] of searched) {
       search(JSON.stringify(state), done ? 0 : 1, state.created, createdConfigs(state), state.merges ? 1 : 0, sweepId);
+    }
+    for (const [sweepId, { slotMs, gpuMs }] of used) addUsed(slotMs, gpuMs, sweepId);
+    searched.clear();
+    used.clear();
+  };
+  return {
+    /** Stores the state of a sweep's source, in `finish`. */
+    search({ sweepId, state, done }: Searched): void {
+      searched.set(sweepId, { sweepId, state, done });
     },
+    /** Adds slot time to a sweep, in `finish`. */
+    addUsed(sweepId: string, { slotMs, gpuMs }: UsedSlotTime): void {
+      const earlier = used.get(sweepId);
+      used.set(sweepId, { slotMs: slotMs + (earlier?.slotMs ?? 0), gpuMs: gpuMs + (earlier?.gpuMs ?? 0) });
+    },
+    /**
+     * Must be called at the end of each transaction, and before another statement writes the state of a sweep's source
+     * or the planned number of its trials.
+     */
+    finish,
     /**
      * Adds a child to the planned trials, because the children of a population are not planned before they are created.
      */
     plan({ sweepId }: ChangeOf<'inherited'>): void {
+      finish();
       addPlanned(sweepId);
     },
     move({ sweepId, state, reason }: ChangeOf<'sweep'>, at: number, by: string, addEvent: AddEvent): void {
+      finish();
       move(state, reason ?? null, at, sweepId, by);
       addEvent(sweepId, '', 0, `sweep ${state}`, reason ?? '');
     },

@@ -42,6 +42,11 @@ interface Insertion {
   readonly columns: number;
 }
 
+const METRIC_VALUE = `(
+          select case when stored in ('1e999', '-1e999') then null else cast(stored as double precision) end
+          from (select cast(trials.metrics as json) ->> (select metric from sweeps where id = trials.sweep_id) as stored)
+            as metric)`;
+
 /** The maximum number of rows per statement. */
 const MAX_ROWS = 5_000;
 
@@ -275,10 +280,8 @@ export class Transactions {
         };
       },
       progress: this.#progress(),
-      setValues: (condition) => `update trials set value = (
-          select case when stored in ('1e999', '-1e999') then null else cast(stored as double precision) end
-          from (select cast(trials.metrics as json) ->> (select metric from sweeps where id = trials.sweep_id) as stored)
-            as metric)
+      metricValue: METRIC_VALUE,
+      setValues: (condition) => `update trials set value = ${METRIC_VALUE}
         where state in ('succeeded', 'stopped') and ${condition}`,
     };
   }
@@ -296,6 +299,8 @@ export class Transactions {
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
       },
+      // Each transaction reads the values that it changes.
+      forgetAll() {},
     };
   }
 

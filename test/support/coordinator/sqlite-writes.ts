@@ -15,10 +15,11 @@ import { completed, sqliteSql } from '../../../coordinator/store/write-sql.ts';
 export function changeWriter(
   db: Database,
 ): (change: Change, at: number, written: TransactionResult, by?: string) => void {
-  const write = changeSteps(sqliteSql(db));
+  const { write, finish } = changeSteps(sqliteSql(db));
   return (change, at, written, by = '') => {
     const steps = write(change, at, written, by);
     if (steps !== undefined) completed(steps);
+    finish();
   };
 }
 
