@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { type CoordinatorFile, isAlive, isSuspended, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
 import { shownPath } from '../../lib/files/folder.ts';
-import { DEFAULT_ADDRESS, isLoopback, parseAddress, parseServers } from '../../lib/net/address.ts';
+import { coordinatorAddresses, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelToLeader } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
 import { fileToken, folderToken, givenToken, type TokenSources, tokenSources } from '../../lib/net/token-source.ts';
@@ -137,8 +137,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     return connectToFolder(options.dir, options);
   }
   const identity = identityOf(options.identity);
-  const servers = options.server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
-  const addresses = parseServers(servers, options.server === undefined ? 'TRAWL_SERVER' : '--server');
+  const addresses = coordinatorAddresses(options.server, identity?.servers.coordinator);
   const { tokenFile, leaderWaitMs } = options;
   return open({ addresses, identity, tokenOf: tokenSources(addresses, tokenFile), leaderWaitMs });
 }

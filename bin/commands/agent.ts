@@ -5,8 +5,8 @@ import { requireExistingFolder, requireFolder } from '../../lib/files/folder.ts'
 import { findLocalCoordinator, type LocalCoordinator } from '../../lib/files/local-coordinators.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { tokenFile } from '../../lib/files/token-file.ts';
-import { DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress, parseServers } from '../../lib/net/address.ts';
-import { type Identity, readIdentity } from '../../lib/net/identity.ts';
+import { coordinatorAddresses, DEFAULT_ADDRESS, DEFAULT_NATS, natsUrls, parseAddress } from '../../lib/net/address.ts';
+import { readIdentity } from '../../lib/net/identity.ts';
 import { NO_TOKENS, tokenSources } from '../../lib/net/token-source.ts';
 import { EXIT, EXIT_CANNOT_WRITE, isDiskFull } from '../../proto/errors.ts';
 import { withoutSecrets } from '../../proto/subjects.ts';
@@ -51,7 +51,7 @@ async function agent(options: Options): Promise<void> {
   const { startAgent } = await import('../../agent/main.ts');
   requireExistingFolder('--workdir', options.workdir);
   const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);
-  const servers = serversOf(options, identity);
+  const servers = coordinatorAddresses(options.server, identity?.servers.coordinator);
   const local = identity === undefined ? localCoordinator(servers) : undefined;
   const running = await startAgent({
     natsUrl: natsUrlOf(natsUrls(options.nats) ?? identity?.servers.nats, local),
@@ -101,11 +101,6 @@ async function agent(options: Options): Promise<void> {
     await running.stop();
     throw error;
   }
-}
-
-function serversOf({ server }: Options, identity: Identity | undefined): string[] {
-  const addresses = server ?? (process.env.TRAWL_SERVER || identity?.servers.coordinator || DEFAULT_ADDRESS);
-  return parseServers(addresses, server === undefined ? 'TRAWL_SERVER' : '--server');
 }
 
 /** Of the coordinators at the given addresses, returns the first that this user runs on this machine. */

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
 import type { MigrationProgress, MigrationResult } from '../../coordinator/migrate/migrate.ts';
 import type { NamedContent } from '../../coordinator/store/copy/rows.ts';
 import { isPostgresName, storeOptions } from '../../coordinator/store/moved-store.ts';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
 import { keepFilesPrivate } from '../../lib/files/private-files.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import { shellLine } from '../../lib/text/shell.ts';
@@ -32,9 +34,12 @@ const COLUMNS: readonly Column<NamedContent>[] = [
 ];
 
 async function migrateStore(options: Options): Promise<void> {
-  keepFilesPrivate();
   const { dir, store, toDir, toStore, toArtifacts, allowMissing = false } = options;
   if ((toDir === undefined) === (toStore === undefined)) throw new BadInputError('pass either --to-store or --to-dir');
+  if (store !== undefined) parsePostgresLocation(store, '--store');
+  if (toStore !== undefined) parsePostgresLocation(toStore, '--to-store');
+  if (toArtifacts !== undefined) parseS3Location(toArtifacts, '--to-artifacts');
+  keepFilesPrivate();
   const { migrate } = await import('../../coordinator/migrate/migrate.ts');
   const begun = performance.now();
   const result = await migrate({
@@ -128,8 +133,9 @@ export function registerMigrate(program: Command): void {
       [
         4,
         'rejected: a coordinator uses a store, the new place is not empty, files are missing, the store has already been ' +
-          'moved, or it is damaged or of another version',
+          'moved, or it is damaged or of another version; or the credentials, the bucket or the space of a server do not suffice',
       ],
+      [70, 'the disk of this machine is full; the old store is still usable'],
     ],
   }).action((_options: Options, self: Command) => migrateStore(self.optsWithGlobals<Options>()));
 }

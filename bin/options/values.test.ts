@@ -1,6 +1,42 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { EXIT } from '../../proto/errors.ts';
+import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 import { serverFlags } from './common.ts';
-import { ageOption, countUpTo, durationFrom, durationOption, parseCount, pathOption } from './values.ts';
+import {
+  ageOption,
+  artifactsLocation,
+  countUpTo,
+  durationFrom,
+  durationOption,
+  parseCount,
+  pathOption,
+  storeLocation,
+} from './values.ts';
+
+afterEach(() => vi.unstubAllEnvs());
+
+test('an invalid location is reported under the option, or under the variable without the option', () => {
+  expect(() => storeLocation('mysql://x')).toThrow(/^--store: unknown scheme/);
+  expect(() => artifactsLocation('x')).toThrow(/^--artifacts "x": it does not begin/);
+  vi.stubEnv('TRAWL_STORE', 'mysql://x');
+  vi.stubEnv('TRAWL_ARTIFACT_STORE', 'x');
+  expect(() => storeLocation(undefined)).toThrow(/^TRAWL_STORE: unknown scheme/);
+  expect(() => artifactsLocation(undefined)).toThrow(/^TRAWL_ARTIFACT_STORE "x": it does not begin/);
+  expect(storeLocation('postgres://localhost/x')).toBe('postgres://localhost/x');
+});
+
+test.each([
+  [['--to-store', 'postgres://u@db/x'], '--to-store: the URL names another machine'],
+  [['--store', 'x', '--to-dir', 'y'], '--store: invalid URL'],
+  [
+    ['--to-dir', 'y', '--to-artifacts', 's3://a b/'],
+    '--to-artifacts "s3://a b/": "a b" is not a valid name of a bucket',
+  ],
+])('the error of trawl migrate with %j names the option', async (args, message) => {
+  const { stderr, exitCode } = await runTrawl('migrate', '--dir', '.', ...args);
+  expect(stderr).toContain(`trawl: ${message}`);
+  expect(exitCode).toBe(EXIT.badInput);
+});
 
 test('a duration can have any unit, or several units', () => {
   expect(['500ms', '90s', '15m', '1.5h', '1h30m', '2d'].map(durationOption)).toEqual([

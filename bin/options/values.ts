@@ -1,5 +1,7 @@
 /** Parses option values. Each parser throws an InvalidArgumentError with the expected form. */
 import { InvalidArgumentError } from 'commander';
+import { parseS3Location } from '../../coordinator/artifacts/s3-location.ts';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
 import { parseDuration } from '../../lib/text/duration.ts';
 import { type Labels, labelProblem, MAX_PACK, MAX_PRIORITY } from '../../proto/limits.ts';
 
@@ -25,14 +27,31 @@ export function countUpTo(max: number): (text: string) => number {
   };
 }
 
-/** Returns the value of --artifacts or, without the option, of TRAWL_ARTIFACT_STORE. */
+/**
+ * Returns the value of --artifacts or, without the option, of TRAWL_ARTIFACT_STORE.
+ * @throws {BadInputError} if the location is invalid
+ */
 export function artifactsLocation(option: string | undefined): string | undefined {
-  return option ?? (process.env.TRAWL_ARTIFACT_STORE || undefined);
+  return given(option, '--artifacts', 'TRAWL_ARTIFACT_STORE', parseS3Location);
 }
 
-/** Returns the value of --store or, without the option, of TRAWL_STORE. */
+/**
+ * Returns the value of --store or, without the option, of TRAWL_STORE.
+ * @throws {BadInputError} if the URL is invalid
+ */
 export function storeLocation(option: string | undefined): string | undefined {
-  return option ?? (process.env.TRAWL_STORE || undefined);
+  return given(option, '--store', 'TRAWL_STORE', parsePostgresLocation);
+}
+
+function given(
+  option: string | undefined,
+  name: string,
+  variable: string,
+  check: (text: string, name: string) => unknown,
+): string | undefined {
+  const text = option ?? (process.env[variable] || undefined);
+  if (text !== undefined) check(text, option === undefined ? variable : name);
+  return text;
 }
 
 /** Parses the path of a file or a folder. */

@@ -44,7 +44,7 @@ const failure = (name: string, httpStatusCode?: number) =>
 const explained = (error: unknown) => explainS3Error(error, 'could not store x', 's3://b/ at http://s3.example');
 
 test.each([
-  [failure('NoSuchBucket', 404), 'the bucket does not exist: create it, or correct --artifacts'],
+  [failure('NoSuchBucket', 404), 'the bucket does not exist: create it, or correct the location'],
   [failure('InvalidAccessKeyId', 403), 'check AWS_ACCESS_KEY_ID'],
   [failure('SignatureDoesNotMatch', 403), 'check AWS_SECRET_ACCESS_KEY'],
   [failure('AccessDenied', 403), 'must permit reading, writing, listing and deleting'],

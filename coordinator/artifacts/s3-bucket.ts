@@ -7,7 +7,7 @@ import { open } from 'node:fs/promises';
 import type * as S3 from '@aws-sdk/client-s3';
 import type * as Presigner from '@aws-sdk/s3-request-presigner';
 import type { Checksum } from '../../lib/files/checksum.ts';
-import { NotFoundError } from '../../proto/errors.ts';
+import { DamagedError, NotFoundError } from '../../proto/errors.ts';
 import { explainS3Error, isMissingUpload, s3Code } from './s3-errors.ts';
 import { type S3Location, s3Place } from './s3-location.ts';
 
@@ -244,14 +244,19 @@ export class S3Bucket {
   /**
    * Reads an object, starting at `offset`.
    * @throws {NotFoundError} before the first chunk, if the object is missing
+   * @throws {DamagedError} before the first chunk, if the object is shorter than `size`
    */
   async *read(key: string, offset: number, size: number): AsyncGenerator<Buffer> {
     if (size > 0 && offset >= size) return;
     const range = offset === 0 ? {} : { Range: `bytes=${offset}-` };
-    const { Body } = await this.#run('get', `could not read ${key}`, () =>
+    const { Body, ContentLength } = await this.#run('get', `could not read ${key}`, () =>
       this.#client.send(new this.#s3.GetObjectCommand({ ...this.#at(key), ...range })),
     );
     if (Body === undefined) return;
+    if (ContentLength !== undefined && offset + ContentLength < size) {
+      const held = offset + ContentLength;
+      throw new DamagedError(`${key} in ${this.where} is damaged: it has ${held} instead of ${size} bytes`);
+    }
     let at = offset;
     try {
       for await (const chunk of Body as AsyncIterable<Buffer>) {

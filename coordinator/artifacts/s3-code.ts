@@ -13,8 +13,13 @@ export class S3CodeCopies implements CodeCopies {
     this.#root = `${bucket.location.prefix}${cluster}/${CODE_FOLDER}/`;
   }
 
-  async store({ sha256, size }: CodeArchive, path: string): Promise<void> {
-    if ((await this.size(sha256)) !== size) await this.#bucket.putFile(this.#key(sha256), path, { sha256, size });
+  async store(archive: CodeArchive, path: string): Promise<void> {
+    if ((await this.size(archive.sha256)) !== archive.size) await this.replace(archive, path);
+  }
+
+  /** Stores an archive even if the store has a copy, which can be damaged. */
+  replace({ sha256, size }: CodeArchive, path: string): Promise<void> {
+    return this.#bucket.putFile(this.#key(sha256), path, { sha256, size });
   }
 
   async size(sha256: string): Promise<number | undefined> {

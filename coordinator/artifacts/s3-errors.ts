@@ -20,7 +20,7 @@ export class S3UnavailableError extends UnreachableError {
 
 /** Messages for errors that only a person can fix, by error code. Each message says what to do. */
 const NEEDS_PERSON: Readonly<Record<string, string>> = {
-  NoSuchBucket: 'the bucket does not exist: create it, or correct --artifacts',
+  NoSuchBucket: 'the bucket does not exist: create it, or correct the location',
   InvalidAccessKeyId: 'the access key is unknown: check AWS_ACCESS_KEY_ID',
   SignatureDoesNotMatch: 'the secret key is wrong: check AWS_SECRET_ACCESS_KEY',
   AccessDenied:
@@ -35,7 +35,7 @@ const NEEDS_PERSON: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region: correct the region',
   AuthorizationHeaderMalformed: 'the server rejects the region: correct the region',
   MethodNotAllowed: 'the server rejects the request: is the bucket read-only, or is the endpoint not an S3 server?',
-  InvalidBucketName: 'the server rejects the name of the bucket: correct --artifacts',
+  InvalidBucketName: 'the server rejects the name of the bucket: correct the location',
 };
 
 const FULL: readonly string[] = [

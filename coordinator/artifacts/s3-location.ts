@@ -41,11 +41,12 @@ const PREFIX = /^[A-Za-z0-9._=@+-]+(\/[A-Za-z0-9._=@+-]+)*\/?$/;
 
 /**
  * Parses a location.
+ * @param option the option or the variable that has the location, for messages
  * @throws {BadInputError} if the location is invalid
  */
-export function parseS3Location(text: string): S3Location {
+export function parseS3Location(text: string, option = '--artifacts'): S3Location {
   const fail = (problem: string): never => {
-    throw new BadInputError(`--artifacts ${JSON.stringify(text)}: ${problem}; expected ${FORM}`);
+    throw new BadInputError(`${option} ${JSON.stringify(text)}: ${problem}; expected ${FORM}`);
   };
   const [, bucket = '', path = '', query = ''] = /^s3:\/\/([^/?]*)\/?([^?]*)(?:\?(.*))?$/s.exec(text) ?? [];
   if (!text.startsWith('s3://')) fail('it does not begin with s3://');

@@ -9,11 +9,20 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { requireExistingFolder } from '../../lib/files/folder.ts';
 import { readToken, tokenFile } from '../../lib/files/token-file.ts';
-import { DamagedError, RejectedError } from '../../proto/errors.ts';
-import { parseS3Location, s3Place } from '../artifacts/s3-location.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import {
+  DamagedError,
+  isDiskFull,
+  NoSpaceError,
+  RejectedError,
+  TrawlError,
+  UnreachableError,
+} from '../../proto/errors.ts';
+import { S3UnavailableError } from '../artifacts/s3-errors.ts';
 import { compareStoreRows, copyStoreRows, type NamedContent, type RowSource } from '../store/copy/rows.ts';
 import { checkPostgresMark } from '../store/high-water.ts';
 import { movedError } from '../store/moved-store.ts';
+import { isDisconnect } from '../store/postgres/transactions.ts';
 import { openFolderOrigin, openNewFolder } from './folder-ends.ts';
 import { openNewDatabase, openPostgresOrigin } from './postgres-ends.ts';
 import type { NewStore, OriginStore } from './store-ends.ts';
@@ -63,26 +72,78 @@ export interface MigrationResult {
 }
 
 /**
- * @throws {BadInputError | NotFoundError | UnreachableError | RejectedError} if a store cannot be used
+ * @throws {BadInputError | NotFoundError | UnreachableError | RejectedError | NoSpaceError} if a store cannot be used
  * @throws {DamagedError} if a row or a file of the copy differs from the original
  */
 export async function migrate(options: MigrationOptions): Promise<MigrationResult> {
-  const { dir, store, to, artifacts } = options;
+  try {
+    return await migrateStore(options);
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+async function migrateStore(options: MigrationOptions): Promise<MigrationResult> {
+  const { dir, store, to } = options;
   requireExistingFolder('--dir', dir);
-  if (artifacts !== undefined) parseS3Location(artifacts);
   const origin = store === undefined ? openFolderOrigin(dir) : await openPostgresOrigin(store);
   try {
     const { cluster, commits, name } = origin;
     if (store !== undefined) checkPostgresMark(dir, name, { cluster, commits });
     if ('dir' in to && resolve(to.dir) === resolve(dir)) throw new RejectedError('--to-dir must be a new folder');
-    const created = await openNewStore(origin, options);
+    const places = await openPlaces(origin, options);
     try {
-      return await moveStore(origin, created, options);
+      // A wrong bucket is reported before anything is created.
+      if (options.artifacts !== undefined && origin.moved === undefined) await places.to.check();
+      const created = await openNewStore(origin, options);
+      try {
+        return await moveStore(origin, created, places, options);
+      } finally {
+        await created.close();
+      }
     } finally {
-      await created.close();
+      await places.close();
     }
   } finally {
     await origin.close();
+  }
+}
+
+/** Returns an error for the user if a server failed during the migration. Returns other errors unchanged. */
+function explained(error: unknown): unknown {
+  if (error instanceof S3UnavailableError && error.needsPerson) {
+    return new RejectedError(error.message, { cause: error });
+  }
+  if (error instanceof TrawlError || isDiskFull(error)) return error;
+  const again = 'the old store is still usable; run the same command again';
+  if (isServerFull(error)) return new NoSpaceError(`PostgreSQL has no disk space (${errorMessage(error)}); ${again}`);
+  if (!isDisconnect(error)) return error;
+  return new UnreachableError(`the connection to PostgreSQL was lost (${errorMessage(error)}); ${again}`);
+}
+
+/** Returns whether an error is PostgreSQL's error 53100 (disk full). */
+function isServerFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '53100';
+}
+
+interface Places {
+  readonly from: FilePlace;
+  readonly to: FilePlace;
+  /** The new location of the artifacts in S3; undefined for the coordinator's folder. */
+  readonly location: string | undefined;
+  close(): Promise<void>;
+}
+
+async function openPlaces(origin: OriginStore, { dir, to, artifacts }: MigrationOptions): Promise<Places> {
+  const location = artifacts ?? ('store' in to ? origin.artifacts : undefined);
+  const from = await openPlace(origin.artifacts, dir, origin.cluster);
+  try {
+    const place = await openPlace(location, 'dir' in to ? to.dir : dir, origin.cluster);
+    const close = async () => void (await Promise.all([from.close(), place.close()]));
+    return { from, to: place, location, close };
+  } catch (error) {
+    await from.close();
+    throw error;
   }
 }
 
@@ -98,20 +159,17 @@ async function openNewStore(origin: OriginStore, { dir, to }: MigrationOptions):
   }
 }
 
-async function moveStore(origin: OriginStore, created: NewStore, options: MigrationOptions): Promise<MigrationResult> {
+async function moveStore(
+  origin: OriginStore,
+  created: NewStore,
+  { from, to: place, location }: Places,
+  options: MigrationOptions,
+): Promise<MigrationResult> {
   const { dir, to, onProgress, allowMissing, now } = options;
   if (origin.moved !== undefined && !created.isCopied) throw movedError(origin.name, origin.moved, origin.unmove);
   onProgress({ step: 'marked' });
-  const location = options.artifacts ?? ('store' in to ? origin.artifacts : undefined);
   const newDir = 'dir' in to ? to.dir : dir;
-  const from = await openPlace(origin.artifacts, dir, origin.cluster);
-  const files = await openPlace(location, newDir, origin.cluster)
-    .then(async (place) => {
-      const done = await copyFiles(origin.rows, from, place, (each) => onProgress({ step: 'files', done: each }));
-      await place.close();
-      return done;
-    })
-    .finally(() => from.close());
+  const files = await copyFiles(origin.rows, from, place, (each) => onProgress({ step: 'files', done: each }));
   if (!allowMissing) requireAll(files, from);
   const rows = relocated(origin.rows, location);
   const tables = (await verifiedCopy(rows, created, options)) ?? (await copiedRows(rows, created, options));
@@ -119,8 +177,7 @@ async function moveStore(origin: OriginStore, created: NewStore, options: Migrat
   await origin.markMoved({ cluster: origin.cluster, to: created.name, at: new Date(now).toISOString() });
   onProgress({ step: 'moved' });
   await created.finish();
-  const place = location === undefined ? resolve(newDir) : s3Place(parseS3Location(location));
-  return { from: origin.name, to: created.name, dir: newDir, artifacts: place, tables, files };
+  return { from: origin.name, to: created.name, dir: newDir, artifacts: place.place, tables, files };
 }
 
 function openPlace(location: string | undefined, dir: string, cluster: string): Promise<FilePlace> {

@@ -18,6 +18,8 @@ import { type NewStore, type OriginStore, unfinishedOf } from './store-ends.ts';
 
 /** A suspended migration keeps its transaction open for at most this time. */
 const IDLE_LIMIT_MS = 600_000;
+/** The rows of the old store are read in one transaction, which has no statements while files are copied. */
+const KEEP_OPEN_INTERVAL_MS = IDLE_LIMIT_MS / 10;
 
 interface Led {
   /** The number that the transactions of the connection name (see becomeWriter). */
@@ -97,12 +99,16 @@ export async function openPostgresOrigin(location: string): Promise<OriginStore>
     led = await leadStore(client, location, name);
     const opened = led;
     await client.query('begin isolation level repeatable read, read only');
+    const cluster = (await metaValue(client, 'cluster')) ?? '';
+    const commits = Number(await metaValue(client, 'commits'));
+    const artifacts = await metaValue(client, 'artifacts');
+    const keepOpen = setInterval(() => client.query('select 1').catch(() => {}), KEEP_OPEN_INTERVAL_MS);
     return {
       name,
-      cluster: (await metaValue(client, 'cluster')) ?? '',
-      commits: Number(await metaValue(client, 'commits')),
+      cluster,
+      commits,
       rows: new PostgresRows(client),
-      artifacts: await metaValue(client, 'artifacts'),
+      artifacts,
       moved,
       unmove: UNMOVE,
       async markMoved(mark) {
@@ -113,6 +119,7 @@ export async function openPostgresOrigin(location: string): Promise<OriginStore>
         });
       },
       async close() {
+        clearInterval(keepOpen);
         await client.end().catch(() => {});
         await opened.release();
       },

@@ -36,6 +36,8 @@ export interface FilePlace {
    * @param path the path of the file on this machine, if it is known
    */
   store(file: StoredFile, content: () => AsyncIterable<Uint8Array>, path: string | undefined): Promise<void>;
+  /** @throws {RejectedError | UnreachableError | NoSpaceError} if files cannot be stored */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export function openFolderPlace(dir: string): FilePlace {
       await write(content(), part);
       await moveIntoPlace(part, { path: pathOf(file), top });
     },
+    async check() {},
     async close() {},
   };
 }
@@ -79,10 +82,13 @@ export async function openS3Place(location: string, dir: string, cluster: string
         if (part !== undefined) await write(content(), part);
         const from = path ?? part ?? '';
         if (file.of !== undefined) await artifacts.putFile(file.of.key, { ...file, name: file.of.name }, from);
-        else await code.store(file, from);
+        else await code.replace(file, from);
       } finally {
         if (part !== undefined) await rm(part, { force: true });
       }
+    },
+    async check() {
+      await artifacts.check();
     },
     async close() {
       artifacts.close();
@@ -132,9 +138,15 @@ export async function copyFiles(
   for await (const page of namedFiles(rows)) {
     const queue = [...page];
     const work = async () => {
-      for (let file = queue.shift(); file !== undefined; file = queue.shift()) await copyOne(file);
+      try {
+        for (let file = queue.shift(); file !== undefined; file = queue.shift()) await copyOne(file);
+      } catch (error) {
+        queue.length = 0;
+        throw error;
+      }
     };
-    await Promise.all(Array.from({ length: CONCURRENT_FILES }, work));
+    const ended = await Promise.allSettled(Array.from({ length: CONCURRENT_FILES }, work));
+    for (const each of ended) if (each.status === 'rejected') throw each.reason;
   }
   return { files, bytes, missing: missing.sort() };
 }
@@ -173,6 +185,7 @@ async function stateOf(content: () => AsyncIterable<Uint8Array>, { size, sha256 
     const isMissing =
       error instanceof NotFoundError || (error instanceof Error && 'code' in error && error.code === 'ENOENT');
     if (isMissing) return 'missing';
+    if (error instanceof DamagedError) return 'damaged';
     throw error;
   }
 }

@@ -43,6 +43,18 @@ export function parseServers(text: string, where: string): string[] {
   return [...new Set(addresses)];
 }
 
+/**
+ * Returns the addresses of the coordinators: those of `--server`, or else of TRAWL_SERVER, or else of the identity, or
+ * else DEFAULT_ADDRESS.
+ * @throws {BadInputError} if an address is invalid
+ */
+export function coordinatorAddresses(option: string | undefined, ofIdentity: string | undefined): string[] {
+  if (option !== undefined) return parseServers(option, '--server');
+  const variable = process.env.TRAWL_SERVER || undefined;
+  if (variable !== undefined) return parseServers(variable, 'TRAWL_SERVER');
+  return parseServers(ofIdentity ?? DEFAULT_ADDRESS, 'the coordinator in servers.json of the identity');
+}
+
 /** Whether the host can only be this machine. */
 export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);
 

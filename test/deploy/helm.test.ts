@@ -134,7 +134,7 @@ test.skipIf(withoutHelm)(
       .flatMap(({ spec }) => spec.template?.spec.containers ?? [])
       .sort((a, b) => (a.args[0] ?? '').localeCompare(b.args[0] ?? ''));
     const locations = (coordinator?.args ?? []).flatMap((arg) => /^--artifacts=(.*)$/.exec(arg)?.[1] ?? []);
-    expect(locations.map(parseS3Location)).toEqual([
+    expect(locations.map((location) => parseS3Location(location))).toEqual([
       {
         ...{ bucket: 'sweeps', prefix: 'team-a/', endpoint: 'https://s3.example:9000', region: undefined },
         ...{ pathStyle: false, direct: true, quotaBytes: 500 * 2 ** 30 },

@@ -1,6 +1,15 @@
 /** Migrations into a real PostgreSQL server and a real S3 server and back, and migrations that are killed. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,13 +19,14 @@ import { type MigrationOptions, migrate } from '../../coordinator/migrate/migrat
 import { openStore } from '../../coordinator/store/open.ts';
 import { PostgresElection } from '../../coordinator/store/postgres/election.ts';
 import { storeTables } from '../../coordinator/store/store-tables.ts';
-import { UnreachableError } from '../../proto/errors.ts';
+import { isDiskFull, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import { expireLeadership, lead, openAsLeader } from '../support/coordinator/postgres-leader.ts';
 import { SAMPLE_FILES, sampleFolder, sqliteContents } from '../support/coordinator/sample-folder.ts';
 import { AT, byNobody, created } from '../support/coordinator/store-writer.ts';
 import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, type S3Server, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
+import { smallDisk } from '../support/small-disk.ts';
 
 /** The compiled program starts several times as fast. The slow suite begins with a build. */
 const FIXTURE = fileURLToPath(new URL('../../dist/test/support/coordinator/migrate.fixture.js', import.meta.url));
@@ -201,6 +211,127 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     for (const { path, bytes } of SAMPLE_FILES) {
       expect(readFileSync(join(folder, 'back', path)).equals(bytes), path).toBe(true);
     }
+  });
+
+  test('a store that is moved between databases and buckets has the same rows and files', async () => {
+    const dir = await sampleFolder(folder);
+    const first = await newDatabase();
+    await migrate(options(dir, { to: { store: first.url }, artifacts: location() }));
+    for (const { path } of SAMPLE_FILES) rmSync(join(dir, path));
+    await expect(migrate(options(dir, { store: first.url, to: { store: first.url } }))).rejects.toThrow(
+      'already has a store of trawl',
+    );
+    const second = await newDatabase();
+    const moved = await migrate(options(dir, { store: first.url, to: { store: second.url }, artifacts: location() }));
+    expect(moved.files).toMatchObject({ files: 4, missing: [] });
+    await expect(openAsLeader(first.url, newFolder())).rejects.toThrow('was moved to postgres://');
+    rmSync(join(s3.folder, 'trawl', '1'), { recursive: true, force: true });
+    const back = newFolder();
+    await migrate(options(dir, { store: second.url, to: { dir: back } }));
+    expect(rowsOf(back)).toEqual(rowsOf(dir));
+    for (const { path, bytes } of SAMPLE_FILES) expect(readFileSync(join(back, path)).equals(bytes), path).toBe(true);
+  });
+
+  const temporary = () => readdirSync(tmpdir()).filter((entry) => entry.startsWith('trawl-migrate-'));
+
+  test('after a failure of the S3 server, the original is usable, and a repetition completes the migration', async () => {
+    const before = temporary();
+    const dir = await sampleFolder(folder);
+    const { url, name } = await newDatabase();
+    const there = options(dir, { to: { store: url }, artifacts: location() });
+    const isUntouched = async () => {
+      expect(await server.query(name, "select relname from pg_class where relname = 'meta'")).toEqual([]);
+    };
+    await s3.stop();
+    await expect(migrate(there)).rejects.toThrow(UnreachableError);
+    await isUntouched();
+    await s3.start();
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'wrong');
+    const wrong = migrate(there);
+    await expect(wrong).rejects.toThrow(RejectedError);
+    await expect(wrong).rejects.toThrow('the secret key is wrong');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', S3_CREDENTIALS.AWS_SECRET_ACCESS_KEY);
+    const absent = migrate({ ...there, artifacts: `s3://absent?endpoint=${s3.url}&region=us-east-1` });
+    await expect(absent).rejects.toThrow(RejectedError);
+    await expect(absent).rejects.toThrow('the bucket does not exist');
+    await isUntouched();
+
+    let stopped: Promise<void> | undefined;
+    const onProgress: MigrationOptions['onProgress'] = ({ step }) => {
+      if (step === 'files') stopped ??= s3.stop();
+    };
+    await expect(migrate({ ...there, onProgress })).rejects.toThrow(UnreachableError);
+    await stopped;
+    openStore(copyOf(dir)).close();
+    await s3.start();
+    await migrate(there);
+
+    const back = options(dir, { store: url, to: { dir: join(folder, 's3-back') } });
+    for (const { path } of SAMPLE_FILES) rmSync(join(dir, path));
+    const objects = readdirSync(s3.folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.parentPath.includes(`/trawl/${databases}/`))
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(objects).toHaveLength(SAMPLE_FILES.length);
+    // A file that an earlier run has copied is not read again, so each run has a new folder.
+    const elsewhere = () => migrate(options(dir, { store: url, to: { dir: newFolder() } }));
+    for (const object of objects.filter((path) => readFileSync(path).length > 0).slice(0, 2)) {
+      const bytes = readFileSync(object);
+      truncateSync(object, bytes.length - 1);
+      await expect(elsewhere(), object).rejects.toThrow('is damaged');
+      writeFileSync(object, Buffer.concat([bytes.subarray(0, -1), Buffer.from('?')]));
+      await expect(elsewhere(), object).rejects.toThrow('is damaged');
+      writeFileSync(object, bytes);
+    }
+    stopped = undefined;
+    await expect(migrate({ ...back, onProgress })).rejects.toThrow(UnreachableError);
+    await stopped;
+    await start(url);
+    await expireLeadership(url);
+    await s3.start();
+    await migrate(back);
+    for (const { path, bytes } of SAMPLE_FILES) {
+      expect(readFileSync(join(folder, 's3-back', path)).equals(bytes), path).toBe(true);
+    }
+    expect(rowsOf(join(folder, 's3-back'))).toEqual(rowsOf(dir));
+    expect(temporary()).toEqual(before);
+  });
+
+  test('after PostgreSQL is killed, or the disk is full, a repetition completes the migration', async () => {
+    const dir = await sampleFolder(folder);
+    const { url } = await newDatabase();
+    const there = options(dir, { to: { store: url } });
+    let killed: Promise<void> | undefined;
+    const failed = migrate({
+      ...there,
+      onProgress(progress) {
+        if (progress.step === 'copy' && progress.table === 'reports') killed ??= server.kill();
+      },
+    });
+    await expect(failed).rejects.toThrow('the connection to PostgreSQL was lost');
+    await killed;
+    openStore(copyOf(dir)).close();
+    await server.start();
+    await expireLeadership(url);
+    await migrate(there);
+
+    const disk = smallDisk(join(folder, 'small'), 8);
+    if (disk === undefined) return;
+    const to = join(folder, 'small', 'back');
+    const back = options(dir, { store: url, to: { dir: to } });
+    for (const full of ['marked', 'copy reports']) {
+      const fills: MigrationOptions['onProgress'] = (progress) => {
+        if (full === ('table' in progress ? `${progress.step} ${progress.table}` : progress.step)) disk.fill();
+      };
+      const error = await migrate({ ...back, onProgress: fills }).catch((thrown: unknown) => thrown);
+      expect(isDiskFull(error), `${full}: ${error}`).toBe(true);
+      expect(() => openStore(copyOf(to))).toThrow('the copy of postgres://');
+      await start(url);
+      await expireLeadership(url);
+      disk.makeRoom();
+    }
+    await migrate(back);
+    expect(rowsOf(to)).toEqual(rowsOf(dir));
+    for (const { path, bytes } of SAMPLE_FILES) expect(readFileSync(join(to, path)).equals(bytes), path).toBe(true);
   });
 
   test('rows that changed after a killed migration are copied again', async () => {

@@ -16,18 +16,19 @@ export interface PostgresLocation {
 
 /**
  * Parses the URL of a store. With several servers, as in `postgres://user@a:5432,b/database`, one is the primary.
+ * @param option the option or the variable that has the URL, for messages
  * @throws {BadInputError} if the URL is invalid, or if it names another machine without `sslmode`
  */
-export function parsePostgresLocation(text: string): PostgresLocation {
+export function parsePostgresLocation(text: string, option = '--store'): PostgresLocation {
   const { scheme, login = '', hosts = '', rest } = FORM.exec(text)?.groups ?? {};
-  if (scheme === undefined) throw new BadInputError(`--store: ${schemeProblem(text)}; expected ${EXAMPLE}`);
+  if (scheme === undefined) throw new BadInputError(`${option}: ${schemeProblem(text)}; expected ${EXAMPLE}`);
   const names = hosts.split(',');
   if (names.length > 1 && names.includes('')) {
     throw new BadInputError(
-      '--store: a name is missing in the list of servers; expected postgres://USER@HOST,HOST/DATABASE',
+      `${option}: a name is missing in the list of servers; expected postgres://USER@HOST,HOST/DATABASE`,
     );
   }
-  const urls = names.map((host) => parseServer(`${scheme}${login}${host}${rest}`));
+  const urls = names.map((host) => parseServer(`${scheme}${login}${host}${rest}`, option));
   const [first = ''] = urls.map(shownUrl);
   return { urls, name: first.replace(/^([a-z]+:\/\/(?:[^/?#]*@)?)[^/?#]*/, (_, start) => `${start}${hosts}`) };
 }
@@ -37,32 +38,32 @@ function schemeProblem(text: string): string {
   return scheme === undefined || /^postgres(ql)?:$/.test(scheme) ? 'invalid URL' : `unknown scheme ${scheme}`;
 }
 
-function parseServer(text: string): URL {
+function parseServer(text: string, option: string): URL {
   let url: URL;
   try {
     url = new URL(text);
   } catch {
-    throw new BadInputError(`--store: invalid URL; expected ${EXAMPLE}`);
+    throw new BadInputError(`${option}: invalid URL; expected ${EXAMPLE}`);
   }
   const mode = url.searchParams.get('sslmode');
   if (mode !== null && !SSL_MODES.includes(mode)) {
-    throw new BadInputError(`--store: unknown sslmode ${JSON.stringify(mode)}; expected ${SSL_MODES.join(', ')}`);
+    throw new BadInputError(`${option}: unknown sslmode ${JSON.stringify(mode)}; expected ${SSL_MODES.join(', ')}`);
   }
   const attributes = url.searchParams.get('target_session_attrs');
   if (attributes !== null && !SESSION_ATTRIBUTES.includes(attributes)) {
     throw new BadInputError(
-      `--store: target_session_attrs=${attributes} does not name the primary; expected ${SESSION_ATTRIBUTES.join(' or ')}`,
+      `${option}: target_session_attrs=${attributes} does not name the primary; expected ${SESSION_ATTRIBUTES.join(' or ')}`,
     );
   }
   const host = url.searchParams.get('host') ?? url.hostname;
   if (host.includes(',') || url.searchParams.get('port')?.includes(',')) {
     throw new BadInputError(
-      '--store: name several servers before the database: postgres://USER@HOST:PORT,HOST:PORT/DATABASE',
+      `${option}: name several servers before the database: postgres://USER@HOST:PORT,HOST:PORT/DATABASE`,
     );
   }
   if (mode === null && !isLocalServer(url) && process.env.PGSSLMODE === undefined) {
     throw new BadInputError(
-      `--store: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
+      `${option}: the URL names another machine (${host}) without sslmode; append ?sslmode=verify-full, or ` +
         '?sslmode=disable on a trusted network',
     );
   }
