@@ -1,6 +1,6 @@
 /** Starts a coordinator. If its store can be shared, the coordinator stands by while another coordinator leads. */
 import { settlesWithin, withResolvers } from '../lib/net/within.ts';
-import type { NotLeaderError } from '../proto/errors.ts';
+import { type NotLeaderError, RejectedError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
 import { loadS3Client } from './artifacts/s3-bucket.ts';
 import {
@@ -12,18 +12,17 @@ import {
   tryOnce,
   untilElected,
 } from './leader/leader.ts';
+import { isHeld, type Leadership } from './leader/leadership.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
 
 /** How long an orderly stop waits for a takeover that has begun. */
 const STOP_LIMIT_MS = 5_000;
 
-const LOCAL_ARTIFACTS_TEXT =
-  'artifacts are in the data folder of the leader, so they are missing after a takeover: keep artifacts in an ' +
-  'S3-compatible store with --artifacts';
-
 export interface ReplicaOptions extends CoordinatorOptions {
   /** Whether this coordinator stands by while another one leads. Otherwise, the start fails. */
   readonly standsBy: boolean;
+  /** Whether this coordinator stands by even if the artifacts are in the data folder of the leader. */
+  readonly allowLocalArtifacts: boolean;
   /** Called once another coordinator leads. The process must then end at once. */
   readonly onLost: (error: NotLeaderError) => void;
 }
@@ -60,8 +59,6 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     const running = await lead(options, candidate, first);
     return { failed, stop: () => running.stop() };
   }
-  const location = options.artifacts ?? (await election.artifactLocation().catch(closeElection));
-  if (location === undefined) log.warn(LOCAL_ARTIFACTS_TEXT);
   const standby = await startStandby(options).catch(closeElection);
   const candidacy = { ...candidate, address: advertisedAddress(options, standby.address) };
   standby.follow(first);
@@ -72,16 +69,20 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   );
   const stopping = new AbortController();
   let running: RunningCoordinator | undefined;
-  const led = takeOver({ ...options, ...addressesOf(standby) }, candidacy, standby, stopping.signal).then(
-    (started) => {
-      running = started;
-    },
-    async (error: unknown) => {
-      standby.stop();
-      await election.close();
-      fail(error);
-    },
-  );
+  const end = async (error: unknown) => {
+    stopping.abort();
+    standby.stop();
+    await election.close();
+    fail(error);
+  };
+  const onHeld = async ({ address }: Leadership) => {
+    if (options.allowLocalArtifacts || options.artifacts !== undefined) return;
+    if ((await election.artifactLocation()) === undefined) await end(localArtifactsError(address));
+  };
+  const standing = { first, standby, signal: stopping.signal, onHeld };
+  const led = takeOver({ ...options, ...addressesOf(standby) }, candidacy, standing).then((started) => {
+    running = started;
+  }, end);
   return {
     failed,
     async stop() {
@@ -107,18 +108,44 @@ function addressesOf({ address, metrics }: Standby): Pick<CoordinatorOptions, 'l
   return { listen: address, metrics };
 }
 
+function localArtifactsError(leader: string): RejectedError {
+  return new RejectedError(
+    `artifacts are in the data folder of the coordinator at ${leader}, so they would be missing after a takeover: start ` +
+      'all coordinators of this store with --artifacts s3://BUCKET/PREFIX, or use --allow-local-artifacts',
+  );
+}
+
+interface Standing {
+  /** The leadership of the other coordinator when this one began to stand by. */
+  readonly first: Leadership;
+  readonly standby: Standby;
+  readonly signal: AbortSignal;
+  /** Called once it is certain that the other coordinator runs, and again if it throws. */
+  readonly onHeld: (leadership: Leadership) => Promise<void>;
+}
+
 async function takeOver(
   options: ReplicaOptions,
   candidacy: Candidacy,
-  standby: Standby,
-  signal: AbortSignal,
+  { first, standby, signal, onHeld }: Standing,
 ): Promise<RunningCoordinator | undefined> {
   const { log } = options;
   let last: string | undefined;
+  let seen: Leadership | undefined = first;
   const elected = await untilElected({
     ...candidacy,
     signal,
-    onStandby: (leadership) => standby.follow(leadership),
+    onStandby(leadership) {
+      standby.follow(leadership);
+      if (seen === undefined) return;
+      const isRunning = isHeld(seen, leadership);
+      seen = isRunning ? undefined : leadership;
+      if (isRunning)
+        onHeld(leadership).catch(() => {
+          // The check is made again after the next renewal.
+          seen = leadership;
+        });
+    },
     onProblem(problem) {
       standby.setProblem(problem);
       if (problem !== undefined && last === undefined)

@@ -24,6 +24,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
   readonly listen: string;
   readonly advertise?: string;
   readonly standby: boolean;
+  readonly allowLocalArtifacts?: true;
   readonly metrics: string;
   readonly lease: number;
   readonly retain?: number;
@@ -62,6 +63,7 @@ async function coordinator(options: Options): Promise<void> {
     listen: parseAddress(options.listen, '--listen', 0),
     advertise: options.advertise === undefined ? undefined : parseAddress(options.advertise, '--advertise'),
     standsBy: options.standby,
+    allowLocalArtifacts: options.allowLocalArtifacts ?? false,
     metrics: parseAddress(options.metrics, '--metrics', 0),
     identityDir: options.identity,
     insecure: options.insecure ?? false,
@@ -108,6 +110,11 @@ export function registerCoordinator(program: Command): void {
         '(default: --listen, with the name of the machine instead of 0.0.0.0)',
     )
     .option('--no-standby', 'exit with code 4 if another coordinator leads the store (default: stand by)')
+    .option(
+      '--allow-local-artifacts',
+      'stand by although artifacts are in the data folder of the leader, for sweeps without artifacts and code ' +
+        '(default: exit with code 4)',
+    )
     .option(
       '--metrics <host:port>',
       'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',

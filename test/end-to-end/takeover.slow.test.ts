@@ -117,12 +117,13 @@ async function startPair() {
     await nats.stop();
     await server.close();
   });
-  const args = ['--store', await server.createDatabase('trawl'), '--nats', nats.url];
+  const shared = ['--store', await server.createDatabase('trawl'), '--nats', nats.url];
+  const args = [...shared, '--allow-local-artifacts'];
   const a = new Replica(folder, 'a', args);
   const b = new Replica(folder, 'b', args);
   await a.start('leads');
   await b.start('stands by');
-  return { folder, server, nats, a, b, both: `${a.address},${b.address}` };
+  return { folder, server, nats, a, b, both: `${a.address},${b.address}`, shared };
 }
 
 test.skipIf(isSkipped(postgresMissing()))(
@@ -186,10 +187,14 @@ test.skipIf(isSkipped(postgresMissing()))(
 const RESTART_MS = 7_000;
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'a killed coordinator without standbys leads again at once, and "trawl up" fails while another coordinator leads its store',
+  'a standby without shared artifacts is rejected, a killed coordinator leads again at once, and "trawl up" fails while another coordinator leads its store',
   async () => {
-    const { folder, server, a, b } = await startPair();
+    const { folder, server, a, b, shared } = await startPair();
     expect(await b.daemon.stop()).toBe(EXIT.done);
+    const local = ['--dir', join(folder, 'c'), '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', ...shared];
+    const rejected = await trawl('coordinator', ...local);
+    expect(rejected.code, rejected.stderr).toBe(EXIT.rejected);
+    expect(rejected.stderr).toContain(`artifacts are in the data folder of the coordinator at ${a.address}`);
     await a.daemon.killNow();
     const begun = performance.now();
     await a.start('leads');
