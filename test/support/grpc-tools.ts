@@ -8,10 +8,11 @@ import { onTestFinished } from 'vitest';
 import { channelTo } from '../../lib/net/channel.ts';
 import { tokenSource } from '../../lib/net/token-source.ts';
 
-const reflectionProto = join(
-  dirname(createRequire(import.meta.url).resolve('@grpc/reflection')),
-  '../proto/grpc/reflection/v1/reflection.proto',
-);
+const reflectionProto = (version: string) =>
+  join(
+    dirname(createRequire(import.meta.url).resolve('@grpc/reflection')),
+    `../proto/grpc/reflection/${version}/reflection.proto`,
+  );
 
 /** Returns the health status of a service. The empty name means the whole server. */
 export async function healthOf(address: string, service: string): Promise<string> {
@@ -34,8 +35,13 @@ export interface Reflected {
 }
 
 /** Sends one request to a server's reflection service. */
-export function reflect(address: string, question: Readonly<Record<string, string>>): Promise<Reflected> {
-  const method = methodOf(reflectionProto, 'grpc.reflection.v1.ServerReflection', 'ServerReflectionInfo');
+export function reflect(
+  address: string,
+  question: Readonly<Record<string, string>>,
+  version: 'v1' | 'v1alpha' = 'v1',
+): Promise<Reflected> {
+  const service = `grpc.reflection.${version}.ServerReflection`;
+  const method = methodOf(reflectionProto(version), service, 'ServerReflectionInfo');
   const stream = connect(address).makeBidiStreamRequest(
     method.path,
     method.requestSerialize,
