@@ -17,12 +17,10 @@ buildIfNeeded().then(
   },
 );
 
-/** Whether the bundle includes the verb, and is at least as new as the output of the compiler. */
+/** Whether the bundle exists and is at least as new as the output of the compiler. */
 function usesBundle() {
-  const verb = process.argv.slice(2).find((arg) => !arg.startsWith('-'));
-  return import('../deploy/setup/bundle.mjs').then(
-    ({ BUNDLED, isBundleCurrent }) =>
-      verb !== undefined && BUNDLED.includes(verb) && isBundleCurrent(fileURLToPath(new URL('..', import.meta.url))),
+  return import('../deploy/setup/bundle.mjs').then(({ isBundleCurrent }) =>
+    isBundleCurrent(fileURLToPath(new URL('..', import.meta.url))),
   );
 }
 

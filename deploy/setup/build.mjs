@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { bundleDashboard, bundleFile, isBundleCurrent } from './bundle.mjs';
+import { bundleCommands, bundleFile, isBundleCurrent } from './bundle.mjs';
 import { sha256 } from './download.mjs';
 import { runQuietly } from './run.mjs';
 
@@ -56,11 +56,11 @@ export function buildProblem(root) {
   const outputs = [...paths.map((path) => join(root, outputOf(path))), bundleFile(root)];
   if (outputs.some((path) => !existsSync(path))) return 'part of dist is missing';
   if (readFileSync(stampFile(root), 'utf8') !== fingerprint(root, paths)) return 'sources have changed';
-  return isBundleCurrent(root) ? null : 'the bundle of the dashboard is older than the compiled files';
+  return isBundleCurrent(root) ? null : 'the bundle is older than the compiled files';
 }
 
 /**
- * Compiles all sources into dist/, removes the output of deleted sources, and bundles the dashboard.
+ * Compiles all sources into dist/, removes the output of deleted sources, and bundles the commands.
  * @param {string} root
  * @throws {import('./run.mjs').CommandError} with the messages of the compiler
  */
@@ -77,6 +77,6 @@ export async function build(root) {
   for (const path of listFiles(root, 'dist')) {
     if (/\.[mc]?js(\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(join(root, path));
   }
-  await bundleDashboard(root);
+  await bundleCommands(root);
   writeFileSync(stampFile(root), before);
 }

@@ -20,15 +20,19 @@ import { setUp } from './set-up.mjs';
 
 let root: string;
 
-/** Creates a checkout with two sources and the real compiler. */
+/** Creates a checkout with three sources, two of which are programs, and the real compiler. */
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'trawl-build-'));
-  for (const name of ['tsconfig.json', 'package.json', 'package-lock.json'])
-    cpSync(join(CHECKOUT, name), join(root, name));
+  for (const name of ['tsconfig.json', 'package.json']) cpSync(join(CHECKOUT, name), join(root, name));
+  // The lock file lists exactly the installed packages. Otherwise a setup could run `npm ci`, which would remove the
+  // packages of the checkout.
+  cpSync(join(CHECKOUT, 'node_modules', '.package-lock.json'), join(root, 'package-lock.json'));
   symlinkSync(join(CHECKOUT, 'node_modules'), join(root, 'node_modules'));
   mkdirSync(join(root, 'bin'));
   writeFileSync(join(root, 'bin', 'main.ts'), "import { one } from './one.ts';\nconsole.log(one);\n");
   writeFileSync(join(root, 'bin', 'one.ts'), 'export const one = 1;\n');
+  mkdirSync(join(root, 'agent', 'worker'), { recursive: true });
+  writeFileSync(join(root, 'agent', 'worker', 'main.ts'), 'console.log(2);\n');
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -60,7 +64,7 @@ test('a bundle that is older than the compiled files is built again', async () =
   await build(root);
   const later = new Date(Date.now() + 60_000);
   utimesSync(join(root, 'dist', '.tsbuildinfo'), later, later);
-  expect(buildProblem(root)).toBe('the bundle of the dashboard is older than the compiled files');
+  expect(buildProblem(root)).toBe('the bundle is older than the compiled files');
   expect(isBundleCurrent(root)).toBe(false);
   utimesSync(join(root, 'dist', '.tsbuildinfo'), new Date(0), new Date(0));
   await build(root);

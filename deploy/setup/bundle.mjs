@@ -1,13 +1,21 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
-
-/** The commands in the bundle, which are those that open the dashboard. bin/trawl.mjs starts them from the bundle. */
-export const BUNDLED = ['top', 'up'];
+import { dirname, join } from 'node:path';
 
 /**
- * Not bundled: packages that load files by path, native packages, and one that only the development build of Ink loads.
+ * Not bundled: packages that load files by path, native packages, packages that must be loaded only once, because they
+ * are also loaded by packages outside the bundle, and one that only the development build of Ink loads.
  */
-const EXTERNAL = ['@tensorflow/*', 'grpc-health-check', 'libsql', 'pg', 'pino', 'pino-pretty', 'react-devtools-core'];
+const EXTERNAL = [
+  '@grpc/proto-loader',
+  '@grpc/reflection',
+  '@tensorflow/*',
+  'grpc-health-check',
+  'libsql',
+  'pg',
+  'pino',
+  'pino-pretty',
+  'react-devtools-core',
+];
 
 /**
  * @param {string} root
@@ -28,20 +36,25 @@ export function isBundleCurrent(root) {
 }
 
 /**
- * Bundles the commands that open the dashboard, with their libraries, into a few files in dist/bundle/. Without a
- * bundle, Node would load hundreds of modules, and the first frame would take about three times as long
- * (docs/decisions/dashboard.md). Reads the output of the compiler.
+ * Bundles all commands and the worker program, with their libraries, into dist/bundle/. Without a bundle, Node would load
+ * hundreds of modules, and each process would take longer to start (docs/decisions/dashboard.md).
+ * Reads the output of the compiler.
  * @param {string} root of the checkout
  */
-export async function bundleDashboard(root) {
+export async function bundleCommands(root) {
   // esbuild is loaded here because set-up.mjs imports this module before the dependencies are installed.
   const { build } = await import('esbuild');
   const folder = dirname(bundleFile(root));
   rmSync(folder, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
-    entryPoints: [join('dist', 'bin', 'main.js')],
+    entryPoints: [
+      { in: join('dist', 'bin', 'main.js'), out: 'main' },
+      { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
+    ],
     outdir: folder,
+    // The agent starts ../worker/main.js relative to its own file, which is in this folder.
+    chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -57,26 +70,8 @@ export async function bundleDashboard(root) {
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
-    plugins: [otherCommands(folder)],
   });
   writeFileSync(join(folder, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
-}
-
-/**
- * Returns a plugin that leaves all commands except BUNDLED out of the bundle.
- * @param {string} folder of the bundle
- * @returns {import('esbuild').Plugin}
- */
-function otherCommands(folder) {
-  return {
-    name: 'other-commands',
-    setup({ onResolve }) {
-      onResolve({ filter: /^\.\/commands\/.+\.js$/ }, ({ path, resolveDir }) => {
-        if (BUNDLED.some((name) => path === `./commands/${name}.js`)) return undefined;
-        return { path: relative(folder, resolve(resolveDir, path)), external: true };
-      });
-    },
-  };
 }
 
 /**

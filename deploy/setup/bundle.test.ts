@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bundleDashboard, bundleFile } from './bundle.mjs';
+import { bundleCommands, bundleFile } from './bundle.mjs';
 import { CHECKOUT } from './common.mjs';
 
 let root: string;
@@ -22,8 +22,9 @@ let root: string;
 const MAIN = `const commands = { top: () => import('./commands/top.js'), plan: () => import('./commands/plan.js') };
 await commands[process.argv[2]]();
 `;
+const PRINT_URL = `import chalk from 'chalk';\nif (chalk.level >= 0) console.log(import.meta.url);\n`;
 
-/** Creates an installation with two commands, which print the file that they run from. */
+/** Creates an installation with two commands and a worker program, which print the file that they run from. */
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'trawl-bundle-'));
   for (const name of ['bin/trawl.mjs', 'deploy/setup/bundle.mjs', 'deploy/setup/node-version.mjs']) {
@@ -33,20 +34,23 @@ beforeEach(async () => {
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   mkdirSync(join(root, 'dist', 'bin', 'commands'), { recursive: true });
   writeFileSync(join(root, 'dist', 'bin', 'main.js'), MAIN);
-  for (const name of ['top', 'plan']) {
-    const text = `import chalk from 'chalk';\nif (chalk.level >= 0) console.log(import.meta.url);\n`;
-    writeFileSync(join(root, 'dist', 'bin', 'commands', `${name}.js`), text);
+  mkdirSync(join(root, 'dist', 'agent', 'worker'), { recursive: true });
+  for (const name of ['bin/commands/top', 'bin/commands/plan', 'agent/worker/main']) {
+    writeFileSync(join(root, 'dist', `${name}.js`), PRINT_URL);
   }
-  await bundleDashboard(root);
+  await bundleCommands(root);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const run = (command: string) =>
   execFileSync(process.execPath, [join(root, 'bin', 'trawl.mjs'), command], { encoding: 'utf8' });
 
-test('a command that opens the dashboard runs from the bundle, and other commands run from the compiled files', () => {
-  expect(run('top')).toContain('/dist/bundle/');
-  expect(run('plan')).toContain('/dist/bin/commands/plan.js');
+test('commands run from the bundle, and the worker program is beside the folder of their files', () => {
+  for (const command of ['top', 'plan']) {
+    const url = run(command).trim();
+    expect(url).toContain('/dist/bundle/');
+    expect(existsSync(new URL('../worker/main.js', url))).toBe(true);
+  }
 });
 
 test('a bundle that is older than the output of the compiler is not used', () => {
@@ -73,7 +77,7 @@ test('a bundle contains the licenses of its packages', () => {
 test('a new bundle replaces the files of the previous bundle', async () => {
   const old = join(root, 'dist', 'bundle', 'old.js');
   writeFileSync(old, '');
-  await bundleDashboard(root);
+  await bundleCommands(root);
   expect(existsSync(old)).toBe(false);
 });
 
@@ -83,10 +87,11 @@ test('every file of the bundle of the real commands loads', { timeout: 120_000 }
   for (const name of readdirSync(join(CHECKOUT, 'dist'))) {
     if (name !== 'bundle') symlinkSync(join(CHECKOUT, 'dist', name), join(root, 'dist', name));
   }
-  await bundleDashboard(root);
+  await bundleCommands(root);
   // main.js would run a command, and devtools needs a package that only the development build of Ink loads.
-  const files = readdirSync(join(root, 'dist', 'bundle')).filter((name) => /^(?!main|devtools).*\.js$/.test(name));
-  const script = `for (const file of ${JSON.stringify(files)}) await import('./' + file); process.exit();`;
+  const chunks = readdirSync(join(root, 'dist', 'bundle', 'chunks'));
+  const files = chunks.filter((name) => /^(?!devtools).*\.js$/.test(name));
+  const script = `for (const file of ${JSON.stringify(files)}) await import('./chunks/' + file); process.exit();`;
   writeFileSync(join(root, 'dist', 'bundle', 'load.mjs'), script);
   execFileSync(process.execPath, [join(root, 'dist', 'bundle', 'load.mjs')], { stdio: 'pipe' });
 });
