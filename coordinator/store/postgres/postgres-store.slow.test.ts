@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
 import { collected } from '../../../test/support/collected.ts';
+import { testPostgresStore } from '../../../test/support/coordinator/postgres-contract.ts';
 import { expireLeadership, lead, openAsLeader } from '../../../test/support/coordinator/postgres-leader.ts';
-import { testStore } from '../../../test/support/coordinator/store-contract.ts';
 import {
   AT,
   addSweep,
@@ -26,7 +26,6 @@ import {
 import { freePort } from '../../../test/support/free-port.ts';
 import { PostgresServer, postgresMissing } from '../../../test/support/postgres-server.ts';
 import { isSkipped } from '../../../test/support/requirements.ts';
-import { fixtureCommand } from '../../../test/support/run-fixture.ts';
 import { until } from '../../../test/support/until.ts';
 import type { Change } from '../../core/step.ts';
 import { LEADERSHIP_MS, RENEW_INTERVAL_MS } from '../../leader/leadership.ts';
@@ -67,29 +66,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     return store;
   };
 
-  testStore(
-    async () => {
-      const { url } = await newDatabase();
-      const dir = newFolder();
-      const store = await openAsLeader(url, dir);
-      let current = store;
-      onTestFinished(() => current.close());
-      return {
-        store,
-        async reopened() {
-          await store.close();
-          current = await openAsLeader(url, dir);
-          return current;
-        },
-      };
-    },
-    async () => {
-      const { url } = await newDatabase();
-      const dir = newFolder();
-      const writer = new URL('../../../test/support/coordinator/postgres-writer.fixture.ts', import.meta.url);
-      return { command: [process.execPath, ...fixtureCommand(writer, url, dir)], open: () => opened(url, dir) };
-    },
-  );
+  testPostgresStore(() => server, folder);
 
   test('the tables have the columns of the embedded store, with the corresponding types', async () => {
     const { url, name } = await newDatabase();

@@ -172,8 +172,13 @@ async function addBusySweep(store: Store): Promise<string> {
  * Declares the tests of the contract.
  * @param open opens a new, empty store
  * @param openCrashed prepares a store to which another process writes
+ * @param kills the numbers of acknowledgements after which the other process is killed
  */
-export function testStore(open: () => Promise<TestedStore>, openCrashed: () => Promise<CrashedStore>): void {
+export function testStore(
+  open: () => Promise<TestedStore>,
+  openCrashed: () => Promise<CrashedStore>,
+  kills: readonly number[] = [0, 1, 5, 30],
+): void {
   test('a change of each kind is stored, and every query and the loaded state are the same after a restart', async () => {
     const tested = await open();
     const { store } = tested;
@@ -473,7 +478,7 @@ export function testStore(open: () => Promise<TestedStore>, openCrashed: () => P
     expect([store.cluster, await store.artifactLocation()]).toEqual([cluster, 's3://bucket/']);
   });
 
-  test.each([0, 1, 5, 30])(
+  test.each(kills)(
     'if a writer is killed after %i acknowledgements, all acknowledged transactions and no partial ones are stored',
     async (acknowledgements) => {
       const { command, open: openAfter } = await openCrashed();
