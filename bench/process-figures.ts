@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The kernel's unit of CPU time: 100 Hz on every Linux that Node supports. */
-const TICKS_PER_SECOND = 100;
+export const TICKS_PER_SECOND = 100;
 
 /** Returns the CPU time (user and system) that a process has used so far, in seconds. */
 export function cpuSeconds(pid: number | undefined): number {

@@ -1,0 +1,82 @@
+/**
+ * A peer: another program that runs trials. Each peer has a program that runs the work of a cell and reports its
+ * progress. `process_tree.py` starts the program, and cell.ts measures it.
+ */
+
+/** What a trial does: nothing; sleep for 0.1 s; or train the 3-layer autoencoder for one epoch on 2,000 images. */
+export type TrialWork = 'noop' | 'sleep' | 'train';
+
+/** The settings of a program, as JSON in its first argument. */
+export interface ProgramSettings {
+  readonly work: TrialWork;
+  /** The points are the whole numbers from 1 to this number. */
+  readonly trials: number;
+  readonly slots: number;
+  /** An empty folder. With `resume`, the folder of the interrupted run. */
+  readonly folder: string;
+  /** The file to which each trial appends its point when it has done its work. Null: no file. */
+  readonly log: string | null;
+  /** MNIST's file of training images. */
+  readonly images: string;
+  /** The interpreter that has PyTorch, for `train` in a process of its own. */
+  readonly python: string;
+  readonly resume: boolean;
+  readonly variant: string;
+  /** URL of a database in PostgreSQL, for peers with a `database`. */
+  readonly database: string | null;
+}
+
+/** A message of a program: one line of JSON on stdout. */
+export interface ProgramMessage {
+  /** The program waits for a line on stdin. */
+  readonly ready?: true;
+  /** The number of finished trials so far. */
+  readonly finished?: number;
+  /** All trials have ended. */
+  readonly end?: true;
+  /** The points of the finished trials, in the peer's own records. Duplicates are kept. The last message. */
+  readonly points?: readonly number[];
+  /** A remark for the table. */
+  readonly note?: string | null;
+}
+
+/** Which processes to kill with SIGKILL, and how the peer continues. */
+export interface Kill {
+  /** Matches the name and the command line of a process, such as `node /usr/bin/node coordinator`. */
+  readonly processes: RegExp;
+  /** Whether all matching processes are killed. Otherwise, only the first is killed. */
+  readonly all: boolean;
+  /** Whether the program is started again with `resume`, after it has ended. */
+  readonly resumes: boolean;
+  /** How the peer continues, for the table. */
+  readonly how: string;
+}
+
+/** A reason why something cannot be measured. */
+export interface Impossible {
+  readonly reason: string;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** How the peer runs the trials, for the table. */
+  readonly about: string;
+  /** Requirements for pip, with pinned versions. PyTorch is added for `train`. Empty: only PyTorch is needed. */
+  readonly packages: readonly string[];
+  readonly program: 'hyperqueue_program.py' | 'optuna_program.py' | 'ray_program.py' | 'syne_tune_program.py' | 'trawl';
+  readonly variant: string;
+  /** Whether a database in PostgreSQL is created for each cell. */
+  readonly database?: true;
+  readonly worker: Kill | Impossible;
+  readonly controller: Kill | Impossible;
+  /** Rough wall times in seconds on two idle cores, for the estimate: the start, and a trial of `noop` and `train`. */
+  readonly cost: { readonly start: number; readonly noop: number; readonly train: number };
+}
+
+/** A peer that cannot run here, and why. */
+export interface AbsentPeer {
+  readonly name: string;
+  readonly absent: string;
+}
+
+export const isImpossible = (given: Kill | Impossible): given is Impossible => 'reason' in given;
