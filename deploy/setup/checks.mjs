@@ -40,7 +40,7 @@ const SUITES = {
   // at once than the machine has cores.
   slow: {
     checks: false,
-    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 3}`],
+    vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 4}`],
     env: {},
   },
   release: {

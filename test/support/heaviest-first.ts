@@ -2,19 +2,22 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * The test files that take longest, the longest first. Long files at the end of a run would leave the other cores idle.
+ * The files of the Node versions are apart, because each of them uses all cores.
  */
 const LONGEST: readonly RegExp[] = [
-  /test\/node-versions\//,
+  /node-versions\/node-22/,
   /frameworks\/examples/,
-  /frameworks\/(wandb|loggers)/,
-  /faults\/(resume|nats-failures|nats-logins)/,
+  /frameworks\/(wandb|loggers)|security\/greedy|faults\/(nats-failures|nats-logins)/,
+  /node-versions\/node-24/,
+  /postgres-store\.slow|end-to-end\/(up|code|takeover)\.|faults\/quarantine/,
+  /node-versions\//,
   /test\/simulation\//,
-  /end-to-end\/(up|top|user-programs)\./,
-  /faults\/quarantine|security\/greedy|end-to-end\/(backup|code|gpus|retry)/,
+  /end-to-end\/(top|user-programs|backup|s3-artifacts)\.|faults\/(resume|drain|promotion|pack-early-stopping|disk)/,
+  /faults\/(population|stalled|upload|nats-versions|migrate|duplicate-ids|training|upgrade)/,
+  /end-to-end\/(gpus|retry|optuna)|security\/(renewal|other-user)|test\/cluster\//,
   /trainers\/autoencoder\//,
-  /end-to-end\/(placement|separate-processes|prune|report|events)|security\/(secured-sweep|revocation)/,
-  /faults\/(drain|disk|stalled|training|nats-versions|duplicate-ids|pack-metrics)/,
-  /test\/cluster\//,
+  /end-to-end\/(placement|separate-processes|sweep-files|stopped-programs|report|prune|events)/,
+  /security\/(secured-sweep|revocation)|faults\/(pack|s3|backlog|away)/,
 ];
 
 const rankOf = ({ moduleId }: TestSpecification): number => {

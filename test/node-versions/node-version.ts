@@ -1,4 +1,7 @@
-/** Runs the unit tests and two small sweeps on every supported major version of Node that the main run does not use. */
+/**
+ * Runs the unit tests and two small sweeps on a major version of Node. Each supported version that the main run does not use
+ * has its own test file, so that the versions are tested at different times of the slow suite.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -9,14 +12,13 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { environment, TRAWL } from '../support/trawl.ts';
 import { installNode } from './install-node.ts';
 
-const VERSIONS = [22, 24, 26];
 const INSTALL_LIMIT_MS = 300_000;
 const UNIT_TESTS_LIMIT_MS = 900_000;
 const SWEEP_LIMIT_MS = 300_000;
 
 /** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, and run every property test in full. */
 const ALL = process.env.TRAWL_NODE_VERSIONS === 'all';
-const PROPERTY_SHARE = ALL ? '1' : '0.2';
+const FEWER_RUNS = ALL ? {} : { TRAWL_PROPERTY_SHARE: '0.1', TRAWL_PROPERTY_RUNS: '20' };
 const UNIT_TESTS = [
   'proto/',
   'lib/',
@@ -39,7 +41,7 @@ async function run(node: string, ...args: string[]) {
   const variables = Object.entries(environment()).filter(([name]) => !name.startsWith('VITEST'));
   const child = spawn(node, args, {
     cwd: packageRoot(),
-    env: { ...Object.fromEntries(variables), TRAWL_PROPERTY_SHARE: PROPERTY_SHARE },
+    env: { ...Object.fromEntries(variables), ...FEWER_RUNS },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   onTestFinished(() => stop(child));
@@ -51,35 +53,38 @@ function stop(child: ChildProcess): void {
   if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
 }
 
-describe.each(VERSIONS)('Node %i', (major) => {
-  let node: string;
+/** @param major the major version, such as 22 */
+export function testNodeVersion(major: number): void {
+  describe(`Node ${major}`, () => {
+    let node: string;
 
-  beforeAll(async () => {
-    node = await installNode(major);
-  }, INSTALL_LIMIT_MS);
+    beforeAll(async () => {
+      node = await installNode(major);
+    }, INSTALL_LIMIT_MS);
 
-  test('the installed Node has the expected major version', async () => {
-    expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
+    test('the installed Node has the expected major version', async () => {
+      expect((await run(node, '--version')).stdout).toMatch(new RegExp(`^v${major}\\.`));
+    });
+
+    test.each(Object.entries(SWEEPS))(
+      'trawl up runs a small sweep of %s',
+      { timeout: SWEEP_LIMIT_MS },
+      async (_, sweep) => {
+        const folder = testFolder();
+        const file = sweepFile(folder, sweep);
+        const up = await run(node, TRAWL, 'up', file, '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
+        expect(up.code, up.stderr).toBe(0);
+        const { state, counts, trials } = JSON.parse(up.stdout);
+        expect(state).toBe('finished');
+        expect(counts).toMatchObject({ succeeded: trials.length, failed: 0 });
+      },
+    );
+
+    test('the unit tests pass on this version of Node', { timeout: UNIT_TESTS_LIMIT_MS }, async () => {
+      const vitest = join(packageRoot(), 'node_modules', 'vitest', 'vitest.mjs');
+      const args = ['run', '--project', 'unit', '--reporter', 'dot', ...UNIT_TESTS];
+      const { code, stdout, stderr } = await run(node, vitest, ...args);
+      expect(code, `${stdout}\n${stderr}`).toBe(0);
+    });
   });
-
-  test.each(Object.entries(SWEEPS))(
-    'trawl up runs a small sweep of %s',
-    { timeout: SWEEP_LIMIT_MS },
-    async (_, sweep) => {
-      const folder = testFolder();
-      const file = sweepFile(folder, sweep);
-      const up = await run(node, TRAWL, 'up', file, '--slots', '2', '--dir', join(folder, 'run'), '-o', 'json');
-      expect(up.code, up.stderr).toBe(0);
-      const { state, counts, trials } = JSON.parse(up.stdout);
-      expect(state).toBe('finished');
-      expect(counts).toMatchObject({ succeeded: trials.length, failed: 0 });
-    },
-  );
-
-  test('the unit tests pass on this version of Node', { timeout: UNIT_TESTS_LIMIT_MS }, async () => {
-    const vitest = join(packageRoot(), 'node_modules', 'vitest', 'vitest.mjs');
-    const args = ['run', '--project', 'unit', '--reporter', 'dot', ...UNIT_TESTS];
-    const { code, stdout, stderr } = await run(node, vitest, ...args);
-    expect(code, `${stdout}\n${stderr}`).toBe(0);
-  });
-});
+}

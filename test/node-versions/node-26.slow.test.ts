@@ -1,0 +1,3 @@
+import { testNodeVersion } from './node-version.ts';
+
+testNodeVersion(26);
