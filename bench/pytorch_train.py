@@ -2,15 +2,20 @@
 
     python3 bench/pytorch_train.py THREADS IMAGES [cuda]
 
-The step is optimized: the images are one tensor and a batch is an index into it, without a DataLoader.
+The step is optimized: the images are one tensor and a batch is an index into it, without a DataLoader. With the mode
+`compile`, torch.compile compiles the network. With the mode `vmap`, one compiled function computes a pack: torch.func
+stacks the networks, and one fused Adam updates the parameters of all of them. Both modes skip the last, short batch of an
+epoch, because each batch size is compiled separately.
 """
 
+import copy
 import json
 import sys
 import time
 
 import torch
 from torch import nn
+from torch.func import functional_call, grad, stack_module_state, vmap
 
 IMAGES = int(sys.argv[2])
 DEVICE = sys.argv[3] if len(sys.argv) > 3 else "cpu"
@@ -37,30 +42,68 @@ def network(depth):
     return nn.Sequential(*layers).to(DEVICE)
 
 
-def train_step(depth, batch):
+def batches(batch, whole_only):
+    while True:
+        for indices in torch.randperm(IMAGES).split(batch):
+            if len(indices) == batch or not whole_only:
+                yield indices
+
+
+class Losses:
+    """Keeps the losses on the device, and reads them rarely."""
+
+    def __init__(self):
+        self.unread = []
+
+    def add(self, loss):
+        self.unread.append(loss.detach())
+        if len(self.unread) == 256:
+            torch.stack(self.unread).tolist()
+            self.unread.clear()
+
+
+def vmap_step(depth, batch, pack):
+    networks = [network(depth) for _ in range(pack)]
+    parameters, _ = stack_module_state(networks)
+    base = copy.deepcopy(networks[0]).to("meta")
+    optimizer = torch.optim.Adam(parameters.values(), lr=1e-3, weight_decay=PENALTY[depth], fused=DEVICE == "cuda")
+    losses = Losses()
+
+    def total_loss(own, x):
+        mse = nn.functional.mse_loss(functional_call(base, own, (x,)), x)
+        return mse + PENALTY[depth] * sum(p.abs().sum() for p in own.values()), mse
+
+    gradients = torch.compile(vmap(grad(total_loss, has_aux=True)))
+    orders = [batches(batch, True) for _ in range(pack)]
+
+    def step():
+        x = rows[torch.cat([next(order) for order in orders])].view(pack, batch, -1)
+        found, mse = gradients({name: p.detach() for name, p in parameters.items()}, x)
+        for name, parameter in parameters.items():
+            parameter.grad = found[name]
+        optimizer.step()
+        losses.add(mse)
+
+    return step
+
+
+def train_step(depth, batch, compiled):
     net = network(depth)
     parameters = list(net.parameters())
-    optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=PENALTY[depth])
+    optimizer = torch.optim.Adam(parameters, lr=1e-3, weight_decay=PENALTY[depth], fused=compiled and DEVICE == "cuda")
     mse = nn.MSELoss()
-    losses = []
-
-    def batches():
-        while True:
-            yield from torch.randperm(IMAGES).split(batch)
-
-    order = batches()
+    losses = Losses()
+    order = batches(batch, compiled)
+    model = torch.compile(net) if compiled else net
 
     def step():
         x = rows[next(order)]
         optimizer.zero_grad()
-        loss = mse(net(x), x)
+        loss = mse(model(x), x)
         total = loss + PENALTY[depth] * sum(p.abs().sum() for p in parameters)
         total.backward()
         optimizer.step()
-        losses.append(loss.detach())
-        if len(losses) == 256:
-            torch.stack(losses).tolist()
-            losses.clear()
+        losses.add(loss)
 
     return step
 
@@ -91,12 +134,22 @@ def send(message):
 
 device = torch.cuda.get_device_name() if DEVICE == "cuda" else f"the CPU, {torch.get_num_threads()} threads"
 send({"description": f"PyTorch {torch.__version__} on {device}"})
+
+
+def step_for(request):
+    depth, batch, mode = request["depth"], request["batch"], request.get("mode", "eager")
+    if request["subject"] == "matmul":
+        return matmul_step(batch)
+    if mode == "vmap":
+        return vmap_step(depth, batch, request["pack"])
+    return train_step(depth, batch, mode == "compile")
+
+
 steps = {}
 for line in sys.stdin:
     request = json.loads(line)
-    key = (request["subject"], request["depth"], request["batch"])
+    key = tuple(request.get(name) for name in ("subject", "depth", "batch", "pack", "mode"))
     if key not in steps:
-        matmul = request["subject"] == "matmul"
-        steps[key] = matmul_step(request["batch"]) if matmul else train_step(request["depth"], request["batch"])
+        steps[key] = step_for(request)
         measure(steps[key], WARM_UP_S)
     send(measure(steps[key], request["seconds"]))

@@ -1,40 +1,96 @@
 /**
- * Measures training on an NVIDIA GPU. Checks that TensorFlow.js can use the GPU, and then measures the speed and the
- * use of the GPU for single trials and packs of 4, 16 and 64. If PyTorch is installed (TRAWL_PYTHON, or python3), also
- * measures the network of the trials in PyTorch.
+ * Measures training on an NVIDIA GPU. By default, checks that TensorFlow.js can use the GPU, and then measures the speed
+ * and the use of the GPU for single trials and packs of 4, 16 and 64, beside PyTorch (TRAWL_PYTHON, or python3).
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *
- * `--backend wasm` or `tensorflow` runs the benchmark on a CPU, to test this script.
+ * `--all` runs every check that a GPU needs, within ten minutes (docs/gpu.md), and writes `results.md` and
+ * `results.json` after each finding:
+ *
+ *   npm run bench:gpu -- --all [--out DIR] [--only NAME,NAME] [--limit 600]
+ *
+ * `--bundle DIR` packs everything that `--all` needs into pieces of at most 64 MiB (`--piece BYTES`), for a machine without
+ * a network (docs/gpu.md).
+ *
+ * `--backend wasm` or `tensorflow` runs the benchmark on a CPU, and `--small` reduces the work, to test this script.
  */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BACKENDS, type BackendName } from '../../agent/machine/backend.ts';
+import type { BackendName } from '../../agent/machine/backend.ts';
 import { listGpus } from '../../agent/machine/gpus.ts';
 import { probeBackends } from '../../agent/machine/probe.ts';
-import { measureInTurns } from '../train/compare.ts';
-import { type MeasuringProcess, pytorchPeer, tfjsPeer } from '../train/peer.ts';
-import { sampleGpuDuring } from './nvidia-smi.ts';
+import { packageRoot } from '../../bin/package.ts';
+import { allSteps } from './all-steps.ts';
+import { bundleEntries, writeBundle } from './bundle.ts';
+import { exitCodeOf, summaryLines, writeReport } from './report.ts';
+import { backendNamed, measureOne, SPEED_COLUMNS, speedCells, torchPeer, trawlPeer } from './speed.ts';
+import { runSteps, type StepReport } from './step-runner.ts';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     packs: { type: 'string', default: '1,4,16,64' },
     backend: { type: 'string', default: 'tensorflow-gpu' },
+    all: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'gpu-results' },
+    only: { type: 'string' },
+    limit: { type: 'string', default: '600' },
+    small: { type: 'boolean', default: false },
+    bundle: { type: 'string' },
+    piece: { type: 'string', default: `${64 * 2 ** 20}` },
   },
 });
-const backend = BACKENDS.find((name) => name === values.backend);
-const seconds = Number(values.seconds);
-const packs = values.packs.split(',').map(Number);
-const THREADS = 4;
-const BATCH = 64;
 
-if (backend === undefined) {
-  console.error(`--backend: expected one of ${BACKENDS.join(', ')}`);
+/** The widths of SPEED_COLUMNS. */
+const WIDTHS = [10, 8, 6, 11, 11, 10, 10, 10] as const;
+
+try {
+  const backend = backendNamed(values.backend);
+  if (values.bundle !== undefined) await bundle(values.bundle);
+  else if (values.all) process.exitCode = await runAll(backend);
+  else if (await isUsable(backend)) await bench(backend);
+  else process.exitCode = 3;
+} catch (error) {
+  if (!(error instanceof RangeError)) throw error;
+  console.error(error.message);
   process.exitCode = 2;
-} else if (!(await isUsable(backend))) {
-  process.exitCode = 3;
-} else {
-  await bench(backend);
+}
+
+/** @throws {RangeError} if an option is invalid */
+async function runAll(backend: BackendName): Promise<number> {
+  const steps = allSteps({ backend, small: values.small });
+  const names = values.only?.split(',') ?? steps.map(({ name }) => name);
+  const unknown = names.find((name) => !steps.some((step) => step.name === name));
+  if (unknown !== undefined)
+    throw new RangeError(`--only ${unknown}: expected one of ${steps.map(({ name }) => name).join(', ')}`);
+  const limit = Number(values.limit);
+  if (!(limit > 0)) throw new RangeError(`--limit ${values.limit}: expected a number of seconds`);
+  const header = { command: ['bench:gpu', ...process.argv.slice(2)].join(' '), started: new Date().toISOString() };
+  let before: readonly StepReport[] = [];
+  const reports = await runSteps(
+    steps.filter(({ name }) => names.includes(name)),
+    limit,
+    (steps) => {
+      writeReport(values.out, { ...header, steps });
+      for (const [at, { name, state, seconds }] of steps.entries())
+        if (state !== (before[at]?.state ?? 'not started')) console.log(`${name}: ${state} (${seconds} s)`);
+      before = steps;
+    },
+  );
+  console.log(`\n${summaryLines(reports).join('\n')}\n\n${values.out}/results.md and results.json`);
+  return exitCodeOf(reports);
+}
+
+async function bundle(out: string): Promise<void> {
+  const bytes = Number(values.piece);
+  if (!(Number.isInteger(bytes) && bytes > 0))
+    throw new RangeError(`--piece ${values.piece}: expected a number of bytes`);
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'trawl');
+  const entries = bundleEntries(packageRoot(), cache, process.execPath);
+  const pieces = await writeBundle(entries, out, bytes);
+  const total = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  console.log(`${out}: ${(total / 2 ** 20).toFixed(0)} MiB in ${pieces.length} pieces`);
 }
 
 async function isUsable(name: BackendName): Promise<boolean> {
@@ -49,35 +105,21 @@ async function isUsable(name: BackendName): Promise<boolean> {
 }
 
 async function bench(name: BackendName): Promise<void> {
-  const peer = await tfjsPeer(name, THREADS);
-  if (peer === undefined) throw new Error(`${name} loads, but the process that uses it ended`);
-  const torch = await pytorchPeer(THREADS, name === 'tensorflow-gpu' ? 'cuda' : 'cpu');
+  const seconds = Number(values.seconds);
+  const peer = await trawlPeer(name);
+  const torch = await torchPeer(name);
+  const print = (cells: readonly string[]) =>
+    console.log(cells.map((cell, at) => cell.padStart(WIDTHS[at] ?? 10)).join(''));
   try {
     for (const one of [peer, torch]) if (one !== undefined) console.log(`with: ${one.description}`);
-    console.log('\ntrainer         depth  pack   samples/s per trial    step ms   GPU busy   GPU MiB');
+    print(SPEED_COLUMNS);
     for (const depth of [3, 5] as const) {
-      for (const pack of packs) await print('trawl', peer, depth, pack);
-      if (torch !== undefined) await print('PyTorch', torch, depth, 1);
+      for (const pack of values.packs.split(',').map(Number))
+        print(speedCells(await measureOne('trawl', peer, { depth, pack, seconds })));
+      if (torch !== undefined) print(speedCells(await measureOne('PyTorch', torch, { depth, pack: 1, seconds })));
     }
   } finally {
     peer.stop();
     torch?.stop();
   }
-}
-
-async function print(name: string, peer: MeasuringProcess, depth: 3 | 5, pack: number): Promise<void> {
-  const request = { subject: 'trawl', depth, batch: BATCH, pack, seconds } as const;
-  const { result, use } = await sampleGpuDuring(() => measureInTurns([{ name, peer, request }], 1));
-  const [{ samplesPerSecond, stepMs } = { samplesPerSecond: Number.NaN, stepMs: Number.NaN }] = result;
-  const cells = [
-    name.padEnd(15),
-    `${depth}`.padStart(5),
-    `${pack}`.padStart(5),
-    samplesPerSecond.toFixed(0).padStart(11),
-    (samplesPerSecond / pack).toFixed(0).padStart(9),
-    stepMs.toFixed(2).padStart(10),
-    (use === undefined ? '-' : `${Math.round(use.utilization * 100)}%`).padStart(10),
-    (use === undefined ? '-' : `${use.memoryMiB}`).padStart(9),
-  ];
-  console.log(cells.join(' '));
 }

@@ -21,6 +21,8 @@ export interface Request {
   readonly pack: number;
   /** How `trawl` computes a pack; by default, as a worker does. */
   readonly strategy?: Strategy;
+  /** How PyTorch computes: `eager` (default), with `torch.compile`, or a pack with `torch.compile` and `vmap`. */
+  readonly mode?: 'eager' | 'compile' | 'vmap';
   /** Duration of the measurement. A warm-up precedes the first measurement of each computation. */
   readonly seconds: number;
 }

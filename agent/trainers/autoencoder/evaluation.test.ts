@@ -46,6 +46,15 @@ test('with noise, outputs are compared with the clean images, and every evaluati
   expect(await testSet.loss((input) => input, noPause)).toBe(first);
 });
 
+test('the loss hardly depends on the number of images per pass', async () => {
+  const lossWith = (chunk?: number) =>
+    new TestSet(new TestImages(images, chunk), { std: 0.5, random: testNoise() }).loss(
+      (input) => tf.mul(input, 0.5),
+      noPause,
+    );
+  expect(Math.abs((await lossWith(10_000)) / (await lossWith()) - 1)).toBeLessThan(1e-6);
+});
+
 test('single images can be selected from any chunk', async () => {
   const testSet = testSetWith(0);
   const picked = await testSet.inputsAt([COUNT - 1, 0, 500]).data<'float32'>();

@@ -1,6 +1,7 @@
 /** Images: conversion between bytes and tensors, batches of an epoch, and the noise of denoising runs. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageFile, Images } from '../../data/idx.ts';
+import { isOnGpu } from './libtensorflow.ts';
 import { PIXELS } from './model.ts';
 import { normals, type Random } from './random.ts';
 
@@ -49,9 +50,7 @@ export interface TrainImages {
  * read and scale a batch. If each worker kept the scaled images instead, each would need 188 MB for them.
  */
 export function trainImages(file: ImageSource, count: number): TrainImages {
-  const backend = tf.backend();
-  const onGpu = 'isUsingGpuDevice' in backend && backend.isUsingGpuDevice === true;
-  return onGpu ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };
+  return isOnGpu() ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };
 }
 
 /** Returns the first `count` images in one tensor: `[images, pixels]`, scaled to [-1, 1]. */

@@ -4,7 +4,7 @@ import type { AdamState } from './adam.ts';
 import type { Engine, InitialMember, Strategy } from './engine.ts';
 import { GraphEngine } from './graph-engine.ts';
 import { type ImageSource, rowsOfImages, type TrainImages, trainImages, withNoise } from './images.ts';
-import { nativeBackend } from './libtensorflow.ts';
+import { isOnGpu, nativeBackend } from './libtensorflow.ts';
 import { initialParameters, type Layer, layersOf, PIXELS } from './model.ts';
 import { PackEngine } from './pack-engine.ts';
 import { normals, Random, STREAMS } from './random.ts';
@@ -193,7 +193,7 @@ export class Learner {
 function engineOf(strategy: Strategy, initial: readonly InitialMember[]): Engine {
   if (strategy === 'graphs') return new GraphEngine(initial);
   if (strategy !== 'pack-graph') return new TensorEngine(initial, strategy);
-  return new PackEngine(initial, nativeBackend()?.isUsingGpuDevice === true ? 'GPU:0' : 'CPU:0');
+  return new PackEngine(initial, isOnGpu() ? 'GPU:0' : 'CPU:0');
 }
 
 /**
@@ -201,7 +201,6 @@ function engineOf(strategy: Strategy, initial: readonly InitialMember[]): Engine
  * large product is faster than many small products, and a graph avoids a call per operation.
  */
 function defaultStrategy(): Strategy {
-  const native = nativeBackend();
-  if (native === undefined) return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
-  return native.isUsingGpuDevice ? 'pack-graph' : 'graphs';
+  if (nativeBackend() === undefined) return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
+  return isOnGpu() ? 'pack-graph' : 'graphs';
 }

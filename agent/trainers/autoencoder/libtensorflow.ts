@@ -43,6 +43,11 @@ export function nativeBackend(): NativeBackend | undefined {
   return isNative(backend) ? backend : undefined;
 }
 
+/** Returns whether libtensorflow computes on a GPU. */
+export function isOnGpu(): boolean {
+  return nativeBackend()?.isUsingGpuDevice === true;
+}
+
 function isNative(backend: object): backend is NativeBackend {
   return 'binding' in backend && 'getInputTensorIds' in backend && 'createOutputTensor' in backend;
 }

@@ -15,8 +15,8 @@ import { settingsOf } from './settings.ts';
 const MAX_AUTO_PACK = 256;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
-/** The training images, which all members share. */
-const IMAGES_BYTES = 60_000 * PIXELS * 4;
+/** The training images, and the activations of one member's evaluation, of which there is one at a time. */
+const SHARED_BYTES = (60_000 + 4 * 10_000) * PIXELS * 4;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const FLOAT_BYTES = 4;
 /** A larger pack must be faster by this factor, because it also delays the trials of other sweeps. */
@@ -49,7 +49,7 @@ export function memberBytes(layers: readonly Layer[], batch: number): number {
 export function packThatFits(freeBytes: number | undefined): number {
   if (freeBytes === undefined) return 1;
   const { batchSize } = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
-  const usable = freeBytes * USABLE_SHARE - IMAGES_BYTES;
+  const usable = freeBytes * USABLE_SHARE - SHARED_BYTES;
   return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor(usable / memberBytes(layersOf(5, 100), batchSize))));
 }
 

@@ -30,9 +30,9 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 
 /**
  * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
- * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the strategies
- * `stacked` and `pack-graph`, a trial has the same results as without a pack, except for rounding. With the other strategies, the
- * results are bitwise equal, except for the sum of parameters in train_total_loss.
+ * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the
+ * strategies `stacked` and `pack-graph`, a trial has the same results as without a pack, except for rounding. With
+ * the other strategies, the results are bitwise equal, except for the sum of parameters in train_total_loss.
  * @param strategy default: the fastest strategy on the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
