@@ -24,8 +24,7 @@ export function watchRevocations({ identities, guard, runtime, log }: Revocation
     // `settle` has already reported the error.
     runtime.settle(onRevoked(runtime.core, agentId, runtime.now())).catch(() => {});
   };
-  const holders = new Set([...runtime.core.leases.values()].map(({ agentId }) => agentId));
-  for (const agentId of holders) if (!identities.hasAgent(agentId)) revoke(agentId);
+  for (const agentId of [...runtime.core.leasesByAgent.keys()]) if (!identities.hasAgent(agentId)) revoke(agentId);
   return identities.watch((revoked) => {
     for (const { name, role } of revoked) {
       log.warn({ name, role }, 'an identity was revoked');

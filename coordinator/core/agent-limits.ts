@@ -5,6 +5,7 @@
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
 import type { Lease, ReceivedAmounts } from './attempt-model.ts';
+import { agentLeases } from './leases.ts';
 import type { Core } from './model.ts';
 
 /**
@@ -76,9 +77,7 @@ export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
 export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>): boolean {
   if ((core.slotsInUse.get(agentId)?.get(slot) ?? 0) < MAX_LEASES_PER_SLOT) return false;
   const packs = new Set<string>();
-  for (const lease of core.leases.values()) {
-    if (lease.agentId === agentId && lease.slot === slot) packs.add(lease.pack);
-  }
+  for (const lease of agentLeases(core, agentId)) if (lease.slot === slot) packs.add(lease.pack);
   return packs.size >= MAX_LEASES_PER_SLOT;
 }
 

@@ -1,4 +1,4 @@
-/** Starts and ends leases, and keeps `slotsInUse` consistent with them. */
+/** Starts and ends leases, and keeps `leasesByAgent` and `slotsInUse` consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Lease } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
@@ -12,6 +12,9 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
     sweep.speculations.add(trial);
   }
   core.leases.set(keyText(lease.key), lease);
+  const own = core.leasesByAgent.get(lease.agentId);
+  if (own === undefined) core.leasesByAgent.set(lease.agentId, new Set([lease]));
+  else own.add(lease);
   const slots = core.slotsInUse.get(lease.agentId) ?? new Map<number, number>();
   core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
 }
@@ -25,6 +28,9 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
   trial.speculation = undefined;
   sweep.speculations.delete(trial);
   core.leases.delete(keyText(lease.key));
+  const own = core.leasesByAgent.get(lease.agentId);
+  own?.delete(lease);
+  if (own?.size === 0) core.leasesByAgent.delete(lease.agentId);
   const slots = core.slotsInUse.get(lease.agentId);
   const left = (slots?.get(lease.slot) ?? 1) - 1;
   if (left > 0) slots?.set(lease.slot, left);
@@ -37,6 +43,13 @@ export function leasesOf({ lease, speculation }: Trial): Lease[] {
   return [lease, speculation].filter((one) => one !== undefined);
 }
 
+const NONE: ReadonlySet<Lease> = new Set();
+
+/** Returns the leases that an agent holds. */
+export function agentLeases(core: Core, agentId: string): ReadonlySet<Lease> {
+  return core.leasesByAgent.get(agentId) ?? NONE;
+}
+
 /** Returns the number of an agent's slots that run an attempt or a pack. */
 export function busySlots(core: Core, agentId: string): number {
   return core.slotsInUse.get(agentId)?.size ?? 0;
@@ -44,5 +57,5 @@ export function busySlots(core: Core, agentId: string): number {
 
 /** Returns the other leases that were granted in the same pack. */
 export function packMatesOf(core: Core, lease: Lease): Lease[] {
-  return [...core.leases.values()].filter((other) => other !== lease && other.pack === lease.pack);
+  return [...agentLeases(core, lease.agentId)].filter((other) => other !== lease && other.pack === lease.pack);
 }

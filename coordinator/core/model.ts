@@ -177,6 +177,8 @@ export interface Core extends DurationEstimate {
   readonly quarantines: Map<string, Quarantine>;
   /** Every running attempt, by `keyText`. Only leases.ts changes this map. */
   readonly leases: Map<string, Lease>;
+  /** The leases of each agent that holds a lease, by agent id. Only leases.ts changes this map. */
+  readonly leasesByAgent: Map<string, Set<Lease>>;
   /** The stopped attempts that can still send their logs and files, by `keyText` (closing-attempts.ts). */
   readonly closing: Map<string, ClosingAttempt>;
   /** The number of leases of each slot in use, by agent and slot. */
@@ -205,6 +207,7 @@ export function newCore(
     pastAgents: new Map(),
     quarantines: new Map(),
     leases: new Map(),
+    leasesByAgent: new Map(),
     closing: new Map(),
     slotsInUse: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,

@@ -6,7 +6,7 @@ import type { Agent } from './agent-model.ts';
 import { earlyAgents, isExempt, isQuarantinedFor, isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
-import { capabilityOf, isEligible } from './pools.ts';
+import { isEligibleSlot } from './pools.ts';
 import { isProbeDue } from './quarantine.ts';
 import { isUnsuitable, speculationCandidates } from './stragglers.ts';
 import type { Trial } from './trial-model.ts';
@@ -42,7 +42,7 @@ export function placementCandidates(core: Core, sweep: Sweep, now: number): Plac
 }
 
 function canRun(sweep: Sweep, agent: Agent): boolean {
-  return agent.pools.some((id, slot) => isEligible(sweep, { id, capability: capabilityOf(agent, slot) }));
+  return agent.pools.some((_, slot) => isEligibleSlot(sweep, agent, slot));
 }
 
 /**

@@ -64,6 +64,12 @@ export function presentPools(core: Core): Map<string, Pool> {
   return pools;
 }
 
+/** Whether a slot of the agent can run the sweep's trials. */
+export function isEligibleSlot(sweep: Sweep, agent: Agent, slot: number): boolean {
+  const id = agent.pools[slot] ?? '';
+  return sweep.eligible.get(id) ?? isEligible(sweep, { id, capability: capabilityOf(agent, slot) });
+}
+
 /** Whether the pool's slots can run the sweep's trials. */
 export function isEligible(sweep: Sweep, { id, capability }: Pick<Pool, 'id' | 'capability'>): boolean {
   const known = sweep.eligible.get(id);
@@ -79,9 +85,7 @@ export function freeSlotsFor(core: Core, sweep: Sweep): number {
   for (const agent of core.agents.values()) {
     if (!takesWork(core, agent)) continue;
     const inUse = core.slotsInUse.get(agent.id);
-    for (const [slot, id] of agent.pools.entries()) {
-      if (!inUse?.has(slot) && isEligible(sweep, { id, capability: capabilityOf(agent, slot) })) free += 1;
-    }
+    for (const slot of agent.pools.keys()) if (!inUse?.has(slot) && isEligibleSlot(sweep, agent, slot)) free += 1;
   }
   return free;
 }

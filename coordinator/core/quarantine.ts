@@ -4,6 +4,7 @@ import type { Agent, Quarantine } from './agent-model.ts';
 import type { AttemptEnd, Lease } from './attempt-model.ts';
 import { isFaulty, isQuarantinedFor } from './attribution.ts';
 import { takesWork } from './drain.ts';
+import { agentLeases } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
@@ -32,7 +33,7 @@ export function quarantineIfFaulty(core: Core, sweep: Sweep, agentId: string, no
 export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   const quarantine = core.quarantines.get(agentId);
   if (quarantine === undefined || now < quarantine.probeAt) return false;
-  return ![...core.leases.values()].some((lease) => lease.agentId === agentId && isProbe(core, lease));
+  return ![...agentLeases(core, agentId)].some((lease) => isProbe(core, lease));
 }
 
 /** Whether the agent of the lease was already quarantined for the lease's sweep when the lease was granted. */

@@ -96,8 +96,9 @@ function candidatesFor({ core, candidates, now }: Pass, sweep: Sweep): Placement
  */
 function isOpenTo(pass: Pass, sweep: Sweep, pool: Pool): boolean {
   if (!isEligible(sweep, pool)) return false;
+  if (pool.owner === undefined) return true;
   const { excluded, probes } = candidatesFor(pass, sweep);
-  if (pool.owner === undefined || !excluded.has(pool.owner)) return true;
+  if (!excluded.has(pool.owner)) return true;
   return probes.has(pool.owner) && pool.offered === 0;
 }
 
@@ -199,7 +200,7 @@ export function hasOfferableTrial(sweep: Sweep, now: number): boolean {
 
 /** Whether the sweep has a pending trial that may be offered to the agent now. */
 function hasOfferableTrialFor(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
-  if (!mayOffer(sweep)) return false;
+  if (!hasOfferableTrial(sweep, now)) return false;
   const placement = placementCandidates(core, sweep, now);
   return readyQueues(sweep).some((queue) => {
     const trial = nextReady(sweep, queue, now);

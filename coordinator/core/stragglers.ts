@@ -151,12 +151,15 @@ export function findStragglers(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
   const changes: Change[] = [];
   const affected = new Set<Sweep>();
+  // The loop runs four times per second over all leases, so the cheap checks are first.
+  if (![...core.sweeps.values()].some(({ durations }) => durations.ofSweep.length > 0)) return [];
   for (const lease of core.leases.values()) {
-    const sweep = core.sweeps.get(lease.key.sweepId);
-    const trial = sweep?.trials.get(lease.key.trialId);
-    if (sweep === undefined || trial === undefined || lease.straggler !== undefined) continue;
     const elapsedMs = now - lease.grantedAt;
-    if (elapsedMs < MIN_STRAGGLER_MS) continue;
+    if (elapsedMs < MIN_STRAGGLER_MS || lease.straggler !== undefined) continue;
+    const sweep = core.sweeps.get(lease.key.sweepId);
+    if (sweep === undefined || sweep.durations.ofSweep.length === 0) continue;
+    const trial = sweep.trials.get(lease.key.trialId);
+    if (trial === undefined) continue;
     const comparison = comparisonFor(sweep, trial);
     if (comparison === undefined || elapsedMs < comparison.limitMs) continue;
     lease.straggler = describe(lease, elapsedMs, comparison);

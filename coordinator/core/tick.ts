@@ -29,8 +29,9 @@ export function recordOutage(core: Core, lastTickAt: number, now: number): void 
 
 export function onTick(core: Core, now: number): Step {
   const steps: Step[] = [stepOf(updateAgents(core, now))];
+  const timeouts = timeoutsOf(core);
   for (const lease of [...core.leases.values()]) {
-    const failure = expiryOf(core, lease, now);
+    const failure = expiryOf(core, timeouts, lease, now);
     if (failure === undefined) continue;
     const { agentId, key } = lease;
     const refusal = { code: RefusalCode.ENDED, message: failure.message };
@@ -57,11 +58,20 @@ export function onTick(core: Core, now: number): Step {
   ]);
 }
 
-function expiryOf(core: Core, lease: Lease, now: number): Failure | undefined {
+/** Returns the timeouts of the sweeps that have one, by sweep id and in milliseconds. */
+function timeoutsOf(core: Core): ReadonlyMap<string, number> {
+  const timeouts = new Map<string, number>();
+  for (const { id, policy } of core.sweeps.values()) {
+    if (policy.timeoutMs !== undefined) timeouts.set(id, policy.timeoutMs);
+  }
+  return timeouts;
+}
+
+function expiryOf(core: Core, timeouts: ReadonlyMap<string, number>, lease: Lease, now: number): Failure | undefined {
   if (now >= Math.max(lease.expiresAt, core.listeningSince + core.leaseMs)) {
     return { class: 'lost', message: `agent ${lease.agentId} was not heard from for ${core.leaseMs / 1000} s` };
   }
-  const timeoutMs = core.sweeps.get(lease.key.sweepId)?.policy.timeoutMs;
+  const timeoutMs = timeouts.size === 0 ? undefined : timeouts.get(lease.key.sweepId);
   // After an outage of the coordinator, the agent has the duration of one lease to report that the attempt ended in
   // time.
   const reportableUntil = lease.grantedAt < core.listeningSince ? core.listeningSince + core.leaseMs : lease.grantedAt;

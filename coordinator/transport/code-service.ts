@@ -15,6 +15,7 @@ import { MAX_CODE_BYTES, MAX_DIFF_BYTES } from '../../proto/limits.ts';
 import type { CodeArchives } from '../artifacts/code-archives.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
+import { agentLeases } from '../core/leases.ts';
 import type { Core } from '../core/model.ts';
 import type { CodeSpec } from '../grid/spec.ts';
 import { streamHandler } from './handlers.ts';
@@ -136,9 +137,7 @@ async function* read(
 }
 
 function isLeased(core: Core, agentId: string, sha256: string): boolean {
-  for (const lease of core.leases.values()) {
-    const policy = core.sweeps.get(lease.key.sweepId)?.policy;
-    if (lease.agentId === agentId && policy?.program?.code?.sha256 === sha256) return true;
-  }
-  return false;
+  return [...agentLeases(core, agentId)].some(({ key }) => {
+    return core.sweeps.get(key.sweepId)?.policy.program?.code?.sha256 === sha256;
+  });
 }

@@ -4,6 +4,7 @@
  */
 
 import { strict as assert } from 'node:assert';
+import type { Lease } from '../../../coordinator/core/attempt-model.ts';
 import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
@@ -562,11 +563,15 @@ export class Ledger {
 
   #compareSlots(core: Core): void {
     const slots = new Map<string, Map<number, number>>();
-    for (const { agentId, slot } of core.leases.values()) {
+    const leases = new Map<string, Set<Lease>>();
+    for (const lease of core.leases.values()) {
+      const { agentId, slot } = lease;
+      leases.set(agentId, (leases.get(agentId) ?? new Set()).add(lease));
       const own = slots.get(agentId) ?? new Map<number, number>();
       slots.set(agentId, own.set(slot, (own.get(slot) ?? 0) + 1));
     }
     assert.deepEqual(core.slotsInUse, slots, 'the slots in use match the leases');
+    assert.deepEqual(core.leasesByAgent, leases, 'the leases of each agent match the leases');
   }
 
   #sweep(id: string) {
