@@ -114,7 +114,7 @@ test('--dir reads the folder if its coordinator has stopped, even if another coo
   const noSuchPid = 2 ** 22 + 1;
   await writeFile(join(dir, 'coordinator.json'), JSON.stringify({ address: stranger.address, pid: noSuchPid }));
   await withConnection({ dir }, async (connection) => {
-    expect(connection.offlineDir).toBe(dir);
+    expect(connection.offline).toEqual({ dir });
     expect((await unary(connection, connection.client.listSweeps, {})).sweeps).toEqual([]);
     const pause = unary(connection, connection.client.submit, {
       fileName: '',

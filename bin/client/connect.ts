@@ -1,7 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import { type CoordinatorFile, isAlive, isSuspended, readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import type { ServedStore } from '../../coordinator/app/offline-store.ts';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
+import {
+  type CoordinatorFile,
+  isAlive,
+  isSuspended,
+  POSTGRES_MARK,
+  readCoordinatorFile,
+  STORE_FILE,
+} from '../../lib/files/coordinator-file.ts';
 import { shownPath } from '../../lib/files/folder.ts';
 import { coordinatorAddresses, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelToLeader } from '../../lib/net/channel.ts';
@@ -13,7 +22,14 @@ import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import { OperationsServiceClient } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { SweepServiceClient } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { USER_ROLES } from '../../proto/roles.ts';
+import { storeLocation } from '../options/values.ts';
 import { note } from '../output/print.ts';
+
+/** The options that name a store. */
+interface OfflinePlace {
+  readonly dir?: string | undefined;
+  readonly store?: string | undefined;
+}
 
 export interface Connection {
   readonly client: SweepServiceClient;
@@ -26,8 +42,8 @@ export interface Connection {
   readonly hasStandbys: boolean;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
-  /** The data folder whose store this process reads itself. Undefined if the connection is to a coordinator. */
-  readonly offlineDir: string | undefined;
+  /** The data folder or the database that this process reads itself. Undefined if the connection is to a coordinator. */
+  readonly offline: OfflinePlace | undefined;
   close(): Promise<void>;
 }
 
@@ -39,6 +55,11 @@ export interface ConnectOptions {
   readonly server?: string | undefined;
   /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder from this process. */
   readonly dir?: string | undefined;
+  /**
+   * The URL of a database, which is served from this process. If a coordinator uses `dir`, connects to that coordinator.
+   * Default: TRAWL_STORE, if the store of `dir` is in PostgreSQL.
+   */
+  readonly store?: string | undefined;
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
   /**
@@ -74,7 +95,7 @@ interface OpenOptions {
   readonly identity?: Identity | undefined;
   readonly tokenOf: TokenSources;
   readonly leaderWaitMs?: number | undefined;
-  readonly offlineDir?: string;
+  readonly offline?: OfflinePlace;
   readonly release?: () => Promise<void>;
 }
 
@@ -83,7 +104,7 @@ function open({
   identity,
   tokenOf,
   leaderWaitMs = LEADER_WAIT_MS,
-  offlineDir,
+  offline,
   release = async () => {},
 }: OpenOptions): Connection {
   const settings = {
@@ -112,7 +133,7 @@ function open({
       return channel.hasStandbys;
     },
     usesTls: identity !== undefined,
-    offlineDir,
+    offline,
     close: async () => {
       client.close();
       artifacts.close();
@@ -124,17 +145,20 @@ function open({
 }
 
 /**
- * Connects to a coordinator, or to a data folder without a coordinator. The connection to a `server` is opened by the
- * first call.
+ * Connects to a coordinator, or to a data folder or a database without a coordinator. The connection to a `server` is
+ * opened by the first call.
  * @throws {UnreachableError} when the coordinator of the folder runs but does not answer
- * @throws {BadInputError} when both `server` and `dir` are given, the address is malformed, or the folder is not a
- * trawl data folder
+ * @throws {BadInputError} when `server` is given together with `dir` or `store`, the address is malformed, or the folder
+ * is not a trawl data folder
  * @throws {RejectedError} when the identity is missing or has the wrong role, or the store is in use or damaged
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
-  if (options.dir !== undefined) {
-    if (options.server !== undefined) throw new BadInputError('--server and --dir cannot be used together');
-    return connectToFolder(options.dir, options);
+  const { server, dir, store } = options;
+  if (dir !== undefined || store !== undefined) {
+    const option = dir === undefined ? '--store' : '--dir';
+    if (server !== undefined) throw new BadInputError(`--server and ${option} cannot be used together`);
+    if (store !== undefined) parsePostgresLocation(store, '--store');
+    return dir === undefined ? connectToDatabase(store ?? '', undefined) : connectToFolder(dir, options);
   }
   const identity = identityOf(options.identity);
   const addresses = coordinatorAddresses(options.server, identity?.servers.coordinator);
@@ -176,17 +200,28 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
   if (!existsSync(dir)) throw new BadInputError(`--dir: folder ${shownPath(dir)} does not exist`);
   const connection = await connectToCoordinatorOf(dir, options);
   if (connection !== undefined) return connection;
+  const location = options.store ?? storeOfFolder(dir);
+  if (location !== undefined) return connectToDatabase(location, dir);
   const { serveStore } = await import('../../coordinator/app/offline-store.ts');
   const store = await serveStore(dir).catch((error: unknown) => {
     throw error instanceof StoreInUseError ? (silentHolder(dir) ?? error) : error;
   });
-  const { address, token } = store;
-  return open({
-    addresses: [address],
-    tokenOf: () => givenToken(token),
-    offlineDir: dir,
-    release: () => store.close(),
-  });
+  return openServed(store, { dir });
+}
+
+/** Returns the URL in TRAWL_STORE if the store of a folder is in PostgreSQL. */
+function storeOfFolder(dir: string): string | undefined {
+  const isElsewhere = existsSync(join(dir, POSTGRES_MARK)) && !existsSync(join(dir, STORE_FILE));
+  return isElsewhere ? storeLocation(undefined) : undefined;
+}
+
+async function connectToDatabase(location: string, dir: string | undefined): Promise<Connection> {
+  const { serveDatabase } = await import('../../coordinator/app/offline-store.ts');
+  return openServed(await serveDatabase(location, dir), { dir, store: location });
+}
+
+function openServed({ address, token, close }: ServedStore, offline: OfflinePlace): Connection {
+  return open({ addresses: [address], tokenOf: () => givenToken(token), offline, release: close });
 }
 
 /**

@@ -32,10 +32,10 @@ async function apply(fileName: string, options: Options): Promise<void> {
     if (!options.yes && !(await confirmed(fileName, sweep, options))) return note('apply cancelled');
     const applied = await applySweep(connection, { ...request, baseVersion: changes.version - 1 });
     await printResult(applied.sweep ?? sweep, applied.changes ?? changes, options);
-    const { offlineDir } = connection;
+    const { offline } = connection;
     // Without a coordinator, nothing runs the new trials.
-    if (offlineDir !== undefined)
-      note(`run the new trials with: ${suggested(`up ${shellLine([fileName])}`, { dir: offlineDir })}`);
+    if (offline !== undefined)
+      note(`run the new trials with: ${suggested(`up ${shellLine([fileName])}`, { dir: offline.dir })}`);
   });
 }
 

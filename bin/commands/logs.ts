@@ -41,7 +41,7 @@ async function* logChunks(connection: Connection, request: ReadLogRequest): Asyn
       }
       return;
     } catch (error) {
-      const canReconnect = request.follow && yielded > 0 && connection.offlineDir === undefined;
+      const canReconnect = request.follow && yielded > 0 && connection.offline === undefined;
       if (!canReconnect || !(error instanceof UnreachableError)) throw error;
       if (outageSince === undefined) onOutage(error.message);
       outageSince ??= Date.now();

@@ -99,10 +99,11 @@ async function wait(selector: string, options: WaitOptions): Promise<void> {
   const leaderWaitMs = Math.min(options.timeout ?? LEADER_WAIT_MS, LEADER_WAIT_MS);
   await withConnection({ ...options, leaderWaitMs }, async (connection) => {
     const { sweep: first } = await getSweep(connection, selector);
-    if (connection.offlineDir !== undefined && !sweepEnded(first)) {
+    const { offline } = connection;
+    if (offline !== undefined && !sweepEnded(first)) {
       throw new RejectedError(
-        `sweep ${first.id} has not ended, and no coordinator uses ${connection.offlineDir}; ` +
-          `start one with "${suggested('coordinator', { dir: connection.offlineDir })}"`,
+        `sweep ${first.id} has not ended, and no coordinator uses its store; start one with ` +
+          `"${suggested('coordinator', offline)}"`,
       );
     }
     await waitFor(connection, first, options);

@@ -1,5 +1,6 @@
 /** Options and help sections that several verbs share. */
 import { type Command, Option } from 'commander';
+import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
 import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { pathOption } from './values.ts';
@@ -18,6 +19,7 @@ export interface GlobalOptions extends LookOptions {
 export interface ServerOptions {
   readonly server?: string;
   readonly dir?: string;
+  readonly store?: string;
   readonly identity?: string;
   readonly tokenFile?: string;
 }
@@ -48,7 +50,7 @@ export function withAuth(command: Command, service: string): Command {
   );
 }
 
-/** Adds `--server`, `--dir`, `--identity` and `--token-file`. */
+/** Adds `--server`, `--dir`, `--store`, `--identity` and `--token-file`. */
 export function withServer(command: Command): Command {
   return command
     .option(
@@ -65,12 +67,22 @@ export function withServer(command: Command): Command {
       'data folder: connect to the coordinator that uses it, or else read the folder itself',
       pathOption,
     )
+    .option(
+      '--store <postgres-url>',
+      'PostgreSQL database with the store: read it while no coordinator runs; --dir names the data folder with artifacts ' +
+        'that are not in S3',
+    )
     .option('--token-file <file>', TOKEN_FILE_HELP, pathOption);
 }
 
-/** Returns the server options as command-line flags with a leading space, for commands that messages suggest. */
-export function serverFlags({ server, dir, identity, tokenFile }: ServerOptions): string {
-  const flags = { server: dir === undefined ? server : undefined, dir, identity, 'token-file': tokenFile };
+/**
+ * Returns the server options as command-line flags with a leading space, for commands that messages suggest. A URL is
+ * without its password.
+ */
+export function serverFlags({ server, dir, store, identity, tokenFile }: ServerOptions): string {
+  const database = store === undefined ? undefined : parsePostgresLocation(store).name;
+  const address = dir === undefined ? server : undefined;
+  const flags = { server: address, dir, store: database, identity, 'token-file': tokenFile };
   return Object.entries(flags)
     .map(([name, value]) => (value === undefined ? '' : ` --${name} ${shellLine([value])}`))
     .join('');

@@ -75,7 +75,7 @@ function retryRequestOf(which: RetrySelection): Partial<RetryTrialsRequest> {
 export function coordinatorSource(connection: Connection, patienceMs: number): Source {
   const { client } = connection;
   return {
-    readonly: connection.offlineDir !== undefined,
+    readonly: connection.offline !== undefined,
     find: async (sweep) => (await getSweep(connection, sweep)).sweep.id,
     watch: (sweepId, heard) => watchSweep(connection, sweepId, { patienceMs, ...heard }),
     async earlierEvents(sweep, until) {

@@ -1,5 +1,11 @@
-/** Serves a store without a coordinator, for prune, backup, retry and apply, and for commands that only read. */
+/**
+ * Serves a store without a coordinator, for commands that read. The store in a data folder is also served for prune,
+ * backup, retry and apply.
+ */
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
@@ -15,6 +21,7 @@ import { snapshots } from '../backup/snapshot.ts';
 import { type PruneOptions, Pruner, pruneAll } from '../retention/prune.ts';
 import { DEFAULT_PYTHON, startSampler } from '../search/optuna/process.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
+import type { Store } from '../store/store.ts';
 import { artifactService } from '../transport/artifact-service.ts';
 import { codeService } from '../transport/code-service.ts';
 import { listen } from '../transport/listener.ts';
@@ -30,20 +37,65 @@ import { sweepControl } from './sweep-control.ts';
 /** The answer to a call without the token. Only the command that opened the store has the token. */
 const FOREIGN_CALL = 'this server belongs to a running trawl command, and accepts only calls of that command';
 
+export interface ServedStore {
+  readonly address: string;
+  readonly token: string;
+  close(): Promise<void>;
+}
+
 /**
  * Opens the store in `dir`, and serves the store on a loopback port until `close` is called. Only calls with the
  * returned token are admitted, because every user of the machine can reach the port.
  * @throws {NotFoundError | StoreInUseError | RejectedError} if the folder has no store, or if the store is in use or
  * damaged
  */
-export async function serveStore(dir: string): Promise<{ address: string; token: string; close(): Promise<void> }> {
-  const store = SqliteStore.open(dir, { create: false });
+export async function serveStore(dir: string): Promise<ServedStore> {
+  const rejection =
+    `no coordinator runs on ${dir}: start one, for example with "trawl up --dir ${dir}" (without a coordinator, ` +
+    'only retry, apply, prune, backup and commands that read are possible)';
+  return serve(SqliteStore.open(dir, { create: false }), dir, { rejection, isReadOnly: false });
+}
+
+/**
+ * Opens a store in PostgreSQL for commands that read, and serves the store as `serveStore` does.
+ * @param dir the coordinator's folder with the artifacts and code archives that are not in S3; undefined without one
+ * @throws {BadInputError | UnreachableError | RejectedError} if the store cannot be used, or if a coordinator leads it
+ */
+export async function serveDatabase(location: string, dir: string | undefined): Promise<ServedStore> {
+  const { ReadOnlyPostgresStore } = await import('../store/postgres/read-only-store.ts');
+  const store = await ReadOnlyPostgresStore.open(location, dir);
+  const empty = dir === undefined ? await mkdtemp(join(tmpdir(), 'trawl-read-')) : undefined;
+  const rejection =
+    `no coordinator leads the store ${store.name}: start one with "trawl coordinator --store" (without a coordinator, ` +
+    'only commands that read are possible)';
+  const removeEmpty = async () => {
+    if (empty !== undefined) await rm(empty, { recursive: true, force: true });
+  };
+  try {
+    const served = await serve(store, dir ?? empty ?? '', { rejection, isReadOnly: true });
+    const close = async () => {
+      await served.close();
+      await removeEmpty();
+    };
+    return { ...served, close };
+  } catch (error) {
+    await store.close();
+    await removeEmpty();
+    throw error;
+  }
+}
+
+interface ServeOptions {
+  /** The reason why calls that need a coordinator are rejected. */
+  readonly rejection: string;
+  /** Whether every call that changes the store is rejected. */
+  readonly isReadOnly: boolean;
+}
+
+async function serve(store: Store, dir: string, { rejection, isReadOnly }: ServeOptions): Promise<ServedStore> {
   const log = pino({ level: 'silent' });
   const reject = async () => {
-    throw new RejectedError(
-      `no coordinator runs on ${dir}: start one, for example with "trawl up --dir ${dir}" (without a coordinator, ` +
-        'only retry, apply, prune, backup and commands that read are possible)',
-    );
+    throw new RejectedError(rejection);
   };
   const known = await store.loadAgents();
   const agents = () => [...known].map(([id, facts]) => pastAgentOf(id, facts));
@@ -72,13 +124,26 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
   const server = newServer(guard.interceptors);
   server.addService(
     SweepServiceService,
-    sweepService(source, { submit: reject, act: reject, killTrial: reject, retry, apply }, log),
+    sweepService(
+      source,
+      {
+        submit: reject,
+        act: reject,
+        killTrial: reject,
+        retry: isReadOnly ? reject : retry,
+        apply: isReadOnly ? reject : apply,
+      },
+      log,
+    ),
   );
   const artifacts = await openRecordedArtifacts({ store, dir, cluster: store.cluster, log });
   const { files } = artifacts;
   const archives = new CodeArchives(dir, artifacts.code);
   const space = SpaceLedger.of(dir);
   const pruner = new Pruner(store, files, archives);
+  const rejectBackup = () => {
+    throw new RejectedError(rejection);
+  };
   const prune = (options: PruneOptions & { readonly orphans: boolean }) => pruneAll(pruner, options, now());
   server.addService(
     ArtifactServiceService,
@@ -98,8 +163,8 @@ export async function serveStore(dir: string): Promise<{ address: string; token:
     OperationsServiceService,
     operationsService(
       { drain: reject, undrain: reject, release: reject },
-      snapshots({ store, files, archives, log }),
-      prune,
+      isReadOnly ? rejectBackup : snapshots({ store, files, archives, log }),
+      isReadOnly ? reject : prune,
       log,
     ),
   );

@@ -12,14 +12,12 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database, { type Database as Db, type Statement } from 'libsql';
 import { sha256Of } from '../../lib/files/checksum.ts';
-import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { POSTGRES_MARK, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { writeDurablySync } from '../../lib/files/write-durably.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { readMoved } from './moved-store.ts';
 
 export const HIGH_WATER_FILE = 'store.high-water';
-/** The mark of a store in PostgreSQL. The mark is in the coordinator's folder. */
-export const POSTGRES_MARK = 'postgres.high-water';
 
 const SYNC_INTERVAL_MS = 1_000;
 const OWNER_ONLY = 0o600;

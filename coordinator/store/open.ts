@@ -6,12 +6,12 @@ import { existsSync, lstatSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database, { type Database as Db } from 'libsql';
-import { isAlive, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { isAlive, POSTGRES_MARK, readCoordinatorFile, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { moveDurablySync } from '../../lib/files/write-durably.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { NotFoundError, RejectedError, StoreInUseError } from '../../proto/errors.ts';
-import { checkHighWater, POSTGRES_MARK, trackHighWater } from './high-water.ts';
+import { checkHighWater, trackHighWater } from './high-water.ts';
 import { checkNotMoved } from './moved-store.ts';
 import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 

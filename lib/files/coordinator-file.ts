@@ -20,6 +20,8 @@ const coordinatorFile = z.object({
 
 /** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
+/** The mark of a store in PostgreSQL. The mark is in the coordinator's folder. */
+export const POSTGRES_MARK = 'postgres.high-water';
 
 /** The maximum size in bytes. A larger file was not written by a coordinator. */
 const MAX_BYTES = 64 * 1024;

@@ -10,11 +10,30 @@ import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { noopSweepText } from '../faults/noop-sweep.ts';
 import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
+import { PostgresServer, postgresMissing, queryOnce } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
 import { readPostgres } from '../support/stored.ts';
 import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
+
+/** Expects that commands without a coordinator read the store of TRAWL_STORE, and change nothing. */
+async function expectReadable(dir: string, url: string, known: { sweep: string; best: unknown }): Promise<void> {
+  const rows = () => Promise.all(['meta', 'sweeps', 'trials'].map((table) => queryOnce(url, `select * from ${table}`)));
+  const before = await rows();
+  expect(await trawlJson('best', known.sweep, '--store', url)).toEqual(known.best);
+  expect(await trawlJson('best', known.sweep, '--dir', dir)).toEqual(known.best);
+  const table = await trawl('export', known.sweep, '-f', 'csv', '--store', url);
+  expect(table.stdout.trim().split('\n'), table.stderr).toHaveLength(1 + SWEEP.trials);
+  for (const args of [
+    ['pause', known.sweep],
+    ['prune', '--all', '-y'],
+  ]) {
+    const { code, stderr } = await trawl(...args, '--store', url);
+    expect(code, stderr).toBe(EXIT.rejected);
+    expect(stderr).toContain('only commands that read are possible');
+  }
+  expect(await rows()).toEqual(before);
+}
 
 const SWEEP = { trials: 120, epochs: 4, epochMs: 100 };
 
@@ -49,12 +68,18 @@ test.skipIf(isSkipped(postgresMissing()))(
     expect(best[0]?.rank).toBe(1);
     const backup = await cluster.run('backup', '--out', join(folder, 'backup'));
     expect(backup.code, backup.stderr).toBe(EXIT.done);
+    const led = await trawl('ls', '--store', url);
+    expect(led.code).toBe(EXIT.rejected);
+    expect(led.stderr).toContain(`leads the store ${url.replace(/:[^:@]*@/, '@')}: use --server 127.0.0.1:`);
     await cluster.coordinator.stop();
+    await expectReadable(cluster.dir, url, { sweep, best });
     const restored = join(folder, 'restored');
     const restore = await trawl('restore', join(folder, 'backup'), '--dir', restored);
     expect(restore.code, restore.stderr).toBe(EXIT.done);
     expect(await trawlJson('best', sweep, '--dir', restored)).toEqual(best);
     expect(existsSync(join(cluster.dir, 'store.db'))).toBe(false);
+
+    delete process.env.TRAWL_STORE;
     const offline = await trawl('ls', '--dir', cluster.dir);
     expect(offline.code).toBe(EXIT.rejected);
     expect(offline.stderr).toContain('is in PostgreSQL');

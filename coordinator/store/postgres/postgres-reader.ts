@@ -1,7 +1,7 @@
 /** Reads from PostgreSQL over connections of its own, so that reads do not wait for writes. */
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool } from 'pg';
+import { type ClientConfig, Pool } from 'pg';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { UnreachableError } from '../../../proto/errors.ts';
 import { DIALECTS } from '../dialect.ts';
@@ -23,11 +23,16 @@ export class PostgresReader implements Reader {
   #sockets = new Set<Socket>();
 
   readonly #stalls: StallWatch;
+  readonly #settings: ClientConfig;
 
-  /** @param url the URL of the primary server */
-  constructor(url: URL, stalls: StallWatch) {
+  /**
+   * @param url the URL of the primary server
+   * @param settings the settings that override the usual settings of the connections
+   */
+  constructor(url: URL, stalls: StallWatch, settings: ClientConfig = {}) {
     this.#url = url;
     this.#stalls = stalls;
+    this.#settings = settings;
     this.#pool = this.#newPool();
   }
 
@@ -50,7 +55,7 @@ export class PostgresReader implements Reader {
       socket.once('close', () => sockets.delete(socket));
       return socket;
     };
-    const pool = new Pool({ ...clientConfig(this.#url), max: MAX_CONNECTIONS, stream });
+    const pool = new Pool({ ...clientConfig(this.#url), max: MAX_CONNECTIONS, ...this.#settings, stream });
     // A lost connection is replaced at the next read.
     pool.on('error', () => {});
     return pool;
