@@ -9,8 +9,19 @@ import { probeBackends } from '../../agent/machine/probe.ts';
 import { layersOf } from '../../agent/trainers/autoencoder/model.ts';
 import { packGraph } from '../../agent/trainers/autoencoder/pack-graph.ts';
 import { packageRoot } from '../../bin/package.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import type { MeasuringProcess } from '../train/peer.ts';
 import { CUDA_LIBRARIES, inspectMachine, missingCuda } from './machine.ts';
-import { type Measured, measureOne, SPEED_COLUMNS, speedCells, torchPeer, torchProcesses, trawlPeer } from './speed.ts';
+import {
+  type Measured,
+  measureOne,
+  SPEED_COLUMNS,
+  speedCells,
+  torchPeer,
+  torchProcesses,
+  trawlPeer,
+  type Wanted,
+} from './speed.ts';
 import { CouldNotRun, type Step, type StepLog } from './step-runner.ts';
 import { checkOnce, runSweep, type SweepOptions, untilTrials } from './sweeps.ts';
 
@@ -90,7 +101,7 @@ function stepsOf({ backend, small }: AllOptions): readonly Step[] {
       run: (log) => checkKernels(log),
     },
     {
-      ...{ name: 'speed', title: 'Training steps', limitS: 120, columns: SPEED_COLUMNS },
+      ...{ name: 'speed', title: 'Training steps', limitS: 150, columns: SPEED_COLUMNS },
       run: (log) => measureSpeed(log, backend, scale, findings),
     },
     {
@@ -211,39 +222,79 @@ async function checkKernels(log: StepLog): Promise<string> {
 
 async function measureSpeed(log: StepLog, backend: BackendName, scale: Scale, findings: Findings): Promise<string> {
   await requireBackend(backend);
-  const peer = await trawlPeer(backend);
-  const torch = await torchPeer(backend);
-  const stop = () => [peer, torch].map((each) => each?.stop());
+  const failures: string[] = [];
+  const { seconds } = scale;
+  const largest = scale.packs.at(-1) ?? 1;
+  for (const depth of scale.depths) {
+    const rowsOfTrawl: MeasuredRow[] = scale.packs.map((pack) => ({ name: 'trawl', wanted: { depth, pack, seconds } }));
+    rowsOfTrawl.push({
+      ...{ name: 'trawl, single operations', wanted: { depth, pack: largest, seconds, strategy: 'stacked' } },
+    });
+    for (const measured of await measureAll(log, () => trawlPeer(backend), rowsOfTrawl, failures)) {
+      const best = findings.trawl?.samplesPerSecond ?? 0;
+      if (measured.depth === 3 && measured.name === 'trawl' && measured.samplesPerSecond > best)
+        findings.trawl = measured;
+    }
+    // Compilation takes up to a minute, so only one depth is compiled.
+    const modes = depth === 3 ? (['eager', 'compile', 'vmap'] as const) : (['eager'] as const);
+    const rowsOfTorch = modes.map((mode) => ({
+      ...{ name: `PyTorch ${mode}`, wanted: { depth, pack: mode === 'vmap' ? largest : 1, seconds, mode } },
+    }));
+    await measureAll(log, () => torchPeer(backend), rowsOfTorch, failures);
+  }
+  if (failures.length > 0) throw new Error(failures.join('; '));
+  const { pack, samplesPerSecond } = findings.trawl ?? { pack: 0, samplesPerSecond: 0 };
+  return `3 layers: trawl is fastest with packs of ${pack}: ${samplesPerSecond.toFixed(0)} images per second`;
+}
+
+interface MeasuredRow {
+  readonly name: string;
+  readonly wanted: Wanted;
+}
+
+/**
+ * Measures in one process. If the process fails, adds the reason to `failures`, and starts the next one.
+ * @param start resolves to undefined if the program is not installed; there are then no measurements
+ */
+async function measureAll(
+  log: StepLog,
+  start: () => Promise<MeasuringProcess | undefined>,
+  rows: readonly MeasuredRow[],
+  failures: string[],
+): Promise<readonly Measured[]> {
+  const found: Measured[] = [];
+  let peer: MeasuringProcess | undefined;
+  const stop = () => peer?.stop();
   log.signal.addEventListener('abort', stop);
   try {
-    for (const each of [peer, torch]) log.line(`with: ${each?.description ?? 'no PyTorch (TRAWL_PYTHON, or python3)'}`);
-    const { seconds } = scale;
-    const largest = scale.packs.at(-1) ?? 1;
-    for (const depth of scale.depths) {
-      for (const pack of scale.packs) {
-        const measured = await measureOne('trawl', peer, { depth, pack, seconds });
+    for (const { name, wanted } of rows) {
+      log.signal.throwIfAborted();
+      try {
+        if (peer === undefined) {
+          peer = await start();
+          if (peer === undefined) {
+            log.line('PyTorch is not installed (TRAWL_PYTHON, or python3)');
+            return found;
+          }
+          log.line(`with: ${peer.description}`);
+        }
+        const measured = await measureOne(name, peer, wanted);
         log.row(...speedCells(measured));
-        if (depth === 3 && measured.samplesPerSecond > (findings.trawl?.samplesPerSecond ?? 0))
-          findings.trawl = measured;
+        found.push(measured);
+      } catch (error) {
+        log.signal.throwIfAborted();
+        const reason = `${name}, ${wanted.depth} layers, pack ${wanted.pack}: ${errorMessage(error)}`;
+        log.line(reason);
+        failures.push(reason);
+        peer?.stop();
+        peer = undefined;
       }
-      const single = await measureOne('trawl, single operations', peer, {
-        ...{ depth, pack: largest, seconds, strategy: 'stacked' },
-      });
-      log.row(...speedCells(single));
-      if (torch === undefined) continue;
-      for (const [mode, pack] of [
-        ['eager', 1],
-        ['compile', 1],
-        ['vmap', largest],
-      ] as const)
-        log.row(...speedCells(await measureOne(`PyTorch ${mode}`, torch, { depth, pack, seconds, mode })));
     }
+    return found;
   } finally {
     log.signal.removeEventListener('abort', stop);
     stop();
   }
-  const { pack, samplesPerSecond } = findings.trawl ?? { pack: 0, samplesPerSecond: 0 };
-  return `3 layers: trawl is fastest with packs of ${pack}: ${samplesPerSecond.toFixed(0)} images per second`;
 }
 
 async function measureProcesses(log: StepLog, backend: BackendName, scale: Scale, findings: Findings): Promise<string> {

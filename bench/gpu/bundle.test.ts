@@ -3,8 +3,9 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, st
 import { dirname, join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { Random, STREAMS } from '../../agent/trainers/autoencoder/random.ts';
+import { packageRoot } from '../../bin/package.ts';
 import { testFolder } from '../../test/support/folder.ts';
-import { bundleEntries, writeBundle } from './bundle.ts';
+import { bundleEntries, OMITTED, writeBundle } from './bundle.ts';
 import { CUDA_LIBRARIES } from './machine.ts';
 
 const PIECE = 4_096;
@@ -88,6 +89,15 @@ test('the pieces of a bundle, in several transfers, become the installation that
   expect(install(out, target)).toEqual({ status: 0, output: `installed: sh ${target}/run.sh\n` });
 });
 
+test('an installation that was interrupted while it unpacked is completed', async () => {
+  const out = await bundled();
+  const target = join(folder, 'there');
+  mkdirSync(join(target, 'parts'), { recursive: true });
+  writeFileSync(join(target, 'run.sh'), 'half of the scr');
+  expect(install(out, target).status).toBe(0);
+  expect(readFileSync(join(target, 'run.sh'), 'utf8')).toContain('exec node');
+});
+
 test('a damaged piece and the pieces of another bundle are rejected', async () => {
   const out = await bundled();
   const part = join(out, 'part-001');
@@ -104,6 +114,19 @@ test('a damaged piece and the pieces of another bundle are rejected', async () =
     status: 1,
     output: `install: ${target} has pieces of another bundle; remove it first\n`,
   });
+});
+
+test('a bundle omits only packages that trawl does not need at run time', () => {
+  const lock: { packages: Record<string, { dev?: boolean }> } = JSON.parse(
+    readFileSync(join(packageRoot(), 'package-lock.json'), 'utf8'),
+  );
+  const packages = OMITTED.filter((path) => !/\/(\.bin|deps|napi-v\*)$/.test(path));
+  for (const path of packages) {
+    const pattern = new RegExp(`^${path.replaceAll('*', '[^/]*')}(/|$)`);
+    const omitted = Object.entries(lock.packages).filter(([name]) => pattern.test(name));
+    expect(omitted.length, path).toBeGreaterThan(0);
+    for (const [name, { dev }] of omitted) expect(dev, name).toBe(true);
+  }
 });
 
 test('a bundle needs libtensorflow for GPUs with its libraries, and nats-server', () => {

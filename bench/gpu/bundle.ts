@@ -39,9 +39,10 @@ export interface BundlePiece {
 }
 
 /** Packages of the checkout that only linting, types and generated code need, and their native parts. */
-const OMITTED = [
+export const OMITTED = [
   'node_modules/@biomejs',
-  'node_modules/@bufbuild',
+  'node_modules/@bufbuild/buf',
+  'node_modules/@bufbuild/buf-*',
   'node_modules/@typescript',
   'node_modules/dprint-node',
   'node_modules/knip',

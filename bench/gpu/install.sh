@@ -5,7 +5,7 @@
 set -u
 [ $# -eq 1 ] || { echo "usage: sh install.sh FOLDER" >&2; exit 2; }
 from=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$1/parts" || exit 1
+mkdir -p "$1" || exit 1
 target=$(cd "$1" && pwd)
 parts=$target/parts
 sums=$from/SHA256SUMS
@@ -16,7 +16,9 @@ if [ -f "$target/SHA256SUMS" ] && ! cmp -s "$sums" "$target/SHA256SUMS"; then
   exit 1
 fi
 cp "$sums" "$target/SHA256SUMS" || exit 1
-[ -f "$target/run.sh" ] && { echo "installed: sh $target/run.sh"; exit 0; }
+# The pieces are removed last, so an installation that was interrupted still has them.
+[ -f "$target/run.sh" ] && [ ! -d "$parts" ] && { echo "installed: sh $target/run.sh"; exit 0; }
+mkdir -p "$parts" || exit 1
 
 total=0
 missing=
@@ -39,7 +41,6 @@ if [ -n "$missing" ]; then
 fi
 # The names have a fixed number of digits, so the order of the shell is the order of the pieces.
 if ! cat "$parts"/part-* | gzip -dc | tar -x -C "$target" -f -; then
-  rm -f "$target/run.sh"
   echo "install: unpacking failed" >&2
   exit 1
 fi

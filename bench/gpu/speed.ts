@@ -42,7 +42,8 @@ export function speedCells({ name, depth, pack, samplesPerSecond, stepMs, use }:
   ];
 }
 
-type Wanted = Pick<Request, 'depth' | 'pack' | 'seconds'> & Partial<Request>;
+/** A request for a step of the trainer. */
+export type Wanted = Pick<Request, 'depth' | 'pack' | 'seconds'> & Partial<Request>;
 
 /** Measures one computation, with the use of the GPU meanwhile. */
 export async function measureOne(name: string, peer: MeasuringProcess, wanted: Wanted): Promise<Measured> {

@@ -10,6 +10,7 @@ import type { TrialJson } from '../../bin/output/json.ts';
 import { packageRoot } from '../../bin/package.ts';
 import { childrenOf, descendantsOf, killNow } from '../../test/support/processes.ts';
 import { readStore, type Stored } from '../../test/support/stored.ts';
+import { lastErrorOf } from '../train/peer.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 const POLL_MS = 300;
@@ -98,7 +99,7 @@ export async function runSweep(
     const seconds = (performance.now() - start) / 1000;
     if (code === 0) await disturbed;
     else disturbed.catch(() => {});
-    if (code !== 0) throw new Error(`trawl up ended with code ${code}: ${errors.trim().split('\n').at(-1)}`);
+    if (code !== 0) throw new Error(`trawl up ended with code ${code}: ${lastErrorOf(errors)}`);
     return { seconds, stored: readStore(dir) };
   } finally {
     over.abort();

@@ -57,16 +57,32 @@ export const PENALTY = { 3: 1e-5, 5: 1e-7 } as const;
 export const MATMUL_ROWS = 640;
 export const MATMUL_INNER = 784;
 
+/** The number of characters that are kept of the error output of a process. */
+const MAX_ERRORS = 20_000;
+
+/** Returns the last line that names an error, or else the last line. */
+export function lastErrorOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? 'no error output').trim();
+}
+
 /** A process that answers measurement requests. */
 export class MeasuringProcess {
   readonly description: string;
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
+  readonly #lastError: () => string;
 
-  private constructor(child: ChildProcess, lines: AsyncIterator<string>, { description }: Ready) {
+  private constructor(
+    child: ChildProcess,
+    lines: AsyncIterator<string>,
+    { description }: Ready,
+    lastError: () => string,
+  ) {
     this.#child = child;
     this.#lines = lines;
     this.description = description;
+    this.#lastError = lastError;
   }
 
   /**
@@ -78,19 +94,23 @@ export class MeasuringProcess {
     env: Readonly<Record<string, string>>,
   ): Promise<MeasuringProcess | undefined> {
     const [program = '', ...args] = command;
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'], env: { ...process.env, ...env } });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     child.on('error', () => {});
     child.stdin.on('error', () => {});
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors = (errors + text).slice(-MAX_ERRORS);
+    });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const { value, done } = await lines.next();
-    return done ? undefined : new MeasuringProcess(child, lines, JSON.parse(value) as Ready);
+    return done ? undefined : new MeasuringProcess(child, lines, JSON.parse(value) as Ready, () => lastErrorOf(errors));
   }
 
   /** @throws {Error} if the process has ended */
   async request(request: Request): Promise<Answer> {
     this.#child.stdin?.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.description} ended during ${JSON.stringify(request)}`);
+    if (done) throw new Error(`${this.description} ended during ${JSON.stringify(request)}: ${this.#lastError()}`);
     return JSON.parse(value) as Answer;
   }
 

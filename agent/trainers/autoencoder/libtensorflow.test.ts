@@ -23,6 +23,17 @@ test.runIf(isNative)(
   },
 );
 
+test.runIf(isNative)(
+  'a loop of steps gives the losses of single steps while members leave, and leaves no tensor',
+  { timeout: 120_000 },
+  async () => {
+    const { stdout } = await runFixture(new URL('./pack-steps.fixture.ts', import.meta.url));
+    const { losses, steps, difference, left } = JSON.parse(stdout);
+    expect({ losses, steps, left }).toEqual({ losses: 2 * (2 * 3 + 2 * 2 + 1 + 2), steps: 5, left: 0 });
+    expect(difference).toBeLessThan(1e-5);
+  },
+);
+
 const PROGRAM = new URL('./one-trial.fixture.ts', import.meta.url);
 const TRIAL = { depth: 5, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 200, epochs: 1 };
 
