@@ -75,9 +75,9 @@ test.each([
 
 test.each(['text', 'json'] as const)(
   'a log in format %s has no control characters in messages, values, names or stacks',
-  (logFormat) => {
+  async (logFormat) => {
     const file = join(folder(), 'log');
-    const log = newLogger('test', { logLevel: 'info', logFormat }, openSync(file, 'a'));
+    const log = await newLogger('test', { logLevel: 'info', logFormat }, openSync(file, 'a'));
     log.warn({ host: HOSTILE, nested: [{ [HOSTILE]: HOSTILE }], err: new Error(HOSTILE) }, HOSTILE);
     const text = readFileSync(file, 'utf8');
     expect(text).toContain('owned');

@@ -47,7 +47,7 @@ const DEFAULT_DRAIN_GRACE_MS = 15_000;
 
 async function agent(options: Options): Promise<void> {
   keepFilesPrivate();
-  const log = newLogger('agent', options);
+  const log = await newLogger('agent', options);
   const { startAgent } = await import('../../agent/main.ts');
   requireExistingFolder('--workdir', options.workdir);
   const identity = options.identity === undefined ? undefined : readIdentity(options.identity, ['agent']);

@@ -41,7 +41,7 @@ interface Options extends LogOptions, MetricsAuthOptions {
 
 async function coordinator(options: Options): Promise<void> {
   keepFilesPrivate();
-  const log = newLogger('coordinator', options);
+  const log = await newLogger('coordinator', options);
   const exitLost = ({ message }: NotLeaderError): never => {
     log.fatal(`${message}: this coordinator stops, and no acknowledged change is lost`);
     process.exit(EXIT_NOT_LEADER);

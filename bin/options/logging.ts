@@ -1,7 +1,6 @@
 /** Logs of the coordinator and the agent on stderr, as JSON or text. */
 import { type Command, Option } from 'commander';
 import { destination, type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
 import { visibleLines } from '../../lib/text/visible-text.ts';
 import { jsonSafe } from '../output/print.ts';
 
@@ -27,7 +26,7 @@ export function withLog(command: Command): Command {
 }
 
 /** Returns a logger for a program. @param fd the file descriptor to write to, by default stderr */
-export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
+export async function newLogger(part: string, options: LogOptions, fd = 2): Promise<Logger> {
   const text = options.logFormat === undefined ? process.stderr.isTTY : options.logFormat === 'text';
   const settings = {
     base: { part },
@@ -38,6 +37,7 @@ export function newLogger(part: string, options: LogOptions, fd = 2): Logger {
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };
   if (!text) return pino(settings, destination({ fd, sync: true }));
+  const { default: pretty } = await import('pino-pretty');
   return pino(
     settings,
     pretty({ destination: fd, sync: true, ignore: 'part,pid,hostname', translateTime: 'SYS:HH:MM:ss.l' }),

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 const EXTERNAL = [
   '@grpc/proto-loader',
   '@grpc/reflection',
-  '@tensorflow/*',
+  '@tensorflow/.*',
   'grpc-health-check',
   'libsql',
   'pg',
@@ -66,13 +66,32 @@ export async function bundleCommands(root) {
     sourcemap: true,
     metafile: true,
     logLevel: 'error',
-    external: EXTERNAL,
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
+    plugins: [requireExternal],
   });
   writeFileSync(join(folder, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
 }
+
+/**
+ * Loads the packages outside the bundle with `require`. All of them are CommonJS modules. If a bundle imports such a module,
+ * Node parses the module twice, because Node first looks for the names of its exports.
+ * @type {import('esbuild').Plugin}
+ */
+const requireExternal = {
+  name: 'require-external',
+  setup({ onResolve, onLoad }) {
+    const namespace = 'require-external';
+    const filter = new RegExp(`^(${EXTERNAL.join('|')})$`);
+    onResolve({ filter }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace } : { path, external: true },
+    );
+    onLoad({ filter: /./, namespace }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
 
 /**
  * Returns the licenses of the packages in a bundle. Most licenses require that every copy of the software contains the
