@@ -32,7 +32,7 @@ export default defineConfig({
     sequence: { sequencer: HeaviestFirst },
     poolOptions: {
       threads: { isolate: false, minThreads: 1, maxThreads: cores },
-      forks: { minForks: 1, maxForks: cores + 2 },
+      forks: { minForks: 1, maxForks: cores + 3 },
     },
     projects: [
       {

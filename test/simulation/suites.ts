@@ -9,8 +9,8 @@ const seeds = (first: number, last: number) => Array.from({ length: last - first
 /** Seeds 58, 61, 84, 93, 102, 116, 134, 139, 190, 257 and 259 reach states that seeds 1 to 50 do not reach. */
 export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 58, 61, 84, 93, 102, 116, 134, 139, 190, 257, 259];
 
-/** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 80. */
-export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 80));
+/** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 65. */
+export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 65));
 
 /** The number of seeds within which each planted bug must be found. */
 export const BUG_SEEDS = 250;
