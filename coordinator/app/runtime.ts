@@ -28,6 +28,14 @@ export function now(): number {
 /** The delay before the scheduler repeats a pass that could not read the store. */
 const PASS_RETRY_MS = 1_000;
 
+/**
+ * Whether nothing but the acknowledgement of records waits until the step is durable. Agents do not wait for such an
+ * acknowledgement.
+ */
+function canWait({ changes, outputs }: Step): boolean {
+  return outputs.length === 0 && changes.every(({ kind }) => kind === 'report' || kind === 'log');
+}
+
 export interface RuntimeOptions {
   readonly store: Store;
   readonly leaseMs: number;
@@ -165,7 +173,7 @@ export class Runtime {
   async settle(step: Step, by = ''): Promise<void> {
     this.#dropEnded(step.changes);
     try {
-      await this.#journal.commit(step.changes, by);
+      await this.#journal.commit(step.changes, by, canWait(step));
     } catch (error) {
       this.#onBroken(error);
       throw error;

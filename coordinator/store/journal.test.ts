@@ -307,3 +307,53 @@ test('the store keeps the user who submitted a sweep', async () => {
   expect(await queries.sweeps.eventsAfter(id, 0, 10)).toMatchObject([{ kind: 'submitted', by: 'ann@gpu-1' }]);
   expect((await queries.sweeps.get('1')).submittedBy).toBe('');
 });
+
+/** A store whose transactions take `ms`, and which records the number of changes of each transaction. */
+function slowStore(ms: number) {
+  const sizes: number[] = [];
+  const write = async (changes: readonly unknown[]) => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    sizes.push(changes.length);
+    return { events: [], dropped: [] };
+  };
+  return { sizes, write };
+}
+
+const aReport: Change = { kind: 'report', key, seq: 1, at: 0, epoch: 1, metrics: {} };
+
+test('changes that can wait share a transaction if the last transaction was slow', async () => {
+  const store = slowStore(20);
+  const journal = new Journal(store, () => 0);
+  await journal.commit([aReport]);
+  const commits = [1, 2, 3].map(async (at) => {
+    await new Promise((resolve) => setTimeout(resolve, at));
+    await journal.commit([aReport], '', true);
+  });
+  await Promise.all(commits);
+  expect(store.sizes).toEqual([1, 3]);
+});
+
+test('a change that cannot wait is written at once, with all changes before it', async () => {
+  const store = slowStore(20);
+  const journal = new Journal(store, () => 0);
+  await journal.commit([aReport]);
+  const done: string[] = [];
+  const waiting = journal.commit([aReport], '', true).then(() => done.push('waiting'));
+  const begun = performance.now();
+  await journal.commit([aReport]).then(() => done.push('urgent'));
+  expect(performance.now() - begun).toBeLessThan(45);
+  await waiting;
+  expect(done).toEqual(['waiting', 'urgent']);
+  expect(store.sizes).toEqual([1, 2]);
+});
+
+test('a commit without changes resolves before later changes that can wait', async () => {
+  const store = slowStore(20);
+  const journal = new Journal(store, () => 0);
+  await journal.commit([aReport]);
+  const empty = journal.commit([], '', true).then(() => store.sizes.length);
+  const later = journal.commit([aReport], '', true);
+  expect(await empty).toBe(1);
+  await later;
+  expect(store.sizes).toEqual([1, 1]);
+});

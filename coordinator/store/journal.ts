@@ -12,6 +12,14 @@ import type { DroppedArtifact, StoredEvent } from './write-events.ts';
  * acknowledgements.
  */
 const COMMIT_INTERVAL_MS = 3;
+/**
+ * The interval after a transaction of which changes that can wait are written, as a multiple of the duration of the
+ * transaction. Transactions of such changes therefore use at most about a tenth of the time, and contain more changes if
+ * more agents report.
+ */
+const WAIT_PER_DURATION = 10;
+/** The maximum time that changes wait for a transaction. */
+const MAX_WAIT_MS = 50;
 
 /** A durable transaction. */
 export interface Commit {
@@ -23,6 +31,8 @@ export interface Commit {
 }
 
 interface PendingCommit {
+  /** The number of gathered changes that must be durable first. */
+  readonly changes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,10 +43,14 @@ export class Journal {
   readonly #listeners = new Set<(commit: Commit) => void>();
   #changes: AttributedChange[] = [];
   #pending: PendingCommit[] = [];
-  #scheduled = false;
+  /** The next flush, and the time (`performance.now()`) for which it is scheduled. */
+  #next: { readonly at: number; readonly timer: NodeJS.Timeout | undefined } | undefined;
+  /** The time until which the gathered changes can wait. Undefined if one of them cannot wait, or if there are none. */
+  #waitsUntil: number | undefined;
   /** The write in progress. */
   #writing: Promise<void> | undefined;
   #lastBegun = Number.NEGATIVE_INFINITY;
+  #lastMs = 0;
   /** The error of the first failed transaction. After the error, every later commit is rejected with this error. */
   #failure: unknown;
 
@@ -58,17 +72,45 @@ export class Journal {
    * Resolves when these changes and all earlier changes are durable. Rejects if writing the changes failed. Memory is
    * then ahead of the store, and the process must end without sending another answer.
    * `by` is the user who made the changes; empty if no user did.
+   * @param canWait whether the changes can wait for more changes, up to MAX_WAIT_MS. Default: false
    */
-  commit(changes: readonly Change[], by = ''): Promise<void> {
+  commit(changes: readonly Change[], by = '', canWait = false): Promise<void> {
+    const isFirst = this.#changes.length === 0;
     for (const change of changes) this.#changes.push({ change, by });
+    const at = this.#lastBegun + COMMIT_INTERVAL_MS;
+    const waitsUntil = this.#lastBegun + Math.min(MAX_WAIT_MS, WAIT_PER_DURATION * this.#lastMs);
+    const waits = canWait && waitsUntil > at;
+    if (changes.length > 0) {
+      if (!waits) this.#waitsUntil = undefined;
+      else if (isFirst) this.#waitsUntil = waitsUntil;
+    }
     return new Promise((resolve, reject) => {
-      this.#pending.push({ resolve, reject });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      const waitMs = this.#lastBegun + COMMIT_INTERVAL_MS - performance.now();
-      if (waitMs > 0.5) setTimeout(() => void this.flush(), waitMs);
-      else setImmediate(() => void this.flush());
+      this.#pending.push({ changes: this.#changes.length, resolve, reject });
+      const onlyWaiting = this.#changes.length > 0 && this.#waitsUntil !== undefined;
+      this.#schedule(onlyWaiting ? (this.#waitsUntil ?? at) : at);
     });
+  }
+
+  /** Schedules a flush, unless one is scheduled for this time or earlier. */
+  #schedule(at: number): void {
+    if (this.#next !== undefined && this.#next.at <= at) return;
+    clearTimeout(this.#next?.timer);
+    const waitMs = at - performance.now();
+    const timer = waitMs > 0.5 ? setTimeout(() => this.#onDue(), waitMs) : undefined;
+    if (timer === undefined) setImmediate(() => this.#onDue());
+    this.#next = { at, timer };
+  }
+
+  #onDue(): void {
+    const until = this.#waitsUntil;
+    if (this.#writing === undefined && until !== undefined && until - performance.now() > 0.5) {
+      // The flush was for commits without changes, which were made before the first change that waits.
+      const ready = this.#pending.filter(({ changes }) => changes === 0);
+      this.#pending = this.#pending.filter(({ changes }) => changes > 0);
+      for (const { resolve, reject } of ready) this.#failure === undefined ? resolve() : reject(this.#failure);
+      this.#next = undefined;
+      this.#schedule(until);
+    } else void this.flush();
   }
 
   /**
@@ -77,7 +119,7 @@ export class Journal {
    */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
-    this.#scheduled = false;
+    this.#next = undefined;
     if (this.#changes.length === 0 && this.#pending.length === 0) return;
     this.#writing = this.#writeGathered().finally(() => {
       this.#writing = undefined;
@@ -109,6 +151,7 @@ export class Journal {
     const pending = this.#pending;
     this.#changes = [];
     this.#pending = [];
+    this.#waitsUntil = undefined;
     try {
       if (this.#failure !== undefined) throw this.#failure;
       if (changes.length > 0) await this.#writeAll(changes);
@@ -125,7 +168,8 @@ export class Journal {
     this.#lastBegun = begun;
     const written = await this.#store.write(attributed, this.#now());
     const changes = attributed.map(({ change }) => change);
-    const commit = { changes, ...written, seconds: (performance.now() - begun) / 1000 };
+    this.#lastMs = performance.now() - begun;
+    const commit = { changes, ...written, seconds: this.#lastMs / 1000 };
     for (const listener of this.#listeners) listener(commit);
   }
 }
