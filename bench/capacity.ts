@@ -2,7 +2,10 @@
  * Measures the capacity of one coordinator: connected agents, reports per second, and trials in the store. The
  * coordinator runs in its own process. The agents are real supervisors in this process. Their workers only wait.
  *
- *   npm run bench:capacity -- [--seconds 20]
+ *   npm run bench:capacity -- [--seconds 20] [--fleets 1000x8@4000,100x8@0] [--profile DIR]
+ *
+ * `--fleets` measures only these fleets, as AGENTSxSLOTS@MS: each slot sends a report every MS milliseconds. `--profile`
+ * writes a CPU profile of each coordinator to a folder.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -13,21 +16,30 @@ import { startNatsServer } from '../bin/local/nats-server.ts';
 import { MeasuredCoordinator } from './capacity/coordinator.ts';
 import { Fleet } from './capacity/fleet.ts';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } });
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '20' },
+    fleets: { type: 'string' },
+    profile: { type: 'string' },
+  },
+});
 const seconds = Number(values.seconds);
 
 /**
  * The fleets to measure. Each slot sends a report every `everyMs`. With an `everyMs` of 0, no sweep is submitted, and
  * the agents are idle.
  */
-const FLEETS = [
-  { agents: 100, slots: 8, everyMs: 0 },
-  { agents: 1_000, slots: 8, everyMs: 0 },
-  { agents: 100, slots: 8, everyMs: 1_000 },
-  { agents: 100, slots: 8, everyMs: 250 },
-  { agents: 100, slots: 8, everyMs: 100 },
-  { agents: 1_000, slots: 8, everyMs: 4_000 },
-] as const;
+const FLEETS =
+  values.fleets !== undefined
+    ? parseFleets(values.fleets)
+    : [
+        { agents: 100, slots: 8, everyMs: 0 },
+        { agents: 1_000, slots: 8, everyMs: 0 },
+        { agents: 100, slots: 8, everyMs: 1_000 },
+        { agents: 100, slots: 8, everyMs: 250 },
+        { agents: 100, slots: 8, everyMs: 100 },
+        { agents: 1_000, slots: 8, everyMs: 4_000 },
+      ];
 const TRIALS = [10_000, 100_000, 200_000];
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-capacity-'));
@@ -41,9 +53,22 @@ function sweepFile(name: string, trials: number, everyMs: number): string {
   return path;
 }
 
-async function measureFleet({ agents, slots, everyMs }: (typeof FLEETS)[number]): Promise<void> {
+interface FleetSize {
+  readonly agents: number;
+  readonly slots: number;
+  readonly everyMs: number;
+}
+
+function parseFleets(text: string): FleetSize[] {
+  return text.split(',').map((fleet) => {
+    const [agents = 0, slots = 0, everyMs = 0] = fleet.split(/[x@]/).map(Number);
+    return { agents, slots, everyMs };
+  });
+}
+
+async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void> {
   const name = `fleet-${agents}-${everyMs}`;
-  const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url);
+  const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url, values.profile);
   const options = { agents, slots, server: coordinator.address, natsUrl: nats.url, folder: join(folder, `${name}-a`) };
   const fleet = await Fleet.start(options);
   while ((await coordinator.metric('trawl_agents')) < agents) await sleep(200);
@@ -62,8 +87,15 @@ async function measureFleet({ agents, slots, everyMs }: (typeof FLEETS)[number])
   const expected = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
   console.log(
     [agents, agents * slots, expected, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
-      [everyMs === 0 ? '' : `${lag.toFixed(2)} s`, `${coordinator.peakMiB.toFixed(0)} MiB`].map(column).join(''),
+      [
+        everyMs === 0 ? '' : ((cores / taken) * 1e6).toFixed(0),
+        everyMs === 0 ? '' : `${lag.toFixed(2)} s`,
+        `${coordinator.peakMiB.toFixed(0)} MiB`,
+      ]
+        .map(column)
+        .join(''),
   );
+  if (values.profile !== undefined) await coordinator.stop();
   await fleet.stop();
   await coordinator.kill();
 }
@@ -90,10 +122,12 @@ async function measureTrials(trials: number): Promise<void> {
 try {
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}; ${seconds} s per row\n`);
-  console.log(['agents', 'slots', 'reports/s', 'taken/s', 'cores', 'lag', 'peak'].map(column).join(''));
+  console.log(['agents', 'slots', 'reports/s', 'taken/s', 'cores', 'us/report', 'lag', 'peak'].map(column).join(''));
   for (const fleet of FLEETS) await measureFleet(fleet);
-  console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
-  for (const trials of TRIALS) await measureTrials(trials);
+  if (values.fleets === undefined) {
+    console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
+    for (const trials of TRIALS) await measureTrials(trials);
+  }
 } finally {
   await nats.stop();
   rmSync(folder, { recursive: true, force: true });

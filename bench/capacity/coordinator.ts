@@ -28,10 +28,13 @@ export class MeasuredCoordinator {
   }
 
   /** Starts a coordinator and waits until it is ready. */
-  static async start(dir: string, natsUrl: string): Promise<MeasuredCoordinator> {
+  static async start(dir: string, natsUrl: string, profile?: string): Promise<MeasuredCoordinator> {
     removeCoordinatorFile(dir);
-    const listen = ['--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--log-level', 'warn'];
-    const args = [TRAWL, 'coordinator', '--dir', dir, '--nats', natsUrl, ...listen];
+    // Without authentication, because the token of a local server is read from a list of all connections, and this list is
+    // long if all agents are on one machine.
+    const listen = ['--no-auth', '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--log-level', 'warn'];
+    const profiling = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
+    const args = [...profiling, TRAWL, 'coordinator', '--dir', dir, '--nats', natsUrl, ...listen];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     running.add(child);
     let addresses = readCoordinatorFile(dir);
@@ -68,7 +71,15 @@ export class MeasuredCoordinator {
     if (code !== 0) throw new Error(`trawl ${args[0]} exited with code ${code}`);
   }
 
+  /** Stops the coordinator, so that it writes its profile. */
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#child.kill('SIGTERM');
+    await gone;
+  }
+
   async kill(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
     const gone = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.kill('SIGKILL');
     await gone;

@@ -5,8 +5,8 @@ import { pino } from 'pino';
 import { AgentRuntime } from '../../agent/supervisor/agent.ts';
 import { coordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import { openSpool } from '../../agent/supervisor/spool.ts';
-import { closeNats, connectNats } from '../../lib/net/connect-nats.ts';
-import { tokenSources } from '../../lib/net/token-source.ts';
+import { awaitNats, closeNats } from '../../lib/net/connect-nats.ts';
+import { NO_TOKENS } from '../../lib/net/token-source.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { PacedWorker } from './paced-worker.ts';
 
@@ -32,7 +32,7 @@ export class Fleet {
     for (let at = 0; at < agents; at++) {
       const id = `agent-${at}`;
       const dir = join(folder, id);
-      const nats = await connectNats(natsUrl, id);
+      const nats = await awaitNats(natsUrl, id, undefined, log);
       fleet.#connections.push(nats);
       const process = { agentId: id, incarnation: `${id}#1`, instance: id, location: '', protocol: PROTOCOL };
       const identity = { ...process, version: '0', host: id, metrics: '' };
@@ -45,7 +45,7 @@ export class Fleet {
         gpuFigures: () => [],
         spool: openSpool(dir).spool,
         hello: { ...identity, slots, gpus: [], labels: {}, slotFacts, trainers: ['noop'] },
-        connect: () => coordinatorClient([server], () => undefined, tokenSources([server], undefined)),
+        connect: () => coordinatorClient([server], () => undefined, NO_TOKENS),
         startWorker: (_slot, events) => new PacedWorker(events),
         onUnreadableOffer: () => {},
         onDatasetUse: () => {},
