@@ -4,9 +4,9 @@
  * into `~/.cache/trawl/peers`. Needs Linux and python3 with venv, and PostgreSQL for one of the peers.
  *
  *   npm run bench:peers -- [--only trawl,hyperqueue] [--work noop,sleep,train,kill] [--slots 2,8,32] [--rounds 2]
- *                          [--trials N] [--limit 8] [--quick] [--json FILE]
+ *                          [--trials N] [--limit 6] [--quick] [--json FILE]
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -94,11 +94,16 @@ async function install({ peers, works }: Options): Promise<Map<string, Machine>>
       noteFailure({ peer: peer.name, work: works, reason: peer.absent });
       continue;
     }
+    const { tool } = peer;
+    if (tool !== undefined && spawnSync(tool.command, ['--version']).status !== 0) {
+      noteFailure({ peer: peer.name, work: works, reason: tool.missing });
+      continue;
+    }
     const packages = [...peer.packages, ...(trains && peer.packages.length > 0 ? [TORCH] : [])];
     console.log(`${peer.name}: ${peer.about}${packages.length === 0 ? '' : ` (${packages.join(', ')})`}`);
     try {
       const folder = packages.length === 0 ? '' : await pythonEnvironment(packages.join('\n'), ENVIRONMENTS);
-      machines.set(peer.name, { python: folder === '' ? torch : join(folder, 'python'), torch, images });
+      machines.set(peer.name, { python: folder === '' ? 'python3' : join(folder, 'python'), torch, images });
     } catch (error) {
       const cause = error instanceof Error && error.cause !== undefined ? `: ${errorMessage(error.cause)}` : '';
       noteFailure({ peer: peer.name, work: works, reason: `${errorMessage(error)}${cause}`.replaceAll(/\s+/g, ' ') });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PostgresServer, postgresMissing } from '../../test/support/postgres-server.ts';
 import type { KillRun, Run } from './figures.ts';
-import { KILL_LIMIT_S, KILL_SLOTS } from './options.ts';
+import { KILL_LIMIT_S, KILL_SLOTS, KILL_TRIALS } from './options.ts';
 import { isImpossible, type Kill, type Peer, type ProgramSettings, type TrialWork } from './peer.ts';
 import { memoryBytes } from './process-tree.ts';
 import { Program, programCommand } from './program.ts';
@@ -13,7 +13,6 @@ import { Program, programCommand } from './program.ts';
 const START_LIMIT_MS = 120_000;
 const SAMPLE_MS = 1_000;
 const POLL_MS = 20;
-const KILL_TRIALS = 60;
 /** The kill happens when this share of the trials has finished. */
 const KILL_SHARE = 1 / 3;
 

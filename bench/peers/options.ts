@@ -9,11 +9,12 @@ export type Work = TrialWork | 'kill';
 const WORKS: readonly Work[] = ['noop', 'sleep', 'train', 'kill'];
 const MAX_SLOTS = 256;
 const MAX_TRIALS = 1_000_000;
-/** A kill is measured with trials of 0.1 s on this number of slots. */
+/** A kill is measured with this number of trials of 0.1 s, on this number of slots. */
+export const KILL_TRIALS = 24;
 export const KILL_SLOTS = 2;
 /** The time limit of a run with a kill is longer, because peers wait until they notice the kill. */
 export const KILL_LIMIT_S = 60;
-const KILL_S = 10;
+const RECOVERY_S = 6;
 const STOP_S = 1.5;
 
 export interface Options {
@@ -58,7 +59,7 @@ export function parseOptions(args: readonly string[], known: readonly (Peer | Ab
         : listOf('--slots', values.slots).map((text) => numberIn('--slots', text, MAX_SLOTS)),
     rounds: values.rounds === undefined ? (quick ? 1 : 2) : numberIn('--rounds', values.rounds, 100),
     trials: values.trials === undefined ? undefined : numberIn('--trials', values.trials, MAX_TRIALS),
-    limitS: values.limit === undefined ? (quick ? 5 : 8) : numberIn('--limit', values.limit, 3_600),
+    limitS: values.limit === undefined ? (quick ? 4 : 6) : numberIn('--limit', values.limit, 3_600),
     quick,
     json: values.json,
   };
@@ -131,15 +132,16 @@ export function isMeasuredIn(round: number, { work }: Cell, { works }: Options):
   return round === 0 || work !== 'train' || works.length === 1;
 }
 
-/** Returns the kills of the selected peers. */
+/** Returns the kills of the selected peers. A quick run kills only controllers. */
 export function killsOf({
   peers,
   works,
+  quick,
 }: Options): { readonly peer: Peer; readonly killed: 'worker' | 'controller' }[] {
   if (!works.includes('kill')) return [];
   return peers.flatMap((peer) => {
     if ('absent' in peer) return [];
-    return (['worker', 'controller'] as const).flatMap((killed) =>
+    return (quick ? (['controller'] as const) : (['worker', 'controller'] as const)).flatMap((killed) =>
       isImpossible(peer[killed]) ? [] : [{ peer, killed }],
     );
   });
@@ -160,7 +162,9 @@ export function estimateS(options: Options): number {
       ofCell,
     ),
   );
-  return sum(inRounds) + sum(killsOf(options), ({ peer }) => peer.cost.start + KILL_S);
+  const ofKill = ({ start, noop }: Peer['cost']) =>
+    start + KILL_TRIALS * Math.max(noop, 0.1 / KILL_SLOTS) + RECOVERY_S + STOP_S;
+  return sum(inRounds) + sum(killsOf(options), ({ peer }) => ofKill(peer.cost));
 }
 
 /** Returns the time limit of a cell. A trial of `train` takes long, because most peers load PyTorch for each trial. */

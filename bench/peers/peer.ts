@@ -61,9 +61,18 @@ export interface Peer {
   readonly name: string;
   /** How the peer runs the trials, for the table. */
   readonly about: string;
-  /** Requirements for pip, with pinned versions. PyTorch is added for `train`. Empty: only PyTorch is needed. */
+  /** Requirements for pip, with pinned versions. PyTorch is added for `train`. Empty: the peer has no package in Python. */
   readonly packages: readonly string[];
-  readonly program: 'hyperqueue_program.py' | 'optuna_program.py' | 'ray_program.py' | 'syne_tune_program.py' | 'trawl';
+  /** The program in this folder, or `trawl`. */
+  readonly program:
+    | 'hyperqueue_program.py'
+    | 'hyperqueue_journal_program.py'
+    | 'optuna_program.py'
+    | 'ray_program.py'
+    | 'syne_tune_program.py'
+    | 'trawl';
+  /** A program that must already be on this machine, because no package registry has it. */
+  readonly tool?: { readonly command: string; readonly missing: string };
   readonly variant: string;
   /** Whether a database in PostgreSQL is created for each cell. */
   readonly database?: true;

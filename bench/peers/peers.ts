@@ -7,6 +7,7 @@ const NO_RETRY = 'does not retry';
 
 const TRAWL_WORKER = { processes: /worker\/main\.js/, all: false, resumes: false } as const;
 const TRAWL_COORDINATOR = { processes: /trawl\.mjs coordinator /, all: false, resumes: false } as const;
+const HQ_PROCESS = { all: false, resumes: false } as const;
 const RAY_TUNE = {
   packages: [RAY],
   program: 'ray_program.py',
@@ -56,6 +57,24 @@ const PEERS: readonly Peer[] = [
     worker: { reason: "its Python package runs workers only in the server's process" },
     controller: { reason: 'its Python package cannot write a journal (`hq server start --journal` can)' },
     cost: { start: 1, noop: 0.002, train: 2 },
+  },
+  {
+    name: 'hyperqueue-journal',
+    about: 'program `hq`: one task array, one task (a process) per trial, server with a journal (flushed every second)',
+    packages: [],
+    program: 'hyperqueue_journal_program.py',
+    tool: {
+      command: process.env.TRAWL_HQ || 'hq',
+      missing: 'needs the program hq 0.27 (on PATH, or in TRAWL_HQ), which is in no package registry',
+    },
+    variant: '',
+    worker: { ...HQ_PROCESS, processes: / worker start /, how: 'another worker is started, and gets the task' },
+    controller: {
+      ...HQ_PROCESS,
+      processes: / server start /,
+      how: 'the server restarts with its journal, and a worker',
+    },
+    cost: { start: 2, noop: 0.002, train: 2 },
   },
   {
     ...RAY_TUNE,
@@ -115,7 +134,7 @@ const PEERS: readonly Peer[] = [
       resumes: true,
       how: 'Tuner.load(path).run(); the tuner is saved once per second',
     },
-    cost: { start: 4, noop: 1, train: 3 },
+    cost: { start: 3, noop: 1.2, train: 3 },
   },
 ];
 

@@ -1,7 +1,7 @@
 """Runs trials with Syne Tune: LocalBackend, one process per trial, at most one per slot, in the order of the points.
 
-    python syne_tune_program.py SETTINGS                       the tuner
-    python syne_tune_program.py --point POINT --settings JSON  a trial, as LocalBackend starts it
+    python syne_tune_program.py SETTINGS       the tuner
+    python syne_tune_program.py --point POINT  a trial, as LocalBackend starts it, with the settings in PEERS_SETTINGS
 """
 
 import argparse
@@ -23,14 +23,14 @@ def run_trial():
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--point", type=int)
-    parser.add_argument("--settings")
     given, _ = parser.parse_known_args()
-    Reporter()(loss=trial.run(json.loads(given.settings), given.point))
+    Reporter()(loss=trial.run(json.loads(os.environ["PEERS_SETTINGS"]), given.point))
 
 
 def run_tuner():
     given = trial.settings()
     os.environ["SYNETUNE_FOLDER"] = given["folder"]
+    os.environ["PEERS_SETTINGS"] = json.dumps(given)
 
     import logging
 
@@ -56,7 +56,7 @@ def run_tuner():
         tuner = Tuner.load(str(folder))
     else:
         scheduler = RandomSearch(
-            config_space={"point": randint(1, given["trials"]), "settings": json.dumps(given)},
+            config_space={"point": randint(1, given["trials"])},
             metrics=["loss"],
             points_to_evaluate=[{"point": point} for point in trial.points(given)],
         )
