@@ -76,6 +76,20 @@ test('a pass that cannot read the store is repeated, and the coordinator continu
   expect(failed).toEqual(['Error: the connection is closed (1)', 'Error: the connection is closed (2)']);
 });
 
+test('a change that fails after a stop does not count as a broken store', async () => {
+  const broken: unknown[] = [];
+  const store = new SqliteStore(openStore(newFolder()), '');
+  const onBroken = (error: unknown) => broken.push(error);
+  const runtime = await Runtime.open({ store, leaseMs: LEASE_MS, send: () => {}, onBroken });
+  const before = runtime.settle(onHello(runtime.core, agentHello('a', 'i', 1), 1));
+  await runtime.stop();
+  await before;
+  expect([...(await store.loadAgents()).keys()]).toEqual(['a']);
+  await store.close();
+  await expect(runtime.settle(onHello(runtime.core, agentHello('b', 'i', 1), 1))).rejects.toThrow();
+  expect(broken).toEqual([]);
+});
+
 test('submissions, transactions and prunes write to the store one after another', async () => {
   const store = new SqliteStore(openStore(newFolder()), '');
   let active = 0;

@@ -79,6 +79,8 @@ export class Runtime {
   /** Whether a pass is scheduled or running. */
   #isPassing = false;
   #stopped = false;
+  /** Whether the changes that were gathered before the stop are written. */
+  #hasStopped = false;
 
   /** Creates a runtime with the sweeps of the store that have not ended. */
   static async open<Options extends RuntimeOptions, Opened extends Runtime>(
@@ -175,7 +177,7 @@ export class Runtime {
     try {
       await this.#journal.commit(step.changes, by, canWait(step));
     } catch (error) {
-      this.#onBroken(error);
+      if (!this.#hasStopped) this.#onBroken(error);
       throw error;
     }
     for (const output of step.outputs) this.#send(output);
@@ -272,11 +274,15 @@ export class Runtime {
     });
   }
 
-  /** Stops the scheduler and the samplers, and writes the gathered changes. */
+  /**
+   * Stops the scheduler and the samplers, and writes the gathered changes. Later changes can fail, because another
+   * coordinator can lead then. They have not been acknowledged, so their failure does not count as a broken store.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#samplers?.closeAll();
     await this.flush();
+    this.#hasStopped = true;
   }
 
   /** Writes the gathered changes immediately. */

@@ -1,7 +1,15 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../proto/errors.ts';
-import { type Election, electedAlone, Leader, newHolder, tryOnce, untilElected } from './leader.ts';
+import {
+  type Election,
+  type EndedLeadership,
+  electedAlone,
+  Leader,
+  newHolder,
+  tryOnce,
+  untilElected,
+} from './leader.ts';
 import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from './leadership.ts';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -13,14 +21,15 @@ const clock = () => Date.now();
 /** An election in memory. `problem` is thrown by each request. */
 class MemoryElection implements Election {
   problem: Error | undefined;
-  leadership: Leadership = { epoch: 4, holder: 'other', address: 'other:1', remainingMs: 5_000 };
+  leadership: Leadership = { epoch: 4, holder: 'other', address: 'other:1', remainingMs: 5_000, expiresAt: 'a' };
   readonly renewals: { readonly at: number; readonly address: string }[] = [];
   released = 0;
 
-  async tryToLead(holder: string, address: string, ended = ''): Promise<Leadership> {
+  async tryToLead(holder: string, address: string, over: EndedLeadership = {}): Promise<Leadership> {
     if (this.problem !== undefined) throw this.problem;
-    if (this.leadership.holder === ended || this.leadership.holder === '') {
-      this.leadership = { epoch: this.leadership.epoch + 1, holder, address, remainingMs: LEADERSHIP_MS };
+    const { epoch, holder: current, expiresAt } = this.leadership;
+    if (current === over.holder || current === '' || expiresAt === over.expiresAt) {
+      this.leadership = { epoch: epoch + 1, holder, address, remainingMs: LEADERSHIP_MS, expiresAt: 'b' };
     }
     return this.leadership;
   }
@@ -94,6 +103,16 @@ test('a standby ends on its signal, and if the store cannot be used', async () =
   await expect(candidate(election).elected).rejects.toThrow('too old');
 });
 
+test('a standby leads over a leadership that is not renewed, even if the clock of the store was set back', async () => {
+  const election = new MemoryElection();
+  election.leadership = { ...election.leadership, remainingMs: 3_600_000 };
+  const { elected } = candidate(election);
+  await vi.advanceTimersByTimeAsync(LEADERSHIP_MS);
+  expect(election.leadership.holder).toBe('other');
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect((await elected)?.term).toEqual({ epoch: 5, holder: 'me' });
+});
+
 test('a coordinator that does not stand by waits for the expiry of a leadership that is not renewed', async () => {
   const election = new MemoryElection();
   const begun = Date.now();
@@ -101,8 +120,8 @@ test('a coordinator that does not stand by waits for the expiry of a leadership 
   vi.spyOn(election, 'tryToLead').mockImplementation(async (holder, address) => {
     const remainingMs = expireAt - Date.now();
     return remainingMs > 0
-      ? { epoch: 4, holder: 'dead', address: 'dead:1', remainingMs }
-      : { epoch: 5, holder, address, remainingMs: LEADERSHIP_MS };
+      ? { epoch: 4, holder: 'dead', address: 'dead:1', remainingMs, expiresAt: `${expireAt}` }
+      : { epoch: 5, holder, address, remainingMs: LEADERSHIP_MS, expiresAt: '' };
   });
   const elected = electedAlone({ election, holder: 'me', address: 'me:1', clock });
   await vi.advanceTimersByTimeAsync(5_000);
@@ -114,7 +133,8 @@ test('a coordinator that does not stand by is rejected once another coordinator 
   let renewedAt = Date.now() - 1_000;
   vi.spyOn(election, 'tryToLead').mockImplementation(async () => {
     if (Date.now() - renewedAt >= RENEW_INTERVAL_MS) renewedAt += RENEW_INTERVAL_MS;
-    return { epoch: 4, holder: 'other', address: 'other:1', remainingMs: renewedAt + LEADERSHIP_MS - Date.now() };
+    const remainingMs = renewedAt + LEADERSHIP_MS - Date.now();
+    return { epoch: 4, holder: 'other', address: 'other:1', remainingMs, expiresAt: `${renewedAt}` };
   });
   const elected = electedAlone({ election, holder: 'me', address: 'me:1', clock });
   const rejected = expect(elected).rejects.toThrow(RejectedError);

@@ -11,10 +11,13 @@ import {
   afterRenewal,
   isCertain,
   isHeld,
+  isStale,
   type Leadership,
   newRenewals,
   RENEW_RETRY_MS,
   type Renewals,
+  type SeenLeadership,
+  seenAfter,
   type Term,
   untilAttempt,
   untilRenewal,
@@ -26,14 +29,22 @@ export interface Election {
    * Leads if no other coordinator leads, or returns the leadership of the other coordinator.
    * @param holder identifies this process
    * @param address HOST:PORT of this coordinator
-   * @param ended a holder whose process has ended, so that its leadership needs not expire
+   * @param over a leadership that has ended, although it has not expired
    */
-  tryToLead(holder: string, address: string, ended?: string): Promise<Leadership>;
+  tryToLead(holder: string, address: string, over?: EndedLeadership): Promise<Leadership>;
   /** @returns false if the term has ended */
   renew(term: Term, address: string): Promise<boolean>;
   /** Ends a term, so that another coordinator can lead at once. */
   release(term: Term): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A leadership that has ended, although it has not expired on the clock of the store. */
+export interface EndedLeadership {
+  /** The holder, if its process has ended. */
+  readonly holder?: string;
+  /** The expiry, if the leadership was not renewed for its whole duration. */
+  readonly expiresAt?: string;
 }
 
 /** A term of this process, and the time at which it requested the leadership. */
@@ -88,7 +99,7 @@ export async function tryOnce({ election, holder, address, clock: time = clock }
   let leadership = await election.tryToLead(holder, address);
   // The leadership of a process that was killed has not expired yet.
   const [, leading = ''] = leadership.holder.split('/');
-  if (hasEnded(leading)) leadership = await election.tryToLead(holder, address, leadership.holder);
+  if (hasEnded(leading)) leadership = await election.tryToLead(holder, address, { holder: leadership.holder });
   return leadership.holder === holder ? electedAt(sentAt, leadership) : leadership;
 }
 
@@ -104,11 +115,14 @@ function electedAt(sentAt: number, { epoch, holder }: Term, previous?: string): 
 export async function untilElected(options: CandidateOptions): Promise<Elected | undefined> {
   const { election, holder, address, signal, onStandby, onProblem, clock: time = clock } = options;
   let previous: string | undefined;
+  let seen: SeenLeadership | undefined;
   while (!signal.aborted) {
     let delayMs = RENEW_RETRY_MS;
     try {
       const sentAt = time();
-      const leadership = await election.tryToLead(holder, address);
+      const over = seen !== undefined && isStale(seen, sentAt) ? { expiresAt: seen.leadership.expiresAt } : {};
+      const leadership = await election.tryToLead(holder, address, over);
+      seen = seenAfter(seen, leadership, time());
       onProblem(undefined);
       if (leadership.holder === holder) return electedAt(sentAt, leadership, previous);
       previous = leadership.address;

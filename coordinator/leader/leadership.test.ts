@@ -3,12 +3,14 @@ import { expect, test } from 'vitest';
 import {
   afterRenewal,
   isCertain,
+  isStale,
   LEADERSHIP_MS,
   newRenewals,
   RENEW_INTERVAL_MS,
   RENEW_RETRY_MS,
   type Renewals,
   STANDBY_INTERVAL_MS,
+  seenAfter,
   untilAttempt,
   untilRenewal,
 } from './leadership.ts';
@@ -35,6 +37,18 @@ test('a standby tries to lead at once after a release, and no later than at the 
   expect(untilAttempt({ holder: 'a', remainingMs: 5_000 })).toBe(STANDBY_INTERVAL_MS);
   expect(untilAttempt({ holder: 'a', remainingMs: 120 })).toBe(120);
   expect(untilAttempt({ holder: 'a', remainingMs: -3 })).toBe(0);
+});
+
+test('a leadership ends once it has not been renewed for longer than its duration, whatever the clock of the store shows', () => {
+  const leadership = { epoch: 1, holder: 'a', address: 'a:1', remainingMs: 3_600_000, expiresAt: '1' };
+  const first = seenAfter(undefined, leadership, 0);
+  const again = seenAfter(first, { ...leadership, remainingMs: 7_200_000 }, 9_000);
+  expect(isStale(again, LEADERSHIP_MS + 1_000)).toBe(false);
+  expect(isStale(again, LEADERSHIP_MS + 1_001)).toBe(true);
+  const renewed = seenAfter(again, { ...leadership, expiresAt: '2' }, 9_500);
+  expect(isStale(renewed, 19_500)).toBe(false);
+  const other = seenAfter(renewed, { ...leadership, epoch: 2, expiresAt: '2' }, 12_000);
+  expect(isStale(other, 22_000)).toBe(false);
 });
 
 /** A request to the store: how long it takes to arrive, and whether and when the answer arrives. */

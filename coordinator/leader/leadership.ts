@@ -32,6 +32,14 @@ export interface Leadership extends Term {
   readonly address: string;
   /** The time until the leadership expires, in milliseconds; negative after the expiry. */
   readonly remainingMs: number;
+  /** The time of the expiry on the clock of the store, as a text. Each renewal changes it. */
+  readonly expiresAt: string;
+}
+
+/** A leadership, and the time since which it has not been renewed, on the clock of the process that reads it. */
+export interface SeenLeadership {
+  readonly leadership: Leadership;
+  readonly since: number;
 }
 
 /** The renewals of a leader. Times are in milliseconds on a clock of the process that never jumps back. */
@@ -74,5 +82,19 @@ export function untilAttempt({ holder, remainingMs }: Pick<Leadership, 'holder' 
 
 /** Returns whether a coordinator has renewed or won the leadership between two moments at which a standby tried to lead. */
 export function isHeld(before: Leadership, after: Leadership): boolean {
-  return after.epoch !== before.epoch || after.remainingMs > before.remainingMs;
+  return after.epoch !== before.epoch || after.expiresAt !== before.expiresAt;
+}
+
+/** Returns what a standby has seen after it has read the leadership again. @param now the time of the answer */
+export function seenAfter(before: SeenLeadership | undefined, leadership: Leadership, now: number): SeenLeadership {
+  const isSame = before !== undefined && !isHeld(before.leadership, leadership);
+  return { leadership, since: isSame ? before.since : now };
+}
+
+/**
+ * Returns whether a leadership has not been renewed for longer than its duration. It has then ended, even if it has not
+ * expired on the clock of the store, for example because that clock was set back. The leader has paused by then.
+ */
+export function isStale({ since }: SeenLeadership, now: number): boolean {
+  return now - since > LEADERSHIP_MS + PAUSE_MARGIN_MS;
 }

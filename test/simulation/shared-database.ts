@@ -7,7 +7,7 @@
  * all committed transactions, and a clock of its own.
  */
 
-import type { Election } from '../../coordinator/leader/leader.ts';
+import type { Election, EndedLeadership } from '../../coordinator/leader/leader.ts';
 import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from '../../coordinator/leader/leadership.ts';
 import { commitCounted } from '../../coordinator/store/high-water.ts';
 import { RepeatedTransactions } from '../../coordinator/store/postgres/repeated-transactions.ts';
@@ -116,8 +116,9 @@ export class SharedDatabase {
     });
   }
 
-  tryToLead(holder: string, address: string): Leadership {
-    if (['', holder].includes(this.#holder) || this.#expiresAt <= this.#now) {
+  tryToLead(holder: string, address: string, { expiresAt }: EndedLeadership = {}): Leadership {
+    const isStale = expiresAt === `${this.#expiresAt}`;
+    if (['', holder].includes(this.#holder) || this.#expiresAt <= this.#now || isStale) {
       this.#writer += 1;
       this.#epoch += 1;
       this.#holder = holder;
@@ -129,6 +130,7 @@ export class SharedDatabase {
       holder: this.#holder,
       address: this.#address,
       remainingMs: this.#expiresAt - this.#now,
+      expiresAt: `${this.#expiresAt}`,
     };
   }
 
@@ -180,8 +182,8 @@ export class SharedElection implements Election {
     this.#network = network;
   }
 
-  tryToLead(holder: string, address: string): Promise<Leadership> {
-    return this.#request(() => this.#database.tryToLead(holder, address));
+  tryToLead(holder: string, address: string, over?: EndedLeadership): Promise<Leadership> {
+    return this.#request(() => this.#database.tryToLead(holder, address, over));
   }
 
   renew(term: Term, address: string): Promise<boolean> {

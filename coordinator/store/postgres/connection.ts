@@ -126,9 +126,12 @@ async function checkServer(client: Client, url: URL): Promise<void> {
   );
   const problem = serverProblem(rows[0], shownUrl(url));
   if (problem !== undefined) throw problem;
-  // An acknowledged change must survive a crash of the server.
+  // An acknowledged change must survive a crash of the server. At another level of isolation, a statement that waits for
+  // another coordinator would fail instead of reading the new leadership.
   await client.query(
-    "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') in ('off', 'local')",
+    `select set_config('default_transaction_isolation', 'read committed', false),
+       case when current_setting('synchronous_commit') in ('off', 'local')
+         then set_config('synchronous_commit', 'on', false) end`,
   );
 }
 

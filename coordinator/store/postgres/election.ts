@@ -5,7 +5,7 @@
 import type { Client } from 'pg';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { UnreachableError } from '../../../proto/errors.ts';
-import type { Election } from '../../leader/leader.ts';
+import type { Election, EndedLeadership } from '../../leader/leader.ts';
 import { type Leadership, RENEW_INTERVAL_MS, type Term } from '../../leader/leadership.ts';
 import { type Connected, connect, schemaError } from './connection.ts';
 import { release, renew, tryToLead } from './leadership.ts';
@@ -33,8 +33,8 @@ export class PostgresElection implements Election {
     this.#location = parsePostgresLocation(location);
   }
 
-  tryToLead(holder: string, address: string, ended?: string): Promise<Leadership> {
-    return this.#request((client) => tryToLead(client, holder, address, ended));
+  tryToLead(holder: string, address: string, over?: EndedLeadership): Promise<Leadership> {
+    return this.#request((client) => tryToLead(client, holder, address, over));
   }
 
   /** Returns the location of the artifacts that a leader has recorded; undefined for its data folder. */

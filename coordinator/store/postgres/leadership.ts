@@ -10,6 +10,7 @@
  */
 import type { Client } from 'pg';
 import { NotLeaderError } from '../../../proto/errors.ts';
+import type { EndedLeadership } from '../../leader/leader.ts';
 import { LEADERSHIP_MS, type Leadership, RENEW_INTERVAL_MS, type Term } from '../../leader/leadership.ts';
 
 /** The error code of PostgreSQL that shows that the connection may not write. */
@@ -50,25 +51,33 @@ begin
 end $$;
 `;
 
+/** The expiry as a text, which does not depend on the settings of the session. */
+const EXPIRY = "cast(extract(epoch from greatest(expires_at, 'epoch')) as text)";
 const DURATION = "cast($3 as bigint) * interval '1 millisecond'";
 
 /**
  * Leads if no other coordinator leads. Waits until the transactions of the previous leader have ended.
  * @param address HOST:PORT of this coordinator
- * @param ended a holder whose process has ended
+ * @param over a leadership that has ended, although it has not expired
  * @returns the leadership, which another coordinator can hold
  */
-export async function tryToLead(client: Client, holder: string, address: string, ended = ''): Promise<Leadership> {
+export async function tryToLead(
+  client: Client,
+  holder: string,
+  address: string,
+  { holder: ended = '', expiresAt }: EndedLeadership = {},
+): Promise<Leadership> {
   // An earlier attempt of this process can have succeeded although its answer was lost.
   await client.query(
     `update leadership set writer = writer + 1, epoch = epoch + 1, holder = $1, address = $2,
        expires_at = clock_timestamp() + ${DURATION}
-     where holder in ('', $1, $4) or expires_at <= clock_timestamp()`,
-    [holder, address, LEADERSHIP_MS, ended],
+     where holder in ('', $1, $4) or expires_at <= clock_timestamp() or ${EXPIRY} = $5`,
+    [holder, address, LEADERSHIP_MS, ended, expiresAt ?? null],
   );
   const { rows } = await client.query(
     `select epoch, holder, address,
-       cast(extract(epoch from greatest(expires_at, 'epoch') - clock_timestamp()) * 1000 as bigint) as "remainingMs"
+       cast(extract(epoch from greatest(expires_at, 'epoch') - clock_timestamp()) * 1000 as bigint) as "remainingMs",
+       ${EXPIRY} as "expiresAt"
      from leadership`,
   );
   return rows[0];

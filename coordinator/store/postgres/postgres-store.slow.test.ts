@@ -252,7 +252,8 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
   });
 
   test('only one coordinator leads, and a standby leads once the leader releases its leadership or lets it expire', async () => {
-    const { url } = await newDatabase();
+    const { url, name } = await newDatabase();
+    await server.query('postgres', `alter database ${name} set default_transaction_isolation = 'serializable'`);
     const [first, second] = [new PostgresElection(url), new PostgresElection(url)];
     onTestFinished(() => Promise.all([first.close(), second.close()]).then(() => {}));
     const led = await first.tryToLead('a', 'host-a:1');
@@ -273,8 +274,22 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await expireLeadership(url);
     expect(await first.tryToLead('a', 'host-a:1')).toMatchObject({ holder: 'a', epoch: 3 });
     // The leadership of a process that has ended can be taken over before it expires.
-    expect(await second.tryToLead('c', 'host-c:1', 'b')).toMatchObject({ holder: 'a', epoch: 3 });
-    expect(await second.tryToLead('c', 'host-c:1', 'a')).toMatchObject({ holder: 'c', epoch: 4 });
+    expect(await second.tryToLead('c', 'host-c:1', { holder: 'b' })).toMatchObject({ holder: 'a', epoch: 3 });
+    const stale = await second.tryToLead('c', 'host-c:1', { holder: 'a' });
+    expect(stale).toMatchObject({ holder: 'c', epoch: 4 });
+    // A leadership that was not renewed can be taken over before it expires, but not after a renewal.
+    expect(await second.renew(stale, 'host-c:1')).toBe(true);
+    expect(await first.tryToLead('d', 'host-d:1', { expiresAt: stale.expiresAt })).toMatchObject({
+      holder: 'c',
+      epoch: 4,
+    });
+    const { expiresAt } = await first.tryToLead('d', 'host-d:1');
+    expect(await first.tryToLead('d', 'host-d:1', { expiresAt })).toMatchObject({ holder: 'd', epoch: 5 });
+    for (let round = 0; round < 20; round++) {
+      await expireLeadership(url);
+      const answers = await Promise.all([first.tryToLead('e', 'host-e:1'), second.tryToLead('f', 'host-f:1')]);
+      expect(new Set(answers.map(({ holder }) => holder)).size).toBe(1);
+    }
   });
 
   test('after a takeover, no write of the previous leader is stored', async () => {
