@@ -64,9 +64,10 @@ const SMALL: Scale = {
 const TARGET = 10;
 /** The automatic pack size must reach this share of the throughput of the best manual one. */
 const AUTO_SHARE = 0.9;
-/** The memory that a pack of 64 does not fit into, but a worker without trials does. */
+/** The memory that this pack does not fit into (it needs about 6 GB), but a worker without trials does. */
 const LEFT_MIB = 1_500;
-const OOM_PACK = 64;
+const OOM_PACK = 256;
+const OOM_SWEEP = { trials: OOM_PACK, pack: OOM_PACK, epochs: 2, trainSize: 640, testSize: 1_000 };
 
 /** Findings that later steps compare with. */
 interface Findings {
@@ -129,7 +130,7 @@ function stepsOf({ backend, small }: AllOptions): readonly Step[] {
     },
     {
       ...{ name: 'oom', title: 'The GPU runs out of memory', limitS: 90 },
-      run: (log) => provokeOom(log, backend, scale),
+      run: (log) => provokeOom(log, backend),
     },
     {
       ...{ name: 'tests', title: `The trainer's tests on ${backend}`, limitS: 180 },
@@ -358,22 +359,19 @@ async function killInPack({ signal }: StepLog, backend: BackendName, scale: Scal
   return `${trials} trials succeeded exactly once; the killed worker cost ${crashes} of its pack of ${pack} an attempt`;
 }
 
-async function provokeOom(log: StepLog, backend: BackendName, scale: Scale): Promise<string> {
+async function provokeOom(log: StepLog, backend: BackendName): Promise<string> {
   if (backend !== 'tensorflow-gpu') throw new CouldNotRun('only the memory of a GPU can be filled without danger');
   await requireBackend(backend);
   const { signal } = log;
-  const { trials, ...rest } = scale.disturbed;
-  const count = Math.max(trials, OOM_PACK);
   const hog = await fillGpu(signal);
   try {
-    const options = { backend, signal, ...rest, trials: count, noise: true, pack: OOM_PACK };
-    const { stored } = await runSweep(options, async (sweep) => {
+    const { stored } = await runSweep({ backend, signal, ...OOM_SWEEP }, async (sweep) => {
       await untilTrials(sweep, (all) => all.some(({ attempts }) => attempts > 1));
       hog.stdin?.end();
     });
-    const { outOfMemory } = checkOnce(stored, count);
+    const { outOfMemory } = checkOnce(stored, OOM_PACK);
     if (outOfMemory === 0) throw new Error('no attempt ran out of memory');
-    return `${count} trials succeeded exactly once after ${outOfMemory} attempts had run out of memory`;
+    return `${OOM_PACK} trials succeeded exactly once after ${outOfMemory} attempts had run out of memory`;
   } finally {
     hog.kill('SIGKILL');
   }

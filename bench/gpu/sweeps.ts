@@ -23,8 +23,6 @@ export interface SweepOptions {
   readonly epochs: number;
   readonly trainSize: number;
   readonly testSize: number;
-  /** Whether the trials add noise to their images. */
-  readonly noise?: boolean;
   /** The value of `--pack`. */
   readonly pack: number | 'auto';
   readonly signal: AbortSignal;
@@ -46,7 +44,7 @@ export interface LiveSweep {
 }
 
 /** The sweep file. Half of the trials have another latent dimension, and the learning rates differ. */
-function sweepText({ trials, epochs, trainSize, testSize, noise }: SweepOptions): string {
+function sweepText({ trials, epochs, trainSize, testSize }: SweepOptions): string {
   const seeds = Array.from({ length: Math.ceil(trials / 4) }, (_, seed) => seed);
   return `name: gpu-bench
 trainer: autoencoder
@@ -54,7 +52,6 @@ parameters:
   depth: {value: 3}
   latent_dim: {values: [15, 30]}
   learning_rate: {values: [0.001, 0.002]}
-  noise_std: {value: ${noise ? 0.5 : 0}}
   epochs: {value: ${epochs}}
   train_size: {value: ${trainSize}}
   test_size: {value: ${testSize}}

@@ -40,10 +40,6 @@ function runOf({ seed, ...given }: Given, overrides: Partial<TrainingRun> = {}):
   return recordedRun({ parameters, seed, dataDir: dir, checkpointEvery: 1, reconstructEvery: 1, ...overrides });
 }
 
-function metricsOf({ reports }: RecordedRun) {
-  return reports.map(({ epoch, metrics }) => ({ epoch, ...metrics }));
-}
-
 function digests({ kept }: RecordedRun) {
   return kept.map(({ name, content }) => [
     name,
@@ -58,6 +54,29 @@ function digests({ kept }: RecordedRun) {
 function tolerance(strategy: Strategy, metric: string): number {
   if (strategy === 'stacked' || strategy === 'pack-graph') return 1e-3;
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
+}
+
+/** The strategy of the backend, for packs whose results depend on the other members within rounding. */
+const OWN_STRATEGY: Strategy = process.env.TRAWL_BACKEND === 'tensorflow-gpu' ? 'pack-graph' : 'in-turn';
+const isExact = (strategy: Strategy) => tolerance(strategy, '') < 1e-6;
+
+type Reports = RecordedRun['reports'];
+
+/** Compares reports within the tolerance of a strategy. */
+function expectAlike(found: Reports, wanted: Reports, strategy: Strategy): void {
+  expect(found.map(({ epoch }) => epoch)).toEqual(wanted.map(({ epoch }) => epoch));
+  for (const [at, { epoch, metrics }] of found.entries()) {
+    for (const [name, value] of Object.entries(metrics)) {
+      const off = Math.abs(value / (wanted[at]?.metrics[name] ?? Number.NaN) - 1);
+      expect(off, `${name} of epoch ${epoch}`).toBeLessThan(tolerance(strategy, name));
+    }
+  }
+}
+
+/** Compares reports of the backend's strategy: bitwise, unless a pack changes the rounding. */
+function expectSame(found: Reports | undefined, wanted: Reports | undefined): void {
+  if (isExact(OWN_STRATEGY)) expect(found).toEqual(wanted);
+  else expectAlike(found ?? [], wanted ?? [], OWN_STRATEGY);
 }
 
 describe.each([
@@ -80,17 +99,9 @@ describe.each([
     const together = MEMBERS.map((given) => runOf({ ...given, depth }));
     await Promise.all(autoencoderPack(together, strategy, loadFewTestImages));
     for (const [at, run] of together.entries()) {
-      const [found, expected] = [metricsOf(run), alone[at] === undefined ? [] : metricsOf(alone[at])];
-      expect(found.map(({ epoch }) => epoch)).toEqual(expected.map(({ epoch }) => epoch));
-      for (const [epoch, metrics] of found.entries()) {
-        for (const [name, value] of Object.entries(metrics)) {
-          const wanted = Number(expected[epoch]?.[name as keyof typeof metrics]);
-          const off = Math.abs(value / wanted - 1);
-          expect(off, `${name} of member ${at}`).toBeLessThan(tolerance(strategy, name));
-        }
-      }
+      expectAlike(run.reports, alone[at]?.reports ?? [], strategy);
       expect(run.kept.map(({ name }) => name)).toEqual(alone[at]?.kept.map(({ name }) => name));
-      if (tolerance(strategy, '') < 1e-6 && alone[at] !== undefined) expect(digests(run)).toEqual(digests(alone[at]));
+      if (isExact(strategy) && alone[at] !== undefined) expect(digests(run)).toEqual(digests(alone[at]));
     }
   });
 });
@@ -108,11 +119,11 @@ test('checkpoints of a pack and of a single trial are interchangeable', async ()
   };
   const alone = runOf(second, { resume: await resumeOf(whole[1], join(dir, 'alone')) });
   await autoencoder(alone, loadFewTestImages);
-  expect(alone.reports).toEqual(whole[1]?.reports.slice(1));
+  expectSame(alone.reports, whole[1]?.reports.slice(1));
   const mixed = [runOf(first), runOf(second, { resume: await resumeOf(whole[1], join(dir, 'mixed')) })];
   await Promise.all(autoencoderPack(mixed, undefined, loadFewTestImages));
-  expect(mixed[0]?.reports).toEqual(whole[0]?.reports);
-  expect(mixed[1]?.reports).toEqual(whole[1]?.reports.slice(1));
+  expectSame(mixed[0]?.reports, whole[0]?.reports);
+  expectSame(mixed[1]?.reports, whole[1]?.reports.slice(1));
 });
 
 describe('the end of one member of a pack does not affect the other members', () => {
@@ -137,8 +148,8 @@ describe('the end of one member of a pack does not affect the other members', ()
       end.status === 'rejected' ? (end.reason.failureClass ?? end.reason.message) : 'ok',
     );
     expect(outcomes).toEqual(['ok', 'nan', 'killed', 'rejected', 'preflight']);
-    expect(runs.good.reports).toEqual(undisturbed.reports);
-    expect(digests(runs.good)).toEqual(digests(undisturbed));
+    expectSame(runs.good.reports, undisturbed.reports);
+    if (isExact(OWN_STRATEGY)) expect(digests(runs.good)).toEqual(digests(undisturbed));
     await expect.poll(() => tf.memory().numTensors).toBe(before);
   });
 
