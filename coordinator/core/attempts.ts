@@ -17,7 +17,7 @@ import { shortfallsOf } from './fitness.ts';
 import { addLease, leasesOf, packMatesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
-import { agentsFor, agentsForSpeculation, placementCandidates } from './placement.ts';
+import { agentsForSpeculation, mayRunOn, placementCandidates } from './placement.ts';
 import type { SweepPolicy } from './policy.ts';
 import { capabilityOf } from './pools.ts';
 import { preferredSweep } from './scheduler.ts';
@@ -97,11 +97,10 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     return rejectClaim(RefusalCode.UNFIT, `slot ${claim.slot} of agent ${agent.id}: ${shortfalls.join('; ')}`);
   }
   const isSpeculative = trial.state === 'running';
-  const placement = placementCandidates(core, sweep, now);
-  const agents = isSpeculative
-    ? agentsForSpeculation(core, sweep, trial, placement)
-    : agentsFor(core, sweep, trial, placement, now);
-  if (!agents.has(agent.id)) {
+  const mayRun = isSpeculative
+    ? agentsForSpeculation(core, sweep, trial, placementCandidates(core, sweep, now)).has(agent.id)
+    : mayRunOn(core, sweep, trial, agent, now);
+  if (!mayRun) {
     return rejectClaim(RefusalCode.AVOIDED, `trial ${trial.id} must run on an agent other than ${agent.id}`);
   }
   const ownPool = { id: agent.pools[claim.slot] ?? '', capability: slot, agentId: agent.id };

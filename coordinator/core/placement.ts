@@ -31,14 +31,30 @@ const NONE: ReadonlySet<string> = new Set();
 export function placementCandidates(core: Core, sweep: Sweep, now: number): PlacementCandidates {
   const usable = new Set<string>();
   for (const agent of core.agents.values()) if (takesWork(core, agent) && canRun(sweep, agent)) usable.add(agent.id);
-  const quarantined = [...core.quarantines.keys()].filter((id) => isQuarantinedFor(core, sweep, id));
-  const suspects = [...sweep.records.keys()].filter((id) => isSuspect(sweep, id));
+  const { quarantined, suspects } = faultyAgents(core, sweep);
   if (quarantined.length + suspects.length === 0) return { usable, excluded: NONE, probes: NONE };
   const excluded = new Set(quarantined);
   if (!hasOthers(core, sweep, usable, excluded, now)) return { usable, excluded: NONE, probes: NONE };
   const both = new Set([...quarantined, ...suspects]);
   const probes = new Set(quarantined.filter((id) => isProbeDue(core, id, now)));
   return { usable, excluded: hasOthers(core, sweep, usable, both, now) ? both : excluded, probes };
+}
+
+/** Returns the agents that may be excluded from the sweep. */
+function faultyAgents(core: Core, sweep: Sweep): { quarantined: readonly string[]; suspects: readonly string[] } {
+  const quarantined = [...core.quarantines.keys()].filter((id) => isQuarantinedFor(core, sweep, id));
+  const suspects: string[] = [];
+  for (const [id, { failures }] of sweep.records) if (failures.size > 0 && isSuspect(sweep, id)) suspects.push(id);
+  return { quarantined, suspects };
+}
+
+/** Whether `agentsFor` returns the agent. The other agents are examined only if an agent may be excluded. */
+export function mayRunOn(core: Core, sweep: Sweep, trial: Trial, agent: Agent, now: number): boolean {
+  const { quarantined, suspects } = faultyAgents(core, sweep);
+  if (trial.avoidUntil === 0 && quarantined.length + suspects.length === 0) {
+    return takesWork(core, agent) && canRun(sweep, agent);
+  }
+  return agentsFor(core, sweep, trial, placementCandidates(core, sweep, now), now).has(agent.id);
 }
 
 function canRun(sweep: Sweep, agent: Agent): boolean {
@@ -127,7 +143,8 @@ export function agentsFor(
   now: number,
 ): ReadonlySet<string> {
   const { usable, excluded, probes } = placement;
-  const allowed = new Set([...usable].filter((id) => !excluded.has(id) || probes.has(id)));
+  const allowed =
+    excluded.size === 0 ? usable : new Set([...usable].filter((id) => !excluded.has(id) || probes.has(id)));
   if (trial.avoidUntil === 0) return allowed;
   const failed = failedAgents(trial);
   const elsewhere = [...allowed].filter((id) => !failed.has(id));

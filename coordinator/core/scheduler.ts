@@ -6,7 +6,14 @@ import type TinyQueue from 'tinyqueue';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { createTrials } from './create-trials.ts';
 import type { Core, Sweep } from './model.ts';
-import { agentsFor, agentsToIsolate, avoidKey, type PlacementCandidates, placementCandidates } from './placement.ts';
+import {
+  agentsFor,
+  agentsToIsolate,
+  avoidKey,
+  mayRunOn,
+  type PlacementCandidates,
+  placementCandidates,
+} from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { offerSpeculative } from './speculation.ts';
@@ -201,10 +208,11 @@ export function hasOfferableTrial(sweep: Sweep, now: number): boolean {
 /** Whether the sweep has a pending trial that may be offered to the agent now. */
 function hasOfferableTrialFor(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   if (!hasOfferableTrial(sweep, now)) return false;
-  const placement = placementCandidates(core, sweep, now);
+  const agent = core.agents.get(agentId);
+  if (agent === undefined) return false;
   return readyQueues(sweep).some((queue) => {
     const trial = nextReady(sweep, queue, now);
-    return trial !== undefined && agentsFor(core, sweep, trial, placement, now).has(agentId);
+    return trial !== undefined && mayRunOn(core, sweep, trial, agent, now);
   });
 }
 
