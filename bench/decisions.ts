@@ -31,22 +31,29 @@ const cases =
         return { agents, sweeps };
       });
 
-/** Returns a core whose slots all run trials, divided equally among the sweeps. Each sweep also has pending trials. */
-function busyCore(agents: number, sweeps: number): Core {
+/**
+ * Returns a core whose slots all run trials, divided equally among the sweeps. Each sweep also has pending trials. Also
+ * returns the mean processor time of a grant in microseconds.
+ */
+function busyCore(agents: number, sweeps: number): { core: Core; grant: number } {
   const core = newCore(LEASE_MS, 0);
   const perSweep = Math.ceil((agents * SLOTS) / sweeps);
   for (let at = 0; at < agents; at++) onHello(core, agentHello(`agent-${at}`, `i${at}`, SLOTS), 0);
   let next = 0;
+  let granting = 0;
   for (let at = 0; at < sweeps; at++) {
     addSweep(core, `${at}`, perSweep + 100);
     schedule(core, 0);
+    const begun = process.cpuUsage();
     for (const { key } of openOffers(core).slice(0, perSweep)) {
       const agent = Math.floor(next / SLOTS) % agents;
       onOpen(core, { key, agentId: `agent-${agent}`, incarnation: `i${agent}`, slot: next % SLOTS }, 0);
       next += 1;
     }
+    const { user, system } = process.cpuUsage(begun);
+    granting += user + system;
   }
-  return core;
+  return { core, grant: granting / next };
 }
 
 /** Returns the mean processor time of an operation in microseconds. Calls the operation for at least half a second. */
@@ -61,9 +68,9 @@ function cpuMicros(operation: (call: number) => void): number {
 }
 
 const column = (text: string | number) => `${text}`.padStart(12);
-console.log(['agents', 'slots', 'sweeps', 'heartbeat', 'tick', 'pass', 'cores'].map(column).join(''));
+console.log(['agents', 'slots', 'sweeps', 'grant', 'heartbeat', 'tick', 'pass', 'cores'].map(column).join(''));
 for (const { agents, sweeps } of cases) {
-  const core = busyCore(agents, sweeps);
+  const { core, grant } = busyCore(agents, sweeps);
   const now = LEASE_MS / 2;
   const beats = Array.from({ length: agents }, (_, at) => {
     const agentId = `agent-${at}`;
@@ -85,6 +92,7 @@ for (const { agents, sweeps } of cases) {
   console.log(
     [agents, core.leases.size, sweeps].map(column).join('') +
       [
+        `${grant.toFixed(1)} us`,
         `${heartbeat.toFixed(1)} us`,
         `${(tick / 1000).toFixed(2)} ms`,
         `${(pass / 1000).toFixed(2)} ms`,
