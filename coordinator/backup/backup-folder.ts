@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as DatabaseType } from 'libsql';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import Database from 'libsql';
-import { z } from 'zod';
+import * as z from 'zod';
 import { checksumOfFile } from '../../lib/files/checksum.ts';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { checkFolder, requireFolder } from '../../lib/files/folder.ts';

@@ -5,7 +5,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PRIVATE_FILE } from '../../lib/files/private-files.ts';
 import { writeDurablySync } from '../../lib/files/write-durably.ts';
 import { RejectedError } from '../../proto/errors.ts';

@@ -1,5 +1,5 @@
 /** Defines the shape of `early_terminate`. The author of a sweep file sees all error texts of this module. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_RUNG } from '../early-stop/rungs.ts';
 import { DEFAULT_RULE } from './defaults.ts';
 import { finite, whole } from './fields.ts';

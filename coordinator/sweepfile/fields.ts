@@ -1,5 +1,5 @@
 /** Defines schemas for the types of values that several keys of a sweep file share, with their error messages. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
 import { SIZE_PATTERN } from '../../lib/text/size.ts';
 

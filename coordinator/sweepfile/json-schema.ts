@@ -1,5 +1,5 @@
 /** Generates the JSON Schema of the sweep file, for completion, hover texts and validation in editors. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ParameterSpec, TRAINERS, type TrainerSpec } from '../../proto/trainers.ts';
 import { sweepFileSchema } from './schema.ts';
 

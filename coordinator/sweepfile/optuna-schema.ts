@@ -1,5 +1,5 @@
 /** Defines the shape of the key `optuna`. The author of a sweep file sees all error texts of this module. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_SAMPLER, OPTUNA_SAMPLERS } from '../search/optuna/samplers.ts';
 import { anyValue, line } from './fields.ts';
 

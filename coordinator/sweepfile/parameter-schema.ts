@@ -1,5 +1,5 @@
 /** Defines the shape of a parameter and of the conditions on parameters in rules. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_LISTED_VALUES } from '../grid/axes.ts';
 import { DISTRIBUTION_NAMES } from '../search/distribution.ts';
 import { anyValue, atLeastOne, finite, list, text } from './fields.ts';

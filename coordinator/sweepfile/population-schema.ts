@@ -1,5 +1,5 @@
 /** Defines the shape of `pbt`. The author of a sweep file sees all error texts of this module. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_RUNG } from '../early-stop/rungs.ts';
 import { DEFAULT_POPULATION } from './defaults.ts';
 import { list, whole } from './fields.ts';

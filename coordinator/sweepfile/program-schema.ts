@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /** Defines the shape of the keys that describe a user's program: its command, reports, environment and code. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_CODE_DIFF } from './defaults.ts';
 import { atMost, duration, list, size, text } from './fields.ts';
 

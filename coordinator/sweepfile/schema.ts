@@ -3,7 +3,7 @@
  * beyond the shape, such as the trainer's parameters and the names in rules. The author of a sweep file sees all error
  * texts of this module.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   DEFAULT_PRIORITY,
   DEFAULT_WEIGHT,

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Address, isLoopback } from '../net/address.ts';
 import { isAlive } from './coordinator-file.ts';
 import { claimPrivateFolder, PRIVATE_FILE } from './private-files.ts';

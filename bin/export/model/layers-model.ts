@@ -1,6 +1,6 @@
 import { lstat, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SafetensorsFile } from '../../../lib/files/safetensors.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import { trawlVersion } from '../../package.ts';
