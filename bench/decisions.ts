@@ -2,8 +2,9 @@
  * Measures the processor time of the coordinator's periodic decisions against the number of agents and of sweeps. The
  * core runs in this process, without a store, NATS or gRPC. All slots are busy.
  *
- *   npm run bench:decisions -- [--cases AGENTS/SWEEPS,...]
+ *   npm run bench:decisions -- [--cases AGENTS/SWEEPS,...] [--draw curves.svg]
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { onHeartbeat, onHello } from '../coordinator/core/agents.ts';
 import { onOpen } from '../coordinator/core/attempts.ts';
@@ -12,6 +13,7 @@ import { type Core, newCore } from '../coordinator/core/model.ts';
 import { openOffers, schedule } from '../coordinator/core/scheduler.ts';
 import { onTick } from '../coordinator/core/tick.ts';
 import { addSweep, agentHello, LEASE_MS } from '../test/support/coordinator/sample-core.ts';
+import { drawCurves } from './large-sweeps/draw-curves.ts';
 
 const SLOTS = 8;
 const CASES = [
@@ -22,7 +24,7 @@ const CASES = [
   { agents: 1_000, sweeps: 200 },
 ];
 
-const { values } = parseArgs({ options: { cases: { type: 'string' } } });
+const { values } = parseArgs({ options: { cases: { type: 'string' }, draw: { type: 'string' } } });
 const cases =
   values.cases === undefined
     ? CASES
@@ -67,6 +69,7 @@ function cpuMicros(operation: (call: number) => void): number {
   }
 }
 
+const measured: { agents: number; grant: number; heartbeat: number; tick: number; pass: number }[] = [];
 const column = (text: string | number) => `${text}`.padStart(12);
 console.log(['agents', 'slots', 'sweeps', 'grant', 'heartbeat', 'tick', 'pass', 'cores'].map(column).join(''));
 for (const { agents, sweeps } of cases) {
@@ -87,6 +90,7 @@ for (const { agents, sweeps } of cases) {
   });
   const tick = cpuMicros(() => void onTick(core, now));
   const pass = cpuMicros(() => void schedule(core, now));
+  if (sweeps === 1) measured.push({ agents, grant, heartbeat, tick: tick / 1000, pass: pass / 1000 });
   // Each agent sends a heartbeat on two paths every 3 s. A tick, and a pass after it, run four times per second.
   const cores = ((heartbeat * agents * 2) / 3 + (tick + pass) * 4) / 1e6;
   console.log(
@@ -100,5 +104,19 @@ for (const { agents, sweeps } of cases) {
       ]
         .map(column)
         .join(''),
+  );
+}
+if (values.draw !== undefined) {
+  const curve = (title: 'grant' | 'heartbeat' | 'tick' | 'pass', unit: string) => {
+    return { title, unit, costs: measured.map((costs) => costs[title]) };
+  };
+  const curves = [curve('grant', 'us'), curve('heartbeat', 'us'), curve('tick', 'ms'), curve('pass', 'ms')];
+  writeFileSync(
+    values.draw,
+    drawCurves(
+      measured.map(({ agents }) => agents),
+      curves,
+      'agents',
+    ),
   );
 }

@@ -110,6 +110,6 @@ SIZES.forEach((points, at) => {
 });
 const rises = curves.map(({ costs }) => `${((costs.at(-1) ?? 0) / (costs[0] ?? 1)).toFixed(2)}`.padStart(10));
 console.log(`${'10^9 / 10^4'.padStart(13)}${rises.join('')}`);
-if (options.draw !== undefined) writeFileSync(options.draw, drawCurves(SIZES, curves));
+if (options.draw !== undefined) writeFileSync(options.draw, drawCurves(SIZES, curves, 'points of a sweep'));
 db.close();
 rmSync(folder, { recursive: true, force: true });

@@ -4,10 +4,12 @@
  * The coordinator's code runs in this process, on a store on disk, with agents that run nothing.
  *
  *   npm run bench:many-sweeps
+ *   node --expose-gc dist/bench/many-sweeps.js --draw curves.svg      also draws the curves
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { quantile } from 'd3-array';
 import { Runtime } from '../coordinator/app/runtime.ts';
 import { sweepControl } from '../coordinator/app/sweep-control.ts';
@@ -18,6 +20,7 @@ import { loadCore } from '../coordinator/store/load.ts';
 import { SqliteReader } from '../coordinator/store/reader.ts';
 import { SqliteStore } from '../coordinator/store/sqlite-store.ts';
 import { SubmitRequest } from '../proto/gen/trawl/v1/sweep_service.ts';
+import { drawCurves } from './large-sweeps/draw-curves.ts';
 
 const SIZES = [20, 200, 2_000];
 const TRIALS = 20;
@@ -67,6 +70,8 @@ const column = (value: string | number) => `${value}`.padStart(11);
 console.log(
   ['sweeps', 'running', 'submit', 'restart', 'ls', 'scrape', 'series', 'pass', 'heap', 'store'].map(column).join(''),
 );
+const { values } = parseArgs({ options: { draw: { type: 'string' } } });
+const measured: { restart: number; ls: number; scrape: number; heap: number }[] = [];
 let submitted = 0;
 for (const size of SIZES) {
   const begun = process.cpuUsage();
@@ -87,7 +92,15 @@ for (const size of SIZES) {
   const bytes = ['store.db', 'store.db-wal'].reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
   const ms = (value: number) => `${value.toFixed(1)} ms`;
   const figures = [size, runtime.core.sweeps.size, ms(each), ms(restart), ms(list), ms(scrape), series, ms(pass)];
+  measured.push({ restart, ls: list, scrape, heap: heapMiB() });
   console.log([...figures, `${heapMiB().toFixed(0)} MiB`, `${(bytes / 2 ** 20).toFixed(0)} MiB`].map(column).join(''));
+}
+if (values.draw !== undefined) {
+  const curve = (title: 'restart' | 'ls' | 'scrape' | 'heap', unit: string) => {
+    return { title, unit, costs: measured.map((costs) => costs[title]) };
+  };
+  const curves = [curve('restart', 'ms'), curve('ls', 'ms'), curve('scrape', 'ms'), curve('heap', 'MiB')];
+  writeFileSync(values.draw, drawCurves(SIZES, curves, 'sweeps'));
 }
 collecting.stop();
 store.db.close();

@@ -1,4 +1,4 @@
-/** Draws the costs of a sweep over the number of its points. */
+/** Draws costs over a count, such as the number of points of a sweep. */
 import { scaleLog } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
 import { AREA, HEIGHT, labelsBelow, valueAxis, valueScale, WIDTH } from '../../bin/report/charts/plot-area.ts';
@@ -7,17 +7,20 @@ import { element, figureSvg } from '../../bin/report/charts/svg.ts';
 export interface CostCurve {
   readonly title: string;
   readonly unit: string;
-  /** The cost for each number of points. */
+  /** The cost for each count. */
   readonly costs: readonly number[];
 }
 
-/** Returns an SVG figure with one panel per cost. The value axes start at 0. */
-export function drawCurves(points: readonly number[], curves: readonly CostCurve[]): string {
-  const [first = 1, last = 10] = [points[0], points.at(-1)];
+/**
+ * Returns an SVG figure with one panel per cost. The value axes start at 0.
+ * @param counted what the horizontal axis counts, such as `points of a sweep`
+ */
+export function drawCurves(counts: readonly number[], curves: readonly CostCurve[], counted: string): string {
+  const [first = 1, last = 10] = [counts[0], counts.at(-1)];
   const x = scaleLog([first, last], [AREA.left + 4, AREA.right - 4]);
-  const ticks = points.map((count): [number, string] => [x(count), `10^${Math.round(Math.log10(count))}`]);
+  const ticks = counts.map((count): [number, string] => [x(count), labelOf(count)]);
   return figureSvg({
-    title: 'Costs of a sweep over the number of its points',
+    title: `Costs over the number of ${counted}`,
     caption: '',
     legend: [],
     scrolls: false,
@@ -25,11 +28,11 @@ export function drawCurves(points: readonly number[], curves: readonly CostCurve
     panels: curves.map(({ title, unit, costs }) => {
       const y = valueScale([0, ...costs.map((cost) => cost * 1.2)]);
       const path = lineOf<number>()
-        .x((_, at) => x(points[at] ?? first))
+        .x((_, at) => x(counts[at] ?? first))
         .y((cost) => y.at(cost))
         .digits(1);
       const drawn = element('path', { d: path(costs) ?? '', class: 'line s0' });
-      const content = valueAxis(y, unit) + labelsBelow(ticks, 'points of the sweep') + drawn;
+      const content = valueAxis(y, unit) + labelsBelow(ticks, counted) + drawn;
       return {
         title,
         alt: `${title}: ${costs.map((cost) => cost.toFixed(1)).join(', ')}`,
@@ -37,4 +40,9 @@ export function drawCurves(points: readonly number[], curves: readonly CostCurve
       };
     }),
   });
+}
+
+function labelOf(count: number): string {
+  const power = Math.log10(count);
+  return count >= 1e4 && Number.isInteger(power) ? `10^${power}` : `${count}`;
 }
