@@ -19,7 +19,6 @@ import { NatsState } from '../lib/net/nats-state.ts';
 import type { TokenSources } from '../lib/net/token-source.ts';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { BadInputError, RejectedError } from '../proto/errors.ts';
-import type { Hello } from '../proto/gen/trawl/v1/attempt_service.ts';
 import { type Labels, labelProblem } from '../proto/limits.ts';
 import { PROTOCOL } from '../proto/protocol.ts';
 import { withoutSecrets } from '../proto/subjects.ts';
@@ -31,7 +30,7 @@ import { machineMemoryBytes } from './machine/memory.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
 import { type AgentPages, startAgentPages } from './metrics/agent-pages.ts';
-import { AgentRuntime } from './supervisor/agent.ts';
+import { type AgentParts, AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
 import { LeftoverPrograms } from './supervisor/leftover-programs.ts';
 import { type LifetimeLimits, lifetimeEnd } from './supervisor/lifetime.ts';
@@ -267,7 +266,7 @@ function helloOf(
   agentId: string,
   { gpus, slots }: Resources,
   pages: AgentPages | undefined,
-): Omit<Hello, 'backend' | 'pack' | 'leaderEpoch'> {
+): AgentParts['hello'] {
   return {
     agentId,
     ...folderIdentity(dir),

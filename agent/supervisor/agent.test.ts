@@ -18,8 +18,9 @@ import {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { ToWorker } from '../worker/ipc.ts';
 import { AgentRuntime } from './agent.ts';
-import type { CoordinatorClient, ReportStream } from './coordinator-client.ts';
+import type { CoordinatorClient } from './coordinator-client.ts';
 import { openSpool } from './spool.ts';
+import type { ReportStream } from './stream-messages.ts';
 import type { WorkerEvents } from './worker-process.ts';
 
 const NO_ANSWER: OpenResponse = { decisions: [], leaderEpoch: 0 };

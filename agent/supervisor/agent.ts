@@ -18,10 +18,11 @@ import { Claims } from './claims.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Draining } from './draining.ts';
+import { GATHER_MS } from './gathering.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
-import { GATHER_MS, RecordWriter } from './record-writer.ts';
+import { RecordWriter } from './record-writer.ts';
 import {
   areSlotsIdle,
   type Granted,
@@ -58,7 +59,7 @@ export interface AgentParts {
   readonly server: string;
   readonly connect: () => CoordinatorClient;
   /** The backend and the pack size are added when the first worker is ready. */
-  readonly hello: Omit<Hello, 'backend' | 'pack' | 'leaderEpoch'>;
+  readonly hello: Omit<Hello, 'backend' | 'pack' | 'leaderEpoch' | 'acceptsBatches'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly CardFigures[];
   /** The current CPU use, memory and disk of the machine. By default, the measurements are not reported. */

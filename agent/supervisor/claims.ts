@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
-import { GATHER_MS } from './record-writer.ts';
+import { Gathering } from './gathering.ts';
 import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
 
 const RETRY_MS = 500;
@@ -21,6 +21,7 @@ export class Claims {
   readonly #session: () => Pick<CoordinatorSession, 'open'> | undefined;
   readonly #events: ClaimEvents;
   readonly #log: Logger;
+  readonly #gathering = new Gathering(() => void this.#open());
   #gathered: Claim[] = [];
   #closed = false;
 
@@ -37,8 +38,8 @@ export class Claims {
   }
 
   add(claim: Claim): void {
-    if (this.#gathered.length === 0) setTimeout(() => void this.#open(), GATHER_MS);
     this.#gathered.push(claim);
+    this.#gathering.schedule();
   }
 
   /** Stops repeating claims. */

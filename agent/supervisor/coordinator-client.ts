@@ -1,5 +1,5 @@
 /** Makes the calls of an agent to its coordinator over gRPC. */
-import { type ClientDuplexStream, credentials, Metadata } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
 import { channelToLeader } from '../../lib/net/channel.ts';
 import { DirectPath } from '../../lib/net/direct-transfer.ts';
 import type { Identity } from '../../lib/net/identity.ts';
@@ -9,14 +9,12 @@ import {
   type AttemptKey,
   AttemptServiceClient,
   type OpenRequest,
-  type OpenResponse,
   type Refusal,
-  type ReportRequest,
-  type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { CodeServiceClient } from '../../proto/gen/trawl/v1/code_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { downloadArtifact, downloadCode, type Upload, uploadArtifact } from './artifact-transfer.ts';
+import type { OnClaimAnswer, ReportStream, StreamMessages } from './stream-messages.ts';
 
 export const RECONNECT_MIN_MS = 200;
 export const RECONNECT_MAX_MS = 5_000;
@@ -26,16 +24,15 @@ export const RECONNECT_MAX_MS = 5_000;
  */
 const RECONNECT_TO_LEADER_MAX_MS = 2_000;
 
-export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
-
 export interface CoordinatorClient {
   /** The maximum delay before a lost stream is opened again, in milliseconds. Default: RECONNECT_MAX_MS */
   readonly reconnectMaxMs?: number;
   report(): ReportStream;
   /**
    * Claims leases. Calls back with an error if the coordinator cannot be reached or does not answer within the timeout.
+   * @param stream the Report stream, if the coordinator accepts claims on it; a call costs more than a message
    */
-  open(request: OpenRequest, timeoutMs: number, onAnswer: (error: Error | null, response: OpenResponse) => void): void;
+  open(request: OpenRequest, timeoutMs: number, onAnswer: OnClaimAnswer, stream?: Pick<StreamMessages, 'claim'>): void;
   /** Uploads an artifact (see uploadArtifact). */
   upload(upload: Upload, signal: AbortSignal): Promise<'stored' | Refusal>;
   /** Downloads an artifact into a file (see downloadArtifact). */
@@ -67,8 +64,9 @@ export function coordinatorClient(
   return {
     reconnectMaxMs: reconnectMaxMs(servers),
     report: () => attempts.report(),
-    open: (request, timeoutMs, onAnswer) => {
-      attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
+    open: (request, timeoutMs, onAnswer, stream) => {
+      if (stream !== undefined) stream.claim(request.claims, timeoutMs, onAnswer);
+      else attempts.open(request, new Metadata(), { deadline: new Date(Date.now() + timeoutMs) }, onAnswer);
     },
     upload: (upload, signal) => uploadArtifact(artifacts, upload, signal, direct),
     download: (key, artifact, path) => downloadArtifact(artifacts, key, artifact, path, direct),

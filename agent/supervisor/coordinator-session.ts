@@ -10,6 +10,7 @@ import { Backoff } from '../../lib/net/backoff.ts';
 import { untilDrained } from '../../lib/net/within.ts';
 import { isDiskFull, UnreachableError } from '../../proto/errors.ts';
 import type {
+  Ack,
   AttemptKey,
   Claim,
   Command,
@@ -25,17 +26,12 @@ import type {
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { CodeCache } from './code-cache.ts';
-import {
-  type CoordinatorClient,
-  callErrorCode,
-  RECONNECT_MAX_MS,
-  RECONNECT_MIN_MS,
-  type ReportStream,
-} from './coordinator-client.ts';
+import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 import { Outbox } from './outbox.ts';
 import { DISK_RETRY_MS } from './record-writer.ts';
 import { RetryingTransfers } from './retrying-transfers.ts';
 import type { Spool } from './spool.ts';
+import { type ReportStream, StreamMessages } from './stream-messages.ts';
 
 const OPEN_TIMEOUT_MS = 10_000;
 const BATCH = 256;
@@ -60,13 +56,14 @@ export interface SessionEvents {
 
 export class CoordinatorSession {
   readonly #client: CoordinatorClient;
-  readonly #hello: Omit<Hello, 'leaderEpoch'>;
+  readonly #hello: Omit<Hello, 'leaderEpoch' | 'acceptsBatches'>;
   readonly #spool: Spool;
   readonly #events: SessionEvents;
   readonly #log: Logger;
   readonly #transfers: RetryingTransfers;
   readonly #code: CodeCache;
   #stream: ReportStream | undefined;
+  #messages: StreamMessages | undefined;
   /**
    * The id, in the spool, of the newest record that was sent on this stream. Undefined until the coordinator has sent
    * its welcome.
@@ -85,7 +82,7 @@ export class CoordinatorSession {
   constructor(
     client: CoordinatorClient,
     dir: string,
-    hello: Omit<Hello, 'leaderEpoch'>,
+    hello: Omit<Hello, 'leaderEpoch' | 'acceptsBatches'>,
     spool: Spool,
     events: SessionEvents,
     log: Logger,
@@ -133,7 +130,8 @@ export class CoordinatorSession {
           reject(new UnreachableError('the coordinator no longer leads'));
         else resolve(response.decisions);
       };
-      this.#client.open({ agentId, incarnation, claims }, OPEN_TIMEOUT_MS, onAnswer);
+      const stream = this.#messages?.batches === true ? this.#messages : undefined;
+      this.#client.open({ agentId, incarnation, claims }, OPEN_TIMEOUT_MS, onAnswer, stream);
     });
   }
 
@@ -170,7 +168,9 @@ export class CoordinatorSession {
     const lost = new AbortController();
     // Each running upload adds a listener, so the number of listeners has no fixed limit.
     setMaxListeners(0, lost.signal);
-    const outbox = new Outbox(stream, {
+    const messages = new StreamMessages(stream);
+    this.#messages = messages;
+    const outbox = new Outbox(messages, {
       upload: (record) => this.#upload(record, lost.signal),
       onError: (error) => {
         this.#log.error({ err: error }, 'could not send an artifact; reconnecting to the coordinator');
@@ -180,13 +180,14 @@ export class CoordinatorSession {
     this.#outbox = outbox;
     stream.on('close', () => {
       outbox.close();
+      messages.close();
       lost.abort();
     });
     stream.on('data', (response: ReportResponse) => this.#onResponse(response));
     stream.on('error', (error) => this.#onStreamError(error));
     stream.on('close', () => this.#onStreamLost(stream));
     stream.on('end', () => this.#onStreamLost(stream));
-    const hello = { ...this.#hello, leaderEpoch: this.#leader.epoch };
+    const hello = { ...this.#hello, leaderEpoch: this.#leader.epoch, acceptsBatches: true };
     stream.write({ message: { $case: 'hello', hello } });
   }
 
@@ -205,6 +206,7 @@ export class CoordinatorSession {
     }
     this.#leader = { cluster, epoch: leaderEpoch };
     this.#backoff.reset();
+    if (this.#messages !== undefined) this.#messages.batches = welcome.acceptsBatches;
     this.#events.onWelcome(welcome);
     this.#sentUpTo = 0;
     this.wake();
@@ -218,7 +220,11 @@ export class CoordinatorSession {
         this.#onWelcome(message.welcome);
         break;
       case 'ack':
-        if (message.ack.key !== undefined) this.#onAcknowledged(message.ack.key, message.ack.seq);
+        this.#onAcknowledged(message.ack);
+        break;
+      case 'batch':
+        for (const ack of message.batch.acks) this.#onAcknowledged(ack);
+        for (const answer of message.batch.claimAnswers) this.#messages?.answered(answer);
         break;
       case 'refused':
         if (message.refused.code === RefusalCode.STOPPED) this.#events.onStopped(message.refused);
@@ -294,6 +300,7 @@ export class CoordinatorSession {
           this.#sentUpTo = id;
           this.#outbox?.add(record);
         }
+        this.#messages?.flush();
         if (stream.writableNeedDrain) await untilDrained(stream);
       }
     } finally {
@@ -301,7 +308,8 @@ export class CoordinatorSession {
     }
   }
 
-  #onAcknowledged(key: AttemptKey, seq: number): void {
+  #onAcknowledged({ key, seq }: Ack): void {
+    if (key === undefined) return;
     if (this.#acks.length === 0) setImmediate(() => this.#deleteAcknowledged());
     this.#acks.push({ key, seq });
   }

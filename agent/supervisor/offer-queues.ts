@@ -14,6 +14,7 @@ import { SparseLog } from '../../lib/net/sparse-log.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
+import { Gathering } from './gathering.ts';
 import type { OfferToken } from './slots.ts';
 
 /**
@@ -26,8 +27,6 @@ const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
  * short, because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
-/** The time during which free slots are gathered, so that one pull fills all of them. */
-const GATHER_MS = 2;
 /**
  * The delay before a failed pull is repeated. For example, newer NATS servers reject a pull from a stream that does not
  * exist yet.
@@ -60,7 +59,8 @@ export class OfferQueue {
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
   #requested = 0;
-  #gathering = false;
+  /** Gathers free slots, so that one pull fills all of them. */
+  readonly #gathering = new Gathering(() => this.#pull());
   #closed = false;
   /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */
   #failingSince: number | undefined;
@@ -76,12 +76,7 @@ export class OfferQueue {
   /** Sets how many offers the agent can take now. */
   want(count: number): void {
     this.#wanted = count;
-    if (this.#gathering || count <= this.#requested) return;
-    this.#gathering = true;
-    setTimeout(() => {
-      this.#gathering = false;
-      this.#pull();
-    }, GATHER_MS);
+    if (count > this.#requested) this.#gathering.schedule();
   }
 
   /** Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have not failed for long. */

@@ -5,7 +5,7 @@
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { ReportStream } from './coordinator-client.ts';
+import type { StreamMessages } from './stream-messages.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
@@ -46,14 +46,14 @@ class Queue {
 
 /** Sends records over one stream. */
 export class Outbox {
-  readonly #stream: Pick<ReportStream, 'write'>;
+  readonly #stream: Pick<StreamMessages, 'write'>;
   readonly #events: OutboxEvents;
   /** The records that wait for an upload, grouped by attempt. */
   readonly #queues = new Map<string, Queue>();
   #uploads = 0;
   #closed = false;
 
-  constructor(stream: Pick<ReportStream, 'write'>, events: OutboxEvents) {
+  constructor(stream: Pick<StreamMessages, 'write'>, events: OutboxEvents) {
     this.#stream = stream;
     this.#events = events;
   }

@@ -8,14 +8,10 @@ import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind, failureClass } from '../../proto/names.ts';
+import { Gathering } from './gathering.ts';
 import type { RecordBody } from './slots.ts';
 import type { Spool } from './spool.ts';
 
-/**
- * Records and claims are gathered for this time and then handled together, because the cost is per message, not per
- * byte.
- */
-export const GATHER_MS = 2;
 /** The delay before a write to a full disk is retried. */
 export const DISK_RETRY_MS = 1_000;
 
@@ -31,6 +27,7 @@ export class RecordWriter {
   readonly #dir: string;
   readonly #events: RecordWriterEvents;
   readonly #log: Logger;
+  readonly #gathering = new Gathering(() => this.flush());
   #pending: RecordMessage[] = [];
   #isFull = false;
 
@@ -48,7 +45,7 @@ export class RecordWriter {
   }
 
   add(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#pending.length === 0) setTimeout(() => this.flush(), GATHER_MS);
+    if (this.#pending.length === 0) this.#gathering.schedule();
     this.#pending.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
   }
 

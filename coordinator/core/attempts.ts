@@ -41,14 +41,20 @@ export type ClaimAnswer =
   | {
       readonly granted: true;
       readonly policy: SweepPolicy;
+      readonly trial: TrialFacts;
       readonly checkpoint: Checkpoint | undefined;
       /** The other attempts of the pack, which are leased to the same slot. */
-      readonly mates: readonly PackMate[];
+      readonly mates: readonly GrantedAttempt[];
     }
   | { readonly granted: false; readonly refusal: Refusal };
 
-export interface PackMate {
+/** The facts about a trial that its agent needs. */
+type TrialFacts = Pick<Trial, 'parameters' | 'seed' | 'parent'>;
+
+export interface GrantedAttempt {
   readonly key: AttemptKey;
+  readonly trial: TrialFacts;
+  /** The checkpoint that the attempt continues from. */
   readonly checkpoint: Checkpoint | undefined;
 }
 
@@ -139,14 +145,14 @@ function grantPack(
   const pack = keyText(claim.key);
   const usage = beginSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now);
   const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
-  const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): PackMate => {
+  const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): GrantedAttempt => {
     const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
     if (mate.state === 'pending') changes.push(moveTrial(sweep, mate, 'offered'));
     usage.leases += 1;
     changes.push(grant(core, sweep, mate, { ...claim, key, pack, usage }, agent, now));
-    return { key, checkpoint: mate.checkpoint };
+    return { key, trial: mate, checkpoint: mate.checkpoint };
   });
-  const answer = { granted: true, policy: sweep.policy, checkpoint: trial.checkpoint, mates } as const;
+  const answer = { granted: true, ...assignmentOf(sweep, trial, false), mates } as const;
   return { step: stepOf(changes), answer };
 }
 
@@ -170,13 +176,14 @@ function grantSpeculative(
   return { step: stepOf([change]), answer: { granted: true, ...assignmentOf(sweep, trial, true), mates: [] } };
 }
 
-/** Returns the settings of an attempt, and the checkpoint that it continues from. */
+/** Returns the settings of an attempt, its trial, and the checkpoint that it continues from. */
 function assignmentOf(
   { policy }: Sweep,
-  { checkpoint }: Trial,
+  trial: Trial,
   speculative: boolean,
-): Pick<ClaimAnswer & { granted: true }, 'policy' | 'checkpoint'> {
-  return speculative ? { policy: { ...policy, checkpointEvery: 0 }, checkpoint: undefined } : { policy, checkpoint };
+): Pick<ClaimAnswer & { granted: true }, 'policy' | 'trial' | 'checkpoint'> {
+  if (speculative) return { policy: { ...policy, checkpointEvery: 0 }, trial, checkpoint: undefined };
+  return { policy, trial, checkpoint: trial.checkpoint };
 }
 
 function grant(
@@ -218,8 +225,9 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   // The lease is granted again only to the slot that holds it, because a trial in one slot's pack must not also run in
   // another slot.
   if (lease.agentId === claim.agentId && lease.incarnation === claim.incarnation && lease.slot === claim.slot) {
-    const mates = packMatesOf(core, lease).map(({ key }): PackMate => {
-      return { key, checkpoint: sweep.trials.get(key.trialId)?.checkpoint };
+    const mates = packMatesOf(core, lease).flatMap(({ key }): GrantedAttempt[] => {
+      const mate = sweep.trials.get(key.trialId);
+      return mate === undefined ? [] : [{ key, trial: mate, checkpoint: mate.checkpoint }];
     });
     return { step: NO_STEP, answer: { granted: true, ...assignmentOf(sweep, trial, lease.speculative), mates } };
   }

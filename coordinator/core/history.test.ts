@@ -17,7 +17,7 @@ import { Ledger } from '../../test/support/coordinator/ledger.ts';
 import { LEASE_MS } from '../../test/support/coordinator/sample-core.ts';
 import { propertyRuns } from '../../test/support/property-runs.ts';
 import type { Lease } from './attempt-model.ts';
-import type { Claim, PackMate } from './attempts.ts';
+import type { Claim, GrantedAttempt } from './attempts.ts';
 import { shortfallsOf } from './fitness.ts';
 import type { SweepPolicy } from './policy.ts';
 import { capabilityOf, presentPools } from './pools.ts';
@@ -147,7 +147,7 @@ class Judge {
   }
 
   /** Checks that pack mates have the same pack key, are leased to the same slot, and do not exceed its capacity. */
-  #packIsValid({ key, agentId, slot }: Claim, mates: readonly PackMate[]): void {
+  #packIsValid({ key, agentId, slot }: Claim, mates: readonly GrantedAttempt[]): void {
     const { core } = this.world;
     const trialOf = ({ sweepId, trialId }: AttemptKey) => core.sweeps.get(sweepId)?.trials.get(trialId);
     assert.ok(mates.length < (core.agents.get(agentId)?.pack ?? 1), 'a pack does not exceed the capacity of its slot');

@@ -66,6 +66,7 @@ export interface Trial {
    */
   readonly parent: string | undefined;
   readonly parameters: Parameters;
+  readonly seed: number;
   /** Whether the trial has had a speculative attempt. A manual retry resets this flag. */
   speculated: boolean;
 }
@@ -110,6 +111,7 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
     dropped: false,
     parent: undefined,
     parameters: planned.parameters,
+    seed: planned.seed,
     speculated: false,
   };
 }

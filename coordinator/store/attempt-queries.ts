@@ -1,10 +1,7 @@
-/** Reads attempts, their assignments, reports, log text, programs and rungs. */
+/** Reads attempts, their reports, log text, programs and rungs. */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { interruptedAttempt } from '../../lib/domain/interrupted.ts';
-import { toWire } from '../../lib/domain/parameters.ts';
-import { NotFoundError } from '../../proto/errors.ts';
-import type { Attempt, ProgramStart, Report, Rung, Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { parseParameters } from '../../proto/values.ts';
+import type { Attempt, ProgramStart, Report, Rung } from '../../proto/gen/trawl/v1/types.ts';
 import { rowsOfIds } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import { type AttemptRow, attemptOf, type ProgramRow, type ReportRow, reportOf } from './rows.ts';
@@ -23,22 +20,6 @@ export class AttemptQueries {
   constructor(reader: Reader, isOffline: boolean) {
     this.#reader = reader;
     this.#isOffline = isOffline;
-  }
-
-  /** Returns those fields of a grant that the sweep and the trial define. */
-  async assignment(
-    sweepId: string,
-    trialId: string,
-  ): Promise<{ trainer: string; parameters: Trial['parameters']; seed: number }> {
-    const row = await this.#reader.get<{ trainer: string; parameters: string; seed: number }>(
-      `select trainer, parameters, seed from trials join sweeps on sweeps.id = trials.sweep_id
-       where sweep_id = ? and trials.id = ?`,
-      sweepId,
-      trialId,
-    );
-    if (row === undefined) throw new NotFoundError(`sweep ${sweepId} has no trial ${trialId}`);
-    const parameters = toWire(parseParameters(row.parameters));
-    return { trainer: row.trainer, parameters, seed: row.seed };
   }
 
   async all(sweepId: string, trialId: string): Promise<Attempt[]> {

@@ -3,7 +3,9 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { OverloadedError } from '../../proto/errors.ts';
 import type {
+  Ack,
   AttemptKey,
+  ClaimAnswer,
   Command,
   Hello,
   ReportRequest,
@@ -53,14 +55,16 @@ export class AgentSessions {
 }
 
 /**
- * Represents the Report stream of one agent. Gathers acknowledgements, and sends them once per turn of the event loop.
+ * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims, and sends them once per
+ * turn of the event loop.
  */
 export class AgentSession {
   readonly hello: Hello;
   readonly call: AgentStream;
   /** The attempts that have sent records on this stream. */
   readonly #seen = new Set<string>();
-  readonly #acks = new Map<string, { key: AttemptKey; seq: number }>();
+  readonly #acks = new Map<string, Ack>();
+  #claimAnswers: ClaimAnswer[] = [];
 
   constructor(call: AgentStream, hello: Hello) {
     this.call = call;
@@ -85,8 +89,18 @@ export class AgentSession {
   }
 
   acknowledge(key: AttemptKey, seq: number): void {
-    if (this.#acks.size === 0) setImmediate(() => this.#sendAcks());
+    this.#scheduleAnswers();
     this.#acks.set(keyText(key), { key, seq });
+  }
+
+  /** Answers a request for leases. Only for an agent that accepts batches. */
+  answerClaims(answer: ClaimAnswer): void {
+    this.#scheduleAnswers();
+    this.#claimAnswers.push(answer);
+  }
+
+  #scheduleAnswers(): void {
+    if (this.#acks.size + this.#claimAnswers.length === 0) setImmediate(() => this.#sendAnswers());
   }
 
   refuse(key: AttemptKey, refusal: Refusal): void {
@@ -101,9 +115,13 @@ export class AgentSession {
     this.call.emit('error', { code: status.FAILED_PRECONDITION, details });
   }
 
-  #sendAcks(): void {
-    for (const ack of this.#acks.values()) this.#write({ message: { $case: 'ack', ack } });
+  #sendAnswers(): void {
+    const acks = [...this.#acks.values()];
+    const claimAnswers = this.#claimAnswers;
     this.#acks.clear();
+    this.#claimAnswers = [];
+    if (this.hello.acceptsBatches) this.#write({ message: { $case: 'batch', batch: { acks, claimAnswers } } });
+    else for (const ack of acks) this.#write({ message: { $case: 'ack', ack } });
   }
 
   #write(response: ReportResponse): void {

@@ -42,6 +42,7 @@ const HELLO: Hello = {
   location: 'here',
   protocol: PROTOCOL,
   leaderEpoch: 0,
+  acceptsBatches: false,
   version: '0',
   host: 'h',
   slots: 2,
@@ -113,6 +114,57 @@ async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptK
 
 const stored = (key: AttemptKey) => served.runtime.queries.trials.get(key.sweepId, key.trialId);
 
+describe('batches', () => {
+  test('the records and claims of a batch are answered in one message, after both are durable', async () => {
+    const { keys, stream: first } = await offered(3);
+    first.call.cancel();
+    const stream = new Stream().hello({ acceptsBatches: true });
+    expect((await stream.next())?.$case).toBe('welcome');
+    const [key, next] = keys;
+    await open({ claims: [{ key, slot: 0, pack: 0 }] });
+    const records = [epoch(1), SUCCEEDED].map((body, at) => ({ key, seq: at + 1, atMs: 5, body }));
+    const claimRequests = [{ id: 7, claims: [{ key: next, slot: 0, pack: 0 }] }];
+    stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
+    const answer = await stream.next();
+    expect(answer).toMatchObject({
+      batch: {
+        acks: [{ key, seq: 2 }],
+        claimAnswers: [{ id: 7, decisions: [{ key: next, answer: { $case: 'grant' } }] }],
+      },
+    });
+    expect((await stored(key as AttemptKey)).state).toBe('TRIAL_STATE_SUCCEEDED');
+    expect((await stored(next as AttemptKey)).state).toBe('TRIAL_STATE_RUNNING');
+    stream.call.end();
+  });
+
+  test('after a gap in a batch, neither later records nor the claims of the batch are handled', async () => {
+    const { keys, stream: first } = await offered(3);
+    first.call.cancel();
+    const stream = new Stream().hello({ acceptsBatches: true });
+    expect((await stream.next())?.$case).toBe('welcome');
+    const [key, other, next] = keys;
+    const claims = [key, other].map((one, slot) => ({ key: one, slot, pack: 0 }));
+    await open({ claims });
+    const record = (of: AttemptKey | undefined, seq: number) => ({ key: of, seq, atMs: 5, body: epoch(seq) });
+    const records = [record(key, 1), record(key, 3), record(other, 1)];
+    const claimRequests = [{ id: 7, claims: [{ key: next, slot: 0, pack: 0 }] }];
+    stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
+    expect(await stream.broken()).toMatchObject({ details: expect.stringContaining('expected 2, got 3') });
+    expect((await stored(key as AttemptKey)).epoch).toBe(1);
+    expect((await stored(other as AttemptKey)).epoch).toBe(0);
+    expect((await stored(next as AttemptKey)).state).toBe('TRIAL_STATE_OFFERED');
+  });
+
+  test('a batch with too many claims ends the stream', async () => {
+    const stream = new Stream().hello({ acceptsBatches: true });
+    const claims = Array.from({ length: MAX_CLAIMS / 2 + 1 }, () => ({ key: undefined, slot: 0, pack: 0 }));
+    const claimRequests = [1, 2].map((id) => ({ id, claims }));
+    stream.call.write({ message: { $case: 'batch', batch: { records: [], claimRequests } } });
+    const details = `too many claims: ${MAX_CLAIMS + 2} (max ${MAX_CLAIMS})`;
+    expect(await stream.broken()).toMatchObject({ code: status.INVALID_ARGUMENT, details });
+  });
+});
+
 describe('streams', () => {
   test('a stream begins with a hello, which is answered with a welcome', async () => {
     const pool = expect.stringMatching(/^[0-9a-f]{16}$/);
@@ -122,6 +174,7 @@ describe('streams', () => {
         cluster: served.cluster,
         heartbeatMs: 1_000,
         leaseDurationMs: served.runtime.core.leaseMs,
+        acceptsBatches: true,
         drain: undefined,
         pools: [pool, pool],
         leaderEpoch: 0,

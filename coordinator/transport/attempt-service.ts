@@ -5,11 +5,14 @@
 import type { ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { toWire } from '../../lib/domain/parameters.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { BadInputError, InUseError, OverloadedError, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import type {
   AttemptServiceServer,
+  Claim,
+  ClaimRequest,
   Decision,
   Drain,
   Grant,
@@ -28,9 +31,8 @@ import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { certificateExpiry, type Guard } from '../auth/guard.ts';
 import { type AgentHello, onHeartbeat, onHello } from '../core/agents.ts';
-import type { Checkpoint } from '../core/attempt-model.ts';
 import { isLeasedToAnother, onRecord, rejectionOf } from '../core/attempt-records.ts';
-import { onOpen } from '../core/attempts.ts';
+import { type GrantedAttempt, onOpen } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import { idConflict } from '../core/id-conflict.ts';
 import { onDisconnect } from '../core/past-agents.ts';
@@ -44,7 +46,7 @@ import { statusOf, unaryHandler } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { attemptKeyOf, heartbeatOf, recordOf } from './records.ts';
 
-/** The maximum number of claims in one Open call. */
+/** The maximum number of claims in one message. */
 export const MAX_CLAIMS = 1_000;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
@@ -107,15 +109,21 @@ export class AttemptService {
   }
 
   async #open(request: OpenRequest, call: OpenCall): Promise<OpenResponse> {
-    const { runtime, guard } = this.#options;
-    guard.agentOf(call, request.agentId);
-    if (request.claims.length > MAX_CLAIMS) {
-      throw new BadInputError(`too many claims: ${request.claims.length} (max ${MAX_CLAIMS})`);
-    }
-    const { agentId, incarnation } = request;
+    this.#options.guard.agentOf(call, request.agentId);
+    const decisions = await this.#decide(request);
+    return { decisions, leaderEpoch: this.#leaderEpoch };
+  }
+
+  /**
+   * Decides claims. Resolves once the granted leases are durable.
+   * @throws {BadInputError} if there are too many claims, or a claim is invalid
+   */
+  async #decide({ agentId, incarnation, claims: requested }: OpenRequest): Promise<Decision[]> {
+    const { runtime } = this.#options;
+    checkClaims(requested);
     // All claims are validated before the first decision. Otherwise, an invalid claim could end the call before the
     // changes of earlier decisions are stored.
-    const claims = request.claims.map(({ key, slot, pack }) => {
+    const claims = requested.map(({ key, slot, pack }) => {
       return {
         key: attemptKeyOf(key),
         agentId,
@@ -125,37 +133,39 @@ export class AttemptService {
       };
     });
     const opened = claims.map((claim) => ({ key: claim.key, ...onOpen(runtime.core, claim, runtime.now()) }));
-    await runtime.settle(combine(opened.map(({ step }) => step)));
+    // The next offers are decided before this step is durable, so that both share a transaction.
     runtime.reschedule();
-    const decisions = opened.map(async ({ key, answer }): Promise<Decision> => {
+    await runtime.settle(combine(opened.map(({ step }) => step)));
+    return opened.map(({ key, answer }): Decision => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
       const { policy } = answer;
-      const grantOf = (of: AttemptKey, checkpoint: Checkpoint | undefined) => this.#grant(of, policy, checkpoint);
-      const [grant, mates] = await Promise.all([
-        grantOf(key, answer.checkpoint),
-        Promise.all(
-          answer.mates.map(async (mate) => ({ key: mate.key, grant: await grantOf(mate.key, mate.checkpoint) })),
-        ),
-      ]);
-      return { key, answer: { $case: 'grant', grant }, mates };
+      const mates = answer.mates.map((mate) => ({ key: mate.key, grant: this.#grant(policy, mate) }));
+      return { key, answer: { $case: 'grant', grant: this.#grant(policy, { key, ...answer }) }, mates };
     });
-    return { decisions: await Promise.all(decisions), leaderEpoch: this.#leaderEpoch };
   }
 
-  async #grant(key: AttemptKey, policy: SweepPolicy, checkpoint: Checkpoint | undefined): Promise<Grant> {
-    const { runtime, files, log } = this.#options;
-    const { checkpointEvery, reconstructEvery, command, program } = policy;
+  /** Answers a request for leases that came on a Report stream. */
+  async #claims(session: AgentSession, { id, claims }: ClaimRequest): Promise<void> {
+    const { agentId, incarnation } = session.hello;
+    session.answerClaims({ id, decisions: await this.#decide({ agentId, incarnation, claims }) });
+  }
+
+  #grant(policy: SweepPolicy, { key, trial, checkpoint }: GrantedAttempt): Grant {
+    const { files, log } = this.#options;
+    const { trainer, checkpointEvery, reconstructEvery, command, program } = policy;
     const whole =
       checkpoint !== undefined && !files.isMissing({ ...key, attempt: checkpoint.attempt }, checkpoint.name)
         ? checkpoint
         : undefined;
-    const parent = runtime.core.sweeps.get(key.sweepId)?.trials.get(key.trialId)?.parent ?? '';
+    const parent = trial.parent ?? '';
     if (checkpoint !== undefined && whole === undefined) {
       const effect = parent === '' ? 'starts from the beginning' : 'fails, because a child must have a checkpoint';
       log.warn({ ...key, name: checkpoint.name }, `the file of a checkpoint is missing: the attempt ${effect}`);
     }
     return {
-      ...(await runtime.queries.attempts.assignment(key.sweepId, key.trialId)),
+      trainer,
+      parameters: toWire(trial.parameters),
+      seed: trial.seed,
       checkpointEvery,
       reconstructEvery,
       command: [...command],
@@ -170,11 +180,14 @@ export class AttemptService {
     let session: AgentSession | undefined;
     let unsettled = 0;
     let failed = false;
-    const take = async (session: AgentSession, record: RecordMessage) => {
-      if (++unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
-      await this.#record(session, record);
-      if (--unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
+    const counted = async (count: number, handle: () => Promise<void>) => {
+      unsettled += count;
+      if (unsettled >= MAX_UNSETTLED_RECORDS) call.pause();
+      await handle();
+      unsettled -= count;
+      if (unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
     };
+    const take = (session: AgentSession, record: RecordMessage) => counted(1, () => this.#record(session, record));
     const fail = (error: unknown) => call.emit('error', statusOf(error, log));
     call.on('data', (request: ReportRequest) => {
       if (failed) return;
@@ -185,9 +198,25 @@ export class AttemptService {
             throw new BadInputError('the first message of a Report stream must be a hello');
           }
           session = this.#hello(call, message.hello);
+        } else if (message?.$case === 'batch') {
+          const { records, claimRequests } = message.batch;
+          checkClaims(claimRequests.flatMap(({ claims }) => claims));
+          const current = session;
+          for (const record of records) {
+            take(current, record).catch(fail);
+            // A record that ends the stream, such as the first record after a gap, is the last one that is read.
+            if (failed) return;
+          }
+          for (const request of claimRequests) {
+            counted(request.claims.length, () => this.#claims(current, request)).catch(fail);
+          }
         } else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else if (message?.$case === 'heartbeat') this.#heartbeat(call, session, message.heartbeat);
-        else throw new BadInputError('the hello of a Report stream must be followed only by records and heartbeats');
+        else {
+          throw new BadInputError(
+            'the hello of a Report stream must be followed only by records, batches and heartbeats',
+          );
+        }
       } catch (error) {
         fail(error);
       }
@@ -248,6 +277,7 @@ export class AttemptService {
           drain: this.#drainOf(agentId),
           pools,
           leaderEpoch: this.#leaderEpoch,
+          acceptsBatches: true,
         },
       },
     });
@@ -325,7 +355,10 @@ export class AttemptService {
       );
     }
     const isOver = record.kind === 'ended' || 'refusal' in answer;
-    if (isOver) session.forget(record.key);
+    if (isOver) {
+      session.forget(record.key);
+      runtime.reschedule();
+    }
     // The answer is sent only when all changes so far are durable, because even a rejection can depend on an earlier
     // change.
     await runtime.settle(step);
@@ -351,8 +384,12 @@ export class AttemptService {
         session.refuse(record.key, answer.refusal);
         break;
     }
-    if (isOver) runtime.reschedule();
   }
+}
+
+/** @throws {BadInputError} if a message has too many claims */
+function checkClaims({ length }: readonly Claim[]): void {
+  if (length > MAX_CLAIMS) throw new BadInputError(`too many claims: ${length} (max ${MAX_CLAIMS})`);
 }
 
 function agentHello(hello: Hello): AgentHello {

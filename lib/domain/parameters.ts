@@ -177,7 +177,8 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
   return Object.fromEntries(
     Object.entries(parameters).map(([written, value]): [string, WireValue] => {
       const name = parameterKey(written);
-      if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value } }];
+      // The store keeps parameters as JSON, which has no negative zero.
+      if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value === 0 ? 0 : value } }];
       if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
       if (typeof value === 'boolean') return [name, { kind: { $case: 'flag', flag: value } }];
       return [name, { kind: { $case: 'json', json: value.text } }];

@@ -40,6 +40,7 @@ export async function startFakeAgent(cluster: Cluster, name: string): Promise<Sa
     location: '',
     protocol: PROTOCOL,
     leaderEpoch: 0,
+    acceptsBatches: false,
   };
   const more = {
     version: '0',

@@ -128,6 +128,7 @@ function hello(agentId: string, kind = 0): ReportRequest {
     location: '/nowhere',
     protocol: PROTOCOL,
     leaderEpoch: 0,
+    acceptsBatches: false,
     version: '0',
     host: 'nowhere',
     slots: 1,

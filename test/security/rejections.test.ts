@@ -191,6 +191,7 @@ describe('agents', () => {
     location: '',
     protocol: PROTOCOL,
     leaderEpoch: 0,
+    acceptsBatches: false,
     version: '0',
     host: 'h',
     slots: 1,

@@ -1,6 +1,7 @@
 /** Planted bugs of an agent. */
-import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
+import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
+import type { ReportStream } from '../../agent/supervisor/stream-messages.ts';
 import type { ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Bug } from './bug.ts';
 
@@ -47,8 +48,8 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
   'claims-not-repeated': {
     about: 'an unanswered claim is not repeated',
     client: changed((client) => ({
-      open: (request, withinMs, answered) =>
-        client.open(request, withinMs, (error, response) => error === null && answered(error, response)),
+      open: (request, withinMs, answered, stream) =>
+        client.open(request, withinMs, (error, response) => error === null && answered(error, response), stream),
     })),
   },
   'record-before-file': {

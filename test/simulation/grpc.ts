@@ -1,6 +1,7 @@
 /** gRPC between the agents and the coordinator: the real service and the real session, on a simulated transport. */
 import { status } from '@grpc/grpc-js';
-import type { CoordinatorClient, ReportStream } from '../../agent/supervisor/coordinator-client.ts';
+import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
+import type { ReportStream } from '../../agent/supervisor/stream-messages.ts';
 import { LeaderAddresses } from '../../lib/net/leader-addresses.ts';
 import {
   type AttemptServiceServer,
@@ -79,7 +80,15 @@ export class Grpc {
       leave: () => to.leave(),
       renew: () => {},
       report: () => this.#report(agent, to),
-      open: (request, withinMs, answered) => this.#open(agent, to, request, withinMs, answered),
+      open: (request, withinMs, answered, stream) => {
+        if (stream === undefined) this.#open(agent, to, request, withinMs, answered);
+        else {
+          stream.claim(request.claims, withinMs, (error, response) => {
+            if (error === null) this.#observer.decided(agent, request, response);
+            answered(error, response);
+          });
+        }
+      },
       ...files,
       // Simulated sweeps have no code to download.
       downloadCode: async () => {},

@@ -6,6 +6,7 @@ import {
   type AttemptServiceServer,
   type Claim,
   Heartbeat,
+  type Hello,
   type Record as RecordMessage,
   type ReportRequest,
   type ReportResponse,
@@ -18,20 +19,39 @@ export function onRecords(
   runtime: Runtime,
   intercept: (runtime: Runtime, agentId: string, record: RecordMessage) => void,
 ): AttemptServiceServer {
+  return aroundRequests(service, ({ message }, { agentId }) => {
+    if (message?.$case === 'record') intercept(runtime, agentId, message.record);
+    if (message?.$case === 'batch') for (const record of message.batch.records) intercept(runtime, agentId, record);
+    return () => {};
+  });
+}
+
+/** Calls `begin` before the coordinator gets a message of a Report stream, and the returned function afterward. */
+function aroundRequests(
+  service: AttemptServiceServer,
+  begin: (request: ReportRequest, sender: Pick<Hello, 'agentId' | 'incarnation'>) => () => void,
+): AttemptServiceServer {
   return {
     ...service,
     report(call) {
-      let agentId = '';
+      let sender = { agentId: '', incarnation: '' };
       const emit = call.emit.bind(call) as (event: string, ...args: unknown[]) => boolean;
       call.emit = (event: string, ...args: unknown[]) => {
-        const message = event === 'data' ? (args[0] as ReportRequest).message : undefined;
-        if (message?.$case === 'hello') agentId = message.hello.agentId;
-        if (message?.$case === 'record') intercept(runtime, agentId, message.record);
-        return emit(event, ...args);
+        if (event !== 'data') return emit(event, ...args);
+        const request = args[0] as ReportRequest;
+        if (request.message?.$case === 'hello') sender = request.message.hello;
+        const end = begin(request, sender);
+        const isHandled = emit(event, ...args);
+        end();
+        return isHandled;
       };
       service.report(call);
     },
   };
+}
+
+function claimsIn({ message }: ReportRequest): Claim[] {
+  return message?.$case === 'batch' ? message.batch.claimRequests.flatMap(({ claims }) => claims) : [];
 }
 
 /** Calls `intercept`, which can change the message, before an agent gets its welcome. */
@@ -51,8 +71,9 @@ export function onWelcome(service: AttemptServiceServer, intercept: (welcome: We
 
 /** Calls `begin` before claims are decided, and the returned function afterward. */
 export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
+  const onStream = aroundRequests(service, (request) => (claimsIn(request).length > 0 ? begin() : () => {}));
   return {
-    ...service,
+    ...onStream,
     open(call, callback) {
       const end = begin();
       service.open(call, callback);
@@ -67,8 +88,12 @@ export function onClaims(
   runtime: Runtime,
   intercept: (runtime: Runtime, agentId: string, incarnation: string, claim: Claim) => unknown,
 ): AttemptServiceServer {
+  const onStream = aroundRequests(service, (request, { agentId, incarnation }) => {
+    for (const claim of claimsIn(request)) intercept(runtime, agentId, incarnation, claim);
+    return () => {};
+  });
   return {
-    ...service,
+    ...onStream,
     open(call, callback) {
       const { agentId, incarnation, claims } = call.request;
       for (const claim of claims) intercept(runtime, agentId, incarnation, claim);

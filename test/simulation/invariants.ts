@@ -12,7 +12,7 @@ import type { Commit } from '../../coordinator/store/journal.ts';
 import type { Retried } from '../../coordinator/transport/sweep-service.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { TrawlError } from '../../proto/errors.ts';
-import type { OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { Ack, OpenRequest, OpenResponse, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { budget } from '../support/coordinator/budget.ts';
 import { databaseOf } from '../support/coordinator/database-of.ts';
@@ -210,8 +210,12 @@ export class Invariants {
   /** Called when a message reaches an agent. */
   received({ message }: ReportResponse): void {
     if (message?.$case === 'refused') this.reached.add(`record rejected: ${message.refused.code}`);
-    if (message?.$case !== 'ack' || message.ack.key === undefined) return;
-    const { key, seq } = message.ack;
+    if (message?.$case === 'ack') this.#acknowledged(message.ack);
+    if (message?.$case === 'batch') for (const ack of message.batch.acks) this.#acknowledged(ack);
+  }
+
+  #acknowledged({ key, seq }: Ack): void {
+    if (key === undefined) return;
     const attempt = this.attempts.get(keyText(key));
     const durable = (attempt?.seq ?? 0) + (attempt?.end !== undefined && !endedByCoordinator(attempt.end) ? 1 : 0);
     // Of the records of a stopped program, only the log and the files are stored.

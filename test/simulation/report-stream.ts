@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
-import type { ReportStream } from '../../agent/supervisor/coordinator-client.ts';
+import type { ReportStream } from '../../agent/supervisor/stream-messages.ts';
 import { ReportRequest, ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Lane, SimulatedNetwork } from './network.ts';
 import type { SimulatedProcess } from './process.ts';

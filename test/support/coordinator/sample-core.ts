@@ -71,6 +71,7 @@ export function addSweep(
       dropped: false,
       parent: undefined,
       parameters: {},
+      seed: 0,
       speculated: false,
     });
   }

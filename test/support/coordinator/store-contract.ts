@@ -45,7 +45,6 @@ async function everything(store: Store, sweepId: string): Promise<Record<string,
     details.push({
       trial: await trials.get(sweepId, id),
       attempts: await attempts.all(sweepId, id),
-      assignment: await attempts.assignment(sweepId, id),
       rungs: await attempts.rungs(sweepId, id),
       programs: await attempts.programs(sweepId, id),
       reports: await collected(trialReports(store.queries(), sweepId, id)),

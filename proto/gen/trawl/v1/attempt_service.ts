@@ -421,10 +421,28 @@ export interface Refusal {
 }
 
 export interface ReportRequest {
-  message: { $case: "hello"; hello: Hello } | { $case: "record"; record: Record } | {
-    $case: "heartbeat";
-    heartbeat: Heartbeat;
-  } | undefined;
+  message:
+    | { $case: "hello"; hello: Hello }
+    | { $case: "record"; record: Record }
+    | { $case: "heartbeat"; heartbeat: Heartbeat }
+    | { $case: "batch"; batch: RequestBatch }
+    | undefined;
+}
+
+/**
+ * Records and claims that are sent in one message. The records are handled first. Sent only to a coordinator that
+ * accepts batches.
+ */
+export interface RequestBatch {
+  records: Record[];
+  claimRequests: ClaimRequest[];
+}
+
+/** Requests leases, like Open. */
+export interface ClaimRequest {
+  /** Identifies the request on its stream. */
+  id: number;
+  claims: Claim[];
 }
 
 export interface Hello {
@@ -452,6 +470,8 @@ export interface Hello {
   location: string;
   /** The highest leader epoch that the agent has received. A coordinator with a lower epoch no longer leads. */
   leaderEpoch: number;
+  /** Whether the agent accepts an AnswerBatch. */
+  acceptsBatches: boolean;
 }
 
 export interface Hello_LabelsEntry {
@@ -523,7 +543,22 @@ export interface ReportResponse {
     | { $case: "ack"; ack: Ack }
     | { $case: "refused"; refused: RecordRefused }
     | { $case: "command"; command: Command }
+    | { $case: "batch"; batch: AnswerBatch }
     | undefined;
+}
+
+/** Answers that are sent in one message. Sent only to an agent that accepts batches. */
+export interface AnswerBatch {
+  acks: Ack[];
+  claimAnswers: ClaimAnswer[];
+}
+
+/** The answer to a ClaimRequest. Sent once the leases are durable. */
+export interface ClaimAnswer {
+  /** The id of the request. */
+  id: number;
+  /** One per claim and in the same order. */
+  decisions: Decision[];
 }
 
 export interface Welcome {
@@ -543,6 +578,8 @@ export interface Welcome {
    * highest epoch that the agent has received. 0 if no other coordinator can use the store.
    */
   leaderEpoch: number;
+  /** Whether the coordinator accepts a RequestBatch. */
+  acceptsBatches: boolean;
 }
 
 /**
@@ -2023,6 +2060,9 @@ export const ReportRequest: MessageFns<ReportRequest> = {
       case "heartbeat":
         Heartbeat.encode(message.message.heartbeat, writer.uint32(26).fork()).join();
         break;
+      case "batch":
+        RequestBatch.encode(message.message.batch, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2064,6 +2104,14 @@ export const ReportRequest: MessageFns<ReportRequest> = {
             message.message = { $case: "heartbeat", heartbeat: Heartbeat.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "batch", batch: RequestBatch.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2100,7 +2148,147 @@ export const ReportRequest: MessageFns<ReportRequest> = {
         }
         break;
       }
+      case "batch": {
+        if (object.message?.batch !== undefined && object.message?.batch !== null) {
+          message.message = { $case: "batch", batch: RequestBatch.fromPartial(object.message.batch) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseRequestBatch(): RequestBatch {
+  return { records: [], claimRequests: [] };
+}
+
+export const RequestBatch: MessageFns<RequestBatch> = {
+  encode(message: RequestBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.records) {
+      Record.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.claimRequests) {
+      ClaimRequest.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.records.push(Record.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.claimRequests.push(ClaimRequest.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestBatch>): RequestBatch {
+    return RequestBatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestBatch>): RequestBatch {
+    const message = createBaseRequestBatch();
+    message.records = object.records?.map((e) => Record.fromPartial(e)) || [];
+    message.claimRequests = object.claimRequests?.map((e) => ClaimRequest.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClaimRequest(): ClaimRequest {
+  return { id: 0, claims: [] };
+}
+
+export const ClaimRequest: MessageFns<ClaimRequest> = {
+  encode(message: ClaimRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    for (const v of message.claims) {
+      Claim.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.claims.push(Claim.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClaimRequest>): ClaimRequest {
+    return ClaimRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClaimRequest>): ClaimRequest {
+    const message = createBaseClaimRequest();
+    message.id = object.id ?? 0;
+    message.claims = object.claims?.map((e) => Claim.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2123,6 +2311,7 @@ function createBaseHello(): Hello {
     instance: "",
     location: "",
     leaderEpoch: 0,
+    acceptsBatches: false,
   };
 }
 
@@ -2175,6 +2364,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.leaderEpoch !== 0) {
       writer.uint32(128).uint64(message.leaderEpoch);
+    }
+    if (message.acceptsBatches !== false) {
+      writer.uint32(136).bool(message.acceptsBatches);
     }
     return writer;
   },
@@ -2323,6 +2515,14 @@ export const Hello: MessageFns<Hello> = {
             message.leaderEpoch = longToNumber(reader.uint64());
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.acceptsBatches = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2364,6 +2564,7 @@ export const Hello: MessageFns<Hello> = {
     message.instance = object.instance ?? "";
     message.location = object.location ?? "";
     message.leaderEpoch = object.leaderEpoch ?? 0;
+    message.acceptsBatches = object.acceptsBatches ?? false;
     return message;
   },
 };
@@ -3054,6 +3255,9 @@ export const ReportResponse: MessageFns<ReportResponse> = {
       case "command":
         Command.encode(message.message.command, writer.uint32(34).fork()).join();
         break;
+      case "batch":
+        AnswerBatch.encode(message.message.batch, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3103,6 +3307,14 @@ export const ReportResponse: MessageFns<ReportResponse> = {
             message.message = { $case: "command", command: Command.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.message = { $case: "batch", batch: AnswerBatch.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3145,13 +3357,161 @@ export const ReportResponse: MessageFns<ReportResponse> = {
         }
         break;
       }
+      case "batch": {
+        if (object.message?.batch !== undefined && object.message?.batch !== null) {
+          message.message = { $case: "batch", batch: AnswerBatch.fromPartial(object.message.batch) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
+function createBaseAnswerBatch(): AnswerBatch {
+  return { acks: [], claimAnswers: [] };
+}
+
+export const AnswerBatch: MessageFns<AnswerBatch> = {
+  encode(message: AnswerBatch, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.acks) {
+      Ack.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.claimAnswers) {
+      ClaimAnswer.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AnswerBatch {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAnswerBatch();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acks.push(Ack.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.claimAnswers.push(ClaimAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<AnswerBatch>): AnswerBatch {
+    return AnswerBatch.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AnswerBatch>): AnswerBatch {
+    const message = createBaseAnswerBatch();
+    message.acks = object.acks?.map((e) => Ack.fromPartial(e)) || [];
+    message.claimAnswers = object.claimAnswers?.map((e) => ClaimAnswer.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClaimAnswer(): ClaimAnswer {
+  return { id: 0, decisions: [] };
+}
+
+export const ClaimAnswer: MessageFns<ClaimAnswer> = {
+  encode(message: ClaimAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint64(message.id);
+    }
+    for (const v of message.decisions) {
+      Decision.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClaimAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClaimAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.decisions.push(Decision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ClaimAnswer>): ClaimAnswer {
+    return ClaimAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ClaimAnswer>): ClaimAnswer {
+    const message = createBaseClaimAnswer();
+    message.id = object.id ?? 0;
+    message.decisions = object.decisions?.map((e) => Decision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseWelcome(): Welcome {
-  return { cluster: "", heartbeatMs: 0, drain: undefined, pools: [], leaseDurationMs: 0, leaderEpoch: 0 };
+  return {
+    cluster: "",
+    heartbeatMs: 0,
+    drain: undefined,
+    pools: [],
+    leaseDurationMs: 0,
+    leaderEpoch: 0,
+    acceptsBatches: false,
+  };
 }
 
 export const Welcome: MessageFns<Welcome> = {
@@ -3173,6 +3533,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.leaderEpoch !== 0) {
       writer.uint32(56).uint64(message.leaderEpoch);
+    }
+    if (message.acceptsBatches !== false) {
+      writer.uint32(64).bool(message.acceptsBatches);
     }
     return writer;
   },
@@ -3238,6 +3601,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.leaderEpoch = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.acceptsBatches = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3261,6 +3632,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.pools = object.pools?.map((e) => e) || [];
     message.leaseDurationMs = object.leaseDurationMs ?? 0;
     message.leaderEpoch = object.leaderEpoch ?? 0;
+    message.acceptsBatches = object.acceptsBatches ?? false;
     return message;
   },
 };
@@ -3802,7 +4174,10 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 /** The protocol between agents and the coordinator, over gRPC and NATS. */
 export type AttemptServiceService = typeof AttemptServiceService;
 export const AttemptServiceService = {
-  /** Requests leases for offered trials. The call is answered once the leases are durable. */
+  /**
+   * Requests leases for offered trials. The call is answered once the leases are durable. Agents use this call only if
+   * the coordinator accepts no batches (see Welcome).
+   */
   open: {
     path: "/trawl.v1.AttemptService/Open" as const,
     requestStream: false as const,
@@ -3812,7 +4187,10 @@ export const AttemptServiceService = {
     responseSerialize: (value: OpenResponse): Buffer => Buffer.from(OpenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): OpenResponse => OpenResponse.decode(value),
   },
-  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
+  /**
+   * One stream per agent. The agent sends a hello, then records and claims; the coordinator sends acknowledgements,
+   * decisions and commands.
+   */
   report: {
     path: "/trawl.v1.AttemptService/Report" as const,
     requestStream: true as const,
@@ -3825,14 +4203,23 @@ export const AttemptServiceService = {
 } as const;
 
 export interface AttemptServiceServer extends UntypedServiceImplementation {
-  /** Requests leases for offered trials. The call is answered once the leases are durable. */
+  /**
+   * Requests leases for offered trials. The call is answered once the leases are durable. Agents use this call only if
+   * the coordinator accepts no batches (see Welcome).
+   */
   open: handleUnaryCall<OpenRequest, OpenResponse>;
-  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
+  /**
+   * One stream per agent. The agent sends a hello, then records and claims; the coordinator sends acknowledgements,
+   * decisions and commands.
+   */
   report: handleBidiStreamingCall<ReportRequest, ReportResponse>;
 }
 
 export interface AttemptServiceClient extends Client {
-  /** Requests leases for offered trials. The call is answered once the leases are durable. */
+  /**
+   * Requests leases for offered trials. The call is answered once the leases are durable. Agents use this call only if
+   * the coordinator accepts no batches (see Welcome).
+   */
   open(request: OpenRequest, callback: (error: ServiceError | null, response: OpenResponse) => void): ClientUnaryCall;
   open(
     request: OpenRequest,
@@ -3845,7 +4232,10 @@ export interface AttemptServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: OpenResponse) => void,
   ): ClientUnaryCall;
-  /** One stream per agent. The agent sends a hello, then records; the coordinator sends acknowledgements and commands. */
+  /**
+   * One stream per agent. The agent sends a hello, then records and claims; the coordinator sends acknowledgements,
+   * decisions and commands.
+   */
   report(): ClientDuplexStream<ReportRequest, ReportResponse>;
   report(options: Partial<CallOptions>): ClientDuplexStream<ReportRequest, ReportResponse>;
   report(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ReportRequest, ReportResponse>;

@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { GATHER_MS, Gathering } from './gathering.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('the first event runs at the end of its turn, and the events of one turn share a run', () => {
+  const run = vi.fn();
+  const gathering = new Gathering(run);
+  gathering.schedule();
+  gathering.schedule();
+  expect(run).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(0);
+  expect(run).toHaveBeenCalledOnce();
+});
+
+test('events that follow a run share the next run, which is not before the minimum time', () => {
+  const times: number[] = [];
+  const gathering = new Gathering(() => times.push(performance.now()));
+  for (let at = 0; at < 20; at++) {
+    gathering.schedule();
+    gathering.schedule();
+    vi.advanceTimersByTime(1);
+  }
+  const gaps = times.slice(1).map((time, at) => time - (times[at] ?? 0));
+  expect(times.length).toBeGreaterThan(3);
+  expect(Math.min(...gaps)).toBeGreaterThanOrEqual(GATHER_MS);
+});
+
+test('after a pause, an event runs at once', () => {
+  const run = vi.fn();
+  const gathering = new Gathering(run);
+  gathering.schedule();
+  vi.advanceTimersByTime(GATHER_MS);
+  gathering.schedule();
+  vi.advanceTimersByTime(0);
+  expect(run).toHaveBeenCalledTimes(2);
+});

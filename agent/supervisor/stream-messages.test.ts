@@ -1,0 +1,102 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type {
+  OpenResponse,
+  Record as RecordMessage,
+  ReportRequest,
+  RequestBatch,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { StreamMessages } from './stream-messages.ts';
+
+let sent: ReportRequest['message'][];
+let messages: StreamMessages;
+
+beforeEach(() => {
+  sent = [];
+  messages = new StreamMessages({
+    write: ({ message }: ReportRequest) => {
+      sent.push(message);
+      return true;
+    },
+  });
+  messages.batches = true;
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const key = { sweepId: '1', trialId: 't', attempt: 1 };
+const record = (seq: number, body: RecordMessage['body']): RecordMessage => ({ key, seq, atMs: 1, body });
+const epoch = (seq: number, metrics: Record<string, number> = { loss: seq }) =>
+  record(seq, { $case: 'epoch', epoch: { epoch: seq, metrics } });
+const log = (seq: number) => record(seq, { $case: 'log', log: { text: 'text' } });
+const write = (one: RecordMessage) => messages.write({ message: { $case: 'record', record: one } });
+const seqs = (message: ReportRequest['message']) =>
+  message?.$case === 'record' ? [message.record.seq] : batchOf(message).records.map(({ seq }) => seq);
+const CLAIM = { key, slot: 0, pack: 0 };
+
+function batchOf(message: ReportRequest['message']): RequestBatch {
+  if (message?.$case !== 'batch') throw new Error(`expected a batch, got ${message?.$case}`);
+  return message.batch;
+}
+
+test('small records share a message, and the order of all records is kept', async () => {
+  for (const one of [epoch(1), epoch(2), log(3), epoch(4)]) write(one);
+  expect(sent.map(seqs)).toEqual([[1, 2], [3]]);
+  await turn();
+  expect(sent.map(seqs)).toEqual([[1, 2], [3], [4]]);
+});
+
+test('records are sent one by one to a coordinator that accepts no batches', () => {
+  messages.batches = false;
+  for (const one of [epoch(1), epoch(2)]) write(one);
+  expect(sent.map((message) => message?.$case)).toEqual(['record', 'record']);
+});
+
+test('a batch is sent before it becomes larger than the maximum size of a message', () => {
+  const metrics = Object.fromEntries(Array.from({ length: 256 }, (_, at) => [`${at}`.padStart(390, 'm'), at]));
+  for (let seq = 1; seq <= 12; seq++) write(epoch(seq, metrics));
+  expect(sent.map(seqs)).toEqual([
+    [1, 2, 3],
+    [4, 5, 6],
+    [7, 8, 9],
+    [10, 11, 12],
+  ]);
+});
+
+test('a claim is sent with the records before it, and gets the answer with its id', () => {
+  write(epoch(1));
+  const answers: OpenResponse[] = [];
+  for (const claims of [[CLAIM], [CLAIM, CLAIM]])
+    messages.claim(claims, 1_000, (_, response) => answers.push(response));
+  expect(sent.map(seqs)).toEqual([[1], []]);
+  const [first, second] = sent.map((message) => batchOf(message).claimRequests[0]);
+  const decision = { key, answer: undefined, mates: [] };
+  messages.answered({ id: second?.id ?? 0, decisions: [decision, decision] });
+  messages.answered({ id: first?.id ?? 0, decisions: [decision] });
+  messages.answered({ id: first?.id ?? 0, decisions: [] });
+  expect(answers.map(({ decisions }) => decisions.length)).toEqual([2, 1]);
+});
+
+test('claims without an answer fail when the stream ends, and later claims fail too', async () => {
+  const onAnswer = vi.fn();
+  messages.claim([CLAIM], 1_000, onAnswer);
+  messages.close();
+  messages.claim([CLAIM], 1_000, onAnswer);
+  await turn();
+  expect(onAnswer.mock.calls.map(([error]) => (error as Error).message)).toEqual([
+    'the stream to the coordinator ended',
+    'the stream to the coordinator is closed',
+  ]);
+  expect(sent).toHaveLength(1);
+});
+
+test('a claim fails if the coordinator does not answer in time', () => {
+  vi.useFakeTimers();
+  const onAnswer = vi.fn();
+  messages.claim([CLAIM], 1_000, onAnswer);
+  vi.advanceTimersByTime(999);
+  expect(onAnswer).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1);
+  expect(onAnswer).toHaveBeenCalledOnce();
+});

@@ -1,0 +1,118 @@
+/**
+ * Writes the messages of one Report stream. If the coordinator accepts batches, small records share messages, and
+ * claims are sent on the stream. The cost of a message hardly depends on its size.
+ */
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { UnreachableError } from '../../proto/errors.ts';
+import type {
+  Claim,
+  ClaimAnswer,
+  ClaimRequest,
+  OpenResponse,
+  Record as RecordMessage,
+  ReportRequest,
+  ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+
+/** The size of a batch at which it is sent, in bytes. The coordinator accepts messages of up to four times this size. */
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
+
+export type OnClaimAnswer = (error: Error | null, response: OpenResponse) => void;
+
+interface OpenClaim {
+  readonly onAnswer: OnClaimAnswer;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class StreamMessages {
+  /** Whether the coordinator accepts batches. False until the welcome of the coordinator has been read. */
+  batches = false;
+  readonly #stream: Pick<ReportStream, 'write'>;
+  /** The claims without an answer, by the id of their request. */
+  readonly #claims = new Map<number, OpenClaim>();
+  #records: RecordMessage[] = [];
+  #bytes = 0;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(stream: Pick<ReportStream, 'write'>) {
+    this.#stream = stream;
+  }
+
+  /** Writes a message. Small records are gathered until `flush`, or until the next turn of the event loop. */
+  write(request: ReportRequest): void {
+    const { message } = request;
+    if (!this.batches || message?.$case !== 'record' || !isSmall(message.record)) {
+      this.flush();
+      this.#stream.write(request);
+      return;
+    }
+    if (this.#records.length === 0) setImmediate(() => this.flush());
+    this.#records.push(message.record);
+    this.#bytes += maxBytes(message.record);
+    if (this.#bytes >= MAX_BATCH_BYTES) this.flush();
+  }
+
+  /** Writes the gathered records. */
+  flush(): void {
+    if (this.#records.length === 0) return;
+    this.#writeBatch([]);
+  }
+
+  #writeBatch(claimRequests: ClaimRequest[]): void {
+    const records = this.#records;
+    this.#records = [];
+    this.#bytes = 0;
+    if (!this.#closed) this.#stream.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
+  }
+
+  /**
+   * Claims leases. Records that are gathered are sent first, because a claim can be for the slot of an attempt that they
+   * end. Calls back with an error if the stream ends, or if the coordinator does not answer within the timeout.
+   */
+  claim(claims: Claim[], timeoutMs: number, onAnswer: OnClaimAnswer): void {
+    const id = this.#nextId++;
+    const timer = setTimeout(() => {
+      this.#fail(id, `the coordinator did not answer a claim within ${timeoutMs} ms`);
+    }, timeoutMs);
+    this.#claims.set(id, { onAnswer, timer });
+    if (this.#closed) setImmediate(() => this.#fail(id, 'the stream to the coordinator is closed'));
+    else this.#writeBatch([{ id, claims }]);
+  }
+
+  /** Handles the answer to a claim. An answer that came too late is ignored. */
+  answered({ id, decisions }: ClaimAnswer): void {
+    this.#take(id)?.onAnswer(null, { decisions, leaderEpoch: 0 });
+  }
+
+  /** Fails the claims without an answer. Must be called when the stream has ended. */
+  close(): void {
+    this.#closed = true;
+    this.#records = [];
+    for (const id of [...this.#claims.keys()]) this.#fail(id, 'the stream to the coordinator ended');
+  }
+
+  #fail(id: number, message: string): void {
+    this.#take(id)?.onAnswer(new UnreachableError(message), { decisions: [], leaderEpoch: 0 });
+  }
+
+  #take(id: number): OpenClaim | undefined {
+    const claim = this.#claims.get(id);
+    clearTimeout(claim?.timer);
+    this.#claims.delete(id);
+    return claim;
+  }
+}
+
+/** Returns the maximum size of a small record, in bytes. A character has at most four bytes in UTF-8. */
+function maxBytes({ body }: RecordMessage): number {
+  const names = body?.$case === 'epoch' ? Object.keys(body.epoch.metrics) : [];
+  return names.reduce((sum, name) => sum + 4 * name.length + 16, 512);
+}
+
+/** Whether a record is usually small. Logs, programs and messages of failures can be large. */
+function isSmall({ body }: RecordMessage): boolean {
+  return body?.$case === 'epoch' || (body?.$case === 'ended' && body.ended.failure === undefined);
+}
