@@ -35,7 +35,8 @@ import { isImpossible, type Peer, type TrialWork } from './peers/peer.ts';
 import { ALL_PEERS } from './peers/peers.ts';
 import { AUTOENCODER } from './peers/program.ts';
 
-const TORCH = 'torch==2.15.0';
+/** PyTorch prints a warning without NumPy. */
+const TORCH = ['torch==2.15.0', 'numpy==2.4.6'];
 const ENVIRONMENTS = join(userCache(process.env), 'peers');
 /** The duration of the training of a trial is the fastest of this many, in a process that has loaded PyTorch. */
 const BASELINE_TRIALS = 5;
@@ -58,12 +59,15 @@ try {
   process.exitCode = EXIT.badInput;
 }
 
-async function compare(options: Options): Promise<void> {
-  const { rounds, json } = options;
+async function compare(given: Options): Promise<void> {
+  const { rounds, json } = given;
+  if (json !== undefined) writeResults(json, {});
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}`);
-  console.log(`about ${Math.ceil(estimateS(options) / 60)} minutes on two idle cores, without the installation\n`);
-  const machines = await install(options);
+  console.log(`about ${Math.ceil(estimateS(given) / 60)} minutes on two idle cores, without the installation\n`);
+  const training = await installTraining(given);
+  const options = training === undefined ? { ...given, works: given.works.filter((work) => work !== 'train') } : given;
+  const machines = await install(options, training ?? { torch: '', images: '' });
   const installed = (cell: { readonly peer: Peer }) => machines.has(cell.peer.name);
   for (let round = 0; round < rounds; round++) {
     for (const cell of cellsOf(options).filter(installed)) {
@@ -75,19 +79,37 @@ async function compare(options: Options): Promise<void> {
   const trainS = runs.some(({ work }) => work === 'train') && torch !== undefined ? baselineS(torch) : undefined;
   console.log(report(options, { noop: 0, sleep: SLEEP_S, train: trainS }));
   console.log(`\nload at the end: ${loadavg()[0]?.toFixed(1)}`);
-  if (json !== undefined) {
-    writeFileSync(
-      json,
-      `${JSON.stringify({ machine, node: process.version, trainS, runs, kills, failures }, null, 1)}\n`,
-    );
+  if (json !== undefined) writeResults(json, { machine, node: process.version, trainS, runs, kills, failures });
+}
+
+/** @throws {BadInputError} when the file cannot be written */
+function writeResults(file: string, results: object): void {
+  try {
+    writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`);
+  } catch (error) {
+    throw new BadInputError(`--json: could not write ${file}: ${errorMessage(error)}`);
+  }
+}
+
+/**
+ * Installs PyTorch and MNIST, if training is selected. Returns undefined, and reports the reason, if this is impossible.
+ */
+async function installTraining({ works }: Options): Promise<Pick<Machine, 'torch' | 'images'> | undefined> {
+  if (!works.includes('train')) return undefined;
+  try {
+    return { torch: join(await environment(TORCH), 'python'), images: await trainingImages() };
+  } catch (error) {
+    console.error(`the trials that train are left out: ${failureText(error)}`);
+    return undefined;
   }
 }
 
 /** Installs the selected peers. A peer that cannot be installed is reported, and the others still run. */
-async function install({ peers, works }: Options): Promise<Map<string, Machine>> {
+async function install(
+  { peers, works }: Options,
+  { torch, images }: Pick<Machine, 'torch' | 'images'>,
+): Promise<Map<string, Machine>> {
   const trains = works.includes('train');
-  const torch = trains ? join(await pythonEnvironment(TORCH, ENVIRONMENTS), 'python') : '';
-  const images = trains ? await trainingImages() : '';
   const machines = new Map<string, Machine>();
   for (const peer of peers) {
     if ('absent' in peer) {
@@ -99,18 +121,28 @@ async function install({ peers, works }: Options): Promise<Map<string, Machine>>
       noteFailure({ peer: peer.name, work: works, reason: tool.missing });
       continue;
     }
-    const packages = [...peer.packages, ...(trains && peer.packages.length > 0 ? [TORCH] : [])];
+    const packages = [...peer.packages, ...(trains && !peer.startsPrograms ? TORCH : [])];
     console.log(`${peer.name}: ${peer.about}${packages.length === 0 ? '' : ` (${packages.join(', ')})`}`);
     try {
-      const folder = packages.length === 0 ? '' : await pythonEnvironment(packages.join('\n'), ENVIRONMENTS);
+      const folder = packages.length === 0 ? '' : await environment(packages);
       machines.set(peer.name, { python: folder === '' ? 'python3' : join(folder, 'python'), torch, images });
     } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? `: ${errorMessage(error.cause)}` : '';
-      noteFailure({ peer: peer.name, work: works, reason: `${errorMessage(error)}${cause}`.replaceAll(/\s+/g, ' ') });
+      noteFailure({ peer: peer.name, work: works, reason: failureText(error) });
     }
   }
   console.log('');
   return machines;
+}
+
+/** Returns the message of an error and of its cause in one line. */
+function failureText(error: unknown): string {
+  const cause = error instanceof Error && error.cause !== undefined ? `: ${errorMessage(error.cause)}` : '';
+  return `${errorMessage(error)}${cause}`.replaceAll(/\s+/g, ' ');
+}
+
+/** Installs packages, or reuses an installed environment. Returns the folder of its programs. */
+function environment(packages: readonly string[]): Promise<string> {
+  return pythonEnvironment(packages.join('\n'), ENVIRONMENTS, true);
 }
 
 async function trainingImages(): Promise<string> {

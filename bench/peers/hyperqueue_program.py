@@ -3,7 +3,6 @@
 The server and the worker run in this process, as `LocalCluster` of HyperQueue's Python package starts them.
 """
 
-import sys
 from pathlib import Path
 
 import trial
@@ -18,7 +17,7 @@ def command(point):
     if given["work"] == "sleep":
         return ["sleep", f"{trial.SLEEP_S}"]
     if given["work"] == "train":
-        return [sys.executable, autoencoder, f"{point}", given["images"]]
+        return [given["python"], autoencoder, f"{point}", given["images"]]
     return ["true"]
 
 

@@ -61,8 +61,10 @@ export interface Peer {
   readonly name: string;
   /** How the peer runs the trials, for the table. */
   readonly about: string;
-  /** Requirements for pip, with pinned versions. PyTorch is added for `train`. Empty: the peer has no package in Python. */
+  /** Requirements for pip, with pinned versions. Empty: the peer has no package in Python. */
   readonly packages: readonly string[];
+  /** Whether a trial is a program of its own. Otherwise, PyTorch is added to the packages for `train`. */
+  readonly startsPrograms: boolean;
   /** The program in this folder, or `trawl`. */
   readonly program:
     | 'hyperqueue_program.py'

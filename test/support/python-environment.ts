@@ -19,10 +19,11 @@ const run = promisify(execFile);
  * Installs packages into a Python environment, once per list of packages.
  * @param requirements the lines of a requirements.txt
  * @param root the folder of the environments. Default: `.trawl/python` of this clone
+ * @param compiles whether to compile all modules now, so that the first import is as fast as later imports
  * @returns the folder of the environment's programs
  * @throws {Error} if Python or a package cannot be installed
  */
-export async function pythonEnvironment(requirements: string, root = ENVIRONMENTS): Promise<string> {
+export async function pythonEnvironment(requirements: string, root = ENVIRONMENTS, compiles = false): Promise<string> {
   const { output: version } = runTool('python3', ['--version']);
   const key = createHash('sha256').update(`${version}\n${requirements}`).digest('hex').slice(0, 16);
   const folder = join(root, key);
@@ -36,7 +37,8 @@ export async function pythonEnvironment(requirements: string, root = ENVIRONMENT
     try {
       const uv = await uvProgram();
       await run(uv, ['venv', '--quiet', '--allow-existing', '--python', 'python3', folder]);
-      await run(uv, ['pip', 'install', '--quiet', '--python', folder, '--requirement', list]);
+      const compile = compiles ? ['--compile-bytecode'] : [];
+      await run(uv, ['pip', 'install', '--quiet', ...compile, '--python', folder, '--requirement', list]);
     } catch (error) {
       throw new Error(`could not install ${requirements.trim().split('\n').join(', ')} with uv`, { cause: error });
     }
