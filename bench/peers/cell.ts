@@ -144,6 +144,7 @@ export function measureKill(peer: Peer, machine: Machine, killed: 'worker' | 'co
         ...{ peer: peer.name, killed, trials: KILL_TRIALS, finishedAtKill, recoveryS, how: kill.how },
         lost: distinct === undefined ? undefined : KILL_TRIALS - distinct,
         duplicates: points && distinct !== undefined ? points.length - distinct : undefined,
+        completed: new Set(completed).size,
         repeated: completed.length - new Set(completed).size,
       };
     } finally {

@@ -38,6 +38,8 @@ export interface KillRun {
   readonly lost: number | undefined;
   /** The number of results beyond one per point. Undefined if the time limit ended the run. */
   readonly duplicates: number | undefined;
+  /** The number of points whose work was completed at least once. */
+  readonly completed: number;
   /** How often the work of a trial was completed for a point that had already been completed. */
   readonly repeated: number;
   /** From the kill to the end, in seconds. */
@@ -165,7 +167,7 @@ export function killTable(runs: readonly KillRun[], failures: readonly Failure[]
   const rows = runs.map((run) => [
     run.peer,
     `${run.killed}, after ${run.finishedAtKill} of ${run.trials}`,
-    run.lost === undefined ? 'unknown: time limit' : `${run.lost}`,
+    run.lost === undefined ? `unknown; ${run.completed} points completed at the time limit` : `${run.lost}`,
     run.duplicates === undefined ? '-' : `${run.duplicates}`,
     `${run.repeated}`,
     figure(run.recoveryS),

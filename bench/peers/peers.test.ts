@@ -124,7 +124,15 @@ test('a table has a row per peer, the fastest first, and a reason instead of fig
 });
 
 test('the table of kills says when a time limit hides the number of lost points', () => {
-  const run = { peer: 'a', killed: 'worker', trials: 60, finishedAtKill: 20, repeated: 1, recoveryS: 2 } as const;
+  const run = {
+    peer: 'a',
+    killed: 'worker',
+    trials: 60,
+    finishedAtKill: 20,
+    completed: 60,
+    repeated: 1,
+    recoveryS: 2,
+  } as const;
   const rows = killTable(
     [
       { ...run, lost: 3, duplicates: 0, how: 'x' },
@@ -134,7 +142,7 @@ test('the table of kills says when a time limit hides the number of lost points'
   ).split('\n');
   expect(rows.slice(2)).toEqual([
     '| a | worker, after 20 of 60 | 3 | 0 | 1 | 2 | x |',
-    '| a | worker, after 20 of 60 | unknown: time limit | - | 1 | 2 | y |',
+    '| a | worker, after 20 of 60 | unknown; 60 points completed at the time limit | - | 1 | 2 | y |',
   ]);
 });
 

@@ -13,7 +13,8 @@ const RAY_TUNE = {
   startsPrograms: false,
   program: 'ray_program.py',
   worker: {
-    processes: /^ray::(?!IDLE)/,
+    // The class of an actor that runs a function. Other processes of Ray also have names that start with ray::.
+    processes: /^ray::ImplicitFu/,
     all: false,
     resumes: false,
     how: 'FailureConfig(max_failures=2) starts the trial again',
