@@ -37,6 +37,8 @@ try {
   const forced = forcedBackend(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   openFirstSession();
+  // Loaded now, because an upgrade can replace trawl's files while the worker runs.
+  await import('../trainers/autoencoder/train.ts');
   send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
 } catch (error) {
   send({ kind: 'unfit', message: errorMessage(error) });

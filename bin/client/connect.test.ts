@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { MOVED_FILE, POSTGRES_MARK, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { parseAddress } from '../../lib/net/address.ts';
 import { BadInputError, EXIT, RejectedError, TrawlError, UnreachableError } from '../../proto/errors.ts';
 import { SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { delta, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-import { connect, withConnection } from './connect.ts';
-import { unary } from './rpc.ts';
+import { connect, LEADER_WAIT_MS, withConnection } from './connect.ts';
+import { retryUnreachable, unary } from './rpc.ts';
 import { watchSweep } from './watch.ts';
 
 let dir: string;
@@ -124,6 +124,27 @@ test('--dir reads the folder if its coordinator has stopped, even if another coo
     });
     await expect(pause).rejects.toThrow(RejectedError);
   });
+});
+
+test('--dir reads the PostgreSQL store of TRAWL_STORE if the store of the folder was moved there', async () => {
+  for (const name of [STORE_FILE, MOVED_FILE, POSTGRES_MARK]) await writeFile(join(dir, name), '');
+  vi.stubEnv('TRAWL_STORE', 'postgres://localhost:1/sweeps');
+  await expect(list({ dir })).rejects.toThrow(/PostgreSQL/);
+});
+
+test('with several coordinators, a call that never succeeds is repeated for no longer than LEADER_WAIT_MS', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  let calls = 0;
+  const call = async () => {
+    calls += 1;
+    await vi.advanceTimersByTimeAsync(LEADER_WAIT_MS);
+    throw new UnreachableError('no coordinator leads');
+  };
+  await expect(retryUnreachable({ hasStandbys: true }, call)).rejects.toThrow('no coordinator leads');
+  expect(calls).toBe(1);
 });
 
 test.each(['', '{', '{"address": 7}', '{"address": "127.0.0.1:1", "pid": -4}'])(

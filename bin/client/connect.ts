@@ -7,6 +7,7 @@ import {
   type CoordinatorFile,
   isAlive,
   isSuspended,
+  MOVED_FILE,
   POSTGRES_MARK,
   readCoordinatorFile,
   STORE_FILE,
@@ -211,7 +212,9 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 
 /** Returns the URL in TRAWL_STORE if the store of a folder is in PostgreSQL. */
 function storeOfFolder(dir: string): string | undefined {
-  const isElsewhere = existsSync(join(dir, POSTGRES_MARK)) && !existsSync(join(dir, STORE_FILE));
+  // After `trawl migrate`, the folder still has its own store, with a mark that it was moved.
+  const hasOwnStore = existsSync(join(dir, STORE_FILE)) && !existsSync(join(dir, MOVED_FILE));
+  const isElsewhere = existsSync(join(dir, POSTGRES_MARK)) && !hasOwnStore;
   return isElsewhere ? storeLocation(undefined) : undefined;
 }
 

@@ -96,10 +96,11 @@ export async function retryUnreachable<T>(
     try {
       return await call();
     } catch (error) {
-      const mayWait = connection.hasStandbys && performance.now() - begun < LEADER_WAIT_MS;
-      const delayMs = RETRY_DELAYS_MS[failures] ?? (mayWait ? RETRY_DELAYS_MS.at(-1) : undefined);
-      if (!(error instanceof UnreachableError) || delayMs === undefined) throw error;
-      await sleep(delayMs);
+      const mayRepeat = connection.hasStandbys
+        ? performance.now() - begun < LEADER_WAIT_MS
+        : failures < RETRY_DELAYS_MS.length;
+      if (!(error instanceof UnreachableError) || !mayRepeat) throw error;
+      await sleep(RETRY_DELAYS_MS[failures] ?? RETRY_DELAYS_MS.at(-1));
     }
   }
 }

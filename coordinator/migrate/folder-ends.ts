@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
-import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
+import { MOVED_FILE, STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { requireFolder } from '../../lib/files/folder.ts';
 import { claimPrivateFolder, PRIVATE_FILE } from '../../lib/files/private-files.ts';
 import { tokenFile } from '../../lib/files/token-file.ts';
@@ -14,7 +14,6 @@ import type { RowSource, RowTarget } from '../store/copy/rows.ts';
 import { SqliteRows, writeSqliteStore } from '../store/copy/sqlite-rows.ts';
 import { formatHighWater, HIGH_WATER_FILE } from '../store/high-water.ts';
 import {
-  MOVED_FILE,
   readMoved,
   readUnfinished,
   UNFINISHED_MIGRATION,

@@ -6,11 +6,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { MOVED_FILE } from '../../lib/files/coordinator-file.ts';
 import { PRIVATE_FILE } from '../../lib/files/private-files.ts';
 import { writeDurablySync } from '../../lib/files/write-durably.ts';
 import { RejectedError } from '../../proto/errors.ts';
 
-export const MOVED_FILE = 'moved.json';
 export const UNFINISHED_MIGRATION = 'migration.json';
 
 /** Where a store was moved. */

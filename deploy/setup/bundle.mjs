@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /**
@@ -45,14 +45,16 @@ export async function bundleCommands(root) {
   // esbuild is loaded here because set-up.mjs imports this module before the dependencies are installed.
   const { build } = await import('esbuild');
   const folder = dirname(bundleFile(root));
-  rmSync(folder, { recursive: true, force: true });
+  // Running processes and other commands can use the previous bundle until the new bundle is complete.
+  const incomplete = `${folder}.incomplete`;
+  rmSync(incomplete, { recursive: true, force: true });
   const { metafile } = await build({
     absWorkingDir: root,
     entryPoints: [
       { in: join('dist', 'bin', 'main.js'), out: 'main' },
       { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
     ],
-    outdir: folder,
+    outdir: incomplete,
     // The agent starts ../worker/main.js relative to its own file, which is in this folder.
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
@@ -61,7 +63,8 @@ export async function bundleCommands(root) {
     platform: 'node',
     target: 'node20',
     mainFields: ['module', 'main'],
-    define: { 'process.env.NODE_ENV': '"production"' },
+    // With DEV=true, Ink would load development tools, which are not in the bundle.
+    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '""' },
     logOverride: { 'assign-to-define': 'silent' },
     sourcemap: true,
     metafile: true,
@@ -71,7 +74,9 @@ export async function bundleCommands(root) {
     },
     plugins: [requireExternal],
   });
-  writeFileSync(join(folder, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
+  writeFileSync(join(incomplete, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(incomplete, folder);
 }
 
 /**

@@ -22,6 +22,8 @@ const coordinatorFile = z.object({
 export const STORE_FILE = 'store.db';
 /** The mark of a store in PostgreSQL. The mark is in the coordinator's folder. */
 export const POSTGRES_MARK = 'postgres.high-water';
+/** The mark that `trawl migrate` moved the folder's own store to another place. */
+export const MOVED_FILE = 'moved.json';
 
 /** The maximum size in bytes. A larger file was not written by a coordinator. */
 const MAX_BYTES = 64 * 1024;
