@@ -34,10 +34,13 @@ export interface TrialProgress {
   /** Writes the values of a trial, and increases its epoch to `epoch`. */
   write(sweepId: string, trialId: string, epoch: number, values: MetricValues): void;
   /**
-   * Must be called when another statement has written the values of a trial, and when its attempt has ended.
-   * @param values the values that were written; undefined if they are unknown
+   * Must be called when another statement replaces the values and the epoch of a trial. Values that `write` has gathered
+   * but not yet sent to the database are dropped.
+   * @param values the values that replace the earlier values; undefined if they are unknown
    */
   forget(sweepId: string, trialId: string, values?: MetricValues): void;
+  /** Must be called when an attempt of a trial has ended. The values of the trial remain, but need no longer be in memory. */
+  release(sweepId: string, trialId: string): void;
   /** Must be called after a transaction that failed. */
   forgetAll(): void;
 }
@@ -137,6 +140,9 @@ function sqliteProgress(db: Database): TrialProgress {
     forget(sweepId, trialId, values) {
       if (values === undefined) known.delete(keyOf(sweepId, trialId));
       else known.set(keyOf(sweepId, trialId), values);
+    },
+    release(sweepId, trialId) {
+      known.delete(keyOf(sweepId, trialId));
     },
     forgetAll: () => known.clear(),
   };

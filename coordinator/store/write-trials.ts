@@ -209,7 +209,7 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResu
       const failure = how.outcome === 'failed' ? how.failure : undefined;
       const columns = [at, how.outcome, failure?.class ?? null, failure?.message ?? null, early ? 1 : 0, free ? 1 : 0];
       end(...columns, sweepId, trialId, attempt);
-      sql.progress.forget(sweepId, trialId);
+      sql.progress.release(sweepId, trialId);
       addEvent(sweepId, trialId, attempt, 'ended', describeEnd(how));
     },
     markStraggler({ key, detail }: ChangeOf<'straggler'>, addEvent: AddEvent): void {

@@ -299,7 +299,8 @@ export class Transactions {
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
       },
-      // Each transaction reads the values that it changes.
+      // Values are kept for one transaction. They may not be sent yet, so they must not be removed earlier.
+      release() {},
       forgetAll() {},
     };
   }

@@ -18,6 +18,7 @@ import { propertyRuns } from '../property-runs.ts';
 import { changesOf, configHistory, extremeConfigs, plainRanking, sweepOf } from './config-histories.ts';
 import { CHANGE_KINDS, EVERY_CHANGE } from './every-change.ts';
 import { AT, addSweep, byNobody, created, GRANTED, NEW_SWEEP, planned, reported } from './store-writer.ts';
+import { anyGrouping, changesOfTrial, groupedChanges, rowsAfter } from './trial-histories.ts';
 
 /** The store under test. */
 export interface TestedStore {
@@ -378,6 +379,74 @@ export function testStore(
         expect(found.map((config) => rounded(values.get(config)))).toEqual(ranked.map(([, value]) => rounded(value)));
       }),
       { numRuns: propertyRuns(25) },
+    );
+  });
+
+  test('the reports of a transaction that also ends their trials count for the results', async () => {
+    const tested = await open();
+    const trials = ['t0', 't1', 't2', 't3'].map((id, index) => ({ ...planned(id, index), configId: `c${index >> 1}` }));
+    const id = await tested.store.addSweep({ ...NEW_SWEEP, replicates: 2 }, trials, AT);
+    const [first, second, third, fourth] = trials.map(({ trialId }) => changesOfTrial(id, trialId));
+    if (!(first && second && third && fourth)) throw new Error('a trial is missing');
+    const stopped = { outcome: 'stopped', rule: 'asha', reason: 'rung 1' } as const;
+    await tested.store.write(byNobody([first, second, third, fourth].map(({ granted }) => granted())), AT);
+    await tested.store.write(byNobody([third.report(1, 0.75)]), AT);
+    await tested.store.write(
+      byNobody([
+        first.report(1, 0.5),
+        first.report(2, 0.25),
+        second.report(1, 0.75),
+        first.ended({ outcome: 'succeeded' }),
+        second.ended({ outcome: 'succeeded' }),
+        second.moved('succeeded'),
+        first.moved('succeeded'),
+        third.report(2, 0.875),
+        third.ended(stopped),
+        third.moved('stopped', 'asha: rung 1'),
+        fourth.report(1, 0.625),
+        fourth.ended({ outcome: 'held', rule: 'asha', reason: 'rung 1' }),
+        fourth.moved('held', 'asha: rung 1'),
+      ]),
+      AT,
+    );
+    const store = await tested.reopened();
+    const queries = store.queries();
+    const found = await queries.trials.all(id);
+    expect(found.map(({ epoch, metrics, metricSteps }) => [epoch, metrics, metricSteps])).toEqual([
+      [2, { test_loss: 0.25 }, { test_loss: 2 }],
+      [1, { test_loss: 0.75 }, { test_loss: 1 }],
+      [2, { test_loss: 0.875 }, { test_loss: 2 }],
+      [1, { test_loss: 0.625 }, { test_loss: 1 }],
+    ]);
+    expect(await queries.trials.bestResults(id, 'minimize', 9)).toEqual([
+      { index: 0, value: 0.25 },
+      { index: 1, value: 0.75 },
+      { index: 2, value: 0.875 },
+    ]);
+    expect(
+      await store.reader.all(
+        'select config_id, complete, epoch, n, value from config_results where sweep_id = ? order by config_id',
+        id,
+      ),
+    ).toEqual([
+      { config_id: 'c0', complete: 1, epoch: 0, n: 2, value: 0.5 },
+      { config_id: 'c1', complete: 0, epoch: 2, n: 1, value: 0.875 },
+    ]);
+  });
+
+  test('for any grouping of changes into transactions, the rows are the same as with one change per transaction', async () => {
+    const { store } = await open();
+    let sweeps = 0;
+    await fc.assert(
+      fc.asyncProperty(anyGrouping, async (grouping) => {
+        sweeps += 1;
+        const grouped = await rowsAfter(store, `grouped${sweeps}`, (id) => groupedChanges(id, grouping));
+        const single = await rowsAfter(store, `single${sweeps}`, (id) =>
+          groupedChanges(id, grouping).flatMap((changes) => changes.map((change) => [change])),
+        );
+        expect(grouped).toEqual(single);
+      }),
+      { numRuns: propertyRuns(10) },
     );
   });
 
