@@ -104,11 +104,17 @@ export type PackOption = number | 'auto';
 /**
  * Returns how many trials a worker trains together.
  * @param sharedBy the number of slots that share the worker's GPU
+ * @param warn called with the reason if a pack size could not be measured
  */
-export async function packSize(option: PackOption, backend: BackendName, sharedBy: number): Promise<number> {
+export async function packSize(
+  option: PackOption,
+  backend: BackendName,
+  sharedBy: number,
+  warn: (message: string) => void,
+): Promise<number> {
   if (option !== 'auto') return option;
   // On a CPU, one network already keeps a core busy (bench/RESULTS.md).
   if (backend !== 'tensorflow-gpu') return 1;
   const { fastestPackThatFits } = await import('../trainers/autoencoder/pack-size.ts');
-  return fastestPackThatFits(sharedBy);
+  return fastestPackThatFits(sharedBy, warn);
 }

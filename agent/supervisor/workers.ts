@@ -101,6 +101,7 @@ export class Workers {
     switch (message.kind) {
       case 'ready':
         this.#packSizes[slot] = message.pack;
+        for (const warning of message.warnings ?? []) this.#log.warn({ slot }, warning);
         this.#events.onReady(message.backend, message.pack);
         break;
       case 'dataset':

@@ -67,7 +67,14 @@ export type ToWorker =
   | { readonly kind: 'stop'; readonly key: AttemptKey; readonly keepFiles: boolean };
 
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly backend: string; readonly pack: number }
+  | {
+      readonly kind: 'ready';
+      readonly backend: string;
+      /** The number of trials that the worker trains together. */
+      readonly pack: number;
+      /** Reasons why `pack` is not larger, for the agent's log. */
+      readonly warnings?: readonly string[];
+    }
   /** The worker sends this message each time a trial loads its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker sends this message when it cannot run on this machine, and then exits. */

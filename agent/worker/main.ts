@@ -10,6 +10,7 @@ import { onDatasetUse } from '../data/cache.ts';
 import { workFolder } from '../folders.ts';
 import { chooseBackend, forcedBackend } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
+import { gpuStrategy } from '../trainers/autoencoder/engine.ts';
 import { openFirstSession } from '../trainers/autoencoder/libtensorflow.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
@@ -35,11 +36,15 @@ process.on('message', (message: ToWorker) => {
 
 try {
   const forced = forcedBackend(process.env);
+  // An invalid value is an error at the start, not of the first trial.
+  gpuStrategy(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   openFirstSession();
   // Loaded now, because an upgrade can replace trawl's files while the worker runs.
   await import('../trainers/autoencoder/train.ts');
-  send({ kind: 'ready', backend: backend.name, pack: await packSize(setup.pack, backend.name, setup.gpuSharedBy) });
+  const warnings: string[] = [];
+  const pack = await packSize(setup.pack, backend.name, setup.gpuSharedBy, (warning) => warnings.push(warning));
+  send({ kind: 'ready', backend: backend.name, pack, warnings });
 } catch (error) {
   send({ kind: 'unfit', message: errorMessage(error) });
   process.disconnect();

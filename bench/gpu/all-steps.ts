@@ -6,8 +6,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BackendName } from '../../agent/machine/backend.ts';
 import { probeBackends } from '../../agent/machine/probe.ts';
+import type { Strategy } from '../../agent/trainers/autoencoder/engine.ts';
 import { layersOf } from '../../agent/trainers/autoencoder/model.ts';
 import { packGraph } from '../../agent/trainers/autoencoder/pack-graph.ts';
+import { MAX_AUTO_PACK } from '../../agent/trainers/autoencoder/pack-size.ts';
 import { packageRoot } from '../../bin/package.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import type { MeasuringProcess } from '../train/peer.ts';
@@ -57,7 +59,8 @@ const SMALL: Scale = {
   packs: [1, 2],
   torchProcesses: [1],
   sweep: { trials: 4, epochs: 1, trainSize: 64, testSize: 100 },
-  disturbed: { trials: 2, epochs: 12, trainSize: 64, testSize: 100, pack: 2 },
+  // The sweep must still run when the state of its trials is read, which takes seconds on a busy machine.
+  disturbed: { trials: 2, epochs: 30, trainSize: 640, testSize: 100, pack: 2 },
 };
 
 /** The target: trawl's trials per hour on one card, relative to the best number of processes of PyTorch eager. */
@@ -221,13 +224,21 @@ async function checkKernels(log: StepLog): Promise<string> {
   return `${summary} of the graph, each with a GPU kernel`;
 }
 
+/** Returns the strategy to check: the graph on a GPU, where it is not the default. */
+function ownStrategy(backend: BackendName): Strategy | undefined {
+  return backend === 'tensorflow-gpu' ? 'pack-graph' : undefined;
+}
+
 async function measureSpeed(log: StepLog, backend: BackendName, scale: Scale, findings: Findings): Promise<string> {
   await requireBackend(backend);
   const failures: string[] = [];
   const { seconds } = scale;
   const largest = scale.packs.at(-1) ?? 1;
+  const strategy = ownStrategy(backend);
   for (const depth of scale.depths) {
-    const rowsOfTrawl: MeasuredRow[] = scale.packs.map((pack) => ({ name: 'trawl', wanted: { depth, pack, seconds } }));
+    const rowsOfTrawl: MeasuredRow[] = scale.packs.map((pack) => ({
+      ...{ name: 'trawl', wanted: { depth, pack, seconds, strategy } },
+    }));
     rowsOfTrawl.push({
       ...{ name: 'trawl, single operations', wanted: { depth, pack: largest, seconds, strategy: 'stacked' } },
     });
@@ -329,15 +340,15 @@ async function compareAutomatic(log: StepLog, backend: BackendName, scale: Scale
       log.signal.throwIfAborted();
       const one = await measureOne(size === pack ? 'trawl (auto)' : 'trawl', peer, {
         depth: 3,
-        pack: size,
-        seconds: 2,
+        ...{ pack: size, seconds: 2, strategy: ownStrategy(backend) },
       });
       log.row(...speedCells(one));
       measured.push(one);
     }
-    const best = Math.max(...measured.map(({ samplesPerSecond }) => samplesPerSecond));
+    const allowed = measured.filter((each) => each.pack <= MAX_AUTO_PACK);
+    const best = Math.max(...allowed.map(({ samplesPerSecond }) => samplesPerSecond));
     const own = measured.find((each) => each.pack === pack)?.samplesPerSecond ?? 0;
-    const finding = `the automatic pack of ${pack} reaches ${(own / best).toFixed(2)} of the best throughput`;
+    const finding = `the automatic pack of ${pack} reaches ${(own / best).toFixed(2)} of the best throughput of packs of 1 to ${MAX_AUTO_PACK}`;
     if (own < AUTO_SHARE * best) throw new Error(`${finding}, expected at least ${AUTO_SHARE}`);
     return finding;
   } finally {

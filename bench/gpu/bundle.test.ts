@@ -29,7 +29,16 @@ beforeEach(() => {
   folder = testFolder();
   [root, cache, node] = [join(folder, 'trawl'), join(folder, 'cache'), join(folder, 'node')];
   put(join(root, 'package.json'), '{}');
-  put(join(root, '.git', 'HEAD'), 'ref');
+  put(join(root, 'docs', 'gpu.md'), 'documentation');
+  put(join(root, 'bench', 'gpu', 'run.ts'), 'tracked');
+  for (const args of [
+    ['init', '-q'],
+    ['add', '.'],
+  ])
+    spawnSync('git', args, { cwd: root });
+  put(join(root, 'dist', 'run.js'), 'built');
+  put(join(root, 'trawl-data', 'token'), 'secret');
+  put(join(root, 'pieces', 'part-000'), 'an earlier bundle');
   put(join(root, 'node_modules', 'knip', 'index.js'), 'unused');
   put(join(root, 'node_modules', 'zod', 'index.js'), 'used');
   put(join(root, 'node_modules', '@tensorflow', 'tfjs-node', 'deps', 'lib'), 'of this machine');
@@ -83,7 +92,8 @@ test('the pieces of a bundle, in several transfers, become the installation that
   const modules = join(target, 'checkout', 'node_modules');
   expect(readdirSync(modules).sort()).toEqual(['@tensorflow', 'zod']);
   expect(existsSync(join(modules, '@tensorflow', 'tfjs-node', 'deps'))).toBe(false);
-  expect(existsSync(join(target, 'checkout', '.git'))).toBe(false);
+  // Not .git, docs, the token in trawl-data, and pieces.
+  expect(readdirSync(join(target, 'checkout')).sort()).toEqual(['bench', 'dist', 'node_modules', 'package.json']);
   const run = spawnSync('sh', [join(target, 'run.sh'), '--only', 'machine'], { encoding: 'utf8' });
   expect(run.stdout).toBe('node dist/bench/gpu/run.js --all --only machine\n');
   expect(install(out, target)).toEqual({ status: 0, output: `installed: sh ${target}/run.sh\n` });

@@ -3,7 +3,7 @@
  * receives little per transfer: this checkout with its packages, Node, nats-server, and libtensorflow for GPUs with the
  * libraries of CUDA that TensorFlow opens. install.sh puts the pieces together on that machine.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -51,8 +51,10 @@ export const OMITTED = [
   'node_modules/@tensorflow/*/deps',
   'node_modules/@tensorflow/*/lib/napi-v*',
 ];
-/** Top-level folders and files of the checkout that are not needed, or that belong to this machine. */
-const LOCAL = ['.git', '.trawl', 'docs', 'gpu-results'];
+/** Folders of the checkout that git ignores and that are needed. */
+const BUILT = ['dist', 'node_modules'];
+/** The folder of the checkout that is not needed. */
+const DOCUMENTATION = 'docs/';
 /** Libraries that the libraries in CUDA_LIBRARIES open. Without the graph library, cuDNN ends the process. */
 const FURTHER_LIBRARIES = ['libnvJitLink.so.12', 'libcudnn_graph.so.9'];
 
@@ -87,9 +89,7 @@ export function bundleEntries(root: string, cache: string, node: string): readon
   const nats = join(cache, 'bin', 'nats-server');
   if (!existsSync(nats)) throw new Error(`${nats} is missing: npm run setup`);
   return [
-    ...readdirSync(root)
-      .filter((name) => !LOCAL.includes(name))
-      .map((name) => ({ from: join(root, name), to: join('checkout', name) })),
+    ...[...trackedFiles(root), ...BUILT].map((name) => ({ from: join(root, name), to: join('checkout', name) })),
     { from: node, to: 'node/bin/node' },
     { from: nats, to: 'cache/trawl/bin/nats-server' },
     entry('tensorflow/libtensorflow_cc.so.2'),
@@ -101,6 +101,20 @@ export function bundleEntries(root: string, cache: string, node: string): readon
       to: join('cache', 'trawl', 'libtensorflow', 'bindings', name),
     })),
   ];
+}
+
+/**
+ * Returns the files of the checkout that git tracks, without the documentation. Other files can be secrets, such as the
+ * token in `trawl-data`, or large, such as earlier pieces.
+ * @throws {Error} if the folder is not a checkout
+ */
+function trackedFiles(root: string): readonly string[] {
+  const listed = execFileSync('git', ['ls-files', '-z'], {
+    ...{ cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'pipe'] },
+  });
+  return listed
+    .split('\0')
+    .filter((name) => name !== '' && !name.startsWith(DOCUMENTATION) && existsSync(join(root, name)));
 }
 
 /**

@@ -59,6 +59,8 @@ try {
 
 /** @throws {RangeError} if an option is invalid */
 async function runAll(backend: BackendName): Promise<number> {
+  // The graph is what remains to be checked on a GPU. The processes of all steps inherit this variable.
+  process.env.TRAWL_GPU_PACKS = 'graph';
   const steps = allSteps({ backend, small: values.small });
   const names = values.only?.split(',') ?? steps.map(({ name }) => name);
   const unknown = names.find((name) => !steps.some((step) => step.name === name));

@@ -55,13 +55,15 @@ const ENDING_MS = 3_000;
  * is over could not run.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
+ * @param now the time in ms, which determines how much of `totalS` is left
  */
 export async function runSteps(
   steps: readonly Step[],
   totalS: number,
   onReport: (reports: readonly StepReport[]) => void,
+  now = () => performance.now(),
 ): Promise<readonly StepReport[]> {
-  const end = performance.now() + totalS * 1000;
+  const end = now() + totalS * 1000;
   const reports: StepReport[] = steps.map(({ name, title, limitS, columns }) => ({
     ...{ name, title, limitS, state: 'not started', reason: '', seconds: 0, lines: [] },
     table: columns && { columns, rows: [] },
@@ -72,7 +74,7 @@ export async function runSteps(
       if (report !== undefined) reports[at] = { ...report, ...change };
       onReport([...reports]);
     };
-    const leftMs = end - performance.now();
+    const leftMs = end - now();
     if (leftMs <= 0) {
       update({ state: 'could not run', reason: `the time limit of ${totalS} s for all steps was over` });
       continue;

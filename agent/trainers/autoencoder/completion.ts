@@ -35,7 +35,12 @@ export class RunCompletion {
   }
 }
 
-const OUT_OF_MEMORY = /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|cannot enlarge memory/i;
+/**
+ * Messages about missing memory: of V8, WebAssembly, CUDA and TensorFlow. TensorFlow reports `Dst tensor is not
+ * initialized` if the memory for a copy to the GPU could not be allocated.
+ */
+const OUT_OF_MEMORY =
+  /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|failed to allocate|cannot enlarge memory|Dst tensor is not initialized/i;
 
 export function isOutOfMemory(error: unknown): error is Error {
   return error instanceof Error && OUT_OF_MEMORY.test(error.message);

@@ -3,6 +3,7 @@
  * certain backends.
  */
 import type * as tf from '@tensorflow/tfjs-core';
+import { BadInputError } from '../../../proto/errors.ts';
 import type { AdamState } from './adam.ts';
 import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
@@ -18,6 +19,24 @@ export type TensorStrategy = 'stacked' | 'in-turn';
  * the whole pack is one graph.
  */
 export type Strategy = 'graphs' | 'pack-graph' | TensorStrategy;
+
+/** The values of TRAWL_GPU_PACKS. */
+const GPU_STRATEGIES = { operations: 'stacked', graph: 'pack-graph' } as const;
+type GpuPacks = keyof typeof GPU_STRATEGIES;
+
+/**
+ * Returns how a GPU computes packs. The environment variable TRAWL_GPU_PACKS selects single operations (`operations`,
+ * the default) or one graph per pack (`graph`). The graph is not the default, because it has not run on a GPU yet
+ * (docs/gpu.md).
+ * @throws {BadInputError} if the variable has another value
+ */
+export function gpuStrategy(env: NodeJS.ProcessEnv): 'stacked' | 'pack-graph' {
+  const { TRAWL_GPU_PACKS: value } = env;
+  if (value === undefined || value === '') return GPU_STRATEGIES.operations;
+  const found = (Object.keys(GPU_STRATEGIES) as GpuPacks[]).find((name) => name === value);
+  if (found === undefined) throw new BadInputError(`TRAWL_GPU_PACKS is ${value}, expected operations, graph`);
+  return GPU_STRATEGIES[found];
+}
 
 /** Members are counted from 0. Flat parameters have the layout of the member's own layers. */
 export interface Engine {

@@ -26,11 +26,14 @@ export class TestImages {
   constructor(images: Images, chunkSize = isOnGpu() ? GPU_CHUNK : CPU_CHUNK) {
     this.count = images.count;
     this.chunkSize = chunkSize;
-    this.chunks = Array.from({ length: Math.ceil(images.count / chunkSize) }, (_, chunk) => {
-      const from = chunk * chunkSize;
-      const to = Math.min(from + chunkSize, images.count);
-      return tf.tidy(() => tf.transpose(deviceRows(images, from, to)));
-    });
+    // If the memory runs out, the outer tidy disposes the chunks so far.
+    this.chunks = tf.tidy(() =>
+      Array.from({ length: Math.ceil(images.count / chunkSize) }, (_, chunk) => {
+        const from = chunk * chunkSize;
+        const to = Math.min(from + chunkSize, images.count);
+        return tf.tidy(() => tf.transpose(deviceRows(images, from, to)));
+      }),
+    );
   }
 
   dispose(): void {
@@ -49,7 +52,9 @@ export class TestSet {
     this.images = images;
     this.inputs =
       noise.std > 0
-        ? images.chunks.map((chunk) => tf.tidy(() => tf.transpose(withNoise(tf.transpose(chunk), [noise]))))
+        ? tf.tidy(() =>
+            images.chunks.map((chunk) => tf.tidy(() => tf.transpose(withNoise(tf.transpose(chunk), [noise])))),
+          )
         : images.chunks;
   }
 

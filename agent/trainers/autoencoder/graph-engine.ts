@@ -22,16 +22,20 @@ interface GraphMember {
 }
 
 export class GraphEngine implements Engine {
-  #members: readonly GraphMember[];
+  #members: readonly GraphMember[] = [];
 
   constructor(initial: readonly InitialMember[]) {
-    this.#members = initial.map(({ settings, layers, parameters }) => {
-      const layout = parameterLayout(layers);
-      const session = new NativeSession(trainingGraph(layers, settings));
-      const zeros = new Float32Array(parameters.length);
-      setState(session, [parameters, zeros, zeros]);
-      return { settings, layers, layout, session, steps: 0 };
-    });
+    try {
+      for (const { settings, layers, parameters } of initial) {
+        const session = new NativeSession(trainingGraph(layers, settings));
+        this.#members = [...this.#members, { settings, layers, layout: parameterLayout(layers), session, steps: 0 }];
+        const zeros = new Float32Array(parameters.length);
+        setState(session, [parameters, zeros, zeros]);
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   parametersOf(member: number): Promise<Float32Array> {

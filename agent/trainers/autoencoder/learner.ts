@@ -1,7 +1,7 @@
 /** The networks of one trial or a pack: their parameters, their optimizer, and the training step. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AdamState } from './adam.ts';
-import type { Engine, InitialMember, Strategy } from './engine.ts';
+import { type Engine, gpuStrategy, type InitialMember, type Strategy } from './engine.ts';
 import { GraphEngine } from './graph-engine.ts';
 import { type ImageSource, rowsOfImages, type TrainImages, trainImages, withNoise } from './images.ts';
 import { isOnGpu, nativeBackend } from './libtensorflow.ts';
@@ -102,8 +102,11 @@ export class Learner {
       return;
     }
     const rows = rowsOfImages(file, count);
-    this.engine.loop.hold(rows);
-    rows.dispose();
+    try {
+      this.engine.loop.hold(rows);
+    } finally {
+      rows.dispose();
+    }
   }
 
   /** The number of batches that {@link Learner.train} should get, so that a call is short. */
@@ -197,10 +200,10 @@ function engineOf(strategy: Strategy, initial: readonly InitialMember[]): Engine
 }
 
 /**
- * Returns the fastest strategy for the backend. On wasm, a matrix product with a batch dimension is slow. On a GPU, one
- * large product is faster than many small products, and a graph avoids a call per operation.
+ * Returns the strategy for the backend. On wasm, a matrix product with a batch dimension is slow. On a GPU, one large
+ * product is faster than many small products.
  */
 function defaultStrategy(): Strategy {
   if (nativeBackend() === undefined) return tf.getBackend() === 'wasm' ? 'in-turn' : 'stacked';
-  return isOnGpu() ? 'pack-graph' : 'graphs';
+  return isOnGpu() ? gpuStrategy(process.env) : 'graphs';
 }

@@ -92,6 +92,7 @@ export class NativeKernels {
 export class NativeSession {
   readonly #backend: NativeBackend;
   readonly #id: number;
+  #isDeleted = false;
 
   /**
    * @param graph the text of a SavedModel
@@ -129,8 +130,10 @@ export class NativeSession {
     return this.#backend.createOutputTensor(info);
   }
 
-  /** Deletes the session and its variables. */
+  /** Deletes the session and its variables. A repeated call does nothing. */
   dispose(): void {
+    if (this.#isDeleted) return;
+    this.#isDeleted = true;
     this.#backend.binding.deleteSavedModel(this.#id);
   }
 }

@@ -48,9 +48,14 @@ export class PackEngine implements Engine, StepLoop {
     this.#members = initial.map((_, at) => at);
     this.#sameRates = this.#hasSameRates();
     this.#session = this.#open();
-    for (const [at, { parameters }] of initial.entries()) {
-      const zeros = new Float32Array(parameters.length);
-      this.restore(at, { parameters, first: zeros, second: zeros, steps: 0, moments: 'means' });
+    try {
+      for (const [at, { parameters }] of initial.entries()) {
+        const zeros = new Float32Array(parameters.length);
+        this.restore(at, { parameters, first: zeros, second: zeros, steps: 0, moments: 'means' });
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
   }
 
@@ -161,7 +166,12 @@ export class PackEngine implements Engine, StepLoop {
         device: this.#device,
       }),
     );
-    session.run({}, PACK_FETCHES.initialized).dispose();
+    try {
+      session.run({}, PACK_FETCHES.initialized).dispose();
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
     return session;
   }
 

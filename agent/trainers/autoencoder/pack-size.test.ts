@@ -37,24 +37,30 @@ describe.each([
 });
 
 test('a pack fits into the memory, up to a maximum, and has at least one trial', () => {
-  const sizes = [0, 1, 2, 8, 16, 80].map((gib) => packThatFits(gib * GIB));
+  const sizes = [0, 1, 2, 8, 16, 80].map((gib) => packThatFits(gib * GIB, 'pack-graph'));
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   expect(sizes.at(0)).toBe(1);
-  expect(sizes.at(-1)).toBe(256);
-  expect(packThatFits(undefined)).toBe(1);
-  const eight = packThatFits(8 * GIB);
-  expect(eight).toBeGreaterThan(16);
-  expect(eight * memberBytes(layersOf(5, 100), 64)).toBeLessThan(8 * GIB);
+  expect(sizes.at(-1)).toBe(64);
+  expect(packThatFits(undefined, 'pack-graph')).toBe(1);
+  const four = packThatFits(4 * GIB, 'pack-graph');
+  expect(four).toBeGreaterThan(8);
+  expect(four * memberBytes(layersOf(5, 100), 64)).toBeLessThan(4 * GIB);
+  const stacked = packThatFits(4 * GIB, 'stacked');
+  expect(stacked).toBeGreaterThan(1);
+  expect(stacked).toBeLessThanOrEqual(four / 2);
 });
 
 describe('the fastest pack', () => {
   const tried: number[] = [];
-  const fastest = (most: number, rate: (pack: number) => number | undefined) => {
+  const warnings: string[] = [];
+  const fastest = (most: number, rate: (pack: number) => number) => {
     tried.length = 0;
-    return fastestPack(most, async (pack) => {
+    warnings.length = 0;
+    const measure = async (pack: number) => {
       tried.push(pack);
       return rate(pack);
-    });
+    };
+    return fastestPack(most, measure, (warning) => warnings.push(warning));
   };
 
   test('is the smallest one after which twice the size gains less than a tenth', async () => {
@@ -68,8 +74,24 @@ describe('the fastest pack', () => {
     expect(await fastest(3, (pack) => pack)).toBe(3);
   });
 
-  test('is the size before the one that runs out of memory', async () => {
-    expect(await fastest(256, (pack) => (pack > 16 ? undefined : pack))).toBe(16);
+  test('is the size before the one that cannot be measured, with the reason as a warning', async () => {
+    const rate = (pack: number) => {
+      if (pack > 16) throw new Error('no kernel for the GPU');
+      return pack;
+    };
+    expect(await fastest(256, rate)).toBe(16);
+    expect(warnings).toEqual([
+      'packs of 32 are not used, because their speed could not be measured: no kernel for the GPU',
+    ]);
+  });
+
+  test('is a single trial if not even one can be measured', async () => {
+    const rate = () => {
+      throw new Error('OOM');
+    };
+    expect(await fastest(256, rate)).toBe(1);
+    expect(tried).toEqual([1]);
+    expect(warnings).toHaveLength(1);
   });
 
   test('is a single trial if packs are no faster, or if only one fits', async () => {

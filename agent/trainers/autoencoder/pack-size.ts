@@ -3,16 +3,16 @@
  * these the number with which the GPU trains fastest, by measurement.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import { gpuMemory } from '../../machine/gpus.ts';
-import { isOutOfMemory } from './completion.ts';
-import type { Strategy } from './engine.ts';
+import { gpuStrategy, type Strategy } from './engine.ts';
 import { Learner } from './learner.ts';
 import { type Layer, layersOf, PIXELS, parameterLayout, ROW } from './model.ts';
 import { settingsOf } from './settings.ts';
 
 /** The maximum pack size with `--pack auto`. */
-const MAX_AUTO_PACK = 256;
+export const MAX_AUTO_PACK = 64;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
 /** The training images, and the activations of one member's evaluation, of which there is one at a time. */
@@ -29,6 +29,8 @@ const MEASURED_S = 0.2;
  * learning rates) or 12.0 (equal ones) per member, including the arrays of JavaScript (docs/native.md).
  */
 const PARAMETER_COPIES = 12;
+/** Single operations keep all of their tensors until the end of a step: up to this multiple of {@link memberBytes}. */
+const OPERATIONS_FACTOR = 2;
 
 /**
  * Returns the memory that one member needs during a step, in bytes: its parameters with their copies, its activations
@@ -43,38 +45,52 @@ export function memberBytes(layers: readonly Layer[], batch: number): number {
 }
 
 /**
- * Returns how many trials of the largest network fit into the memory together, up to MAX_AUTO_PACK, but at least 1.
+ * Returns how many trials of the largest network with the default batch size fit into the memory together, up to
+ * MAX_AUTO_PACK, but at least 1.
  * @param freeBytes undefined if the memory is not known; one trial is then assumed to fit
  */
-export function packThatFits(freeBytes: number | undefined): number {
+export function packThatFits(freeBytes: number | undefined, strategy: 'stacked' | 'pack-graph'): number {
   if (freeBytes === undefined) return 1;
   const { batchSize } = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
   const usable = freeBytes * USABLE_SHARE - SHARED_BYTES;
-  return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor(usable / memberBytes(layersOf(5, 100), batchSize))));
+  const each = memberBytes(layersOf(5, 100), batchSize) * (strategy === 'stacked' ? OPERATIONS_FACTOR : 1);
+  return Math.max(1, Math.min(MAX_AUTO_PACK, Math.floor(usable / each)));
 }
 
 /**
  * Returns the fastest pack size for this process's GPU; 1 if nvidia-smi does not report the memory.
  * @param sharedBy number of slots that share the GPU evenly
+ * @param warn called with the reason if a pack size could not be measured
  */
-export async function fastestPackThatFits(sharedBy: number): Promise<number> {
+export async function fastestPackThatFits(sharedBy: number, warn: (message: string) => void): Promise<number> {
   const memory = await gpuMemory();
-  const most = packThatFits(memory && Math.min(memory.freeBytes, memory.totalBytes / sharedBy));
-  return fastestPack(most, measuredRate);
+  const own = memory && Math.min(memory.freeBytes, memory.totalBytes / sharedBy);
+  return fastestPack(packThatFits(own, gpuStrategy(process.env)), measuredRate, warn);
 }
 
 /**
- * Tries pack sizes from 1 to `most`, by powers of 2 from 4 on, until a larger pack is no longer worthwhile.
- * @param rateOf measures the training steps per second of all members together; undefined if the memory ran out
+ * Tries pack sizes from 1 to `most`, by powers of 2 from 4 on, until a larger pack is no longer worthwhile. A size that
+ * cannot be measured is not used, for any reason: packs only save time, and a worker can also work without them.
+ * @param rateOf measures the training steps per second of all members together
+ * @param warn called with the reason if `rateOf` rejects
+ * @returns 1 if not even one trial can be measured
  */
 export async function fastestPack(
   most: number,
-  rateOf: (pack: number) => Promise<number | undefined>,
+  rateOf: (pack: number) => Promise<number>,
+  warn: (message: string) => void,
 ): Promise<number> {
   if (most === 1) return 1;
-  let best = { pack: 1, rate: (await rateOf(1)) ?? 0 };
+  const measured = (pack: number) =>
+    rateOf(pack).catch((error: unknown) => {
+      warn(`packs of ${pack} are not used, because their speed could not be measured: ${errorMessage(error)}`);
+      return undefined;
+    });
+  const rateOfOne = await measured(1);
+  if (rateOfOne === undefined) return 1;
+  let best = { pack: 1, rate: rateOfOne };
   for (let pack = Math.min(4, most); ; pack = Math.min(2 * pack, most)) {
-    const rate = await rateOf(pack);
+    const rate = await measured(pack);
     if (rate === undefined || rate < best.rate * WORTHWHILE) return best.pack;
     best = { pack, rate };
     if (pack === most) return pack;
@@ -83,18 +99,18 @@ export async function fastestPack(
 
 /**
  * Trains a pack of networks with 3 layers on the device of this process, and returns the steps per second of all members
- * together; undefined if the memory ran out.
- * @param strategy default: the fastest strategy on the current backend
+ * together.
+ * @param strategy default: the strategy of the current backend
+ * @throws {Error} if the pack cannot be trained, for example because the memory ran out
  */
-export async function measuredRate(pack: number, strategy?: Strategy): Promise<number | undefined> {
+export async function measuredRate(pack: number, strategy?: Strategy): Promise<number> {
   const settings = settingsOf(withDefaults(TRAINERS.autoencoder, {}));
   const { batchSize } = settings;
-  let learner: Learner | undefined;
+  const learner = new Learner(
+    Array.from({ length: pack }, (_, seed) => ({ settings, seed })),
+    strategy,
+  );
   try {
-    learner = new Learner(
-      Array.from({ length: pack }, (_, seed) => ({ settings, seed })),
-      strategy,
-    );
     learner.trainOn({ read: (indices) => new Uint8Array(indices.length * PIXELS) }, batchSize);
     const batch = Int32Array.from({ length: pack * batchSize }, (_, at) => at % batchSize);
     // The first call compiles the graph.
@@ -108,11 +124,8 @@ export async function measuredRate(pack: number, strategy?: Strategy): Promise<n
     }
     await learner.absoluteSums();
     return (pack * steps * 1000) / (performance.now() - start);
-  } catch (error) {
-    if (isOutOfMemory(error)) return undefined;
-    throw error;
   } finally {
-    learner?.dispose();
+    learner.dispose();
   }
 }
 

@@ -57,7 +57,7 @@ function tolerance(strategy: Strategy, metric: string): number {
 }
 
 /** The strategy of the backend, for packs whose results depend on the other members within rounding. */
-const OWN_STRATEGY: Strategy = process.env.TRAWL_BACKEND === 'tensorflow-gpu' ? 'pack-graph' : 'in-turn';
+const OWN_STRATEGY: Strategy = process.env.TRAWL_BACKEND === 'tensorflow-gpu' ? 'stacked' : 'in-turn';
 const isExact = (strategy: Strategy) => tolerance(strategy, '') < 1e-6;
 
 type Reports = RecordedRun['reports'];

@@ -17,8 +17,9 @@ import { settingsOf } from './settings.ts';
 export type LoadImages = typeof loadImages;
 
 /**
- * Trains one trial by the protocol of the study (docs/study.md), and reports after every epoch. On the same backend, a
- * run that resumes from a checkpoint and an uninterrupted run give bitwise identical results.
+ * Trains one trial by the protocol of the study (docs/study.md), and reports after every epoch. On the same
+ * backend, a run that resumes from a checkpoint and an uninterrupted run give bitwise identical results, except on a
+ * GPU, where they agree within rounding.
  * @throws {TrainingError} `nan` when a loss or a parameter is not finite, `oom` when memory ran out, `preflight` when
  *   the data set or the checkpoint is unavailable, `rejected` for unsupported parameters
  */
@@ -31,9 +32,10 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 /**
  * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
  * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the
- * strategies `stacked` and `pack-graph`, a trial has the same results as without a pack, except for rounding. With
- * the other strategies, the results are bitwise equal, except for the sum of parameters in train_total_loss.
- * @param strategy default: the fastest strategy on the current backend
+ * strategies `stacked` and `pack-graph`, which GPUs use, a trial has the same results as without a pack, except for
+ * rounding. With the other strategies, the results are bitwise equal, except for the sum of parameters in
+ * train_total_loss.
+ * @param strategy default: the strategy of the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
 export function autoencoderPack(
@@ -78,19 +80,20 @@ async function trainAll(
   const [first] = prepared;
   if (first === undefined) return;
   const images = await imagesOf(first, load);
-  const testImages = new TestImages(images.test);
-  const members = prepared.map((run) => new PackMember(run, images, testImages));
-  const learner = new Learner(
-    members.map(({ settings, run }) => ({ settings, seed: run.seed })),
-    strategy,
-  );
+  const created: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(one: T): T => {
+    created.push(one);
+    return one;
+  };
   try {
+    const testImages = own(new TestImages(images.test));
+    const members = prepared.map((run) => own(new PackMember(run, images, testImages)));
+    const seeds = members.map(({ settings, run }) => ({ settings, seed: run.seed }));
+    const learner = own(new Learner(seeds, strategy));
     learner.trainOn(images.train, Math.min(first.settings.trainSize, images.train.count));
     await trainMembers(members, learner);
   } finally {
-    for (const member of members) member.dispose();
-    testImages.dispose();
-    learner.dispose();
+    for (const one of created) one.dispose();
   }
 }
 

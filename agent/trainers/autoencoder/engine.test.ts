@@ -1,0 +1,13 @@
+import { expect, test } from 'vitest';
+import { gpuStrategy } from './engine.ts';
+
+test('TRAWL_GPU_PACKS selects how a GPU computes packs, the default is single operations, and an unknown value is rejected', () => {
+  expect(gpuStrategy({})).toBe('stacked');
+  expect(gpuStrategy({ TRAWL_GPU_PACKS: '' })).toBe('stacked');
+  expect(gpuStrategy({ TRAWL_GPU_PACKS: 'operations' })).toBe('stacked');
+  expect(gpuStrategy({ TRAWL_GPU_PACKS: 'graph' })).toBe('pack-graph');
+  for (const value of ['graphs', 'toString'])
+    expect(() => gpuStrategy({ TRAWL_GPU_PACKS: value })).toThrow(
+      `TRAWL_GPU_PACKS is ${value}, expected operations, graph`,
+    );
+});
