@@ -11,6 +11,8 @@ export const DEFAULT_WEIGHT = 1;
 
 /** The maximum number of slots of an agent. */
 export const MAX_SLOTS = 4_096;
+/** The maximum number of claims in one message. */
+export const MAX_CLAIMS = 1_000;
 
 /** The maximum size of an artifact. 1 GiB is enough for 80 million parameters and their Adam optimizer state. */
 export const MAX_ARTIFACT_BYTES = 1 << 30;

@@ -153,14 +153,14 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   const drain = () => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } });
   welcome({ leaderEpoch: 3 });
   expect(agent.unreadyReason()).toBeUndefined();
-  stream.emit('close');
+  stream.emit('end');
   await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(2));
   welcome({ leaderEpoch: 2 });
   expect(stream.cancel).toHaveBeenCalled();
   expect(leave).toHaveBeenCalled();
   drain();
   expect(agent.unreadyReason()).toMatch(/coordinator/);
-  stream.emit('close');
+  stream.emit('end');
   await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(3));
   leave.mockClear();
   welcome({ leaderEpoch: 3 });

@@ -1,8 +1,9 @@
-/** Claims the leases of offered attempts. Several claims are sent in one call, and unanswered claims are sent again. */
+/** Claims the leases of offered attempts. Several claims are sent in one message, and unanswered claims are sent again. */
 
 import type { Logger } from 'pino';
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { MAX_CLAIMS } from '../../proto/limits.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { Gathering } from './gathering.ts';
 import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
@@ -21,7 +22,7 @@ export class Claims {
   readonly #session: () => Pick<CoordinatorSession, 'open'> | undefined;
   readonly #events: ClaimEvents;
   readonly #log: Logger;
-  readonly #gathering = new Gathering(() => void this.#open());
+  readonly #gathering = new Gathering(() => this.#send());
   #gathered: Claim[] = [];
   #closed = false;
 
@@ -47,9 +48,13 @@ export class Claims {
     this.#closed = true;
   }
 
-  async #open(): Promise<void> {
+  #send(): void {
     const claims = this.#gathered;
     this.#gathered = [];
+    for (let at = 0; at < claims.length; at += MAX_CLAIMS) void this.#open(claims.slice(at, at + MAX_CLAIMS));
+  }
+
+  async #open(claims: Claim[]): Promise<void> {
     const session = this.#session();
     if (session === undefined) return;
     try {

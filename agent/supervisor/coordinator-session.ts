@@ -64,6 +64,8 @@ export class CoordinatorSession {
   readonly #code: CodeCache;
   #stream: ReportStream | undefined;
   #messages: StreamMessages | undefined;
+  /** Is aborted when the stream is lost. */
+  #lost: AbortSignal | undefined;
   /**
    * The id, in the spool, of the newest record that was sent on this stream. Undefined until the coordinator has sent
    * its welcome.
@@ -168,6 +170,7 @@ export class CoordinatorSession {
     const lost = new AbortController();
     // Each running upload adds a listener, so the number of listeners has no fixed limit.
     setMaxListeners(0, lost.signal);
+    this.#lost = lost.signal;
     const messages = new StreamMessages(stream);
     this.#messages = messages;
     const outbox = new Outbox(messages, {
@@ -178,15 +181,21 @@ export class CoordinatorSession {
       },
     });
     this.#outbox = outbox;
-    stream.on('close', () => {
+    const ended = () => {
+      if (lost.signal.aborted) return;
       outbox.close();
       messages.close();
       lost.abort();
-    });
+      this.#onStreamLost(stream);
+    };
     stream.on('data', (response: ReportResponse) => this.#onResponse(response));
-    stream.on('error', (error) => this.#onStreamError(error));
-    stream.on('close', () => this.#onStreamLost(stream));
-    stream.on('end', () => this.#onStreamLost(stream));
+    stream.on('error', (error) => {
+      this.#onStreamError(error);
+      ended();
+    });
+    stream.on('end', ended);
+    // grpc-js usually emits no `close`, because it does not finish the sending side of a stream that ended.
+    stream.on('close', ended);
     const hello = { ...this.#hello, leaderEpoch: this.#leader.epoch, acceptsBatches: true };
     stream.write({ message: { $case: 'hello', hello } });
   }
@@ -301,7 +310,7 @@ export class CoordinatorSession {
           this.#outbox?.add(record);
         }
         this.#messages?.flush();
-        if (stream.writableNeedDrain) await untilDrained(stream);
+        if (stream.writableNeedDrain) await untilDrained(stream, this.#lost);
       }
     } finally {
       this.#sending = false;

@@ -11,6 +11,7 @@ import {
   type ReportRequest,
   type ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { MAX_CLAIMS } from '../../proto/limits.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { collected } from '../../test/support/collected.ts';
 import { databaseOf } from '../../test/support/coordinator/database-of.ts';
@@ -20,8 +21,7 @@ import { sweepControl } from '../app/sweep-control.ts';
 import { onHeartbeat } from '../core/agents.ts';
 import { NO_STEP } from '../core/step.ts';
 import { trialReports } from '../store/report-stream.ts';
-import { MAX_CLAIMS } from './attempt-service.ts';
-import { MAX_UNREAD_ANSWERS } from './limits.ts';
+import { MAX_UNREAD_ANSWERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 
 let served: Served;
 let client: AttemptServiceClient;
@@ -150,6 +150,8 @@ describe('batches', () => {
     const claimRequests = [{ id: 7, claims: [{ key: next, slot: 0, pack: 0 }] }];
     stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
     expect(await stream.broken()).toMatchObject({ details: expect.stringContaining('expected 2, got 3') });
+    // The records before the gap are stored later, in a transaction that they share with other records.
+    await served.runtime.settle(NO_STEP);
     expect((await stored(key as AttemptKey)).epoch).toBe(1);
     expect((await stored(other as AttemptKey)).epoch).toBe(0);
     expect((await stored(next as AttemptKey)).state).toBe('TRIAL_STATE_OFFERED');
@@ -162,6 +164,31 @@ describe('batches', () => {
     stream.call.write({ message: { $case: 'batch', batch: { records: [], claimRequests } } });
     const details = `too many claims: ${MAX_CLAIMS + 2} (max ${MAX_CLAIMS})`;
     expect(await stream.broken()).toMatchObject({ code: status.INVALID_ARGUMENT, details });
+  });
+
+  test.each([
+    ['records', Array(MAX_UNSETTLED_RECORDS + 1).fill({ key: undefined, seq: 0, atMs: 0, body: undefined }), []],
+    ['claim requests without claims', [], Array(MAX_UNSETTLED_RECORDS + 1).fill({ id: 1, claims: [] })],
+  ])('a batch with too many %s ends the stream', async (_, records, claimRequests) => {
+    const stream = new Stream().hello({ acceptsBatches: true });
+    stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
+    const details = `too many records and claim requests: ${MAX_UNSETTLED_RECORDS + 1} (max ${MAX_UNSETTLED_RECORDS})`;
+    expect(await stream.broken()).toMatchObject({ code: status.INVALID_ARGUMENT, details });
+  });
+
+  test('a batch with as many records as allowed is answered', async () => {
+    const stream = new Stream().hello({ acceptsBatches: true });
+    expect((await stream.next())?.$case).toBe('welcome');
+    const key = { sweepId: '1', trialId: 'none', attempt: 1 };
+    const records = Array.from({ length: MAX_UNSETTLED_RECORDS }, (_, at) => ({
+      key,
+      seq: at + 1,
+      atMs: 5,
+      body: epoch(1),
+    }));
+    stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests: [] } } });
+    expect(await stream.next()).toMatchObject({ $case: 'refused', refused: { key } });
+    stream.call.end();
   });
 });
 

@@ -22,8 +22,9 @@ import type {
   OpenResponse,
   Record as RecordMessage,
   ReportRequest,
+  RequestBatch,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { labelProblem, MAX_PACK, MAX_SLOTS } from '../../proto/limits.ts';
+import { labelProblem, MAX_CLAIMS, MAX_PACK, MAX_SLOTS } from '../../proto/limits.ts';
 import { artifactKind } from '../../proto/names.ts';
 import { PROTOCOL } from '../../proto/protocol.ts';
 import { agentIdProblem } from '../../proto/subjects.ts';
@@ -45,9 +46,6 @@ import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.
 import { statusOf, unaryHandler } from './handlers.ts';
 import { MAX_GPUS, MAX_LABEL, MAX_TRAINERS, MAX_UNSETTLED_RECORDS } from './limits.ts';
 import { attemptKeyOf, heartbeatOf, recordOf } from './records.ts';
-
-/** The maximum number of claims in one message. */
-export const MAX_CLAIMS = 1_000;
 
 type OpenCall = ServerUnaryCall<OpenRequest, OpenResponse>;
 
@@ -200,7 +198,7 @@ export class AttemptService {
           session = this.#hello(call, message.hello);
         } else if (message?.$case === 'batch') {
           const { records, claimRequests } = message.batch;
-          checkClaims(claimRequests.flatMap(({ claims }) => claims));
+          checkBatch(message.batch);
           const current = session;
           for (const record of records) {
             take(current, record).catch(fail);
@@ -208,7 +206,7 @@ export class AttemptService {
             if (failed) return;
           }
           for (const request of claimRequests) {
-            counted(request.claims.length, () => this.#claims(current, request)).catch(fail);
+            counted(Math.max(1, request.claims.length), () => this.#claims(current, request)).catch(fail);
           }
         } else if (message?.$case === 'record') take(session, message.record).catch(fail);
         else if (message?.$case === 'heartbeat') this.#heartbeat(call, session, message.heartbeat);
@@ -390,6 +388,19 @@ export class AttemptService {
 /** @throws {BadInputError} if a message has too many claims */
 function checkClaims({ length }: readonly Claim[]): void {
   if (length > MAX_CLAIMS) throw new BadInputError(`too many claims: ${length} (max ${MAX_CLAIMS})`);
+}
+
+/**
+ * Checks the size of a batch. The coordinator can pause reading only between messages, so that a batch must not exceed
+ * the limit on its own.
+ * @throws {BadInputError} if a batch has too many records, requests or claims
+ */
+function checkBatch({ records, claimRequests }: RequestBatch): void {
+  const count = records.length + claimRequests.length;
+  if (count > MAX_UNSETTLED_RECORDS) {
+    throw new BadInputError(`too many records and claim requests: ${count} (max ${MAX_UNSETTLED_RECORDS})`);
+  }
+  checkClaims(claimRequests.flatMap(({ claims }) => claims));
 }
 
 function agentHello(hello: Hello): AgentHello {

@@ -102,7 +102,8 @@ export class SimulatedStream {
     this.#client.writable = false;
     this.#down.close();
     this.#client.emit('error', Object.assign(new Error(details), { code: status.UNAVAILABLE, details }));
-    this.#client.emit('close');
+    // grpc-js emits no `close`, because it does not finish the sending side.
+    this.#client.emit('end');
   }
 
   #closeServer(): void {

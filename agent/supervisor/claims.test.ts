@@ -1,0 +1,31 @@
+import { pino } from 'pino';
+import { expect, test, vi } from 'vitest';
+import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { MAX_CLAIMS, MAX_SLOTS } from '../../proto/limits.ts';
+import { Claims } from './claims.ts';
+import type { Slot, SlotEffect } from './slots.ts';
+
+const key = (slot: number) => ({ sweepId: '1', trialId: `${slot}`, attempt: 1 });
+
+test('claims of all slots at once are sent in groups that the coordinator accepts, and each claim gets its answer', async () => {
+  const slots: Slot[] = Array.from({ length: MAX_SLOTS }, (_, slot) => ({
+    state: 'claiming',
+    key: key(slot),
+    offer: slot,
+  }));
+  const groups: Claim[][] = [];
+  const open = async (claims: Claim[]): Promise<Decision[]> => {
+    groups.push(claims);
+    return claims.map(({ key }) => {
+      const refusal = { code: 'REFUSAL_CODE_ENDED', message: 'the trial has ended' } as const;
+      return { key, answer: { $case: 'refusal', refusal }, mates: [] };
+    });
+  };
+  const onEffects = vi.fn<(effects: readonly SlotEffect[]) => void>();
+  const claims = new Claims(slots, () => ({ open }), { onEffects, onDelayed: () => {} }, pino({ level: 'silent' }));
+  for (let slot = 0; slot < MAX_SLOTS; slot++) claims.add({ key: key(slot), slot, pack: 0 });
+  await vi.waitFor(() => expect(onEffects).toHaveBeenCalledTimes(MAX_SLOTS));
+  expect(groups.map(({ length }) => length)).toEqual([MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, 96]);
+  expect(groups.flat().map(({ slot }) => slot)).toEqual(Array.from({ length: MAX_SLOTS }, (_, slot) => slot));
+  claims.close();
+});

@@ -1,0 +1,155 @@
+/** Tests the session of an agent with a gRPC server that ends streams in each way that a coordinator can. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import {
+  AttemptServiceService,
+  type Claim,
+  type ClaimRequest,
+  type Record as RecordMessage,
+  type ReportRequest,
+  type ReportResponse,
+  Welcome,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { coordinatorClient } from './coordinator-client.ts';
+import { CoordinatorSession, type SessionEvents } from './coordinator-session.ts';
+import { openSpool, type Spool } from './spool.ts';
+
+type Call = ServerDuplexStream<ReportRequest, ReportResponse>;
+
+const key = { sweepId: '1', trialId: 't', attempt: 1 };
+const CLAIM: Claim = { key, slot: 0, pack: 0 };
+
+let server: Server;
+let port: number;
+let calls: Call[];
+let requests: ClaimRequest[];
+let records: RecordMessage[];
+/** The number of claims that came in calls of their own, which the server rejects. */
+let unaryClaims: number;
+let dir: string;
+let spool: Spool;
+let session: CoordinatorSession;
+
+async function listen(at: number): Promise<void> {
+  server = new Server();
+  server.addService(AttemptServiceService, {
+    open: (_: unknown, callback: (error: object) => void) => {
+      unaryClaims += 1;
+      callback({ code: status.UNAVAILABLE });
+    },
+    report: (call: Call) => {
+      calls.push(call);
+      call.on('error', () => {});
+      call.on('data', ({ message }: ReportRequest) => {
+        if (message?.$case === 'batch') requests.push(...message.batch.claimRequests);
+        if (message?.$case === 'record') records.push(message.record);
+        if (message?.$case !== 'hello') return;
+        const welcome = Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsBatches: true });
+        call.write({ message: { $case: 'welcome', welcome } });
+      });
+    },
+  });
+  port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${at}`, ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+}
+
+beforeEach(async () => {
+  [calls, requests, records, unaryClaims] = [[], [], [], 0];
+  await listen(0);
+  dir = mkdtempSync(join(tmpdir(), 'trawl-agent-'));
+  spool = openSpool(dir).spool;
+  const hello = {
+    agentId: 'a',
+    incarnation: 'a1',
+    instance: 'folder',
+    location: 'here',
+    protocol: 3,
+    version: '0',
+    host: 'host',
+    backend: 'wasm',
+    pack: 1,
+    slots: 1,
+    gpus: [],
+    metrics: '',
+    labels: {},
+    slotFacts: [],
+    trainers: [],
+  };
+  const events: SessionEvents = {
+    onWelcome: () => {},
+    onDismissed: () => {},
+    onStopped: () => {},
+    onSpoolShrunk: () => {},
+    onDrain: () => {},
+    onPools: () => {},
+    onRejected: () => {},
+  };
+  const client = coordinatorClient([`127.0.0.1:${port}`], () => undefined);
+  session = new CoordinatorSession(client, dir, hello, spool, events, pino({ level: 'silent' }));
+  await vi.waitFor(() => expect(session.isWelcome).toBe(true), { timeout: 10_000 });
+});
+afterEach(() => {
+  session.close();
+  server.forceShutdown();
+  spool.close();
+  rmSync(dir, { recursive: true });
+});
+
+/** Returns the error of a claim, and the time until the claim failed. The time limit of a claim is 10 s. */
+async function failure(claim: Promise<unknown>): Promise<{ message: string; ms: number }> {
+  const begin = performance.now();
+  const message = await claim.then(
+    () => 'no error',
+    (error: Error) => error.message,
+  );
+  return { message, ms: performance.now() - begin };
+}
+
+test.each([
+  ['the coordinator stops', () => server.forceShutdown()],
+  ['the coordinator ends the stream without an error', () => calls[0]?.end()],
+  ['the coordinator ends the stream with an error', () => calls[0]?.emit('error', { code: status.INTERNAL })],
+  ['the agent renews its certificate', () => session.renew()],
+])('when %s, claims without an answer fail at once, and later claims do too', async (_, loseStream) => {
+  const first = failure(session.open([CLAIM]));
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  loseStream();
+  const { message, ms } = await first;
+  expect(message).toBe('the stream to the coordinator ended');
+  expect(ms).toBeLessThan(5_000);
+  expect(session.isWelcome).toBe(false);
+  const later = await failure(session.open([CLAIM]));
+  expect(later.message).not.toMatch(/no error|did not answer/);
+  expect(later.ms).toBeLessThan(5_000);
+});
+
+test('after a restart of the coordinator, claims and records are sent on the next stream', async () => {
+  // The server reads none of these records, so that the session waits for room on the stream that is lost.
+  calls[0]?.pause();
+  const text = 'x'.repeat(100_000);
+  const body = { $case: 'log', log: { text } } as const;
+  spool.add(Array.from({ length: 60 }, (_, at) => ({ key, seq: at + 1, atMs: 1, body })));
+  session.wake();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  server.forceShutdown();
+  await vi.waitFor(() => expect(session.isWelcome).toBe(false), { timeout: 5_000 });
+  records = [];
+  await listen(port);
+  await vi.waitFor(() => expect(records.map(({ seq }) => seq)).toEqual(Array.from({ length: 60 }, (_, at) => at + 1)), {
+    timeout: 15_000,
+  });
+  const claim = session.open([CLAIM]);
+  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  const decision = { key, answer: undefined, mates: [] };
+  const claimAnswers = [{ id: requests[0]?.id ?? 0, decisions: [decision] }];
+  calls.at(-1)?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers } } });
+  expect(await claim).toHaveLength(1);
+  expect(unaryClaims).toBe(0);
+}, 30_000);
