@@ -63,7 +63,7 @@ export class HeartbeatSubscription {
             return rejections.record('other_agent', { subject: message.subject, agentId });
           }
           if (!isKnownAgent(agentId)) return rejections.record('unknown_agent', { agentId });
-          runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
+          runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now()), '', true).catch(() => {});
         } catch (cause) {
           metrics.unreadable.inc({ via: 'nats' });
           this.#unreadable.warn({ reason: errorMessage(cause), subject: message.subject });

@@ -28,11 +28,8 @@ export function now(): number {
 /** The delay before the scheduler repeats a pass that could not read the store. */
 const PASS_RETRY_MS = 1_000;
 
-/**
- * Whether nothing but the acknowledgement of records waits until the step is durable. Agents do not wait for such an
- * acknowledgement.
- */
-function canWait({ changes, outputs }: Step): boolean {
+/** Whether the step only stores reports and logs, or nothing. */
+function onlyRecords({ changes, outputs }: Step): boolean {
   return outputs.length === 0 && changes.every(({ kind }) => kind === 'report' || kind === 'log');
 }
 
@@ -171,11 +168,14 @@ export class Runtime {
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
    * @param by is the name of the user who requested the step. Default: none
+   * @param canWait whether a step that only stores reports and logs, or nothing, can wait for more changes (see
+   * journal.ts). Pass true if no answer depends on the step except the acknowledgement of a record, because agents do
+   * not wait for such acknowledgements. Default: false
    */
-  async settle(step: Step, by = ''): Promise<void> {
+  async settle(step: Step, by = '', canWait = false): Promise<void> {
     this.#dropEnded(step.changes);
     try {
-      await this.#journal.commit(step.changes, by, canWait(step));
+      await this.#journal.commit(step.changes, by, canWait && onlyRecords(step));
     } catch (error) {
       if (!this.#hasStopped) this.#onBroken(error);
       throw error;

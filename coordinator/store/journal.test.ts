@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { collected } from '../../test/support/collected.ts';
@@ -321,38 +321,66 @@ function slowStore(ms: number) {
 
 const aReport: Change = { kind: 'report', key, seq: 1, at: 0, epoch: 1, metrics: {} };
 
+/** Returns a journal whose last transaction has taken 20 ms, so that changes can wait for 30 ms more. */
+async function journalAfter(store: ReturnType<typeof slowStore>): Promise<Journal> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const journal = new Journal(store, () => 0);
+  const first = journal.commit([aReport]);
+  await vi.advanceTimersByTimeAsync(20);
+  await first;
+  return journal;
+}
+
 test('changes that can wait share a transaction if the last transaction was slow', async () => {
   const store = slowStore(20);
-  const journal = new Journal(store, () => 0);
-  await journal.commit([aReport]);
-  const commits = [1, 2, 3].map(async (at) => {
-    await new Promise((resolve) => setTimeout(resolve, at));
-    await journal.commit([aReport], '', true);
-  });
+  const journal = await journalAfter(store);
+  const commits: Promise<void>[] = [];
+  for (let at = 0; at < 3; at++) {
+    commits.push(journal.commit([aReport], '', true));
+    await vi.advanceTimersByTimeAsync(5);
+  }
+  await vi.advanceTimersByTimeAsync(50);
   await Promise.all(commits);
   expect(store.sizes).toEqual([1, 3]);
 });
 
-test('a change that cannot wait is written at once, with all changes before it', async () => {
+test.each([
+  ['a change that cannot wait is written', [aReport]],
+  ['a commit without changes that cannot wait is resolved', []],
+])('%s without a delay, with all changes before it', async (_, changes) => {
   const store = slowStore(20);
-  const journal = new Journal(store, () => 0);
-  await journal.commit([aReport]);
+  const journal = await journalAfter(store);
   const done: string[] = [];
-  const waiting = journal.commit([aReport], '', true).then(() => done.push('waiting'));
-  const begun = performance.now();
-  await journal.commit([aReport]).then(() => done.push('urgent'));
-  expect(performance.now() - begun).toBeLessThan(45);
-  await waiting;
-  expect(done).toEqual(['waiting', 'urgent']);
-  expect(store.sizes).toEqual([1, 2]);
+  void journal.commit([aReport], '', true).then(() => done.push('waiting'));
+  void journal.commit(changes).then(() => done.push('urgent'));
+  void journal.commit([aReport], '', true).then(() => done.push('later'));
+  await vi.advanceTimersByTimeAsync(25);
+  expect(done).toEqual(['waiting', 'urgent', 'later']);
+  expect(store.sizes).toEqual([1, 2 + changes.length]);
 });
 
-test('a commit without changes resolves before later changes that can wait', async () => {
+test('a commit without changes that can wait does not shorten the wait of earlier changes', async () => {
   const store = slowStore(20);
-  const journal = new Journal(store, () => 0);
-  await journal.commit([aReport]);
-  const empty = journal.commit([], '', true).then(() => store.sizes.length);
+  const journal = await journalAfter(store);
+  const done: string[] = [];
+  void journal.commit([aReport], '', true).then(() => done.push('waiting'));
+  void journal.commit([], '', true).then(() => done.push('empty'));
+  await vi.advanceTimersByTimeAsync(45);
+  expect(done).toEqual([]);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(done).toEqual(['waiting', 'empty']);
+});
+
+test.each([
+  ['can wait', true],
+  ['cannot wait', false],
+])('a commit without changes that %s resolves before later changes that can wait', async (_, canWait) => {
+  const store = slowStore(20);
+  const journal = await journalAfter(store);
+  const empty = journal.commit([], '', canWait).then(() => store.sizes.length);
   const later = journal.commit([aReport], '', true);
+  await vi.advanceTimersByTimeAsync(60);
   expect(await empty).toBe(1);
   await later;
   expect(store.sizes).toEqual([1, 1]);

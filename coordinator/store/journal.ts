@@ -45,7 +45,7 @@ export class Journal {
   #pending: PendingCommit[] = [];
   /** The next flush, and the time (`performance.now()`) for which it is scheduled. */
   #next: { readonly at: number; readonly timer: NodeJS.Timeout | undefined } | undefined;
-  /** The time until which the gathered changes can wait. Undefined if one of them cannot wait, or if there are none. */
+  /** The time until which the gathered changes can wait. Undefined if a commit cannot wait for them, or if there are none. */
   #waitsUntil: number | undefined;
   /** The write in progress. */
   #writing: Promise<void> | undefined;
@@ -72,7 +72,7 @@ export class Journal {
    * Resolves when these changes and all earlier changes are durable. Rejects if writing the changes failed. Memory is
    * then ahead of the store, and the process must end without sending another answer.
    * `by` is the user who made the changes; empty if no user did.
-   * @param canWait whether the changes can wait for more changes, up to MAX_WAIT_MS. Default: false
+   * @param canWait whether the promise can wait for more changes, up to MAX_WAIT_MS. Default: false
    */
   commit(changes: readonly Change[], by = '', canWait = false): Promise<void> {
     const isFirst = this.#changes.length === 0;
@@ -80,10 +80,9 @@ export class Journal {
     const at = this.#lastBegun + COMMIT_INTERVAL_MS;
     const waitsUntil = this.#lastBegun + Math.min(MAX_WAIT_MS, WAIT_PER_DURATION * this.#lastMs);
     const waits = canWait && waitsUntil > at;
-    if (changes.length > 0) {
-      if (!waits) this.#waitsUntil = undefined;
-      else if (isFirst) this.#waitsUntil = waitsUntil;
-    }
+    // A commit without changes also must not wait for earlier changes, unless it can wait.
+    if (!canWait || (changes.length > 0 && !waits)) this.#waitsUntil = undefined;
+    else if (changes.length > 0 && isFirst) this.#waitsUntil = waitsUntil;
     return new Promise((resolve, reject) => {
       this.#pending.push({ changes: this.#changes.length, resolve, reject });
       const onlyWaiting = this.#changes.length > 0 && this.#waitsUntil !== undefined;

@@ -324,7 +324,7 @@ export class AttemptService {
       throw guard.reject('other_agent', call, `agent ${agentId} cannot send heartbeats of agent ${heartbeat.agentId}`);
     }
     // `settle` has already reported the error.
-    runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now())).catch(() => {});
+    runtime.settle(onHeartbeat(runtime.core, heartbeatOf(heartbeat), runtime.now()), '', true).catch(() => {});
   }
 
   #requirePoolBudget(call: AgentStream, hello: Hello): void {
@@ -359,7 +359,7 @@ export class AttemptService {
     }
     // The answer is sent only when all changes so far are durable, because even a rejection can depend on an earlier
     // change.
-    await runtime.settle(step);
+    await runtime.settle(step, '', answer.result === 'accepted' || answer.result === 'duplicate');
     switch (answer.result) {
       case 'accepted':
       case 'duplicate':
