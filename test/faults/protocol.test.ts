@@ -8,12 +8,13 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
 
+/** Returns the Node options of an agent with another version of the protocol, which replace the constant in its code. */
 function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {
       const loaded = await next(url, context);
-      if (!url.endsWith('/proto/protocol.js')) return loaded;
-      return { ...loaded, source: String(loaded.source).replace(/const PROTOCOL = \\d+/, 'const PROTOCOL = ${protocol}') };
+      if (loaded.format !== 'module' || url.includes('/node_modules/')) return loaded;
+      return { ...loaded, source: String(loaded.source).replace(/\\b(const|var) PROTOCOL = \\d+/, '$1 PROTOCOL = ${protocol}') };
     }`;
   const asUrl = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
   return `--import=${asUrl(`import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`)}`;
