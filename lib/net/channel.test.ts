@@ -90,7 +90,7 @@ test('each call contains the token, if there is a token', async () => {
 });
 
 test('a call to a port that another user listens on fails, and nothing is sent', async () => {
-  const { arrived, error } = await headerOf(() => ({ kind: 'foreign', message: 'the port belongs to another user' }));
+  const { arrived, error } = await headerOf(() => ({ kind: 'withheld', message: 'the port belongs to another user' }));
   expect(arrived).toBe(false);
   expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'the port belongs to another user' });
 });

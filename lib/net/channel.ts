@@ -126,7 +126,7 @@ function addToken(tokenOf: TokenSource): Interceptor {
     new InterceptingCall(nextCall(options), {
       start(metadata, listener, next) {
         const answer = tokenOf();
-        if (answer.kind === 'foreign') {
+        if (answer.kind === 'withheld') {
           listener.onReceiveStatus({ code: status.UNAVAILABLE, details: answer.message, metadata: new Metadata() });
           return;
         }
