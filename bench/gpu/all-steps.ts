@@ -93,7 +93,7 @@ function stepsOf({ backend, small }: AllOptions): readonly Step[] {
   const sweepOf = ({ signal }: StepLog) => ({ backend, signal, ...scale.sweep });
   return [
     {
-      ...{ name: 'machine', title: 'What the machine has', limitS: 15 },
+      ...{ name: 'machine', title: 'The hardware and software of the machine', limitS: 15 },
       run: (log) => describeMachine(log),
     },
     {

@@ -1,4 +1,4 @@
-/** What a machine has for TensorFlow on a GPU, from the output of machine.sh. */
+/** Reads from the output of machine.sh which of the requirements of TensorFlow on a GPU a machine has. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

@@ -42,7 +42,7 @@ test('a step passes, fails or could not run, and the later steps still run', asy
   ]);
 });
 
-test('a step that exceeds its limit fails, keeps its findings, and is told to end its processes', async () => {
+test('a step that exceeds its limit is aborted and fails, and its findings so far are kept', async () => {
   let stopped = false;
   const slow = step(
     'slow',

@@ -16,7 +16,7 @@ const POLL_MS = 20;
 /** The kill happens when this share of the trials has finished. */
 const KILL_SHARE = 1 / 3;
 
-/** What a cell needs on this machine. */
+/** The interpreters and files on this machine that the measurement of a cell uses. */
 export interface Machine {
   /** The interpreter that has the packages of the peer. */
   readonly python: string;

@@ -3,7 +3,7 @@
  * progress. `process_tree.py` starts the program, and cell.ts measures it.
  */
 
-/** What a trial does: nothing; sleep for 0.1 s; or train the 3-layer autoencoder for one epoch on 2,000 images. */
+/** The work of a trial: nothing, a sleep of 0.1 s, or one epoch of the 3-layer autoencoder on 2,000 images. */
 export type TrialWork = 'noop' | 'sleep' | 'train';
 
 /** The settings of a program, as JSON in its first argument. */
@@ -73,7 +73,7 @@ export interface Peer {
     | 'ray_program.py'
     | 'syne_tune_program.py'
     | 'trawl';
-  /** A program that must already be on this machine, because no package registry has it. */
+  /** A program that must already be on this machine, because the packages of the peer do not contain it. */
   readonly tool?: { readonly command: string; readonly missing: string };
   readonly variant: string;
   /** Whether a database in PostgreSQL is created for each cell. */

@@ -123,7 +123,7 @@ test('a table has a row per peer, the fastest first, and a reason instead of fig
   ]);
 });
 
-test('the table of kills says when a time limit hides the number of lost points', () => {
+test('the table of kills states that the number of lost points is unknown if the run reached its time limit', () => {
   const run = {
     peer: 'a',
     killed: 'worker',

@@ -71,7 +71,8 @@ const PEERS: readonly Peer[] = [
     program: 'hyperqueue_journal_program.py',
     tool: {
       command: process.env.TRAWL_HQ || 'hq',
-      missing: 'needs the program hq 0.27 (on PATH, or in TRAWL_HQ), which is in no package registry',
+      missing:
+        'needs the program hq 0.27 (on PATH, or in TRAWL_HQ), which the Python package of HyperQueue does not contain',
     },
     variant: '',
     worker: { ...HQ_PROCESS, processes: / worker start /, how: 'another worker is started, and gets the task' },
@@ -152,7 +153,7 @@ const ABSENT: readonly AbsentPeer[] = [
   {
     name: 'wandb',
     absent:
-      "the local controller keeps the sweep on a W&B server, and its agents get their trials from the server; the server is in no package registry, and a client without a server fails with 'No API key configured'",
+      "the local controller keeps the sweep on a W&B server, and its agents get their trials from the server; a client without a server fails with 'No API key configured', and the benchmark installs no server",
   },
 ];
 

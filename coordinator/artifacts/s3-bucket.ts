@@ -255,7 +255,7 @@ export class S3Bucket {
     if (Body === undefined) return;
     if (ContentLength !== undefined && offset + ContentLength < size) {
       const held = offset + ContentLength;
-      throw new DamagedError(`${key} in ${this.where} is damaged: it has ${held} instead of ${size} bytes`);
+      throw new DamagedError(`${key} in ${this.where} is truncated: it has ${held} instead of ${size} bytes`);
     }
     let at = offset;
     try {

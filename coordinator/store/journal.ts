@@ -13,8 +13,8 @@ import type { DroppedArtifact, StoredEvent } from './write-events.ts';
  */
 const COMMIT_INTERVAL_MS = 3;
 /**
- * The interval after a transaction of which changes that can wait are written, as a multiple of the duration of the
- * transaction. Transactions of such changes therefore use at most about a tenth of the time, and contain more changes if
+ * The time from the start of the last transaction for which changes can wait, as a multiple of that transaction's
+ * duration. Transactions of such changes therefore use at most about a tenth of the time, and contain more changes if
  * more agents report.
  */
 const WAIT_PER_DURATION = 10;

@@ -175,7 +175,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(await restarted().holds(ATTEMPT, artifact)).toBe(false);
     await expect(async () => {
       for await (const _ of opened.read(ATTEMPT, artifact, 0));
-    }).rejects.toThrow('is damaged: it has 5 instead of 14 bytes');
+    }).rejects.toThrow('is truncated: it has 5 instead of 14 bytes');
   });
 
   test('an upload survives an overloaded server, a cut connection, a full server and a server that is down', async () => {

@@ -15,7 +15,7 @@ import { settingsOf } from './settings.ts';
 export const MAX_AUTO_PACK = 64;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
-/** The training images, and the activations of one member's evaluation, of which there is one at a time. */
+/** The training images, and the activations of one evaluation, because members are evaluated one after another. */
 const SHARED_BYTES = (60_000 + 4 * 10_000) * PIXELS * 4;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const FLOAT_BYTES = 4;
