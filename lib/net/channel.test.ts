@@ -43,9 +43,13 @@ test.each(VARIABLES)('with TRAWL_USE_PROXY=1, a channel uses the proxy in %s', a
   expect(await connects()).toBe(false);
 });
 
-/** Makes one call, and returns the header that arrived and the error of the client. */
+/**
+ * Makes one call, and returns the header that arrived and the error of the client.
+ * @param rejection the code with which the server rejects the call; by default, it accepts the call
+ */
 async function headerOf(
   tokenOf: TokenSource,
+  rejection?: status,
 ): Promise<{ arrived: boolean; header: unknown; error: ServiceError | null }> {
   let arrived = false;
   let header: unknown;
@@ -61,10 +65,10 @@ async function headerOf(
   server.addService(
     { C: { ...definition, ...codec } },
     {
-      C(call: { metadata: Metadata }, callback: (error: null, value: Buffer) => void) {
+      C(call: { metadata: Metadata }, callback: (error: Partial<ServiceError> | null, value: Buffer) => void) {
         arrived = true;
         header = call.metadata.get('authorization')[0];
-        callback(null, Buffer.alloc(0));
+        callback(rejection === undefined ? null : { code: rejection, details: 'wrong token' }, Buffer.alloc(0));
       },
     },
   );
@@ -90,7 +94,33 @@ test('each call contains the token, if there is a token', async () => {
 });
 
 test('a call to a port that another user listens on fails, and nothing is sent', async () => {
-  const { arrived, error } = await headerOf(() => ({ kind: 'withheld', message: 'the port belongs to another user' }));
+  const { arrived, error } = await headerOf(() => ({ kind: 'foreign', message: 'the port belongs to another user' }));
   expect(arrived).toBe(false);
   expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'the port belongs to another user' });
+});
+
+/** Returns a source whose first answer differs from all later ones. */
+function changing(first: ReturnType<TokenSource>, later: ReturnType<TokenSource>): TokenSource {
+  let asked = 0;
+  return () => (asked++ === 0 ? first : later);
+}
+
+const NONE = { kind: 'none' } as const;
+const token = (text: string) => ({ kind: 'token', token: text }) as const;
+
+test.each([
+  ['no token, and the coordinator then started', changing(NONE, token('new'))],
+  ['the token of before a restore', changing(token('old'), token('new'))],
+])('a rejected call that contained %s can be repeated', async (_, source) => {
+  const { arrived, error } = await headerOf(source, status.UNAUTHENTICATED);
+  expect(arrived).toBe(true);
+  expect(error).toMatchObject({ code: status.UNAVAILABLE });
+});
+
+test.each([
+  ['the same token', changing(token('same'), token('same')), status.UNAUTHENTICATED],
+  ['no token, and no token is known later', changing(NONE, NONE), status.UNAUTHENTICATED],
+  ['a new token, and failed for another reason', changing(token('old'), token('new')), status.PERMISSION_DENIED],
+])('a call that contained %s keeps its error', async (_, source, code) => {
+  expect((await headerOf(source, code)).error).toMatchObject({ code, details: 'wrong token' });
 });

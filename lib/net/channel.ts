@@ -120,18 +120,40 @@ function userName(): string {
  * If there is a token, adds it to each call. The call credentials of gRPC cannot do this, because gRPC adds them
  * only to TLS connections. Loopback connections do not use TLS, but they keep the token secret, because only root can
  * read their traffic.
+ *
+ * A coordinator can start between the search for the token and the arrival of the call. It then rejects the call as
+ * UNAUTHENTICATED, which clients treat as final. If another token is known by then, the call fails as UNAVAILABLE, so
+ * that clients repeat it.
  */
 function addToken(tokenOf: TokenSource): Interceptor {
   return (options, nextCall) =>
     new InterceptingCall(nextCall(options), {
       start(metadata, listener, next) {
         const answer = tokenOf();
-        if (answer.kind === 'withheld') {
+        if (answer.kind === 'foreign') {
           listener.onReceiveStatus({ code: status.UNAVAILABLE, details: answer.message, metadata: new Metadata() });
           return;
         }
-        if (answer.kind === 'token') metadata.set('authorization', `Bearer ${answer.token}`);
-        next(metadata, listener);
+        const sent = answer.kind === 'token' ? answer.token : undefined;
+        if (sent !== undefined) metadata.set('authorization', `Bearer ${sent}`);
+        next(metadata, {
+          onReceiveStatus(received, pass) {
+            const outdated = received.code === status.UNAUTHENTICATED && isOtherToken(tokenOf, sent);
+            pass(outdated ? { ...received, code: status.UNAVAILABLE, details: NEW_TOKEN } : received);
+          },
+        });
       },
     });
+}
+
+const NEW_TOKEN = 'the coordinator has a new token; repeat the call';
+
+function isOtherToken(tokenOf: TokenSource, sent: string | undefined): boolean {
+  try {
+    const now = tokenOf();
+    return now.kind === 'token' && now.token !== sent;
+  } catch {
+    // The file of the token is not valid at this moment. The rejection by the coordinator states the problem.
+    return false;
+  }
 }

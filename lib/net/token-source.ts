@@ -11,11 +11,8 @@ type TokenAnswer =
   | { readonly kind: 'token'; readonly token: string }
   /** No token is known for the address. */
   | { readonly kind: 'none' }
-  /**
-   * Neither the token nor the request may be sent: a process of another user listens at the address, or nothing listens
-   * there.
-   */
-  | { readonly kind: 'withheld'; readonly message: string };
+  /** A process of another user listens at the address. It must receive neither the token nor the request. */
+  | { readonly kind: 'foreign'; readonly message: string };
 
 /** Queried for each call, because a coordinator can be restarted while a client waits for it. */
 export type TokenSource = () => TokenAnswer;
@@ -116,15 +113,11 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
   const file = statSync(path, { throwIfNoEntry: false });
   if (file === undefined) return withoutToken(port);
   const owners = listenerOwners(port);
-  if (owners === undefined && !isAlive(pid)) return { kind: 'none' };
-  if (owners?.size === 0) {
-    // The coordinator could start a moment after this check. It would reject a request without its token permanently.
-    return { kind: 'withheld', message: `No connection established: ECONNREFUSED, nothing listens on port ${port}` };
-  }
+  if (owners === undefined ? !isAlive(pid) : owners.size === 0) return { kind: 'none' };
   const other = [...(owners ?? [])].find((uid) => uid !== file.uid);
   if (other !== undefined) {
     const message = `port ${port} is used by a process of another user (uid ${other}), so nothing was sent to it`;
-    return { kind: 'withheld', message };
+    return { kind: 'foreign', message };
   }
   return { kind: 'token', token: readToken(path) };
 }
@@ -143,5 +136,5 @@ function withoutToken(port: number): TokenAnswer {
   const message =
     `port ${port} is used by a process of another user (uid ${other}), so nothing was sent to it; to use a coordinator of ` +
     'that user, set --token-file to a copy of its token, or TRAWL_TOKEN to any text if it runs with --no-auth';
-  return { kind: 'withheld', message };
+  return { kind: 'foreign', message };
 }
