@@ -6,7 +6,7 @@ import type { ReadRequest } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import type { Artifact } from '../../proto/gen/trawl/v1/types.ts';
 import { artifactNameProblem } from '../../proto/limits.ts';
 import type { Connection } from './connect.ts';
-import { explainCallError } from './rpc-errors.ts';
+import { restartingStream } from './rpc.ts';
 
 export interface TrialArtifact {
   readonly sweepId: string;
@@ -25,14 +25,13 @@ export async function listArtifacts(
   selected: { readonly sweep: string; readonly trial: string },
 ): Promise<TrialArtifact[]> {
   const artifacts: TrialArtifact[] = [];
-  try {
-    for await (const { trials } of connection.artifacts.list(selected)) {
-      for (const { sweepId, trialId, artifacts: page } of trials) {
-        for (const artifact of page) artifacts.push({ sweepId, trialId, artifact: checkedName(artifact, connection) });
-      }
+  const discard = () => {
+    artifacts.length = 0;
+  };
+  for await (const { trials } of restartingStream(connection, connection.artifacts.list, selected, discard)) {
+    for (const { sweepId, trialId, artifacts: page } of trials) {
+      for (const artifact of page) artifacts.push({ sweepId, trialId, artifact: checkedName(artifact, connection) });
     }
-  } catch (error) {
-    throw await explainCallError(error, connection);
   }
   return artifacts;
 }
@@ -60,9 +59,13 @@ export async function readArtifact(
 ): Promise<{ artifact: Artifact; bytes: Uint8Array }> {
   let artifact: Artifact | undefined;
   const chunks: Uint8Array[] = [];
-  const call = connection.artifacts.read({ ...wanted, offset: 0, direct });
+  const request = { ...wanted, offset: 0, direct };
+  const discard = () => {
+    artifact = undefined;
+    chunks.length = 0;
+  };
   try {
-    for await (const { message } of call) {
+    for await (const { message } of restartingStream(connection, connection.artifacts.read, request, discard)) {
       if (message?.$case === 'artifact') artifact = message.artifact;
       else if (message?.$case === 'chunk') chunks.push(message.chunk);
       else if (message?.$case === 'url') for await (const chunk of readDirectly(message.url, 0)) chunks.push(chunk);
@@ -70,7 +73,7 @@ export async function readArtifact(
   } catch (error) {
     // This machine cannot reach the artifact store, so the coordinator sends the bytes.
     if (error instanceof DirectTransferError) return readArtifact(connection, wanted, false);
-    throw await explainCallError(error, connection);
+    throw error;
   }
   if (artifact === undefined)
     throw new NotFoundError(`trial ${wanted.trial} has no artifact ${JSON.stringify(wanted.name)}`);

@@ -16,7 +16,7 @@ import { DamagedError, RejectedError } from '../../proto/errors.ts';
 import type { BackupFile } from '../../proto/gen/trawl/v1/operations_service.ts';
 import { trawlVersion } from '../package.ts';
 import type { Connection } from './connect.ts';
-import { stream } from './rpc.ts';
+import { restartingStream } from './rpc.ts';
 
 /**
  * Writes a backup to a new folder. The folder gets its final name only when the backup is complete, verified and
@@ -46,8 +46,14 @@ export async function receiveBackup(connection: Connection, out: string): Promis
 
 async function receive(connection: Connection, folder: string): Promise<void> {
   let current: IncomingFile | undefined;
+  const discard = async () => {
+    await current?.close();
+    current = undefined;
+    await rm(folder, { recursive: true, force: true });
+    requireFolder('--out', folder);
+  };
   try {
-    for await (const { message } of stream(connection, connection.operations.backup, {})) {
+    for await (const { message } of restartingStream(connection, connection.operations.backup, {}, discard)) {
       if (message?.$case === 'file') {
         await current?.finish();
         current = await IncomingFile.create(folder, message.file);

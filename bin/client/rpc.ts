@@ -20,6 +20,9 @@ const UNARY_DEADLINE_MS = 15_000;
  */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
+/** The number of times that a stream of answers is read again from its start. */
+const MAX_RESTARTS = 5;
+
 const RETRY_DELAYS_MS = [200, 500, 1_000];
 
 type Unary<Request, Response> = (
@@ -79,6 +82,36 @@ export async function* stream<Request, Response>(
   } finally {
     signal?.removeEventListener('abort', cancel);
     call.cancel();
+  }
+}
+
+/**
+ * Makes a server-streaming call that only reads, as `stream` does. With several coordinators, a stream that breaks after
+ * some messages is read again from its start, up to five times, so that it outlasts a takeover.
+ * @param onRestart called before each repetition. The caller must discard the received messages, or skip them when they
+ * arrive again
+ */
+export async function* restartingStream<Request, Response>(
+  connection: Connection,
+  method: Streaming<Request, Response>,
+  request: Request,
+  onRestart: () => void | Promise<void>,
+  signal?: AbortSignal,
+): AsyncGenerator<Response, void, void> {
+  for (let restarts = 0; ; restarts++) {
+    let hasReceived = false;
+    try {
+      for await (const response of stream(connection, method, request, signal)) {
+        hasReceived = true;
+        yield response;
+      }
+      return;
+    } catch (error) {
+      // A call without an answer has already been repeated by the channel.
+      const mayRestart = hasReceived && connection.hasStandbys && restarts < MAX_RESTARTS;
+      if (!(error instanceof UnreachableError) || !mayRestart) throw error;
+      await onRestart();
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Queries and changes sweeps and trials, for several verbs. */
 import { randomUUID } from 'node:crypto';
-import { BadInputError, NotFoundError } from '../../proto/errors.ts';
+import { BadInputError, NotFoundError, UnreachableError } from '../../proto/errors.ts';
 import type {
   ApplySweepRequest,
   ApplySweepResponse,
@@ -8,6 +8,7 @@ import type {
   GetSourceResponse,
   ListConfigsRequest,
   ListTrialsRequest,
+  ReadLogRequest,
   RetryTrialsRequest,
   SubmitRequest,
   SweepAction,
@@ -16,7 +17,7 @@ import { type Config, Goal, type Report, type Sweep, type Trial } from '../../pr
 import { MAX_TRIAL_IDS } from '../../proto/limits.ts';
 import { type PackedCode, uploadCode } from './code.ts';
 import type { Connection } from './connect.ts';
-import { LARGE_CHANGE_DEADLINE_MS, retryUnreachable, stream, unary } from './rpc.ts';
+import { LARGE_CHANGE_DEADLINE_MS, restartingStream, retryUnreachable, unary } from './rpc.ts';
 
 /**
  * Returns a sweep and its sweep file.
@@ -43,7 +44,12 @@ export async function listConfigs(
 ): Promise<Config[]> {
   const complete: ListConfigsRequest = { rankBy: '', goal: Goal.UNSPECIFIED, limit: 0, ...request };
   const configs: Config[] = [];
-  for await (const batch of stream(connection, connection.client.listConfigs, complete)) configs.push(...batch.configs);
+  const discard = () => {
+    configs.length = 0;
+  };
+  for await (const batch of restartingStream(connection, connection.client.listConfigs, complete, discard)) {
+    configs.push(...batch.configs);
+  }
   return configs;
 }
 
@@ -61,7 +67,10 @@ export async function listTrials(
     ...request,
   };
   const trials: Trial[] = [];
-  for await (const batch of stream(connection, connection.client.listTrials, complete)) {
+  const discard = () => {
+    trials.length = 0;
+  };
+  for await (const batch of restartingStream(connection, connection.client.listTrials, complete, discard)) {
     for (const trial of batch.trials) trials.push(trial);
   }
   return trials;
@@ -83,7 +92,54 @@ export async function* streamReports(
   trial: string,
 ): AsyncGenerator<Report, void, void> {
   const request = { sweep, trial };
-  for await (const { reports } of stream(connection, connection.client.listReports, request)) yield* reports;
+  let last: Report | undefined;
+  for await (const { reports } of restartingStream(connection, connection.client.listReports, request, () => {})) {
+    for (const report of reports) {
+      // After a restart, the stream contains the reports that were already yielded.
+      if (last !== undefined && !isAfter(report, last)) continue;
+      last = report;
+      yield report;
+    }
+  }
+}
+
+/** The end of the part of a log that was already received. */
+export class LogPosition {
+  #received = 0;
+  #skip = 0;
+
+  get hasText(): boolean {
+    return this.#received > 0;
+  }
+
+  /** Must be called before the log is read again from its start. */
+  restart(): void {
+    this.#skip = this.#received;
+  }
+
+  /** Returns the part of a chunk that was not received before. */
+  take(chunk: string): string {
+    const fresh = chunk.slice(this.#skip);
+    this.#skip = Math.max(0, this.#skip - chunk.length);
+    this.#received += fresh.length;
+    return fresh;
+  }
+}
+
+/** Yields the log of an attempt in chunks, from `position` on. */
+export async function* streamLog(
+  connection: Connection,
+  request: ReadLogRequest,
+  position = new LogPosition(),
+  signal?: AbortSignal,
+): AsyncGenerator<string, void, void> {
+  const restart = () => position.restart();
+  restart();
+  const chunks = restartingStream(connection, connection.client.readLog, request, restart, signal);
+  for await (const { text } of chunks) {
+    const fresh = position.take(text);
+    if (fresh !== '') yield fresh;
+  }
 }
 
 /**
@@ -97,7 +153,47 @@ export async function* streamCurves(
   trialIds: readonly string[] = [],
 ): AsyncGenerator<Curve, void, void> {
   const request = { sweep, trialIds: [...trialIds] };
-  for await (const { curves } of stream(connection, connection.client.listCurves, request)) yield* curves;
+  let position: CurvePosition | undefined;
+  // After a restart, the stream begins with the curves that were already yielded.
+  let isSkipping = false;
+  const onRestart = () => {
+    isSkipping = position !== undefined;
+  };
+  for await (const { curves } of restartingStream(connection, connection.client.listCurves, request, onRestart)) {
+    for (const curve of curves) {
+      if (isSkipping && curve.trialId !== position?.trialId) continue;
+      isSkipping = false;
+      const fresh = position === undefined ? curve.reports : reportsAfter(position, curve);
+      position = positionAfter(position, curve);
+      if (fresh.length > 0) yield { ...curve, reports: fresh };
+    }
+  }
+  if (isSkipping) {
+    throw new UnreachableError(
+      `the connection broke, and the sweep no longer has trial ${position?.trialId}, at which the curves would continue; retry`,
+    );
+  }
+}
+
+/** The last report of a stream of curves. */
+interface CurvePosition {
+  readonly trialId: string;
+  readonly epoch: number;
+}
+
+function positionAfter(before: CurvePosition | undefined, { trialId, reports }: Curve): CurvePosition {
+  const last = reports.at(-1)?.epoch ?? Number.NEGATIVE_INFINITY;
+  return { trialId, epoch: before?.trialId === trialId ? Math.max(before.epoch, last) : last };
+}
+
+/** Returns the reports of a part of a curve that the stream has not contained yet. A curve is in order of epoch. */
+function reportsAfter({ trialId, epoch: last }: CurvePosition, curve: Curve): Report[] {
+  return curve.trialId === trialId ? curve.reports.filter(({ epoch }) => epoch > last) : curve.reports;
+}
+
+/** Returns whether a report follows another one in order of attempt and step. */
+function isAfter(report: Report, before: Report): boolean {
+  return report.attempt > before.attempt || (report.attempt === before.attempt && report.epoch > before.epoch);
 }
 
 /** The maximum number of curve values that a command keeps in memory. They take up to about 1 GB. */

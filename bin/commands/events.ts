@@ -4,7 +4,7 @@ import { shortId } from '../../lib/text/short-id.ts';
 import { firstLine, visibleText } from '../../lib/text/visible-text.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import { EVENT_KINDS, type EventKind } from '../../proto/names.ts';
-import { type Connection, withConnection } from '../client/connect.ts';
+import { type Connection, LEADER_WAIT_MS, withConnection } from '../client/connect.ts';
 import { stream, unary } from '../client/rpc.ts';
 import { getSweep } from '../client/sweeps.ts';
 import { outageNotes, watchSweep } from '../client/watch.ts';
@@ -37,7 +37,13 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
-  const options = { patienceMs: follow ? PATIENCE_MS : 0, since: FROM_THE_FIRST, ...outageNotes(connection) };
+  // With several coordinators, the list also outlasts a takeover.
+  const listPatienceMs = connection.hasStandbys ? LEADER_WAIT_MS : 0;
+  const options = {
+    patienceMs: follow ? PATIENCE_MS : listPatienceMs,
+    since: FROM_THE_FIRST,
+    ...outageNotes(connection),
+  };
   for await (const { update } of watchSweep(connection, sweep, options)) {
     if (update?.$case !== 'delta') continue;
     yield* update.delta.events.filter(({ seq }) => seq <= until);

@@ -5,7 +5,8 @@ import { visibleLines } from '../../lib/text/visible-text.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import type { ReadLogRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { type Connection, withConnection } from '../client/connect.ts';
-import { stream, unary } from '../client/rpc.ts';
+import { unary } from '../client/rpc.ts';
+import { LogPosition, streamLog } from '../client/sweeps.ts';
 import { outageNotes } from '../client/watch.ts';
 import { type OutputOptions, type ServerOptions, withHelp, withOutput, withServer } from '../options/common.ts';
 import { parseCount } from '../options/values.ts';
@@ -20,28 +21,21 @@ interface Options extends ServerOptions, OutputOptions {
 const RECONNECT_MS = 1_000;
 const PATIENCE_MS = 10 * 60_000;
 
-/**
- * Yields the log in chunks. After a reconnect, the coordinator sends the log from its start, so the part that was
- * already printed is skipped.
- */
+/** Yields the log in chunks. With `follow`, continues after an outage of the coordinator. */
 async function* logChunks(connection: Connection, request: ReadLogRequest): AsyncGenerator<string> {
   const { onOutage, onReconnect } = outageNotes(connection);
-  let yielded = 0;
+  const position = new LogPosition();
   let outageSince: number | undefined;
   for (;;) {
-    let skip = yielded;
     try {
-      for await (const { text } of stream(connection, connection.client.readLog, request)) {
+      for await (const chunk of streamLog(connection, request, position)) {
         if (outageSince !== undefined) onReconnect();
         outageSince = undefined;
-        const fresh = text.slice(skip);
-        skip = Math.max(0, skip - text.length);
-        yielded += fresh.length;
-        if (fresh !== '') yield fresh;
+        yield chunk;
       }
       return;
     } catch (error) {
-      const canReconnect = request.follow && yielded > 0 && connection.offline === undefined;
+      const canReconnect = request.follow && position.hasText && connection.offline === undefined;
       if (!canReconnect || !(error instanceof UnreachableError)) throw error;
       if (outageSince === undefined) onOutage(error.message);
       outageSince ??= Date.now();

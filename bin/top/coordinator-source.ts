@@ -9,8 +9,8 @@ import { failureClass, trialState } from '../../proto/names.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import { readArtifact } from '../client/artifacts.ts';
 import type { Connection } from '../client/connect.ts';
-import { stream, unary } from '../client/rpc.ts';
-import { getSweep, killTrial, listConfigs, retryTrials, streamCurves } from '../client/sweeps.ts';
+import { restartingStream, unary } from '../client/rpc.ts';
+import { getSweep, killTrial, listConfigs, retryTrials, streamCurves, streamLog } from '../client/sweeps.ts';
 import { watchSweep } from '../client/watch.ts';
 import { ThinCurve } from './thin-curve.ts';
 
@@ -81,7 +81,10 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     async earlierEvents(sweep, until) {
       const events: Event[] = [];
       const request = { sweep, sinceEventSeq: Math.max(FIRST_EVENT, until - EARLIER_EVENTS) };
-      for await (const { update } of stream(connection, client.watch, request)) {
+      const discard = () => {
+        events.length = 0;
+      };
+      for await (const { update } of restartingStream(connection, client.watch, request, discard)) {
         if (update?.$case !== 'delta') break;
         events.push(...update.delta.events.filter(({ seq }) => seq <= until));
         if (update.delta.eventSeq >= until) break;
@@ -103,7 +106,7 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     trial: (sweep, trial) => unary(connection, client.getTrial, { sweep, trial }),
     async *log(sweep, trial, signal) {
       const request = { sweep, trial, attempt: 0, follow: true };
-      for await (const { text } of stream(connection, client.readLog, request, signal)) yield text;
+      yield* streamLog(connection, request, undefined, signal);
     },
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,

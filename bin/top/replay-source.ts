@@ -6,7 +6,7 @@ import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../client/connect.ts';
-import { stream } from '../client/rpc.ts';
+import { restartingStream } from '../client/rpc.ts';
 import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
 import type { ServerOptions } from '../options/common.ts';
 import { suggested } from '../output/suggested.ts';
@@ -27,7 +27,10 @@ export async function historyOf(connection: Connection, selector: string, option
   const curves = await listCurves(connection, sweep.id);
   const events: Event[] = [];
   const request = { sweep: sweep.id, sinceEventSeq: FIRST_EVENT };
-  for await (const { update } of stream(connection, connection.client.watch, request)) {
+  const discard = () => {
+    events.length = 0;
+  };
+  for await (const { update } of restartingStream(connection, connection.client.watch, request, discard)) {
     if (update?.$case === 'delta') events.push(...update.delta.events);
   }
   return { sweep, trials: trials.sort((a, b) => a.index - b.index), curves, events };

@@ -38,6 +38,14 @@ test('a leader that answers again is not avoided', () => {
   expect(addresses.current).toBe('a:1');
 });
 
+test('an address that gave no answer in time is called again when a standby names it', () => {
+  const addresses = new LeaderAddresses(['a:1', 'b:1']);
+  addresses.onSilent(0);
+  expect(addresses.current).toBe('b:1');
+  addresses.onStandby('a:1', 1);
+  expect(addresses.current).toBe('a:1');
+});
+
 test('further attempts are useless once every address rejects the connection', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0, true);

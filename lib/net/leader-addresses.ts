@@ -66,6 +66,11 @@ export class LeaderAddresses {
     this.#tryNext(now);
   }
 
+  /** Records that the current address gave no answer in time. It may only be slow, so it is not avoided. */
+  onSilent(now: number): void {
+    this.#tryNext(now);
+  }
+
   /** Records an answer of the leader. */
   onAnswer(address: string): void {
     this.#failedAt.delete(address);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
@@ -40,6 +40,8 @@ interface Peer {
   role: { readonly leads: string } | { readonly follows: string };
   /** The error of the next call, which runs. */
   nextError?: Partial<ServiceError> | undefined;
+  /** Whether the next call, which runs, has no answer. */
+  isNextSilent?: boolean;
   stop(): void;
 }
 
@@ -55,6 +57,10 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
     self.ran += 1;
     const { nextError } = self;
     self.nextError = undefined;
+    if (self.isNextSilent === true) {
+      self.isNextSilent = false;
+      return;
+    }
     if (nextError !== undefined) return callback(nextError);
     callback(null, Buffer.from(self.role.leads));
   };
@@ -84,6 +90,24 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
   const self: Peer = { address: `127.0.0.1:${bound}`, ran: 0, role, stop };
   onTestFinished(stop);
   return self;
+}
+
+/** A server whose connections are accepted by the system, but which never answers. */
+async function silentServer() {
+  const connections = new Set<Socket>();
+  const server = createServer((socket) => connections.add(socket)).listen(0, '127.0.0.1');
+  const close = async () => {
+    const closed = once(server, 'close');
+    server.close();
+    for (const socket of connections) socket.destroy();
+    await closed;
+  };
+  onTestFinished(async () => {
+    if (server.listening) await close();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { address: `127.0.0.1:${port}`, port, close };
 }
 
 function clientOf(...addresses: string[]): { client: Client; channel: LeaderChannel } {
@@ -126,14 +150,36 @@ test('a call with several addresses skips an address where nothing listens, and 
   const gone = await peer({ leads: 'x' });
   gone.stop();
   expect(await ask(clientOf(gone.address, leader.address).client)).toBe('b');
-  // Connections are accepted by the system, but nothing answers.
-  const silent = createServer().listen(0, '127.0.0.1');
-  onTestFinished(() => void silent.close());
-  await once(silent, 'listening');
-  const { port } = silent.address() as AddressInfo;
+  const silent = await silentServer();
   const begun = performance.now();
-  expect(await ask(clientOf(`127.0.0.1:${port}`, leader.address).client)).toBe('b');
+  expect(await ask(clientOf(silent.address, leader.address).client)).toBe('b');
   expect(performance.now() - begun).toBeLessThan(4_000);
+});
+
+test('a call waits for a leader although no address answers', async () => {
+  const [one, other] = [await silentServer(), await silentServer()];
+  const notices: number[] = [];
+  const wait = { limitMs: 30_000, onWait: () => notices.push(1) };
+  const answers = [SERVICE.Ask, SERVICE.Read].map((method) =>
+    ask(waitingClientOf(wait, one.address, other.address).client, 500, method),
+  );
+  await sleep(2_500);
+  await other.close();
+  await peer({ leads: 'b' }, other.port);
+  expect(await Promise.all(answers)).toEqual(['b', 'b']);
+  expect(notices).toHaveLength(2);
+});
+
+test('a call fails after its wait for a leader if no address answers', async () => {
+  const [one, other] = [await silentServer(), await silentServer()];
+  const { client } = waitingClientOf({ limitMs: 2_500, onWait: () => {} }, one.address, other.address);
+  const begun = performance.now();
+  await expect(ask(client, 500)).rejects.toMatchObject({
+    code: status.UNAVAILABLE,
+    details: 'connection timed out',
+  });
+  expect(performance.now() - begun).toBeGreaterThan(2_500);
+  expect(performance.now() - begun).toBeLessThan(6_000);
 });
 
 test('a call with several addresses waits until a standby leads', async () => {
@@ -195,6 +241,19 @@ test.each([
   const alone = clientOf(leader.address).client;
   leader.nextError = { code, details };
   await expect(ask(alone, 10_000, SERVICE.Read)).rejects.toMatchObject({ code });
+});
+
+test('a call that only reads is made again if it has no answer in time, and another call is not', async () => {
+  const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
+  const wait = { limitMs: 10_000, onWait: () => {} };
+  leader.isNextSilent = true;
+  const reader = waitingClientOf(wait, leader.address, other.address);
+  expect(await ask(reader.client, 300, SERVICE.Read)).toBe('b');
+
+  leader.isNextSilent = true;
+  const { client } = waitingClientOf(wait, leader.address, other.address);
+  await expect(ask(client, 300)).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  expect([leader.ran, other.ran]).toEqual([2, 1]);
 });
 
 test('a call of a client that waits for a leader outlasts its time limit, and the client is notified once', async () => {

@@ -1,7 +1,7 @@
 /**
  * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
  * reached, is made again to another coordinator. A call that only reads is also made again if its connection breaks
- * before the first answer. A call with a stream of requests is not made again: if its caller opens another, it goes to
+ * before the first answer, or if there is no answer in time. A call with a stream of requests is not made again: if its caller opens another, it goes to
  * the other coordinator.
  */
 import {
@@ -120,14 +120,18 @@ export class LeaderChannel implements ChannelInterface {
 
   /**
    * Chooses the address of later calls after a call to `address` has ended.
-   * @returns whether the call can be made again: the coordinator did not run it, or the call only reads and its
-   * connection broke
+   * @returns whether the call can be made again: the coordinator did not run it, or the call only reads, and its
+   * connection broke or it had no answer in time
    */
   onStatus(address: string, { code, details, metadata }: StatusObject, path: string): boolean {
     if (code !== status.UNAVAILABLE) {
       if (code === status.CANCELLED || BROKEN.test(details)) return isRead(path);
-      // Without an answer, the coordinator may not have been reached.
-      if (code !== status.DEADLINE_EXCEEDED) this.#onAnswer(address);
+      if (code === status.DEADLINE_EXCEEDED) {
+        // Without an answer, the coordinator may not have been reached, or it may only be slow.
+        if (address === this.address) this.#addresses.onSilent(performance.now());
+        return isRead(path);
+      }
+      this.#onAnswer(address);
       return false;
     }
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
@@ -158,12 +162,17 @@ export class LeaderChannel implements ChannelInterface {
     }
   }
 
-  /** Waits until the current address is connected. With several addresses, continues with the next after a time. */
-  async connect(): Promise<void> {
-    if (!this.hasOthers || this.#isClosed) return;
+  /**
+   * Waits until the connection attempt to the current address succeeds or fails. With several addresses, an attempt that
+   * takes too long is abandoned, and the next address becomes the current one.
+   * @returns false if the attempt was abandoned
+   */
+  async connect(): Promise<boolean> {
+    if (!this.hasOthers || this.#isClosed) return true;
     const { address } = this;
-    if (await connects(this.endpoint().channel)) return;
+    if (await connects(this.endpoint().channel)) return true;
     if (!this.#isClosed && address === this.address) this.leave(undefined);
+    return false;
   }
 
   createCall(...args: Parameters<ChannelInterface['createCall']>): ReturnType<ChannelInterface['createCall']> {
@@ -259,8 +268,21 @@ class FollowingCall implements Call {
   start(metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
     this.#isStarted = true;
     this.#listener = listener;
-    if (this.#channel.hasOthers) void this.#channel.connect().then(() => this.#begin(metadata));
+    if (this.#channel.hasOthers) void this.#connectAndBegin(metadata);
     else this.#begin(metadata);
+  }
+
+  /** Tries the addresses in turn until one of them accepts or refuses a connection. */
+  async #connectAndBegin(metadata: Metadata): Promise<void> {
+    while (!(await this.#channel.connect())) {
+      if (this.#isEnded) return;
+      this.#channel.onWaiting(Date.now() - this.#createdAt);
+      if (!this.#channel.isClosed && Date.now() >= this.#repeatUntil) {
+        const details = 'connection timed out';
+        return this.#end({ code: status.UNAVAILABLE, details, metadata: new Metadata() });
+      }
+    }
+    this.#begin(metadata);
   }
 
   #begin(metadata: Metadata): void {
@@ -316,7 +338,7 @@ class FollowingCall implements Call {
     this.#channel.onWaiting(Date.now() - this.#createdAt);
     // The first repetition at another address needs no delay.
     const delayMs = this.#retries === 1 && this.#channel.address !== address ? 0 : RETRY_DELAY_MS;
-    setTimeout(() => void this.#channel.connect().then(() => this.#begin(metadata)), delayMs);
+    setTimeout(() => void this.#connectAndBegin(metadata), delayMs);
   }
 
   sendMessageWithContext(context: MessageContext, value: unknown): void {
