@@ -75,8 +75,8 @@ interface CachedParameters {
 }
 
 /**
- * Whether all unfinished trials of a sweep wait for slots. If so, the stream has no updates, and the time left is taken
- * from the list of sweeps.
+ * Whether a running sweep has pending trials but no running trial. If so, the stream has no updates, and the time left
+ * is taken from the list of sweeps.
  */
 const isWaiting = ({ counts, state }: Sweep): boolean =>
   state === 'SWEEP_STATE_RUNNING' &&

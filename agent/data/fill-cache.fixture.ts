@@ -1,5 +1,5 @@
 /**
- * Fills the cache with a data set, and prints how many training and test images it has. Runs in a separate process:
+ * Fills the cache with a data set, and prints the numbers of its training and test images. Runs in a separate process:
  * `fill-cache.fixture.ts DATA_SET DATA_DIR`.
  */
 import { datasetNamed } from './catalog.ts';

@@ -11,7 +11,10 @@ import type { VisibleGpu } from './visible-gpus.ts';
 export interface SlotCountOptions {
   /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
-  /** The value of `--slots-per-gpu`. If `slots` is also undefined, each GPU has one slot. */
+  /**
+   * The value of `--slots-per-gpu`. If `slots` is also undefined, there is one slot per GPU, or one per core on a
+   * machine without GPUs.
+   */
   readonly slotsPerGpu: number | undefined;
 }
 

@@ -13,7 +13,7 @@ import { agentMetrics, setGpuGauges } from './families.ts';
 
 export interface AgentPagesOptions {
   readonly at: Address;
-  /** Credentials for `/metrics`. Undefined if no password is required. */
+  /** Credentials for `/metrics`. Undefined if neither a password nor a token is required. */
   readonly auth: BasicAuth | TokenAuth | undefined;
   /** Names that a Host header may contain, besides the address, `localhost` and the name of the machine. */
   readonly hosts?: readonly string[];
@@ -46,7 +46,7 @@ export interface AgentPages {
   stop(): void;
 }
 
-/** @throws {UnreachableError} if the address is already in use */
+/** @throws {UnreachableError} if the server cannot listen at the address */
 export async function startAgentPages(options: AgentPagesOptions): Promise<AgentPages> {
   const { agentId: agent, dir, dataDir } = options;
   const metrics = agentMetrics();

@@ -36,7 +36,7 @@ process.on('message', (message: ToWorker) => {
 
 try {
   const forced = forcedBackend(process.env);
-  // An invalid value is an error at the start, not of the first trial.
+  // Checked now, so that an invalid TRAWL_GPU_PACKS fails the start of the worker, not the first trial.
   gpuStrategy(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   openFirstSession();

@@ -83,8 +83,8 @@ const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms
 const KEEPALIVE_OF_SEVERAL = { 'grpc.keepalive_time_ms': 5_000, 'grpc.keepalive_timeout_ms': 8_000 };
 
 /**
- * With several coordinators, a call waits for this time until one of them leads. A takeover takes up to 15 s after the
- * death of the leader, and longer while PostgreSQL does not answer.
+ * With several coordinators, a call waits for up to this time until one of them leads. A takeover takes up to 15 s
+ * after the death of the leader, and longer while PostgreSQL does not answer.
  */
 export const LEADER_WAIT_MS = 60_000;
 

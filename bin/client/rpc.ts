@@ -117,8 +117,8 @@ export async function* restartingStream<Request, Response>(
 
 /**
  * Makes a call, and makes it again if the coordinator is unreachable: up to three times or, with several coordinators,
- * until the call fails after LEADER_WAIT_MS. The call must be safe to repeat: for example, its request carries the same
- * request_id each time, so that the coordinator executes the request once.
+ * until LEADER_WAIT_MS have passed since the first attempt. The call must be safe to repeat: for example, its request
+ * carries the same request_id each time, so that the coordinator executes the request once.
  */
 export async function retryUnreachable<T>(
   connection: Pick<Connection, 'hasStandbys'>,

@@ -133,7 +133,7 @@ export function registerMigrate(program: Command): void {
       [
         4,
         'rejected: a coordinator uses a store, the new place is not empty, files are missing, the store has already been ' +
-          'moved, or it is damaged or of another version; or the credentials, the bucket or the space of a server do not suffice',
+          'moved, or it is damaged or of another version; or a server rejects the credentials or the bucket, or has too little space',
       ],
       [70, 'the disk of this machine is full; the old store is still usable'],
     ],

@@ -35,7 +35,10 @@ export interface ConfigComparison {
   readonly shared: Parameters;
   readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
   readonly metrics: readonly ComparedMetric[];
-  /** For each config, whether early stopping cut off one of its replicates. Such a config has no differences. */
+  /**
+   * For each config, whether it has several replicates and early stopping cut off one of them. Such a config has no
+   * differences.
+   */
   readonly cutOff: readonly boolean[];
 }
 

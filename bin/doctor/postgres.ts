@@ -15,7 +15,7 @@ const MAX_CLOCK_DIFFERENCE_MS = 1_000;
 const SLOW_COMMIT_MS = 50;
 const COMMITS = 9;
 const ANSWER_LIMIT_MS = 15_000;
-/** A leader has connections for writes, four for reads, one for the leadership, and one during a backup. */
+/** A leader has one connection for writes, four for reads, one for the leadership, and one during a backup. */
 const CONNECTIONS_PER_COORDINATOR = 7;
 
 /** Facts about a database to which this machine can connect. */
@@ -217,7 +217,10 @@ async function factsOf(client: Client, url: URL): Promise<PostgresFacts> {
   };
 }
 
-/** Returns the median duration of a commit. A coordinator also needs the permission to create functions and triggers. */
+/**
+ * Returns the median duration of a commit. Fails if the user may not create tables and functions, which a coordinator
+ * needs.
+ */
 async function commitDuration(client: Client): Promise<number> {
   const table = `trawl_doctor_${randomBytes(8).toString('hex')}`;
   await client.query('begin');

@@ -24,7 +24,10 @@ function field(value: CsvValue): string {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Returns a CSV line. Fields with a quote, a comma or a line break are quoted, and the line ends with CRLF. */
+/**
+ * Returns a CSV line. Fields with a quote, a comma, a line break, or a space at either end are quoted. The line ends
+ * with CRLF.
+ */
 export function csvLine(values: readonly CsvValue[]): string {
   return `${values.map(field).join(',')}\r\n`;
 }

@@ -16,11 +16,10 @@ import { packageRoot } from '../package.ts';
 type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
- * If a sweep in the folder has the same name as the file but other content, asks whether to apply the file to the
+ * If a sweep in the folder has the name that the file gives but other content, asks whether to apply the file to the
  * sweep. If the answer is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to
  * run it as a new sweep.
- * @throws {BadInputError} if there is no terminal, or if the user wants no new sweep; the message contains the commands
- * to choose from
+ * @throws {BadInputError} if there is no terminal, if the user rejects a new sweep, or if the file could not be applied
  */
 export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promise<void> {
   if (!existsSync(join(dir, STORE_FILE))) return;

@@ -124,8 +124,8 @@ function heading({ metric: { name, goal }, objectives }: RankedBy, sweep: Sweep,
 
 /**
  * Renders the rankings that `trawl up` prints when it exits. A sweep with several objectives has one ranking, by all
- * objectives. Any other sweep has a ranking by its metric and, if trials report PSNR, a ranking by PSNR. Headings say
- * "so far" while the sweep has not ended.
+ * objectives. Any other sweep has a ranking by its metric and, if trials report PSNR, a ranking by PSNR. Headings
+ * contain "so far" while the sweep has not ended.
  */
 export function closingRanking(sweep: Sweep, trials: readonly Trial[], terminal: Terminal): string {
   const metrics = rankedMetrics(sweep, [...new Set(trials.flatMap((trial) => Object.keys(trial.metrics)))]);

@@ -17,7 +17,7 @@ import { PAGE_STYLE } from './page-style.ts';
 
 const safe = (text: string): string => escapeMarkup(visibleLines(text));
 
-/** With this policy, the browser loads no resources and runs no scripts, even if escaping fails. */
+/** With this policy, the browser loads no external resources and runs no scripts, even if escaping fails. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 export function htmlOf(document: Document): string {

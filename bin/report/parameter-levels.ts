@@ -57,8 +57,8 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 /**
  * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or
  * `zip`).
- * @param own the independent axes, which are kept even if another axis happens to determine their values, for example
- * because each value of the other axis occurs only once
+ * @param own the independent axes. Such an axis is kept if another parameter determines it only because each value of
+ * that parameter occurs once.
  */
 export function independentParameters(
   parameters: readonly Parameters[],

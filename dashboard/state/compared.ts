@@ -67,8 +67,8 @@ export const pointOf = ({ trial, config }: MarkedRow) =>
   config === undefined ? trial : { parameters: trial.parameters };
 
 /**
- * Returns the trials of the mean curve: all replicates except replicates that failed, were cancelled or have not
- * started.
+ * Returns the trials of the mean curve: a marked trial itself, or the replicates of a marked config that are running or
+ * have a result.
  */
 export const curveTrials = ({ trial, config }: MarkedRow): readonly Trial[] =>
   config === undefined ? [trial] : config.trials.filter(hasValue);

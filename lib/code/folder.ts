@@ -67,7 +67,8 @@ export interface CodeRules {
 
 /**
  * Lists the files of a code folder that are sent to the agents.
- * @throws {BadInputError} if the folder is missing, has no file to send, or exceeds a limit
+ * @throws {BadInputError} if the folder is missing, cannot be read, was made by trawl, has no file to send, or exceeds
+ * a limit
  */
 export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
   const found = await stat(dir).catch((error: unknown) => {
@@ -186,7 +187,7 @@ class Walk {
     else await this.visit(`${path}/`, levels);
   }
 
-  /** @returns whether the file is code; false if trawl wrote it */
+  /** @returns false if trawl wrote the file, and true otherwise */
   async #addFile(path: string): Promise<boolean> {
     const absolute = join(this.root, path);
     const read = async () => ({ found: await lstat(absolute), own: await ownFile(absolute) });

@@ -27,8 +27,8 @@ export interface GitFacts {
 }
 
 /**
- * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never fails: if no commit can be
- * found, the state contains the reason.
+ * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never throws: if git fails, for
+ * example because there is no commit, the state contains the reason.
  * @param withDiff whether to return the text of the changes
  */
 export async function gitFacts(dir: string, withDiff: boolean): Promise<GitFacts> {

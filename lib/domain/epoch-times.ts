@@ -2,7 +2,8 @@
  * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus the
  * effect of the value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
  * so parameters that do not matter have effects near zero. The effect of a value is shrunk more if fewer trials have
- * the value. The effect of a numeric value that no measured trial had is interpolated from the nearest values.
+ * the value. The effect of a numeric value that no measured trial had is interpolated or extrapolated from the effects
+ * of other values.
  */
 import { deviation, max, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
@@ -16,8 +17,9 @@ const CONVERGED = 1e-4;
 /** The weight of the prior assumption that a value has no effect, expressed as a number of trials. */
 const SHRINKAGE = 0.5;
 /**
- * The assumed standard deviation of the effect of a value that no measured trial had. Used if the effect cannot be
- * interpolated, because the parameter is not numeric or had only one value in the measured trials.
+ * The minimum standard deviation that is assumed for the effect of a value that no measured trial had. Used if the
+ * effect cannot be estimated from other values, because the value is not numeric or the measured trials had fewer than
+ * two numeric values.
  */
 const UNKNOWN_VALUE = 0.5;
 

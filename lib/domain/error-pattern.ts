@@ -5,7 +5,7 @@ const KEPT = /\b(?:code|errno|error|signal|status)[ :=]+-?\d+\b/;
 const URL = /\b[a-z][a-z\d+.-]*:\/\/[^\s'"<>)\]]+/;
 const UUID = /\b[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}\b/;
 const HEXADECIMAL = /\b0x[\da-f]+\b|\b(?=[a-f]*\d)[\da-f]{8,}\b/;
-/** A Unix or Windows path, absolute or relative, with at least one separator. */
+/** A Unix path, absolute or relative, with at least one separator; or an absolute Windows path. */
 const PATH = /(?:[a-z]:\\|\\\\)[^\s'"<>:,;)\]]+|[\w.@%+~-]*\/[\w.@%+~/-]*\w/;
 const NUMBER = /[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/;
 

@@ -65,7 +65,7 @@ const TWO_SIDED_90 = 1.645;
  */
 export const MAX_ESTIMATED_TRIALS = 20_000;
 
-/** When a run of unknown length takes longer than expected, this share of the run is assumed to remain. */
+/** At least this share of a run of unknown length is assumed to remain. */
 const LEAST_LEFT = 0.1;
 
 export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, now }: EtaSituation): Eta {

@@ -69,7 +69,7 @@ interface MeasuredConfig {
   readonly values: number[];
 }
 
-/** Measures the epoch times. Returns undefined if no trial has reported or ended. */
+/** Measures the epoch times. Returns undefined if no trial gives a measurement yet. */
 export function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefined {
   const measured = new Map<string, MeasuredConfig>();
   for (const trial of trials) {

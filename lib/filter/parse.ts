@@ -6,7 +6,7 @@
  *     or         = and { "or" and }
  *     and        = not { "and" not }
  *     not        = ( "not" | "!" ) not | "(" or ")" | comparison
- *     comparison = name ( "=" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value | word
+ *     comparison = name ( "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "~" | "!~" ) value | word
  */
 import { BadInputError } from '../../proto/errors.ts';
 import { type ComparisonOperator, type Token, tokensOf } from './tokens.ts';

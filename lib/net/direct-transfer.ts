@@ -14,7 +14,10 @@ const CLOSED_MS = 5 * 60_000;
 /** The maximum number of characters that are read from an error response. */
 const MAX_ERROR_CHARACTERS = 300;
 
-/** Thrown if the store cannot be reached or rejects a request. The file can still pass through the coordinator. */
+/**
+ * Thrown if a direct transfer fails, for example because the store cannot be reached or rejects a request. The file can
+ * still pass through the coordinator.
+ */
 export class DirectTransferError extends Error {}
 
 /** A part of a file, and the request that sends it. */
@@ -39,7 +42,8 @@ export interface SendOptions extends TransferOptions {
 
 /**
  * Sends a part of a file.
- * @throws {DirectTransferError} if the store cannot be reached or rejects the request
+ * @throws {DirectTransferError} if the store cannot be reached or rejects the request, or the file is shorter than
+ * announced
  * @throws {NodeJS.ErrnoException} if the file cannot be read
  */
 export async function sendDirectly(

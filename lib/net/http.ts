@@ -185,7 +185,7 @@ function rejectionReason({ headers, socket }: IncomingMessage, { auth, identity 
 }
 
 /**
- * Whether the response of `/readyz` may contain the reason why the process is not ready. If a token is required, only a
+ * Whether the responses of `/readyz` and `/leader` may contain the reason for a 503. If a token is required, only a
  * caller with the token may see the reason.
  */
 function mayKnowReasons(request: IncomingMessage, protection: Protection): boolean {

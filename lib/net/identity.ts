@@ -24,8 +24,8 @@ export const IDENTITY_FILES = {
 } as const;
 
 /**
- * The host name in every agent's certificate. Prometheus verifies this name when it scrapes over TLS, because agents
- * have no host names of their own.
+ * The host name in every agent's certificate. Prometheus verifies this name when it scrapes over TLS, because an
+ * agent's certificate does not contain the name of the agent's machine.
  */
 export const AGENT_HOST = 'trawl-agent';
 

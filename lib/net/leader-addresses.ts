@@ -1,9 +1,9 @@
 /**
- * Decides which of several coordinators a client calls. One of them leads, and the others name the leader in their
- * answers, or do not answer.
+ * Decides which of several coordinators a client calls. One of them leads. The others name the leader in their answers
+ * if they know it, or do not answer.
  */
 
-/** A leader that could not be reached is not called again for this time, although a standby still names it. */
+/** An address that could not be reached is avoided for this time, even if a standby names it as the leader's. */
 export const AVOID_MS = 15_000;
 
 export class LeaderAddresses {

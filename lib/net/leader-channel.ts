@@ -43,7 +43,9 @@ export interface Endpoint {
 export interface LeaderWait {
   /** A call is made again for this time, and each attempt has the whole time limit of the call. */
   readonly limitMs: number;
-  /** Called once if no coordinator has answered a call as the leader yet, and a call has waited for a while. */
+  /**
+   * Called once if a call has waited for WAIT_NOTICE_MS, and no coordinator has answered any call as the leader yet.
+   */
   readonly onWait: () => void;
 }
 
@@ -163,8 +165,8 @@ export class LeaderChannel implements ChannelInterface {
   }
 
   /**
-   * Waits until the connection attempt to the current address succeeds or fails. With several addresses, an attempt that
-   * takes too long is abandoned, and the next address becomes the current one.
+   * If there are several addresses, waits until the connection attempt to the current address succeeds or fails. An
+   * attempt that takes too long is abandoned, and the next address becomes the current one.
    * @returns false if the attempt was abandoned
    */
   async connect(): Promise<boolean> {

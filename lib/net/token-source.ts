@@ -47,7 +47,8 @@ export function fileToken(path: string): TokenSource {
  * user only, even if the file or TRAWL_TOKEN contains that token. If no token is known, no request is sent to a process
  * of another person, but requests are sent to a system service.
  * @param file the value of --token-file
- * @throws {BadInputError} if the file has no valid token, or if a file is given and the address is not on the loopback
+ * @throws {BadInputError} if the file or TRAWL_TOKEN has no valid token, or if a file is given and the address is not
+ * on the loopback
  */
 export function tokenSource(address: string, file: string | undefined): TokenSource {
   const at = parseAddress(address, 'the coordinator');

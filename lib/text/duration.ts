@@ -22,7 +22,10 @@ export function parseDuration(text: string, maxMs: number = MAX_TIMER_MS): numbe
   return rounded <= maxMs ? rounded : undefined;
 }
 
-/** Formats a duration in its two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`. */
+/**
+ * Formats a duration in seconds with one decimal, or from one minute on in its two largest units: `0.4s`, `12.3s`,
+ * `2m03s`, `1h02m`, `3d04h`.
+ */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;
   // The value 59.95 would otherwise be rounded to "60.0s".

@@ -34,7 +34,10 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
   return lines;
 }
 
-/** Returns one text per reason why a trial waits, or one text for a trial that runs or has ended. */
+/**
+ * For a pending trial, returns one text per reason why the trial waits, and the failure of its last attempt. For any
+ * other trial, returns one text about its state.
+ */
 export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialResponse): string[] {
   const state = trial === undefined ? undefined : trialState.of(trial.state);
   if (trial !== undefined && state !== 'pending' && state !== 'offered') return [outcomeText(trial, lastAttempt)];

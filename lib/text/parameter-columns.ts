@@ -7,7 +7,7 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
   return kind === undefined ? name === SEED : kind.$case === 'number';
 }
 
-/** The number of rows that are read to determine the columns. Further rows would rarely change the columns. */
+/** The maximum number of rows that are read to determine the columns. Further rows would rarely change the columns. */
 const MAX_READ_ROWS = 5_000;
 
 /**

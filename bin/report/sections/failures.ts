@@ -12,8 +12,8 @@ import { MAX_AGENTS_LISTED, MAX_FAILED_TRIALS, MAX_FAILURE_GROUPS, MAX_MESSAGE }
 import { assignmentsText, type VariedParameters } from '../trial-results.ts';
 
 /**
- * Returns the section with the failures by class and message, the failed trials, and the number of retried trials;
- * undefined if no trial failed or was retried.
+ * Returns the section with the failures by class and message, the failed trials, and the number of trials that
+ * succeeded after more than one attempt; undefined if there are no such trials.
  */
 export function failuresSection(data: ReportData, space: VariedParameters): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');
