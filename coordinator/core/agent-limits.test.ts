@@ -20,6 +20,7 @@ import { onOpen } from './attempts.ts';
 import { addLease } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { schedule } from './scheduler.ts';
+import { newSlotUsage } from './share.ts';
 
 const NOW = 1_000;
 
@@ -66,7 +67,7 @@ test.each([1, 99, 4_096])('a claim for slot %d of an agent with one slot is reje
 
 test('a pack counts as one lease of its slot', () => {
   const { core, sweep } = world({ trials: 12 });
-  const usage = { startedAt: NOW, grantedAt: NOW, gpus: 0, leases: 3 };
+  const usages = [newSlotUsage(sweep, 0, NOW), newSlotUsage(sweep, 0, NOW)] as const;
   const lease = (at: number): Lease => ({
     key: { sweepId: '1', trialId: `t${at}`, attempt: 1 },
     agentId: 'a',
@@ -74,7 +75,7 @@ test('a pack counts as one lease of its slot', () => {
     slot: 0,
     pack: `pack ${Math.floor(at / 3)}`,
     grantedAt: NOW,
-    usage,
+    usage: usages[at < 3 ? 0 : 1],
     expiresAt: NOW,
     reported: false,
     lastSeq: 0,

@@ -5,7 +5,6 @@
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
 import type { Lease, ReceivedAmounts } from './attempt-model.ts';
-import { agentLeases } from './leases.ts';
 import type { Core } from './model.ts';
 
 /**
@@ -75,10 +74,7 @@ export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
 
 /** Whether the slot already holds the maximum number of leases. */
 export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>): boolean {
-  if ((core.slotsInUse.get(agentId)?.get(slot) ?? 0) < MAX_LEASES_PER_SLOT) return false;
-  const packs = new Set<string>();
-  for (const lease of agentLeases(core, agentId)) if (lease.slot === slot) packs.add(lease.pack);
-  return packs.size >= MAX_LEASES_PER_SLOT;
+  return (core.slotsInUse.get(agentId)?.get(slot)?.length ?? 0) >= MAX_LEASES_PER_SLOT;
 }
 
 /**

@@ -114,11 +114,17 @@ export interface ReceivedAmounts {
   programs: number;
 }
 
-/** The time for which one attempt, or one pack, occupies a slot. */
+/**
+ * The time for which one attempt, or one pack, occupies a slot. A slot can hold further attempts or packs, which are
+ * queued until it runs them (prefetch.ts).
+ */
 export interface SlotUsage {
-  /** The time when the usage began. For a usage from before a restart, the time when the coordinator started. */
-  readonly startedAt: number;
+  readonly sweepId: string;
   readonly grantedAt: number;
+  /** The time when the slot began to run the attempt or the pack. Undefined while it is queued. */
+  startedAt: number | undefined;
+  /** The time from which the usage counts in the sweep's share: `startedAt`, or the start of the coordinator if later. */
+  countedFrom: number;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
   /** The number of leases that have not ended. */

@@ -11,6 +11,7 @@ import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgment } from './ea
 import { notLive } from './ended-trials.ts';
 import { leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
+import { startSlotUsage } from './share.ts';
 import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
 import { stopAtTarget } from './sweeps.ts';
 import type { Trial } from './trial-model.ts';
@@ -70,6 +71,7 @@ export function onRecord(
   const excess = excessOf(lease, record);
   if (excess !== undefined) return endForExcess(core, record, excess, now);
   lease.lastSeq = record.seq;
+  startUsage(core, lease, now);
   const answer = { result: 'accepted' } as const;
   if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
   if (record.kind === 'report') lease.reported = true;
@@ -81,6 +83,15 @@ export function onRecord(
   if (checkpoint === undefined) return { step, answer };
   const judgeIt = (sweep: Sweep, trial: Trial) => judgeCheckpoint(sweep, trial, checkpoint);
   return { step: combine([step, applyRule(core, record, judgeIt, now)]), answer };
+}
+
+/**
+ * Records that an attempt runs, because its agent has sent a record of it. Its slot can still have an older attempt, for
+ * example if the coordinator granted the two in another order than the agent received them.
+ */
+function startUsage(core: Core, { key, usage }: Lease, now: number): void {
+  const sweep = core.sweeps.get(key.sweepId);
+  if (sweep !== undefined) startSlotUsage(sweep, usage, now);
 }
 
 /** Accepts a record of a stopped attempt. Only logs and artifacts have an effect. */

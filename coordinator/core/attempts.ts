@@ -14,14 +14,14 @@ import { isDraining } from './drain.ts';
 import { beginCurve } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
 import { shortfallsOf } from './fitness.ts';
-import { addLease, leasesOf, packMatesOf } from './leases.ts';
+import { addLease, leasesOf, packMatesOf, startOldest } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { packCapacity, takePackMates } from './packs.ts';
 import { agentsForSpeculation, mayRunOn, placementCandidates } from './placement.ts';
 import type { SweepPolicy } from './policy.ts';
 import { capabilityOf } from './pools.ts';
 import { preferredSweep } from './scheduler.ts';
-import { beginSlotUsage } from './share.ts';
+import { newSlotUsage } from './share.ts';
 import { type Answered, type Change, NO_STEP, type Refusal, stepOf } from './step.ts';
 import type { Trial } from './trial-model.ts';
 import { moveTrial, remainingConcurrency, setState, withdrawSpeculativeOffer } from './trials.ts';
@@ -143,12 +143,11 @@ function grantPack(
   now: number,
 ): Answered<ClaimAnswer> {
   const pack = keyText(claim.key);
-  const usage = beginSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now);
+  const usage = newSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now);
   const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
   const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): GrantedAttempt => {
     const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
     if (mate.state === 'pending') changes.push(moveTrial(sweep, mate, 'offered'));
-    usage.leases += 1;
     changes.push(grant(core, sweep, mate, { ...claim, key, pack, usage }, agent, now));
     return { key, trial: mate, checkpoint: mate.checkpoint };
   });
@@ -169,7 +168,7 @@ function grantSpeculative(
   const lease = {
     ...claim,
     pack: keyText(claim.key),
-    usage: beginSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now),
+    usage: newSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now),
   };
   const change = grant(core, sweep, trial, lease, agent, now);
   trial.speculated = true;
@@ -210,6 +209,7 @@ function grant(
     lastSeq: 0,
     received: nothingReceived(),
   });
+  startOldest(core, claim, now);
   setState(sweep, trial, 'running');
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);

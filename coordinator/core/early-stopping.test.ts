@@ -124,7 +124,7 @@ test('a trial that is stopped early leaves its pack, and the other trials of the
   report(first, 1, 0.5);
   report(second, 1, 0.9);
   expect(sweep.counts).toMatchObject({ running: 1, stopped: 1 });
-  expect(core.slotsInUse.get('a')?.get(0)).toBe(1);
+  expect(core.slotsInUse.get('a')?.get(0)?.length).toBe(1);
   expect(report(first, 2, 0.4).answer).toEqual({ result: 'accepted' });
 });
 
@@ -324,7 +324,7 @@ test('a trial that is held leaves its pack, and the other trials of the pack con
   report(first, 1, 0.5);
   send(first, checkpoint(1));
   expect(sweep.counts).toMatchObject({ running: 1, held: 1 });
-  expect(core.slotsInUse.get('a')?.get(0)).toBe(1);
+  expect(core.slotsInUse.get('a')?.get(0)?.length).toBe(1);
   expect(report(second, 1, 0.4).answer).toEqual({ result: 'accepted' });
 });
 

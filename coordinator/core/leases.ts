@@ -1,7 +1,8 @@
 /** Starts and ends leases, and keeps `leasesByAgent` and `slotsInUse` consistent with them. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
-import type { Lease } from './attempt-model.ts';
+import type { Lease, SlotUsage } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
+import { startSlotUsage } from './share.ts';
 import type { Trial } from './trial-model.ts';
 
 /** Adds a lease. A running trial has a second lease only for its speculative attempt. */
@@ -15,8 +16,12 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
   const own = core.leasesByAgent.get(lease.agentId);
   if (own === undefined) core.leasesByAgent.set(lease.agentId, new Set([lease]));
   else own.add(lease);
-  const slots = core.slotsInUse.get(lease.agentId) ?? new Map<number, number>();
-  core.slotsInUse.set(lease.agentId, slots.set(lease.slot, (slots.get(lease.slot) ?? 0) + 1));
+  const slots = core.slotsInUse.get(lease.agentId) ?? new Map<number, SlotUsage[]>();
+  core.slotsInUse.set(lease.agentId, slots);
+  const usages = slots.get(lease.slot);
+  lease.usage.leases += 1;
+  if (usages === undefined) slots.set(lease.slot, [lease.usage]);
+  else if (!usages.includes(lease.usage)) usages.push(lease.usage);
 }
 
 /**
@@ -31,11 +36,29 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
   const own = core.leasesByAgent.get(lease.agentId);
   own?.delete(lease);
   if (own?.size === 0) core.leasesByAgent.delete(lease.agentId);
+  lease.usage.leases -= 1;
+  if (lease.usage.leases > 0) return;
   const slots = core.slotsInUse.get(lease.agentId);
-  const left = (slots?.get(lease.slot) ?? 1) - 1;
-  if (left > 0) slots?.set(lease.slot, left);
+  const left = slots?.get(lease.slot)?.filter((usage) => usage !== lease.usage) ?? [];
+  if (left.length > 0) slots?.set(lease.slot, left);
   else slots?.delete(lease.slot);
   if (slots?.size === 0) core.slotsInUse.delete(lease.agentId);
+}
+
+/**
+ * Starts the oldest attempt or pack of a slot, unless it has started already. Agents run the attempts of a slot in the
+ * order of their grants.
+ * @param startedAt the time of the start; default: now
+ */
+export function startOldest(
+  core: Core,
+  { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>,
+  now: number,
+  startedAt = now,
+): void {
+  const usage = core.slotsInUse.get(agentId)?.get(slot)?.[0];
+  const sweep = usage && core.sweeps.get(usage.sweepId);
+  if (usage !== undefined && sweep !== undefined) startSlotUsage(sweep, usage, now, startedAt);
 }
 
 /** Returns the leases of a trial: none, one, or two if the trial has a speculative attempt. */

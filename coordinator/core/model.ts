@@ -35,7 +35,7 @@ import type TinyQueue from 'tinyqueue';
 import type { SweepStateName } from '../../proto/names.ts';
 import type { SourceState, TrialSource } from '../search/trial-source.ts';
 import type { Agent, AgentFacts, Drain, Quarantine } from './agent-model.ts';
-import type { ClosingAttempt, Lease } from './attempt-model.ts';
+import type { ClosingAttempt, Lease, SlotUsage } from './attempt-model.ts';
 import type { SweepPolicy } from './policy.ts';
 import type { SlotTimeMeter } from './slot-time.ts';
 import type {
@@ -133,10 +133,14 @@ export interface Share extends DurationEstimate {
   base: number;
   /** The slot time of usages that have ended, in milliseconds. */
   doneMs: number;
-  /** The number of usages that have not ended. */
+  /** The number of usages that have not started. */
+  queuedSlots: number;
+  /** The number of usages that have started and have not ended. */
   activeSlots: number;
-  /** The sum of the start times of the usages that have not ended. */
+  /** The sum of the start times of the usages that have started and have not ended. */
   startedAtSum: number;
+  /** The mean of the usages in which a trial succeeded. */
+  readonly success: DurationEstimate;
   /** Whether the last scheduling pass found a pending trial that a connected slot could run. */
   hasDemand: boolean;
 }
@@ -181,8 +185,11 @@ export interface Core extends DurationEstimate {
   readonly leasesByAgent: Map<string, Set<Lease>>;
   /** The stopped attempts that can still send their logs and files, by `keyText` (closing-attempts.ts). */
   readonly closing: Map<string, ClosingAttempt>;
-  /** The number of leases of each slot in use, by agent and slot. */
-  readonly slotsInUse: Map<string, Map<number, number>>;
+  /**
+   * The usages of each slot in use, in order of grant, by agent and slot. The slot runs the first of them, and the
+   * others are queued. Only leases.ts changes this map.
+   */
+  readonly slotsInUse: Map<string, Map<number, SlotUsage[]>>;
   /**
    * The start of the current period in which agents could reach the coordinator. Only silence after this time lets
    * leases expire.

@@ -2,7 +2,7 @@
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { AttemptEnd, Lease } from './attempt-model.ts';
 import { endCurve } from './early-stopping.ts';
-import { dropLease, leasesOf } from './leases.ts';
+import { dropLease, leasesOf, startOldest } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { onProbeEnd } from './quarantine.ts';
 import { endSlotUsage } from './share.ts';
@@ -30,11 +30,14 @@ export function releaseAttempt(
   { end, early, free }: EndedHow,
   now: number,
 ): Change[] {
+  const { startedAt = now } = lease.usage;
+  const succeeded = end.outcome === 'succeeded';
   dropLease(core, sweep, trial, lease);
   endCurve(sweep, lease.key);
-  const used = endSlotUsage(core, sweep, lease, now);
-  const durationMs = now - lease.grantedAt;
-  recordDuration(sweep, trial, { ...lease, succeeded: end.outcome === 'succeeded', durationMs });
+  const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, succeeded, now);
+  startOldest(core, lease, now);
+  const durationMs = now - startedAt;
+  recordDuration(sweep, trial, { ...lease, succeeded, durationMs });
   return [
     { kind: 'ended', key: lease.key, end, early, free, leasedMs: Math.max(0, durationMs), used },
     ...onProbeEnd(core, lease, end, now),

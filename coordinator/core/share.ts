@@ -18,41 +18,63 @@ const INITIAL_ESTIMATE_MS = 60_000;
 const NEWEST_WEIGHT = 0.25;
 
 export function newShare(): Share {
-  return { base: 0, doneMs: 0, activeSlots: 0, startedAtSum: 0, meanMs: undefined, hasDemand: false };
+  return {
+    base: 0,
+    doneMs: 0,
+    queuedSlots: 0,
+    activeSlots: 0,
+    startedAtSum: 0,
+    meanMs: undefined,
+    success: { meanMs: undefined },
+    hasDemand: false,
+  };
 }
 
 /**
- * Records that a slot starts to run an attempt or a pack of the sweep.
+ * Returns the usage of a granted attempt or pack of the sweep. The usage is queued, and has no lease yet.
  * @param gpus the number of GPUs of the slot
- * @param grantedAt the time when the attempt was granted; default: now
  */
-export function beginSlotUsage({ share, slotTime }: Sweep, gpus: number, now: number, grantedAt = now): SlotUsage {
+export function newSlotUsage({ id, share }: Sweep, gpus: number, grantedAt: number): SlotUsage {
+  share.queuedSlots += 1;
+  return { sweepId: id, grantedAt, startedAt: undefined, countedFrom: grantedAt, gpus, leases: 0 };
+}
+
+/** Records that a slot starts to run an attempt or a pack of the sweep, unless it runs it already. */
+export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now: number, startedAt = now): void {
+  if (usage.startedAt !== undefined) return;
+  usage.startedAt = startedAt;
+  usage.countedFrom = now;
+  share.queuedSlots -= 1;
   share.activeSlots += 1;
   share.startedAtSum += now;
-  const usage = { startedAt: now, grantedAt, gpus, leases: 1 };
-  beginSlotTime(slotTime, usage);
-  return usage;
+  beginSlotTime(slotTime, { startedAt, gpus: usage.gpus });
 }
 
 /**
- * Records the end of a lease. A slot usage ends with its last lease.
- * @returns the slot time of the usage; undefined if other leases of the usage have not ended
+ * Records the end of a lease whose usage has no other leases.
+ * @param succeeded whether an attempt of the usage succeeded
+ * @returns the slot time of the usage; undefined if the usage was only queued
  */
 export function endSlotUsage(
   estimate: DurationEstimate,
   { share, slotTime }: Sweep,
-  { usage }: Lease,
+  { usage }: Pick<Lease, 'usage'>,
+  succeeded: boolean,
   now: number,
 ): UsedSlotTime | undefined {
-  usage.leases -= 1;
-  if (usage.leases > 0) return undefined;
-  const durationMs = Math.max(0, now - usage.startedAt);
+  const { startedAt, countedFrom, gpus } = usage;
+  if (startedAt === undefined) {
+    share.queuedSlots -= 1;
+    return undefined;
+  }
+  const durationMs = Math.max(0, now - countedFrom);
   share.activeSlots -= 1;
-  share.startedAtSum -= usage.startedAt;
+  share.startedAtSum -= countedFrom;
   share.doneMs += durationMs;
   addDuration(share, durationMs);
   addDuration(estimate, durationMs);
-  return endSlotTime(slotTime, usage, now);
+  if (succeeded) addDuration(share.success, durationMs);
+  return endSlotTime(slotTime, { startedAt, gpus }, now);
 }
 
 function addDuration(estimate: DurationEstimate, durationMs: number): void {
@@ -66,7 +88,8 @@ function levelOf({ share, policy }: Sweep, now: number): number {
 
 export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: Sweep, now: number): number {
   const eachMs = share.meanMs ?? meanMs ?? INITIAL_ESTIMATE_MS;
-  const committedMs = Math.max(share.activeSlots * eachMs, activeMs(share, now)) + offers.size * eachMs;
+  const activeOrMeanMs = Math.max(share.activeSlots * eachMs, activeMs(share, now));
+  const committedMs = activeOrMeanMs + (share.queuedSlots + offers.size) * eachMs;
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 

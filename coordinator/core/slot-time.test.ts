@@ -4,25 +4,25 @@ import { beginSlotTime, endSlotTime, newSlotTimeMeter, slotTimeOf } from './slot
 
 test('the slot time is the sum over all usages, at every moment', () => {
   const usage = fc.record({
-    grantedAt: fc.integer({ min: 0, max: 1_000 }),
+    startedAt: fc.integer({ min: 0, max: 1_000 }),
     durationMs: fc.integer({ min: 0, max: 1_000 }),
     gpus: fc.constantFrom(0, 0.5, 1, 4),
   });
   fc.assert(
     fc.property(fc.array(usage, { maxLength: 20 }), fc.integer({ min: 0, max: 2_500 }), (usages, now) => {
       const meter = newSlotTimeMeter();
-      const begun = usages.filter(({ grantedAt }) => grantedAt <= now);
+      const begun = usages.filter(({ startedAt }) => startedAt <= now);
       for (const one of begun) beginSlotTime(meter, one);
-      const ended = begun.filter(({ grantedAt, durationMs }) => grantedAt + durationMs <= now);
-      for (const one of ended) endSlotTime(meter, one, one.grantedAt + one.durationMs);
-      const until = ({ grantedAt, durationMs }: (typeof usages)[number]) => Math.min(now, grantedAt + durationMs);
+      const ended = begun.filter(({ startedAt, durationMs }) => startedAt + durationMs <= now);
+      for (const one of ended) endSlotTime(meter, one, one.startedAt + one.durationMs);
+      const until = ({ startedAt, durationMs }: (typeof usages)[number]) => Math.min(now, startedAt + durationMs);
       const { slotMs, gpuMs, slots } = slotTimeOf(meter, now);
       expect(slotMs).toBeCloseTo(
-        begun.reduce((sum, one) => sum + until(one) - one.grantedAt, 0),
+        begun.reduce((sum, one) => sum + until(one) - one.startedAt, 0),
         6,
       );
       expect(gpuMs).toBeCloseTo(
-        begun.reduce((sum, one) => sum + (until(one) - one.grantedAt) * one.gpus, 0),
+        begun.reduce((sum, one) => sum + (until(one) - one.startedAt) * one.gpus, 0),
         6,
       );
       expect(slots).toBe(begun.length - ended.length);

@@ -1,5 +1,5 @@
 /**
- * Measures the slot time and the GPU time of a sweep from the grants and ends of its leases. A usage is the time for
+ * Measures the slot time and the GPU time of a sweep from the starts and ends of its attempts. A usage is the time for
  * which one slot runs an attempt or a pack.
  */
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
@@ -36,24 +36,24 @@ export interface UsedSlotTime {
 }
 
 interface MeasuredUsage {
-  readonly grantedAt: number;
+  readonly startedAt: number;
   readonly gpus: number;
 }
 
-export function beginSlotTime(meter: SlotTimeMeter, { grantedAt, gpus }: MeasuredUsage): void {
+export function beginSlotTime(meter: SlotTimeMeter, { startedAt, gpus }: MeasuredUsage): void {
   meter.slots += 1;
-  meter.sinceSum += grantedAt;
+  meter.sinceSum += startedAt;
   meter.gpus += gpus;
-  meter.gpuSinceSum += gpus * grantedAt;
+  meter.gpuSinceSum += gpus * startedAt;
 }
 
-export function endSlotTime(meter: SlotTimeMeter, { grantedAt, gpus }: MeasuredUsage, now: number): UsedSlotTime {
-  const slotMs = Math.max(0, now - grantedAt);
+export function endSlotTime(meter: SlotTimeMeter, { startedAt, gpus }: MeasuredUsage, now: number): UsedSlotTime {
+  const slotMs = Math.max(0, now - startedAt);
   const used = { slotMs, gpuMs: slotMs * gpus };
   meter.slots -= 1;
-  meter.sinceSum -= grantedAt;
+  meter.sinceSum -= startedAt;
   meter.gpus -= gpus;
-  meter.gpuSinceSum -= gpus * grantedAt;
+  meter.gpuSinceSum -= gpus * startedAt;
   meter.slotMs += used.slotMs;
   meter.gpuMs += used.gpuMs;
   return used;

@@ -154,7 +154,7 @@ export function findStragglers(core: Core, now: number): Change[] {
   // The loop runs four times per second over all leases, so the cheap checks are first.
   if (![...core.sweeps.values()].some(({ durations }) => durations.ofSweep.length > 0)) return [];
   for (const lease of core.leases.values()) {
-    const elapsedMs = now - lease.grantedAt;
+    const elapsedMs = now - (lease.usage.startedAt ?? now);
     if (elapsedMs < MIN_STRAGGLER_MS || lease.straggler !== undefined) continue;
     const sweep = core.sweeps.get(lease.key.sweepId);
     if (sweep === undefined || sweep.durations.ofSweep.length === 0) continue;

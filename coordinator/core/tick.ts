@@ -72,10 +72,12 @@ function expiryOf(core: Core, timeouts: ReadonlyMap<string, number>, lease: Leas
     return { class: 'lost', message: `agent ${lease.agentId} was not heard from for ${core.leaseMs / 1000} s` };
   }
   const timeoutMs = timeouts.size === 0 ? undefined : timeouts.get(lease.key.sweepId);
+  const { startedAt } = lease.usage;
+  if (timeoutMs === undefined || startedAt === undefined) return undefined;
   // After an outage of the coordinator, the agent has the duration of one lease to report that the attempt ended in
   // time.
-  const reportableUntil = lease.grantedAt < core.listeningSince ? core.listeningSince + core.leaseMs : lease.grantedAt;
-  if (timeoutMs !== undefined && now >= Math.max(lease.grantedAt + timeoutMs, reportableUntil)) {
+  const reportableUntil = startedAt < core.listeningSince ? core.listeningSince + core.leaseMs : startedAt;
+  if (now >= Math.max(startedAt + timeoutMs, reportableUntil)) {
     return { class: 'timeout', message: `exceeded the sweep's timeout of ${timeoutMs / 1000} s` };
   }
   return undefined;

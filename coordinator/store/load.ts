@@ -7,11 +7,11 @@ import { parseParameters } from '../../proto/values.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
 import { IDENTICAL_EXAMPLES } from '../core/identical-replicates.ts';
-import { addLease } from '../core/leases.ts';
+import { addLease, startOldest } from '../core/leases.ts';
 import { type Core, newCore, type Sweep, type SweepState, type TrialCreation, tracksProgram } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
-import { beginSlotUsage } from '../core/share.ts';
+import { newSlotUsage } from '../core/share.ts';
 import { recordDuration } from '../core/stragglers.ts';
 import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
@@ -54,6 +54,7 @@ export async function loadCore(
     await addLeases(reader, core, sweep, now);
     core.sweeps.set(sweep.id, sweep);
   }
+  startUsages(core, now);
   for (const { agentId, graceLeftMs, ...drain } of await loadDrains(reader)) {
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
   }
@@ -67,7 +68,20 @@ export async function loadCore(
   return core;
 }
 
-/** Adds the leases of a loaded sweep. */
+/**
+ * Starts the oldest usage of each slot. The other usages of a slot start when it has ended, or when their agent sends a
+ * record.
+ */
+function startUsages(core: Core, now: number): void {
+  for (const [agentId, slots] of core.slotsInUse) {
+    for (const [slot, usages] of slots) {
+      usages.sort((a, b) => a.grantedAt - b.grantedAt);
+      startOldest(core, { agentId, slot }, now, usages[0]?.grantedAt);
+    }
+  }
+}
+
+/** Adds the leases of a loaded sweep. Their usages are queued. */
 async function addLeases(reader: Reader, core: Core, sweep: Sweep, now: number): Promise<void> {
   const usages = new Map<string, SlotUsage>();
   const loaded = (await loadLeases(reader, sweep, core.leaseMs, now)).filter(({ trialId }) =>
@@ -77,8 +91,7 @@ async function addLeases(reader: Reader, core: Core, sweep: Sweep, now: number):
     const trial = sweep.trials.get(trialId);
     if (trial === undefined) continue;
     const known = usages.get(lease.pack);
-    if (known !== undefined) known.leases += 1;
-    const usage = known ?? beginSlotUsage(sweep, gpus, now, lease.grantedAt);
+    const usage = known ?? newSlotUsage(sweep, gpus, lease.grantedAt);
     usages.set(lease.pack, usage);
     addLease(core, sweep, trial, { ...lease, usage });
     if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);

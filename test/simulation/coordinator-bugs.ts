@@ -6,7 +6,7 @@ import type { Lease } from '../../coordinator/core/attempt-model.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Sweep } from '../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../coordinator/core/policy.ts';
-import { beginSlotUsage } from '../../coordinator/core/share.ts';
+import { newSlotUsage } from '../../coordinator/core/share.ts';
 import type { Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
@@ -235,8 +235,8 @@ function acceptTwice(runtime: Runtime, _agentId: string, record: RecordMessage):
 }
 
 function failLate(runtime: Runtime, _agentId: string, record: RecordMessage): void {
-  const lease: Changing<Lease> | undefined = trialOf(runtime, record.key).trial?.lease;
-  if (lease !== undefined && record.body?.$case === 'ended') lease.grantedAt -= 60_000;
+  const lease = trialOf(runtime, record.key).trial?.lease;
+  if (lease?.usage.startedAt !== undefined && record.body?.$case === 'ended') lease.usage.startedAt -= 60_000;
 }
 
 function leaseTwice(runtime: Runtime, agentId: string, incarnation: string, { key, slot }: Claim): void {
@@ -259,7 +259,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const now = runtime.now();
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
-    const usage = beginSlotUsage(sweep, 0, now);
+    const usage = newSlotUsage(sweep, 0, now);
     addLease(core, sweep, trial, {
       speculative: false,
       key,
@@ -438,7 +438,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       const row = db
         .prepare('select granted_at as at from attempts where sweep_id = ? and trial_id = ? and number = ?')
         .get(sweep.id, lease.key.trialId, lease.key.attempt) as { at: number };
-      (lease as Changing<Lease>).grantedAt = row.at;
+      lease.usage.startedAt = row.at;
     }
   }),
   'files-not-flushed': {

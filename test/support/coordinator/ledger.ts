@@ -4,7 +4,7 @@
  */
 
 import { strict as assert } from 'node:assert';
-import type { Lease } from '../../../coordinator/core/attempt-model.ts';
+import type { Lease, SlotUsage } from '../../../coordinator/core/attempt-model.ts';
 import { type Core, isEnded, type Sweep } from '../../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { Change } from '../../../coordinator/core/step.ts';
@@ -562,15 +562,34 @@ export class Ledger {
   }
 
   #compareSlots(core: Core): void {
-    const slots = new Map<string, Map<number, number>>();
+    const slots = new Map<string, Map<number, Set<SlotUsage>>>();
+    const ofUsages = new Map<SlotUsage, number>();
     const leases = new Map<string, Set<Lease>>();
     for (const lease of core.leases.values()) {
       const { agentId, slot } = lease;
       leases.set(agentId, (leases.get(agentId) ?? new Set()).add(lease));
-      const own = slots.get(agentId) ?? new Map<number, number>();
-      slots.set(agentId, own.set(slot, (own.get(slot) ?? 0) + 1));
+      const own = slots.get(agentId) ?? new Map<number, Set<SlotUsage>>();
+      slots.set(agentId, own.set(slot, (own.get(slot) ?? new Set()).add(lease.usage)));
+      ofUsages.set(lease.usage, (ofUsages.get(lease.usage) ?? 0) + 1);
     }
-    assert.deepEqual(core.slotsInUse, slots, 'the slots in use match the leases');
+    const inUse = [...core.slotsInUse].map(([id, own]) => [
+      id,
+      new Map([...own].map(([slot, usages]) => [slot, new Set(usages)])),
+    ]);
+    assert.deepEqual(new Map(inUse as [string, Map<number, Set<SlotUsage>>][]), slots, 'the slots match the leases');
+    for (const [usage, count] of ofUsages) assert.equal(usage.leases, count, 'the usages count their leases');
+    for (const usages of [...core.slotsInUse.values()].flatMap((own) => [...own.values()])) {
+      assert.notEqual(usages[0]?.startedAt, undefined, 'the oldest attempt of a slot has started');
+    }
+    for (const { id, share } of core.sweeps.values()) {
+      const own = [...ofUsages.keys()].filter(({ sweepId }) => sweepId === id);
+      const queued = own.filter(({ startedAt }) => startedAt === undefined).length;
+      assert.deepEqual(
+        [share.queuedSlots, share.activeSlots],
+        [queued, own.length - queued],
+        'a sweep counts its queued and its running usages',
+      );
+    }
     assert.deepEqual(core.leasesByAgent, leases, 'the leases of each agent match the leases');
   }
 
