@@ -28,7 +28,10 @@ export interface ReplicaOptions extends CoordinatorOptions {
 }
 
 export interface Replica {
-  /** Rejects if the coordinator cannot lead although no other coordinator leads. */
+  /**
+   * Rejects if a takeover fails, or if the coordinator must not stand by because the artifacts are in the data folder
+   * of the leader.
+   */
   readonly failed: Promise<never>;
   /** Stops the coordinator. If it leads, a standby then leads at once. */
   stop(): Promise<void>;
@@ -120,7 +123,7 @@ interface Standing {
   readonly first: Leadership;
   readonly standby: Standby;
   readonly signal: AbortSignal;
-  /** Called once it is certain that the other coordinator runs, and again if it throws. */
+  /** Called once it is certain that the other coordinator runs. If it rejects, it is called again after a renewal. */
   readonly onHeld: (leadership: Leadership) => Promise<void>;
 }
 

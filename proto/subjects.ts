@@ -51,8 +51,8 @@ const MAX_AGENT_ID = 253;
 const AGENT_ID = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})*$/;
 
 /**
- * Returns the reason why a text is not an agent's id; undefined for a valid id. An id has the syntax of a host name,
- * and is safe in paths, tables and subjects.
+ * Returns the reason why a text is not an agent's id; undefined for a valid id. Every host name is a valid id. An id is
+ * safe in paths, tables and subjects.
  */
 export function agentIdProblem(id: string): string | undefined {
   if (AGENT_ID.test(id) && id.length <= MAX_AGENT_ID) return undefined;

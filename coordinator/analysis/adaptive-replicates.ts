@@ -157,9 +157,9 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 }
 
 /**
- * Returns the missing replicates of the configs that can still be the best. A config is dropped if it is significantly
- * worse than the leading config at a look. The comparisons share the error rate of the look (Bonferroni), so the
- * probability of dropping the best config is at most this rate.
+ * Returns the missing replicates of the configs that can still be the best. A config is dropped at a look if it is
+ * significantly worse than the leading config, or if it has fewer than two results. The comparisons at a look share its
+ * error rate (Bonferroni), so the probability that a comparison drops the best config is at most this rate.
  */
 function missingOfBest(
   { name, goal }: Pick<Metric, 'name' | 'goal'>,

@@ -33,10 +33,10 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. As long as a combination of values has no
- * result, the parameter value whose combinations have the fewest results is dropped. A remaining result is kept only if
- * every combination has a result with the same seed. The method is a heuristic, because it is NP-hard to find the
- * largest balanced grid.
+ * Returns a balanced grid, or the reason why the results contain none. As long as some combination of values has no
+ * result, the value with the smallest share of combinations that have a result is dropped. Of the remaining results,
+ * those whose seed has a result in every combination are kept. The method is a heuristic, because it is NP-hard to find
+ * the largest balanced grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
  * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The
@@ -63,7 +63,7 @@ export function balancedGrid(
 }
 
 /**
- * Returns the parameters that vary independently, or the reason why there are none.
+ * Returns the parameters that vary independently, or the reason why their effects cannot be determined.
  * @param axes see `balancedGrid`
  * @param others see `balancedGrid`
  */

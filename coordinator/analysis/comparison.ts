@@ -88,12 +88,12 @@ export function verdictOf({ low, high }: Estimate): Verdict {
 }
 
 /**
- * Returns the number of further seeds that would probably decide an undecided comparison, and a sentence with this
- * number.
+ * Returns the number of further seeds that would probably decide an undecided comparison or trend. The text states this
+ * number, or why there is none.
  */
 export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: MoreSeeds; text: string } {
   const { effect, standardError } = contrastOf(cells);
-  if (standardError === 0) return { seeds: undefined, text: 'both sides are equal for every seed' };
+  if (standardError === 0) return { seeds: undefined, text: 'the effect is 0 and does not vary between seeds' };
   const needed = effect === 0 ? undefined : seedsNeeded(cells, level);
   if (needed === undefined) {
     const text = `the interval includes 0, and more than ${MAX_SEEDS_NEEDED} seeds would be needed`;

@@ -166,7 +166,10 @@ function between(observations: readonly TrialValue[], factors: readonly Factor[]
   return sum(groups.values(), (cell) => sum(cell, ({ value }) => value - grandMean) ** 2 / cell.length);
 }
 
-/** Returns the F statistic and its p-value, or nothing if there is no residual. */
+/**
+ * Returns the F statistic and its p-value. Both are undefined if the residual has no degrees of freedom, or if the
+ * effect and the residual are both 0.
+ */
 export function fTestOf(part: { sumOfSquares: number; df: number }, residual: number, residualDf: number) {
   if (residualDf <= 0 || (residual === 0 && part.sumOfSquares === 0)) return { f: undefined, p: undefined };
   if (residual === 0) return { f: Number.POSITIVE_INFINITY, p: 0 };

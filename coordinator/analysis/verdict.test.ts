@@ -146,7 +146,7 @@ test('without variation between seeds, any difference decides a comparison', () 
   expect(verdictOn('loss[d=1] < loss[d=2]', trials).verdict).toBe('refuted');
   expect(verdictOn('loss[d=2] > loss[d=3]', trials)).toMatchObject({
     verdict: 'undecided',
-    because: expect.stringContaining('both sides are equal for every seed'),
+    because: expect.stringContaining('the effect is 0 and does not vary between seeds'),
   });
 });
 

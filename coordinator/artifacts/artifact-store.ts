@@ -107,14 +107,14 @@ export interface ArtifactStore {
   removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => Promise<boolean>): Promise<void>;
   /**
    * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
-   * @param at is the time of the move in Unix milliseconds
+   * @param at the time of the move in Unix milliseconds
    * @returns the number of moved files
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number>;
   /**
    * Removes the sets of files that were moved aside at or before `before`. In a remote store, also removes the objects
    * that `isNamed` rejects and that are older than `before`, except objects younger than an hour.
-   * @param before is a time in Unix milliseconds
+   * @param before a time in Unix milliseconds
    * @param now the current time in Unix milliseconds
    * @param dryRun whether orphans are only counted
    * @returns the removed sets; the removed objects of a remote store are one set, which is named after their location

@@ -202,7 +202,7 @@ export class CodeArchives {
    * Removes archives with their copies, and partial uploads. Keeps the archives and uploads that are in use, or whose
    * last upload was at or after `before`.
    * @param isUsed returns whether a sweep names the archive
-   * @param before is a time in Unix milliseconds
+   * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed
    */
   async removeUnused(

@@ -33,8 +33,8 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
 
 /**
  * Adds the parents' checkpoints to their children. Existing files are not changed. At its start, a coordinator
- * therefore adds only the files that are missing because of a crash after the commit. If a parent's file is missing,
- * the attempts of the child fail, and their error names the missing checkpoint.
+ * therefore adds only the files that are missing because of a crash after the commit. If a file cannot be added, the
+ * attempts of the child fail, and their error names the missing checkpoint.
  */
 export async function shareCheckpoints(
   inherited: readonly InheritedCheckpoint[],
@@ -51,7 +51,8 @@ export async function shareCheckpoints(
         await files.share(from, to, artifact);
       } catch (error) {
         const { name } = artifact;
-        log.warn({ sweepId, trialId, parent, name, reason: errorMessage(error) }, "a parent's checkpoint is missing");
+        const reason = errorMessage(error);
+        log.warn({ sweepId, trialId, parent, name, reason }, "could not add a parent's checkpoint to its child");
       }
     }),
   );

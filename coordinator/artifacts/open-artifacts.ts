@@ -76,8 +76,8 @@ export async function openRecordedArtifacts(options: Omit<OpenOptions, 'location
  * cannot be reached, the check is repeated until it succeeds. In the meantime, uploads fail, and agents retry them. If
  * the location was used before, this function waits only a few seconds, and the check continues in the background.
  * @param observer receives each request, and whether the location can be used
- * @throws {BadInputError | RejectedError} if the location is invalid, differs from the recorded location, or cannot be
- * used until a person corrects it
+ * @throws {BadInputError | RejectedError} if the location is invalid, does not contain the artifacts of the store, or
+ * cannot be used until a person corrects the cause
  */
 export async function openArtifacts(
   { location: requested, ...options }: OpenOptions,

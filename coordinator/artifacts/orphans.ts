@@ -11,8 +11,8 @@ export const ORPHANS_FOLDER = 'orphans';
 
 export interface OrphanSet {
   /**
-   * The name of the set's folder. The name contains the start time of the coordinator. A set of objects in a remote
-   * store has the location of the objects as its name.
+   * The name of the set's folder. The name begins with the time at which the files were moved. A set of objects in a
+   * remote store has the location of the objects as its name.
    */
   readonly name: string;
   readonly files: number;
@@ -43,7 +43,7 @@ export function orphanSetTime(name: string): number | undefined {
  * Moves files to a new set of orphans. The move never overwrites a file, because no other set has the same name.
  * @param dir the coordinator's folder
  * @param paths the paths of the files, relative to `dir`
- * @param at is the time of the move in Unix milliseconds
+ * @param at the time of the move in Unix milliseconds
  */
 export async function moveToOrphans(dir: string, paths: readonly string[], at: number): Promise<void> {
   if (paths.length === 0) return;

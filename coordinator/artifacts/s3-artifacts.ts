@@ -228,7 +228,10 @@ export class S3Artifacts implements ArtifactStore {
     });
   }
 
-  /** Moves only partial files. Objects are not moved, because only `prune --orphans` lists all objects. */
+  /**
+   * Moves only partial files. Objects without a record stay where they are, because finding them requires a list of all
+   * objects. Only `prune --orphans` reads this list.
+   */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number> {
     return this.#parts.moveOrphans(isNamed, at);
   }

@@ -14,10 +14,10 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
 
 /**
  * Decides whether an upload fits.
- * @param need is the number of bytes that must still arrive
- * @param free is the number of bytes that are free now; bytes that have already arrived are not included
- * @param reserved is the number of bytes that other uploads may still send
- * @param keep is the number of bytes that uploads leave free
+ * @param need the number of bytes that must still arrive
+ * @param free the number of bytes that are free now, after the bytes that have already arrived
+ * @param reserved the number of bytes that other uploads may still send
+ * @param keep the number of bytes that uploads leave free
  * @returns `later` if the upload fits only without the reservations, and `never` if it does not fit even then
  */
 export function spaceAnswer(need: number, free: number, reserved: number, keep = MIN_FREE_BYTES): SpaceAnswer {

@@ -50,7 +50,7 @@ export class Guard {
   }
 
   /**
-   * Returns the name of the calling agent. Undefined if the caller is a user, or if callers are not
+   * Returns the name of the calling agent. Undefined if the caller is not an agent, or if callers are not
    * authenticated.
    * @param claimedName the name in the message
    * @throws {RejectedError} if the caller is an agent with another name
@@ -135,7 +135,7 @@ export class Guard {
   }
 }
 
-/** Returns the time when the caller's certificate expires, in Unix milliseconds. Undefined without TLS. */
+/** Returns the time when the caller's certificate expires, in Unix milliseconds. Undefined without a certificate. */
 export function certificateExpiry(call: Pick<ServerInterceptingCallInterface, 'getAuthContext'>): number | undefined {
   const validTo = call.getAuthContext().sslPeerCertificate?.valid_to;
   return validTo === undefined ? undefined : Date.parse(validTo);

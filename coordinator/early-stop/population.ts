@@ -28,7 +28,7 @@ export function populationRule({ interval }: PopulationSettings, { at }: Ranking
 export interface Selection<M> {
   /** The members that can be parents, best first. */
   readonly parents: readonly M[];
-  /** The members to replace, worst first. */
+  /** The members to replace, worst first. Failed members are replaced too, but are not in this list. */
   readonly replaced: readonly M[];
 }
 
@@ -109,7 +109,8 @@ export function explored(parent: Parameters, settings: PopulationSettings, child
 
 /**
  * Returns a perturbed value. A number is multiplied by the factor, and stays within the limits of its distribution. A
- * value of a list becomes the next value of the list if the factor is above 1, and the previous value otherwise.
+ * value of a list becomes the next value of the list if the factor is above 1, and the previous value otherwise. The
+ * last value has no next value, and the first value has no previous value; these values then do not change.
  */
 export function perturbed(value: ParameterValue, distribution: ExploredDistribution, factor: number): ParameterValue {
   if (distribution.kind === 'categorical') {

@@ -17,7 +17,7 @@ export function canAddReplicates(
  * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits
  * until all trials have ended, and then yields the replicates that the next look at the results needs. The replicates
  * depend only on the results in the store, so a restart does not change them.
- * @param first is the source of the first trials: the minimum number of replicates of each config
+ * @param first the source of the first trials: the minimum number of replicates of each config
  * @param endedTrials returns the sweep's trials; undefined while fewer than `created` trials are stored, or while one
  * of them has not ended
  * @param findStored returns those of the given ids whose trials are in the store

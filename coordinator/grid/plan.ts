@@ -93,7 +93,7 @@ export function submittedPlan(spec: SweepSpec): Plan {
   return { ...bound, trials, configs, isBound };
 }
 
-/** Returns the plan of a random or Sobol search by drawing its points. */
+/** Returns the plan of a random or Sobol search. Its points are drawn unless they exceed MAX_DRAWN_CONFIGS. */
 function drawnPlan(spec: SweepSpec): Plan {
   const bound = searchPlan(spec);
   if (bound.configs > MAX_DRAWN_CONFIGS) return bound;

@@ -150,7 +150,7 @@ export function nextStep(
 /**
  * Drops a point that a rule excludes. A rule can exclude billions of consecutive points of a grid. The following points
  * are therefore dropped together with this point, as long as no parameter in this rule or in an earlier rule changes.
- * @param after is the next state of the source, which counts this point
+ * @param after the next state of the source, which counts this point
  */
 function dropExcluded(
   spec: SweepSpec,

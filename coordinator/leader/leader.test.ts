@@ -143,7 +143,7 @@ test('a coordinator that does not stand by is rejected once another coordinator 
   await expect(elected).rejects.toThrow('the coordinator at other:1 leads this store');
 });
 
-test('a process leads at once if the process that leads is of this machine and has ended', async () => {
+test('a process leads at once if the leading process ran on this machine and has ended', async () => {
   const election = new MemoryElection();
   const candidacy = { election, holder: newHolder(), address: 'me:1', clock };
   const running = newHolder();

@@ -26,10 +26,11 @@ import {
 /** Keeps the leadership in a store. Each method throws an UnreachableError if the store does not answer in time. */
 export interface Election {
   /**
-   * Leads if no other coordinator leads, or returns the leadership of the other coordinator.
+   * Leads if no other coordinator leads.
    * @param holder identifies this process
    * @param address HOST:PORT of this coordinator
    * @param over a leadership that has ended, although it has not expired
+   * @returns the leadership of this or of the other coordinator
    */
   tryToLead(holder: string, address: string, over?: EndedLeadership): Promise<Leadership>;
   /** @returns false if the term has ended */
@@ -90,7 +91,7 @@ export function newHolder(): string {
 }
 
 /**
- * Leads if no other process leads, or if the process that leads is of this machine and has ended.
+ * Leads if no other process leads, or if the leading process ran on this machine and has ended.
  * @returns the leadership of the other process if this one does not lead
  * @throws {RejectedError | UnreachableError} if the store cannot be used, or does not answer
  */
@@ -215,12 +216,12 @@ export class Leader {
     this.#schedule();
   }
 
-  /** Whether the leadership cannot have expired yet. Otherwise, this coordinator must answer no calls. */
+  /** Whether the leadership certainly has not expired. Otherwise, this coordinator must answer no calls. */
   get isCertain(): boolean {
     return isCertain(this.#renewals, this.#time());
   }
 
-  /** Calls `listener` each time the leadership can have expired, so that calls in progress end. */
+  /** Calls `listener` each time the leadership may have expired, so that calls in progress end. */
   whenPaused(listener: () => void): void {
     this.#onPause = listener;
   }
@@ -283,7 +284,7 @@ export class Leader {
   #pauseIfUncertain(): void {
     if (this.isCertain || this.#isPaused || this.#stopped) return;
     this.#isPaused = true;
-    this.#options.log.warn('the leadership can have expired; this coordinator answers no calls until it is renewed');
+    this.#options.log.warn('the leadership may have expired; this coordinator answers no calls until it is renewed');
     this.#onPause();
   }
 }

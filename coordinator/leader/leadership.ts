@@ -2,10 +2,10 @@
  * Decides when a leader renews its leadership, when it pauses, and when a standby tries to lead.
  *
  * The store keeps one leadership. It has an epoch, which increases with each new leader, and it expires on the clock of
- * the store unless its holder renews it. Every transaction of a leader checks that the leadership has not changed since.
- * This check protects the store. The times here only decide when a leader stops answering: the leader measures the
- * duration from the moment at which it sent the last successful renewal, which is earlier than the moment at which the
- * store received the renewal. Therefore, the leader pauses before its leadership can expire.
+ * the store unless its holder renews it. Every transaction of a leader checks that no other coordinator has led in the
+ * meantime. This check protects the store. The times here only decide when a leader stops answering: the leader
+ * measures the duration from the moment at which it sent the last successful renewal, which is earlier than the moment
+ * at which the store received the renewal. Therefore, the leader pauses before its leadership can expire.
  */
 
 /** The time in milliseconds after which a leadership that is not renewed expires. */
@@ -13,7 +13,7 @@ export const LEADERSHIP_MS = 9_000;
 export const RENEW_INTERVAL_MS = LEADERSHIP_MS / 3;
 /** The delay before a renewal that failed is repeated. */
 export const RENEW_RETRY_MS = 500;
-/** The time between two attempts of a standby to lead. An attempt is one statement that changes nothing. */
+/** The time between two attempts of a standby to lead. An attempt changes nothing while another coordinator leads. */
 export const STANDBY_INTERVAL_MS = 500;
 /** A leader pauses this long before the expiry. The clocks of the leader and the store may differ by a tenth in speed. */
 const PAUSE_MARGIN_MS = LEADERSHIP_MS / 9;
@@ -67,7 +67,7 @@ export function untilRenewal({ renewedAt, triedAt }: Renewals, now: number): num
 }
 
 /**
- * Returns whether the leadership cannot have expired yet. Otherwise, the leader pauses: it answers no calls until a
+ * Returns whether the leadership certainly has not expired. Otherwise, the leader pauses: it answers no calls until a
  * renewal succeeds. If the renewal shows that another coordinator leads, the leader ends.
  */
 export function isCertain({ renewedAt }: Renewals, now: number): boolean {
@@ -85,7 +85,10 @@ export function isHeld(before: Leadership, after: Leadership): boolean {
   return after.epoch !== before.epoch || after.expiresAt !== before.expiresAt;
 }
 
-/** Returns what a standby has seen after it has read the leadership again. @param now the time of the answer */
+/**
+ * Returns a leadership that a standby has just read, and the time since which it has not been renewed.
+ * @param now the time of the answer
+ */
 export function seenAfter(before: SeenLeadership | undefined, leadership: Leadership, now: number): SeenLeadership {
   const isSame = before !== undefined && !isHeld(before.leadership, leadership);
   return { leadership, since: isSame ? before.since : now };

@@ -58,8 +58,8 @@ function metaOf(db: Db): ReadonlyMap<string, string> {
 
 /**
  * Prepares a new folder, or the folder of an interrupted migration of the same store.
- * @param tokenOf the file whose token the new folder gets, so that clients on this machine need no new one
- * @throws {RejectedError} if the folder has other files
+ * @param token the token of the new folder; it is that of the old folder, so that clients need no other token
+ * @throws {RejectedError} if the folder has other files, or an incomplete copy of another store
  * @throws {StoreInUseError} if another migration to the folder runs
  */
 export function openNewFolder(dir: string, origin: OriginStore, token: string | undefined): NewStore {
@@ -118,7 +118,7 @@ function checkNewFolder(dir: string, { cluster, name, moved }: OriginStore): voi
   const isOwn = (file: string) =>
     own.some((each) => file === each || file.startsWith(`${each}-`) || file.startsWith(`${each}.`));
   const other = names.find((file) => !isOwn(file) && file !== 'token' && !file.startsWith('token.'));
-  if (other !== undefined) throw new RejectedError(`${dir} has a file of another program (${other}): use a new folder`);
+  if (other !== undefined) throw new RejectedError(`${dir} has another file (${other}): use a new folder`);
 }
 
 /** The operating system releases the lock of SQLite even if its holder is killed. */

@@ -49,7 +49,10 @@ export interface MigrationOptions {
   readonly artifacts: string | undefined;
   /** Whether the migration continues if files that the store names do not exist. */
   readonly allowMissing: boolean;
-  /** Called at the start of each step, and after each file and before each table of a step. */
+  /**
+   * Called after each file, before each table that is copied or verified, and after each of the steps `marked`,
+   * `copied` and `moved`.
+   */
   readonly onProgress: (progress: MigrationProgress) => void;
   /** The current time in Unix milliseconds. */
   readonly now: number;
@@ -115,7 +118,7 @@ function explained(error: unknown): unknown {
     return new RejectedError(error.message, { cause: error });
   }
   if (error instanceof TrawlError || isDiskFull(error)) return error;
-  const again = 'the old store is still usable; run the same command again';
+  const again = 'unless it is marked as moved, the old store is still usable; run the same command again';
   if (isServerFull(error)) return new NoSpaceError(`PostgreSQL has no disk space (${errorMessage(error)}); ${again}`);
   if (!isDisconnect(error)) return error;
   return new UnreachableError(`the connection to PostgreSQL was lost (${errorMessage(error)}); ${again}`);
@@ -195,7 +198,7 @@ async function verifiedCopy(
     try {
       return await compareStoreRows(rows, copy, (table) => onProgress({ step: 'verify', table }));
     } catch (error) {
-      // A coordinator has changed the original since.
+      // A coordinator has changed the original since the interrupted run.
       if (error instanceof DamagedError) return undefined;
       throw error;
     }

@@ -18,11 +18,11 @@ import { type NewStore, type OriginStore, unfinishedOf } from './store-ends.ts';
 
 /** A suspended migration keeps its transaction open for at most this time. */
 const IDLE_LIMIT_MS = 600_000;
-/** The rows of the old store are read in one transaction, which has no statements while files are copied. */
+/** The interval of the statements that keep the transaction of the old store open while files are copied. */
 const KEEP_OPEN_INTERVAL_MS = IDLE_LIMIT_MS / 10;
 
 interface Led {
-  /** The number that the transactions of the connection name (see becomeWriter). */
+  /** The number that identifies the connection in each of its transactions (see becomeWriter). */
   readonly writer: number;
   release(): Promise<void>;
 }
@@ -203,7 +203,7 @@ async function writeRows<T>(
   verify: (rows: RowSource) => Promise<T>,
 ): Promise<T> {
   const names = storeTables().map(({ name }) => name);
-  // Removes the rows of an interrupted migration, which are not equal to the original any longer.
+  // Removes the rows of an interrupted migration, which no longer equal the original.
   await client.query(`truncate ${names.filter((name) => name !== 'meta').join(', ')}`);
   await client.query(`delete from meta where name not in ${OWN_META}`);
   // The counts that the triggers keep are copied.

@@ -29,7 +29,7 @@ export interface FilePlace {
   readonly place: string;
   /** Reads a file. @throws {NotFoundError} or ENOENT if the file is missing */
   read(file: StoredFile): AsyncIterable<Uint8Array>;
-  /** Returns the path of a file of this machine; undefined if the file is elsewhere. */
+  /** Returns the path of a file on this machine; undefined if the file is only in S3. */
   pathOf(file: StoredFile): string | undefined;
   /**
    * Stores a file durably.
@@ -114,8 +114,8 @@ export interface CopiedFiles {
 }
 
 /**
- * Copies all files that a store names, and reads each copy to verify it. A file that is already in the new place is only
- * verified.
+ * Copies all files that a store names, and reads each copy to verify it. A file that is already in the new place is
+ * only verified.
  * @param onFile called after each file
  * @throws {DamagedError} if a file differs from its record
  */

@@ -144,8 +144,9 @@ export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...D
 
 /**
  * Returns the distribution of an entry, or the problem if the keys do not form a distribution. If the entry has no key
- * `distribution`, W&B's defaults apply: `value` means `constant`, and `values` means `categorical`. `min` and `max`
- * mean `int_uniform` if both are whole numbers, and `uniform` otherwise.
+ * `distribution`, W&B's defaults apply: `value` means `constant`, `values` means `categorical`, and `values` with
+ * `probabilities` means `categorical_w_probabilities`. `min` and `max` mean `int_uniform` if both are whole numbers,
+ * and `uniform` otherwise.
  * @param floats whether the file writes an end of the range as a float (`1.0`), which makes the default `uniform`
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {

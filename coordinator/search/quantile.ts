@@ -47,7 +47,7 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
 /** The limits of a and b of a beta distribution. Outside these limits, jStat returns wrong quantiles or NaN. */
 const [MIN_BETA, MAX_BETA] = [1e-4, 1e5];
 
-/** The lowest and the highest share that a search can draw. */
+/** The shares at which a distribution is checked. A search draws practically no share that is closer to 0 or 1. */
 const END_SHARES = [2 ** -53, 1 - 2 ** -53] as const;
 
 /** Returns the reason why values of a distribution cannot be drawn. Undefined if they can be drawn. */
@@ -133,7 +133,8 @@ function multiplesIn({ min, max }: Limits, q: number): { readonly first: number;
 }
 
 /**
- * Rounds a number to DIGITS significant digits. Adding 0 turns -0 into 0, because not every program writes -0 as 0.
+ * Rounds a number to DIGITS significant digits. Adding 0 turns -0 into 0, because some programs write -0 and 0
+ * differently.
  */
 export function roundedValue(value: number): number {
   return Number(value.toPrecision(DIGITS)) + 0;

@@ -7,7 +7,7 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';
 
-/** The state of a searcher between two suggestions, as JSON. Only the searcher itself interprets the state. */
+/** The state of a searcher between two suggestions, as JSON. Its form depends on the searcher. */
 export type SearchState = Json;
 
 export type Suggestion =

@@ -36,7 +36,7 @@ export interface SourceState {
    */
   readonly outside?: number | undefined;
   /**
-   * Whether the search can yield points for which an earlier version of the sweep has created trials. Default: false.
+   * Whether the source can yield points for which an earlier version of the sweep has created trials. Default: false.
    */
   readonly merges?: boolean | undefined;
   /** The config whose replicates are being created, and the number of its replicates created so far. */

@@ -27,7 +27,7 @@ function kindOf(distribution: Distribution): ParameterKind {
   return distribution.kind === 'categorical' ? kindOfValues(distribution.values) : 'number';
 }
 
-/** Returns the first difference between two spaces as text. Undefined if the spaces are the same. */
+/** Returns the first difference between two spaces as text; undefined if all names and kinds are equal. */
 export function spaceDifference(own: ParameterKinds, earlier: ParameterKinds): string | undefined {
   const missing = [...own.keys()].filter((name) => !earlier.has(name));
   if (missing.length > 0) return `has no ${named(missing)}`;

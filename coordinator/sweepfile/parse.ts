@@ -21,8 +21,8 @@ export function parseSweep(text: string, fileName: string): SweepSpec {
 
 /**
  * Parses the file of a sweep that was accepted before, possibly by an older version of trawl. Unlike `parseSweep`,
- * accepts settings that have no effect, a `run_cap` below the number of replicates, and distributions whose values
- * cannot be drawn.
+ * accepts an `early_terminate` that can stop no trial, a `run_cap` below the number of replicates, and distributions
+ * whose values cannot be drawn.
  * @throws {SweepFileError} as parseSweep does
  */
 export function parseStoredSweep(text: string, fileName: string): SweepSpec {

@@ -83,8 +83,8 @@ export function has(root: Located, path: Path): boolean {
 export class Findings {
   readonly problems: Problem[] = [];
   /**
-   * Problems for which a new sweep is rejected, but a stored sweep is accepted: settings that have no effect, a
-   * `run_cap` below the number of replicates, and distributions whose values cannot be drawn.
+   * Problems for which a new sweep is rejected, but a stored sweep is accepted: an `early_terminate` that can stop no
+   * trial, a `run_cap` below the number of replicates, and distributions whose values cannot be drawn.
    */
   readonly mistakes: Problem[] = [];
   readonly root: Located;

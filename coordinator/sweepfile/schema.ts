@@ -283,7 +283,7 @@ export const sweepFileSchema = z.strictObject(
           crash: whole(0, MAX_RETRIES)
             .optional()
             .describe(
-              `retries after a crash or a failed preflight, up to ${MAX_RETRIES}; default ${DEFAULT_RETRY.crash}`,
+              `retries after a crash, or after a failed preflight if no other agent can run the trial; up to ${MAX_RETRIES}; default ${DEFAULT_RETRY.crash}`,
             ),
           timeout: whole(0, MAX_RETRIES)
             .optional()

@@ -18,18 +18,12 @@ export const MAX_COMPARED_TRIALS = 100_000;
 /** The difference between the points of two versions. `contains` returns whether the new version has a trial. */
 export type SpaceChange =
   | { readonly kind: 'same' }
-  /**
-   * Both versions have the same points in the same order, but a different run_cap. `contains` ignores
-   * run_cap.
-   */
+  /** Both versions have the same points in the same order, and differ only in run_cap. `contains` ignores run_cap. */
   | { readonly kind: 'cap'; readonly contains: (trial: TrialPoint) => boolean }
   /** The versions are two different grids. */
   | { readonly kind: 'grid'; readonly contains: (trial: TrialPoint) => boolean };
 
-/**
- * The numbers of trials that a new version keeps, adds and drops, including trials that are not created yet. Infinite
- * if a search has no limit.
- */
+/** The numbers of trials that a new version keeps, adds and drops, including trials that are not created yet. */
 export interface TrialChanges {
   readonly kept: number;
   readonly added: number;

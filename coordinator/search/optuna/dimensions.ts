@@ -1,8 +1,8 @@
 /**
- * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna sees
- * only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal, log-normal or
- * beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share of the
- * distribution from 0 to 1.
+ * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna
+ * receives only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal,
+ * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share
+ * of the distribution from 0 to 1.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';

@@ -13,8 +13,8 @@ a new study must contain), or `error` and `kind`.
 
 The sampler is created anew for each suggestion, with a seed that depends on the seed of the sweep and on the number of
 the suggestion. The attributes that a sampler sets on its trials and on the study are part of the answer. A suggestion
-therefore depends only on the study, and a new process makes the same suggestion as a process that has run for a long
-time.
+therefore depends only on the settings, on its number and on the study, and a new process makes the same suggestion as a
+process that has run for a long time.
 """
 
 import difflib

@@ -1,7 +1,7 @@
 /**
  * Sends the requests of optuna searchers to their Python processes, and keeps the answers. Each sweep has its own
- * process, which is started by the first request. A process that ends, does not answer in time, or sends anything other
- * than an answer is replaced after a delay. The new process receives the whole study again.
+ * process, which is started by the first request. A process that ends during a request, does not answer in time, or
+ * sends anything other than an answer is replaced after a delay. The new process receives the whole study again.
  */
 import { Backoff } from '../../../lib/net/backoff.ts';
 import { formatSpan } from '../../../lib/text/duration.ts';
@@ -28,7 +28,8 @@ export interface SamplersOptions {
   /** Called when a sweep has an answer, or can send its request again. */
   readonly onReady: (sweepId: string) => void;
   /**
-   * Called with the number of consecutive failures when the sampler of a sweep fails, and with 0 when it answers again.
+   * Called with the number of consecutive failures when the sampler of a sweep fails. Called with 0 at the first answer
+   * of the sampler, and at the first answer after a failure.
    */
   readonly onProblem: (sweepId: string, problem: string, failures: number) => void;
   /** Default: ANSWER_TIMEOUT_MS */

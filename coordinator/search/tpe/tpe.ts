@@ -53,7 +53,10 @@ export interface Observations {
   readonly running: readonly Point[];
 }
 
-/** Points are random until this many trials (with replicates: configs) have ended. Later points depend on results. */
+/**
+ * Points are random until this many trials (with replicates: configs) have ended and one of them has a result. Later
+ * points depend on results.
+ */
 export const STARTUP_TRIALS = 10;
 
 const CANDIDATES = 24;

@@ -606,7 +606,7 @@ export interface Ack {
   seq: number;
 }
 
-/** The attempt's records are rejected: the agent stops the attempt and discards its records. */
+/** Rejects the attempt's records. The agent stops the attempt, and discards its records unless the code is STOPPED. */
 export interface RecordRefused {
   key: AttemptKey | undefined;
   code: RefusalCode;

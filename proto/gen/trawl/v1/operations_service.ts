@@ -77,8 +77,8 @@ export interface PruneRequest {
   dryRun: boolean;
   /**
    * Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago.
-   * In a remote artifact store, also removes the objects that are at least that old and that the store
-   * does not name.
+   * In a remote artifact store, also removes the objects that are at least that old, and at least an hour old, and that
+   * the store does not name.
    */
   orphans: boolean;
   /** Removes every ended sweep except the newest sweep. Cannot be combined with older_than_ms or keep. */
@@ -105,8 +105,8 @@ export interface PruneResponse {
  */
 export interface OrphanSet {
   /**
-   * The name of the folder below orphans/ that contains these files. The name is the time of the start. For objects of
-   * a remote artifact store, their location.
+   * The name of the folder below orphans/ that contains these files. The name begins with the time at which they were
+   * moved. For objects of a remote artifact store, their location.
    */
   name: string;
   files: number;
@@ -1122,7 +1122,10 @@ export const OperationsServiceService = {
     responseSerialize: (value: PruneResponse): Buffer => Buffer.from(PruneResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PruneResponse => PruneResponse.decode(value),
   },
-  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
+  /**
+   * Streams a consistent snapshot of the store, its artifacts and its code archives, without interrupting the
+   * coordinator.
+   */
   backup: {
     path: "/trawl.v1.OperationsService/Backup" as const,
     requestStream: false as const,
@@ -1150,7 +1153,10 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   releaseAgent: handleUnaryCall<ReleaseAgentRequest, ReleaseAgentResponse>;
   /** Removes ended sweeps with all their data. The newest sweep is always kept. */
   prune: handleUnaryCall<PruneRequest, PruneResponse>;
-  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
+  /**
+   * Streams a consistent snapshot of the store, its artifacts and its code archives, without interrupting the
+   * coordinator.
+   */
   backup: handleServerStreamingCall<BackupRequest, BackupResponse>;
 }
 
@@ -1226,7 +1232,10 @@ export interface OperationsServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PruneResponse) => void,
   ): ClientUnaryCall;
-  /** Streams a consistent snapshot of the store and its artifacts, without interrupting the coordinator. */
+  /**
+   * Streams a consistent snapshot of the store, its artifacts and its code archives, without interrupting the
+   * coordinator.
+   */
   backup(request: BackupRequest, options?: Partial<CallOptions>): ClientReadableStream<BackupResponse>;
   backup(
     request: BackupRequest,
