@@ -6,6 +6,7 @@ import {
   type EndedLeadership,
   electedAlone,
   Leader,
+  leaderThatRuns,
   newHolder,
   tryOnce,
   untilElected,
@@ -153,6 +154,35 @@ test('a process leads at once if the leading process ran on this machine and has
   const ended = running.replace(/(\d+)\/[^/]*$/, (_, start) => `${Number(start) - 1}/x`);
   election.leadership = { ...election.leadership, holder: ended };
   expect(await electedAlone(candidacy)).toMatchObject({ term: { epoch: 5, holder: candidacy.holder } });
+});
+
+test.each([
+  ['renews its leadership', 0, RENEW_INTERVAL_MS],
+  ['renews its leadership on a clock that was set back', -3_600_000, RENEW_INTERVAL_MS],
+])('a reader finds a leader that %s', async (_name, clockMs, intervalMs) => {
+  const begun = Date.now();
+  const read = async (): Promise<Leadership> => {
+    const expiresAt = begun + Math.floor((Date.now() - begun + 1_000) / intervalMs) * intervalMs + LEADERSHIP_MS;
+    const remainingMs = expiresAt - Date.now() - clockMs;
+    return { epoch: 4, holder: 'other', address: 'other:1', remainingMs, expiresAt: `${expiresAt}` };
+  };
+  const found = leaderThatRuns(read, clock);
+  await vi.advanceTimersByTimeAsync(RENEW_INTERVAL_MS);
+  expect(await found).toMatchObject({ address: 'other:1' });
+});
+
+test.each([
+  ['has expired', { remainingMs: 0 }, 0],
+  ['was released', { holder: '' }, 0],
+  ['expires', { remainingMs: 4_000 }, 4_000],
+  ['is not renewed, although the clock of the store was set back', { remainingMs: 3_600_000 }, LEADERSHIP_MS + 2_000],
+])('a reader finds no leader if the leadership %s', async (_name, change, afterMs) => {
+  const begun = Date.now();
+  const leadership = { epoch: 4, holder: 'dead', address: 'dead:1', remainingMs: 9_000, expiresAt: 'a', ...change };
+  const read = async () => ({ ...leadership, remainingMs: leadership.remainingMs - (Date.now() - begun) });
+  const found = leaderThatRuns(read, clock);
+  await vi.advanceTimersByTimeAsync(afterMs);
+  expect(await found).toBeUndefined();
 });
 
 test('a coordinator that does not stand by fails if the store does not answer', async () => {

@@ -99,9 +99,14 @@ export async function tryOnce({ election, holder, address, clock: time = clock }
   const sentAt = time();
   let leadership = await election.tryToLead(holder, address);
   // The leadership of a process that was killed has not expired yet.
-  const [, leading = ''] = leadership.holder.split('/');
-  if (hasEnded(leading)) leadership = await election.tryToLead(holder, address, { holder: leadership.holder });
+  if (hasHolderEnded(leadership)) leadership = await election.tryToLead(holder, address, { holder: leadership.holder });
   return leadership.holder === holder ? electedAt(sentAt, leadership) : leadership;
+}
+
+/** Whether the process that leads is of this machine and has ended. */
+function hasHolderEnded({ holder }: Leadership): boolean {
+  const [, leading = ''] = holder.split('/');
+  return hasEnded(leading);
 }
 
 function electedAt(sentAt: number, { epoch, holder }: Term, previous?: string): Elected {
@@ -167,6 +172,29 @@ export async function electedAlone(
   });
   if (elected === undefined) throw failure;
   return elected;
+}
+
+/**
+ * Finds out whether a process leads, for a process that does not want to lead. Decides as a standby does, so that a dead
+ * leader does not count even if the clock of the store was set back.
+ * @param read reads the leadership in the store
+ * @returns undefined as soon as no process leads: up to LEADERSHIP_MS after the death of a leader. Otherwise, the
+ * leadership of the process that leads, once it has been renewed
+ */
+export async function leaderThatRuns(
+  read: () => Promise<Leadership>,
+  time: () => number = clock,
+): Promise<Leadership | undefined> {
+  let seen: SeenLeadership | undefined;
+  while (true) {
+    const sentAt = time();
+    const leadership = await read();
+    if (leadership.holder === '' || leadership.remainingMs <= 0 || hasHolderEnded(leadership)) return undefined;
+    if (seen !== undefined && isHeld(seen.leadership, leadership)) return leadership;
+    if (seen !== undefined && isStale(seen, sentAt)) return undefined;
+    seen = seenAfter(seen, leadership, time());
+    await sleep(untilAttempt(leadership));
+  }
 }
 
 function otherLeads({ address }: Leadership): RejectedError {

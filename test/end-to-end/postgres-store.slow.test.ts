@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
+import { LEADERSHIP_MS } from '../../coordinator/leader/leadership.ts';
+import { ReadOnlyPostgresStore } from '../../coordinator/store/postgres/read-only-store.ts';
 import { EXIT } from '../../proto/errors.ts';
 import type { Parameters } from '../../proto/trainers.ts';
 import { expectExactlyOnce } from '../faults/exactly-once.ts';
@@ -33,6 +35,28 @@ async function expectReadable(dir: string, url: string, known: { sweep: string; 
     expect(stderr).toContain('only commands that read are possible');
   }
   expect(await rows()).toEqual(before);
+}
+
+/** Expects that the options of the user do not allow writes, and that a dead leader does not block reads for long. */
+async function expectReadableAfterDeath(url: string, known: { sweep: string; best: unknown }): Promise<void> {
+  const options = '-c default_transaction_read_only=off -c search_path=public';
+  const written = new URL(url);
+  written.searchParams.set('options', options);
+  expect(await trawlJson('best', known.sweep, '--store', written.href)).toEqual(known.best);
+  const store = await ReadOnlyPostgresStore.open(written.href, undefined);
+  onTestFinished(() => store.close());
+  expect(await store.reader.get("select current_setting('search_path') as path")).toEqual({ path: 'public' });
+  await expect(store.reader.all('delete from trials')).rejects.toThrow('read-only transaction');
+
+  // The leader of another machine died, and then the clock of the server was set back by an hour.
+  await queryOnce(
+    url,
+    `update leadership set holder = 'elsewhere/x/y', address = 'head-a:7070', expires_at = clock_timestamp() + interval '1 hour'`,
+  );
+  const begun = performance.now();
+  expect(await trawlJson('best', known.sweep, '--store', url)).toEqual(known.best);
+  expect(performance.now() - begun).toBeGreaterThan(LEADERSHIP_MS);
+  await queryOnce(url, "update leadership set holder = ''");
 }
 
 const SWEEP = { trials: 120, epochs: 4, epochMs: 100 };
@@ -73,6 +97,7 @@ test.skipIf(isSkipped(postgresMissing()))(
     expect(led.stderr).toContain(`leads the store ${url.replace(/:[^:@]*@/, '@')}: use --server 127.0.0.1:`);
     await cluster.coordinator.stop();
     await expectReadable(cluster.dir, url, { sweep, best });
+    await expectReadableAfterDeath(url, { sweep, best });
     const restored = join(folder, 'restored');
     const restore = await trawl('restore', join(folder, 'backup'), '--dir', restored);
     expect(restore.code, restore.stderr).toBe(EXIT.done);

@@ -1,12 +1,39 @@
 import { type AddressInfo, createServer } from 'node:net';
-import { Pool } from 'pg';
-import { expect, test } from 'vitest';
+import { Client, type ClientConfig, Pool } from 'pg';
+import { expect, test, vi } from 'vitest';
 import { clientConfig, serverProblem } from './connection.ts';
 import { isDisconnect } from './transactions.ts';
 
 test('as in other clients of PostgreSQL, sslmode=require encrypts without checking the certificate', () => {
   const { connectionString } = clientConfig(new URL('postgres://u@h/x?sslmode=require'));
   expect(connectionString).toContain('uselibpqcompat=true');
+});
+
+/** Returns the parameters that the client library sends to the server. */
+function sentParameters(url: string, settings: ClientConfig) {
+  return new Client(clientConfig(new URL(url), settings)) as Client & {
+    readonly connectionParameters: { readonly options?: string };
+  };
+}
+
+test.each([
+  ['postgres://u@h/x', undefined, '-c a=1'],
+  ['postgres://u@h/x?options=-c%20b%3D2', undefined, '-c b=2 -c a=1'],
+  ['postgres://u@h/x', '-c c=3', '-c c=3 -c a=1'],
+  ['postgres://u@h/x?options=-c%20b%3D2', '-c c=3', '-c b=2 -c a=1'],
+])('the options of a read follow those of the user: %s with PGOPTIONS=%s', (url, variable, expected) => {
+  vi.stubEnv('PGOPTIONS', variable);
+  expect(sentParameters(url, { options: '-c a=1' }).connectionParameters.options).toBe(expected);
+  vi.unstubAllEnvs();
+});
+
+test('the limits of a connection override the parameters of the URL', () => {
+  const url = new URL('postgres://u@h/x?query_timeout=5&connectionTimeoutMillis=6&application_name=mine');
+  const limits = { query_timeout: 0, connectionTimeoutMillis: 2_000, application_name: 'trawl' };
+  const { connectionString, ...config } = clientConfig(url, limits);
+  expect(config).toMatchObject({ query_timeout: 0, connectionTimeoutMillis: 2_000 });
+  expect(connectionString).toBe('postgres://u@h/x?application_name=mine');
+  expect(clientConfig(url)).toMatchObject({ query_timeout: 5 });
 });
 
 const SERVER = { number: 140_000, version: '14.0', encoding: 'UTF8', standby: 0, schema: 'public' };

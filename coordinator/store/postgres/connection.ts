@@ -26,18 +26,29 @@ const TIMELINE_DIGITS = 8;
  */
 const OTHERS_LIMIT_MS = 300;
 
-/** Returns the settings of a connection. `sslmode` means the same as in other clients of PostgreSQL. */
-export function clientConfig(url: URL): ClientConfig {
+/**
+ * Returns the settings of a connection. `sslmode` means the same as in other clients of PostgreSQL.
+ * @param settings override the usual settings and the parameters of the URL, except `application_name`. Their `options`
+ * follow the options of the user, so they win
+ */
+export function clientConfig(url: URL, settings: ClientConfig = {}): ClientConfig {
   const compatible = new URL(url);
   if (compatible.searchParams.has('sslmode')) compatible.searchParams.set('uselibpqcompat', 'true');
-  return {
+  // The library would prefer the parameters of the URL to the settings, and the settings to PGOPTIONS.
+  const isOverridden = (name: string) => name in settings && name !== 'application_name';
+  for (const name of [...compatible.searchParams.keys()].filter(isOverridden)) compatible.searchParams.delete(name);
+  const config: ClientConfig = {
     connectionString: compatible.href,
     application_name: 'trawl coordinator',
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     query_timeout: Number(url.searchParams.get('query_timeout') ?? ANSWER_LIMIT_MS),
     keepAlive: true,
     types: STORE_TYPES,
+    ...settings,
   };
+  if (settings.options === undefined) return config;
+  const own = url.searchParams.get('options') ?? process.env.PGOPTIONS ?? '';
+  return { ...config, options: `${own} ${settings.options}`.trim() };
 }
 
 /** A connection to the primary server. */
@@ -51,7 +62,7 @@ export interface Connected {
 
 /**
  * Opens a connection to the primary server. Statements are sent without waiting for the results of earlier statements.
- * @param settings the settings that override the usual settings of a connection
+ * @param settings the settings that override the usual settings of a connection (see clientConfig)
  * @throws {RejectedError} if no server accepts the user, the database, or the encryption, or all are too old
  * @throws {UnreachableError} if no server answers, or if none accepts a connection at the moment
  */
@@ -98,7 +109,7 @@ async function timelineOf({ client, cut }: Connected): Promise<string> {
 
 async function connectTo(url: URL, settings: ClientConfig): Promise<Connected> {
   const socket = new Socket();
-  const client = new Client({ ...clientConfig(url), pipeline: true, ...settings, stream: () => socket });
+  const client = new Client({ ...clientConfig(url, { pipeline: true, ...settings }), stream: () => socket });
   // The error of a lost connection is ignored here, because the next statement fails with the same error.
   client.on('error', () => {});
   try {

@@ -74,6 +74,10 @@ export async function tryToLead(
      where holder in ('', $1, $4) or expires_at <= clock_timestamp() or ${EXPIRY} = $5`,
     [holder, address, LEADERSHIP_MS, ended, expiresAt ?? null],
   );
+  return readLeadership(client);
+}
+
+export async function readLeadership(client: Client): Promise<Leadership> {
   const { rows } = await client.query(
     `select epoch, holder, address,
        cast(extract(epoch from greatest(expires_at, 'epoch') - clock_timestamp()) * 1000 as bigint) as "remainingMs",

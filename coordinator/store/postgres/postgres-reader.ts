@@ -27,7 +27,7 @@ export class PostgresReader implements Reader {
 
   /**
    * @param url the URL of the primary server
-   * @param settings the settings that override the usual settings of the connections
+   * @param settings the settings that override the usual settings of the connections (see clientConfig)
    */
   constructor(url: URL, stalls: StallWatch, settings: ClientConfig = {}) {
     this.#url = url;
@@ -55,7 +55,7 @@ export class PostgresReader implements Reader {
       socket.once('close', () => sockets.delete(socket));
       return socket;
     };
-    const pool = new Pool({ ...clientConfig(this.#url), max: MAX_CONNECTIONS, ...this.#settings, stream });
+    const pool = new Pool({ ...clientConfig(this.#url, this.#settings), max: MAX_CONNECTIONS, stream });
     // A lost connection is replaced at the next read.
     pool.on('error', () => {});
     return pool;

@@ -1,12 +1,14 @@
 /** Reads a store in PostgreSQL while no coordinator leads it. Every transaction is read-only. */
 import type { Client } from 'pg';
 import { RejectedError } from '../../../proto/errors.ts';
+import { leaderThatRuns } from '../../leader/leader.ts';
 import { checkPostgresMark } from '../high-water.ts';
 import { movedError, unfinishedError } from '../moved-store.ts';
 import { checkSchemaVersion } from '../schema.ts';
 import { SqlStore } from '../sql-store.ts';
 import type { StoreSnapshot } from '../store.ts';
 import { type Connected, connect } from './connection.ts';
+import { readLeadership } from './leadership.ts';
 import { parsePostgresLocation } from './location.ts';
 import { PostgresReader } from './postgres-reader.ts';
 import { columnTypes, migrationMarks, storedVersion, UNMOVE } from './schema.ts';
@@ -85,15 +87,11 @@ async function factsOf(client: Client, name: string, dir: string | undefined): P
   return { cluster, transactions: new Transactions(await columnTypes(client)) };
 }
 
+/** Waits until no process leads. @throws {RejectedError} if a process renews its leadership */
 async function requireNoLeader(client: Client, name: string): Promise<void> {
-  const { rows } = await client.query(
-    "select address from leadership where holder <> '' and expires_at > clock_timestamp()",
-  );
-  const [leader] = rows;
+  const leader = await leaderThatRuns(() => readLeadership(client));
   if (leader === undefined) return;
-  if (leader.address === '') throw new RejectedError(`"trawl migrate" uses the store ${name}: retry when it has ended`);
-  throw new RejectedError(
-    `the coordinator at ${leader.address} leads the store ${name}: use --server ${leader.address}, or retry after 9 s if that ` +
-      'coordinator has died',
-  );
+  const { address } = leader;
+  if (address === '') throw new RejectedError(`"trawl migrate" uses the store ${name}: retry when it has ended`);
+  throw new RejectedError(`the coordinator at ${address} leads the store ${name}: use --server ${address}`);
 }
