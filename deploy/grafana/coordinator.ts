@@ -122,7 +122,7 @@ export const coordinator = () =>
       graph(
         {
           title: 'Rejected records and lost attempts',
-          about: 'Records rejected because their attempt has no lease; attempts lost with their agent.',
+          about: 'Rejected records (without a lease, or after missing records), and attempts that ended as lost.',
           unit: 'short',
         },
         {

@@ -40,7 +40,11 @@ export const fleet = () =>
     )
     .withPanel(
       statPanel(
-        { title: 'Sweeps running', about: 'Sweeps that are neither paused nor stopping.', unit: 'short' },
+        {
+          title: 'Sweeps running',
+          about: 'Sweeps that have not ended, and are neither paused nor stopping.',
+          unit: 'short',
+        },
         'sum(trawl_sweeps{state="running"})',
       ),
     )

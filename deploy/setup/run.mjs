@@ -10,7 +10,8 @@ export class CommandError extends Error {
 const OUTPUT_KEPT = 20_000;
 
 /**
- * Runs a command with stdin closed, and captures its output instead of showing it.
+ * Runs a command with stdin closed, and captures its output instead of showing it. Only the end of a long output is
+ * kept.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv, limitMs?: number}} [options] `limitMs`: timeout; default: none
