@@ -106,7 +106,7 @@ async function curvesIn(folder: string): Promise<Map<string, Losses>> {
   return curves;
 }
 
-/** Returns the leader after each report: the trial whose last loss is the lowest so far. Each report is one epoch. */
+/** Returns the leader after each report: the trial whose last loss so far is the lowest. Each report is one epoch. */
 function leaders(reports: readonly Report[]): string[] {
   const last = new Map<string, number>();
   return reports.map(({ trial, metrics }) => {

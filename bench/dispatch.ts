@@ -5,9 +5,9 @@
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1] [--trainer noop]
  *                             [--builds DIR,DIR] [--rounds 1] [--profile DIR]
  *
- * The slope is the CPU time per trial between the first tenth of the trials and the last one, without the start of the
- * processes. With `--builds`, each round runs every build once, in alternating order. A build is a folder with a
- * checkout that was built. `--profile` writes a CPU profile of the coordinator and of the agents.
+ * The slope is the CPU time per trial between the end of the first tenth of the trials and the end of the last trial,
+ * without the start of the processes. With `--builds`, each round runs every build once, in alternating order. A build
+ * is a folder with a checkout that was built. `--profile` writes a CPU profile of the coordinator and of the agents.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -122,7 +122,7 @@ async function measure(cluster: Cluster): Promise<Result> {
     ),
   );
   const scrape = async () => (await fetch(`http://${metrics}/metrics`, { headers: { authorization } })).text();
-  // Waits until every worker is ready, so that the time for loading TensorFlow.js is not measured.
+  // The wait is long enough for all workers to load TensorFlow.js, so that this time is not measured.
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));
 

@@ -1,7 +1,7 @@
 /** Reads the resource usage of a running process on Linux. */
 import { readFileSync } from 'node:fs';
 
-/** The kernel's unit of CPU time: 100 Hz on every Linux that Node supports. */
+/** The CPU times in /proc are in ticks. A second has 100 ticks on every Linux that Node supports. */
 export const TICKS_PER_SECOND = 100;
 
 /** Returns the CPU time (user and system) that a process has used so far, in seconds. */

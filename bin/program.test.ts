@@ -38,7 +38,7 @@ test('only the requested verb is loaded', async () => {
   }
 });
 
-test('the help of the program is complete, although no verb is loaded', async () => {
+test('the help of the program is complete even if no verb is loaded', async () => {
   for (const args of [[], ['--help'], ['plam'], ['help'], ['constructor']]) {
     const program = await buildProgram(verbIn(args));
     expect(program.helpInformation()).toBe(whole.helpInformation());

@@ -19,7 +19,7 @@ test('j and k move the cursor in every view', () => {
   }
 });
 
-test('read-only mode removes every key that changes a sweep', () => {
+test('read-only mode removes every key that changes a sweep or an agent', () => {
   const changing = KEYS.filter(({ changes }) => changes).map(({ command }) => command);
   expect(changing).toEqual(['pause', 'stop', 'kill', 'retry', 'drain']);
   for (const view of VIEWS) expect(keysOf(view, true).some(({ changes }) => changes)).toBe(false);

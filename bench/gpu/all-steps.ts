@@ -67,7 +67,10 @@ const SMALL: Scale = {
 const TARGET = 10;
 /** The automatic pack size must reach this share of the throughput of the best manual one. */
 const AUTO_SHARE = 0.9;
-/** The memory that this pack does not fit into (it needs about 6 GB), but a worker without trials does. */
+/**
+ * The memory that is left free, in MiB. A pack of OOM_PACK trials (about 6 GB) does not fit into it, but a worker
+ * without trials does.
+ */
 const LEFT_MIB = 1_500;
 const OOM_PACK = 256;
 const OOM_SWEEP = { trials: OOM_PACK, pack: OOM_PACK, epochs: 2, trainSize: 640, testSize: 1_000 };

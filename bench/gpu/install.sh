@@ -1,7 +1,7 @@
 #!/bin/sh
 # Collects the pieces of a bundle, which can arrive in several transfers, and unpacks them when they are complete. Needs sh,
 # sha256sum, gzip and tar. Usage: sh install.sh FOLDER
-# Exit codes: 0 installed, 3 pieces are missing, 1 a piece is damaged or unpacking failed.
+# Exit codes: 0 installed, 1 an error such as a damaged piece, 2 wrong usage, 3 pieces are missing.
 set -u
 [ $# -eq 1 ] || { echo "usage: sh install.sh FOLDER" >&2; exit 2; }
 from=$(cd "$(dirname "$0")" && pwd)

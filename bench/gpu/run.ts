@@ -4,7 +4,7 @@
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *
- * `--all` runs every check that a GPU needs, within ten minutes (docs/gpu.md), and writes `results.md` and
+ * `--all` runs every check that needs a GPU, within ten minutes (docs/gpu.md), and writes `results.md` and
  * `results.json` after each finding:
  *
  *   npm run bench:gpu -- --all [--out DIR] [--only NAME,NAME] [--limit 600]

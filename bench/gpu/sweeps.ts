@@ -1,4 +1,7 @@
-/** Runs sweeps of the built-in trainer through `trawl up` with packs: undisturbed, with a killed worker, without memory. */
+/**
+ * Runs sweeps of the built-in trainer through `trawl up` with packs: undisturbed, with a killed worker, with too little
+ * memory.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -116,7 +116,10 @@ function pointsText({ trials, finished, distinct, isLimited }: Run): string {
   return `${distinct} of ${trials}${duplicates === 0 ? '' : `, ${duplicates} duplicate${duplicates === 1 ? '' : 's'}`}`;
 }
 
-/** Returns the number with three significant digits, and without an exponent. `-` if it is not finite. */
+/**
+ * Returns the number rounded to three significant digits, or to a whole number if it is 100 or more. `-` if it is
+ * undefined or not finite.
+ */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');

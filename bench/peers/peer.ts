@@ -59,7 +59,7 @@ export interface Impossible {
 
 export interface Peer {
   readonly name: string;
-  /** How the peer runs the trials, for the table. */
+  /** How the peer runs the trials. */
   readonly about: string;
   /** Requirements for pip, with pinned versions. Empty: the peer has no package in Python. */
   readonly packages: readonly string[];

@@ -75,7 +75,7 @@ test('a line that is no message of a program is ignored', () => {
   expect(parseMessage('{not JSON}')).toBeUndefined();
 });
 
-test('the CPU time of a process includes its ended children, also if its name has parentheses', () => {
+test('the CPU time of a process includes that of its ended children, and its name can contain parentheses', () => {
   const stat = '12 (ray::f (a) b) S 7 12 12 0 -1 4194560 1 2 3 4 100 50 30 20 20 0 1 0 99 0';
   expect(parseStat(stat, 'ray::f (a)\0x\0')).toEqual({
     pid: 12,
@@ -146,6 +146,6 @@ test('the table of kills states that the number of lost points is unknown if the
   ]);
 });
 
-test('a figure has three significant digits, and a dash if it is unknown', () => {
+test('a figure is rounded to three significant digits or to a whole number, and is a dash if it is unknown', () => {
   expect([1234.5, 99.96, 0.01234, Number.NaN, undefined].map(figure)).toEqual(['1,235', '100', '0.0123', '-', '-']);
 });

@@ -86,8 +86,8 @@ export class MeasuringProcess {
   }
 
   /**
-   * Starts a process. Returns undefined if the process ends before it is ready, because the backend or PyTorch is not
-   * installed.
+   * Starts a process. Returns undefined if the process ends before it is ready, for example because the backend or
+   * PyTorch is not installed.
    */
   static async start(
     command: readonly string[],

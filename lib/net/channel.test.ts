@@ -110,7 +110,7 @@ const token = (text: string) => ({ kind: 'token', token: text }) as const;
 
 test.each([
   ['no token, and the coordinator then started', changing(NONE, token('new'))],
-  ['the token of before a restore', changing(token('old'), token('new'))],
+  ['the token from before a restore', changing(token('old'), token('new'))],
 ])('a rejected call that contained %s can be repeated', async (_, source) => {
   const { arrived, error } = await headerOf(source, status.UNAUTHENTICATED);
   expect(arrived).toBe(true);

@@ -20,7 +20,7 @@ test('a client of one address keeps it, and returns to it when the leader that i
   expect(addresses.current).toBe('a:1');
 });
 
-test('a leader that could not be reached is avoided for a while, although a standby names it', () => {
+test('a leader that could not be reached is avoided for a while, even if a standby names it', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0);
   expect(addresses.current).toBe('b:1');
@@ -72,7 +72,7 @@ test('if no address answers, each is tried in turn', () => {
 
 const known = ['a:1', 'b:1', 'c:1'];
 
-test('a client finds the leader within a few calls after any history, if standbys answer and name it or nothing', () => {
+test('after any history, a client finds the leader within a few calls if the standbys name it or no leader', () => {
   const event = fc.oneof(
     fc.constantFrom(...known, 'z:1', '').map((leader) => ({ kind: 'standby' as const, leader })),
     fc.constant({ kind: 'unreachable' as const }),

@@ -220,7 +220,7 @@ test('a call at the only known address fails at once if nothing listens there, a
   expect(await answer).toBe('b');
 });
 
-test('a call that a coordinator ran is not repeated, although its answer is lost', async () => {
+test('a call that a coordinator ran is not repeated, even if its answer is lost', async () => {
   const leader = await peer({ leads: 'a' });
   const { client } = clientOf(leader.address, leader.address.replace('127.0.0.1', 'localhost'));
   leader.nextError = { code: status.UNAVAILABLE, details: 'Connection dropped' };

@@ -176,7 +176,7 @@ test('metrics have five significant digits, or four with an exponent; nan is sho
   ]);
 });
 
-test('durations show their two largest units', () => {
+test('durations are shown in seconds with one decimal, or in their two largest units', () => {
   expect([400, 12_340, 59_990, 123_000, 3_720_000, 273_600_000].map(formatSpan)).toEqual([
     '0.4s',
     '12.3s',
