@@ -16,7 +16,7 @@ import { tQuantile } from './statistics.ts';
 
 interface EstimatedLevel {
   readonly value: ParameterValue;
-  /** The mean over all values of the other parameters. The mean is adjusted if the grid is incomplete. */
+  /** The adjusted mean (factor-model.ts) if the model determines it, otherwise the mean of the results at this value. */
   readonly mean: number;
   /**
    * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if it cannot be computed from the
@@ -127,7 +127,10 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
   return { metric, why, estimated: false, effects: [], interactions: [] };
 };
 
-/** Returns an analysis of only the balanced part of the results, for results whose model would be too large. */
+/**
+ * Returns the shares of the balanced part of the results, and the means of all results, without intervals. Used if the
+ * model would be too large.
+ */
 function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;
   const effects = exact.effects.map(({ parameter, share, p, levels }) => ({

@@ -28,11 +28,12 @@ export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: reado
 }
 
 /**
- * Judges a hypothesis by the trials that have a result. A claim is supported if the confidence interval of its effect
- * lies entirely on the claimed side of 0. It is refuted if the interval lies entirely on the other side, and otherwise
- * undecided. `not A > B` is judged as `A < B`, because the absence of a significant difference supports neither claim.
- * Comparisons leave out configs with a result that early stopping cut off. Trends use every curve, because a trend
- * compares a trial only with itself.
+ * Judges a hypothesis by the trials that have a result. A comparison is supported if the confidence interval of its
+ * effect lies entirely on the claimed side of 0. It is refuted if the interval lies entirely on the other side, and
+ * otherwise undecided. An ordering is supported if all of its steps are supported, and refuted if one of them is
+ * refuted. trend.ts defines when a trend is supported or refuted. `not A > B` is judged as `A < B`, because the absence
+ * of a significant difference supports neither claim. Comparisons leave out configs with a result that early stopping
+ * cut off. Trends use every curve, because a trend compares a trial only with itself.
  * @param errorRate the probability of a wrong verdict if there is no effect; default 5%
  */
 export function judgeHypothesis(

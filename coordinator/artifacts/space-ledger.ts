@@ -15,7 +15,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
 /**
  * Decides whether an upload fits.
  * @param need the number of bytes that must still arrive
- * @param free the number of bytes that are free now, after the bytes that have already arrived
+ * @param free the number of free bytes; bytes that have already arrived are no longer free
  * @param reserved the number of bytes that other uploads may still send
  * @param keep the number of bytes that uploads leave free
  * @returns `later` if the upload fits only without the reservations, and `never` if it does not fit even then

@@ -70,7 +70,7 @@ const OWNER: Caller = { name: 'owner', role: 'owner' };
 export function admitOwner(credentials: Credentials, token: string, file: string): Admission {
   const missing =
     `this coordinator requires a token, which is in ${file}: run the command as the user who started the ` +
-    'coordinator, or pass a file with the token with --token-file, or set TRAWL_TOKEN';
+    'coordinator, or pass a copy of this file with --token-file, or set TRAWL_TOKEN to the token';
   return admitToken(credentials, token, {
     missing,
     wrong: `wrong token: the token of this coordinator is in ${file}`,

@@ -11,7 +11,7 @@ export interface Dimension {
   readonly size: number;
 }
 
-/** The maximum number of points times seeds: the largest count that a JavaScript number represents exactly. */
+/** The maximum number of points times seeds. Larger counts would not always be exact as JavaScript numbers. */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /**

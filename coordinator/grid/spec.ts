@@ -14,7 +14,10 @@ import type { SamplerSettings } from '../search/optuna/samplers.ts';
 import type { Axis } from './axes.ts';
 import type { Condition, ExcludeRule, WhenRule } from './points.ts';
 
-/** Returns the names of the parameters with more than one value before `when` is applied, in the file's order. */
+/**
+ * Returns the names of the parameters that vary before `when` is applied, in the file's order. In a search, these are
+ * all parameters whose distribution is not `constant`.
+ */
 export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'search'>): string[] {
   if (search === undefined) return axes.filter(({ size }) => size > 1).map(({ name }) => name);
   return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);
@@ -105,8 +108,8 @@ export interface SweepSpec {
   /** The longest duration of an attempt. If undefined, the duration is not limited. */
   readonly timeoutMs: number | undefined;
   /**
-   * The maximum number of failed trials. The sweep is paused when more trials have failed. If undefined, the number is
-   * not limited.
+   * The maximum number, or the maximum share, of failed trials. The sweep is paused when more trials have failed. If
+   * undefined, there is no limit.
    */
   readonly maxFailed: MaxFailed | undefined;
   /** Whether a straggler is run a second time on an idle slot of another agent. */

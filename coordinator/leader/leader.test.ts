@@ -150,7 +150,7 @@ test('a process leads at once if the leading process ran on this machine and has
   const running = newHolder();
   election.leadership = { ...election.leadership, holder: running };
   expect(await tryOnce(candidacy)).toMatchObject({ holder: running });
-  // A process with the id of this one that has started at another time has ended.
+  // The process that now has this id started at another time, so the recorded process has ended.
   const ended = running.replace(/(\d+)\/[^/]*$/, (_, start) => `${Number(start) - 1}/x`);
   election.leadership = { ...election.leadership, holder: ended };
   expect(await electedAlone(candidacy)).toMatchObject({ term: { epoch: 5, holder: candidacy.holder } });
@@ -242,7 +242,7 @@ test('a leader ends once another coordinator leads, and does not renew any more'
   expect(election.renewals).toHaveLength(1);
 });
 
-test('a check notices a newer leader at once', async () => {
+test('a check detects a newer leader at once', async () => {
   const election = new MemoryElection();
   const { leader, onLost } = leaderOf(election);
   election.leadership = { ...election.leadership, holder: 'other', epoch: 5 };

@@ -85,7 +85,7 @@ test.each(['grid', 'random', 'sobol', 'tpe'])(
   },
 );
 
-test('counters of events that have not happened yet are zero', async () => {
+test('the series of events and states that have not occurred yet are zero', async () => {
   const { scrape } = await busy({ run: 0 });
   const text = await scrape();
   for (const series of [

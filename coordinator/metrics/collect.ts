@@ -1,6 +1,6 @@
 /**
- * Updates the coordinator's Prometheus metrics. Counters are updated after each commit, and gauges are set from the
- * state in memory at each scrape.
+ * Updates the coordinator's Prometheus metrics. Events are counted after each commit. Gauges that show the present
+ * state, and the GPU time, are updated at each scrape.
  */
 
 import { clearTimeout, setTimeout } from 'node:timers';
@@ -41,7 +41,7 @@ export interface CollectingOptions {
 }
 
 export interface MetricsCollector {
-  /** Waits until all commits so far are counted, and then updates the gauges from the state in memory. */
+  /** Waits until all commits so far are counted, and then updates the gauges and the GPU time. */
   measure(): Promise<void>;
   stop(): void;
 }

@@ -1,6 +1,6 @@
 /**
- * Maintains the Prometheus series of one sweep. The series start at zero for every known label value, and are removed
- * after the sweep ends.
+ * Maintains the Prometheus series of one sweep. Most counters start at zero for every known label value. All series are
+ * removed after the sweep ends.
  */
 import type { Metric } from 'prom-client';
 import type { TimeLeft } from '../../lib/domain/eta.ts';

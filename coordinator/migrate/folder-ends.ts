@@ -58,7 +58,7 @@ function metaOf(db: Db): ReadonlyMap<string, string> {
 
 /**
  * Prepares a new folder, or the folder of an interrupted migration of the same store.
- * @param token the token of the new folder; it is that of the old folder, so that clients need no other token
+ * @param token the token of the old folder. The new folder gets it too, so that clients need no other token
  * @throws {RejectedError} if the folder has other files, or an incomplete copy of another store
  * @throws {StoreInUseError} if another migration to the folder runs
  */

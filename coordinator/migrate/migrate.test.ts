@@ -53,7 +53,7 @@ test('a store in a new folder has every row, index and trigger, every file and t
   openStore(copyOf(to)).close();
 });
 
-test('a coordinator starts on the moved store only after its mark was deleted', async () => {
+test('the old store of a migration is rejected until its mark is deleted', async () => {
   const parent = testFolder();
   const dir = await sampleFolder(parent);
   const to = join(parent, 'new');

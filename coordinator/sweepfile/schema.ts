@@ -45,7 +45,7 @@ const MAX_RETRIES = 100;
 const MAX_EPOCHS_BETWEEN = 100_000;
 const MAX_HYPOTHESES = 200;
 const MAX_GPUS = 64;
-/** The largest count that a JavaScript number represents exactly. */
+/** Larger counts would not always be exact as JavaScript numbers. */
 const MAX_RUN_CAP = Number.MAX_SAFE_INTEGER;
 const weightError = `expected a number from ${MIN_WEIGHT} to ${MAX_WEIGHT}`;
 const weight = z
