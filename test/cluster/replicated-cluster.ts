@@ -1,6 +1,6 @@
 /**
- * A cluster without a single machine to lose: two coordinators, three NATS servers, a primary server of PostgreSQL with a
- * synchronous standby, an S3-compatible server and three agents, each on its own machine.
+ * A cluster in which any single machine can fail: two coordinators, three NATS servers, a primary server of PostgreSQL
+ * with a synchronous standby, an S3-compatible server and three agents, each on its own machine.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -141,7 +141,7 @@ export class ReplicatedCluster {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Returns the reasons that the coordinators logged since a time, for example because the store does not answer. */
+  /** Returns the reasons that the coordinators logged since a time, for example that the store does not answer. */
   reasonsSince(since: number): string[] {
     const entries = HEADS.flatMap((name) => entriesOf(this.machine(name).log('coordinator')));
     return entries.filter(({ time }) => Date.parse(time) > since).flatMap(({ reason }) => reason || []);

@@ -1,4 +1,4 @@
-/** The faults of a cluster without a single machine to lose, and the laws that hold after each fault. */
+/** The faults of a cluster in which any single machine can fail, and the laws that hold after each fault. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { DATABASE } from './postgres-pair.ts';
 import { Progress } from './progress.ts';
 import { AGENTS, OBJECTS, type ReplicatedCluster, SLOTS_EACH } from './replicated-cluster.ts';
 
-/** The marks of docs/reliability.md, in milliseconds. */
+/** The limits of docs/reliability.md, in milliseconds. */
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
@@ -26,7 +26,7 @@ const EPOCHS = 4;
 const SMALL_BYTES = 20_000;
 /** Agents send files of this size directly to the S3 server. */
 const LARGE_BYTES = 2_000_000;
-/** One of so many trials has a large file. */
+/** One in this many trials has a large file. */
 const LARGE_EVERY = 5;
 
 const PROGRAM = `

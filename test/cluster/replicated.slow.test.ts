@@ -1,7 +1,7 @@
 /**
- * Sweeps on eleven machines without a single machine to lose. Machines fail, are cut off and are suspended. By default,
- * two faults are tested once. TRAWL_REPLICATED_ROUNDS=N tests each fault N times, and TRAWL_REPLICATED_FAULTS selects faults
- * by a regular expression.
+ * Sweeps on eleven machines, any of which can fail, be cut off or be suspended. By default, two faults are tested once.
+ * TRAWL_REPLICATED_ROUNDS=N tests each fault N times, and TRAWL_REPLICATED_FAULTS selects faults by a regular
+ * expression.
  */
 import { expect, test } from 'vitest';
 import { testFolder } from '../support/folder.ts';

@@ -183,7 +183,10 @@ test.skipIf(isSkipped(postgresMissing()))(
   ROUNDS * 300_000,
 );
 
-/** The restart of a coordinator on a loaded machine, which is less than the duration of a leadership. */
+/**
+ * The limit for the restart of a coordinator, also on a loaded machine. It is shorter than the duration of a
+ * leadership.
+ */
 const RESTART_MS = 7_000;
 
 test.skipIf(isSkipped(postgresMissing()))(

@@ -12,7 +12,7 @@ const ANSWER_MS = 3_000;
 const targets = JSON.parse(process.env.TARGETS ?? '{}');
 
 /**
- * Calls a method with an empty message. Returns the gRPC status; -1 if the stream is still open, without a status,
+ * Calls a method with an empty message. Returns the gRPC status; -1 if the call ends without a status, or has none
  * after ANSWER_MS.
  * @param {import('node:http2').ClientHttp2Session} session
  * @param {string} path

@@ -138,7 +138,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect([await after.holds(attempt(1), artifact), await after.holds(attempt(2), artifact)]).toEqual([false, true]);
     expect(await contentOf(after, 2, artifact)).toEqual(BYTES);
     expect(await after.holds(attempt(2), empty)).toBe(true);
-    // A coordinator that starts after a crash shares each file again, although the first attempt may have removed its
+    // A coordinator that starts after a crash shares each file again, even if the first attempt has already removed its
     // file.
     await after.share(attempt(1), attempt(2), artifact);
     await after.remove(attempt(2), artifact.name);

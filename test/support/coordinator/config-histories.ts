@@ -78,7 +78,10 @@ export const configHistory: fc.Arbitrary<ConfigHistory> = fc.record({
   ),
 });
 
-/** Returns the sweep of a history, with its trials. The first trials of its configs do not come first. */
+/**
+ * Returns the sweep of a history, with its trials. The ids of its configs are in the reverse order of their first
+ * trials.
+ */
 export function sweepOf({ goal, replicates, isNamed }: ConfigHistory): [NewSweep, PlannedTrial[]] {
   const metric = isNamed ? METRIC : '';
   const policy = { ...PLAIN_POLICY, speculate: true, ranking: { metric, goal, at: 'last' as const } };
