@@ -16,7 +16,7 @@ import { tQuantile } from './statistics.ts';
 
 interface EstimatedLevel {
   readonly value: ParameterValue;
-  /** The adjusted mean (factor-model.ts) if the model determines it, otherwise the mean of the results at this value. */
+  /** The adjusted mean (factor-model.ts). If the model does not determine it, the mean of the results at this value. */
   readonly mean: number;
   /**
    * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if it cannot be computed from the

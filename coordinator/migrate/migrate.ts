@@ -3,7 +3,7 @@
  *
  * The steps are in an order that keeps the original usable until the copy is complete: the new store is marked as
  * incomplete, the files are copied and verified, the rows are copied and verified in one transaction, the original is
- * marked as moved, and the mark of the new store is removed. A killed migration is repeated with the same command.
+ * marked as moved, and the mark of the new store is removed. After a kill, the same command continues the migration.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';

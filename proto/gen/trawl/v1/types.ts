@@ -839,8 +839,8 @@ export interface SlotShare {
 }
 
 /**
- * The time for which the attempts of a sweep held slots, from the grant of each lease to its end. A pack counts as one
- * slot.
+ * The time for which slots ran the attempts of a sweep. A pack counts as one attempt. The time that an attempt waits for
+ * the previous attempt of its slot does not count.
  */
 export interface SlotTime {
   slotMs: number;
@@ -849,7 +849,7 @@ export interface SlotTime {
    * GPU.
    */
   gpuMs: number;
-  /** The slots that attempts hold now, and their GPUs. */
+  /** The number of slots that run attempts now, and the number of their GPUs. */
   slots: number;
   gpus: number;
   /** The time up to which the slot time was measured. 0 if the sweep has ended or if no coordinator runs. */
