@@ -2,6 +2,7 @@
 import { settlesWithin, withResolvers } from '../lib/net/within.ts';
 import { type NotLeaderError, RejectedError } from '../proto/errors.ts';
 import { type Standby, startStandby } from './app/standby.ts';
+import { standbyArtifactsProblem } from './artifacts/open-artifacts.ts';
 import { loadS3Client } from './artifacts/s3-bucket.ts';
 import {
   type Candidacy,
@@ -78,9 +79,19 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
     await election.close();
     fail(error);
   };
+  let artifactsProblem: string | undefined;
   const onHeld = async ({ address }: Leadership) => {
-    if (options.allowLocalArtifacts || options.artifacts !== undefined) return;
-    if ((await election.artifactLocation()) === undefined) await end(localArtifactsError(address));
+    const problem = standbyArtifactsProblem(options.artifacts, await election.artifactLocation(), address);
+    if (options.artifacts === undefined) {
+      if (problem !== undefined && !options.allowLocalArtifacts) await end(new RejectedError(problem));
+      return;
+    }
+    // This coordinator continues, because the leader may still be starting, or be restarted with the same location.
+    standby.setProblem('artifacts', problem);
+    if (problem === artifactsProblem) return;
+    artifactsProblem = problem;
+    if (problem === undefined) log.info('the leader keeps artifacts in the same place as this coordinator');
+    else log.warn(problem);
   };
   const standing = { first, standby, signal: stopping.signal, onHeld };
   const led = takeOver({ ...options, ...addressesOf(standby) }, candidacy, standing).then((started) => {
@@ -111,19 +122,12 @@ function addressesOf({ address, metrics }: Standby): Pick<CoordinatorOptions, 'l
   return { listen: address, metrics };
 }
 
-function localArtifactsError(leader: string): RejectedError {
-  return new RejectedError(
-    `artifacts are in the data folder of the coordinator at ${leader}, so they would be missing after a takeover: start ` +
-      'all coordinators of this store with --artifacts s3://BUCKET/PREFIX, or use --allow-local-artifacts',
-  );
-}
-
 interface Standing {
   /** The leadership of the other coordinator when this one began to stand by. */
   readonly first: Leadership;
   readonly standby: Standby;
   readonly signal: AbortSignal;
-  /** Called once it is certain that the other coordinator runs. If it rejects, it is called again after a renewal. */
+  /** Called after each renewal by the other coordinator. If it rejects, nothing happens until the next renewal. */
   readonly onHeld: (leadership: Leadership) => Promise<void>;
 }
 
@@ -134,23 +138,18 @@ async function takeOver(
 ): Promise<RunningCoordinator | undefined> {
   const { log } = options;
   let last: string | undefined;
-  let seen: Leadership | undefined = first;
+  let seen = first;
   const elected = await untilElected({
     ...candidacy,
     signal,
     onStandby(leadership) {
       standby.follow(leadership);
-      if (seen === undefined) return;
       const isRunning = isHeld(seen, leadership);
-      seen = isRunning ? undefined : leadership;
-      if (isRunning)
-        onHeld(leadership).catch(() => {
-          // The check is made again after the next renewal.
-          seen = leadership;
-        });
+      seen = leadership;
+      if (isRunning) onHeld(leadership).catch(() => {});
     },
     onProblem(problem) {
-      standby.setProblem(problem);
+      standby.setProblem('store', problem);
       if (problem !== undefined && last === undefined)
         log.warn({ reason: problem }, 'the store does not answer; retrying');
       last = problem;

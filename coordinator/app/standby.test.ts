@@ -62,6 +62,9 @@ test('a standby is not ready while the store or NATS does not answer', async () 
   await eventually(/^503 the connection to NATS is lost/);
   await natsServer(first.port);
   await eventually(/^200/);
-  standby.setProblem('PostgreSQL does not answer');
-  expect(await ready()).toBe('503 PostgreSQL does not answer\n');
+  standby.setProblem('store', 'PostgreSQL does not answer');
+  standby.setProblem('artifacts', 'artifacts are elsewhere');
+  expect(await ready()).toBe('503 PostgreSQL does not answer; artifacts are elsewhere\n');
+  standby.setProblem('store', undefined);
+  expect(await ready()).toBe('503 artifacts are elsewhere\n');
 });

@@ -32,13 +32,16 @@ export interface StandbyOptions extends AccessOptions, PageOptions {
   readonly version: string;
 }
 
+/** The parts that can keep a standby from leading. */
+type StandbyPart = 'store' | 'artifacts' | 'nats';
+
 export interface Standby {
   readonly address: Address;
   readonly metrics: Address;
   /** Names the leader in the answers of all later calls. */
   follow(leadership: Leadership): void;
-  /** @param problem the reason why the store does not answer; undefined if it answers */
-  setProblem(problem: string | undefined): void;
+  /** @param problem the reason why this coordinator could not lead now; undefined if the part works */
+  setProblem(part: StandbyPart, problem: string | undefined): void;
   stop(): void;
 }
 
@@ -59,8 +62,11 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
   });
   const server = newServer([...guard.interceptors, concurrencyInterceptor(callerOf)]);
   let leader = '';
-  let storeProblem: string | undefined;
-  let natsProblem: string | undefined;
+  const problems = new Map<StandbyPart, string>();
+  const setProblem = (part: StandbyPart, problem: string | undefined) => {
+    if (problem === undefined) problems.delete(part);
+    else problems.set(part, problem);
+  };
   new Health(server, SERVICES);
   addStandbyServices(server, SERVICES, () => leader);
   const { metrics: pagesAddress, metricsAuth, metricsHosts, metricsTls } = options;
@@ -68,7 +74,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
     {
       registry: metrics.registry,
       measure: () => {},
-      unready: () => storeProblem ?? natsProblem,
+      unready: () => (problems.size === 0 ? undefined : [...problems.values()].join('; ')),
       // Prometheus discovers the agents at the leader.
       json: { '/sd': () => [] },
       standby: () => (leader === '' ? 'no coordinator leads' : `the coordinator at ${leader} leads`),
@@ -89,9 +95,9 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
     pages.stop();
     throw error;
   });
-  const stopWatching = watchNats(options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS, identity, log, (reason) => {
-    natsProblem = reason;
-  });
+  const stopWatching = watchNats(options.natsUrl ?? identity?.servers.nats ?? DEFAULT_NATS, identity, log, (reason) =>
+    setProblem('nats', reason),
+  );
   return {
     address: { host: listener.host, port: listener.port },
     metrics: pages.address,
@@ -99,9 +105,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
       leader = holder === '' ? '' : address;
       metrics.leaderEpoch.set(epoch);
     },
-    setProblem(reason) {
-      storeProblem = reason;
-    },
+    setProblem,
     stop() {
       stopWatching();
       server.forceShutdown();

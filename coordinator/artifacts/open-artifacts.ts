@@ -51,6 +51,35 @@ export function chooseLocation(
   );
 }
 
+/**
+ * Returns why a standby that takes over would not have the artifacts of the store; undefined if it would have them.
+ * @param requested the value of --artifacts of the standby
+ * @param recorded the location that the leader has recorded; undefined if the leader keeps artifacts in its data folder
+ * @param leader HOST:PORT of the leader
+ */
+export function standbyArtifactsProblem(
+  requested: string | undefined,
+  recorded: string | undefined,
+  leader: string,
+): string | undefined {
+  const local = `artifacts are in the data folder of the coordinator at ${leader}`;
+  if (requested === undefined) {
+    if (recorded !== undefined) return undefined;
+    return (
+      `${local}, so they would be missing after a takeover: start all coordinators of this store with --artifacts ` +
+      's3://BUCKET/PREFIX, or use --allow-local-artifacts'
+    );
+  }
+  const place = s3Place(parseS3Location(requested));
+  const current = recorded && s3Place(parseS3Location(recorded));
+  if (current === place) return undefined;
+  const where = current === undefined ? local : `the coordinator at ${leader} keeps artifacts in ${current}`;
+  return (
+    `${where}, but this coordinator was started with --artifacts ${place}, so it cannot take over once the store has ` +
+    'artifacts: start all coordinators of this store with the same --artifacts'
+  );
+}
+
 export interface OpenOptions {
   readonly store: Store;
   /** The coordinator's folder. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { DamagedError, NoSpaceError, NotFoundError, RejectedError } from '../../proto/errors.ts';
-import { chooseLocation } from './open-artifacts.ts';
+import { chooseLocation, standbyArtifactsProblem } from './open-artifacts.ts';
 import { conflictingName, parseObjectKey } from './s3-artifacts.ts';
 import { PART_BYTES, piecesOf } from './s3-bucket.ts';
 import { explainS3Error, S3UnavailableError } from './s3-errors.ts';
@@ -89,4 +89,20 @@ test('a store with artifacts keeps its bucket and its prefix, and an empty store
     "3 artifacts of this store are in the coordinator's folder",
   );
   expect(() => chooseLocation('s3://bucket/b', 's3://bucket/a', 1)).toThrow('pass --artifacts s3://bucket/a');
+});
+
+test.each([
+  [undefined, undefined, /^artifacts are in the data folder of the coordinator at a:1, so they would be missing/],
+  [undefined, 's3://bucket/a', undefined],
+  ['s3://bucket/a?region=x', 's3://bucket/a', undefined],
+  [
+    's3://bucket/a',
+    undefined,
+    /^artifacts are in the data folder of the coordinator at a:1, but .* s3:\/\/bucket\/a\//,
+  ],
+  ['s3://bucket/a', 's3://bucket/b', /^the coordinator at a:1 keeps artifacts in s3:\/\/bucket\/b\/, but/],
+])('a standby with --artifacts %s and a leader with %s', (requested, recorded, problem) => {
+  const found = standbyArtifactsProblem(requested, recorded, 'a:1');
+  if (problem === undefined) expect(found).toBeUndefined();
+  else expect(found).toMatch(problem);
 });

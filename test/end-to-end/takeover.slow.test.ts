@@ -15,7 +15,7 @@ import { expectExactlyOnce } from '../faults/exactly-once.ts';
 import { noopSweepText } from '../faults/noop-sweep.ts';
 import { type Daemon, logEnd, startDaemon } from '../support/daemon.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
-import { PostgresServer, postgresMissing } from '../support/postgres-server.ts';
+import { PostgresServer, postgresMissing, queryOnce } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
 import { readPostgres } from '../support/stored.ts';
 import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';
@@ -190,7 +190,7 @@ test.skipIf(isSkipped(postgresMissing()))(
 const RESTART_MS = 7_000;
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'a standby without shared artifacts is rejected, a killed coordinator leads again at once, and "trawl up" fails while another coordinator leads its store',
+  'a standby without shared artifacts is rejected, one with other artifacts is not ready, a killed coordinator leads again at once, and "trawl up" fails while another coordinator leads its store',
   async () => {
     const { folder, server, a, b, shared } = await startPair();
     expect(await b.daemon.stop()).toBe(EXIT.done);
@@ -198,6 +198,17 @@ test.skipIf(isSkipped(postgresMissing()))(
     const rejected = await trawl('coordinator', ...local);
     expect(rejected.code, rejected.stderr).toBe(EXIT.rejected);
     expect(rejected.stderr).toContain(`artifacts are in the data folder of the coordinator at ${a.address}`);
+    const elsewhere = new Replica(folder, 'd', [...shared, '--artifacts', 's3://bucket/a?endpoint=http://127.0.0.1:1']);
+    await elsewhere.start('stands by');
+    const notReady = await until('the standby is not ready', async () => {
+      const page = await elsewhere.page('/readyz');
+      return page.startsWith('503') && page;
+    });
+    expect(notReady).toContain(`artifacts are in the data folder of the coordinator at ${a.address}, but`);
+    await queryOnce(server.url('trawl'), "insert into meta (name, value) values ('artifacts', 's3://bucket/a')");
+    await until('the standby is ready', async () => (await elsewhere.page('/readyz')).startsWith('200'));
+    await queryOnce(server.url('trawl'), "delete from meta where name = 'artifacts'");
+    await elsewhere.daemon.killNow();
     await a.daemon.killNow();
     const begun = performance.now();
     await a.start('leads');
