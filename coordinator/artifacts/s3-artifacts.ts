@@ -128,7 +128,7 @@ export class S3Artifacts implements ArtifactStore {
 
   /**
    * Verifies an object by the SHA-256 that the server reports. If the server did not compute the SHA-256 from the whole
-   * object, the object is read.
+   * object, the object is read. An object of a running attempt is verified only once.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     if (this.#uploaded.get(keyText(key))?.get(artifact.name) === artifact.sha256) return true;

@@ -839,8 +839,8 @@ export interface SlotShare {
 }
 
 /**
- * The time for which slots ran the attempts of a sweep. A pack counts as one attempt. The time that an attempt waits for
- * the previous attempt of its slot does not count.
+ * The time for which slots ran the attempts of a sweep. A pack counts as one attempt. The time that an attempt waits
+ * for the previous attempt of its slot does not count.
  */
 export interface SlotTime {
   slotMs: number;
