@@ -1,6 +1,6 @@
 /**
- * The agent's session with its coordinator. One stream carries records, acknowledgements and commands. A broken stream
- * is reopened. A separate call opens leases.
+ * The agent's session with its coordinator. One stream carries records, claims, their answers and commands. A broken
+ * stream is reopened. If the coordinator does not accept batches, a separate call claims leases.
  */
 
 import { setMaxListeners } from 'node:events';
