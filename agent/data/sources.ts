@@ -1,11 +1,11 @@
 /** The places that data sets can be fetched from. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 
 const run = promisify(execFile);
 const decompress = promisify(gunzip);
@@ -69,12 +69,12 @@ export function debianPackage(name: string, folder: string): DatasetSource {
   return {
     name: `the Debian package ${name}`,
     open: async (use) => {
-      const temporary = await mkdtemp(join(tmpdir(), 'trawl-dataset-'));
+      const temporary = createTemporaryFolder('dataset');
       try {
-        await downloadPackage(name, temporary);
-        return await use(gzippedFiles(join(temporary, folder)));
+        await downloadPackage(name, temporary.path);
+        return await use(gzippedFiles(join(temporary.path, folder)));
       } finally {
-        await rm(temporary, { recursive: true, force: true });
+        temporary.remove();
       }
     },
   };

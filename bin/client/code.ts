@@ -1,10 +1,9 @@
 /** Packs the code of a sweep file, and uploads it to a coordinator that does not have it yet. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { packCode } from '../../lib/code/archive.ts';
 import { type CodeFolder, listCode } from '../../lib/code/folder.ts';
 import { gitFacts } from '../../lib/code/git.ts';
+import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 import { sendFile } from '../../lib/net/send-file.ts';
 import type { PutCodeRequest, PutCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';
 import type { CodeArchive, Source } from '../../proto/gen/trawl/v1/types.ts';
@@ -43,14 +42,14 @@ export async function withPackedCode<T>(
 ): Promise<T> {
   const folder = await codeFolderOf(file);
   if (folder === undefined) return work(undefined);
-  const temporary = await mkdtemp(join(tmpdir(), 'trawl-code-'));
+  const temporary = createTemporaryFolder('code');
   try {
-    const path = join(temporary, 'code.tar');
+    const path = join(temporary.path, 'code.tar');
     const archive = await packCode(folder, path);
     const { state, diff } = await gitFacts(folder.dir, file.spec.code?.diff ?? true);
     return await work({ folder, path, source: { archive, files: folder.files.length, git: state, diff } });
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    temporary.remove();
   }
 }
 

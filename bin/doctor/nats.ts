@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 import { TrawlError } from '../../proto/errors.ts';
 import { checkNatsServer, findNatsServer } from '../local/find-nats-server.ts';
 import { startNatsServer } from '../local/nats-server.ts';
@@ -41,10 +39,10 @@ export async function natsFinding(url: string | undefined): Promise<Finding> {
 }
 
 async function tryJetStream(binary: string): Promise<void> {
-  const storeDir = mkdtempSync(join(tmpdir(), 'trawl-doctor-'));
+  const folder = createTemporaryFolder('doctor');
   try {
-    await (await startNatsServer({ storeDir, binary })).stop();
+    await (await startNatsServer({ storeDir: folder.path, binary })).stop();
   } finally {
-    rmSync(storeDir, { recursive: true, force: true });
+    folder.remove();
   }
 }

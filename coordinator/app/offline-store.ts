@@ -3,10 +3,8 @@
  * backup, retry and apply.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
+import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { CodeServiceService } from '../../proto/gen/trawl/v1/code_service.ts';
@@ -64,23 +62,20 @@ export async function serveStore(dir: string): Promise<ServedStore> {
 export async function serveDatabase(location: string, dir: string | undefined): Promise<ServedStore> {
   const { ReadOnlyPostgresStore } = await import('../store/postgres/read-only-store.ts');
   const store = await ReadOnlyPostgresStore.open(location, dir);
-  const empty = dir === undefined ? await mkdtemp(join(tmpdir(), 'trawl-read-')) : undefined;
+  const empty = dir === undefined ? createTemporaryFolder('read') : undefined;
   const rejection =
     `no coordinator leads the store ${store.name}: start one with "trawl coordinator --store" (without a coordinator, ` +
     'only commands that read are possible)';
-  const removeEmpty = async () => {
-    if (empty !== undefined) await rm(empty, { recursive: true, force: true });
-  };
   try {
-    const served = await serve(store, dir ?? empty ?? '', { rejection, isReadOnly: true });
+    const served = await serve(store, dir ?? empty?.path ?? '', { rejection, isReadOnly: true });
     const close = async () => {
       await served.close();
-      await removeEmpty();
+      empty?.remove();
     };
     return { ...served, close };
   } catch (error) {
     await store.close();
-    await removeEmpty();
+    empty?.remove();
     throw error;
   }
 }

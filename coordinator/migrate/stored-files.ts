@@ -1,12 +1,12 @@
 /** Copies and verifies the artifacts and the code archives that a store names. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { checksumOfStream } from '../../lib/files/checksum.ts';
 import { innerPath } from '../../lib/files/inner-path.ts';
+import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 import { DamagedError, NotFoundError, RejectedError } from '../../proto/errors.ts';
 import { CODE_FOLDER, codeArchiveName } from '../artifacts/code-archives.ts';
 import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
@@ -66,8 +66,8 @@ export function openFolderPlace(dir: string): FilePlace {
 export async function openS3Place(location: string, dir: string, cluster: string): Promise<FilePlace> {
   const parsed = parseS3Location(location);
   const bucket = await S3Bucket.open(parsed, { onRequest: () => {} });
-  const parts = await mkdtemp(join(tmpdir(), 'trawl-migrate-'));
-  const artifacts = new S3Artifacts(bucket, parts, cluster);
+  const parts = createTemporaryFolder('migrate');
+  const artifacts = new S3Artifacts(bucket, parts.path, cluster);
   const code = new S3CodeCopies(bucket, cluster);
   return {
     place: s3Place(parsed),
@@ -77,7 +77,7 @@ export async function openS3Place(location: string, dir: string, cluster: string
     },
     pathOf: (file) => (file.of === undefined ? existing(innerPath(dir, file.path)) : undefined),
     async store(file, content, path) {
-      const part = path === undefined ? join(parts, randomUUID()) : undefined;
+      const part = path === undefined ? join(parts.path, randomUUID()) : undefined;
       try {
         if (part !== undefined) await write(content(), part);
         const from = path ?? part ?? '';
@@ -92,7 +92,7 @@ export async function openS3Place(location: string, dir: string, cluster: string
     },
     async close() {
       artifacts.close();
-      await rm(parts, { recursive: true, force: true });
+      parts.remove();
     },
   };
 }

@@ -1,5 +1,7 @@
 /** Tests a cluster whose store is in a real PostgreSQL server, with kills of the coordinator and of the server. */
-import { existsSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
@@ -15,7 +17,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { PostgresServer, postgresMissing, queryOnce } from '../support/postgres-server.ts';
 import { isSkipped } from '../support/requirements.ts';
 import { readPostgres } from '../support/stored.ts';
-import { trawl, trawlJson } from '../support/trawl.ts';
+import { environment, TRAWL, trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /** Expects that commands without a coordinator read the store of TRAWL_STORE, and change nothing. */
@@ -47,6 +49,20 @@ async function expectReadableAfterDeath(url: string, known: { sweep: string; bes
   onTestFinished(() => store.close());
   expect(await store.reader.get("select current_setting('search_path') as path")).toEqual({ path: 'public' });
   await expect(store.reader.all('delete from trials')).rejects.toThrow('read-only transaction');
+
+  // Nothing remains in the folder for temporary files if the reader closes the pipe, or on a signal.
+  const temporary = testFolder();
+  const env = { ...environment(), TMPDIR: temporary };
+  const read = `"${process.execPath}" "${TRAWL}" export ${known.sweep} -f csv --curves --store '${url}'`;
+  execFileSync('sh', ['-c', `${read} | head -n 1`], { env });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const child = spawn(process.execPath, [TRAWL, 'events', known.sweep, '--store', url], { env, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await until('the command reads', () => readdirSync(temporary).length > 0);
+    child.kill(signal);
+    await ended;
+  }
+  expect(readdirSync(temporary)).toEqual([]);
 
   // The leader of another machine died, and then the clock of the server was set back by an hour.
   await queryOnce(

@@ -182,6 +182,8 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     const before = rowsOf(dir);
     const { url } = await newDatabase();
     const there = options(dir, { to: { store: url }, artifacts: location() });
+    const temporary = newFolder();
+    vi.stubEnv('TMPDIR', temporary);
     for (const step of STEPS) {
       killedAt(step, there);
       if (step === 'moved') expect(() => openStore(dir)).toThrow('was moved to');
@@ -199,7 +201,11 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
       else await start(url);
       await expireLeadership(url);
     }
+    const leftovers = readdirSync(temporary);
     await migrate(back);
+    // The temporary folders of the killed processes are removed, and so is the one of this process.
+    expect(leftovers.length).toBeGreaterThan(0);
+    expect(readdirSync(temporary)).toEqual([]);
     expect(rowsOf(join(folder, 'back'))).toEqual(before);
     expect(readdirSync(join(folder, 'back')).sort()).toEqual([
       'artifacts',
