@@ -31,7 +31,7 @@ import { sweepControl } from './app/sweep-control.ts';
 import type { ArtifactStore } from './artifacts/artifact-store.ts';
 import { CodeArchives, startCopying } from './artifacts/code-archives.ts';
 import { type AttemptFileCleaner, attemptFileCleaner } from './artifacts/ended-attempts.ts';
-import { inheritedBy, shareCheckpoints } from './artifacts/inherited-checkpoints.ts';
+import { InheritedCheckpoints, inheritedBy } from './artifacts/inherited-checkpoints.ts';
 import { type OpenArtifacts, openArtifacts } from './artifacts/open-artifacts.ts';
 import { ORPHANS_FOLDER } from './artifacts/orphans.ts';
 import { SpaceLedger } from './artifacts/space-ledger.ts';
@@ -204,9 +204,10 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
   if (!artifacts.isRemote) metrics.artifactStoreUp.remove();
   const archives = new CodeArchives(dir, artifacts.code);
   const stopCopying = startCopying(archives, log);
-  await shareCheckpoints(await runtime.queries.artifacts.inherited(), files, log);
+  const inherited = new InheritedCheckpoints(files, log);
+  await inherited.add(await runtime.queries.artifacts.inherited());
   await moveOrphans(runtime, files, log);
-  runtime.onCommit(commitFollower(files, log));
+  runtime.onCommit(commitFollower(inherited, files, log));
   const isClosing = (key: AttemptKey) => runtime.core.closing.has(keyText(key));
   const cleaner = attemptFileCleaner(runtime, files, isClosing, log);
   runtime.onCommit(cleaner.afterCommit);
@@ -232,7 +233,9 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
 
   initializeCallSeries(metrics, SERVICES);
   addReflection(server, options.protoDir);
-  addServices(server, { runtime, samplers, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log });
+  addServices(server, {
+    ...{ runtime, samplers, artifacts, inherited, cleaner, archives, guard, attempts, pruner, dir, store, log },
+  });
   const tooMany = new SparseLog(log, 'too many connections: closed one');
   const listener = await listen(server, options.listen, {
     identity,
@@ -290,6 +293,7 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
       pages.stop();
       stopRetention();
       stopCopying();
+      inherited.close();
       stopDiskWatch();
       collecting.stop();
       await runtime.stop();
@@ -346,14 +350,13 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
  * Returns a function to call after each commit. The function logs the changes, and copies and removes checkpoints. An
  * old checkpoint is removed only after it has been copied to the trials that continue from it.
  */
-function commitFollower(files: ArtifactStore, log: Logger): (commit: Commit) => void {
-  let shared = Promise.resolve();
+function commitFollower(inherited: InheritedCheckpoints, files: ArtifactStore, log: Logger): (commit: Commit) => void {
   return ({ changes, dropped }) => {
     for (const change of changes) logChange(log, change);
-    const inherited = inheritedBy(changes);
-    if (inherited.length > 0) shared = Promise.all([shared, shareCheckpoints(inherited, files, log)]).then(() => {});
+    void inherited.add(inheritedBy(changes));
     for (const { key, name } of dropped) {
-      shared
+      inherited
+        .released(key, name)
         .then(() => files.remove(key, name))
         .catch((error) => log.warn({ err: error, name }, 'could not remove an old checkpoint'));
     }
@@ -384,6 +387,7 @@ interface ServiceParts {
   readonly runtime: Runtime;
   readonly samplers: CheckOptions;
   readonly artifacts: OpenArtifacts;
+  readonly inherited: InheritedCheckpoints;
   readonly cleaner: AttemptFileCleaner;
   readonly archives: CodeArchives;
   readonly guard: Guard;
@@ -395,7 +399,8 @@ interface ServiceParts {
 }
 
 function addServices(server: Server, parts: ServiceParts): void {
-  const { runtime, samplers, artifacts, cleaner, archives, guard, attempts, pruner, dir, store, log } = parts;
+  const { runtime, samplers, artifacts, inherited, cleaner, archives, guard, attempts, pruner, dir, store, log } =
+    parts;
   const { files, quota } = artifacts;
   const { core, queries } = runtime;
   const space = SpaceLedger.of(dir);
@@ -409,7 +414,10 @@ function addServices(server: Server, parts: ServiceParts): void {
   server.addService(SweepServiceService, sweepService(source, control, log));
   server.addService(
     ArtifactServiceService,
-    artifactService({ queries, files, core, guard, space, quota, onEndedUpload: cleaner.afterUpload, log }),
+    artifactService({
+      ...{ queries, files, inherited, core, guard, space, quota, log },
+      onEndedUpload: cleaner.afterUpload,
+    }),
   );
   server.addService(CodeServiceService, codeService({ archives, core, guard, space, log }));
   server.addService(AttemptServiceService, attempts.implementation);

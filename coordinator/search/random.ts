@@ -15,5 +15,6 @@ const LOW_BITS = 21;
 export function randomCoordinate(seed: number, index: number, parameter: string): number {
   const digest = hash('sha256', `${seed}/${index}/${parameter}`, 'buffer');
   const bits = digest.readUInt32BE(0) * 2 ** LOW_BITS + (digest.readUInt32BE(4) >>> (HIGH_BITS - LOW_BITS));
-  return (bits + 0.5) / 2 ** (HIGH_BITS + LOW_BITS);
+  // The largest sums are rounded up to 1.
+  return Math.min((bits + 0.5) / 2 ** (HIGH_BITS + LOW_BITS), 1 - Number.EPSILON / 2);
 }

@@ -122,6 +122,17 @@ async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+test('while the checkpoint of a parent is being copied, its reads can be repeated', async () => {
+  await put([BYTES]);
+  await name(1, { name: FILE.name, kind: 'file', epoch: 0, size: FILE.size, sha256: SHA256 });
+  expect(await read()).toEqual(BYTES);
+  end();
+  await begin({ inherited: { isPending: () => true } });
+  await put([BYTES]);
+  await name(1, { name: FILE.name, kind: 'file', epoch: 0, size: FILE.size, sha256: SHA256 });
+  await expect(read()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+});
+
 test('an interrupted upload resumes, and the file can be read once a record names it', async () => {
   await expect(put([BYTES.subarray(0, 400)])).rejects.toMatchObject({
     details: expect.stringContaining('ended early'),

@@ -5,7 +5,7 @@ import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { groups } from 'd3-array';
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { BadInputError, DamagedError, NotFoundError, RejectedError } from '../../proto/errors.ts';
+import { BadInputError, DamagedError, NotFoundError, RejectedError, UnreachableError } from '../../proto/errors.ts';
 import type {
   ArtifactServiceServer,
   ListRequest,
@@ -18,6 +18,7 @@ import type {
 } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { MAX_ARTIFACTS } from '../../proto/limits.ts';
 import type { ArtifactStore, DirectTransfers } from '../artifacts/artifact-store.ts';
+import type { InheritedCheckpoints } from '../artifacts/inherited-checkpoints.ts';
 import type { SpaceLedger } from '../artifacts/space-ledger.ts';
 import type { Guard } from '../auth/guard.ts';
 import type { Artifact } from '../core/attempt-model.ts';
@@ -36,6 +37,8 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactStore;
+  /** The checkpoints that children still wait for. Undefined if no coordinator runs on the store. */
+  readonly inherited?: Pick<InheritedCheckpoints, 'isPending'> | undefined;
   /**
    * The core, whose running attempts can upload files. Undefined if no coordinator runs on the store; uploads are then
    * rejected.
@@ -170,7 +173,7 @@ async function* list(queries: Queries, request: ListRequest): AsyncGenerator<Lis
 }
 
 async function* read(
-  { queries, files, core, guard }: ArtifactServiceOptions,
+  { queries, files, inherited, core, guard }: ArtifactServiceOptions,
   request: ReadRequest,
   call: ReadCall,
 ): AsyncGenerator<ReadResponse> {
@@ -186,6 +189,9 @@ async function* read(
   const key = { sweepId, trialId, attempt: artifact.attempt };
   if (files.isMissing(key, artifact.name)) {
     throw new NotFoundError(`the file of artifact ${artifact.name} of trial ${trialId} is missing`);
+  }
+  if (inherited?.isPending(key, artifact.name)) {
+    throw new UnreachableError(`the checkpoint of the parent of trial ${trialId} has not been copied yet`);
   }
   yield { message: { $case: 'artifact', artifact } };
   if (request.direct && files.direct?.accepts(artifact) === true) {

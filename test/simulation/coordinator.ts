@@ -9,7 +9,7 @@ import { type AgentControl, agentControl } from '../../coordinator/app/agent-con
 import { startRounds } from '../../coordinator/app/rounds.ts';
 import { Runtime, type RuntimeOptions } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
-import { inheritedBy, shareCheckpoints } from '../../coordinator/artifacts/inherited-checkpoints.ts';
+import { InheritedCheckpoints, inheritedBy } from '../../coordinator/artifacts/inherited-checkpoints.ts';
 import { Guard } from '../../coordinator/auth/guard.ts';
 import type { Output } from '../../coordinator/core/step.ts';
 import { Leader, untilElected } from '../../coordinator/leader/leader.ts';
@@ -245,11 +245,12 @@ export class SimulatedCoordinator {
     if (this.life !== undefined && bug.losesFilesOfMs !== undefined) {
       this.files.loseSince(this.#diedAt - bug.losesFilesOfMs);
     }
-    void shareCheckpoints(await runtime.queries.artifacts.inherited(), this.files, log);
+    const inherited = new InheritedCheckpoints(this.files, log);
+    void inherited.add(await runtime.queries.artifacts.inherited());
     await this.files.removeOrphans(counts);
     runtime.onCommit((commit) => {
       if (leader === undefined) onCommit(commit, runtime);
-      void shareCheckpoints(inheritedBy(commit.changes), this.files, log);
+      void inherited.add(inheritedBy(commit.changes));
       for (const { key, name } of commit.dropped) this.files.remove(key, name);
     });
     const heartbeatMs = Math.max(100, Math.floor(leaseMs / HEARTBEATS_PER_LEASE));

@@ -11,6 +11,7 @@ import type { ArtifactStore } from '../../../coordinator/artifacts/artifact-stor
 import { CodeArchives } from '../../../coordinator/artifacts/code-archives.ts';
 import { attemptFileCleaner } from '../../../coordinator/artifacts/ended-attempts.ts';
 import { ArtifactFiles } from '../../../coordinator/artifacts/files.ts';
+import type { InheritedCheckpoints } from '../../../coordinator/artifacts/inherited-checkpoints.ts';
 import { SpaceLedger } from '../../../coordinator/artifacts/space-ledger.ts';
 import { admit } from '../../../coordinator/auth/admit.ts';
 import { callerOf, Guard } from '../../../coordinator/auth/guard.ts';
@@ -63,6 +64,8 @@ export interface ServeOptions {
   /** Creates the artifact store. Default: artifacts are files in the data folder. */
   readonly files?: (dir: string, cluster: string) => ArtifactStore;
   readonly quota?: SpaceLedger;
+  /** Default: no child waits for a checkpoint. */
+  readonly inherited?: Pick<InheritedCheckpoints, 'isPending'>;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;
   /** The leader epoch of the coordinator. Default: 0 */
@@ -126,6 +129,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
       guard,
       space,
       quota: options.quota,
+      inherited: options.inherited,
       onEndedUpload: cleaner.afterUpload,
       log,
       ...(stallMs === undefined ? {} : { stallMs }),
