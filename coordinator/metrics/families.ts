@@ -120,9 +120,11 @@ export function coordinatorMetrics() {
       'version',
     ]),
     agentSlots: gauge('agent_slots', "An agent's slots, by state.", ['agent', 'state']),
-    agentHeartbeat: gauge('agent_last_heartbeat_timestamp_seconds', 'Unix time of the last message from the agent.', [
-      'agent',
-    ]),
+    agentHeartbeat: gauge(
+      'agent_last_heartbeat_timestamp_seconds',
+      'Unix time of the last heartbeat or connection of the agent.',
+      ['agent'],
+    ),
   };
 
   return {

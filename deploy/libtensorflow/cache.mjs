@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { codeOf, userCache } from '../setup/common.mjs';
 
 /**
@@ -15,15 +15,26 @@ const TEMPORARY = '.filling-';
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**
- * Removes the temporary folders of killed setups.
+ * Removes the temporary folders of killed setups from a folder and from the folders in it.
  * @param {string} folder
  * @param {number} now ms since the epoch
  */
 export function removeLeftovers(folder, now) {
-  for (const name of readdirSync(folder).filter((each) => each.startsWith(TEMPORARY))) {
-    const path = join(folder, name);
-    if (now - statSync(path).mtimeMs > LEFTOVER_AGE_MS) rmSync(path, { recursive: true });
+  const paths = [folder, ...foldersIn(folder)].flatMap(foldersIn);
+  for (const path of paths.filter((each) => basename(each).startsWith(TEMPORARY))) {
+    const modified = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? now;
+    if (now - modified > LEFTOVER_AGE_MS) rmSync(path, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param {string} folder
+ * @returns {string[]} the paths of the folders in the folder
+ */
+function foldersIn(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(folder, name));
 }
 
 /**

@@ -42,12 +42,14 @@ test('files that a killed setup left are never used as a complete folder', async
   expect(readdirSync(path)).toEqual(['file']);
 });
 
-test('files that a killed setup left are removed after a day, and other folders are kept', () => {
-  for (const name of ['.filling-dead', 'whole']) mkdirSync(join(folder, name));
+test('files that a killed setup left are removed after a day, also one folder deeper, and other folders are kept', () => {
+  const names = () => readdirSync(folder, { recursive: true }).sort();
+  const created = ['.filling-dead', 'whole', 'whole/.filling-dead', 'whole/library'];
+  for (const name of created) mkdirSync(join(folder, name));
   removeLeftovers(folder, Date.now() + 23 * 3_600_000);
-  expect(readdirSync(folder).sort()).toEqual(['.filling-dead', 'whole']);
+  expect(names()).toEqual(created);
   removeLeftovers(folder, Date.now() + 25 * 3_600_000);
-  expect(readdirSync(folder)).toEqual(['whole']);
+  expect(names()).toEqual(['whole', 'whole/library']);
 });
 
 test('if two processes fill a folder concurrently, both get the complete folder', async () => {

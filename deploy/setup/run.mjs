@@ -21,7 +21,13 @@ const OUTPUT_KEPT = 20_000;
 export function runQuietly(command, args, { cwd, env = process.env, limitMs } = {}) {
   const line = [command, ...args].join(' ');
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: limitMs ?? 0 });
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let isTimeout = false;
+    const stop = () => {
+      isTimeout = true;
+      child.kill();
+    };
+    const timer = limitMs === undefined ? undefined : setTimeout(stop, limitMs);
     let output = '';
     /** @param {string} chunk */
     const keep = (chunk) => {
@@ -30,10 +36,15 @@ export function runQuietly(command, args, { cwd, env = process.env, limitMs } = 
     };
     child.stdout.setEncoding('utf8').on('data', keep);
     child.stderr.setEncoding('utf8').on('data', keep);
-    child.once('error', (error) => reject(new CommandError(`\`${line}\` could not be started: ${error.message}`)));
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(new CommandError(`\`${line}\` could not be started: ${error.message}`));
+    });
     child.once('close', (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) return resolve(output);
-      const how = signal === null ? `exit code ${code}` : limitMs ? `timed out after ${limitMs / 1000} s` : signal;
+      const ended = signal === null ? `exit code ${code}` : signal;
+      const how = isTimeout ? `timed out after ${(limitMs ?? 0) / 1000} s` : ended;
       reject(new CommandError(`\`${line}\` failed (${how})\n${output.trimEnd()}`));
     });
   });

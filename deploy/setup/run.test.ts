@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { runAttached } from './run.mjs';
+import { runAttached, runQuietly } from './run.mjs';
 
 const node = process.execPath;
 const module = pathToFileURL(resolve(import.meta.dirname, 'run.mjs')).href;
@@ -39,4 +39,11 @@ test('a SIGTERM to the parent is forwarded to the child', async () => {
   const outer = await started(exitOn('SIGTERM', 5));
   outer.kill('SIGTERM');
   expect(await once(outer, 'exit')).toEqual([5, null]);
+});
+
+test.each([
+  ['a command that exceeds its time limit', ['-e', 'setTimeout(() => {}, 60_000)'], 300, 'timed out after 0.3 s'],
+  ['a command that another process ends', ['-e', 'process.kill(process.pid, "SIGTERM")'], 60_000, 'SIGTERM'],
+])('%s fails with the reason', async (_, args, limitMs, reason) => {
+  await expect(runQuietly(process.execPath, args, { limitMs })).rejects.toThrow(`failed (${reason})`);
 });
