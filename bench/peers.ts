@@ -14,10 +14,8 @@ import { group } from 'd3-array';
 import { cachedPath, defaultDataDir } from '../agent/data/cache.ts';
 import { DATASETS } from '../agent/data/catalog.ts';
 import { ensureDataset } from '../agent/data/fetch.ts';
-import { userCache } from '../deploy/setup/common.mjs';
 import { errorMessage } from '../lib/text/error-message.ts';
 import { BadInputError, EXIT } from '../proto/errors.ts';
-import { pythonEnvironment } from '../test/support/python-environment.ts';
 import { type Machine, measure, measureKill } from './peers/cell.ts';
 import { type Failure, figure, type KillRun, killTable, type Run, summaryOf, workTable } from './peers/figures.ts';
 import {
@@ -34,10 +32,8 @@ import {
 import { isImpossible, type Peer, type TrialWork } from './peers/peer.ts';
 import { ALL_PEERS } from './peers/peers.ts';
 import { AUTOENCODER } from './peers/program.ts';
+import { benchEnvironment, TORCH } from './pytorch.ts';
 
-/** PyTorch prints a warning without NumPy. */
-const TORCH = ['torch==2.15.0', 'numpy==2.4.6'];
-const ENVIRONMENTS = join(userCache(process.env), 'peers');
 /** The duration of the training of a trial is the fastest of this many, in a process that has loaded PyTorch. */
 const BASELINE_TRIALS = 5;
 const SLEEP_S = 0.1;
@@ -97,7 +93,7 @@ function writeResults(file: string, results: object): void {
 async function installTraining({ works }: Options): Promise<Pick<Machine, 'torch' | 'images'> | undefined> {
   if (!works.includes('train')) return undefined;
   try {
-    return { torch: join(await environment(TORCH), 'python'), images: await trainingImages() };
+    return { torch: join(await benchEnvironment(TORCH), 'python'), images: await trainingImages() };
   } catch (error) {
     console.error(`the trials that train are left out: ${failureText(error)}`);
     return undefined;
@@ -124,7 +120,7 @@ async function install(
     const packages = [...peer.packages, ...(trains && !peer.startsPrograms ? TORCH : [])];
     console.log(`${peer.name}: ${peer.about}${packages.length === 0 ? '' : ` (${packages.join(', ')})`}`);
     try {
-      const folder = packages.length === 0 ? '' : await environment(packages);
+      const folder = packages.length === 0 ? '' : await benchEnvironment(packages);
       machines.set(peer.name, { python: folder === '' ? 'python3' : join(folder, 'python'), torch, images });
     } catch (error) {
       noteFailure({ peer: peer.name, work: works, reason: failureText(error) });
@@ -138,11 +134,6 @@ async function install(
 function failureText(error: unknown): string {
   const cause = error instanceof Error && error.cause !== undefined ? `: ${errorMessage(error.cause)}` : '';
   return `${errorMessage(error)}${cause}`.replaceAll(/\s+/g, ' ');
-}
-
-/** Installs packages, or reuses an installed environment. Returns the folder of its programs. */
-function environment(packages: readonly string[]): Promise<string> {
-  return pythonEnvironment(packages.join('\n'), ENVIRONMENTS, true);
 }
 
 async function trainingImages(): Promise<string> {

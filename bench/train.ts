@@ -1,17 +1,23 @@
 /**
  * Measures training speed: samples per second of the built-in trainer's step on every backend that loads here. The step
  * is compared with a step of the same network in stock TensorFlow.js (tf.layers, `minimize`) on the same backend, and in
- * PyTorch if it is installed (TRAWL_PYTHON, or python3). All implementations run alternately. The rate of a plain
- * matrix product is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
- * At the end, the time of an epoch is compared with PyTorch's, with one thread and with the number of threads that
- * `--threads` gives. `--epochs` prints only this comparison.
+ * PyTorch. PyTorch is installed from the Python registry, with a pinned version, into `~/.cache/trawl/peers`, unless
+ * TRAWL_PYTHON names an interpreter that has it. All implementations run alternately. The rate of a plain matrix product
+ * is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
  *
- *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--batches 64,256] [--epochs]
+ * At the end, the trainers are compared with PyTorch, with one thread and with the number of threads that `--threads`
+ * gives: eager, with fused Adam, and with torch.compile (which needs a C++ compiler). `--epochs` prints only this
+ * comparison. It takes the median of `--turns` turns, and also measures CPU time, which other load affects less.
+ *
+ *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--turns 7] [--batches 64,256] [--epochs]
  */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BACKENDS } from '../agent/machine/backend.ts';
-import { epochTimes, measureInTurns, type Rate, type Row } from './train/compare.ts';
+import { errorMessage } from '../lib/text/error-message.ts';
+import { benchEnvironment, TORCH } from './pytorch.ts';
+import { measureInTurns, type Rate, type Row } from './train/compare.ts';
 import {
   type Computation,
   MATMUL_INNER,
@@ -20,11 +26,13 @@ import {
   pytorchPeer,
   tfjsPeer,
 } from './train/peer.ts';
+import { compareTrainers } from './train/trainers.ts';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '1.5' },
     rounds: { type: 'string', default: '2' },
+    turns: { type: 'string', default: '7' },
     threads: { type: 'string', default: `${availableParallelism()}` },
     batches: { type: 'string', default: '64,256' },
     epochs: { type: 'boolean', default: false },
@@ -32,6 +40,7 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
+const turns = Number(values.turns);
 const threads = Number(values.threads);
 const DEPTHS = [3, 5] as const;
 const batches = values.batches.split(',').map(Number);
@@ -40,8 +49,9 @@ const PACK = 4;
 console.log(
   `machine: ${cpus().length} x ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
 );
+const python = await pytorchInterpreter();
 if (!values.epochs) await printTables();
-await printEpochs();
+await printTrainers();
 console.log(`\nload at the end: ${load()}`);
 
 async function printTables(): Promise<void> {
@@ -50,7 +60,7 @@ async function printTables(): Promise<void> {
     const peer = await tfjsPeer(backend, threads);
     if (peer !== undefined) peers.set(backend, peer);
   }
-  const torch = await pytorchPeer(threads, 'cpu');
+  const torch = await pytorchPeer(threads, 'cpu', python);
   for (const peer of [...peers.values(), torch]) if (peer !== undefined) console.log(`with: ${peer.description}`);
   console.log(
     `libtensorflow and PyTorch: ${threads} thread(s), wasm one; best of ${rounds} rounds of ${seconds} s; load ${load()}\n`,
@@ -66,26 +76,44 @@ async function printTables(): Promise<void> {
   }
 }
 
-/** Prints epoch times. The ratio compares times, not speeds. A ratio below 1 means faster than PyTorch. */
-async function printEpochs(): Promise<void> {
-  console.log(
-    `\ntime of an epoch of 60,000 samples at batch 64, estimated from the mean step time in the best of ${rounds} rounds; load ${load()}`,
-  );
-  console.log('depth  threads  tensorflow s   (steps)  PyTorch s   (steps)  time to PyTorch');
-  const counts = threads === 1 ? [1] : [1, threads];
-  let printed = 0;
-  for await (const { depth, threads, trainers } of epochTimes(counts, seconds, rounds)) {
-    const [own, torch] = trainers;
-    if (own === undefined || torch === undefined) continue;
-    const times = [own, torch].map(
-      ({ epochS, steps }) => `${epochS.toFixed(2).padStart(12)}${`(${steps})`.padStart(10)}`,
-    );
-    const ratio = (own.epochS / torch.epochS).toFixed(2).padStart(15);
-    console.log(`${`${depth}`.padStart(5)}${`${threads}`.padStart(9)}  ${times.join('')}${ratio}`);
-    printed++;
+/** Returns the interpreter that has PyTorch. Reports the reason if PyTorch cannot be installed. */
+async function pytorchInterpreter(): Promise<string> {
+  if (process.env.TRAWL_PYTHON !== undefined) return process.env.TRAWL_PYTHON;
+  try {
+    return join(await benchEnvironment(TORCH), 'python');
+  } catch (error) {
+    console.error(`PyTorch is left out: ${errorMessage(error)}`);
+    return 'python3';
   }
-  if (printed === 0)
-    console.log('nothing to compare: libtensorflow (npm run setup:native) or PyTorch (TRAWL_PYTHON) is not installed');
+}
+
+/** Prints the comparison with PyTorch. The ratios compare times. A ratio below 1 means faster than PyTorch eager. */
+async function printTrainers(): Promise<void> {
+  console.log(`\na step of 64 images: medians of ${turns} turns of ${seconds} s; load ${load()}`);
+  console.log('ratios: to PyTorch eager in the same turn; epoch: 60,000 images; first step: includes compilation');
+  console.log(
+    'depth  threads  trainer                      step ms   ratio    CPU ms   ratio   epoch s   first step s',
+  );
+  for (const count of threads === 1 ? [1] : [1, threads]) {
+    for (const depth of DEPTHS) {
+      const trainers = await compareTrainers(python, depth, count, seconds, turns);
+      if (trainers.length === 0) return console.log('nothing to compare: PyTorch is not installed');
+      for (const { name, stepMs, stepRatio, cpuMs, cpuRatio, epochS, firstStepS } of trainers) {
+        const columns = [
+          `${depth}`.padStart(5),
+          `${count}`.padStart(9),
+          `  ${name.padEnd(26)}`,
+          stepMs.toFixed(2).padStart(10),
+          stepRatio.toFixed(2).padStart(8),
+          cpuMs.toFixed(2).padStart(10),
+          cpuRatio.toFixed(2).padStart(8),
+          epochS.toFixed(2).padStart(10),
+          firstStepS.toFixed(1).padStart(15),
+        ];
+        console.log(columns.join(''));
+      }
+    }
+  }
 }
 
 function load(): string {

@@ -23,6 +23,8 @@ export interface Request {
   readonly strategy?: Strategy;
   /** How PyTorch computes: `eager` (default), with `torch.compile`, or a pack with `torch.compile` and `vmap`. */
   readonly mode?: 'eager' | 'compile' | 'vmap';
+  /** Whether PyTorch uses its fused Adam; by default, only for compiled networks on a GPU. */
+  readonly fusedAdam?: boolean;
   /** Duration of the measurement. A warm-up precedes the first measurement of each computation. */
   readonly seconds: number;
 }
@@ -35,6 +37,10 @@ export interface Answer {
    * Duration of the fastest step in seconds. On a GPU, which works asynchronously, this is the time to submit the step.
    */
   readonly least: number;
+  /** The CPU time of all threads of the process, in seconds. */
+  readonly cpuSeconds: number;
+  /** Duration in seconds of the first step of this computation in the process, which includes any compilation. */
+  readonly firstStepSeconds: number;
 }
 
 /** The first line that a measuring process prints, when it is ready for requests. */
@@ -124,8 +130,15 @@ export function tfjsPeer(backend: BackendName, threads: number): Promise<Measuri
   return MeasuringProcess.start([process.execPath, program, backend], threadEnvironment(threads, 1, process.env));
 }
 
-/** Starts TRAWL_PYTHON, or python3. Returns undefined if the interpreter has no torch. */
-export function pytorchPeer(threads: number, device: 'cpu' | 'cuda'): Promise<MeasuringProcess | undefined> {
+/**
+ * Starts PyTorch. Returns undefined if the interpreter has no torch.
+ * @param python the interpreter; default: TRAWL_PYTHON, or python3
+ */
+export function pytorchPeer(
+  threads: number,
+  device: 'cpu' | 'cuda',
+  python = process.env.TRAWL_PYTHON ?? 'python3',
+): Promise<MeasuringProcess | undefined> {
   const script = fileURLToPath(new URL('../../../bench/pytorch_train.py', import.meta.url));
-  return MeasuringProcess.start([process.env.TRAWL_PYTHON ?? 'python3', script, `${threads}`, `${IMAGES}`, device], {});
+  return MeasuringProcess.start([python, script, `${threads}`, `${IMAGES}`, device], {});
 }

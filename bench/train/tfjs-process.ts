@@ -11,23 +11,38 @@ import { type MeasuredStep, matmulStep, stockStep, trawlStep } from './steps.ts'
 /** The time before the first measurement, in which code is compiled and memory allocated. */
 const WARM_UP_S = 0.5;
 
+interface PreparedStep {
+  readonly step: MeasuredStep;
+  readonly firstStepSeconds: number;
+}
+
 const forced = process.argv[2] as BackendName;
 await chooseBackend({ forced, gpus: forced === 'tensorflow-gpu' ? 1 : 0, requireGpu: false });
 const images = (await loadImages('mnist', defaultDataDir(process.env))).train;
-const steps = new Map<string, MeasuredStep>();
+const steps = new Map<string, PreparedStep>();
 let rows: tf.Tensor2D | undefined;
 send({ description: `TensorFlow.js ${tf.version_core} on ${forced}${libtensorflowVersion()}` });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line) as Request;
   const key = JSON.stringify([request.subject, request.depth, request.batch, request.pack, request.strategy]);
-  let step = steps.get(key);
-  if (step === undefined) {
-    step = stepOf(request);
-    steps.set(key, step);
-    await measure(step, WARM_UP_S);
+  let prepared = steps.get(key);
+  if (prepared === undefined) {
+    prepared = await prepare(request);
+    steps.set(key, prepared);
   }
-  send(await measure(step, request.seconds));
+  const { step, firstStepSeconds } = prepared;
+  send({ ...(await measure(step, request.seconds)), firstStepSeconds });
+}
+
+async function prepare(request: Request): Promise<PreparedStep> {
+  const step = stepOf(request);
+  const start = performance.now();
+  await step.take();
+  await step.settle();
+  const firstStepSeconds = (performance.now() - start) / 1000;
+  await measure(step, WARM_UP_S);
+  return { step, firstStepSeconds };
 }
 
 function stepOf(request: Request): MeasuredStep {
@@ -42,9 +57,10 @@ function stepOf(request: Request): MeasuredStep {
   }
 }
 
-async function measure(step: MeasuredStep, seconds: number): Promise<Answer> {
+async function measure(step: MeasuredStep, seconds: number): Promise<Omit<Answer, 'firstStepSeconds'>> {
   await step.take();
   await step.settle();
+  const startCpu = process.cpuUsage();
   const start = performance.now();
   let least = Number.POSITIVE_INFINITY;
   let count = 0;
@@ -56,7 +72,9 @@ async function measure(step: MeasuredStep, seconds: number): Promise<Answer> {
     count += steps;
   }
   await step.settle();
-  return { count, seconds: (performance.now() - start) / 1000, least: least / 1000 };
+  const elapsedMs = performance.now() - start;
+  const { user, system } = process.cpuUsage(startCpu);
+  return { count, seconds: elapsedMs / 1000, least: least / 1000, cpuSeconds: (user + system) / 1e6 };
 }
 
 function libtensorflowVersion(): string {
