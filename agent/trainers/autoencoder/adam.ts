@@ -59,6 +59,15 @@ export function correctedRate(
   return { rate: (learningRate * unbiased2) / (1 - BETA1F ** steps), epsilon: EPSILON * unbiased2 };
 }
 
+/** Does the same as {@link correctedRate} for moments that are sums. */
+export function rateOfSums(learningRate: number, steps: number): { readonly rate: number; readonly epsilon: number } {
+  const unbiased2 = Math.sqrt((1 - BETA2) / (1 - BETA2 ** steps));
+  return {
+    rate: (learningRate * (1 - BETA1)) / (1 - BETA1 ** steps) / unbiased2,
+    epsilon: EPSILON / unbiased2,
+  };
+}
+
 /** The tensors have the shape `[members, rows, ROW]`. */
 type AdamValues = {
   readonly parameters: tf.Tensor3D;
@@ -191,7 +200,7 @@ export class Adam {
 
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // The clipped product equals the sign, except within 1e-30 of 0. On wasm, tf.sign would take six times as long.
+  // The clipped product equals the sign, except within 1e-30 of 0. On wasm, tf.sign is 0 for magnitudes below 1e-6.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }
@@ -215,15 +224,13 @@ function adamUpdate(
   gradient: tf.Tensor3D,
   members: readonly MemberStep[],
 ): AdamValues {
-  const unbiased2 = members.map(({ steps }) => Math.sqrt((1 - BETA2) / (1 - BETA2 ** steps)));
-  const rates = members.map(({ learningRate, steps }, member) => {
-    return (learningRate * (1 - BETA1)) / (1 - BETA1 ** steps) / (unbiased2[member] ?? 1);
-  });
+  const rates = members.map(({ learningRate, steps }) => rateOfSums(learningRate, steps));
   return tf.tidy(() => {
     const nextFirst = tf.add<tf.Tensor3D>(tf.mul(first, BETA1), gradient);
     const nextSecond = tf.add<tf.Tensor3D>(tf.mul(second, BETA2), tf.square(gradient));
-    const epsilon = perMember(unbiased2.map((factor) => EPSILON / factor));
-    const move = tf.div(tf.mul(nextFirst, perMember(rates)), tf.add(tf.sqrt(nextSecond), epsilon));
+    const rate = perMember(rates.map(({ rate }) => rate));
+    const epsilon = perMember(rates.map(({ epsilon }) => epsilon));
+    const move = tf.div(tf.mul(nextFirst, rate), tf.add(tf.sqrt(nextSecond), epsilon));
     return { first: nextFirst, second: nextSecond, parameters: tf.sub<tf.Tensor3D>(parameters, move) };
   });
 }

@@ -9,16 +9,11 @@ import type { Layer } from './model.ts';
 import type { Settings } from './settings.ts';
 
 /**
- * The way in which TensorFlow.js operations compute a pack. `stacked`: one batched matrix product for all members.
- * `in-turn`: one matrix product per member.
- */
-export type TensorStrategy = 'stacked' | 'in-turn';
-
-/**
  * The way in which a pack is computed. `graphs`: each member is a graph in its own libtensorflow session. `pack-graph`:
- * the whole pack is one graph.
+ * the whole pack is one graph. `stacked`: TensorFlow.js operations, each of which computes all members. `in-turn`: the
+ * members one after the other, on the wasm backend.
  */
-export type Strategy = 'graphs' | 'pack-graph' | TensorStrategy;
+export type Strategy = 'graphs' | 'pack-graph' | 'stacked' | 'in-turn';
 
 /** The values of TRAWL_GPU_PACKS. */
 const GPU_STRATEGIES = { operations: 'stacked', graph: 'pack-graph' } as const;

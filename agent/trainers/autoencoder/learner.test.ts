@@ -23,7 +23,7 @@ const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ nam
 /** On a CPU, libtensorflow is also tested with single operations, and with the graph that the trainer uses on a GPU. */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow'
-    ? [{ backend }, { backend, strategy: 'in-turn' }, { backend, strategy: 'pack-graph' }]
+    ? [{ backend }, { backend, strategy: 'stacked' }, { backend, strategy: 'pack-graph' }]
     : [{ backend }],
 );
 

@@ -10,6 +10,7 @@ import { PackEngine } from './pack-engine.ts';
 import { normals, Random, STREAMS } from './random.ts';
 import type { Settings } from './settings.ts';
 import { TensorEngine } from './tensor-engine.ts';
+import { WasmEngine } from './wasm-engine.ts';
 
 /** The state that determines a member's next step. */
 export interface LearnerState {
@@ -194,9 +195,16 @@ export class Learner {
 }
 
 function engineOf(strategy: Strategy, initial: readonly InitialMember[]): Engine {
-  if (strategy === 'graphs') return new GraphEngine(initial);
-  if (strategy !== 'pack-graph') return new TensorEngine(initial, strategy);
-  return new PackEngine(initial, isOnGpu() ? 'GPU:0' : 'CPU:0');
+  switch (strategy) {
+    case 'graphs':
+      return new GraphEngine(initial);
+    case 'pack-graph':
+      return new PackEngine(initial, isOnGpu() ? 'GPU:0' : 'CPU:0');
+    case 'stacked':
+      return new TensorEngine(initial);
+    case 'in-turn':
+      return new WasmEngine(initial);
+  }
 }
 
 /**

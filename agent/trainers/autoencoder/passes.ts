@@ -12,6 +12,19 @@ import type { LayerTensors, Matrices } from './parameters.ts';
 /** The output of each layer, `[outputs, batch]`. The last output is the reconstruction. */
 export type Activations = readonly Matrices[];
 
+/**
+ * Returns the gradients and the mean squared error of a batch.
+ * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network
+ * @param targetRows the clean images, in the same shape
+ */
+export function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
+  const input = transposed(inputRows);
+  const target = inputRows === targetRows ? input : transposed(targetRows);
+  const activations = forward(network, input);
+  const error = tf.sub<Matrices>(outputOf(activations), target);
+  return { gradients: backward(network, activations, inputRows, error), square: meanSquare(error) };
+}
+
 /** @param input `[pixels, batch]` */
 export function forward(network: readonly LayerTensors[], input: Matrices): Activations {
   const activations: Matrices[] = [];
@@ -31,7 +44,7 @@ export function forward(network: readonly LayerTensors[], input: Matrices): Acti
  * @param error reconstruction minus target, `[pixels, batch]`
  * @returns the gradients of each layer's weight and bias, in the layout's order
  */
-export function backward(
+function backward(
   network: readonly LayerTensors[],
   activations: Activations,
   inputRows: Matrices,
@@ -59,12 +72,12 @@ export function outputOf(activations: Activations): Matrices {
  * Returns the mean square of `[rows, columns]`: one scalar, or one value per member of a pack. The mean is computed in
  * two stages, so that the float32 result is accurate.
  */
-export function meanSquare(error: Matrices): tf.Tensor {
+function meanSquare(error: Matrices): tf.Tensor {
   return tf.mean(tf.mean(tf.square(error), -1), -1);
 }
 
 /** Transposes the matrix of each member. */
-export function transposed<T extends Matrices>(matrices: T): T {
+function transposed<T extends Matrices>(matrices: T): T {
   return tf.transpose(matrices, matrices.rank === 2 ? [1, 0] : [0, 2, 1]);
 }
 

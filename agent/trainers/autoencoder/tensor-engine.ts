@@ -1,19 +1,13 @@
-/** The engine for any backend: uses TensorFlow.js operations, with the parameters of all members in one tensor. */
+/**
+ * The engine for a GPU: uses TensorFlow.js operations, with the parameters of all members in one tensor. Each operation
+ * computes all members. The engine works on any backend.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { Adam, type AdamState, memberOf } from './adam.ts';
-import type { Engine, InitialMember, TensorStrategy } from './engine.ts';
+import type { Engine, InitialMember } from './engine.ts';
 import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
-import {
-  flatten,
-  flattenStacked,
-  type LayerTensors,
-  type Matrices,
-  networks,
-  padded,
-  stackedNetwork,
-  unpadded,
-} from './parameters.ts';
-import { backward, forward, meanSquare, outputOf, transposed } from './passes.ts';
+import { flatten, flattenStacked, networks, padded, stackedNetwork, unpadded } from './parameters.ts';
+import { forward, gradientsOf, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
 
 interface TensorMember {
@@ -27,10 +21,8 @@ export class TensorEngine implements Engine {
   private readonly layers: readonly Layer[];
   private readonly layout: ParameterLayout;
   private readonly adam: Adam;
-  private readonly strategy: TensorStrategy;
 
-  constructor(members: readonly InitialMember[], strategy: TensorStrategy) {
-    this.strategy = strategy;
+  constructor(members: readonly InitialMember[]) {
     this.members = members;
     const widest = members.reduce((widest, member) =>
       member.settings.latentDim > widest.settings.latentDim ? member : widest,
@@ -69,10 +61,7 @@ export class TensorEngine implements Engine {
 
   step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
     return tf.tidy(() => {
-      const { gradient, squares } =
-        this.strategy === 'stacked' && this.members.length > 1
-          ? this.stacked(input, target)
-          : this.inTurn(input, target);
+      const { gradient, squares } = this.members.length > 1 ? this.stacked(input, target) : this.alone(input, target);
       const losses = tf.stack([squares, this.l1()], 1) as tf.Tensor2D;
       this.adam.step(gradient);
       return losses;
@@ -131,20 +120,11 @@ export class TensorEngine implements Engine {
     return { gradient: flattenStacked(gradients, this.layout), squares: square };
   }
 
-  private inTurn(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
-    const split = (rows: tf.Tensor2D): tf.Tensor2D[] =>
-      this.members.length === 1 ? [rows] : tf.split(rows, this.members.length, 0);
-    const inputs = split(noisy);
-    const targets = noisy === clean ? inputs : split(clean);
-    const each = networks(this.adam.parameters, this.layers, this.layout).map((network, at) => {
-      const { gradients, square } = gradientsOf(network, memberAt(inputs, at), memberAt(targets, at));
-      return { gradient: flatten(gradients, this.layout), square };
-    });
-    const gradients = each.map(({ gradient }) => gradient);
-    return {
-      gradient: gradients.length === 1 ? memberAt(gradients, 0) : tf.concat3d(gradients, 0),
-      squares: tf.stack(each.map(({ square }) => square)),
-    };
+  /** Does the same as {@link stacked} for a single member, without the dimension of the members in its products. */
+  private alone(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
+    const [network = []] = networks(this.adam.parameters, this.layers, this.layout);
+    const { gradients, square } = gradientsOf(network, noisy, clean);
+    return { gradient: flatten(gradients, this.layout), squares: tf.reshape(square, [1]) };
   }
 
   private l1(): tf.Tensor {
@@ -152,19 +132,6 @@ export class TensorEngine implements Engine {
     if (weights.every((weight) => weight === 0)) return tf.zeros([this.members.length]);
     return tf.mul(absoluteSums(this.adam.parameters), tf.tensor1d(weights));
   }
-}
-
-/**
- * Returns the gradients and the mean squared error of a batch.
- * @param inputRows `[batch, pixels]`, or `[members, batch, pixels]` for a stacked network
- * @param targetRows the clean images, in the same shape
- */
-function gradientsOf<T extends Matrices>(network: readonly LayerTensors[], inputRows: T, targetRows: T) {
-  const input = transposed(inputRows);
-  const target = inputRows === targetRows ? input : transposed(targetRows);
-  const activations = forward(network, input);
-  const error = tf.sub<Matrices>(outputOf(activations), target);
-  return { gradients: backward(network, activations, inputRows, error), square: meanSquare(error) };
 }
 
 function memberAt<T>(items: readonly T[], at: number): T {

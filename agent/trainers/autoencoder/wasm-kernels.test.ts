@@ -1,0 +1,66 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, expect, test } from 'vitest';
+import { chooseBackend } from '../../machine/backend.ts';
+import { Adam, BETA1, BETA2, rateOfSums } from './adam.ts';
+import { WasmKernels } from './wasm-kernels.ts';
+
+const LEARNING_RATE = 0.01;
+
+beforeAll(async () => {
+  await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
+});
+
+/** Values around 0, among them exact zeros and a very small value. */
+const valuesOf = (size: number, seed: number) =>
+  Float32Array.from({ length: size }, (_, i) => (i % 5 === 2 ? 0 : i % 7 === 3 ? 1e-20 : Math.sin(seed + 2.5 * i)));
+
+const zeros = (size: number) => tf.zeros([1, 1, size]) as tf.Tensor3D;
+
+test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, l1] as const)))(
+  'the update of %d values with an L1 weight of %d has the same bits as single operations',
+  (size, l1) => {
+    tf.tidy(() => {
+      const kernels = new WasmKernels();
+      const weightDecay = 0.1;
+      const initial = valuesOf(size, 7);
+      const adam = new Adam(tf.tensor3d(initial, [1, 1, size]), [{ learningRate: LEARNING_RATE, weightDecay, l1 }]);
+      const own = { parameters: tf.tensor3d(initial, [1, 1, size]), first: zeros(size), second: zeros(size) };
+      for (let steps = 1; steps <= 3; steps++) {
+        const gradient = tf.tensor3d(valuesOf(size, steps), [1, 1, size]);
+        const before = adam.parameters.dataSync<'float32'>().reduce((sum, value) => sum + Math.abs(value), 0);
+        adam.step(gradient);
+        const numbers = { weightDecay, l1, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, steps) };
+        const sum = kernels.adam(own, gradient, numbers);
+        expect(own.parameters.dataSync()).toEqual(adam.parameters.dataSync());
+        expect(Math.abs(sum / before - 1)).toBeLessThan(1e-12);
+      }
+      adam.dispose();
+    });
+  },
+);
+
+test('an update changes no value beside its tensors', () => {
+  tf.tidy(() => {
+    const kernels = new WasmKernels();
+    const size = 5;
+    // Neighbors in memory, which an access beyond the end of a tensor would change.
+    const tensors = Array.from({ length: 9 }, (_, at) => tf.fill([size], at + 1));
+    const [, parameters, , first, , second, , gradient] = tensors;
+    if (!(parameters && first && second && gradient)) throw new Error('missing tensors');
+    const numbers = { weightDecay: 0, l1: 0, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, 1) };
+    kernels.adam({ parameters, first, second }, gradient, numbers);
+    for (const at of [0, 2, 4, 6, 7, 8]) expect([...(tensors[at]?.dataSync() ?? [])]).toEqual(Array(size).fill(at + 1));
+    for (const changed of [parameters, first, second]) expect(new Set(changed.dataSync()).size).toBe(1);
+  });
+});
+
+test('a parameter that is not a number makes its value and the sum not a number', () => {
+  tf.tidy(() => {
+    const kernels = new WasmKernels();
+    const parameters = tf.tensor1d([1, Number.NaN, 2]);
+    const numbers = { weightDecay: 0, l1: 0.1, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, 1) };
+    const own = { parameters, first: tf.zeros([3]), second: tf.zeros([3]) };
+    expect(kernels.adam(own, tf.ones([3]), numbers)).toBeNaN();
+    expect([...parameters.dataSync()].map(Number.isNaN)).toEqual([false, true, false]);
+  });
+});

@@ -1,0 +1,151 @@
+/**
+ * Kernels of our own in the memory of the wasm backend. TensorFlow.js would compute a step of Adam with the elastic net
+ * as 13 operations, each of which reads and writes all parameters. The kernel reads and writes each value once, and
+ * computes the same float32 operations in the same order.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Code,
+  FunctionCode,
+  f32,
+  f32x4,
+  f64,
+  f64x2,
+  i32,
+  i32x4,
+  type Variable,
+  v128,
+  wasmModule,
+  whileLoop,
+} from './wasm-code.ts';
+
+/** The part of the WebAssembly API that this file uses. TypeScript declares this API only for browsers. */
+declare const WebAssembly: {
+  readonly Memory: new () => object;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
+};
+
+/** The numbers of an update. The moments are sums (see `Moments` in adam.ts). */
+export interface UpdateNumbers {
+  readonly weightDecay: number;
+  /** The weight of the L1 term in the gradient. */
+  readonly l1: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly rate: number;
+  readonly epsilon: number;
+}
+
+/** Tensors of the same size. */
+export interface UpdatedTensors {
+  readonly parameters: tf.Tensor;
+  readonly first: tf.Tensor;
+  readonly second: tf.Tensor;
+}
+
+/** The arguments are addresses, and then the numbers of the update. */
+type AdamFunction = (
+  parameters: number,
+  end: number,
+  first: number,
+  second: number,
+  gradient: number,
+  ...numbers: readonly [weightDecay: number, l1: number, beta1: number, beta2: number, rate: number, epsilon: number]
+) => number;
+
+interface WasmBackend {
+  readonly wasm: { readonly asm: { readonly memory: object } };
+  getMemoryOffset(dataId: object): number;
+}
+
+export class WasmKernels {
+  readonly #backend: WasmBackend;
+  readonly #adam: AdamFunction;
+
+  /** @throws {Error} if the backend is not the wasm backend, or if this version of it hides its memory */
+  constructor() {
+    const backend = tf.backend();
+    if (!isWasmBackend(backend)) throw new Error('this backend has no WebAssembly memory');
+    this.#backend = backend;
+    const module = new WebAssembly.Module(wasmModule({ adam: adamCode() }));
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: backend.wasm.asm.memory } });
+    this.#adam = exports.adam as AdamFunction;
+  }
+
+  /**
+   * Updates the parameters and the moments in place: adds the gradient of the elastic net to the gradient, and takes a
+   * step of Adam.
+   * @returns sum|parameter| before the update
+   */
+  adam({ parameters, first, second }: UpdatedTensors, gradient: tf.Tensor, numbers: UpdateNumbers): number {
+    const { weightDecay, l1, beta1, beta2, rate, epsilon } = numbers;
+    const address = (tensor: tf.Tensor) => this.#backend.getMemoryOffset(tensor.dataId);
+    const start = address(parameters);
+    const end = start + 4 * parameters.size;
+    const moments = [address(first), address(second)] as const;
+    return this.#adam(start, end, ...moments, address(gradient), weightDecay, l1, beta1, beta2, rate, epsilon);
+  }
+}
+
+function isWasmBackend(backend: object): backend is WasmBackend {
+  if (!('getMemoryOffset' in backend && 'wasm' in backend)) return false;
+  const { wasm } = backend as { readonly wasm: { readonly asm?: { readonly memory?: unknown } } };
+  return wasm.asm?.memory instanceof WebAssembly.Memory;
+}
+
+const VECTOR_BYTES = 16;
+const FLOAT_BYTES = 4;
+const SIGN_BIT = -0x80000000;
+
+function adamCode(): FunctionCode {
+  const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32'], 'f64');
+  const [parameters, end, first, second, gradient] = [0, 1, 2, 3, 4].map((at) => code.parameter(at)) as [
+    Variable,
+    Variable,
+    Variable,
+    Variable,
+    Variable,
+  ];
+  const splat = (at: number): Code => f32x4.splat(code.parameter(at).get);
+  const [weightDecay, l1, beta1, beta2, rate, epsilon] = [5, 6, 7, 8, 9, 10].map(splat) as [
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+    Code,
+  ];
+  const sum = code.local('v128');
+  const [p, m, v, g] = [code.local('v128'), code.local('v128'), code.local('v128'), code.local('v128')];
+
+  const update = (bytes: number, load: (address: Code) => Code, store: (address: Code, value: Code) => Code): Code => {
+    const magnitude = f32x4.abs(p.get);
+    const sign = v128.and(p.get, i32x4.splat(i32.const(SIGN_BIT)));
+    // 0 where the parameter is 0, otherwise l1 with the sign of the parameter.
+    const l1Gradient = v128.and(f32x4.ne(p.get, f32x4.splat(f32.zero)), v128.or(sign, l1));
+    const move = f32x4.div(f32x4.mul(m.get, rate), f32x4.add(f32x4.sqrt(v.get), epsilon));
+    return [
+      p.set(load(parameters.get)),
+      sum.set(f64x2.add(sum.get, f64x2.promote_low_f32x4(magnitude))),
+      sum.set(f64x2.add(sum.get, f64x2.promote_low_f32x4(v128.upperHalf(magnitude)))),
+      g.set(f32x4.add(f32x4.add(load(gradient.get), f32x4.mul(p.get, weightDecay)), l1Gradient)),
+      m.set(f32x4.add(f32x4.mul(load(first.get), beta1), g.get)),
+      v.set(f32x4.add(f32x4.mul(load(second.get), beta2), f32x4.mul(g.get, g.get))),
+      store(first.get, m.get),
+      store(second.get, v.get),
+      store(parameters.get, f32x4.sub(p.get, move)),
+      ...[parameters, first, second, gradient].map((pointer) => pointer.set(i32.add(pointer.get, i32.const(bytes)))),
+    ].flat();
+  };
+  code.append(
+    whileLoop(
+      i32.le_u(i32.add(parameters.get, i32.const(VECTOR_BYTES)), end.get),
+      update(VECTOR_BYTES, v128.load, v128.store),
+    ),
+    // The remaining values, one at a time. The other lanes are 0, and remain 0.
+    whileLoop(i32.lt_u(parameters.get, end.get), update(FLOAT_BYTES, v128.load32_zero, v128.store32_lane0)),
+    f64.add(f64x2.extract_lane(sum.get, 0), f64x2.extract_lane(sum.get, 1)),
+  );
+  return code;
+}
