@@ -65,7 +65,7 @@ export interface Summary {
   readonly fastest: number;
   readonly cpuMs: number;
   readonly peakMiB: number;
-  /** Wall time of a trial times slots, minus the duration of its work. Undefined if the duration is unknown. */
+  /** The overhead of a trial (see overheadOf). Undefined if the duration of the work is unknown. */
   readonly overheadMs: number | undefined;
   readonly startS: number;
   readonly points: string;

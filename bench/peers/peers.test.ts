@@ -69,7 +69,7 @@ test.each([
   expect(() => options(...args)).toThrow(message);
 });
 
-test('a line that is no message of a program is ignored', () => {
+test('a line that is not a message of a program is ignored', () => {
   expect(parseMessage('{"finished": 3}')).toEqual({ finished: 3 });
   expect(parseMessage('100%|####| 3/3')).toBeUndefined();
   expect(parseMessage('{not JSON}')).toBeUndefined();

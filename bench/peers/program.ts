@@ -121,7 +121,7 @@ export class Program {
   }
 }
 
-/** Parses a line of a program. Returns undefined for a line that is no message, such as a warning of a library. */
+/** Parses a line of a program. Returns undefined for a line that is not a message, such as a warning of a library. */
 export function parseMessage(line: string): ProgramMessage | undefined {
   if (!line.startsWith('{')) return undefined;
   try {

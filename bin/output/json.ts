@@ -49,7 +49,10 @@ export interface TrialJson {
   /** Position in the order of the sweep's trials, from 0. */
   readonly index: number;
   readonly state: TrialStateName;
-  /** Rank by the requested metric, from 1. Null if the trial failed, was cancelled, or has no value. */
+  /**
+   * Rank by the requested metric or by several objectives, from 1. Null if the trial has no value, if it failed, was
+   * cancelled or is held, or if the current version of the sweep file lacks its point.
+   */
   readonly rank: number | null;
   /** The number of the trial's nondominated front, from 1. Undefined unless several objectives rank the trials. */
   readonly front?: number | undefined;

@@ -48,7 +48,7 @@ const rejectChange = async () => {
 
 /**
  * Returns the dashboard's source for a replay.
- * @param live the source of data that does not depend on the replayed time
+ * @param live the source of all data that `history` lacks
  * @param speed factor of the original speed
  */
 export function replaySource(live: Source, history: History, speed: number): ReplaySource {

@@ -54,7 +54,7 @@ test.each([
   ['test_loss', 'character 10 of the claim: expected "["; the claim ends here'],
   ['test_loss[latent_dim]', 'character 22 of the claim: expected ":"; the claim ends here'],
   ['test_loss[latent_dim]: 15', 'character 26 of the claim: expected ">" or "<"; the claim ends here'],
-  ['l[d]: 15 > 30 < 50', 'character 15 of the claim: all signs of an ordering must be equal; expected ">"; got "<"'],
+  ['l[d]: 15 > 30 < 50', 'character 15 of the claim: an ordering uses only one sign; expected ">"; got "<"'],
   ['l[d]: 15 > 30 >', 'character 16 of the claim: expected a value; the claim ends here'],
   ['l[d]: 15 > 30 and 50', 'character 15 of the claim: expected the end of the claim; got "and"'],
   ['l[d=15] = l[d=30]', 'character 9 of the claim: expected ">" or "<"; got "="'],

@@ -82,7 +82,7 @@ function orderingOf(tokens: ClaimTokens): HypothesisClaim {
   const direction = directionOf(tokens);
   values.push(scalarOf(tokens));
   while (tokens.sign() === '>' || tokens.sign() === '<') {
-    if (tokens.sign() !== direction) tokens.fail(`all signs of an ordering must be equal; expected "${direction}"`);
+    if (tokens.sign() !== direction) tokens.fail(`an ordering uses only one sign; expected "${direction}"`);
     tokens.next();
     values.push(scalarOf(tokens));
   }

@@ -42,7 +42,7 @@ export interface FailedAttempt {
    * early failures count against the machine.
    */
   readonly early: boolean;
-  /** Whether another attempt of the trial continued, so that the failure is not charged to the trial. */
+  /** Whether the failure is not charged to the trial, because another attempt of the trial continued. */
   readonly free: boolean;
 }
 

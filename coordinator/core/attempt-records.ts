@@ -87,14 +87,17 @@ export function onRecord(
 
 /**
  * Records that an attempt runs, because its agent has sent a record of it. Its slot can still have an older attempt, for
- * example if the coordinator granted the two in another order than the agent received them.
+ * example if the agent received the two grants in another order.
  */
 function startUsage(core: Core, { key, usage }: Lease, now: number): void {
   const sweep = core.sweeps.get(key.sweepId);
   if (sweep !== undefined) startSlotUsage(sweep, usage, now);
 }
 
-/** Accepts a record of a stopped attempt. Only logs and artifacts have an effect. */
+/**
+ * Accepts a record of a stopped attempt. Logs and artifacts are stored, and `ended` closes the attempt. All other records
+ * are discarded.
+ */
 function onClosingRecord(
   core: Core,
   attempt: ClosingAttempt,

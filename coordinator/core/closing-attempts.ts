@@ -1,6 +1,6 @@
 /**
- * Accepts what a program still sends after a rule has stopped its trial: the end of its log, and the files that it wrote
- * before its exit. The result of the trial does not change any more. The stopped attempts are kept only in memory, so a
+ * Accepts what a program still sends after a rule has stopped its trial: the end of its log, and the files that it
+ * wrote before its exit. The result of the trial no longer changes. The stopped attempts are kept only in memory, so a
  * restart of the coordinator loses the files that are not uploaded yet.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';

@@ -118,9 +118,9 @@ export type Change =
       readonly kind: 'ended';
       readonly key: AttemptKey;
       readonly end: AttemptEnd;
-      /** Whether the attempt failed early, so that the machine can be the cause. */
+      /** Whether the attempt failed so early that the machine may be the cause. */
       readonly early: boolean;
-      /** Whether the trial continues with another attempt, so that the failure is not charged to the trial. */
+      /** Whether the failure is not charged to the trial, because the trial continues with another attempt. */
       readonly free: boolean;
       /** The time from the grant to the end of the lease. */
       readonly leasedMs: number;

@@ -231,7 +231,7 @@ test('a leader that cannot renew its leadership pauses before the expiry, and co
   await leader.release();
 });
 
-test('a leader ends once another coordinator leads, and does not renew any more', async () => {
+test('a leader ends once another coordinator leads, and no longer renews its lease', async () => {
   const election = new MemoryElection();
   const { onLost } = leaderOf(election);
   election.leadership = { ...election.leadership, holder: 'other', epoch: 5 };

@@ -22,7 +22,7 @@ export const pbt = z.strictObject(
       .max(0.5, { error: quantileError })
       .optional()
       .describe(
-        `the share of members that are replaced at each comparison (the worst), and that can be parents (the best); default ${DEFAULT_POPULATION.quantile}`,
+        `the share of the members that are replaced at each comparison (the worst members), and also the share that can be parents (the best members); default ${DEFAULT_POPULATION.quantile}`,
       ),
     perturb: list(
       z

@@ -103,7 +103,7 @@ export function firstRepeatedMetric(
 
 /**
  * Returns the ranking metric of a sweep: its own metric or, while it has none, the first metric of the first item with
- * metrics. Returns an empty string if no metric has been reported yet.
+ * metrics. Returns an empty string if no item has metrics either.
  * @param own the sweep's own metric, or an empty string if it has no metric yet
  * @param items the trials or configs
  */
