@@ -100,7 +100,7 @@ export function rolesOf(path: string): readonly Role[] {
   return byPath.get(path) ?? [];
 }
 
-/** Returns whether a method only reads, so that a call of it can safely be made again. Viewers call only such methods. */
+/** Returns whether a method only reads, so that a call of it can safely be retried. Viewers call only such methods. */
 export function isRead(path: string): boolean {
   return rolesOf(path).includes('viewer');
 }

@@ -33,7 +33,7 @@ export interface HyperbandSettings {
 
 export interface AshaSettings {
   readonly type: 'asha';
-  /** The step of the first rung. Each further rung is at `eta` times the step of the previous rung. */
+  /** The step of the first rung. Rung k, counted from 0, is at step `minIter * eta^k`, rounded down. */
   readonly minIter: number;
   /** No rung is at this step or at a later step. If undefined, the number of rungs is not limited. */
   readonly maxIter: number | undefined;

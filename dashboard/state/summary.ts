@@ -25,7 +25,10 @@ const RATE_WINDOW_MS = 10 * 60_000;
 
 export interface Summary {
   readonly elapsedMs: number;
-  /** Trials per minute over the last RATE_WINDOW_MS; undefined if no trial has ended in this period. */
+  /**
+   * Trials per minute over the last RATE_WINDOW_MS before now or the end of the sweep, or since the first trial started
+   * if that is later. Undefined if no trial ended in this period.
+   */
   readonly perMinute: number | undefined;
   /** The remaining time of the sweep and of each trial, counted from `summarizedAtMs`. */
   readonly eta: Eta;

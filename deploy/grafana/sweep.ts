@@ -38,7 +38,11 @@ export const sweep = () =>
     .withRow(new RowBuilder('Now'))
     .withPanel(
       statPanel(
-        { title: 'Done', about: 'Share of trials that have ended, in any state.', unit: 'percentunit' },
+        {
+          title: 'Done',
+          about: 'Share of the expected trials that have succeeded or failed, or were stopped or cancelled.',
+          unit: 'percentunit',
+        },
         `sum(trawl_trials{${OF_SWEEP}, ${ENDED}}) / sum(trawl_trials_expected{${OF_SWEEP}})`,
       ),
     )

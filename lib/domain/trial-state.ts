@@ -82,7 +82,7 @@ export function trialTotal(sweep: Sweep): number {
   return presentTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);
 }
 
-/** Returns the number of trials that have ended, in any state, without dropped trials. */
+/** Returns the number of trials that have ended in any of the four final states, without dropped trials. */
 export function endedTotal(sweep: Sweep): number {
   const counts = sweep.counts;
   return counts === undefined ? 0 : counts.succeeded + counts.stopped + counts.failed + counts.cancelled;

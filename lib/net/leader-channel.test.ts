@@ -232,7 +232,7 @@ test.each([
   ['lost', status.UNAVAILABLE, 'Connection dropped'],
   ['closed by the server', status.CANCELLED, 'Call cancelled'],
   ['reset', status.INTERNAL, 'Received RST_STREAM with code 2'],
-])('a call that only reads is made again if its connection is %s', async (_name, code, details) => {
+])('a call that only reads is retried if its connection is %s', async (_name, code, details) => {
   const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
   leader.nextError = { code, details };
   expect(await ask(clientOf(leader.address, other.address).client, 10_000, SERVICE.Read)).toMatch(/^[ab]$/);
@@ -243,7 +243,7 @@ test.each([
   await expect(ask(alone, 10_000, SERVICE.Read)).rejects.toMatchObject({ code });
 });
 
-test('a call that only reads is made again if it has no answer in time, and another call is not', async () => {
+test('a call that only reads is retried if it has no answer in time, and another call is not', async () => {
   const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
   const wait = { limitMs: 10_000, onWait: () => {} };
   leader.isNextSilent = true;

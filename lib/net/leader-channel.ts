@@ -1,8 +1,8 @@
 /**
  * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
- * reached, is made again to another coordinator. A call that only reads is also made again if its connection breaks
- * before the first answer, or if there is no answer in time. A call with a stream of requests is not made again: if its caller opens another, it goes to
- * the other coordinator.
+ * reached, is retried at another coordinator. A call that only reads is also retried if its connection breaks before
+ * the first answer, or if there is no answer in time. A call with a stream of requests is not retried. If its caller
+ * opens another call, that call goes to the other coordinator.
  */
 import {
   type ChannelInterface,
@@ -26,9 +26,9 @@ type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 
 /** The time after which a connection attempt to one of several addresses is abandoned. */
 const CONNECT_LIMIT_MS = 2_000;
-/** The delay before a call is made again. A takeover takes seconds. */
+/** The delay before a call is retried. A takeover takes seconds. */
 const RETRY_DELAY_MS = 300;
-/** By default, a call is made again for this time, or until its deadline. A takeover takes up to 15 s. */
+/** By default, a call is retried for up to this time, but not after its deadline. A takeover takes up to 15 s. */
 const REPEAT_LIMIT_MS = 20_000;
 /** The time after which `onWait` is called. */
 const WAIT_NOTICE_MS = 2_000;
@@ -41,7 +41,7 @@ export interface Endpoint {
 }
 
 export interface LeaderWait {
-  /** A call is made again for this time, and each attempt has the whole time limit of the call. */
+  /** The time for which a call is retried. Each attempt has the full time limit of the call. */
   readonly limitMs: number;
   /**
    * Called once if a call has waited for WAIT_NOTICE_MS, and no coordinator has answered any call as the leader yet.
@@ -58,7 +58,7 @@ export class LeaderChannel implements ChannelInterface {
   readonly #addresses: LeaderAddresses;
   readonly #open: (address: string) => Endpoint;
   readonly #endpoints = new Map<string, Endpoint>();
-  /** The time for which calls are made again; undefined for the default. */
+  /** The time for which calls are retried; undefined for the default. */
   readonly waitMs: number | undefined;
   readonly #onWait: () => void;
   #isWaitKnown = false;
@@ -67,7 +67,7 @@ export class LeaderChannel implements ChannelInterface {
   /**
    * @param addresses HOST:PORT of each coordinator; at least one
    * @param open opens the connection to an address; may throw if an address that a coordinator named is not accepted
-   * @param wait default: calls are made again for 20 s, or until their deadlines
+   * @param wait default: calls are retried for up to 20 s, but not after their deadlines
    */
   constructor(addresses: readonly string[], open: (address: string) => Endpoint, wait?: LeaderWait) {
     this.#addresses = new LeaderAddresses(addresses);
@@ -122,8 +122,8 @@ export class LeaderChannel implements ChannelInterface {
 
   /**
    * Chooses the address of later calls after a call to `address` has ended.
-   * @returns whether the call can be made again: the coordinator did not run it, or the call only reads, and its
-   * connection broke or it had no answer in time
+   * @returns whether the call can be retried: the coordinator did not run it, or the call only reads, and its connection
+   * broke or it had no answer in time
    */
   onStatus(address: string, { code, details, metadata }: StatusObject, path: string): boolean {
     if (code !== status.UNAVAILABLE) {
@@ -231,7 +231,7 @@ function intercepted({ interceptors }: Endpoint, options: CallOptions, nextCall:
   return begin(options);
 }
 
-/** A call that begins once its coordinator is connected. A call with one request message can be made again. */
+/** A call that begins once its coordinator is connected. A call with one request message can be retried. */
 class FollowingCall implements Call {
   readonly #channel: LeaderChannel;
   readonly #options: CallOptions;
@@ -241,7 +241,7 @@ class FollowingCall implements Call {
   #listener: Partial<InterceptingListener> = {};
   /** The message that was given before the call began. The caller waits for it before it gives another. */
   #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
-  /** The request message, if the call can be made again. */
+  /** The request message, if the call can be retried. */
   #message: unknown;
   #isHalfClosed = false;
   #isReading = false;

@@ -20,8 +20,8 @@ test.skipIf(!hasTool('shellcheck'))('shellcheck accepts the Slurm script', () =>
 });
 
 /**
- * Starts a cluster. Returns the cluster, and a function that runs the Slurm script. Slurm is not needed: the script
- * calls only `srun`, which is replaced with a fake.
+ * Starts a cluster. Returns the cluster, and a function that runs the Slurm script. Slurm is not needed:
+ * `srun` is the only command of Slurm that the script calls, and a fake replaces it.
  */
 async function slurmJob() {
   const folder = testFolder();

@@ -35,7 +35,10 @@ export function gpuStrategy(env: NodeJS.ProcessEnv): 'stacked' | 'pack-graph' {
 
 /** Members are counted from 0. Flat parameters have the layout of the member's own layers. */
 export interface Engine {
-  /** Reads a member's `rows * ROW` parameters from the device. */
+  /**
+   * Reads a member's parameters from the device: `rows * ROW` values (see model.ts), with zeros after the last
+   * parameter.
+   */
   parametersOf(member: number): Promise<Float32Array>;
   /**
    * Returns a member's reconstruction of the images in `input`. Both have the shape `[pixels, images]`. The method must

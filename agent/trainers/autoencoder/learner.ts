@@ -73,7 +73,7 @@ export class Learner {
     return this.member(member).layers;
   }
 
-  /** Reads a member's parameters from the device: `rows * ROW` values in the layout of its own layers. */
+  /** Reads a member's parameters from the device, as Engine.parametersOf does. */
   parametersOf(member: number): Promise<Float32Array> {
     return this.engine.parametersOf(member);
   }
