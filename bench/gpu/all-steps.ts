@@ -131,7 +131,7 @@ function stepsOf({ backend, small }: AllOptions): readonly Step[] {
       },
     },
     {
-      ...{ name: 'kill', title: 'A worker killed in mid-pack', limitS: 60 },
+      ...{ name: 'kill', title: 'A worker is killed while it trains a pack', limitS: 60 },
       run: (log) => killInPack(log, backend, scale),
     },
     {

@@ -13,7 +13,7 @@ const step = (name: string, run: Step['run'], limitS = 10): Step => ({
 
 const states = (reports: readonly StepReport[]) => reports.map(({ name, state, reason }) => [name, state, reason]);
 
-test('a step passes, fails or could not run, and the later steps still run', async () => {
+test('a step that fails or could not run does not prevent later steps from running', async () => {
   const reports = await runSteps(
     [
       step('fails', async () => {
@@ -68,7 +68,7 @@ test('a step that exceeds its limit is aborted and fails, and its findings so fa
   expect(reports[1]?.state).toBe('PASS');
 });
 
-test('a step that starts after the total time could not run', async () => {
+test('a step that has not started when the total time is over is reported as could not run', async () => {
   let nowMs = 0;
   const first = step('first', async ({ signal }) => {
     await once(signal, 'abort');

@@ -1,7 +1,7 @@
 /** Runs the steps of `npm run bench:gpu -- --all`, each within its own time limit, and reports each result at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** `could not run`: something that the step needs is missing, such as a GPU. */
+/** `could not run`: something that the step needs is missing, such as a GPU, or the total time is over. */
 type Outcome = 'PASS' | 'FAIL' | 'could not run';
 
 interface Table {
@@ -52,7 +52,7 @@ const ENDING_MS = 3_000;
 
 /**
  * Runs the steps in order. A step that fails does not affect the others. A step that has not started when the total time
- * is over could not run.
+ * is over is reported as `could not run`.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
  * @param now the time in ms, which determines how much of `totalS` is left

@@ -76,7 +76,7 @@ export function registerApply(program: Command): void {
   withHelp(withOutput(withServer(command)), {
     exits: [[2, 'the file is invalid, the change is not possible, or there is neither a terminal nor --yes']],
     examples: [
-      ['trawl apply sweep.yaml', 'print kept, added and dropped trials, and apply the file after a confirmation'],
+      ['trawl apply sweep.yaml', 'print the differences, and apply the file after a confirmation'],
       ['trawl apply sweep.yaml --dry-run', 'print the differences only'],
       ['trawl apply sweep.yaml --sweep 3 --yes', 'apply the file to sweep 3 without a confirmation'],
     ],

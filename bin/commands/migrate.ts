@@ -52,7 +52,7 @@ async function migrateStore(options: Options): Promise<void> {
     now: Date.now(),
   });
   const seconds = Math.round((performance.now() - begun) / 100) / 10;
-  for (const path of result.files.missing) note(`the file ${path} is in the store, but does not exist`);
+  for (const path of result.files.missing) note(`the store names the file ${path}, but the file does not exist`);
   if (options.output === 'json') return printJson({ ...result, seconds, start: startCommand(result) });
   const filled = result.tables.filter(({ rows }) => rows > 0);
   await print(renderTable(COLUMNS, filled, resultTerminal(options)));

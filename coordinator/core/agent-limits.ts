@@ -1,6 +1,6 @@
 /**
  * Limits the leases that one agent can hold and the records that it can send. An agent that exceeds a limit is faulty
- * or hostile, because a correct agent stays below every limit.
+ * or hostile, because a correct agent stays within every limit.
  */
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';

@@ -84,7 +84,7 @@ export function isSuspect(sweep: Sweep, agentId: string): boolean {
 
 /**
  * Whether the machine is the cause of the agent's failures. Returns true if enough of the failed trials succeeded on
- * other agents, and early failures are rare on those agents.
+ * other agents, and early failures are rare on the other agents that are not suspect.
  */
 export function isFaulty(sweep: Sweep, agentId: string): boolean {
   const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);

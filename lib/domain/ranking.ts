@@ -121,8 +121,8 @@ export function rankingMetric(
 
 /**
  * Returns the ranking metrics of a sweep. A sweep with several objectives is ranked by its objectives. For any other
- * sweep, the first ranking metric is the sweep's own metric, and the second is `psnr`, or `test_loss` if the own metric
- * is `psnr`. The second metric is omitted until a trial has reported it.
+ * sweep, the first ranking metric is the sweep's own metric or, while it has none, the first name in `reported`. The
+ * second is `psnr`, or `test_loss` if the first is `psnr`. The second metric is omitted until a trial has reported it.
  * @param reported the names of the metrics that trials have reported
  */
 export function rankedMetrics(sweep: Sweep, reported: readonly string[]): RankedMetric[] {
