@@ -212,6 +212,14 @@ spec:
     expect(notes.join('\n')).toContain('early stopping medianstop is omitted');
   });
 
+  test.each([
+    ['{collector: {kind: File}}', '/var/log/katib/metrics.log'],
+    ['{collector: {kind: File}, source: {fileSystemPath: {path: /out/metrics.txt}}}', '/out/metrics.txt'],
+  ])('the metrics collector %s gets a note that names its file', async (collector, file) => {
+    const { notes } = await convert(katib('', `metricsCollectorSpec: ${collector}`));
+    expect(notes.join('\n')).toContain(`metrics in the file ${file}: print them`);
+  });
+
   test("a Katib file without the required settings gets the values of Katib's example, with a note for each", async () => {
     const text = toYaml(await convert(katib('{name: resample_probability, value: "0.5"}')));
     expect(parse(text)).toMatchObject({ population: 40, pbt: { quantile: 0.2, resample: 0.5 } });

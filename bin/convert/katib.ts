@@ -152,6 +152,9 @@ function resourcesOf(spec: unknown): Record<string, unknown> | undefined {
   return gpus === undefined ? undefined : { gpu: gpus };
 }
 
+/** The file of metrics if a `File` collector names none. */
+const DEFAULT_FILE = '/var/log/katib/metrics.log';
+
 function reportOf(spec: unknown, notes: string[]): unknown {
   const collector = recordAt(spec, 'metricsCollectorSpec');
   const kind = textAt(recordAt(collector, 'collector'), 'kind') ?? 'StdOut';
@@ -160,7 +163,7 @@ function reportOf(spec: unknown, notes: string[]): unknown {
   if (kind === 'TensorFlowEvent') return { tfevents: path ?? 'logs' };
   if (kind !== 'StdOut' && kind !== 'File') notes.push(`metrics collector ${kind} has no equivalent.`);
   if (kind === 'File')
-    notes.push(`metrics in the file ${path ?? ''}: print them to stdout, or append them to TRAWL_METRICS.`);
+    notes.push(`metrics in the file ${path ?? DEFAULT_FILE}: print them to stdout, or append them to TRAWL_METRICS.`);
   const [format] = formats;
   return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
 }
