@@ -81,7 +81,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   };
   let artifactsProblem: string | undefined;
   const onHeld = async ({ address }: Leadership) => {
-    const problem = standbyArtifactsProblem(options.artifacts, await election.artifactLocation(), address);
+    const recorded = await election.artifactLocation();
+    // A coordinator that takes over uses the recorded location if it has no other.
+    if (recorded !== undefined) loadS3Client().catch(() => {});
+    const problem = standbyArtifactsProblem(options.artifacts, recorded, address);
     if (options.artifacts === undefined) {
       if (problem !== undefined && !options.allowLocalArtifacts) await end(new RejectedError(problem));
       return;
@@ -110,7 +113,10 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   };
 }
 
-/** Loads the modules that only a leader needs, so that a takeover does not wait for them. */
+/**
+ * Loads the modules that only a leader needs, so that a takeover does not wait for them, and needs no file of the program
+ * that an upgrade has replaced in the meantime.
+ */
 function preload({ artifacts }: CoordinatorOptions): void {
   const modules = [import('./store/postgres/postgres-store.ts'), ...(artifacts === undefined ? [] : [loadS3Client()])];
   // The takeover reports a module that cannot be loaded.

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * Not bundled: packages that load files by path, native packages, packages that must be loaded only once, because they
@@ -16,6 +16,12 @@ const EXTERNAL = [
   'pino-pretty',
   'react-devtools-core',
 ];
+
+/**
+ * The module that is bundled as a whole, in one file: its library imports parts of itself only when it needs them, and a
+ * process that runs for a long time could then no longer find them, because an upgrade has replaced the bundle.
+ */
+const WHOLE = ['coordinator', 'artifacts', 's3-client.js'];
 
 /**
  * @param {string} root
@@ -48,17 +54,11 @@ export async function bundleCommands(root) {
   // Running processes and other commands can use the previous bundle until the new bundle is complete.
   const incomplete = `${folder}.incomplete`;
   rmSync(incomplete, { recursive: true, force: true });
-  const { metafile } = await build({
+  /** @satisfies {import('esbuild').BuildOptions} */
+  const common = {
     absWorkingDir: root,
-    entryPoints: [
-      { in: join('dist', 'bin', 'main.js'), out: 'main' },
-      { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
-    ],
     outdir: incomplete,
-    // The agent starts ../worker/main.js relative to its own file, which is in this folder.
-    chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
-    splitting: true,
     format: 'esm',
     platform: 'node',
     target: 'node20',
@@ -72,9 +72,28 @@ export async function bundleCommands(root) {
     banner: {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
+  };
+  const whole = join('dist', ...WHOLE);
+  const wholeInputs = existsSync(join(root, whole)) ? [whole] : [];
+  const { metafile: wholes } = await build({
+    ...common,
+    entryPoints: wholeInputs,
+    entryNames: 'chunks/[name]-[hash]',
     plugins: [requireExternal],
   });
-  writeFileSync(join(incomplete, 'LICENSES.txt'), licensesOf(root, Object.keys(metafile.inputs)));
+  const { metafile } = await build({
+    ...common,
+    entryPoints: [
+      { in: join('dist', 'bin', 'main.js'), out: 'main' },
+      { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
+    ],
+    // The agent starts ../worker/main.js relative to its own file, which is in this folder.
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    plugins: [requireExternal, importWhole(wholes)],
+  });
+  const inputs = [...Object.keys(metafile.inputs), ...Object.keys(wholes.inputs)];
+  writeFileSync(join(incomplete, 'LICENSES.txt'), licensesOf(root, inputs));
   rmSync(folder, { recursive: true, force: true });
   renameSync(incomplete, folder);
 }
@@ -97,6 +116,29 @@ const requireExternal = {
     }));
   },
 };
+
+/**
+ * Imports a module that is bundled as a whole from its file, which is in the folder of the chunks.
+ * @param {import('esbuild').Metafile} wholes
+ * @returns {import('esbuild').Plugin}
+ */
+function importWhole({ outputs }) {
+  return {
+    name: 'import-whole',
+    setup({ onResolve, onEnd }) {
+      const file = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint !== undefined)?.[0];
+      if (file === undefined) return;
+      const path = `./${basename(file)}`;
+      onResolve({ filter: new RegExp(`/${WHOLE.at(-1)?.replace('.', '\\.')}$`) }, () => ({ path, external: true }));
+      onEnd(({ metafile }) => {
+        for (const [output, { imports }] of Object.entries(metafile?.outputs ?? {})) {
+          const isImporter = imports.some((each) => each.path === path);
+          if (isImporter && basename(dirname(output)) !== 'chunks') throw new Error(`${output} cannot import ${path}`);
+        }
+      });
+    },
+  };
+}
 
 /**
  * Returns the licenses of the packages in a bundle. Most licenses require that every copy of the software contains the
