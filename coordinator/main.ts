@@ -63,6 +63,9 @@ import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
+/** The time that an orderly stop waits for a write in progress, so that a standby leads within 3 s. */
+const HANDOVER_LIMIT_MS = 1_000;
+
 const LOCAL_ARTIFACTS_TEXT =
   'artifacts are in the data folder, so the artifacts of the previous leader are missing if it used another folder: ' +
   'keep artifacts in an S3-compatible store with --artifacts';
@@ -296,7 +299,9 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
       inherited.close();
       stopDiskWatch();
       collecting.stop();
-      await runtime.stop();
+      if (leader === undefined) await runtime.stop();
+      // A write in progress was not acknowledged, and a standby cannot lead until it ends.
+      else if (!(await runtime.stopWithin(HANDOVER_LIMIT_MS))) await store.abandonWrite();
       await leader?.release();
       artifacts.close();
       await closeNats(nats);

@@ -1,4 +1,5 @@
 /** Stores the changes of each step, and sends the outputs of the step only once the changes are durable. */
+import { settlesWithin } from '../../lib/net/within.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { SlotTime } from '../../proto/gen/trawl/v1/types.ts';
 import { blockedReason } from '../core/blocked.ts';
@@ -279,10 +280,25 @@ export class Runtime {
    * coordinator can lead then. They have not been acknowledged, so their failure does not count as a broken store.
    */
   async stop(): Promise<void> {
+    this.#end();
+    await this.#journal.close();
+    this.#hasStopped = true;
+  }
+
+  /**
+   * Stops as `stop` does, but waits only for a limited time.
+   * @returns whether the changes were written in time
+   */
+  async stopWithin(limitMs: number): Promise<boolean> {
+    this.#end();
+    const isWritten = await settlesWithin(limitMs, this.#journal.close());
+    this.#hasStopped = true;
+    return isWritten;
+  }
+
+  #end(): void {
     this.#stopped = true;
     this.#samplers?.closeAll();
-    await this.flush();
-    this.#hasStopped = true;
   }
 
   /** Writes the gathered changes immediately. */

@@ -385,3 +385,30 @@ test.each([
   await later;
   expect(store.sizes).toEqual([1, 1]);
 });
+
+test('a journal that is closed writes the gathered changes, and begins no other write', async () => {
+  const order: string[] = [];
+  const write = async () => {
+    order.push('changes');
+    return { events: [], dropped: [] };
+  };
+  const journal = new Journal({ write }, () => 1);
+  let end = () => {};
+  const first = journal.between(
+    () =>
+      new Promise<void>((resolve) => {
+        end = () => {
+          order.push('first');
+          resolve();
+        };
+      }),
+  );
+  const second = journal.between(async () => void order.push('second'));
+  const committed = journal.commit([{ kind: 'sweep', sweepId: '1', state: 'paused' } as Change]);
+  const closed = journal.close();
+  end();
+  await Promise.all([first, committed, closed]);
+  await expect(second).rejects.toThrow('the coordinator is stopping');
+  await expect(journal.between(async () => {})).rejects.toThrow('the coordinator is stopping');
+  expect(order).toEqual(['first', 'changes']);
+});

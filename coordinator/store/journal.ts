@@ -2,6 +2,7 @@
  * Commits changes in groups. The changes of a few milliseconds are written in one transaction, so that many
  * acknowledgements share one disk flush. No change is announced before its transaction is durable.
  */
+import { UnreachableError } from '../../proto/errors.ts';
 import type { Change } from '../core/step.ts';
 import type { AttributedChange, Store } from './store.ts';
 import type { DroppedArtifact, StoredEvent } from './write-events.ts';
@@ -51,6 +52,7 @@ export class Journal {
   #writing: Promise<void> | undefined;
   #lastBegun = Number.NEGATIVE_INFINITY;
   #lastMs = 0;
+  #isClosed = false;
   /** The error of the first failed transaction. After the error, every later commit is rejected with this error. */
   #failure: unknown;
 
@@ -128,11 +130,13 @@ export class Journal {
 
   /**
    * Runs another write to the store between two transactions of the journal. Changes that are gathered in the meantime
-   * are written afterward. Rejects if an earlier transaction failed, or if the operation fails.
+   * are written afterward. Rejects if an earlier transaction failed, if the operation fails, or if the journal was closed
+   * before the operation began.
    */
   async between<T>(operation: () => Promise<T>): Promise<T> {
     while (this.#writing !== undefined) await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isClosed) throw new UnreachableError('the coordinator is stopping');
     const result = operation();
     this.#writing = result
       .then(
@@ -143,6 +147,12 @@ export class Journal {
         this.#writing = undefined;
       });
     return result;
+  }
+
+  /** Ends the use of `between`. Resolves after the write in progress, once the gathered changes are written. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.flush();
   }
 
   async #writeGathered(): Promise<void> {

@@ -128,6 +128,8 @@ export abstract class SqlStore implements Store {
     return this.#run(() => writeRemovalEnd(this.#sql, sweepId));
   }
 
+  async abandonWrite(): Promise<void> {}
+
   /** Runs a write that reads no rows. */
   #run(work: () => void): Promise<void> {
     // biome-ignore lint/correctness/useYield: the write reads no rows

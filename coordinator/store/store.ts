@@ -142,5 +142,10 @@ export interface Store {
    * @throws {RejectedError | UnreachableError} if the store is busy or does not answer
    */
   snapshot(): Promise<StoreSnapshot>;
+  /**
+   * Ends the write in progress, so that another coordinator can lead. The write fails, and so does every later write.
+   * Does nothing if only one coordinator can use the store.
+   */
+  abandonWrite(): Promise<void>;
   close(): Promise<void>;
 }

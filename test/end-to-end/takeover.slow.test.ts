@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Metadata } from '@grpc/grpc-js';
+import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import { connect } from '../../bin/client/connect.ts';
@@ -181,6 +182,32 @@ test.skipIf(isSkipped(postgresMissing()))(
     expect(Math.max(...times.afterSuspension)).toBeLessThan(AFTER_DEATH_MS);
   },
   ROUNDS * 300_000,
+);
+
+test.skipIf(isSkipped(postgresMissing()))(
+  'a leader that receives SIGTERM during a long write hands over in time, and the submission is stored once',
+  async () => {
+    const { folder, server, a, b, both } = await startPair();
+    const file = sweepFile(folder, noopSweepText({ trials: 2, epochs: 1, epochMs: 1 }));
+    const url = server.url('trawl');
+    const blocker = new Client({ connectionString: url });
+    await blocker.connect();
+    onTestFinished(() => blocker.end());
+    await blocker.query('begin');
+    await blocker.query('lock table sweeps in exclusive mode');
+    const submission = startTrawl('submit', file, '--server', both);
+    const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = 'trawl'";
+    await until('the write waits', async () => (await queryOnce(url, waiting)).length > 0);
+    const stopped = a.daemon.stop();
+    const afterStop = await b.untilLeads();
+    console.log('handover during a long write in milliseconds', afterStop);
+    expect(afterStop).toBeLessThan(AFTER_STOP_MS);
+    expect(await stopped).toBe(EXIT.done);
+    await blocker.query('rollback');
+    const { code, stderr } = await submission.ended;
+    expect(code, stderr).toBe(EXIT.done);
+    expect(await trawlJson<unknown[]>('ls', '--server', b.address)).toHaveLength(1);
+  },
 );
 
 /**

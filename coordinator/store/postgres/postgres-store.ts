@@ -149,6 +149,23 @@ export class PostgresStore extends SqlStore {
     }
   }
 
+  override async abandonWrite(): Promise<void> {
+    this.#repeated.end();
+    try {
+      const { client, cut } = await connect(this.#location, EXAMINATION);
+      // The end of a commit that waits for a synchronous standby server would make the commit visible, although it could
+      // still be lost.
+      await client
+        .query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and wait_event is distinct from 'SyncRep'",
+          [this.#repeated.session.pid],
+        )
+        .finally(cut);
+    } catch {
+      // If the server does not answer, the write ends when its connection is closed.
+    }
+  }
+
   async close(): Promise<void> {
     this.#stalls.close();
     await this.#repeated.session.client.end().catch((error: unknown) => {

@@ -25,6 +25,7 @@ export interface RepeatedOptions<Session> {
 export class RepeatedTransactions<Session extends { readonly counters: Counters }> {
   readonly #options: RepeatedOptions<Session>;
   #session: Session;
+  #isEnded = false;
 
   constructor(session: Session, options: RepeatedOptions<Session>) {
     this.#session = session;
@@ -35,11 +36,16 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
     return this.#session;
   }
 
+  /** From then on, a transaction that fails is not repeated, and no transaction begins. */
+  end(): void {
+    this.#isEnded = true;
+  }
+
   /**
    * Runs a transaction until it is durable.
    * @param attempt runs the transaction once
    * @param onFailed called after each failed attempt
-   * @throws {NotLeaderError} if another coordinator leads
+   * @throws {NotLeaderError} if another coordinator leads, or after `end`
    * @throws {UnreachableError} if the server does not answer for a minute
    * @throws {RejectedError} if the store has other transactions than this coordinator has made
    */
@@ -48,6 +54,7 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
     onFailed: () => void,
   ): Promise<T> {
     while (true) {
+      this.#requireNotEnded();
       const { counters } = this.#session;
       try {
         const done = await attempt(this.#session);
@@ -59,6 +66,7 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
         if (isNotWriter(error)) throw new NotLeaderError('another coordinator leads', { cause: error });
         const isUnknown = error instanceof UnknownOutcomeError;
         if (!isUnknown && !isDisconnect(error)) throw error;
+        this.#requireNotEnded();
         await this.#reconnect();
         const { commits } = this.#session.counters;
         if (isUnknown && commits === counters.commits + 1) {
@@ -68,6 +76,10 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
         if (commits !== counters.commits) throw this.#otherTransactions(commits, counters.commits);
       }
     }
+  }
+
+  #requireNotEnded(): void {
+    if (this.#isEnded) throw new NotLeaderError('this coordinator no longer leads');
   }
 
   #otherTransactions(stored: number, made: number): RejectedError {
@@ -80,6 +92,7 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
   async #reconnect(): Promise<void> {
     const begun = performance.now();
     while (true) {
+      this.#requireNotEnded();
       try {
         this.#session = await this.#options.reopen(this.#session);
         return;
