@@ -382,6 +382,9 @@ function send(output: Output, offers: Offers, attempts: AttemptService, cleaner:
     case 'drain':
       attempts.sendDrain(output.agentId);
       break;
+    case 'return':
+      attempts.sendReturn(output.agentId, output.keys);
+      break;
     case 'pools':
       attempts.sendPools(output.agentId);
       break;

@@ -26,21 +26,26 @@ import { RecordWriter } from './record-writer.ts';
 import {
   areSlotsIdle,
   type Granted,
+  hasQueue,
   hasStoppedPrograms,
-  idleSlots,
   isHeld,
+  MAX_QUEUED_MS,
   newSlots,
   onDismissed,
   onGraceExpired,
   onOffer,
   onPackages,
   onPreflightFailure,
+  onReturnOrder,
   onShutdown,
   onStoppedByRule,
   onSuspended,
+  onWaited,
+  returnAllQueued,
   type Slot,
   type SlotEffect,
   STOPPED_BY_RULE,
+  wantedOffers,
 } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { type Clocks, SuspensionWatch } from './suspension.ts';
@@ -50,6 +55,8 @@ import { type StartWorker, Workers } from './workers.ts';
 /** The maximum time that a shutdown waits for the acknowledgement of the last records. */
 const SHUTDOWN_MS = 3_000;
 const POLL_MS = 50;
+/** The interval at which the agent checks how long its queued attempts have waited, while it has any. */
+const QUEUE_CHECK_MS = MAX_QUEUED_MS / 4;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
 export interface AgentParts {
@@ -94,6 +101,7 @@ export class AgentRuntime {
   #session: CoordinatorSession | undefined;
   #welcome: Welcome | undefined;
   #closing = false;
+  #queueTimer: NodeJS.Timeout | undefined;
   #onSpoolShrunk: (() => void) | undefined;
   #onQuiet: (() => void) | undefined;
   #stopped: Promise<void> | undefined;
@@ -188,7 +196,7 @@ export class AgentRuntime {
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
     if (!this.#session.isWelcome) return 'the coordinator is unreachable';
-    if (this.#slots.every(({ state }) => state === 'starting')) return 'no worker is up';
+    if (!this.#slots.some(({ isReady }) => isReady)) return 'no worker is up';
     return this.#heartbeat.problem ?? this.#offers.problem;
   }
 
@@ -217,6 +225,7 @@ export class AgentRuntime {
         },
         onDrain: (graceMs) => this.#setDrain(graceMs),
         onPools: (pools) => this.#setPools(pools),
+        onReturnOrder: (keys) => this.#perform(onReturnOrder(this.#slots, keys)),
         onRejected: (message) =>
           this.#rejected.reject(new RejectedError(`the coordinator at ${server} rejected this agent: ${message}`)),
       },
@@ -262,6 +271,7 @@ export class AgentRuntime {
 
   async #stop(): Promise<void> {
     this.#closing = true;
+    clearTimeout(this.#queueTimer);
     this.#draining.close();
     this.#heartbeat.stop();
     this.#workers.close();
@@ -314,10 +324,23 @@ export class AgentRuntime {
     this.#suspension.check();
     this.#idle.set(!areSlotsIdle(this.#slots), performance.now());
     for (const effect of effects) this.#performOne(effect);
+    if (!this.#isTaking) for (const effect of returnAllQueued(this.#slots)) this.#performOne(effect);
     if (!this.#closing) {
-      this.#offers.want((pool) => (this.#isTaking ? idleSlots(this.#slots, (slot) => this.#isInPool(slot, pool)) : 0));
+      this.#offers.want((pool) =>
+        this.#isTaking ? wantedOffers(this.#slots, (slot) => this.#isInPool(slot, pool)) : 0,
+      );
     }
+    this.#watchQueues();
     if (areSlotsIdle(this.#slots)) this.#onQuiet?.();
+  }
+
+  /** Returns the attempts that have waited in the queue of a slot for too long. */
+  #watchQueues(): void {
+    if (this.#queueTimer !== undefined || this.#closing || !hasQueue(this.#slots)) return;
+    this.#queueTimer = setTimeout(() => {
+      this.#queueTimer = undefined;
+      this.#perform(onWaited(this.#slots, performance.now()));
+    }, QUEUE_CHECK_MS);
   }
 
   #performOne(effect: SlotEffect): void {

@@ -3,16 +3,13 @@ import { expect, test, vi } from 'vitest';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_CLAIMS, MAX_SLOTS } from '../../proto/limits.ts';
 import { Claims } from './claims.ts';
-import type { Slot, SlotEffect } from './slots.ts';
+import { newSlots, type SlotEffect } from './slots.ts';
 
 const key = (slot: number) => ({ sweepId: '1', trialId: `${slot}`, attempt: 1 });
 
 test('claims of all slots at once are sent in groups that the coordinator accepts, and each claim gets its answer', async () => {
-  const slots: Slot[] = Array.from({ length: MAX_SLOTS }, (_, slot) => ({
-    state: 'claiming',
-    key: key(slot),
-    offer: slot,
-  }));
+  const slots = newSlots(MAX_SLOTS);
+  for (const [at, slot] of slots.entries()) slot.claims = [{ key: key(at), offer: at }];
   const groups: Claim[][] = [];
   const open = async (claims: Claim[]): Promise<Decision[]> => {
     groups.push(claims);

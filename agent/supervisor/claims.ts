@@ -1,12 +1,11 @@
 /** Claims the leases of offered attempts. Several claims are sent in one message, and unanswered claims are sent again. */
 
 import type { Logger } from 'pino';
-import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_CLAIMS } from '../../proto/limits.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { Gathering } from './gathering.ts';
-import { type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
+import { claimedOffer, type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
 
 const RETRY_MS = 500;
 
@@ -78,6 +77,7 @@ export class Claims {
       claim.slot,
       claim.key,
       answer.$case === 'grant' ? { grant: answer.grant, mates } : { refusal: answer.refusal },
+      performance.now(),
     );
     if (effects === 'retry') this.#retry(claim);
     this.#events.onEffects(effects === 'retry' ? [] : effects);
@@ -89,10 +89,9 @@ export class Claims {
    */
   #retry(claim: Claim): void {
     setTimeout(() => {
-      const slot = this.#slots[claim.slot];
-      const key = claim.key;
-      if (this.#closed || slot?.state !== 'claiming' || key === undefined || !sameAttempt(slot.key, key)) return;
-      this.#events.onDelayed(slot.offer);
+      const offer = claim.key && claimedOffer(this.#slots[claim.slot], claim.key);
+      if (this.#closed || offer === undefined) return;
+      this.#events.onDelayed(offer);
       this.add(claim);
     }, RETRY_MS);
   }

@@ -89,6 +89,7 @@ beforeEach(async () => {
     onSpoolShrunk: () => {},
     onDrain: () => {},
     onPools: () => {},
+    onReturnOrder: () => {},
     onRejected: () => {},
   };
   const client = coordinatorClient([`127.0.0.1:${port}`], () => undefined);

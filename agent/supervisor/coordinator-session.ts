@@ -50,6 +50,8 @@ export interface SessionEvents {
   onDrain(graceMs: number | undefined): void;
   /** Called when the coordinator has moved the agent's slots to other pools. */
   onPools(pools: readonly string[]): void;
+  /** Called when the coordinator asks the agent to return attempts that it has not started. */
+  onReturnOrder(keys: readonly AttemptKey[]): void;
   /** Called when the coordinator permanently rejects this agent. */
   onRejected(message: string): void;
 }
@@ -281,6 +283,7 @@ export class CoordinatorSession {
   #onCommand({ kind }: Command): void {
     if (kind?.$case === 'drain') this.#events.onDrain(kind.drain.graceMs);
     if (kind?.$case === 'undrain') this.#events.onDrain(undefined);
+    if (kind?.$case === 'returnAttempts') this.#events.onReturnOrder(kind.returnAttempts.keys);
     if (kind?.$case === 'pools') this.#events.onPools(kind.pools.pools);
   }
 

@@ -114,6 +114,8 @@ function bodyOf(body: RecordBody): RecordMessage['body'] {
     }
     case 'succeeded':
       return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } };
+    case 'returned':
+      return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } };
     case 'failed': {
       const failure = { class: failureClass.to(body.class), message: body.message };
       return { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } };

@@ -5,7 +5,6 @@ import {
   areSlotsIdle,
   hasStoppedPrograms,
   heldAttempts,
-  idleSlots,
   isHeld,
   LOG_HEAD_CHARACTERS,
   LOG_TAIL_CHARACTERS,
@@ -23,10 +22,12 @@ import {
   onWorkerMessage,
   type Slot,
   type SlotEffect,
+  wantedOffers,
 } from './slots.ts';
 
 const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
 const grant = Grant.fromPartial({ trainer: 'noop' });
+const NOW = 0;
 
 function ready(count: number): Slot[] {
   const slots = newSlots(count);
@@ -39,7 +40,7 @@ function ready(count: number): Slot[] {
 function running(): Slot[] {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  onDecision(slots, 0, key('t'), { grant, mates: [] });
+  onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);
   return slots;
 }
 
@@ -47,10 +48,10 @@ const kinds = (effects: SlotEffect[] | 'retry') => (effects === 'retry' ? effect
 
 test('an idle slot claims an offer; when the claim is granted, the offer is acknowledged and its attempt runs', () => {
   const slots = ready(2);
-  expect(idleSlots(slots, () => true)).toBe(2);
+  expect(wantedOffers(slots, () => true)).toBe(2);
   expect(onOffer(slots, key('t'), 1)).toEqual([{ kind: 'claim', slot: 0, key: key('t') }]);
   expect(heldAttempts(slots)).toEqual([]);
-  expect(kinds(onDecision(slots, 0, key('t'), { grant, mates: [] }))).toEqual(['acknowledge', 'run']);
+  expect(kinds(onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW))).toEqual(['acknowledge', 'run']);
   expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
@@ -58,7 +59,7 @@ test('if an attempt is already claimed or running, a redelivered offer is acknow
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
   expect(onOffer(slots, key('t'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
-  onDecision(slots, 0, key('t'), { grant, mates: [] });
+  onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
 });
 
@@ -72,7 +73,7 @@ test('after a rule has stopped an attempt, its log and files are still sent, but
   expect(kinds(onWorkerMessage(slots, 0, { key: key('t'), kind: 'artifact', artifact }))).toEqual(['record']);
   const ended = onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' });
   expect(ended).toMatchObject([{ seq: 3, body: { kind: 'failed', class: 'drained' } }, { kind: 'finished' }]);
-  expect([slots[0]?.state, hasStoppedPrograms(slots)]).toEqual(['idle', false]);
+  expect([areSlotsIdle(slots), hasStoppedPrograms(slots)]).toEqual([true, false]);
 });
 
 test('a stopped attempt sends nothing more once the coordinator no longer accepts its files', () => {
@@ -90,10 +91,10 @@ test('an offer is returned when no slot is free', () => {
 test('a rejected claim frees the slot and drops the offer; if the agent has no session, the claim is retried', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } })).toBe('retry');
+  expect(onDecision(slots, 0, key('t'), { refusal: { code: RefusalCode.NO_SESSION, message: '' } }, NOW)).toBe('retry');
   const refusal = { code: RefusalCode.LEASED, message: '' };
-  expect(kinds(onDecision(slots, 0, key('t'), { refusal }))).toEqual(['acknowledge']);
-  expect(idleSlots(slots, () => true)).toBe(1);
+  expect(kinds(onDecision(slots, 0, key('t'), { refusal }, NOW))).toEqual(['acknowledge']);
+  expect(wantedOffers(slots, () => true)).toBe(1);
 });
 
 test('records are numbered from 1 without gaps, and the last record reports the end of the attempt', () => {
@@ -106,7 +107,7 @@ test('records are numbered from 1 without gaps, and the last record reports the 
   ];
   expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
   expect(effects.at(-1)).toEqual({ kind: 'finished', key: key('t') });
-  expect(idleSlots(slots, () => true)).toBe(1);
+  expect(wantedOffers(slots, () => true)).toBe(1);
 });
 
 test('if a worker dies, its attempt ends as a crash and the worker is restarted', () => {
@@ -118,19 +119,22 @@ test('if a worker dies, its attempt ends as a crash and the worker is restarted'
   ]);
 });
 
-test('if a worker dies while its slot claims an offer, the offer is returned', () => {
+test('if a worker dies while its slot claims an offer, the attempt starts when the next worker is ready', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['return', 'restart']);
+  expect(kinds(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['restart']);
+  expect(wantedOffers(slots, () => true)).toBe(0);
+  expect(kinds(onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW))).toEqual(['acknowledge']);
+  expect(kinds(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run']);
 });
 
 test('a dismissed attempt is stopped and writes no more records, and its slot becomes idle', () => {
   const slots = running();
   expect(kinds(onDismissed(slots, key('t')))).toEqual(['stop']);
   expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'report', epoch: 1, metrics: {} })).toEqual([]);
-  expect(idleSlots(slots, () => true)).toBe(0);
+  expect(wantedOffers(slots, () => true)).toBe(0);
   onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' });
-  expect(idleSlots(slots, () => true)).toBe(1);
+  expect(wantedOffers(slots, () => true)).toBe(1);
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
@@ -162,7 +166,13 @@ describe('a pack', () => {
   function pack(): Slot[] {
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
-    const effects = onDecision(slots, 0, key('t'), { grant, mates: ['u', 'v'].map((id) => ({ key: key(id), grant })) });
+    const effects = onDecision(
+      slots,
+      0,
+      key('t'),
+      { grant, mates: ['u', 'v'].map((id) => ({ key: key(id), grant })) },
+      NOW,
+    );
     expect(effects).toEqual([
       { kind: 'acknowledge', offer: 1 },
       { kind: 'run', slot: 0, granted: ['t', 'u', 'v'].map((id) => ({ key: key(id), grant })) },
@@ -175,7 +185,7 @@ describe('a pack', () => {
   test('a slot runs all attempts of a pack, and an offer of one of them is acknowledged without a second run', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
-    expect(slots.filter(({ state }) => state === 'running')).toHaveLength(1);
+    expect(slots.filter(({ attempts }) => attempts.length > 0)).toHaveLength(1);
     expect(onOffer(slots, key('v'), 2)).toEqual([{ kind: 'acknowledge', offer: 2 }]);
   });
 
@@ -190,9 +200,9 @@ describe('a pack', () => {
     ]);
     expect(heldAttempts(slots)).toEqual(['t', 'v'].map(key));
     send(slots, 't', { kind: 'done' });
-    expect(idleSlots(slots, () => true)).toBe(0);
+    expect(wantedOffers(slots, () => true)).toBe(0);
     send(slots, 'v', { kind: 'done' });
-    expect(idleSlots(slots, () => true)).toBe(1);
+    expect(wantedOffers(slots, () => true)).toBe(1);
   });
 
   test('a dismissed attempt of a pack is stopped, and the other attempts of the pack continue', () => {
@@ -237,7 +247,7 @@ describe('offers and attempts of a drained agent', () => {
     const slots = ready(1);
     onOffer(slots, key('t'), 1);
     const refusal = { code: RefusalCode.DRAINED, message: '' };
-    expect(onDecision(slots, 0, key('t'), { refusal })).toEqual([{ kind: 'return', offer: 1 }]);
+    expect(onDecision(slots, 0, key('t'), { refusal }, NOW)).toEqual([{ kind: 'return', offer: 1 }]);
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
@@ -287,7 +297,7 @@ describe('offers and attempts of a drained agent', () => {
 test('a shutdown hands back running attempts and returns claimed offers', () => {
   const slots = ready(2);
   onOffer(slots, key('t'), 1);
-  onDecision(slots, 0, key('t'), { grant, mates: [] });
+  onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);
   onOffer(slots, key('u'), 2);
   expect(onShutdown(slots)).toMatchObject([
     { kind: 'record', body: { class: 'drained' } },
@@ -298,7 +308,7 @@ test('a shutdown hands back running attempts and returns claimed offers', () => 
 test('if an attempt cannot be prepared, it fails in preflight, and the other attempts of its pack continue', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
-  onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] });
+  onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] }, NOW);
   expect(onPreflightFailure(slots, 0, key('t'), 'unreadable')).toMatchObject([
     { kind: 'record', key: key('t'), body: { kind: 'failed', class: 'preflight', message: 'unreadable' } },
     { kind: 'finished', key: key('t') },

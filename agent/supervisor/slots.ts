@@ -2,9 +2,9 @@
  * Decides what the agent does with its slots. Each function takes the slots and one event, updates the slots, and
  * returns the effects that the agent carries out. There is no I/O in this file.
  *
- * A slot is `starting` (its worker process is not ready), `idle`, `claiming` (it has asked for the lease of an offered
- * attempt), or `running` one attempt or a pack. Each attempt of a pack ends independently. The slot is idle after the
- * last attempt has ended.
+ * A slot runs one attempt or a pack. Each attempt of a pack ends independently. The slot can hold further attempts or
+ * packs, which are queued: when the last running attempt has ended, the slot starts the oldest of them at once. A queued
+ * attempt that cannot start soon is returned to the coordinator, and its trial runs elsewhere.
  */
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -25,10 +25,34 @@ const LOG_RECORD_CHARACTERS = 100_000;
 /** Identifies the NATS message of an offer. */
 export type OfferToken = number;
 
-export type Slot =
-  | { readonly state: 'starting' | 'idle' }
-  | { readonly state: 'claiming'; readonly key: AttemptKey; readonly offer: OfferToken }
-  | { readonly state: 'running'; attempts: readonly SlotAttempt[] };
+/** A queued attempt or pack is returned after this time, in milliseconds, so that it does not wait for a long trial. */
+export const MAX_QUEUED_MS = 1_000;
+
+export interface Slot {
+  /** Whether the worker process of the slot is ready. */
+  isReady: boolean;
+  /** The attempts that the worker runs: none, one, or a pack. */
+  attempts: readonly SlotAttempt[];
+  /** The granted attempts and packs that have not started, in order of grant. */
+  queue: readonly QueuedPack[];
+  /** The offered attempts whose leases the slot has requested. */
+  claims: readonly ClaimedOffer[];
+  /** The number of attempts or packs that may be queued, from the newest grant. */
+  prefetch: number;
+  /** Whether queued attempts were returned because they waited too long. The slot then queues none until its next start. */
+  isSlow: boolean;
+}
+
+interface ClaimedOffer {
+  readonly key: AttemptKey;
+  readonly offer: OfferToken;
+}
+
+interface QueuedPack {
+  readonly granted: readonly Granted[];
+  /** The time of the grant, by the clock that is passed to `onDecision`. */
+  readonly since: number;
+}
 
 interface SlotAttempt {
   readonly key: AttemptKey;
@@ -67,6 +91,8 @@ export type RecordBody =
   | { readonly kind: 'notice'; readonly warning: NoticeKind; readonly message: string; readonly count: number }
   | { readonly kind: 'program'; readonly program: StartedProgram }
   | { readonly kind: 'succeeded' }
+  /** The attempt was not started. */
+  | { readonly kind: 'returned' }
   | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
 
 export type SlotEffect =
@@ -103,29 +129,68 @@ const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
 export const STOPPED_BY_RULE = 'a rule of the sweep stopped the trial';
 
 export function newSlots(count: number): Slot[] {
-  return Array.from({ length: count }, () => ({ state: 'starting' }));
+  return Array.from({ length: count }, () => ({
+    isReady: false,
+    attempts: [],
+    queue: [],
+    claims: [],
+    prefetch: 0,
+    isSlow: false,
+  }));
 }
 
-/** Counts the idle slots for which `isEligible` returns true. */
-export function idleSlots(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
-  return slots.filter((slot, at) => slot.state === 'idle' && isEligible(at)).length;
+/**
+ * Returns the number of offers that the slots for which `isEligible` returns true can take now. A slot that runs an
+ * attempt asks for offers only when it can take several, so that few messages are needed.
+ */
+export function wantedOffers(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
+  let wanted = 0;
+  for (const [at, slot] of slots.entries()) {
+    const room = roomOf(slot);
+    if (room > 0 && 2 * room > slot.prefetch && isEligible(at)) wanted += room;
+  }
+  return wanted;
+}
+
+/** Returns the number of attempts or packs that the slot can take in addition to those that it holds or has requested. */
+function roomOf({ isReady, isSlow, prefetch, ...slot }: Slot): number {
+  if (!isReady) return 0;
+  return Math.max(0, 1 + (isSlow ? 0 : prefetch) - loadOf(slot));
+}
+
+/** Returns the number of attempts or packs that the slot holds or has requested. */
+function loadOf({ attempts, queue, claims }: Pick<Slot, 'attempts' | 'queue' | 'claims'>): number {
+  return Math.min(1, attempts.length) + queue.length + claims.length;
 }
 
 /** Returns the attempts whose leases the agent's heartbeats renew. */
 export function heldAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots
-    .flatMap(attemptsOf)
-    .flatMap(({ key, stopping }) => (stopping === 'dismissed' || stopping === 'stopped by a rule' ? [] : [key]));
+  return slots.flatMap(({ attempts, queue }) => [
+    ...attempts.flatMap(({ key, stopping }) =>
+      stopping === 'dismissed' || stopping === 'stopped by a rule' ? [] : [key],
+    ),
+    ...queue.flatMap(({ granted }) => granted.map(({ key }) => key)),
+  ]);
 }
 
 /** Returns the attempts with a claim in progress. The coordinator may already have granted their leases. */
 export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
-  return slots.flatMap((slot) => (slot.state === 'claiming' ? [slot.key] : []));
+  return slots.flatMap(({ claims }) => claims.map(({ key }) => key));
 }
 
-/** Returns whether no slot runs or claims an attempt. */
+/** Returns the offer of a claim without an answer. Undefined if the slot does not claim the attempt. */
+export function claimedOffer(slot: Slot | undefined, key: AttemptKey): OfferToken | undefined {
+  return slot?.claims.find((claim) => sameAttempt(claim.key, key))?.offer;
+}
+
+/** Returns whether no slot runs, holds or claims an attempt. */
 export function areSlotsIdle(slots: readonly Slot[]): boolean {
-  return slots.every(({ state }) => state === 'idle' || state === 'starting');
+  return slots.every((slot) => loadOf(slot) === 0);
+}
+
+/** Returns whether a slot has queued attempts. */
+export function hasQueue(slots: readonly Slot[]): boolean {
+  return slots.some(({ queue }) => queue.length > 0);
 }
 
 /** Returns whether a program is still running although a rule has stopped its trial. */
@@ -139,7 +204,7 @@ export function isHeld(slot: Slot | undefined, key: AttemptKey): boolean {
 }
 
 function attemptsOf(slot: Slot | undefined): readonly SlotAttempt[] {
-  return slot?.state === 'running' ? slot.attempts : [];
+  return slot?.attempts ?? [];
 }
 
 function attemptOf(slot: Slot | undefined, key: AttemptKey): SlotAttempt | undefined {
@@ -154,12 +219,20 @@ export function onOffer(
   isEligible: (slot: number) => boolean = () => true,
 ): SlotEffect[] {
   const isKnown = (slot: Slot) =>
-    slot.state === 'claiming' ? sameAttempt(slot.key, key) : attemptOf(slot, key) !== undefined;
+    claimedOffer(slot, key) !== undefined || attemptOf(slot, key) !== undefined || isQueuedIn(slot, key);
   if (slots.some(isKnown)) return [{ kind: 'acknowledge', offer }];
-  const free = slots.findIndex((slot, at) => slot.state === 'idle' && isEligible(at));
-  if (free === -1) return [{ kind: 'return', offer }];
-  slots[free] = { state: 'claiming', key, offer };
-  return [{ kind: 'claim', slot: free, key }];
+  let free: { readonly at: number; readonly slot: Slot } | undefined;
+  for (const [at, slot] of slots.entries()) {
+    if (roomOf(slot) === 0 || !isEligible(at)) continue;
+    if (free === undefined || loadOf(slot) < loadOf(free.slot)) free = { at, slot };
+  }
+  if (free === undefined) return [{ kind: 'return', offer }];
+  free.slot.claims = [...free.slot.claims, { key, offer }];
+  return [{ kind: 'claim', slot: free.at, key }];
+}
+
+function isQueuedIn({ queue }: Slot, key: AttemptKey): boolean {
+  return queue.some(({ granted }) => granted.some((one) => sameAttempt(one.key, key)));
 }
 
 /**
@@ -172,6 +245,7 @@ export type ClaimDecision =
 
 /**
  * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
+ * @param now the time in milliseconds, from any monotonic clock
  * @returns `retry` if the coordinator has no session of the agent yet; the agent must then repeat the claim
  */
 export function onDecision(
@@ -179,23 +253,70 @@ export function onDecision(
   at: number,
   key: AttemptKey,
   decision: ClaimDecision,
+  now: number,
 ): SlotEffect[] | 'retry' {
   const slot = slots[at];
-  if (slot?.state !== 'claiming' || !sameAttempt(slot.key, key)) return [];
+  const offer = claimedOffer(slot, key);
+  if (slot === undefined || offer === undefined) return [];
+  if ('refusal' in decision && decision.refusal.code === RefusalCode.NO_SESSION) return 'retry';
+  slot.claims = slot.claims.filter((claim) => claim.offer !== offer);
   if ('refusal' in decision) {
-    if (decision.refusal.code === RefusalCode.NO_SESSION) return 'retry';
-    slots[at] = { state: 'idle' };
     const isOfferValid = REFUSALS_WITH_VALID_OFFER.has(decision.refusal.code);
-    return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer: slot.offer }];
+    return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer }];
   }
-  const granted = [{ key: slot.key, grant: decision.grant }, ...decision.mates];
-  const attempts = granted.map(
+  const granted = [{ key, grant: decision.grant }, ...decision.mates];
+  slot.queue = [...slot.queue, { granted, since: now }];
+  slot.prefetch = decision.grant.prefetch;
+  return [{ kind: 'acknowledge', offer }, ...startNext(slot, at)];
+}
+
+/** Starts the oldest queued attempt or pack if the slot runs nothing. */
+function startNext(slot: Slot, at: number): SlotEffect[] {
+  const [next, ...queue] = slot.queue;
+  if (!slot.isReady || slot.attempts.length > 0) return [];
+  slot.isSlow = false;
+  if (next === undefined) return [];
+  slot.queue = queue;
+  slot.attempts = next.granted.map(
     ({ key }): SlotAttempt => ({ key, seq: 0, logCharacters: 0, logTail: '', stopping: undefined }),
   );
-  slots[at] = { state: 'running', attempts };
+  return [{ kind: 'run', slot: at, granted: next.granted }];
+}
+
+/** Returns queued attempts to the coordinator, on its order. Attempts that have started are not affected. */
+export function onReturnOrder(slots: Slot[], keys: readonly AttemptKey[]): SlotEffect[] {
+  return returnQueued(slots, ({ key }) => keys.some((one) => sameAttempt(one, key)));
+}
+
+/** Returns the queued attempts that have waited for MAX_QUEUED_MS. Their slots queue none until their next start. */
+export function onWaited(slots: Slot[], now: number): SlotEffect[] {
+  const isOverdue = ({ since }: QueuedPack) => now - since >= MAX_QUEUED_MS;
+  for (const slot of slots) if (slot.queue.some(isOverdue)) slot.isSlow = true;
+  return returnQueued(slots, (_, pack) => isOverdue(pack));
+}
+
+/** Returns all queued attempts, because the agent takes no new trials. */
+export function returnAllQueued(slots: Slot[]): SlotEffect[] {
+  return returnQueued(slots, () => true);
+}
+
+function returnQueued(slots: Slot[], isReturned: (granted: Granted, pack: QueuedPack) => boolean): SlotEffect[] {
+  const effects: SlotEffect[] = [];
+  for (const slot of slots) {
+    if (slot.queue.length === 0) continue;
+    slot.queue = slot.queue.flatMap((pack) => {
+      const kept = pack.granted.filter((one) => !isReturned(one, pack));
+      for (const one of pack.granted) if (!kept.includes(one)) effects.push(...returned(one));
+      return kept.length === 0 ? [] : [{ ...pack, granted: kept }];
+    });
+  }
+  return effects;
+}
+
+function returned({ key }: Granted): SlotEffect[] {
   return [
-    { kind: 'acknowledge', offer: slot.offer },
-    { kind: 'run', slot: at, granted },
+    { kind: 'record', key, seq: 1, body: { kind: 'returned' } },
+    { kind: 'finished', key },
   ];
 }
 
@@ -209,8 +330,9 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
   const slot = slots[at];
   switch (message.kind) {
     case 'ready':
-      if (slot?.state === 'starting') slots[at] = { state: 'idle' };
-      return [];
+      if (slot === undefined) return [];
+      slot.isReady = true;
+      return startNext(slot, at);
     case 'stopped': {
       const attempt = attemptOf(slot, message.key);
       return attempt?.stopping === undefined ? [] : [...handBack(attempt), ...remove(slots, at, message.key)];
@@ -276,7 +398,7 @@ function logTail(attempt: SlotAttempt): SlotEffect[] {
 /** @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
 export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {
   const slot = slots[at];
-  const effects: SlotEffect[] = slot?.state === 'claiming' ? [{ kind: 'return', offer: slot.offer }] : [];
+  const effects: SlotEffect[] = [];
   for (const attempt of attemptsOf(slot)) {
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
     effects.push(
@@ -284,12 +406,23 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect
     );
     effects.push({ kind: 'finished', key: attempt.key });
   }
-  slots[at] = { state: 'starting' };
+  if (slot !== undefined) {
+    slot.isReady = false;
+    slot.attempts = [];
+  }
   return [...effects, { kind: 'restart', slot: at }];
 }
 
-/** Stops an attempt whose records the coordinator no longer accepts. */
+/** Stops an attempt whose records the coordinator no longer accepts. A queued attempt is discarded. */
 export function onDismissed(slots: Slot[], key: AttemptKey): SlotEffect[] {
+  const queuedIn = slots.find((slot) => isQueuedIn(slot, key));
+  if (queuedIn !== undefined) {
+    queuedIn.queue = queuedIn.queue.flatMap((pack) => {
+      const granted = pack.granted.filter((one) => !sameAttempt(one.key, key));
+      return granted.length === 0 ? [] : [{ ...pack, granted }];
+    });
+    return [{ kind: 'finished', key }];
+  }
   const at = slots.findIndex((slot) => attemptOf(slot, key) !== undefined);
   const attempt = attemptOf(slots[at], key);
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
@@ -320,34 +453,40 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
- * run their trials elsewhere. The attempts are handed back. If the coordinator has not ended the lease of an
+ * run their trials elsewhere. The attempts are handed back, and queued attempts are returned. If the coordinator has not ended the lease of an
  * attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop their claims, because
  * the lease of a claim can expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
-  return slots.flatMap((slot, at): SlotEffect[] => {
-    if (slot.state === 'claiming') {
-      slots[at] = { state: 'idle' };
-      return [{ kind: 'return', offer: slot.offer }];
-    }
+  const stopped = slots.flatMap((slot, at): SlotEffect[] => {
     return attemptsOf(slot).flatMap((attempt): SlotEffect[] => {
       if (attempt.stopping !== undefined) return [];
       attempt.stopping = 'suspended';
       return [{ kind: 'stop', slot: at, key: attempt.key }];
     });
   });
+  return [...stopped, ...returnAllQueued(slots), ...dropClaims(slots)];
 }
 
 /**
- * Hands back all running attempts as drained, and returns the claimed offers to the queue. The retry budgets of the
- * trials are not used.
+ * Hands back all running attempts as drained, returns the queued attempts, and returns the claimed offers to the queue.
+ * The retry budgets of the trials are not used.
  */
 export function onShutdown(slots: Slot[]): SlotEffect[] {
-  return slots.flatMap((slot, at): SlotEffect[] => {
-    const effects = attemptsOf(slot).flatMap(handBack);
-    if (slot.state === 'claiming') effects.push({ kind: 'return', offer: slot.offer });
-    slots[at] = { state: 'starting' };
-    return effects;
+  const handedBack = slots.flatMap(({ attempts }) => attempts.flatMap(handBack));
+  const effects = [...handedBack, ...returnAllQueued(slots), ...dropClaims(slots)];
+  for (const slot of slots) {
+    slot.isReady = false;
+    slot.attempts = [];
+  }
+  return effects;
+}
+
+function dropClaims(slots: Slot[]): SlotEffect[] {
+  return slots.flatMap((slot) => {
+    const { claims } = slot;
+    slot.claims = [];
+    return claims.map(({ offer }): SlotEffect => ({ kind: 'return', offer }));
   });
 }
 
@@ -359,9 +498,10 @@ function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): Slot
 }
 
 function remove(slots: Slot[], at: number, key: AttemptKey): SlotEffect[] {
-  const attempts = attemptsOf(slots[at]).filter((attempt) => !sameAttempt(attempt.key, key));
-  slots[at] = attempts.length === 0 ? { state: 'idle' } : { state: 'running', attempts };
-  return [{ kind: 'finished', key }];
+  const slot = slots[at];
+  if (slot === undefined) return [];
+  slot.attempts = slot.attempts.filter((attempt) => !sameAttempt(attempt.key, key));
+  return [{ kind: 'finished', key }, ...startNext(slot, at)];
 }
 
 /**

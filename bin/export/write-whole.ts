@@ -63,8 +63,7 @@ async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
 /**
  * Calls `write` with a temporary folder, and renames this folder to `path`. An existing folder at `path` must be empty,
  * or contain only files of an earlier export, which are deleted one by one.
- * @throws {BadInputError} when the folder contains other files, or cannot be written; an error with the code ENOSPC
- * when the disk is full
+ * @throws {BadInputError} when the folder contains other files, or cannot be written
  */
 export async function writeWholeFolder(
   path: string,

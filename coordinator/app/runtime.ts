@@ -52,6 +52,8 @@ export interface RuntimeOptions {
   readonly now?: () => number;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow;
+  /** Default: PREFETCH_MS (core/model.ts) */
+  readonly prefetchMs?: number | undefined;
   /** The settings for the processes of optuna searches. If undefined, such searches yield no trials. */
   readonly samplers?: SamplerOptions | undefined;
 }
@@ -102,13 +104,14 @@ export class Runtime {
     onPass = () => {},
     now: clock = now,
     creationWindow,
+    prefetchMs,
     samplers,
   }: RuntimeOptions) {
     this.store = store;
     this.now = clock;
     this.#samplers = samplers && this.#samplersOf(samplers);
     this.openSource = sourceOpener(store, this.#samplers);
-    this.#core = newCore(leaseMs, clock(), creationWindow);
+    this.#core = newCore(leaseMs, clock(), creationWindow, prefetchMs);
     this.timeLeft = new TimeLeftEstimates(
       () => this.core,
       (sweepId) => this.queries.trials.etaTrials(sweepId),
@@ -135,9 +138,9 @@ export class Runtime {
     return this.#core;
   }
 
-  async #load({ leaseMs, creationWindow }: RuntimeOptions): Promise<void> {
+  async #load({ leaseMs, creationWindow, prefetchMs }: RuntimeOptions): Promise<void> {
     const { openSource } = this;
-    this.#core = await this.store.loadCore({ leaseMs, now: this.now(), openSource, creationWindow });
+    this.#core = await this.store.loadCore({ leaseMs, now: this.now(), openSource, creationWindow, prefetchMs });
   }
 
   /**

@@ -86,7 +86,7 @@ test('a pack counts as one lease of its slot', () => {
   });
   const full = Array.from({ length: 6 }, (_, at) => {
     addLease(core, sweep, sampleTrial(sweep, `t${at}`), lease(at));
-    return isSlotFull(core, { agentId: 'a', slot: 0 });
+    return isSlotFull(core, { id: 'a', pools: [] }, 0);
   });
   expect(full).toEqual([false, false, false, true, true, true]);
 });

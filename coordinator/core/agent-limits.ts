@@ -4,12 +4,14 @@
  */
 import { formatSize } from '../../lib/text/size.ts';
 import { MAX_ATTEMPT_METRIC_CHARACTERS, MAX_ATTEMPT_METRICS } from '../../proto/limits.ts';
+import type { Agent } from './agent-model.ts';
 import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of leases that one slot holds at a time; all leases of a pack count as one. A slot needs two
- * leases, because its agent can claim the next attempt before the coordinator has stored the end of the previous one.
+ * The maximum number of leases that one slot holds at a time, in addition to those that it may hold in advance
+ * (prefetch.ts); all leases of a pack count as one. A slot needs two leases, because its agent can claim the next
+ * attempt before the coordinator has stored the end of the previous one.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 
@@ -72,9 +74,14 @@ export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   };
 }
 
-/** Whether the slot already holds the maximum number of leases. */
-export function isSlotFull(core: Core, { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>): boolean {
-  return (core.slotsInUse.get(agentId)?.get(slot)?.length ?? 0) >= MAX_LEASES_PER_SLOT;
+/** Whether the slot of an agent already holds the maximum number of leases. */
+export function isSlotFull(core: Core, { id, pools }: Pick<Agent, 'id' | 'pools'>, slot: number): boolean {
+  return (core.slotsInUse.get(id)?.get(slot)?.length ?? 0) >= MAX_LEASES_PER_SLOT + prefetchOf(core, pools[slot]);
+}
+
+/** Returns the number of attempts or packs that a slot of the pool may hold in addition to the one that it runs. */
+export function prefetchOf(core: Core, pool: string | undefined): number {
+  return core.prefetch.get(pool ?? '') ?? 0;
 }
 
 /**

@@ -9,7 +9,7 @@ import { endAttempt } from './attempt-ends.ts';
 import type { Lease } from './attempt-model.ts';
 import { closingAttempt, stopOrder } from './closing-attempts.ts';
 import { isDraining } from './drain.ts';
-import { agentLeases, busySlots, packMatesOf } from './leases.ts';
+import { agentLeases, busySlots, packMatesOf, queuedFirst } from './leases.ts';
 import type { Core } from './model.ts';
 import { agentChange, departureOf, factsOf, leaveIfDone } from './past-agents.ts';
 import { agentsToIsolate } from './placement.ts';
@@ -123,7 +123,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   // After a takeover, heartbeats over NATS can arrive before the agent has connected again.
   for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
   if (!isCurrent) return combine(steps);
-  for (const lease of [...agentLeases(core, agentId)]) {
+  for (const lease of queuedFirst(agentLeases(core, agentId))) {
     if (lease.incarnation === incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${agentId} was restarted` } as const;
     steps.push(endAttempt(core, { key: lease.key, end: { outcome: 'failed', failure } }, now));
@@ -138,7 +138,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;
   const steps: Step[] = [];
-  for (const { key } of [...agentLeases(core, agentId)]) {
+  for (const { key } of queuedFirst(agentLeases(core, agentId))) {
     steps.push(endAttempt(core, { key, end: { outcome: 'failed', failure } }, now));
   }
   const agent = core.agents.get(agentId);

@@ -16,7 +16,7 @@ import {
 } from './attribution.ts';
 import { startClosing, stopOrder } from './closing-attempts.ts';
 import { forgetCurve, type RuleEnd } from './early-stopping.ts';
-import { leasesOf } from './leases.ts';
+import { isQueued, leasesOf } from './leases.ts';
 import { lacksMetricFromTheStart } from './missing-metric.ts';
 import { type Core, type Sweep, tracksProgram } from './model.ts';
 import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasHealthyAgent, isOnlyAgent } from './placement.ts';
@@ -56,6 +56,7 @@ export function endAttempt(
   }
   withdrawSpeculativeOffer(sweep, trial);
   const other = leasesOf(trial).find((one) => one !== lease);
+  if (end.outcome === 'returned') return endReturned(core, { sweep, trial, lease }, other, now);
   if (other === undefined) return endLast(core, { sweep, trial, lease }, end, now);
   if (end.outcome === 'failed') return failOneOfTwo(core, { sweep, trial, lease }, other, end, now);
   const superseding = supersede(core, { sweep, trial, lease: other }, lease, now);
@@ -80,14 +81,32 @@ export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number
   return combine([ended, stepOf([], [{ kind: 'revoke', agentId: lease?.agentId ?? '', key, refusal }])]);
 }
 
+/** Ends an attempt that its agent has not started. The trial is pending again, unless it has another attempt. */
+function endReturned(core: Core, { sweep, trial, lease }: RunningAttempt, other: Lease | undefined, now: number): Step {
+  const how = { end: { outcome: 'returned' }, early: false, free: other !== undefined } as const;
+  const promoted = other === undefined ? [] : promote(sweep, trial, other);
+  const changes = [...promoted, ...releaseAttempt(core, { sweep, trial, lease }, how, now)];
+  if (other !== undefined) return stepOf([...changes, ...onSecondAttemptEnd(sweep, lease.key, now)]);
+  const moved =
+    sweep.state === 'stopping'
+      ? moveTrial(sweep, trial, 'cancelled', { detail: 'not started: the sweep is stopping' })
+      : requeue(sweep, trial, { detail: 'the agent returned the attempt before its start' });
+  changes.push(moved, ...onAttemptEnd(sweep, trial, lease.key, now));
+  return stepOf([...changes, ...stopHeldTrials(sweep, now), ...closeIfDone(sweep)]);
+}
+
+type EndWithResult = Exclude<FinalEnd, { readonly outcome: 'returned' }>;
+
 /** Ends the only running attempt of a trial. */
-function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: FinalEnd, now: number): Step {
+function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWithResult, now: number): Step {
   const { key } = lease;
   const early = isEarly(lease, end, now);
-  const changes = releaseAttempt(core, { sweep, trial, lease }, { end, early, free: false }, now);
+  // The loss of an attempt that was only queued is no evidence that the trial crashes machines.
+  const free = end.outcome === 'failed' && end.failure.class === 'lost' && isQueued(lease);
+  const changes = releaseAttempt(core, { sweep, trial, lease }, { end, early, free }, now);
   const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
   if (end.outcome === 'failed') {
-    keepFailure(sweep, trial, lease, { end, early, free: false });
+    keepFailure(sweep, trial, lease, { end, early, free });
     changes.push(...retryOrFail(core, sweep, trial, { failure: end.failure, early }, now));
     changes.push(...pauseAtProgramFault(core, sweep, lease, now));
   } else if (end.outcome === 'stopped') {

@@ -1,5 +1,5 @@
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import type { ArtifactKindName, AttemptOutcomeName, FailureClassName } from '../../proto/names.ts';
+import type { ArtifactKindName, FailureClassName } from '../../proto/names.ts';
 import type { RuleName } from '../early-stop/settings.ts';
 
 export interface Failure {
@@ -20,9 +20,10 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** Every end of an attempt, except `superseded`. */
+/** Every end of an attempt, except `superseded`. `returned` means that the agent has not started the attempt. */
 export type FinalEnd =
-  | { readonly outcome: Exclude<AttemptOutcomeName, 'failed' | 'interrupted' | 'superseded' | 'stopped' | 'held'> }
+  | { readonly outcome: 'succeeded' | 'cancelled' }
+  | { readonly outcome: 'returned' }
   | StoppedEnd
   | HeldEnd
   | { readonly outcome: 'failed'; readonly failure: Failure };
@@ -125,6 +126,8 @@ export interface SlotUsage {
   startedAt: number | undefined;
   /** The time from which the usage counts in the sweep's share: `startedAt`, or the start of the coordinator if later. */
   countedFrom: number;
+  /** The time when the agent was last asked to return the queued attempt. Undefined if it was not asked. */
+  returnOrderedAt: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
   /** The number of leases that have not ended. */

@@ -71,9 +71,13 @@ export function onRecord(
   const excess = excessOf(lease, record);
   if (excess !== undefined) return endForExcess(core, record, excess, now);
   lease.lastSeq = record.seq;
-  startUsage(core, lease, now);
   const answer = { result: 'accepted' } as const;
-  if (record.kind === 'ended') return { step: endAttempt(core, { key, end: record.end }, now), answer };
+  if (record.kind === 'ended') {
+    const end = record.end.outcome === 'returned' ? returnedEnd(record) : record.end;
+    if (end.outcome !== 'returned') startUsage(core, lease, now);
+    return { step: endAttempt(core, { key, end }, now), answer };
+  }
+  startUsage(core, lease, now);
   if (record.kind === 'report') lease.reported = true;
   const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
   const checkpoint = change.kind === 'artifact' && change.artifact.kind === 'checkpoint' ? change.artifact : undefined;
@@ -92,6 +96,16 @@ export function onRecord(
 function startUsage(core: Core, { key, usage }: Lease, now: number): void {
   const sweep = core.sweeps.get(key.sweepId);
   if (sweep !== undefined) startSlotUsage(sweep, usage, now);
+}
+
+/**
+ * Returns the end of an attempt that its agent returns. An attempt that has sent other records has started, so its
+ * return counts like a drain.
+ */
+function returnedEnd({ seq }: AttemptRecord): FinalEnd {
+  if (seq === 1) return { outcome: 'returned' };
+  const failure = { class: 'drained', message: 'the agent returned the attempt after its start' } as const;
+  return { outcome: 'failed', failure };
 }
 
 /**

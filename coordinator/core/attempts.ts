@@ -7,7 +7,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { gpusPerSlot } from '../../lib/domain/slot-gpus.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { isSlotFull, MAX_LEASES_PER_SLOT, nothingReceived } from './agent-limits.ts';
+import { isSlotFull, nothingReceived, prefetchOf } from './agent-limits.ts';
 import type { Agent } from './agent-model.ts';
 import type { Checkpoint, Lease } from './attempt-model.ts';
 import { isDraining } from './drain.ts';
@@ -45,6 +45,8 @@ export type ClaimAnswer =
       readonly checkpoint: Checkpoint | undefined;
       /** The other attempts of the pack, which are leased to the same slot. */
       readonly mates: readonly GrantedAttempt[];
+      /** The number of attempts or packs that the slot may hold in addition to the one that it runs. */
+      readonly prefetch: number;
     }
   | { readonly granted: false; readonly refusal: Refusal };
 
@@ -92,8 +94,8 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   }
   if (isDraining(core, agent))
     return rejectClaim(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
-  if (isSlotFull(core, claim)) {
-    const message = `slot ${claim.slot} of agent ${agent.id} already holds ${MAX_LEASES_PER_SLOT} leases`;
+  if (isSlotFull(core, agent, claim.slot)) {
+    const message = `slot ${claim.slot} of agent ${agent.id} already holds as many leases as it can`;
     return rejectClaim(RefusalCode.SLOT_FULL, message);
   }
   const slot = capabilityOf(agent, claim.slot);
@@ -151,7 +153,8 @@ function grantPack(
     changes.push(grant(core, sweep, mate, { ...claim, key, pack, usage }, agent, now));
     return { key, trial: mate, checkpoint: mate.checkpoint };
   });
-  const answer = { granted: true, ...assignmentOf(sweep, trial, false), mates } as const;
+  const prefetch = prefetchOf(core, agent.pools[claim.slot]);
+  const answer = { granted: true, ...assignmentOf(sweep, trial, false), mates, prefetch } as const;
   return { step: stepOf(changes), answer };
 }
 
@@ -172,7 +175,8 @@ function grantSpeculative(
   };
   const change = grant(core, sweep, trial, lease, agent, now);
   trial.speculated = true;
-  return { step: stepOf([change]), answer: { granted: true, ...assignmentOf(sweep, trial, true), mates: [] } };
+  const answer = { granted: true, ...assignmentOf(sweep, trial, true), mates: [], prefetch: 0 } as const;
+  return { step: stepOf([change]), answer };
 }
 
 /** Returns the settings of an attempt, its trial, and the checkpoint that it continues from. */
@@ -229,7 +233,9 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
       const mate = sweep.trials.get(key.trialId);
       return mate === undefined ? [] : [{ key, trial: mate, checkpoint: mate.checkpoint }];
     });
-    return { step: NO_STEP, answer: { granted: true, ...assignmentOf(sweep, trial, lease.speculative), mates } };
+    const prefetch = prefetchOf(core, core.agents.get(claim.agentId)?.pools[claim.slot]);
+    const answer = { granted: true, ...assignmentOf(sweep, trial, lease.speculative), mates, prefetch } as const;
+    return { step: NO_STEP, answer };
   }
   return rejectClaim(
     RefusalCode.LEASED,

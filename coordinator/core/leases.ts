@@ -61,6 +61,20 @@ export function startOldest(
   if (usage !== undefined && sweep !== undefined) startSlotUsage(sweep, usage, now, startedAt);
 }
 
+/** Whether the lease waits in the queue of its slot. */
+export function isQueued({ usage }: Pick<Lease, 'usage'>): boolean {
+  return usage.startedAt === undefined;
+}
+
+/**
+ * Returns the leases with the queued ones first. If several leases of a slot end at once, they must end in this order,
+ * so that none of them counts as started because the attempt before it has ended.
+ */
+export function queuedFirst(leases: Iterable<Lease>): Lease[] {
+  const all = [...leases];
+  return [...all.filter(isQueued), ...all.filter((lease) => !isQueued(lease))];
+}
+
 /** Returns the leases of a trial: none, one, or two if the trial has a speculative attempt. */
 export function leasesOf({ lease, speculation }: Trial): Lease[] {
   return [lease, speculation].filter((one) => one !== undefined);

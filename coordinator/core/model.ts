@@ -165,6 +165,12 @@ export interface CreationWindow {
 
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
+/**
+ * A slot holds queued attempts for at most about this time of work, in milliseconds. The time is so short that priority,
+ * pause and the end of a sweep still take effect soon.
+ */
+const PREFETCH_MS = 100;
+
 /** The state of the coordinator in memory. `meanMs` is the mean over the attempts of all sweeps. */
 export interface Core extends DurationEstimate {
   /** The sweeps in order of submission. */
@@ -191,6 +197,11 @@ export interface Core extends DurationEstimate {
    */
   readonly slotsInUse: Map<string, Map<number, SlotUsage[]>>;
   /**
+   * By pool id, the number of attempts or packs that a slot may hold in addition to the one that it runs, as of the last
+   * scheduling pass (prefetch.ts). Pools without such a number are not in the map.
+   */
+  readonly prefetch: Map<string, number>;
+  /**
    * The start of the current period in which agents could reach the coordinator. Only silence after this time lets
    * leases expire.
    */
@@ -199,6 +210,8 @@ export interface Core extends DurationEstimate {
   readonly startedAt: number;
   readonly leaseMs: number;
   readonly creationWindow: CreationWindow;
+  /** See PREFETCH_MS. */
+  readonly prefetchMs: number;
 }
 
 /** @param startedAt the time when the coordinator started; by default, a time long ago */
@@ -206,6 +219,7 @@ export function newCore(
   leaseMs: number,
   startedAt = Number.NEGATIVE_INFINITY,
   creationWindow: CreationWindow = CREATION_WINDOW,
+  prefetchMs = PREFETCH_MS,
 ): Core {
   return {
     sweeps: new Map(),
@@ -217,11 +231,13 @@ export function newCore(
     leasesByAgent: new Map(),
     closing: new Map(),
     slotsInUse: new Map(),
+    prefetch: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,
     startedAt,
     meanMs: undefined,
     leaseMs,
     creationWindow,
+    prefetchMs,
   };
 }
 

@@ -45,6 +45,8 @@ export interface Pool {
   free: number;
   /** The number of open offers of sweeps whose priority is at least that of the sweep being scheduled. */
   offered: number;
+  /** The number of attempts or packs that a slot may hold in addition to the one that it runs (prefetch.ts). */
+  prefetch: number;
 }
 
 /** Returns, by id, the pools of all connected agents that are not drained. */
@@ -55,7 +57,8 @@ export function presentPools(core: Core): Map<string, Pool> {
     const inUse = core.slotsInUse.get(agent.id);
     for (const [slot, id] of agent.pools.entries()) {
       const owner = agent.isolated ? agent.id : undefined;
-      const pool = pools.get(id) ?? { id, capability: capabilityOf(agent, slot), owner, slots: 0, free: 0, offered: 0 };
+      const capability = capabilityOf(agent, slot);
+      const pool = pools.get(id) ?? { id, capability, owner, slots: 0, free: 0, offered: 0, prefetch: 0 };
       pools.set(id, pool);
       pool.slots += 1;
       if (!inUse?.has(slot)) pool.free += 1;

@@ -1,14 +1,18 @@
 import { beforeEach, expect, test } from 'vitest';
+import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHello } from './agents.ts';
 import { endAttempt } from './attempt-ends.ts';
 import type { FinalEnd } from './attempt-model.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
+import { onDrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
+import { MAX_PREFETCH_PER_SLOT, RETURN_RETRY_MS } from './prefetch.ts';
 import { schedule } from './scheduler.ts';
 import { slotTimeOf } from './slot-time.ts';
+import { onKill, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
 let core: Core;
@@ -81,4 +85,146 @@ test('an attempt has started when its agent sends a record of it, even if the sl
   expect(sweep.share).toMatchObject({ queuedSlots: 0, activeSlots: 2 });
   now += 200;
   expect(end(sweep, 't1')).toMatchObject({ leasedMs: 200 });
+});
+
+/** Lets trials of the sweep succeed until slots may hold queued attempts, and grants four attempts to the slot. */
+function queue(sweep: Sweep): void {
+  grant(sweep, 't0');
+  now += 10;
+  end(sweep, 't0');
+  schedule(core, now);
+  for (const trial of ['t1', 't2', 't3', 't4']) grant(sweep, trial);
+  expect(sweep.share).toMatchObject({ activeSlots: 1, queuedSlots: 3 });
+}
+
+const returns = () => schedule(core, now).outputs.filter(({ kind }) => kind === 'return');
+const orderFor = (...trials: string[]) => [
+  { kind: 'return', agentId: 'a', keys: trials.map((id) => keyOf(sweep1(), id)) },
+];
+
+function sweep1(): Sweep {
+  const sweep = core.sweeps.get('1');
+  if (sweep === undefined) throw new Error('there is no sweep');
+  return sweep;
+}
+
+function sendReturned(sweep: Sweep, trial: string, seq = 1) {
+  const record = { kind: 'ended', key: keyOf(sweep, trial), seq, at: now, end: { outcome: 'returned' } } as const;
+  return onRecord(core, { agentId: 'a', record }, now);
+}
+
+test.each<[number, number | undefined]>([
+  [1, MAX_PREFETCH_PER_SLOT],
+  [10, 10],
+  [50, 2],
+  [100, 1],
+  [101, undefined],
+  [60_000, undefined],
+])('if trials take %d ms, a slot may hold %s queued attempts', (durationMs, prefetch) => {
+  const sweep = sweepOf();
+  expect(core.prefetch.size).toBe(0);
+  grant(sweep, 't0');
+  now += durationMs;
+  end(sweep, 't0');
+  schedule(core, now);
+  expect([...core.prefetch.values()][0]).toBe(prefetch);
+  // One offer for the free slot, one offer ahead, and one for each attempt that the slot may queue.
+  expect(sweep.counts.offered).toBe(2 + (prefetch ?? 0));
+});
+
+test('no attempt is queued if the concurrency of a sweep is limited, or while a sweep with long trials waits', () => {
+  const sweep = sweepOf({ concurrency: 8 });
+  grant(sweep, 't0');
+  end(sweep, 't0');
+  schedule(core, now);
+  expect(core.prefetch.size).toBe(0);
+  sweep.policy = { ...sweep.policy, concurrency: undefined };
+  schedule(core, now);
+  expect(core.prefetch.size).toBe(1);
+  addSweep(core, '2', 4);
+  schedule(core, now);
+  expect(core.prefetch.size).toBe(0);
+});
+
+test('a claim is rejected if the slot already holds as many leases as it may', () => {
+  const sweep = sweepOf({}, 60);
+  grant(sweep, 't0');
+  now += 50;
+  end(sweep, 't0');
+  schedule(core, now);
+  const answers = ['t1', 't2', 't3', 't4', 't5'].map((trial) => {
+    const { answer } = onOpen(core, { key: keyOf(sweep, trial), agentId: 'a', incarnation: 'a1', slot: 0 }, now);
+    schedule(core, now);
+    return answer.granted ? answer.prefetch : answer.refusal.code;
+  });
+  // Two leases as without prefetch, and two more.
+  expect(answers).toEqual([2, 2, 2, 2, RefusalCode.SLOT_FULL]);
+});
+
+test.each<[string, () => void]>([
+  ['the sweep is paused', () => void onPause(core, { sweepId: '1', reason: '' })],
+  ['the sweep is stopped', () => void onStop(core, { sweepId: '1', reason: '' })],
+  ['the agent is drained', () => void onDrain(core, { agentId: 'a', graceMs: 60_000, reason: '' }, now)],
+])('if %s, its queued attempts are returned, and the running attempt continues', (_, act) => {
+  const sweep = sweepOf();
+  queue(sweep);
+  expect(returns()).toEqual([]);
+  act();
+  expect(returns()).toEqual(orderFor('t2', 't3', 't4'));
+  // The trials are not pending before the answer of the agent, which can have started them.
+  expect(sweep.counts.running).toBe(4);
+  expect(returns()).toEqual([]);
+  now += RETURN_RETRY_MS;
+  expect(returns()).toEqual(orderFor('t2', 't3', 't4'));
+  const { step, answer } = sendReturned(sweep, 't3');
+  expect(answer).toEqual({ result: 'accepted' });
+  const state = sweep.state === 'stopping' ? 'cancelled' : 'pending';
+  expect(step.changes).toMatchObject([
+    { kind: 'ended', end: { outcome: 'returned' }, leasedMs: 0, used: undefined },
+    { kind: 'trial', state },
+  ]);
+  expect(sweep.counts.running).toBe(3);
+});
+
+test('kill ends queued attempts like running ones', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  const revoked = onKill(core, { sweepId: '1', reason: '' }, now).outputs;
+  expect(revoked.map((output) => output.kind)).toEqual(['revoke', 'revoke', 'revoke', 'revoke']);
+  expect(core.slotsInUse.size).toBe(0);
+});
+
+test('a returned attempt costs its trial nothing, and the trial is granted again as the next attempt', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  sendReturned(sweep, 't2');
+  const trial = sampleTrial(sweep, 't2');
+  expect(trial).toMatchObject({ state: 'pending', attempts: 1, failures: {}, failedAttempts: [] });
+  schedule(core, now);
+  const { answer } = onOpen(core, { key: keyOf(sweep, 't2', 2), agentId: 'a', incarnation: 'a1', slot: 0 }, now);
+  expect(answer.granted).toBe(true);
+});
+
+test('the return of an attempt that has sent records counts like a drain', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  const record = { kind: 'log', key: keyOf(sweep, 't2'), seq: 1, at: now, text: 'x' } as const;
+  onRecord(core, { agentId: 'a', record }, now);
+  sendReturned(sweep, 't2', 2);
+  expect(sampleTrial(sweep, 't2').failures).toEqual({ drained: 1 });
+});
+
+test('queued attempts that are lost with their agent do not count as lost attempts of their trials', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  now += 10 * core.leaseMs;
+  core.listeningSince = Number.NEGATIVE_INFINITY;
+  const ended = onTick(core, now).changes.flatMap((change) => (change.kind === 'ended' ? change : []));
+  expect(ended.map(({ key, free }) => [key.trialId, free])).toEqual([
+    ['t2', true],
+    ['t3', true],
+    ['t4', true],
+    ['t1', false],
+  ]);
+  expect(['t1', 't2', 't3', 't4'].map((id) => sampleTrial(sweep, id).failures)).toEqual([{ lost: 1 }, {}, {}, {}]);
 });

@@ -15,6 +15,7 @@ import {
   placementCandidates,
 } from './placement.ts';
 import { isEligible, type Pool, poolsOf, presentPools } from './pools.ts';
+import { orderReturns, updatePrefetch } from './prefetch.ts';
 import { tagOf, updateDemand } from './share.ts';
 import { offerSpeculative } from './speculation.ts';
 import { type Change, type Output, type Step, stepOf } from './step.ts';
@@ -22,9 +23,9 @@ import type { Trial } from './trial-model.ts';
 import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './trials.ts';
 
 /**
- * The number of offers that a pool gets for each of its slots, in addition to one offer per free slot. The number is
- * high enough that a newly free slot finds an offer, and low enough that a pause or a higher priority takes effect
- * soon.
+ * The number of offers that a pool gets for each of its slots, in addition to one offer per free slot and to the offers
+ * that slots may take in advance (prefetch.ts). The number is high enough that a newly free slot finds an offer, and low
+ * enough that a pause or a higher priority takes effect soon.
  */
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
@@ -54,6 +55,7 @@ export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
   const created = createTrials(core, now);
   const pools = presentPools(core);
+  updatePrefetch(core, pools);
   const pass: Pass = { core, pools, now, candidates: new Map(), agents: new Map(), changes: created, outputs: moved };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
   for (const peers of byPriority(core)) {
@@ -62,7 +64,7 @@ export function schedule(core: Core, now: number): Step {
     offerToIdle(pass, peers);
     pass.outputs.push(...offerSpeculative(core, peers, pools, (sweep) => candidatesFor(pass, sweep), now));
   }
-  return stepOf(pass.changes, pass.outputs);
+  return stepOf(pass.changes, [...pass.outputs, ...orderReturns(core, now)]);
 }
 
 interface Pass {
@@ -216,8 +218,8 @@ function hasOfferableTrialFor(core: Core, sweep: Sweep, agentId: string, now: nu
   });
 }
 
-function windowOf({ slots, free }: Pool): number {
-  return free + slots * OFFERS_AHEAD_PER_SLOT;
+function windowOf({ slots, free, prefetch }: Pool): number {
+  return free + slots * (OFFERS_AHEAD_PER_SLOT + prefetch);
 }
 
 function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {

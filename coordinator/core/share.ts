@@ -36,7 +36,15 @@ export function newShare(): Share {
  */
 export function newSlotUsage({ id, share }: Sweep, gpus: number, grantedAt: number): SlotUsage {
   share.queuedSlots += 1;
-  return { sweepId: id, grantedAt, startedAt: undefined, countedFrom: grantedAt, gpus, leases: 0 };
+  return {
+    sweepId: id,
+    grantedAt,
+    startedAt: undefined,
+    countedFrom: grantedAt,
+    returnOrderedAt: undefined,
+    gpus,
+    leases: 0,
+  };
 }
 
 /** Records that a slot starts to run an attempt or a pack of the sweep, unless it runs it already. */

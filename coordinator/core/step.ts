@@ -120,9 +120,12 @@ export type Change =
       readonly end: AttemptEnd;
       /** Whether the attempt failed so early that the machine may be the cause. */
       readonly early: boolean;
-      /** Whether the failure is not charged to the trial, because the trial continues with another attempt. */
+      /**
+       * Whether the failure is not charged to the trial: another attempt of the trial continues, or the attempt was lost
+       * in the queue of a slot.
+       */
       readonly free: boolean;
-      /** The time from the grant to the end of the lease. */
+      /** The time from the start of the attempt to the end of the lease; 0 if the attempt was only queued. */
       readonly leasedMs: number;
       /**
        * The slot time of the attempt or its pack. The slot time is undefined while other attempts of the pack hold the
@@ -353,6 +356,8 @@ export type Output =
   | { readonly kind: 'offer'; readonly pool: string; readonly key: AttemptKey }
   /** The agent must end an attempt whose lease it no longer holds. */
   | { readonly kind: 'revoke'; readonly agentId: string; readonly key: AttemptKey; readonly refusal: Refusal }
+  /** The agent must return attempts that it has not started (prefetch.ts). */
+  | { readonly kind: 'return'; readonly agentId: string; readonly keys: readonly AttemptKey[] }
   /** A stopped attempt can send no more files. */
   | { readonly kind: 'closed'; readonly key: AttemptKey }
   | { readonly kind: 'drain'; readonly agentId: string }

@@ -201,7 +201,7 @@ class Collector {
         this.#retried(change, at);
         break;
       case 'ended':
-        this.#ended(change, at);
+        this.#ended(change);
         break;
       case 'report':
         this.#reported(change, at);
@@ -273,10 +273,11 @@ class Collector {
     return previous ?? this.#sweeps.get(key.sweepId)?.createdAt;
   }
 
-  #ended({ key, end }: Change & { kind: 'ended' }, at: number): void {
+  #ended({ key, end, leasedMs }: Change & { kind: 'ended' }): void {
     const { sweepId: sweep } = key;
     const run = this.#runs.get(keyText(key));
-    if (run !== undefined) this.#metrics.trialDuration.observe({ sweep }, (at - run.grantedAt) / 1000);
+    if (run !== undefined && end.outcome !== 'returned')
+      this.#metrics.trialDuration.observe({ sweep }, leasedMs / 1000);
     this.#runs.delete(keyText(key));
     const counts = end.outcome === 'succeeded' || end.outcome === 'stopped';
     this.#trialSeries?.ended(key, counts ? this.#sweeps.get(sweep)?.ranking : undefined);

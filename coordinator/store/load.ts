@@ -11,7 +11,7 @@ import { addLease, startOldest } from '../core/leases.ts';
 import { type Core, newCore, type Sweep, type SweepState, type TrialCreation, tracksProgram } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
-import { newSlotUsage } from '../core/share.ts';
+import { newSlotUsage, startSlotUsage } from '../core/share.ts';
 import { recordDuration } from '../core/stragglers.ts';
 import type { ConsecutiveFailure, Warning } from '../core/sweep-observations.ts';
 import { newSweep } from '../core/sweeps.ts';
@@ -39,9 +39,9 @@ const NO_SOURCE: OpenSource = () => ({
  */
 export async function loadCore(
   reader: Reader,
-  { leaseMs, now, openSource = NO_SOURCE, creationWindow }: LoadOptions,
+  { leaseMs, now, openSource = NO_SOURCE, creationWindow, prefetchMs }: LoadOptions,
 ): Promise<Core> {
-  const core = newCore(leaseMs, now, creationWindow);
+  const core = newCore(leaseMs, now, creationWindow, prefetchMs);
   core.listeningSince = now;
   const rows = await reader.all<{ id: number }>(
     "select id from sweeps where state in ('running', 'paused', 'stopping') order by id",
@@ -69,10 +69,14 @@ export async function loadCore(
 }
 
 /**
- * Starts the oldest usage of each slot. The other usages of a slot start when it has ended, or when their agent sends a
- * record.
+ * Starts the oldest usage of each slot, and the usages of attempts with records. The other usages of a slot start when
+ * the oldest has ended, or when their agent sends a record.
  */
 function startUsages(core: Core, now: number): void {
+  for (const { key, usage, lastSeq, grantedAt } of core.leases.values()) {
+    const sweep = core.sweeps.get(key.sweepId);
+    if (lastSeq > 0 && sweep !== undefined) startSlotUsage(sweep, usage, now, grantedAt);
+  }
   for (const [agentId, slots] of core.slotsInUse) {
     for (const [slot, usages] of slots) {
       usages.sort((a, b) => a.grantedAt - b.grantedAt);

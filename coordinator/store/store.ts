@@ -53,6 +53,8 @@ export interface LoadOptions {
   readonly openSource?: OpenSource | undefined;
   /** Default: CREATION_WINDOW */
   readonly creationWindow?: CreationWindow | undefined;
+  /** Default: PREFETCH_MS (core/model.ts) */
+  readonly prefetchMs?: number | undefined;
 }
 
 /** A consistent copy of the store, made while the coordinator keeps running. */

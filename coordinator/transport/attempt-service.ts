@@ -89,6 +89,14 @@ export class AttemptService {
     this.#sessions.of(agentId)?.refuse(key, refusal);
   }
 
+  /**
+   * Asks an agent to return attempts that it has not started. The order is repeated if the agent does not answer.
+   */
+  sendReturn(agentId: string, keys: readonly AttemptKey[]): void {
+    const returnAttempts = { keys: [...keys] };
+    this.#sessions.of(agentId)?.command({ $case: 'returnAttempts', returnAttempts });
+  }
+
   /** Notifies an agent that it is drained or undrained. An agent without a session is notified when it connects. */
   sendDrain(agentId: string): void {
     const drain = this.#drainOf(agentId);
@@ -136,9 +144,9 @@ export class AttemptService {
     await runtime.settle(combine(opened.map(({ step }) => step)));
     return opened.map(({ key, answer }): Decision => {
       if (!answer.granted) return { key, answer: { $case: 'refusal', refusal: answer.refusal }, mates: [] };
-      const { policy } = answer;
-      const mates = answer.mates.map((mate) => ({ key: mate.key, grant: this.#grant(policy, mate) }));
-      return { key, answer: { $case: 'grant', grant: this.#grant(policy, { key, ...answer }) }, mates };
+      const { policy, prefetch } = answer;
+      const mates = answer.mates.map((mate) => ({ key: mate.key, grant: this.#grant(policy, prefetch, mate) }));
+      return { key, answer: { $case: 'grant', grant: this.#grant(policy, prefetch, { key, ...answer }) }, mates };
     });
   }
 
@@ -148,7 +156,7 @@ export class AttemptService {
     session.answerClaims({ id, decisions: await this.#decide({ agentId, incarnation, claims }) });
   }
 
-  #grant(policy: SweepPolicy, { key, trial, checkpoint }: GrantedAttempt): Grant {
+  #grant(policy: SweepPolicy, prefetch: number, { key, trial, checkpoint }: GrantedAttempt): Grant {
     const { files, log } = this.#options;
     const { trainer, checkpointEvery, reconstructEvery, command, program } = policy;
     const whole =
@@ -169,6 +177,7 @@ export class AttemptService {
       command: [...command],
       program,
       parent,
+      prefetch,
       resume: whole && { ...whole, kind: artifactKind.to(whole.kind), atMs: 0 },
     };
   }

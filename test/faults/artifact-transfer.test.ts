@@ -100,6 +100,7 @@ function sessionWith(server: string, records: readonly RecordMessage[] = []) {
     onStopped: () => {},
     onDrain: () => {},
     onPools: () => {},
+    onReturnOrder: () => {},
     onRejected: () => {},
   };
   const session = new CoordinatorSession(

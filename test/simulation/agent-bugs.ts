@@ -15,6 +15,13 @@ function deleteWhenSent(spool: Spool): Spool {
   return spool;
 }
 
+function withoutReturns(spool: Spool): Spool {
+  const add = spool.add.bind(spool);
+  spool.add = (records) =>
+    add(records.filter(({ body }) => body?.$case !== 'ended' || body.ended.outcome !== 'ATTEMPT_OUTCOME_RETURNED'));
+  return spool;
+}
+
 function withoutAnswers(stream: ReportStream, drops: (answer: ReportResponse['message']) => boolean): ReportStream {
   const emit = stream.emit.bind(stream) as (event: string, ...args: unknown[]) => boolean;
   stream.emit = (event: string, ...args: unknown[]) =>
@@ -38,6 +45,10 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
   'spool-deleted-when-sent': {
     about: 'records are deleted when they are sent, not when they are acknowledged',
     spool: deleteWhenSent,
+  },
+  'returns-not-reported': {
+    about: 'an agent discards queued attempts without a record',
+    spool: withoutReturns,
   },
   'rejections-ignored': {
     about: 'an agent continues attempts that it has lost',

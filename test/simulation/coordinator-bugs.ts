@@ -2,12 +2,13 @@
 
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { nothingReceived } from '../../coordinator/core/agent-limits.ts';
+import { endAttempt } from '../../coordinator/core/attempt-ends.ts';
 import type { Lease } from '../../coordinator/core/attempt-model.ts';
 import { addLease } from '../../coordinator/core/leases.ts';
 import type { Sweep } from '../../coordinator/core/model.ts';
 import type { SweepPolicy } from '../../coordinator/core/policy.ts';
 import { newSlotUsage } from '../../coordinator/core/share.ts';
-import type { Step } from '../../coordinator/core/step.ts';
+import { combine, type Step } from '../../coordinator/core/step.ts';
 import { isFinal, type Trial } from '../../coordinator/core/trial-model.ts';
 import { makeReady, setState } from '../../coordinator/core/trials.ts';
 import { enterRung, type PromotionRung } from '../../coordinator/early-stop/promotion.ts';
@@ -17,6 +18,7 @@ import { loadTrials } from '../../coordinator/store/load-trials.ts';
 import { SqliteReader } from '../../coordinator/store/reader.ts';
 import { parseSweep } from '../../coordinator/sweepfile/parse.ts';
 import { type ExpectedOffers, Offers } from '../../coordinator/transport/offers.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Claim, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FailureClassName } from '../../proto/names.ts';
 import { databaseOf } from '../support/coordinator/database-of.ts';
@@ -45,6 +47,15 @@ class KeepsLosers extends Runtime {
   override settle(step: Step): Promise<void> {
     const changes = step.changes.filter((change) => change.kind !== 'ended' || change.end.outcome !== 'superseded');
     return super.settle({ ...step, changes });
+  }
+}
+
+class RequeuesAtOrder extends Runtime {
+  override settle(step: Step, by = '', canWait = false): Promise<void> {
+    const ordered = step.outputs.flatMap((output) => (output.kind === 'return' ? output.keys : []));
+    const live = ordered.filter((key) => this.core.leases.has(keyText(key)));
+    const ended = live.map((key) => endAttempt(this.core, { key, end: { outcome: 'returned' } }, this.now()));
+    return super.settle(combine([step, ...ended]), by, canWait);
   }
 }
 
@@ -484,6 +495,19 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
   'loser-charged': endsAs('a superseded attempt counts as lost', (ended) =>
     ended.end.outcome === 'superseded'
       ? { ...ended, end: { outcome: 'failed', failure: { class: 'lost', message: 'superseded' } } }
+      : ended,
+  ),
+  'requeued-at-the-order': {
+    about: 'a queued attempt ends at the order to return it, before its agent has answered',
+    runtime: (options) => RequeuesAtOrder.open(options),
+  },
+  'queued-losses-charged': endsAs('an attempt that is lost in the queue of a slot counts as lost', (ended) => ({
+    ...ended,
+    free: ended.free && !(ended.end.outcome === 'failed' && ended.end.failure.class === 'lost'),
+  })),
+  'returns-charged': endsAs('a returned attempt counts as lost', (ended) =>
+    ended.end.outcome === 'returned'
+      ? { ...ended, end: { outcome: 'failed', failure: { class: 'lost', message: 'returned' } } }
       : ended,
   ),
   'promotions-lost': {

@@ -59,6 +59,7 @@ const metrics = {
 export interface CoordinatorWorld {
   readonly grpc: Grpc;
   readonly leaseMs: number;
+  readonly prefetchMs: number | undefined;
   readonly bug: Bug;
   nats(): SimulatedNatsServer;
   /** Called at each start, once the store is loaded. */
@@ -204,6 +205,7 @@ export class SimulatedCoordinator {
       onRetryAsked,
       onCommit,
       onCrash,
+      prefetchMs,
       startSampler,
     } = this.#world;
     const { clock } = grpc.network;
@@ -218,6 +220,7 @@ export class SimulatedCoordinator {
       leaseMs,
       now,
       creationWindow: SIMULATED_WINDOW,
+      prefetchMs,
       samplers: {
         start: bug.sampler?.(startSampler) ?? startSampler,
         python: 'python3',
@@ -230,6 +233,7 @@ export class SimulatedCoordinator {
         if (output.kind === 'offer') void offers.publish(output);
         else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
         else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
+        else if (output.kind === 'return') attempts.sendReturn(output.agentId, output.keys);
         else if (output.kind === 'pools') attempts.sendPools(output.agentId);
       },
     };

@@ -19,8 +19,10 @@ import { databaseOf } from '../support/coordinator/database-of.ts';
 import { Ledger } from '../support/coordinator/ledger.ts';
 import { SIMULATED_WINDOW } from './creation-window.ts';
 import { EarlyStoppingInvariant } from './early-stopping-invariant.ts';
+import type { MachineOptions } from './machine.ts';
 import { canRun, type MachineResources } from './placement.ts';
 import { PriorityInvariant } from './priority-invariant.ts';
+import { QueueInvariant } from './queue-invariant.ts';
 import { SamplerInvariant } from './sampler.ts';
 import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
@@ -52,6 +54,8 @@ export interface InvariantsContext {
   isThere(agentId: string, incarnation: string, key: AttemptKey): boolean;
   /** Whether the agent has been reachable for longer than a lease lasts. */
   isPresent(agentId: string): boolean;
+  /** Whether the agent has written the record that returns the attempt. */
+  hasReturned(agentId: string, key: AttemptKey): boolean;
   /** Returns the sequence number of the attempt's newest record on its agent's disk. Zero if the disk has no record. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
@@ -72,6 +76,7 @@ export class Invariants {
   readonly #priorities: PriorityInvariant;
   readonly #earlyStopping = new EarlyStoppingInvariant();
   readonly #samplers = new SamplerInvariant();
+  readonly #queues: QueueInvariant;
   readonly #searches = new SearchInvariant((invariant) => this.violated(invariant));
   #commits = 0;
   /** The events and states that occurred: a measure of coverage. */
@@ -81,13 +86,14 @@ export class Invariants {
 
   constructor(
     world: InvariantsContext,
-    machines: readonly (MachineResources & { readonly id: string; readonly slots: number })[],
+    machines: readonly (Pick<MachineOptions, 'id' | 'slots' | 'transferMs'> & MachineResources)[],
   ) {
     this.#world = world;
     this.ledger = new Ledger(({ resources }) =>
       machines.filter((one) => range(one.slots).some((slot) => canRun(resources, one, slot))).map(({ id }) => id),
     );
     this.#slots = machines.reduce((sum, machine) => sum + machine.slots, 0);
+    this.#queues = new QueueInvariant(world, machines);
     this.#shares = new ShareInvariant(this.ledger, this.#slots);
     this.#priorities = new PriorityInvariant(this.ledger, machines);
   }
@@ -134,6 +140,7 @@ export class Invariants {
 
   /** Checks that an offer names a durable trial. */
   sending(output: Output, runtime: Runtime): void {
+    if (output.kind === 'return') this.reached.add('an order to return attempts');
     if (output.kind !== 'offer') return;
     const { sweepId, trialId } = output.key;
     const select = databaseOf(runtime).prepare('select 1 from trials where sweep_id = ? and id = ?');
@@ -166,7 +173,10 @@ export class Invariants {
       const problem = this.#samplers.take(changes, databaseOf(runtime));
       if (problem !== undefined) this.violated(problem);
       this.#searches.take(changes, databaseOf(runtime));
-      for (const name of [...this.#samplers.reached, ...this.#searches.reached]) this.reached.add(name);
+      const queueProblem = this.#queues.take(changes, runtime.core);
+      if (queueProblem !== undefined) this.violated(queueProblem);
+      const parts = [this.#samplers, this.#searches, this.#queues];
+      for (const name of parts.flatMap(({ reached }) => [...reached])) this.reached.add(name);
       this.#commits += 1;
       if (this.#commits % COMPARE_EVERY === 0 && this.#world.isMemoryAhead !== true) this.ledger.compare(runtime.core);
     });
@@ -481,6 +491,7 @@ export class Invariants {
 }
 
 function endedByCoordinator(end: AttemptEnd): boolean {
+  if (end.outcome === 'returned') return false;
   if (end.outcome !== 'succeeded' && end.outcome !== 'failed') return true;
   if (end.outcome !== 'failed') return false;
   return /^(agent \S+ was (not heard from|restarted)|exceeded the sweep's timeout|records \d+ to \d+ of)/.test(

@@ -44,6 +44,8 @@ export class SimulatedMachine {
   readonly files: MachineFiles = new Map();
   /** The sequence number of the newest record on the disk, by attempt. */
   readonly #spooled = new Map<string, number>();
+  /** The attempts that the agent has returned. The list survives the loss of the disk. */
+  readonly #returned = new Set<string>();
   #starts = 0;
   incarnation = '';
   process: SimulatedProcess | undefined;
@@ -70,13 +72,14 @@ export class SimulatedMachine {
     this.#workers = [];
     if (bug.losesSpool && this.#starts > 1) this.disk = new Disk();
     this.startedAt = grpc.network.clock.now;
-    const spool = new WatchedSpool(this.disk.view(process), this.#spooled);
+    const spool = new WatchedSpool(this.disk.view(process), this.#spooled, this.#returned);
     this.spool = spool;
     const coordinators = grpc.connections();
     const files = transferClient(coordinators, process, this.files, () => random.between(1, transferMs));
     const client = grpc.client(process, coordinators, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
-    const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack };
+    const hasReturned = (key: AttemptKey) => this.hasReturned(key);
+    const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack, hasReturned };
     this.#agent = new AgentRuntime({
       dir: `/simulated/${id}`,
       server: 'coordinator',
@@ -143,6 +146,11 @@ export class SimulatedMachine {
     return this.#spooled.get(keyText(key)) ?? 0;
   }
 
+  /** Whether the agent has written the record that returns the attempt. */
+  hasReturned(key: AttemptKey): boolean {
+    return this.#returned.has(keyText(key));
+  }
+
   /** Whether the attempt belongs to the current incarnation, or the disk has unsent records of the attempt. */
   isResponsibleFor(incarnation: string, key: AttemptKey): boolean {
     return incarnation === this.incarnation || this.spool?.holds(key) === true;
@@ -164,15 +172,22 @@ export class SimulatedMachine {
 
 class WatchedSpool extends Spool {
   readonly #written: Map<string, number>;
+  readonly #returned: Set<string>;
 
-  constructor(db: ConstructorParameters<typeof Spool>[0], written: Map<string, number>) {
+  constructor(db: ConstructorParameters<typeof Spool>[0], written: Map<string, number>, returned: Set<string>) {
     super(db);
     this.#written = written;
+    this.#returned = returned;
   }
 
   override add(records: readonly RecordMessage[]): void {
     super.add(records);
-    for (const { key, seq } of records) if (key !== undefined) this.#written.set(keyText(key), seq);
+    for (const { key, seq, body } of records) {
+      if (key === undefined) continue;
+      this.#written.set(keyText(key), seq);
+      const isReturn = body?.$case === 'ended' && body.ended.outcome === 'ATTEMPT_OUTCOME_RETURNED';
+      if (isReturn) this.#returned.add(keyText(key));
+    }
   }
 
   override discard(key: AttemptKey): void {

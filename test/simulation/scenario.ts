@@ -101,6 +101,8 @@ interface SubmittedSweep {
 
 export interface Scenario {
   readonly leaseMs: number;
+  /** See PREFETCH_MS (coordinator/core/model.ts). Undefined for the default. */
+  readonly prefetchMs?: number;
   /** The places of the coordinators. Several coordinators share one store. */
   readonly coordinators: readonly string[];
   readonly conditions: NetworkConditions;

@@ -8,10 +8,13 @@ import { STORE_PLACE } from './shared-database.ts';
 export const FIRST_POPULATION_SEED = 1_000_000;
 /** In this seed and all higher seeds below FIRST_TAKEOVER_SEED, the sweeps are searches. */
 export const FIRST_SEARCH_SEED = 2_000_000;
-/** In this seed and all higher seeds, several coordinators share one store. */
+/** In this seed and all higher seeds below FIRST_PREFETCH_SEED, several coordinators share one store. */
 export const FIRST_TAKEOVER_SEED = 3_000_000;
+/** In this seed and all higher seeds, slots hold attempts in advance, although trials take longer than real short ones. */
+export const FIRST_PREFETCH_SEED = 4_000_000;
 
 export function scenarioOf(seed: number): Scenario {
+  if (seed >= FIRST_PREFETCH_SEED) return withPrefetch(anyScenario(seed), seed);
   if (seed >= FIRST_TAKEOVER_SEED) return withTakeovers(anyScenario(seed), seed);
   if (seed >= FIRST_SEARCH_SEED) return withSearches(anyScenario(seed), seed);
   return seed < FIRST_POPULATION_SEED ? anyScenario(seed) : withPopulations(anyScenario(seed), seed);
@@ -173,5 +176,51 @@ function withTakeovers(scenario: Scenario, seed: number): Scenario {
     orders: scenario.orders.filter(isKnown),
     retries: scenario.retries.filter(isKnown),
     trialKills: scenario.trialKills.filter(isKnown),
+  };
+}
+
+/**
+ * Slots hold attempts for several seconds of work, so that every fault and every order of a user also meets queued
+ * attempts. The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after the
+ * faults.
+ */
+function withPrefetch(scenario: Scenario, seed: number): Scenario {
+  const random = new TestRandom(seed ^ 0x9fe7);
+  const whole = (from: number, to: number) => Math.floor(random.between(from, to + 1));
+  const textOf = () => {
+    const durations = random.pick(['[20, 60, 150]', '[50, 100]', '[30, 300, 4000]', '[200, 900]']);
+    return [
+      random.next() < 0.6
+        ? 'name: simulated\ntrainer: noop\n'
+        : 'name: simulated\ntrainer: command\ncommand: [program]\nmetric: {name: test_loss, goal: minimize}\n',
+      `parameters:\n  x: {min: 1, max: ${whole(6, 16)}, step: 1}\n  epochs: {value: ${whole(1, 2)}}\n`,
+      `  duration_ms: {values: ${durations}}\n`,
+      `retry: {oom: ${whole(0, 2)}, crash: ${whole(0, 3)}, timeout: ${whole(0, 2)}, backoff: ${whole(0, 2)}s}\n`,
+      `timeout: 20s\ncheckpoint_every: ${whole(0, 1)}\n`,
+    ].join('');
+  };
+  const lateAt = scenario.calmAt + scenario.leaseMs + 12_000;
+  const sweeps = [
+    ...Array.from({ length: whole(2, 4) }, () => ({ at: whole(0, 45_000), text: textOf() })),
+    { at: lateAt, text: textOf() },
+  ];
+  const isKnown = ({ sweep }: { readonly sweep: number }) => sweep < sweeps.length;
+  const orders = Array.from({ length: whole(1, 6) }, () => ({
+    at: whole(1_000, 55_000),
+    verb: random.pick(['PAUSE', 'PAUSE', 'RESUME', 'STOP', 'KILL'] as const),
+    sweep: whole(0, sweeps.length - 2),
+  }));
+  return {
+    ...scenario,
+    prefetchMs: random.pick([500, 2_000, 6_000]),
+    // The wait of queued attempts is checked only on machines with quick transfers (queue-invariant.ts).
+    machines: scenario.machines.map((machine) => ({ ...machine, transferMs: Math.min(machine.transferMs, 500) })),
+    sweeps,
+    versions: [],
+    slowMachine: undefined,
+    orders,
+    retries: scenario.retries.filter(isKnown),
+    trialKills: scenario.trialKills.filter(isKnown),
+    priorities: scenario.priorities.filter(isKnown),
   };
 }

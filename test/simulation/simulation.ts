@@ -93,6 +93,7 @@ class Simulation {
         isPresent: (agentId) => this.#isPresent(agentId),
         isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
         spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
+        hasReturned: (agentId, key) => this.machines.get(agentId)?.hasReturned(key) === true,
         isMemoryAhead: this.scenario.coordinators.length > 1,
       },
       this.scenario.machines,
@@ -112,6 +113,7 @@ class Simulation {
     const world: CoordinatorWorld = {
       grpc: this.grpc,
       leaseMs: this.scenario.leaseMs,
+      prefetchMs: this.scenario.prefetchMs,
       bug,
       nats: () => this.#nats,
       startSampler: simulatedSamplers(new TestRandom(seed ^ 0x0b7a), (what) => this.invariants.reached.add(what)),

@@ -2,7 +2,7 @@
  * Seeds and planted bugs of the fast suite and of the slow suite. Each planted bug is in one of the two suites.
  */
 
-import { FIRST_POPULATION_SEED, FIRST_SEARCH_SEED, FIRST_TAKEOVER_SEED } from './scenarios.ts';
+import { FIRST_POPULATION_SEED, FIRST_PREFETCH_SEED, FIRST_SEARCH_SEED, FIRST_TAKEOVER_SEED } from './scenarios.ts';
 
 const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
@@ -55,13 +55,17 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'priority-ignored': 5,
   'promotions-repeated': 14,
   'quarantines-forgotten': 7,
+  'queued-losses-charged': FIRST_PREFETCH_SEED + 4,
   'records-accepted-twice': 2,
   'rejections-ignored': 21,
   'replaced-members-not-stopped': FIRST_POPULATION_SEED,
   'resources-ignored': 3,
+  'requeued-at-the-order': FIRST_PREFETCH_SEED + 14,
   'results-mixed-up': 9,
   'retries-not-counted': 4,
   'retry-restarts-numbers': 5,
+  'returns-charged': FIRST_PREFETCH_SEED + 1,
+  'returns-not-reported': FIRST_PREFETCH_SEED + 1,
   'rungs-forgotten': 6,
   'search-forgotten': 1,
   'search-stored-ahead': 9,

@@ -27,6 +27,8 @@ export interface WorkerWorld {
   plannedEnd(assignment: Assignment): PlannedEnd;
   /** The factor by which training is slower than usual. */
   slowness(assignment: Assignment): number;
+  /** Whether the agent has written the record that returns the attempt. */
+  hasReturned(key: AttemptKey): boolean;
   /** Reports a violated invariant. */
   violated(invariant: string): void;
 }
@@ -72,7 +74,11 @@ export class SimulatedWorker implements Worker {
   }
 
   #run(assignments: readonly Assignment[]): void {
+    const [running] = this.#attempts.keys();
+    if (running !== undefined) this.#world.violated(`a slot starts further attempts while ${running} runs`);
     for (const assignment of assignments) {
+      const name = keyText(assignment.key);
+      if (this.#world.hasReturned(assignment.key)) this.#world.violated(`${name} starts after it was returned`);
       if (assignment.trainer === 'command' && assignments.length > 1) {
         this.#world.violated(`trial ${assignment.key.trialId} must be trained alone, but is in a pack`);
       }

@@ -93,6 +93,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     send: (output) => {
       if (output.kind === 'offer') offers.push(output.key);
       else if (output.kind === 'drain') attempts.sendDrain(output.agentId);
+      else if (output.kind === 'return') attempts.sendReturn(output.agentId, output.keys);
       else if (output.kind === 'pools') attempts.sendPools(output.agentId);
       else if (output.kind === 'revoke') attempts.revoke(output.agentId, output.key, output.refusal);
       else cleaner.afterUpload(output.key);

@@ -323,6 +323,11 @@ export interface Grant {
    * checkpoint.
    */
   parent: string;
+  /**
+   * The number of further attempts or packs that the slot may hold while it runs one. The agent starts them one after
+   * another, without asking the coordinator. The newest grant of a slot applies. 0 means none.
+   */
+  prefetch: number;
 }
 
 export interface Grant_ParametersEntry {
@@ -614,11 +619,18 @@ export interface RecordRefused {
 }
 
 export interface Command {
-  kind:
-    | { $case: "drain"; drain: Drain }
-    | { $case: "undrain"; undrain: Undrain }
-    | { $case: "pools"; pools: Pools }
-    | undefined;
+  kind: { $case: "drain"; drain: Drain } | { $case: "undrain"; undrain: Undrain } | { $case: "pools"; pools: Pools } | {
+    $case: "returnAttempts";
+    returnAttempts: ReturnAttempts;
+  } | undefined;
+}
+
+/**
+ * Asks the agent to return attempts that it has not started. The agent ends each of them with the outcome RETURNED, and
+ * ignores the order for attempts that it has started.
+ */
+export interface ReturnAttempts {
+  keys: AttemptKey[];
 }
 
 /**
@@ -1181,6 +1193,7 @@ function createBaseGrant(): Grant {
     resume: undefined,
     program: undefined,
     parent: "",
+    prefetch: 0,
   };
 }
 
@@ -1212,6 +1225,9 @@ export const Grant: MessageFns<Grant> = {
     }
     if (message.parent !== "") {
       writer.uint32(74).string(message.parent);
+    }
+    if (message.prefetch !== 0) {
+      writer.uint32(80).uint32(message.prefetch);
     }
     return writer;
   },
@@ -1304,6 +1320,14 @@ export const Grant: MessageFns<Grant> = {
             message.parent = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.prefetch = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1342,6 +1366,7 @@ export const Grant: MessageFns<Grant> = {
       ? ProgramSpec.fromPartial(object.program)
       : undefined;
     message.parent = object.parent ?? "";
+    message.prefetch = object.prefetch ?? 0;
     return message;
   },
 };
@@ -3952,6 +3977,9 @@ export const Command: MessageFns<Command> = {
       case "pools":
         Pools.encode(message.kind.pools, writer.uint32(34).fork()).join();
         break;
+      case "returnAttempts":
+        ReturnAttempts.encode(message.kind.returnAttempts, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3993,6 +4021,14 @@ export const Command: MessageFns<Command> = {
             message.kind = { $case: "pools", pools: Pools.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.kind = { $case: "returnAttempts", returnAttempts: ReturnAttempts.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4029,7 +4065,71 @@ export const Command: MessageFns<Command> = {
         }
         break;
       }
+      case "returnAttempts": {
+        if (object.kind?.returnAttempts !== undefined && object.kind?.returnAttempts !== null) {
+          message.kind = {
+            $case: "returnAttempts",
+            returnAttempts: ReturnAttempts.fromPartial(object.kind.returnAttempts),
+          };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseReturnAttempts(): ReturnAttempts {
+  return { keys: [] };
+}
+
+export const ReturnAttempts: MessageFns<ReturnAttempts> = {
+  encode(message: ReturnAttempts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.keys) {
+      AttemptKey.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReturnAttempts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReturnAttempts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keys.push(AttemptKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReturnAttempts>): ReturnAttempts {
+    return ReturnAttempts.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReturnAttempts>): ReturnAttempts {
+    const message = createBaseReturnAttempts();
+    message.keys = object.keys?.map((e) => AttemptKey.fromPartial(e)) || [];
     return message;
   },
 };

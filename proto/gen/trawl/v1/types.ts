@@ -520,6 +520,8 @@ export const AttemptOutcome = {
   SUPERSEDED: "ATTEMPT_OUTCOME_SUPERSEDED",
   /** HELD - The trial waits at a rung of early stopping. */
   HELD: "ATTEMPT_OUTCOME_HELD",
+  /** RETURNED - The agent returned the attempt before its slot had started it. */
+  RETURNED: "ATTEMPT_OUTCOME_RETURNED",
   UNRECOGNIZED: "UNRECOGNIZED",
 } as const;
 
@@ -534,6 +536,7 @@ export namespace AttemptOutcome {
   export type INTERRUPTED = typeof AttemptOutcome.INTERRUPTED;
   export type SUPERSEDED = typeof AttemptOutcome.SUPERSEDED;
   export type HELD = typeof AttemptOutcome.HELD;
+  export type RETURNED = typeof AttemptOutcome.RETURNED;
   export type UNRECOGNIZED = typeof AttemptOutcome.UNRECOGNIZED;
 }
 
@@ -563,6 +566,9 @@ export function attemptOutcomeFromJSON(object: any): AttemptOutcome {
     case 7:
     case "ATTEMPT_OUTCOME_HELD":
       return AttemptOutcome.HELD;
+    case 8:
+    case "ATTEMPT_OUTCOME_RETURNED":
+      return AttemptOutcome.RETURNED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -588,6 +594,8 @@ export function attemptOutcomeToNumber(object: AttemptOutcome): number {
       return 6;
     case AttemptOutcome.HELD:
       return 7;
+    case AttemptOutcome.RETURNED:
+      return 8;
     case AttemptOutcome.UNRECOGNIZED:
     default:
       return -1;
