@@ -72,7 +72,7 @@ export function coordinatorMetrics() {
     trialsFinished: counter('trials_finished_total', 'Trials that ended.', ['sweep', 'outcome']),
     trialFailures: counter('trial_failures_total', 'Attempts that failed.', ['sweep', 'class']),
     trialRetries: counter('trial_retries_total', 'Failed attempts whose trial was retried.', ['sweep', 'class']),
-    trialDuration: histogram('trial_duration_seconds', 'Time from the grant of an attempt to its end.', SECONDS_TRIAL, [
+    trialDuration: histogram('trial_duration_seconds', 'Time from the start of an attempt to its end.', SECONDS_TRIAL, [
       'sweep',
     ]),
     queueWait: histogram(
