@@ -191,7 +191,7 @@ test('K kills the unfinished trials of the row under the cursor after a confirma
   await at.press('K');
   expect(at.status()).toBe('cannot kill 2 trials of config c2d00000: they have ended');
   await at.press('G', 'K');
-  expect(at.status()).toBe('kill 2 unfinished trials of config c3d00000? 1 running will be stopped now [y/N]');
+  expect(at.status()).toBe('kill 2 unfinished trials of config c3d00000? 1 is running and stops now [y/N]');
   await at.press('n');
   expect(at.status()).toBe('kill trials cancelled');
   expect(at.source.killed).toEqual([]);

@@ -105,7 +105,7 @@ export function threadEnvironment(cores: number, slots: number, env: NodeJS.Proc
 export type PackOption = number | 'auto';
 
 /**
- * Returns how many trials a worker trains together.
+ * Returns the maximum number of trials that a worker trains together.
  * @param sharedBy the number of slots that share the worker's GPU
  * @param warn called with the reason if a pack size could not be measured
  */

@@ -51,8 +51,8 @@ export class CouldNotRun extends Error {}
 const ENDING_MS = 3_000;
 
 /**
- * Runs the steps in order. A step that fails does not affect the others. A step that has not started when the total time
- * is over is reported as `could not run`.
+ * Runs the steps in order. A step that fails does not affect the others. A step that has not started when the total
+ * time ends is reported as `could not run`.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
  * @param now the time in ms, which determines how much of `totalS` is left

@@ -36,7 +36,7 @@ export interface KillRun {
   readonly finishedAtKill: number;
   /** The number of points without a result at the end. Undefined if the time limit ended the run. */
   readonly lost: number | undefined;
-  /** The number of results beyond one per point. Undefined if the time limit ended the run. */
+  /** The number of surplus results: each point should have one. Undefined if the time limit ended the run. */
   readonly duplicates: number | undefined;
   /** The number of points whose work was completed at least once. */
   readonly completed: number;

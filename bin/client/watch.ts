@@ -22,7 +22,7 @@ export interface WatchOptions {
   readonly onReconnect?: () => void;
 }
 
-/** Callbacks for {@link watchSweep} that report outages on stderr. */
+/** Returns callbacks for {@link watchSweep} that report outages on stderr. */
 export function outageNotes({ address }: Connection): Required<Pick<WatchOptions, 'onOutage' | 'onReconnect'>> {
   return {
     onOutage: () => note(`lost the connection to the coordinator at ${address}; reconnecting`),

@@ -63,7 +63,8 @@ async function entriesOf(dir: string): Promise<readonly string[] | undefined> {
 /**
  * Calls `write` with a temporary folder, and renames this folder to `path`. An existing folder at `path` must be empty,
  * or contain only files of an earlier export, which are deleted one by one.
- * @throws {BadInputError} when the folder contains other files, or cannot be written
+ * @throws {BadInputError} when the folder contains other files, or cannot be written; an error with the code ENOSPC
+ * when the disk is full
  */
 export async function writeWholeFolder(
   path: string,

@@ -101,8 +101,11 @@ test.each([
     /^artifacts are in the data folder of the coordinator at a:1, but .* s3:\/\/bucket\/a\//,
   ],
   ['s3://bucket/a', 's3://bucket/b', /^the coordinator at a:1 keeps artifacts in s3:\/\/bucket\/b\/, but/],
-])('a standby with --artifacts %s and a leader with %s', (requested, recorded, problem) => {
-  const found = standbyArtifactsProblem(requested, recorded, 'a:1');
-  if (problem === undefined) expect(found).toBeUndefined();
-  else expect(found).toMatch(problem);
-});
+])(
+  'a takeover without the artifacts of the leader is a problem: standby with --artifacts %s, leader with %s',
+  (requested, recorded, problem) => {
+    const found = standbyArtifactsProblem(requested, recorded, 'a:1');
+    if (problem === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatch(problem);
+  },
+);

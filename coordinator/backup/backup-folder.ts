@@ -161,7 +161,7 @@ export async function syncFolders(dir: string): Promise<void> {
   await syncPath(dir);
 }
 
-/** Whether the folder exists and contains files. A backup is received only into a new or empty folder. */
+/** Returns whether the folder exists and is not empty. A backup is received only into a new or empty folder. */
 export function isNotEmpty(dir: string): boolean {
   return existsSync(dir) && readdirSync(dir).length > 0;
 }

@@ -15,7 +15,10 @@ export const RENEW_INTERVAL_MS = LEADERSHIP_MS / 3;
 export const RENEW_RETRY_MS = 500;
 /** The time between two attempts of a standby to lead. An attempt changes nothing while another coordinator leads. */
 export const STANDBY_INTERVAL_MS = 500;
-/** A leader pauses this long before the expiry. The clocks of the leader and the store may differ by a tenth in speed. */
+/**
+ * The time before the expiry at which a leader pauses. The clocks of the leader and the store may differ by a tenth in
+ * speed.
+ */
 const PAUSE_MARGIN_MS = LEADERSHIP_MS / 9;
 
 /** Identifies the time during which one coordinator leads. */
@@ -80,7 +83,7 @@ export function untilAttempt({ holder, remainingMs }: Pick<Leadership, 'holder' 
   return Math.min(STANDBY_INTERVAL_MS, Math.max(0, remainingMs));
 }
 
-/** Returns whether a coordinator has renewed or won the leadership between two moments at which a standby tried to lead. */
+/** Returns whether a coordinator has renewed or won the leadership between two attempts of a standby to lead. */
 export function isHeld(before: Leadership, after: Leadership): boolean {
   return after.epoch !== before.epoch || after.expiresAt !== before.expiresAt;
 }

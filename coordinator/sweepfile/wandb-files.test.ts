@@ -457,7 +457,7 @@ when: [{if: {n: 1}, set: {m: 4.0}}]
   });
 });
 
-test('the key `code` names a folder relative to the sweep file and the patterns to exclude, also in a W&B file', () => {
+test('in a W&B file too, the key `code` sets the folder (relative to the sweep file) and the patterns to exclude', () => {
   const parsed = (code: string) => parse(`program: t.py\nproject: p\ncode: ${code}\nparameters: {}\n`);
   const defaults = { dir: '.', exclude: [], diff: true, maxBytes: 100_000_000 };
   for (const code of ['.', '{}', '{dir: .}']) expect(parsed(code)).toMatchObject({ isWandbFile: true, code: defaults });

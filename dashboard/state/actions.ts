@@ -154,7 +154,7 @@ export function confirmKill(ui: Ui, context: ActionContext): KeyResult {
       ? ''
       : trials.length === 1
         ? ' It is running and will be stopped now'
-        : ` ${running} running will be stopped now`;
+        : ` ${running} ${running === 1 ? 'is running and stops' : 'are running and stop'} now`;
   const trialIds = open.map(({ id }) => id);
   return confirm(ui, `kill ${subject}?${fate}`, { name: 'kill trials', sweepId: sweep.id, trialIds });
 }

@@ -11,7 +11,7 @@ export interface Values {
   /** Returns the value of an integer, enum or bool field, as the 64 bits of its varint. */
   integer(field: protobuf.Field): bigint;
   double(field: protobuf.Field): number;
-  /** Returns how often a field occurs in its message. */
+  /** Returns how many times a field occurs in its message. */
   times(field: protobuf.Field): number;
   /** Returns how many members of a oneof are set. */
   members(): number;

@@ -172,13 +172,16 @@ export function serverProblem(
   return undefined;
 }
 
-/** If the user may not create tables, returns an error that states the remedy. Returns other errors unchanged. */
+/**
+ * If the user has no permission to create tables, returns an error that states the remedy. Returns other errors
+ * unchanged.
+ */
 export function schemaError(error: unknown, url: URL): unknown {
   const isForbidden = error instanceof Error && 'code' in error && error.code === '42501';
   if (!isForbidden) return error;
   return new RejectedError(
-    `the user of ${shownUrl(url)} may not create or change the tables of the store (${error.message}): make the user ` +
-      'the owner of the database',
+    `the user of ${shownUrl(url)} has no permission to create or change the tables of the store (${error.message}): ` +
+      'make the user the owner of the database',
   );
 }
 
