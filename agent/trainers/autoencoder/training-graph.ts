@@ -63,6 +63,8 @@ export function trainingGraph(layers: readonly Layer[], settings: GraphSettings)
   ]);
   addStep(graph, layers, parameters, settings);
   addState(graph, layers, parameters);
+  const sums = parameters.map(({ value, shape }) => absoluteSum(graph, value, shape));
+  total(graph, sums, FETCHES.absoluteSum);
   return graph.toString();
 }
 
@@ -89,27 +91,27 @@ function addStep(
   const activations = forward(graph, layers, parameters, input);
   const error = graph.node('Sub', [at(activations, layers.length), target]);
   const square = mean(graph, mean(graph, graph.node('Square', [error]), 1), 0);
-  const absolute = graph.node(
-    'AddN',
-    parameters.map(({ value, shape }) => absoluteSum(graph, value, shape)),
-    { ...FLOAT, N: `i: ${parameters.length}` },
-    FETCHES.absoluteSum,
-  );
-
   const { gradients, readers } = backward(graph, layers, parameters, activations, graph.node('Mul', [error, numbers]));
 
-  const l1 = settings.lambdaL1 === 0 ? graph.number(0) : graph.node('Mul', [absolute, graph.number(settings.lambdaL1)]);
-  const waits = settings.lambdaL1 === 0 ? [] : [`^${l1}`];
   const beta1 = graph.number(BETA1);
   const beta2 = graph.number(BETA2);
   // The powers of the betas are 0, because the learning rate already includes the bias corrections, in double
   // precision.
   const rule = [graph.number(0), graph.number(0), `${numbers}:1`, beta1, beta2, `${numbers}:2`];
-  const updates = parameters.map(({ variables, value }, i) => {
-    const gradient = regularized(graph, at(gradients, i), value, settings);
-    const inputs = [...variables, ...rule, gradient, ...waits, `^${at(readers, i >> 1)}`];
+  const sums: string[] = [];
+  const updates = parameters.map(({ variables, value, shape }, i) => {
+    const gradient = at(gradients, i);
+    const waits = [`^${at(readers, i >> 1)}`];
+    if (settings.lambdaL1 !== 0) {
+      const sum = absoluteSum(graph, value, shape, [`^${gradient}`]);
+      sums.push(sum);
+      waits.push(`^${sum}`);
+    }
+    const inputs = [...variables, ...rule, regularized(graph, gradient, value, settings), ...waits];
     return `^${graph.node('ResourceApplyAdam', inputs)}`;
   });
+  const l1 =
+    sums.length === 0 ? graph.number(0) : graph.node('Mul', [total(graph, sums), graph.number(settings.lambdaL1)]);
   const losses = graph.node('Pack', [square, l1], { ...FLOAT, N: 'i: 2' });
   graph.node(
     'ExpandDims',
@@ -163,11 +165,18 @@ function backward(
 function regularized(graph: GraphText, gradient: string, value: string, settings: GraphSettings): string {
   const { lambdaL1, weightDecay, l1InGradient } = settings;
   const terms = [gradient];
-  if (weightDecay !== 0) terms.push(graph.node('Mul', [value, graph.number(weightDecay)]));
+  // Each parameter is regularized when its gradient is known, immediately before its update. Otherwise, the terms of all
+  // parameters would be computed first, and would have left the cache at the time of the update.
+  const wait = `^${gradient}`;
+  if (weightDecay !== 0) terms.push(graph.node('Mul', [value, graph.number(weightDecay), wait]));
   if (l1InGradient && lambdaL1 !== 0) {
-    terms.push(graph.node('Mul', [graph.node('Sign', [value]), graph.number(lambdaL1)]));
+    terms.push(graph.node('Mul', [graph.node('Sign', [value, wait]), graph.number(lambdaL1)]));
   }
-  return terms.length === 1 ? gradient : graph.node('AddN', terms, { ...FLOAT, N: `i: ${terms.length}` });
+  return terms.length === 1 ? gradient : total(graph, terms);
+}
+
+function total(graph: GraphText, terms: readonly string[], name?: string): string {
+  return graph.node('AddN', terms, { ...FLOAT, N: `i: ${terms.length}` }, name);
 }
 
 function addState(graph: GraphText, layers: readonly Layer[], parameters: readonly GraphParameter[]): void {
@@ -208,9 +217,13 @@ function mean(graph: GraphText, values: string, axis: number): string {
   return graph.node('Mean', [values, graph.integer(axis)], REDUCE);
 }
 
-/** The sum is computed in two stages, because a sum of float32 in one stage has an error of 4e-5. */
-function absoluteSum(graph: GraphText, value: string, shape: readonly number[]): string {
-  const rows = shape.length === 1 ? graph.node('Abs', [value]) : sum(graph, graph.node('Abs', [value]), 1);
+/**
+ * The sum is computed in two stages, because a sum of float32 in one stage has an error of 4e-5.
+ * @param waits the nodes for which the operation waits
+ */
+function absoluteSum(graph: GraphText, value: string, shape: readonly number[], waits: readonly string[] = []): string {
+  const absolute = graph.node('Abs', [value, ...waits]);
+  const rows = shape.length === 1 ? absolute : sum(graph, absolute, 1);
   return sum(graph, rows, 0);
 }
 
