@@ -166,7 +166,7 @@ function regularized(graph: GraphText, gradient: string, value: string, settings
   const { lambdaL1, weightDecay, l1InGradient } = settings;
   const terms = [gradient];
   // Each parameter is regularized when its gradient is known, immediately before its update. Otherwise, the terms of all
-  // parameters would be computed first, and would have left the cache at the time of the update.
+  // parameters could be computed first, and could have left the cache at the time of the update.
   const wait = `^${gradient}`;
   if (weightDecay !== 0) terms.push(graph.node('Mul', [value, graph.number(weightDecay), wait]));
   if (l1InGradient && lambdaL1 !== 0) {
