@@ -17,7 +17,8 @@ export interface CostCurve {
  */
 export function drawCurves(counts: readonly number[], curves: readonly CostCurve[], counted: string): string {
   const [first = 1, last = 10] = [counts[0], counts.at(-1)];
-  const x = scaleLog([first, last], [AREA.left + 4, AREA.right - 4]);
+  // The label of the last count is centered below its point, and needs room on the right.
+  const x = scaleLog([first, last], [AREA.left + 4, AREA.right - 14]);
   const ticks = counts.map((count): [number, string] => [x(count), labelOf(count)]);
   return figureSvg({
     title: `Costs over the number of ${counted}`,
