@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { type Address, isLoopback } from '../../lib/net/address.ts';
 import type { BasicAuth, TokenAuth } from '../../lib/net/http.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';
+import { HashedSecret } from '../../lib/net/secret.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { COORDINATOR } from '../../proto/subjects.ts';
 import { admit, admitOwner } from '../auth/admit.ts';
@@ -70,7 +71,8 @@ export function admission(
 ): Admit | undefined {
   if (identities !== undefined) return (shown) => admit(shown, (given) => identities.find(given));
   if (token === undefined || !isLoopback(listen)) return undefined;
-  return (shown) => admitOwner(shown, token.token, token.file);
+  const own = new HashedSecret(token.token);
+  return (shown) => admitOwner(shown, own, token.file);
 }
 
 /**

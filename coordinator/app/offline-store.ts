@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
+import { HashedSecret } from '../../lib/net/secret.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { ArtifactServiceService } from '../../proto/gen/trawl/v1/artifact_service.ts';
 import { CodeServiceService } from '../../proto/gen/trawl/v1/code_service.ts';
@@ -112,8 +113,9 @@ async function serve(store: Store, dir: string, { rejection, isReadOnly }: Serve
   const apply: SweepControl['apply'] = async (sweepId, request, by) =>
     (await offlineControl()).apply(sweepId, request, by);
   const token = randomBytes(32).toString('base64url');
+  const own = new HashedSecret(token);
   const guard = new Guard(
-    (shown) => admitToken(shown, token, { missing: FOREIGN_CALL, wrong: FOREIGN_CALL }),
+    (shown) => admitToken(shown, own, { missing: FOREIGN_CALL, wrong: FOREIGN_CALL }),
     () => {},
   );
   const server = newServer(guard.interceptors);

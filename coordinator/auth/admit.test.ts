@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
+import { HashedSecret, hashedBearerToken } from '../../lib/net/secret.ts';
 import { admitOwner } from './admit.ts';
 
 const TOKEN = 'k6kyzgIhVdb0l5TgDLXlfu0c3wSLVUUyQqJmdqzFbxM';
@@ -7,7 +8,7 @@ const FILE = '/home/ann/sweeps/token';
 const method = '/trawl.v1.OperationsService/Prune';
 
 const decide = (authorization: string | undefined) =>
-  admitOwner({ method, peer: undefined, authorization }, TOKEN, FILE);
+  admitOwner({ method, peer: undefined, token: hashedBearerToken(authorization) }, new HashedSecret(TOKEN), FILE);
 
 test('the token of the owner gives access to every method', () => {
   expect(decide(`Bearer ${TOKEN}`)).toEqual({ admitted: true, caller: { name: 'owner', role: 'owner' } });

@@ -1,6 +1,6 @@
 /** Decides whether a call is admitted, based on its certificate, token and method. Performs no I/O. */
 import { status } from '@grpc/grpc-js';
-import { bearerToken, isSameSecret } from '../../lib/net/secret.ts';
+import type { HashedSecret } from '../../lib/net/secret.ts';
 import { type Role, rolesOf } from '../../proto/roles.ts';
 import type { KnownIdentity } from './identities.ts';
 import type { RejectionReason } from './rejections.ts';
@@ -16,8 +16,8 @@ export interface Credentials {
   readonly method: string;
   /** Undefined if the connection has no verified certificate. */
   readonly peer: CertificateHolder | undefined;
-  /** The value of the call's header `authorization`. Undefined if the call has no such header. */
-  readonly authorization: string | undefined;
+  /** The token in the call's header `authorization`. Undefined if the call has no token. */
+  readonly token: HashedSecret | undefined;
 }
 
 export interface Caller {
@@ -35,11 +35,10 @@ export type Admission =
  * @param identityOf returns the identity that a token belongs to
  */
 export function admit(
-  { method, peer, authorization }: Credentials,
-  identityOf: (token: string) => KnownIdentity | undefined,
+  { method, peer, token }: Credentials,
+  identityOf: (token: HashedSecret) => KnownIdentity | undefined,
 ): Admission {
   if (peer === undefined) return unauthenticated('no_certificate', 'this coordinator requires a client certificate');
-  const token = bearerToken(authorization);
   if (token === undefined) {
     return unauthenticated('no_token', 'this coordinator requires a token: pass your identity with --identity');
   }
@@ -67,7 +66,7 @@ const OWNER: Caller = { name: 'owner', role: 'owner' };
  * is admitted.
  * @param file the path of the token file, for the error message
  */
-export function admitOwner(credentials: Credentials, token: string, file: string): Admission {
+export function admitOwner(credentials: Credentials, token: HashedSecret, file: string): Admission {
   const missing =
     `this coordinator requires a token, which is in ${file}: run the command as the user who started the ` +
     'coordinator, or pass a copy of this file with --token-file, or set TRAWL_TOKEN to the token';
@@ -85,13 +84,12 @@ interface TokenMessages {
 
 /** Admits every call with the token, as a call of the owner. */
 export function admitToken(
-  { authorization }: Credentials,
-  token: string,
+  { token: given }: Credentials,
+  token: HashedSecret,
   { missing, wrong }: TokenMessages,
 ): Admission {
-  const given = bearerToken(authorization);
   if (given === undefined) return unauthenticated('no_token', missing);
-  if (!isSameSecret(given, token)) return unauthenticated('wrong_token', wrong);
+  if (!given.isSame(token)) return unauthenticated('wrong_token', wrong);
   return { admitted: true, caller: OWNER };
 }
 

@@ -6,6 +6,7 @@ import {
   type ServerInterceptor,
   status,
 } from '@grpc/grpc-js';
+import { type HashedSecret, hashedBearerToken } from '../../lib/net/secret.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import type { Admission, Caller, CertificateHolder, Credentials } from './admit.ts';
 import type { RejectionReason } from './rejections.ts';
@@ -78,7 +79,7 @@ export class Guard {
 
   #intercept(method: string, call: ServerInterceptingCallInterface, admit: Admit): ServerInterceptingCall {
     const peer = peerOf(call);
-    let authorization: string | undefined;
+    let token: HashedSecret | undefined;
     let rejected = false;
     /**
      * Returns the caller if the call is admitted. Called again for each message of a stream, so that a revoked token or
@@ -86,7 +87,7 @@ export class Guard {
      */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;
-      const admission = admit({ method, peer, authorization });
+      const admission = admit({ method, peer, token });
       if (admission.admitted) return admission.caller;
       rejected = true;
       this.#open.delete(admittedCaller);
@@ -97,7 +98,7 @@ export class Guard {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
-            authorization = metadata.get('authorization')[0]?.toString();
+            token = hashedBearerToken(metadata.get('authorization')[0]?.toString());
             metadata.remove('authorization');
             const caller = admittedCaller();
             if (caller === undefined) return;

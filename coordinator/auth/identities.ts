@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import * as z from 'zod';
 import { sha256Of } from '../../lib/files/checksum.ts';
+import type { HashedSecret } from '../../lib/net/secret.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError } from '../../proto/errors.ts';
 import { ROLES } from '../../proto/roles.ts';
@@ -88,11 +89,10 @@ export class Identities {
   }
 
   /** Returns the identity of a token, or undefined if the token is unknown or revoked. */
-  find(token: string): KnownIdentity | undefined {
-    const hash = tokenHash(token);
+  find({ sha256 }: HashedSecret): KnownIdentity | undefined {
     if (performance.now() - this.#checkedAt >= CHECK_INTERVAL_MS) this.#reload();
-    if (!this.#byHash.has(hash)) this.#reload();
-    return this.#byHash.get(hash);
+    if (!this.#byHash.has(sha256)) this.#reload();
+    return this.#byHash.get(sha256);
   }
 
   #reload(): void {

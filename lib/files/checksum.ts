@@ -1,5 +1,5 @@
 /** Computes SHA-256 checksums of bytes and files, as lower-case hexadecimal. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
 export interface Checksum {
@@ -10,7 +10,7 @@ export interface Checksum {
 
 /** Returns the checksum of bytes, or of text in UTF-8. */
 export function sha256Of(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
+  return hash('sha256', content, 'hex');
 }
 
 /** Returns size and checksum of a file, without loading it into memory. @throws if the file cannot be read */
