@@ -412,3 +412,22 @@ test('a journal that is closed writes the gathered changes, and begins no other 
   await expect(journal.between(async () => {})).rejects.toThrow('the coordinator is stopping');
   expect(order).toEqual(['first', 'changes']);
 });
+
+test.each([
+  ['many changes arrive, changes are gathered for 4 ms', 20, [2]],
+  ['few changes arrive, a change is written without a delay', 2, [1, 1]],
+])('while %s', async (_, perCommit, sizes) => {
+  const store = slowStore(1);
+  const journal = await journalAfter(store);
+  for (let commit = 0; commit < 6; commit++) {
+    void journal.commit(Array.from({ length: perCommit }, () => aReport));
+    await vi.advanceTimersByTimeAsync(4);
+  }
+  await vi.advanceTimersByTimeAsync(4);
+  store.sizes.length = 0;
+  void journal.commit([aReport]);
+  await vi.advanceTimersByTimeAsync(3);
+  void journal.commit([aReport]);
+  await vi.advanceTimersByTimeAsync(20);
+  expect(store.sizes).toEqual(sizes);
+});
