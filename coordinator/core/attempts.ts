@@ -218,7 +218,7 @@ function grant(
   trial.failure = undefined;
   onGrant(sweep, trial, key, now);
   beginCurve(sweep, { key, resumedFrom });
-  return { kind: 'granted', ...claim, backend, gpus: usage.gpus, resumedFrom, speculative };
+  return { ...claim, kind: 'granted', backend, gpus: usage.gpus, resumedFrom, speculative };
 }
 
 function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): Answered<ClaimAnswer> {

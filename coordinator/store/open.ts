@@ -15,6 +15,14 @@ import { checkHighWater, trackHighWater } from './high-water.ts';
 import { checkNotMoved } from './moved-store.ts';
 import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 
+/**
+ * The number of pages in the write-ahead log (32 MiB) after which SQLite copies them to the file of the store. A trial
+ * changes about 14 pages, and most pages of live trials change several times before they are copied.
+ */
+export const CHECKPOINT_PAGES = 8_000;
+/** The size of SQLite's page cache in KiB. Rows of live trials are on random pages, because trial ids are hashes. */
+const CACHE_KIB = 16 * 1024;
+
 export interface OpenStoreOptions {
   /** Whether a missing store is created. Default: true */
   readonly create?: boolean;
@@ -57,6 +65,8 @@ export function openStore(dir: string, { create = true }: OpenStoreOptions = {})
     checkUndamaged(db, path);
     db.exec('pragma journal_mode = wal');
     db.exec('pragma synchronous = full');
+    db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.exec(`pragma cache_size = -${CACHE_KIB}`);
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
     trackHighWater(db, dir, clusterName(db));
   } catch (error) {

@@ -9,24 +9,24 @@ import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { storedFiles } from '../backup/backup-folder.ts';
 import { commitCounted } from './high-water.ts';
-import { clusterName, type OpenStoreOptions, openStore } from './open.ts';
+import { CHECKPOINT_PAGES, clusterName, type OpenStoreOptions, openStore } from './open.ts';
 import { SqliteReader } from './reader.ts';
 import { SqlStore } from './sql-store.ts';
 import type { StoreSnapshot } from './store.ts';
-import { completed, type Steps, sqliteSql } from './write-sql.ts';
-
-/** The default interval between checkpoints of SQLite, in pages. */
-const CHECKPOINT_PAGES = 1_000;
+import { SqliteSql, type Steps } from './write-sql.ts';
 
 export class SqliteStore extends SqlStore {
   readonly cluster: string;
   readonly reader: SqliteReader;
   readonly db: Database;
+  readonly #sql: SqliteSql;
   readonly #dir: string;
 
   /** @param dir the coordinator's folder, which contains the file of the store */
   constructor(db: Database, dir: string) {
-    super(sqliteSql(db));
+    const sql = new SqliteSql(db);
+    super(sql);
+    this.#sql = sql;
     this.db = db;
     this.#dir = dir;
     this.cluster = clusterName(db);
@@ -40,11 +40,16 @@ export class SqliteStore extends SqlStore {
 
   protected async transact<T>(work: () => Steps<T>): Promise<T> {
     try {
-      return commitCounted(this.db, () => completed(work()));
+      return commitCounted(this.db, () => this.complete(work()));
     } catch (error) {
       this.forgetKnown();
       throw error;
     }
+  }
+
+  /** Runs a write inside a transaction. @returns the result of the write */
+  protected complete<T>(steps: Steps<T>): T {
+    return this.#sql.complete(steps);
   }
 
   async snapshot(): Promise<StoreSnapshot> {

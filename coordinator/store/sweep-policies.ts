@@ -3,6 +3,8 @@ import type { SweepPolicy } from '../core/policy.ts';
 import type { Steps, WriteSql } from './write-sql.ts';
 
 interface StoredPolicy extends Pick<SweepPolicy, 'ranking' | 'speculate'> {
+  /** The name of the ranking metric. Empty if it was not known when the policy was read (implied-metric.ts). */
+  readonly metric: string;
   /** The number of trials per config. */
   readonly replicates: number;
 }
@@ -19,8 +21,8 @@ export interface SweepPolicies {
 }
 
 export function sweepPolicies(sql: WriteSql): SweepPolicies {
-  const select = sql.query<{ policy: string; replicates: number }>(
-    'select policy, replicates from sweeps where id = ?',
+  const select = sql.query<{ policy: string; metric: string; replicates: number }>(
+    'select policy, metric, replicates from sweeps where id = ?',
   );
   const known = new Map<string, StoredPolicy | undefined>();
   return {
@@ -34,7 +36,7 @@ export function sweepPolicies(sql: WriteSql): SweepPolicies {
         return;
       }
       const { ranking, speculate }: SweepPolicy = JSON.parse(row.policy);
-      known.set(sweepId, { ranking, speculate, replicates: row.replicates });
+      known.set(sweepId, { ranking, speculate, metric: row.metric, replicates: row.replicates });
     },
     forget: (sweepId) => known.delete(sweepId),
   };

@@ -56,6 +56,7 @@ export function eventWriter(sql: WriteSql): (event: Omit<StoredEvent, 'seq'>) =>
     const { at, sweepId, trialId, attempt, kind, detail, by, agentId } = event;
     const seq = insert(at, sweepId, trialId, attempt, kind, detail, by, agentId);
     if (sweepId === AGENT_EVENTS) removeOldest();
-    return { seq, ...event };
+    // A literal with all fields costs less than a spread, and each trial has six events.
+    return { seq, at, sweepId, trialId, attempt, kind, detail, by, agentId };
   };
 }

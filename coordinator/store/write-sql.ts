@@ -34,6 +34,11 @@ export interface TrialProgress {
   /** Writes the values of a trial, and increases its epoch to `epoch`. */
   write(sweepId: string, trialId: string, epoch: number, values: MetricValues): void;
   /**
+   * Returns the values that `write` has gathered but not yet sent to the database. The caller must write them. Undefined
+   * if there are none.
+   */
+  take(sweepId: string, trialId: string): { readonly epoch: number; readonly values: MetricValues } | undefined;
+  /**
    * Must be called when another statement replaces the values and the epoch of a trial. Values that `write` has gathered
    * but not yet sent to the database are dropped.
    * @param values the values that replace the earlier values; undefined if they are unknown
@@ -78,79 +83,239 @@ export function upsert(table: string, keys: readonly string[], columns: readonly
     on conflict (${keys.join(', ')}) do update set ${replaced}`;
 }
 
-export function sqliteSql(db: Database): WriteSql {
-  const change = (sql: string): Run => {
-    const statement = db.prepare(sql);
+/** The maximum number of rows that one statement inserts into SQLite. A power of two. */
+const MAX_ROWS = 64;
+
+/** The rows for the columns of a table that are not inserted yet. */
+interface Insertion {
+  readonly table: string;
+  /** Returns the statement that inserts the given number of rows. Each statement is prepared at its first use. */
+  readonly statement: (rows: number) => Statement;
+  rows: (readonly SqlValue[])[];
+}
+
+/**
+ * The statements of SQLite. Inserted rows and the values of trials are gathered, because a statement that writes several
+ * rows costs much less than several statements. They are written before a statement that mentions their table.
+ */
+export class SqliteSql implements WriteSql {
+  readonly progress: SqliteProgress;
+  readonly setValues = setValues;
+  readonly metricValue = METRIC_VALUE;
+  readonly #db: Database;
+  readonly #gathered = new Set<Insertion>();
+  #tableNames: RegExp | undefined;
+  /** The sequence number of the newest event. Undefined if it must be read, at the start of each transaction. */
+  #lastEvent: number | undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+    this.progress = new SqliteProgress(db);
+  }
+
+  change(sql: string): Run {
+    const statement = this.#db.prepare(sql);
+    const tables = this.#tablesIn(sql);
     return (...values) => {
-      statement.run(...values);
+      this.#writeGathered(tables);
+      statement.run(values);
     };
-  };
-  const insertion = (table: string, columns: readonly string[]) =>
-    `insert into ${table} (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`;
-  const query = <Row>(sql: string) => {
-    const statement = db.prepare(sql);
+  }
+
+  changeReturning<Row>(sql: string): (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) => void {
+    const statement = this.#db.prepare(sql);
+    const tables = this.#tablesIn(sql);
+    return (onRows, ...values) => {
+      this.#writeGathered(tables);
+      onRows(statement.all(values) as Row[]);
+    };
+  }
+
+  insert(table: string, columns: readonly string[], onConflict?: 'ignore'): Run {
+    const insertion = this.#insertion(table, columns, onConflict === 'ignore' ? ' on conflict do nothing' : '');
+    return (...values) => this.#gather(insertion, values);
+  }
+
+  insertEvent(columns: readonly string[]): (...values: readonly SqlValue[]) => number {
+    const insertion = this.#insertion('events', ['seq', ...columns]);
+    const newest = this.#db.prepare("select seq from sqlite_sequence where name = 'events'");
+    return (...values) => {
+      this.#lastEvent ??= (newest.get() as { seq: number } | undefined)?.seq ?? 0;
+      this.#lastEvent += 1;
+      this.#gather(insertion, [this.#lastEvent, ...values]);
+      return this.#lastEvent;
+    };
+  }
+
+  query<Row>(sql: string): (...values: readonly SqlValue[]) => Steps<readonly Row[]> {
+    const statement = this.#db.prepare(sql);
+    const tables = this.#tablesIn(sql);
+    const read = (values: readonly SqlValue[]) => {
+      this.#writeGathered(tables);
+      return statement.all(values) as Row[];
+    };
     // biome-ignore lint/correctness/useYield: SQLite returns the rows at once
     return function* (...values: readonly SqlValue[]): Steps<readonly Row[]> {
-      return statement.all(...values) as Row[];
+      return read(values);
     };
-  };
-  return {
-    change,
-    changeReturning<Row>(sql: string) {
-      const statement = db.prepare(sql);
-      return (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) =>
-        onRows(statement.all(...values) as Row[]);
-    },
-    insert: (table, columns, onConflict) =>
-      change(`${insertion(table, columns)} ${onConflict === 'ignore' ? 'on conflict do nothing' : ''}`),
-    insertEvent(columns) {
-      const statement = db.prepare(insertion('events', columns));
-      return (...values) => Number(statement.run(...values).lastInsertRowid);
-    },
-    query,
-    progress: sqliteProgress(db),
-    setValues,
-    metricValue: METRIC_VALUE,
-  };
+  }
+
+  /**
+   * Runs a write, and writes the gathered rows. Must be called inside a transaction.
+   * @returns the result of the write
+   */
+  complete<T>(steps: Steps<T>): T {
+    try {
+      const { done, value } = steps.next();
+      if (done !== true) throw new Error('SQLite returns the rows of each query at once');
+      this.#writeGathered();
+      return value;
+    } finally {
+      for (const insertion of this.#gathered) insertion.rows = [];
+      this.#gathered.clear();
+      this.#lastEvent = undefined;
+    }
+  }
+
+  #tablesIn(sql: string): ReadonlySet<string> {
+    if (this.#tableNames === undefined) {
+      const tables = this.#db.prepare("select name from sqlite_schema where type = 'table'").all() as {
+        name: string;
+      }[];
+      this.#tableNames = new RegExp(`\\b(${tables.map(({ name }) => name).join('|')})\\b`, 'g');
+    }
+    return new Set(sql.match(this.#tableNames) ?? []);
+  }
+
+  #insertion(table: string, columns: readonly string[], onConflict = ''): Insertion {
+    const row = `(${columns.map(() => '?').join(', ')})`;
+    const statements = new Map<number, Statement>();
+    const statement = (rows: number) => {
+      const known = statements.get(rows);
+      if (known !== undefined) return known;
+      const values = Array.from({ length: rows }, () => row).join(', ');
+      const prepared = this.#db.prepare(`insert into ${table} (${columns.join(', ')}) values ${values}${onConflict}`);
+      statements.set(rows, prepared);
+      return prepared;
+    };
+    return { table, statement, rows: [] };
+  }
+
+  #gather(insertion: Insertion, values: readonly SqlValue[]): void {
+    insertion.rows.push(values);
+    this.#gathered.add(insertion);
+    if (insertion.rows.length >= MAX_ROWS) this.#insertRows(insertion);
+  }
+
+  /** Writes what was gathered for the tables. Default: all tables */
+  #writeGathered(tables?: ReadonlySet<string>): void {
+    for (const insertion of this.#gathered) if (tables?.has(insertion.table) !== false) this.#insertRows(insertion);
+    if (tables?.has('trials') !== false) this.progress.writeGathered();
+  }
+
+  #insertRows(insertion: Insertion): void {
+    const { rows, statement } = insertion;
+    insertion.rows = [];
+    this.#gathered.delete(insertion);
+    // Few different numbers of rows are used, so that few statements are prepared.
+    for (let at = 0, size = MAX_ROWS; at < rows.length; at += size) {
+      while (size > rows.length - at) size /= 2;
+      statement(size).run(rows.slice(at, at + size).flat());
+    }
+  }
 }
 
-function sqliteProgress(db: Database): TrialProgress {
+interface KnownProgress {
+  readonly sweepId: string;
+  readonly trialId: string;
+  readonly values: MetricValues;
+  /** Undefined if the values are written. */
+  epoch: number | undefined;
+  /** Whether the values need not be in memory once they are written. */
+  isReleased: boolean;
+}
+
+class SqliteProgress implements TrialProgress {
+  readonly #db: Database;
   /** The values of trials with a running attempt, by sweep and trial. */
-  const known = new Map<string, MetricValues>();
-  const keyOf = (sweepId: string, trialId: string) => `${sweepId}/${trialId}`;
-  let select: Statement | undefined;
-  let update: Statement | undefined;
-  return {
-    // biome-ignore lint/correctness/useYield: SQLite returns the row at once
-    *read(sweepId, trialId) {
-      const values = known.get(keyOf(sweepId, trialId));
-      if (values !== undefined) return values;
-      select ??= db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
-      const row = select.get(sweepId, trialId) as ProgressRow | undefined;
-      return row && parseValues(row);
-    },
-    write(sweepId, trialId, epoch, values) {
-      update ??= db.prepare(
-        'update trials set epoch = max(epoch, ?), metrics = ?, metric_steps = ? where sweep_id = ? and id = ?',
-      );
+  readonly #known = new Map<string, KnownProgress>();
+  readonly #gathered = new Set<KnownProgress>();
+  #select: Statement | undefined;
+  #update: Statement | undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  // biome-ignore lint/correctness/useYield: SQLite returns the row at once
+  *read(sweepId: string, trialId: string): Steps<MetricValues | undefined> {
+    const known = this.#known.get(keyOf(sweepId, trialId));
+    if (known !== undefined) return known.values;
+    this.#select ??= this.#db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
+    const row = this.#select.get([sweepId, trialId]) as ProgressRow | undefined;
+    return row && parseValues(row);
+  }
+
+  write(sweepId: string, trialId: string, epoch: number, values: MetricValues): void {
+    const before = this.#drop(sweepId, trialId)?.epoch ?? epoch;
+    const progress = { sweepId, trialId, values, epoch: Math.max(epoch, before), isReleased: false };
+    this.#known.set(keyOf(sweepId, trialId), progress);
+    this.#gathered.add(progress);
+  }
+
+  take(sweepId: string, trialId: string): { readonly epoch: number; readonly values: MetricValues } | undefined {
+    const known = this.#known.get(keyOf(sweepId, trialId));
+    if (known?.epoch === undefined) return undefined;
+    const { epoch, values } = known;
+    known.epoch = undefined;
+    this.#gathered.delete(known);
+    if (known.isReleased) this.#known.delete(keyOf(sweepId, trialId));
+    return { epoch, values };
+  }
+
+  forget(sweepId: string, trialId: string, values?: MetricValues): void {
+    this.#drop(sweepId, trialId);
+    if (values === undefined) return;
+    this.#known.set(keyOf(sweepId, trialId), { sweepId, trialId, values, epoch: undefined, isReleased: false });
+  }
+
+  release(sweepId: string, trialId: string): void {
+    const known = this.#known.get(keyOf(sweepId, trialId));
+    if (known === undefined) return;
+    known.isReleased = true;
+    if (!this.#gathered.has(known)) this.#known.delete(keyOf(sweepId, trialId));
+  }
+
+  forgetAll(): void {
+    this.#known.clear();
+    this.#gathered.clear();
+  }
+
+  writeGathered(): void {
+    if (this.#gathered.size === 0) return;
+    this.#update ??= this.#db.prepare(
+      'update trials set epoch = max(epoch, ?), metrics = ?, metric_steps = ? where sweep_id = ? and id = ?',
+    );
+    for (const progress of this.#gathered) {
+      const { sweepId, trialId, values, epoch } = progress;
       const { metrics, metric_steps: steps } = valueColumns(values);
-      update.run(epoch, metrics, steps, sweepId, trialId);
-      known.set(keyOf(sweepId, trialId), values);
-    },
-    forget(sweepId, trialId, values) {
-      if (values === undefined) known.delete(keyOf(sweepId, trialId));
-      else known.set(keyOf(sweepId, trialId), values);
-    },
-    release(sweepId, trialId) {
-      known.delete(keyOf(sweepId, trialId));
-    },
-    forgetAll: () => known.clear(),
-  };
+      this.#update.run([epoch ?? 0, metrics, steps, sweepId, trialId]);
+      progress.epoch = undefined;
+      if (progress.isReleased) this.#known.delete(keyOf(sweepId, trialId));
+    }
+    this.#gathered.clear();
+  }
+
+  /** Removes the values of a trial, and returns them. */
+  #drop(sweepId: string, trialId: string): KnownProgress | undefined {
+    const known = this.#known.get(keyOf(sweepId, trialId));
+    if (known === undefined) return undefined;
+    this.#known.delete(keyOf(sweepId, trialId));
+    this.#gathered.delete(known);
+    return known;
+  }
 }
 
-/** Runs a write that SQLite executes. @returns the result of the write */
-export function completed<T>(steps: Steps<T>): T {
-  const { done, value } = steps.next();
-  if (done !== true) throw new Error('SQLite returns the rows of each query at once');
-  return value;
+function keyOf(sweepId: string, trialId: string): string {
+  return `${sweepId}/${trialId}`;
 }

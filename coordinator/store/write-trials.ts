@@ -1,7 +1,7 @@
 /** Writes the rows of trials and attempts, and the records of attempts. */
 
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
-import { withReport } from '../../lib/domain/metric-values.ts';
+import { type MetricValues, withReport } from '../../lib/domain/metric-values.ts';
 import { sha256Of } from '../../lib/files/checksum.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { AttemptEnd } from '../core/attempt-model.ts';
@@ -42,7 +42,7 @@ export function valuesReader(sql: WriteSql, policies: SweepPolicies) {
   };
 }
 
-export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReader>) {
+export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: ReturnType<typeof valuesReader>) {
   const create = sql.insert('trials', ['sweep_id', 'id', 'idx', 'config_id', 'seed', 'parameters'], 'ignore');
   const setOrigin = sql.change(
     `update trials set parent = ?, parent_attempt = ?, parent_epoch = ?, replaces = ?, compared_at = ?
@@ -54,6 +54,11 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
   const move = sql.change(`update trials set ${moved} where sweep_id = ?5 and id = ?6`);
   const moveWithResult = sql.change(
     `update trials set ${moved}, value = case when dropped_in = 0 then ${sql.metricValue} else value end
+     where sweep_id = ?5 and id = ?6`,
+  );
+  const moveWithReport = sql.change(
+    `update trials set ${moved}, epoch = case when epoch < ?9 then ?9 else epoch end, metrics = ?10, metric_steps = ?11,
+       value = case when dropped_in = 0 then cast(?12 as double precision) else value end
      where sweep_id = ?5 and id = ?6`,
   );
   const addLeased = sql.change('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
@@ -96,8 +101,18 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
       const hasResult = state === 'succeeded' || state === 'stopped';
       const leasedMs = leased.get(`${sweepId}/${trialId}`)?.ms ?? 0;
       leased.delete(`${sweepId}/${trialId}`);
-      const write = hasResult ? moveWithResult : move;
-      write(state, failure?.class ?? null, failure?.message ?? null, at, sweepId, trialId, stopReason, leasedMs);
+      const [failed, message] = [failure?.class ?? null, failure?.message ?? null];
+      const metric = policies.of(sweepId)?.metric ?? '';
+      const report = hasResult && metric !== '' ? sql.progress.take(sweepId, trialId) : undefined;
+      if (report === undefined) {
+        const write = hasResult ? moveWithResult : move;
+        write(state, failed, message, at, sweepId, trialId, stopReason, leasedMs);
+      } else {
+        // Usually, the last report and the end of an attempt share a transaction. One statement then writes both.
+        const { metrics, metric_steps: steps } = valueColumns(report.values);
+        const columns = [report.epoch, metrics, steps, finiteValue(report.values, metric)];
+        moveWithReport(state, failed, message, at, sweepId, trialId, stopReason, leasedMs, ...columns);
+      }
       addEvent(sweepId, trialId, 0, state, detail);
     },
     /** Adds the time of a lease to its trial, with the next change of the trial's state or in `finish`. */
@@ -141,6 +156,12 @@ export function trialWriter(sql: WriteSql, values: ReturnType<typeof valuesReade
       addEvent(sweepId, trialId, 0, 'retried', describeRetry(change));
     },
   };
+}
+
+/** Returns the value of a metric; null if the metric has no finite value. */
+function finiteValue(values: MetricValues, metric: string): number | null {
+  const value = values.get(metric)?.value;
+  return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
 function describeRetry({ failure, resumesFrom }: ChangeOf<'retried'>): string {

@@ -15,7 +15,6 @@ import {
   AGENT_EVENTS,
   type ChangeOf,
   eventWriter,
-  type StoredEvent,
   type TransactionResult,
 } from './write-events.ts';
 import { type Steps, upsert, type WriteSql } from './write-sql.ts';
@@ -49,7 +48,7 @@ export function changeSteps(sql: WriteSql): ChangeSteps {
   const insertEvent = eventWriter(sql);
   const artifacts = artifactWriter(sql);
   const policies = sweepPolicies(sql);
-  const trials = trialWriter(sql, valuesReader(sql, policies));
+  const trials = trialWriter(sql, policies, valuesReader(sql, policies));
   const configResults = configResultWriter(sql, policies);
   const attempts = attemptWriter(sql, policies, configResults);
   const writeVersion = versionWriter(sql, policies, configResults);
@@ -63,12 +62,12 @@ export function changeSteps(sql: WriteSql): ChangeSteps {
   const warnings = warningWriter(sql);
   const writeSuggestion = suggestionWriter(sql);
   const write: ChangeSteps['write'] = (change, at, written, by) => {
-    const add = (event: Pick<StoredEvent, 'sweepId' | 'trialId' | 'attempt' | 'agentId' | 'kind' | 'detail'>) =>
-      written.events.push(insertEvent({ ...event, at, by }));
     const addEvent: AddEvent = (sweepId, trialId, attempt, kind, detail) =>
-      add({ sweepId, trialId, attempt, agentId: '', kind, detail });
+      written.events.push(insertEvent({ at, sweepId, trialId, attempt, kind, detail, by, agentId: '' }));
     const addAgentEvent: AddAgentEvent = (agentId, kind, detail) =>
-      add({ sweepId: AGENT_EVENTS, trialId: '', attempt: 0, agentId, kind, detail });
+      written.events.push(
+        insertEvent({ at, sweepId: AGENT_EVENTS, trialId: '', attempt: 0, kind, detail, by, agentId }),
+      );
     switch (change.kind) {
       case 'created':
         sweeps.search({ ...change, done: false });

@@ -138,7 +138,7 @@ export class AttemptService {
         ...(pack > 0 ? { pack: Math.min(pack, MAX_PACK) } : {}),
       };
     });
-    const opened = claims.map((claim) => ({ key: claim.key, ...onOpen(runtime.core, claim, runtime.now()) }));
+    const opened = claims.map((claim) => ({ ...onOpen(runtime.core, claim, runtime.now()), key: claim.key }));
     // The next offers are decided before this step is durable, so that both share a transaction.
     runtime.reschedule();
     await runtime.settle(combine(opened.map(({ step }) => step)));

@@ -14,7 +14,7 @@ import { RepeatedTransactions } from '../../coordinator/store/postgres/repeated-
 import { type Counters, UnknownOutcomeError } from '../../coordinator/store/postgres/transactions.ts';
 import { SqliteStore } from '../../coordinator/store/sqlite-store.ts';
 import type { AttributedChange } from '../../coordinator/store/store.ts';
-import { completed, type Steps } from '../../coordinator/store/write-sql.ts';
+import type { Steps } from '../../coordinator/store/write-sql.ts';
 import { NotLeaderError, UnreachableError } from '../../proto/errors.ts';
 import type { Bug } from './bug.ts';
 import type { Disk } from './disk.ts';
@@ -269,7 +269,7 @@ export class SharedStore extends SqliteStore {
     try {
       await this.#database.transaction(this.#process, () => {
         if (bug.epochCheck === undefined) this.#database.checkWriter(counters);
-        result = this.#database.commit(counters, bug.epochCheck === undefined, () => completed(work()));
+        result = this.#database.commit(counters, bug.epochCheck === undefined, () => this.complete(work()));
         onDurable(changes);
       });
     } catch (error) {

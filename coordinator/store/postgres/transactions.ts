@@ -296,6 +296,13 @@ export class Transactions {
         const before = progress.get(key(sweepId, trialId))?.epoch ?? epoch;
         progress.set(key(sweepId, trialId), { sweepId, trialId, values, epoch: Math.max(epoch, before) });
       },
+      take: (sweepId, trialId) => {
+        const { progress } = this.#transaction();
+        const each = progress.get(key(sweepId, trialId));
+        if (each?.epoch === undefined) return undefined;
+        progress.set(key(sweepId, trialId), { ...each, epoch: undefined });
+        return { epoch: each.epoch, values: each.values };
+      },
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
       },

@@ -6,7 +6,7 @@ import { commitCounted } from '../../../coordinator/store/high-water.ts';
 import { type NewSweep, sweepSteps } from '../../../coordinator/store/submit.ts';
 import { changeSteps } from '../../../coordinator/store/write.ts';
 import type { TransactionResult } from '../../../coordinator/store/write-events.ts';
-import { completed, sqliteSql } from '../../../coordinator/store/write-sql.ts';
+import { SqliteSql, type Steps } from '../../../coordinator/store/write-sql.ts';
 
 /**
  * Returns a function that writes one change. The function must be called inside a transaction.
@@ -15,12 +15,14 @@ import { completed, sqliteSql } from '../../../coordinator/store/write-sql.ts';
 export function changeWriter(
   db: Database,
 ): (change: Change, at: number, written: TransactionResult, by?: string) => void {
-  const { write, finish } = changeSteps(sqliteSql(db));
-  return (change, at, written, by = '') => {
-    const steps = write(change, at, written, by);
-    if (steps !== undefined) completed(steps);
+  const sql = new SqliteSql(db);
+  const { write, finish } = changeSteps(sql);
+  function* steps(change: Change, at: number, written: TransactionResult, by: string): Steps {
+    const rest = write(change, at, written, by);
+    if (rest !== undefined) yield* rest;
     finish();
-  };
+  }
+  return (change, at, written, by = '') => sql.complete(steps(change, at, written, by));
 }
 
 /** Adds a sweep with its first trials, as `sweepSteps` does. */
@@ -31,5 +33,8 @@ export function insertSweep(
   at: number,
   by = '',
 ): string {
-  return commitCounted(db, () => completed(sweepSteps(sqliteSql(db), sweep, trials, at, by)));
+  return commitCounted(db, () => {
+    const sql = new SqliteSql(db);
+    return sql.complete(sweepSteps(sql, sweep, trials, at, by));
+  });
 }
