@@ -28,6 +28,8 @@ let port: number;
 let calls: Call[];
 let requests: ClaimRequest[];
 let records: RecordMessage[];
+/** Whether the welcome of the server accepts the outcome RETURNED, as coordinators of older releases do not. */
+let acceptsReturns: boolean;
 /** The number of claims that came in calls of their own, which the server rejects. */
 let unaryClaims: number;
 let dir: string;
@@ -45,10 +47,14 @@ async function listen(at: number): Promise<void> {
       calls.push(call);
       call.on('error', () => {});
       call.on('data', ({ message }: ReportRequest) => {
-        if (message?.$case === 'batch') requests.push(...message.batch.claimRequests);
+        if (message?.$case === 'batch') {
+          requests.push(...message.batch.claimRequests);
+          records.push(...message.batch.records);
+        }
         if (message?.$case === 'record') records.push(message.record);
         if (message?.$case !== 'hello') return;
-        const welcome = Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsBatches: true });
+        const accepts = { acceptsBatches: true, acceptsReturns };
+        const welcome = Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], ...accepts });
         call.write({ message: { $case: 'welcome', welcome } });
       });
     },
@@ -61,7 +67,7 @@ async function listen(at: number): Promise<void> {
 }
 
 beforeEach(async () => {
-  [calls, requests, records, unaryClaims] = [[], [], [], 0];
+  [calls, requests, records, unaryClaims, acceptsReturns] = [[], [], [], 0, true];
   await listen(0);
   dir = mkdtempSync(join(tmpdir(), 'trawl-agent-'));
   spool = openSpool(dir).spool;
@@ -153,4 +159,23 @@ test('after a restart of the coordinator, claims and records are sent on the nex
   calls.at(-1)?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers } } });
   expect(await claim).toHaveLength(1);
   expect(unaryClaims).toBe(0);
+}, 30_000);
+
+test('a returned attempt is handed back as drained to a coordinator that does not accept returns, also after a takeover', async () => {
+  const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
+  spool.add([{ key, seq: 1, atMs: 1, body: { $case: 'ended', ended } }]);
+  session.wake();
+  const sentAs = async (expected: object) => {
+    await vi.waitFor(() => expect(records).toHaveLength(1), { timeout: 10_000 });
+    expect(records).toMatchObject([{ key, seq: 1, atMs: 1, body: { $case: 'ended', ended: expected } }]);
+  };
+  const takeOver = (accepts: boolean) => {
+    [records, acceptsReturns] = [[], accepts];
+    calls.at(-1)?.end();
+  };
+  await sentAs(ended);
+  takeOver(false);
+  await sentAs({ outcome: 'ATTEMPT_OUTCOME_FAILED', failure: { class: 'FAILURE_CLASS_DRAINED' } });
+  takeOver(true);
+  await sentAs(ended);
 }, 30_000);

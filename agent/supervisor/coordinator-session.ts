@@ -25,6 +25,7 @@ import type {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
+import { failureClass } from '../../proto/names.ts';
 import { CodeCache } from './code-cache.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 import { Outbox } from './outbox.ts';
@@ -74,6 +75,8 @@ export class CoordinatorSession {
    */
   #sentUpTo: number | undefined;
   #outbox: Outbox | undefined;
+  /** Whether the coordinator of this stream accepts the outcome RETURNED. */
+  #acceptsReturns = false;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
   /** The highest leader epoch that a welcome has contained, and the cluster of that leader. */
@@ -218,6 +221,7 @@ export class CoordinatorSession {
     this.#leader = { cluster, epoch: leaderEpoch };
     this.#backoff.reset();
     if (this.#messages !== undefined) this.#messages.batches = welcome.acceptsBatches;
+    this.#acceptsReturns = welcome.acceptsReturns;
     this.#events.onWelcome(welcome);
     this.#sentUpTo = 0;
     this.wake();
@@ -310,7 +314,7 @@ export class CoordinatorSession {
         if (batch.length === 0) return;
         for (const { id, record } of batch) {
           this.#sentUpTo = id;
-          this.#outbox?.add(record);
+          this.#outbox?.add(this.#acceptsReturns ? record : withoutReturn(record));
         }
         this.#messages?.flush();
         if (stream.writableNeedDrain) await untilDrained(stream, this.#lost);
@@ -342,6 +346,16 @@ export class CoordinatorSession {
     this.#acks = [];
     this.#events.onSpoolShrunk();
   }
+}
+
+/**
+ * Returns the record for a coordinator that does not accept the outcome RETURNED. The attempt is then handed back as
+ * drained, which also makes its trial pending and does not use the trial's retry budget.
+ */
+function withoutReturn(record: RecordMessage): RecordMessage {
+  if (record.body?.$case !== 'ended' || record.body.ended.outcome !== 'ATTEMPT_OUTCOME_RETURNED') return record;
+  const failure = { class: failureClass.to('drained'), message: 'the agent did not start the attempt' };
+  return { ...record, body: { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } } };
 }
 
 /**

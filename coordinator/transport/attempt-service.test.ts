@@ -202,6 +202,7 @@ describe('streams', () => {
         heartbeatMs: 1_000,
         leaseDurationMs: served.runtime.core.leaseMs,
         acceptsBatches: true,
+        acceptsReturns: true,
         drain: undefined,
         pools: [pool, pool],
         leaderEpoch: 0,

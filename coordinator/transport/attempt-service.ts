@@ -285,6 +285,7 @@ export class AttemptService {
           pools,
           leaderEpoch: this.#leaderEpoch,
           acceptsBatches: true,
+          acceptsReturns: true,
         },
       },
     });

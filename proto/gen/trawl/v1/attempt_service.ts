@@ -585,6 +585,8 @@ export interface Welcome {
   leaderEpoch: number;
   /** Whether the coordinator accepts a RequestBatch. */
   acceptsBatches: boolean;
+  /** Whether the coordinator accepts the outcome RETURNED. */
+  acceptsReturns: boolean;
 }
 
 /**
@@ -3536,6 +3538,7 @@ function createBaseWelcome(): Welcome {
     leaseDurationMs: 0,
     leaderEpoch: 0,
     acceptsBatches: false,
+    acceptsReturns: false,
   };
 }
 
@@ -3561,6 +3564,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.acceptsBatches !== false) {
       writer.uint32(64).bool(message.acceptsBatches);
+    }
+    if (message.acceptsReturns !== false) {
+      writer.uint32(72).bool(message.acceptsReturns);
     }
     return writer;
   },
@@ -3634,6 +3640,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.acceptsBatches = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.acceptsReturns = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3658,6 +3672,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.leaseDurationMs = object.leaseDurationMs ?? 0;
     message.leaderEpoch = object.leaderEpoch ?? 0;
     message.acceptsBatches = object.acceptsBatches ?? false;
+    message.acceptsReturns = object.acceptsReturns ?? false;
     return message;
   },
 };
