@@ -1,5 +1,6 @@
 /** Loads the live sweeps from the store into memory when the coordinator starts. */
 import { keyText } from '../../lib/domain/attempt-key.ts';
+import { attemptMs } from '../../lib/domain/slot-time.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { WarningKindName } from '../../proto/names.ts';
@@ -236,18 +237,19 @@ interface DurationRow {
   readonly configId: string;
   readonly parameters: string;
   readonly agentId: string;
-  readonly durationMs: number;
+  readonly grantedAtMs: number;
+  readonly endedAtMs: number;
+  readonly leasedMs: number;
   readonly resumedFrom: number;
   readonly straggler: string | null;
   readonly outcome: string;
-  readonly endedAt: number;
 }
 
 async function loadDurations(reader: Reader, sweep: Sweep): Promise<void> {
   const newest = (index: string, condition: string) =>
     reader.all<DurationRow>(
-      `select t.config_id as "configId", t.parameters, a.agent_id as "agentId", a.ended_at - a.granted_at as "durationMs",
-         a.resumed_from as "resumedFrom", a.straggler, a.outcome, a.ended_at as "endedAt"
+      `select t.config_id as "configId", t.parameters, a.agent_id as "agentId", a.granted_at as "grantedAtMs",
+         a.ended_at as "endedAtMs", t.leased_ms as "leasedMs", a.resumed_from as "resumedFrom", a.straggler, a.outcome
        from (select * from attempts ${reader.dialect.index(index)}
              where sweep_id = ?1 and outcome is not null and ${condition}
              order by ended_at desc limit ${LOADED_DURATIONS}) as a
@@ -258,11 +260,11 @@ async function loadDurations(reader: Reader, sweep: Sweep): Promise<void> {
     ...(await newest('ended_attempts', "outcome = 'succeeded'")),
     ...(await newest('straggling_attempts', "straggler is not null and outcome <> 'succeeded'")),
   ];
-  for (const { durationMs, straggler, outcome, parameters, ...row } of rows.sort((a, b) => a.endedAt - b.endedAt)) {
+  for (const { straggler, outcome, parameters, ...row } of rows.sort((a, b) => a.endedAtMs - b.endedAtMs)) {
     const trial = { configId: row.configId, parameters: parseParameters(parameters) };
     recordDuration(sweep, trial, {
       ...row,
-      durationMs: Math.max(0, durationMs),
+      durationMs: attemptMs(row),
       straggler: straggler ?? undefined,
       succeeded: outcome === 'succeeded',
     });

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Database as Db } from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { agentHello, LEASE_MS, PLAIN_POLICY } from '../../test/support/coordinator/sample-core.ts';
@@ -21,14 +23,7 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);
-  const trials = Array.from({ length: 7 }, (_, index) => {
-    return { trialId: `t${index}`, configId: 'c', index, seed: index, parameters: {} };
-  });
-  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
-  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 7, excluded: 0, priority: 0 };
-  insertSweep(db, { ...sweep, policy: PLAIN_POLICY, ...counts }, trials, 1);
-  const written: TransactionResult = { events: [], dropped: [] };
-  const write = changeWriter(db);
+  const { write, written, keys } = addTrials(db, 7);
   let now = 1_000;
   let core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
   const take = ({ changes }: Step) => {
@@ -52,7 +47,6 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   };
   connect();
   take(schedule(core, now));
-  const keys = trials.map(({ trialId }) => ({ sweepId: '1', trialId, attempt: 1 }));
   for (const [slot, key] of keys.entries()) {
     take(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot }, now).step);
   }
@@ -79,3 +73,47 @@ test('durations, stragglers and their warning survive a restart, and each stragg
   for (const key of keys.slice(5)) succeed(key);
   expect((await new Queries(new SqliteReader(db)).sweeps.get('1')).warnings).toEqual([]);
 });
+
+test('after a restart, the durations of a sweep exclude the time that attempts waited for their slots', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'trawl-durations-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  const db = openStore(dir);
+  const { write, written, keys } = addTrials(db, 3);
+  let now = 1_000;
+  const core = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
+  const take = ({ changes }: Step) => {
+    for (const change of changes) write(change, now, written);
+  };
+  onHello(core, agentHello('a', 'a1', 1), now);
+  take(schedule(core, now));
+  // The third trial keeps the sweep running.
+  for (const key of keys.slice(0, 2)) {
+    take(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now).step);
+  }
+  for (const [key, ms] of [
+    [keys[0], 900],
+    [keys[1], 5],
+  ] as const) {
+    assert.ok(key);
+    now += ms;
+    const record = { kind: 'ended', key, seq: 1, at: now, end: { outcome: 'succeeded' } } as const;
+    take(onRecord(core, { agentId: 'a', record }, now).step);
+  }
+  const durations = core.sweeps.get('1')?.durations;
+  expect(durations?.ofSweep.map(({ durationMs }) => durationMs)).toEqual([900, 5]);
+  const loaded = await loadCore(new SqliteReader(db), { leaseMs: LEASE_MS, now });
+  expect(loaded.sweeps.get('1')?.durations).toEqual(durations);
+});
+
+/** Adds a sweep of trials with the same parameters and different seeds. */
+function addTrials(db: Db, replicates: number) {
+  const trials = Array.from({ length: replicates }, (_, index) => {
+    return { trialId: `t${index}`, configId: 'c', index, seed: index, parameters: {} };
+  });
+  const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };
+  const counts = { metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates, excluded: 0, priority: 0 };
+  insertSweep(db, { ...sweep, policy: PLAIN_POLICY, ...counts }, trials, 1);
+  const written: TransactionResult = { events: [], dropped: [] };
+  const keys = trials.map(({ trialId }) => ({ sweepId: '1', trialId, attempt: 1 }));
+  return { write: changeWriter(db), written, keys };
+}

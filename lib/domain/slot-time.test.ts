@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { leasedMs, slotTimeAt, slotTimeText } from './slot-time.ts';
+import { attemptMs, leasedMs, slotTimeAt, slotTimeText } from './slot-time.ts';
 
 test('the slot time grows in proportion to the held slots, and the GPU time grows in proportion to their GPUs', () => {
   const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000 };
@@ -25,4 +25,11 @@ test('the time of a trial includes all its attempts, but not the time between th
   expect(leasedMs(trial, 60_000)).toBe(4_000);
   expect(leasedMs({ ...trial, state: 'TRIAL_STATE_RUNNING' }, 60_000)).toBe(14_000);
   expect(leasedMs({ ...trial, state: 'TRIAL_STATE_FAILED', endedAtMs: 55_000 }, 60_000)).toBe(4_000);
+});
+
+test('the duration of an attempt excludes the time that it waited for its slot, and is never negative', () => {
+  const attempt = { grantedAtMs: 1_000, endedAtMs: 1_090 };
+  expect(attemptMs({ ...attempt, leasedMs: 5 })).toBe(5);
+  expect(attemptMs({ ...attempt, leasedMs: 60_000 })).toBe(90);
+  expect(attemptMs({ ...attempt, endedAtMs: 900, leasedMs: 5 })).toBe(0);
 });

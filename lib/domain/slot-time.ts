@@ -1,6 +1,6 @@
 /**
- * Computes and formats slot time: the time for which attempts hold slots, from the grant of a lease to its end. A pack
- * counts as a single slot.
+ * Computes and formats slot time: the time for which slots run attempts. A pack counts as a single slot. The time that
+ * an attempt waits for the previous attempt of its slot does not count.
  */
 import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
@@ -34,4 +34,19 @@ export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
 export function leasedMs({ state, startedAtMs, leasedMs: ended }: Trial, now: number): number {
   const running = state === 'TRIAL_STATE_RUNNING' && startedAtMs > 0 ? Math.max(0, now - startedAtMs) : 0;
   return ended + running;
+}
+
+interface EndedAttempt {
+  readonly grantedAtMs: number;
+  readonly endedAtMs: number;
+  /** The time for which the attempts of its trial ran, without the time that they waited for their slots. */
+  readonly leasedMs: number;
+}
+
+/**
+ * Returns how long an ended attempt ran, in milliseconds. The wait for the previous attempt of its slot does not count,
+ * except that of an attempt whose trial also has other attempts: only the total time of a trial's attempts is stored.
+ */
+export function attemptMs({ grantedAtMs, endedAtMs, leasedMs: all }: EndedAttempt): number {
+  return Math.max(0, Math.min(endedAtMs - grantedAtMs, all));
 }
