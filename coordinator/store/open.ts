@@ -16,10 +16,11 @@ import { checkNotMoved } from './moved-store.ts';
 import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 
 /**
- * The number of pages in the write-ahead log (32 MiB) after which SQLite copies them to the file of the store. A trial
- * changes about 14 pages, and most pages of live trials change several times before they are copied.
+ * The number of pages in the write-ahead log (16 MiB) after which SQLite copies them to the file of the store. A trial
+ * changes about 14 pages, and most pages of live trials change several times before they are copied. No call is answered
+ * during a copy, so the number is not larger.
  */
-export const CHECKPOINT_PAGES = 8_000;
+export const CHECKPOINT_PAGES = 4_000;
 /** The size of SQLite's page cache in KiB. Rows of live trials are on random pages, because trial ids are hashes. */
 const CACHE_KIB = 16 * 1024;
 

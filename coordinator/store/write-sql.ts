@@ -86,12 +86,20 @@ export function upsert(table: string, keys: readonly string[], columns: readonly
 /** The maximum number of rows that one statement inserts into SQLite. A power of two. */
 const MAX_ROWS = 64;
 
+/**
+ * The size of gathered text, in characters, after which rows are inserted. SQLite keeps a copy of the values of each
+ * statement until the statement runs again, so the size limits the memory for these copies.
+ */
+const MAX_CHARACTERS = 2 ** 20;
+
 /** The rows for the columns of a table that are not inserted yet. */
 interface Insertion {
   readonly table: string;
   /** Returns the statement that inserts the given number of rows. Each statement is prepared at its first use. */
   readonly statement: (rows: number) => Statement;
   rows: (readonly SqlValue[])[];
+  /** The size of the text in `rows`, in characters. */
+  characters: number;
 }
 
 /**
@@ -171,7 +179,10 @@ export class SqliteSql implements WriteSql {
       this.#writeGathered();
       return value;
     } finally {
-      for (const insertion of this.#gathered) insertion.rows = [];
+      for (const insertion of this.#gathered) {
+        insertion.rows = [];
+        insertion.characters = 0;
+      }
       this.#gathered.clear();
       this.#lastEvent = undefined;
     }
@@ -198,13 +209,14 @@ export class SqliteSql implements WriteSql {
       statements.set(rows, prepared);
       return prepared;
     };
-    return { table, statement, rows: [] };
+    return { table, statement, rows: [], characters: 0 };
   }
 
   #gather(insertion: Insertion, values: readonly SqlValue[]): void {
     insertion.rows.push(values);
+    insertion.characters += charactersIn(values);
     this.#gathered.add(insertion);
-    if (insertion.rows.length >= MAX_ROWS) this.#insertRows(insertion);
+    if (insertion.rows.length >= MAX_ROWS || insertion.characters >= MAX_CHARACTERS) this.#insertRows(insertion);
   }
 
   /** Writes what was gathered for the tables. Default: all tables */
@@ -216,6 +228,7 @@ export class SqliteSql implements WriteSql {
   #insertRows(insertion: Insertion): void {
     const { rows, statement } = insertion;
     insertion.rows = [];
+    insertion.characters = 0;
     this.#gathered.delete(insertion);
     // Few different numbers of rows are used, so that few statements are prepared.
     for (let at = 0, size = MAX_ROWS; at < rows.length; at += size) {
@@ -223,6 +236,12 @@ export class SqliteSql implements WriteSql {
       statement(size).run(rows.slice(at, at + size).flat());
     }
   }
+}
+
+function charactersIn(values: readonly SqlValue[]): number {
+  let characters = 0;
+  for (const value of values) if (typeof value === 'string') characters += value.length;
+  return characters;
 }
 
 interface KnownProgress {
