@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { type Origin, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { isWhole, slotMs, usualAtOnce } from './run-history.ts';
 
-const trial = (startedAtMs: number, endedAtMs: number) => ({ startedAtMs, endedAtMs });
+const trial = (startedAtMs: number, endedAtMs: number, leasedMs = endedAtMs - startedAtMs) => {
+  return { startedAtMs, endedAtMs, leasedMs };
+};
 
 test('consecutive trials of a slot do not count as concurrent, even if their times overlap briefly', () => {
   const slots = [0, 500].flatMap((offset) =>
@@ -17,9 +19,14 @@ test('the trials of a pack count as concurrent, even if one of them ends later t
 });
 
 test('the time of a promoted trial is the time of all its attempts', () => {
-  const [startedAtMs, endedAtMs] = [60_000, 61_000];
-  expect(slotMs({ startedAtMs, endedAtMs, leasedMs: 4_000 })).toBe(4_000);
-  expect(slotMs({ startedAtMs, endedAtMs, leasedMs: 0 })).toBe(1_000);
+  expect(slotMs(trial(60_000, 61_000, 4_000))).toBe(4_000);
+});
+
+test('the time that a trial waited for the previous trial of its slot does not count, and a duration is at least 1 ms', () => {
+  const queued = Array.from({ length: 17 }, (_, at) => trial(0, (at + 1) * 5, 5));
+  expect(usualAtOnce(queued)).toBe(1);
+  expect(queued.map(slotMs)).toEqual(queued.map(() => 5));
+  expect(slotMs(trial(0, 5, 0))).toBe(1);
 });
 
 test('stopped trials, and children in a population, do not count as trials that ran from the first to the last epoch', () => {

@@ -4,6 +4,7 @@ import type { PastTrial } from '../../coordinator/analysis/trial-durations.ts';
 import type { SweepSpec } from '../../coordinator/grid/spec.ts';
 import { connectedSlots } from '../../lib/domain/eta.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
+import { lastStartMs } from '../../lib/domain/slot-time.ts';
 import { trialTotal } from '../../lib/domain/trial-state.ts';
 import { type Trial, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import { storedSpec } from '../options/sweep-file.ts';
@@ -83,12 +84,12 @@ export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boo
 }
 
 /**
- * Returns the total time for which the attempts of an ended trial held a slot, in milliseconds. The duration of the last
+ * Returns the total time for which slots ran the attempts of an ended trial, in milliseconds. The duration of the last
  * attempt is not enough, because the attempt can start at a checkpoint: a promoted trial has one attempt per rung.
  */
-export function slotMs(trial: Pick<Trial, 'leasedMs' | 'startedAtMs' | 'endedAtMs'>): number {
-  // A store from an earlier version may lack the time of the leases.
-  return Math.max(trial.leasedMs, trial.endedAtMs - trial.startedAtMs);
+export function slotMs({ leasedMs }: Pick<Trial, 'leasedMs'>): number {
+  // The start and the end of a very short trial can have the same time.
+  return Math.max(1, leasedMs);
 }
 
 function areEqual(one: unknown, other: unknown): boolean {
@@ -97,12 +98,13 @@ function areEqual(one: unknown, other: unknown): boolean {
 
 /**
  * Returns the usual number of concurrent trials: the number that was running for the longest total time. A short
- * overlap of two consecutive trials therefore does not count.
+ * overlap of two consecutive trials therefore does not count, and neither does the time that a trial waited for the
+ * previous trial of its slot.
  */
-export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs'>[]): number {
-  const changes = trials.flatMap(({ startedAtMs, endedAtMs }) => [
-    { at: startedAtMs, by: 1 },
-    { at: endedAtMs, by: -1 },
+export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs' | 'leasedMs'>[]): number {
+  const changes = trials.flatMap((trial) => [
+    { at: lastStartMs(trial), by: 1 },
+    { at: trial.endedAtMs, by: -1 },
   ]);
   const times = new Map<number, number>();
   let [running, since] = [0, 0];

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { runningEstimate, runningEstimateText } from './sweep-estimate.ts';
 
@@ -10,7 +11,7 @@ const left = (expectedMs: number) => ({ lowMs: expectedMs / 2, expectedMs, highM
 const RUNNING = Sweep.fromPartial({
   createdAtMs: NOW - 2 * HOUR_MS,
   counts: { running: 8, succeeded: 12 },
-  slotTime: { slotMs: 14 * HOUR_MS, slots: 8, atMs: NOW },
+  slotTime: { slotMs: 14 * HOUR_MS, slots: 8, atMs: NOW, attempts: 8 },
   timeLeft: left(4 * HOUR_MS),
   slotTimeLeft: left(30 * HOUR_MS),
   slotShare: { slots: 8 },
@@ -25,8 +26,15 @@ test('the estimate of a running sweep is its time so far plus its time left', ()
 });
 
 test('a pack of trials counts as one slot', () => {
-  const packed = { ...RUNNING, counts: { ...RUNNING.counts, running: 32 }, slotShare: { slots: 32, waitMs: 0 } };
+  const slotTime = { ...(RUNNING.slotTime ?? NO_SLOT_TIME), attempts: 32 };
+  const counts = { ...RUNNING.counts, running: 32 };
+  const packed = { ...RUNNING, counts, slotTime, slotShare: { slots: 32, waitMs: 0 } };
   expect(runningEstimate(Sweep.fromPartial(packed), NOW)?.slots).toBe(8);
+});
+
+test('trials that wait for the previous trial of their slot do not count as a pack', () => {
+  const queued = { ...RUNNING, counts: { ...RUNNING.counts, running: 136 } };
+  expect(runningEstimate(Sweep.fromPartial(queued), NOW)?.slots).toBe(8);
 });
 
 test('a sweep whose time left is unknown has no estimate', () => {

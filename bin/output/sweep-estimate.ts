@@ -1,6 +1,6 @@
 /** The estimated duration and slot time of a whole sweep, and their text. */
 import type { DurationInterval } from '../../coordinator/analysis/trial-durations.ts';
-import { NO_SLOT_TIME, slotTimeAt, slotTimeText } from '../../lib/domain/slot-time.ts';
+import { NO_SLOT_TIME, slotTimeAt, slotTimeText, trialsPerSlot } from '../../lib/domain/slot-time.ts';
 import { endedTotal } from '../../lib/domain/trial-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { countText } from '../../lib/text/numbers.ts';
@@ -21,12 +21,11 @@ export interface WholeSweepEstimate {
 export function runningEstimate(sweep: Sweep, now: number): WholeSweepEstimate | undefined {
   const { timeLeft, slotTimeLeft, slotShare, slotTime = NO_SLOT_TIME } = sweep;
   if (timeLeft === undefined || slotTimeLeft === undefined || slotShare === undefined) return undefined;
-  // `slotShare.slots` counts trials, and a slot that trains a pack runs several trials.
-  const perSlot = slotTime.slots === 0 ? 1 : Math.max(1, (sweep.counts?.running ?? 0) / slotTime.slots);
   return {
     duration: after(now - sweep.createdAtMs, timeLeft),
     slotTime: after(slotTimeAt(slotTime, now).slotMs, slotTimeLeft),
-    slots: Math.max(1, Math.round(slotShare.slots / perSlot)),
+    // `slotShare.slots` counts trials, and a slot that trains a pack runs several trials.
+    slots: Math.max(1, Math.round(slotShare.slots / trialsPerSlot(slotTime))),
   };
 }
 

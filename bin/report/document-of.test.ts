@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import type { SweepLocation } from './data.ts';
 import { factsOf, figuresOf, notesOf, rowsOf, sectionIds, sectionOf, tablesOf } from './document.fixture.ts';
 import { documentOf } from './document-of.ts';
@@ -358,7 +359,7 @@ test('the design section lists the effects of the keys `exclude` and `when`', ()
 
 test('the state line of a report includes the slot time used so far', () => {
   const data = reportData(GRID, () => ({ state: 'pending' }));
-  const slotTime = { slotMs: 7_200_000, gpuMs: 3_600_000, slots: 0, gpus: 0, atMs: 0 };
+  const slotTime = { ...NO_SLOT_TIME, slotMs: 7_200_000, gpuMs: 3_600_000 };
   const { state } = documentOf({ ...data, sweep: { ...data.sweep, slotTime } }, NOW);
   expect(state).toBe('Sweep 1 running: 12 trials, 12 pending, 1.0 GPU-hours used.');
 });

@@ -229,7 +229,7 @@ class ReplayedLeases {
     let slotMs = this.#doneMs;
     for (const { sinceMs } of this.#slots.values()) slotMs += this.#atMs - sinceMs;
     const slots = this.#slots.size;
-    return { slotMs, gpuMs: slotMs * gpusPerSlot, slots, gpus: slots * gpusPerSlot, atMs: this.#atMs };
+    return { slotMs, gpuMs: slotMs * gpusPerSlot, slots, gpus: slots * gpusPerSlot, atMs: this.#atMs, attempts: 0 };
   }
 }
 

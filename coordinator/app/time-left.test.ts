@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { etaOf, etaTrials, slotsOfAgents, usableSlots } from '../../lib/domain/eta.ts';
+import { type EtaTrial, etaOf, etaTrials, slotsOfAgents, usableSlots } from '../../lib/domain/eta.ts';
 import { AgentState, SweepState } from '../../proto/gen/trawl/v1/types.ts';
 import { busyCluster } from '../../test/support/coordinator/busy-cluster.ts';
+import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { newFolder } from '../../test/support/coordinator/serve.ts';
+import { onHello } from '../core/agents.ts';
+import { onOpen } from '../core/attempts.ts';
+import { schedule } from '../core/scheduler.ts';
 import { onKill, onPause } from '../core/sweeps.ts';
 import { now } from './runtime.ts';
 import { TimeLeftEstimates } from './time-left.ts';
@@ -132,4 +136,32 @@ test('an estimate reads all unfinished trials and a limited number of ended tria
   expect(ended(some).length).toBeLessThan(ended(all).length);
   expect(all.filter((trial) => trial.state !== 'ended')).toEqual(some.filter((trial) => trial.state !== 'ended'));
   expect(all).toEqual(etaTrials(await runtime.queries.trials.all('1')));
+});
+
+test('a trial that waits for the previous trial of its slot counts as pending, and not as a trial of a pack', async () => {
+  const core = emptyCore();
+  const at = 100_000;
+  onHello(core, agentHello('a', 'a1', 1), at);
+  const sweep = addSweep(core, '1', 4, {});
+  schedule(core, at);
+  for (const id of ['t0', 't1']) {
+    const key = sampleKey(sweep, sampleTrial(sweep, id));
+    expect(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, at).answer).toMatchObject({ granted: true });
+  }
+  const plain = { configId: 'c', parameters: undefined, epoch: 0, epochs: 1, endedAtMs: 0 };
+  const trials: EtaTrial[] = [
+    { ...plain, id: 'e', state: 'ended', epoch: 1, startedAtMs: at - 2_000, endedAtMs: at - 1_000 },
+    { ...plain, id: 't0', state: 'running', startedAtMs: at },
+    { ...plain, id: 't1', state: 'running', startedAtMs: at },
+  ];
+  const estimates = new TimeLeftEstimates(
+    () => core,
+    async () => trials,
+    () => at,
+  );
+  const left = await estimates.of('1');
+  const slotTime = await estimates.slotTimeOf('1');
+  // Half of the first trial and the whole second trial, of about a second each, run one after the other.
+  expect(left?.expectedMs).toBeGreaterThan(1_300);
+  expect(slotTime?.expectedMs).toBeCloseTo(left?.expectedMs ?? 0, 6);
 });

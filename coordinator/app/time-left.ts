@@ -1,5 +1,6 @@
 /** Estimates the remaining time of live sweeps. */
 import { type EtaTrial, etaOf, MAX_ESTIMATED_TRIALS, type TimeLeft, timeLeftAfter } from '../../lib/domain/eta.ts';
+import { queuedTrials, trialsPerSlot } from '../../lib/domain/slot-time.ts';
 import type { SlotShare } from '../../proto/gen/trawl/v1/types.ts';
 import { type Core, isEnded, type Sweep } from '../core/model.ts';
 import { createdTrials, uncreatedTrials } from '../core/trials.ts';
@@ -85,19 +86,15 @@ export class TimeLeftEstimates {
       toCome: toComeOf(sweep),
       slots: share?.slots ?? 0,
       waitMs: share?.waitMs ?? 0,
+      queued: queuedTrials(sweep.counts.running, sweep.slotTime),
       paused: sweep.state !== 'running',
       now,
     });
-    const slotTimeLeft = eta.work && timesOf(eta.work, 1 / trialsPerSlot(sweep));
+    const slotTimeLeft = eta.work && timesOf(eta.work, 1 / trialsPerSlot(sweep.slotTime));
     const estimate = { atMs: now, state: sweep.state, timeLeft: eta.sweep, slotTimeLeft, share };
     this.#known.set(sweepId, estimate);
     return estimate;
   }
-}
-
-/** Returns how many trials each slot of the sweep runs now, on average. At least 1. */
-function trialsPerSlot({ counts, slotTime }: Sweep): number {
-  return slotTime.slots === 0 ? 1 : Math.max(1, counts.running / slotTime.slots);
 }
 
 function timesOf({ lowMs, expectedMs, highMs }: TimeLeft, factor: number): TimeLeft {

@@ -20,6 +20,7 @@ export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): 
   core.slotsInUse.set(lease.agentId, slots);
   const usages = slots.get(lease.slot);
   lease.usage.leases += 1;
+  if (!isQueued(lease)) sweep.slotTime.attempts += 1;
   if (usages === undefined) slots.set(lease.slot, [lease.usage]);
   else if (!usages.includes(lease.usage)) usages.push(lease.usage);
 }
@@ -37,6 +38,7 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
   own?.delete(lease);
   if (own?.size === 0) core.leasesByAgent.delete(lease.agentId);
   lease.usage.leases -= 1;
+  if (!isQueued(lease)) sweep.slotTime.attempts -= 1;
   if (lease.usage.leases > 0) return;
   const slots = core.slotsInUse.get(lease.agentId);
   const left = slots?.get(lease.slot)?.filter((usage) => usage !== lease.usage) ?? [];

@@ -35,6 +35,7 @@ test('a claimed trial is granted with other trials of its pack, in order of inde
   const { step, answer } = open(core, sweep, 't0');
   expect(mates(answer)).toEqual(['t1', 't3']);
   expect(sweep.counts.running).toBe(3);
+  expect(sweep.slotTime).toMatchObject({ slots: 1, attempts: 3 });
   const granted = step.changes.flatMap((change) => (change.kind === 'granted' ? [change.key.trialId] : []));
   expect(granted).toEqual(['t0', 't1', 't3']);
 });

@@ -48,10 +48,12 @@ test('the time of a queued attempt begins at the end of the attempt before it', 
   grant(sweep, 't0');
   grant(sweep, 't1');
   now += 5_000;
-  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 1 });
+  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 1, attempts: 1 });
   expect(end(sweep, 't0')).toMatchObject({ leasedMs: 5_000, used: { slotMs: 5_000 } });
   now += 300;
+  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slots: 1, attempts: 1 });
   expect(end(sweep, 't1')).toMatchObject({ leasedMs: 300, used: { slotMs: 300 } });
+  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slots: 0, attempts: 0 });
   expect(sweep.share).toMatchObject({ queuedSlots: 0, activeSlots: 0, doneMs: 5_300 });
 });
 

@@ -55,6 +55,7 @@ export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now
   share.queuedSlots -= 1;
   share.activeSlots += 1;
   share.startedAtSum += now;
+  slotTime.attempts += usage.leases;
   beginSlotTime(slotTime, { startedAt, gpus: usage.gpus });
 }
 

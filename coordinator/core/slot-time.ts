@@ -18,6 +18,8 @@ export interface SlotTimeMeter {
    */
   gpus: number;
   gpuSinceSum: number;
+  /** The number of attempts that have not ended, of usages that have started. A pack has several attempts. */
+  attempts: number;
 }
 
 export const newSlotTimeMeter = (): SlotTimeMeter => ({
@@ -27,6 +29,7 @@ export const newSlotTimeMeter = (): SlotTimeMeter => ({
   sinceSum: 0,
   gpus: 0,
   gpuSinceSum: 0,
+  attempts: 0,
 });
 
 /** The slot time of one usage that has ended. */
@@ -61,12 +64,13 @@ export function endSlotTime(meter: SlotTimeMeter, { startedAt, gpus }: MeasuredU
 
 /** Returns the slot time of a sweep up to now. */
 export function slotTimeOf(meter: SlotTimeMeter, now: number): SlotTime {
-  const { slotMs, gpuMs, slots, sinceSum, gpus, gpuSinceSum } = meter;
+  const { slotMs, gpuMs, slots, sinceSum, gpus, gpuSinceSum, attempts } = meter;
   return {
     slotMs: slotMs + Math.max(0, slots * now - sinceSum),
     gpuMs: gpuMs + Math.max(0, gpus * now - gpuSinceSum),
     slots,
     gpus,
     atMs: now,
+    attempts,
   };
 }

@@ -2,6 +2,7 @@
 import { epochsOf } from '../../lib/domain/epoch-times.ts';
 import { type EtaTrial, phaseOf } from '../../lib/domain/eta.ts';
 import { interruptedTrial } from '../../lib/domain/interrupted.ts';
+import { lastStartMs } from '../../lib/domain/slot-time.ts';
 import { NotFoundError } from '../../proto/errors.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { FailureClassName, GoalName, TrialStateName } from '../../proto/names.ts';
@@ -20,6 +21,7 @@ interface EtaTrialRow {
   readonly epoch: number;
   readonly parameters: string;
   readonly started_at: number;
+  readonly leased_ms: number;
   readonly ended_at: number;
 }
 
@@ -330,16 +332,17 @@ export class TrialQueries {
     }
     return rows
       .sort((a, b) => a.idx - b.idx)
-      .map(({ id, config_id, state, epoch, parameters: text, started_at, ended_at }) => {
+      .map(({ id, config_id, state, epoch, parameters: text, started_at, ended_at, leased_ms }) => {
         const parameters = parseParameters(text);
         const progress = { state: phaseOf(state), epoch, epochs: epochsOf(parameters) };
-        return { id, configId: config_id, parameters, ...progress, startedAtMs: started_at, endedAtMs: ended_at };
+        const startedAtMs = lastStartMs({ startedAtMs: started_at, endedAtMs: ended_at, leasedMs: leased_ms });
+        return { id, configId: config_id, parameters, ...progress, startedAtMs, endedAtMs: ended_at };
       });
   }
 
   #etaTrialsIn(sweepId: string, state: TrialState, limit: number): Promise<EtaTrialRow[]> {
     return this.#reader.all<EtaTrialRow>(
-      `select idx, id, config_id, state, epoch, started_at, ended_at, parameters
+      `select idx, id, config_id, state, epoch, started_at, ended_at, leased_ms, parameters
        from trials ${this.#index('trials_by_state')} where sweep_id = ? and state = ? order by id limit ?`,
       sweepId,
       state,

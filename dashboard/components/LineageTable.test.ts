@@ -25,6 +25,7 @@ function trial(index: number, epoch: number, loss: number, change: DeepPartial<T
     metrics: { test_loss: loss },
     startedAtMs: START_MS + 1_000,
     endedAtMs: START_MS + 6_000,
+    leasedMs: 5_000,
     ...change,
   });
 }
@@ -34,7 +35,7 @@ const origin = (parent: number, epoch: number, replaces: number) => {
   return { origin: { parent: idOf(parent), epoch, replaces: idOf(replaces) } };
 };
 const STOPPED = { state: TrialState.STOPPED, stopReason: 'pbt: worst' };
-const RUNNING = { state: TrialState.RUNNING, endedAtMs: 0 };
+const RUNNING = { state: TrialState.RUNNING, endedAtMs: 0, leasedMs: 0 };
 
 /** Four members, compared after every second epoch. Trial 6 is the best trial, and a grandchild of trial 2. */
 const TRIALS = [

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { NO_ESTIMATE } from '../../lib/domain/eta.ts';
+import { NO_SLOT_TIME } from '../../lib/domain/slot-time.ts';
 import { FailureClass, SweepState, TrialState } from '../../proto/gen/trawl/v1/types.ts';
 import {
   delta,
@@ -52,6 +53,16 @@ test('the remaining time covers running and pending trials, but only running tri
   expect([...paused.trials.keys()]).toEqual([trials[1]?.id]);
   expect(paused.sweep?.expectedMs).toBeLessThan(running.sweep?.expectedMs ?? 0);
   expect(paused.sweep?.lowMs).toBeLessThan(paused.sweep?.highMs ?? 0);
+});
+
+test('running trials that wait for the previous trial of their slot run one after another', () => {
+  const trials = [endedTrial(0, {}), ...[1, 2, 3, 4].map((index) => runningTrial(index, 0, {}))];
+  const leftWith = (attempts: number) => {
+    const slotTime = { ...NO_SLOT_TIME, slots: 1, attempts };
+    const sweep = sampleSweep({ counts: { succeeded: 1, running: 4 }, slotTime, slotShare: { slots: 1, waitMs: 0 } });
+    return summaryOf(reduce(EMPTY_STATE, snapshot(sweep, trials)), START_MS + 15_000).eta.sweep?.expectedMs ?? 0;
+  };
+  expect(leftWith(1)).toBeGreaterThan(3 * leftWith(4));
 });
 
 test('failed trials are counted by class, the most frequent class first', () => {

@@ -11,6 +11,7 @@ import {
   timeLeftAfter,
   usableSlots,
 } from '../../lib/domain/eta.ts';
+import { NO_SLOT_TIME, queuedTrials } from '../../lib/domain/slot-time.ts';
 import { sweepEnded, trialEnded, trialsToCome } from '../../lib/domain/trial-state.ts';
 import type { Sweep } from '../../proto/gen/trawl/v1/types.ts';
 import { type FailureClassName, failureClass } from '../../proto/names.ts';
@@ -74,7 +75,8 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
   const packs = trainsPacks(sweep.trainer);
   const all = slotsOfAgents(agents);
   const running = sweep.counts?.running ?? 0;
-  const usable = usableSlots(all, { running, concurrency: sweep.concurrency, packs });
+  const queued = queuedTrials(running, sweep.slotTime ?? NO_SLOT_TIME);
+  const usable = usableSlots(all, { running: running - queued, concurrency: sweep.concurrency, packs });
   const connected = usableSlots(
     all.map((agent) => ({ ...agent, busy: 0 })),
     { running: 0, concurrency: sweep.concurrency, packs },
@@ -84,7 +86,8 @@ function estimateOf({ sweep, trials, agents }: DashboardState, now: number, list
   const slots = share === undefined ? usable : Math.min(share.slots, connected);
   const waitMs = share?.waitMs ?? 0;
   const paused = sweep.state !== 'SWEEP_STATE_RUNNING';
-  return etaOf({ trials: etaTrials(trials.values()), toCome: trialsToCome(sweep), slots, waitMs, paused, now });
+  const toCome = trialsToCome(sweep);
+  return etaOf({ trials: etaTrials(trials.values()), toCome, slots, waitMs, queued, paused, now });
 }
 
 /** Returns the remaining time of a trial; undefined if the trial does not run and will not start. */

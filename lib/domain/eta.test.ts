@@ -295,3 +295,16 @@ test('a continuous parameter that does not matter does not widen the interval', 
   expect(work?.expectedMs).toBeLessThan(34_000);
   expect((work?.highMs ?? 0) / (work?.lowMs ?? 1)).toBeLessThan(1.5);
 });
+
+test('running trials that wait for the previous trial of their slot count like pending trials', () => {
+  const plain = { configId: 'a', parameters: undefined, epoch: 0, epochs: 1, endedAtMs: 0 };
+  const ended: EtaTrial = { ...plain, id: 'e', state: 'ended', epoch: 1, startedAtMs: NOW - 600, endedAtMs: NOW - 500 };
+  const granted = (state: 'running' | 'waiting') =>
+    Array.from({ length: 16 }, (_, at): EtaTrial => ({ ...plain, id: `q${at}`, state, startedAtMs: NOW - 50 }));
+  const running: EtaTrial = { ...plain, id: 'r', state: 'running', startedAtMs: NOW - 60 };
+  const etaWith = (state: 'running' | 'waiting', queued: number) =>
+    etaOf({ trials: [ended, ...granted(state), running], slots: 1, queued, paused: false, now: NOW });
+  expect(etaWith('running', 16)).toEqual(etaWith('waiting', 0));
+  expect(etaWith('running', 16).sweep?.expectedMs).toBeGreaterThan(16 * 100);
+  expect(etaWith('running', 0).sweep?.expectedMs).toBeLessThan(200);
+});

@@ -12,6 +12,7 @@ import { formatSpan } from '../text/duration.ts';
 import { epochsOf } from './epoch-times.ts';
 import { type EtaTrial, type Pace, paceOf, root } from './pace.ts';
 import { fromWire } from './parameters.ts';
+import { lastStartMs } from './slot-time.ts';
 
 export type { EtaTrial } from './pace.ts';
 
@@ -27,6 +28,8 @@ export interface EtaSituation {
   readonly slots: number;
   /** If sweeps with a higher priority use all slots, the time until a waiting trial can start. Default: 0. */
   readonly waitMs?: number;
+  /** The number of running trials that wait for the previous trial of their slot (see `queuedTrials`). Default: 0. */
+  readonly queued?: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;
   readonly now: number;
@@ -68,8 +71,10 @@ export const MAX_ESTIMATED_TRIALS = 20_000;
 /** At least this share of a run of unknown length is assumed to remain. */
 const LEAST_LEFT = 0.1;
 
-export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, now }: EtaSituation): Eta {
-  if (created.length > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
+export function etaOf(situation: EtaSituation): Eta {
+  const { trials: known, toCome = 0, slots, waitMs = 0, queued = 0, paused, now } = situation;
+  if (known.length > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
+  const created = queued > 0 ? withQueued(known, queued) : known;
   const isEndless = !paused && created.length + toCome > MAX_ESTIMATED_TRIALS;
   const trials = paused || isEndless ? created : [...created, ...futureTrials(created, toCome)];
   const pace = paceOf(trials, now);
@@ -102,6 +107,13 @@ export function etaOf({ trials: created, toCome = 0, slots, waitMs = 0, paused, 
     work: intervalOf(workMs, workSpread, pace),
     trials: times,
   };
+}
+
+/** Counts the running trials that were granted last as waiting, because they wait for the previous trial of their slot. */
+function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
+  const running = trials.filter(({ state }) => state === 'running').sort((a, b) => a.startedAtMs - b.startedAtMs);
+  const queued = new Set(running.slice(Math.max(0, running.length - count)));
+  return trials.map((trial) => (queued.has(trial) ? { ...trial, state: 'waiting' } : trial));
 }
 
 /**
@@ -196,9 +208,10 @@ export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
   return [...trials]
     .sort((a, b) => a.index - b.index)
     .map((trial) => {
-      const { id, configId, epoch, startedAtMs, endedAtMs } = trial;
+      const { id, configId, epoch, endedAtMs } = trial;
       const parameters = parametersOf(trial);
       const state = phaseOf(trialState.of(trial.state));
+      const startedAtMs = lastStartMs(trial);
       return { id, configId, parameters, state, epoch, epochs: epochsOf(parameters), startedAtMs, endedAtMs };
     });
 }

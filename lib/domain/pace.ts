@@ -19,7 +19,9 @@ export interface EtaTrial {
   readonly epoch: number;
   /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
-  /** The start of the latest attempt; 0 if the trial has no attempt. */
+  /**
+   * The start of the latest attempt; its grant, if the trial has not ended. 0 if the trial has no attempt.
+   */
   readonly startedAtMs: number;
   /** The end of the trial; 0 until the trial ends. */
   readonly endedAtMs: number;
@@ -160,9 +162,9 @@ function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {
     const ms = endedAtMs - startedAtMs;
-    if (ms <= 0) return undefined;
-    if (epochs === undefined) return ms;
-    return epoch > 0 ? ms / epoch : undefined;
+    // The start and the end of a very short trial can have the same time.
+    if (epochs !== undefined) return epoch > 0 ? Math.max(1, ms) / epoch : undefined;
+    return ms > 0 ? ms : undefined;
   }
   // The last report was on average half an epoch ago.
   return state === 'running' && epochs !== undefined && epoch > 0 && now > startedAtMs

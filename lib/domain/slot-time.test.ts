@@ -1,17 +1,26 @@
 import { expect, test } from 'vitest';
 import { Trial } from '../../proto/gen/trawl/v1/types.ts';
-import { attemptMs, leasedMs, slotTimeAt, slotTimeText } from './slot-time.ts';
+import {
+  attemptMs,
+  lastStartMs,
+  leasedMs,
+  NO_SLOT_TIME,
+  queuedTrials,
+  slotTimeAt,
+  slotTimeText,
+  trialsPerSlot,
+} from './slot-time.ts';
 
 test('the slot time grows in proportion to the held slots, and the GPU time grows in proportion to their GPUs', () => {
-  const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000 };
-  expect(slotTimeAt(time, 12_000)).toEqual({ slotMs: 7_000, gpuMs: 3_500, slots: 3, gpus: 1.5, atMs: 12_000 });
+  const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000, attempts: 4 };
+  expect(slotTimeAt(time, 12_000)).toEqual({ ...time, slotMs: 7_000, gpuMs: 3_500, atMs: 12_000 });
   expect(slotTimeAt(time, 9_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
   const paused = { ...time, slots: 0, gpus: 0 };
   expect(slotTimeAt(paused, 99_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
 });
 
 test('the GPU time, or without GPUs the slot time, is shown in hours, minutes or seconds', () => {
-  const textOf = (slotMs: number, gpuMs: number) => slotTimeText({ slotMs, gpuMs, slots: 0, gpus: 0, atMs: 0 });
+  const textOf = (slotMs: number, gpuMs: number) => slotTimeText({ ...NO_SLOT_TIME, slotMs, gpuMs });
   expect(textOf(7_200_000, 3_600_000)).toBe('1.0 GPU-hours');
   expect(textOf(44_640_000, 0)).toBe('12.4 slot-hours');
   expect(textOf(3_599_000, 0)).toBe('60.0 slot-minutes');
@@ -32,4 +41,28 @@ test('the duration of an attempt excludes the time that it waited for its slot, 
   expect(attemptMs({ ...attempt, leasedMs: 5 })).toBe(5);
   expect(attemptMs({ ...attempt, leasedMs: 60_000 })).toBe(90);
   expect(attemptMs({ ...attempt, endedAtMs: 900, leasedMs: 5 })).toBe(0);
+});
+
+test('the last attempt of an ended trial starts after the wait for its slot', () => {
+  const trial = { startedAtMs: 1_000, endedAtMs: 1_090, leasedMs: 5 };
+  expect(lastStartMs(trial)).toBe(1_085);
+  expect(lastStartMs({ ...trial, endedAtMs: 0 })).toBe(1_000);
+  expect(lastStartMs({ ...trial, startedAtMs: 0, leasedMs: 0 })).toBe(0);
+});
+
+test('only the attempts that have started count as trials per slot, and the other running trials are queued', () => {
+  const packed = { ...NO_SLOT_TIME, slots: 8, attempts: 32 };
+  expect(trialsPerSlot(packed)).toBe(4);
+  expect(queuedTrials(136, packed)).toBe(104);
+  const single = { ...packed, attempts: 8 };
+  expect(trialsPerSlot(single)).toBe(1);
+  expect(queuedTrials(8, single)).toBe(0);
+  expect(queuedTrials(7, single)).toBe(0);
+});
+
+test('without the number of attempts, each slot is assumed to run one trial, and no trial is queued', () => {
+  const older = { ...NO_SLOT_TIME, slots: 8 };
+  expect(trialsPerSlot(older)).toBe(1);
+  expect(queuedTrials(8, older)).toBe(0);
+  expect(trialsPerSlot(NO_SLOT_TIME)).toBe(1);
 });

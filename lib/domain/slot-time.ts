@@ -4,12 +4,26 @@
  */
 import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
-export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };
+export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0, attempts: 0 };
 
 /** Returns the slot time at `now` (Unix time in milliseconds), assuming that the same slots are held until then. */
-export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs }: SlotTime, now: number): SlotTime {
+export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs, attempts }: SlotTime, now: number): SlotTime {
   const ms = Math.max(0, now - atMs);
-  return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now };
+  return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now, attempts };
+}
+
+/** Returns how many trials each slot of a sweep runs now, on average: more than 1 if the slots train packs. At least 1. */
+export function trialsPerSlot({ slots, attempts }: Pick<SlotTime, 'slots' | 'attempts'>): number {
+  return slots === 0 ? 1 : Math.max(1, attempts / slots);
+}
+
+/**
+ * Returns how many running trials of a sweep wait for the previous attempt of their slot.
+ * @param running the number of running trials
+ */
+export function queuedTrials(running: number, { attempts }: Pick<SlotTime, 'attempts'>): number {
+  // At least one attempt of a sweep with running trials has started. A coordinator of an older release sends 0.
+  return attempts === 0 ? 0 : Math.max(0, running - attempts);
 }
 
 const SECOND_MS = 1_000;
@@ -34,6 +48,19 @@ export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
 export function leasedMs({ state, startedAtMs, leasedMs: ended }: Trial, now: number): number {
   const running = state === 'TRIAL_STATE_RUNNING' && startedAtMs > 0 ? Math.max(0, now - startedAtMs) : 0;
   return ended + running;
+}
+
+/**
+ * Returns when the last attempt of a trial started, in Unix milliseconds; 0 if the trial has no attempt. If the trial
+ * has not ended, returns the time of the grant, although the attempt can still wait for the previous attempt of its slot.
+ */
+export function lastStartMs({
+  startedAtMs,
+  endedAtMs,
+  leasedMs: all,
+}: Pick<Trial, 'startedAtMs' | 'endedAtMs' | 'leasedMs'>): number {
+  if (startedAtMs === 0 || endedAtMs === 0) return startedAtMs;
+  return endedAtMs - attemptMs({ grantedAtMs: startedAtMs, endedAtMs, leasedMs: all });
 }
 
 interface EndedAttempt {

@@ -862,6 +862,11 @@ export interface SlotTime {
   gpus: number;
   /** The time up to which the slot time was measured. 0 if the sweep has ended or if no coordinator runs. */
   atMs: number;
+  /**
+   * The number of attempts that these slots run now: more than `slots` if slots train packs. Attempts that wait for
+   * the previous attempt of their slot do not count. 0 from a coordinator of an older release.
+   */
+  attempts: number;
 }
 
 /** An estimated duration with a 90% interval. It starts at the time of the message. */
@@ -1813,7 +1818,7 @@ export const SlotShare: MessageFns<SlotShare> = {
 };
 
 function createBaseSlotTime(): SlotTime {
-  return { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0 };
+  return { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0, attempts: 0 };
 }
 
 export const SlotTime: MessageFns<SlotTime> = {
@@ -1832,6 +1837,9 @@ export const SlotTime: MessageFns<SlotTime> = {
     }
     if (message.atMs !== 0) {
       writer.uint32(40).int64(message.atMs);
+    }
+    if (message.attempts !== 0) {
+      writer.uint32(49).double(message.attempts);
     }
     return writer;
   },
@@ -1889,6 +1897,14 @@ export const SlotTime: MessageFns<SlotTime> = {
             message.atMs = longToNumber(reader.int64());
             continue;
           }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.attempts = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1911,6 +1927,7 @@ export const SlotTime: MessageFns<SlotTime> = {
     message.slots = object.slots ?? 0;
     message.gpus = object.gpus ?? 0;
     message.atMs = object.atMs ?? 0;
+    message.attempts = object.attempts ?? 0;
     return message;
   },
 };
