@@ -9,7 +9,7 @@ import { endAttempt } from './attempt-ends.ts';
 import type { Lease } from './attempt-model.ts';
 import { closingAttempt, stopOrder } from './closing-attempts.ts';
 import { isDraining } from './drain.ts';
-import { agentLeases, busySlots, packMatesOf, queuedFirst } from './leases.ts';
+import { agentLeases, busySlots, isQueued, packMatesOf, startOldest } from './leases.ts';
 import type { Core } from './model.ts';
 import { agentChange, departureOf, factsOf, leaveIfDone } from './past-agents.ts';
 import { agentsToIsolate } from './placement.ts';
@@ -109,6 +109,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     if (lease?.agentId === agentId && (isCurrent || lease.incarnation === incarnation)) {
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
+      // The attempt before it may have ended without a record of the agent, for example when it was killed.
+      if (isQueued(lease) && lease.incarnation === incarnation) startOldest(core, lease, now);
     } else if (closingAttempt(core, agentId, key) !== undefined) {
       // The agent sent this heartbeat before it received the order to stop, or the order was lost.
       revoked.push(stopOrder({ agentId, key }, `attempt ${keyText(key)} was stopped`));
@@ -123,7 +125,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
   // After a takeover, heartbeats over NATS can arrive before the agent has connected again.
   for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
   if (!isCurrent) return combine(steps);
-  for (const lease of queuedFirst(agentLeases(core, agentId))) {
+  for (const lease of [...agentLeases(core, agentId)]) {
     if (lease.incarnation === incarnation || held.has(lease)) continue;
     const failure = { class: 'lost', message: `agent ${agentId} was restarted` } as const;
     steps.push(endAttempt(core, { key: lease.key, end: { outcome: 'failed', failure } }, now));
@@ -138,7 +140,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;
   const steps: Step[] = [];
-  for (const { key } of queuedFirst(agentLeases(core, agentId))) {
+  for (const { key } of [...agentLeases(core, agentId)]) {
     steps.push(endAttempt(core, { key, end: { outcome: 'failed', failure } }, now));
   }
   const agent = core.agents.get(agentId);

@@ -9,7 +9,7 @@ import type { Artifact, ClosingAttempt, FinalEnd, Lease } from './attempt-model.
 import { CLOSING_MS, closeAttempt, closingAttempt } from './closing-attempts.ts';
 import { judgeCheckpoint, judgeReport, keepCurve, type StopJudgment } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
-import { leasesOf } from './leases.ts';
+import { leasesOf, startOldest } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { startSlotUsage } from './share.ts';
 import { type Answered, type Change, combine, NO_STEP, type Refusal, type Step, stepOf } from './step.ts';
@@ -48,13 +48,28 @@ export type RecordAnswer =
   | { readonly result: 'rejected'; readonly refusal: Refusal };
 
 /** Accepts a record of an attempt from the agent that holds its lease, and renews the lease. */
-export function onRecord(
+export function onRecord(core: Core, received: ReceivedRecord, now: number): Answered<RecordAnswer> {
+  const { key } = received.record;
+  const lease = core.leases.get(keyText(key));
+  const answered = acceptRecord(core, received, lease, now);
+  // If the record has ended the attempt, its agent starts the next attempt of the slot.
+  if (lease?.agentId === received.agentId && !core.leases.has(keyText(key)) && !isReturn(received.record)) {
+    startOldest(core, lease, now);
+  }
+  return answered;
+}
+
+function isReturn(record: AttemptRecord): boolean {
+  return record.kind === 'ended' && record.end.outcome === 'returned';
+}
+
+function acceptRecord(
   core: Core,
   { agentId, record, isFirst = false }: ReceivedRecord,
+  lease: Lease | undefined,
   now: number,
 ): Answered<RecordAnswer> {
   const { key } = record;
-  const lease = core.leases.get(keyText(key));
   if (lease === undefined || lease.agentId !== agentId) {
     const closing = closingAttempt(core, agentId, key);
     if (closing !== undefined) return onClosingRecord(core, closing, record, isFirst, now);

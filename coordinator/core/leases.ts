@@ -49,7 +49,8 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
 
 /**
  * Starts the oldest attempt or pack of a slot, unless it has started already. Agents run the attempts of a slot in the
- * order of their grants.
+ * order of their grants. The caller must know from a message of the agent that the agent still runs. Otherwise, an
+ * attempt that never ran could count as lost.
  * @param startedAt the time of the start; default: now
  */
 export function startOldest(
@@ -66,15 +67,6 @@ export function startOldest(
 /** Whether the lease waits in the queue of its slot. */
 export function isQueued({ usage }: Pick<Lease, 'usage'>): boolean {
   return usage.startedAt === undefined;
-}
-
-/**
- * Returns the leases with the queued ones first. If several leases of a slot end at once, they must end in this order,
- * so that none of them counts as started because the attempt before it has ended.
- */
-export function queuedFirst(leases: Iterable<Lease>): Lease[] {
-  const all = [...leases];
-  return [...all.filter(isQueued), ...all.filter((lease) => !isQueued(lease))];
 }
 
 /** Returns the leases of a trial: none, one, or two if the trial has a speculative attempt. */

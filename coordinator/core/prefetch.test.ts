@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
-import { onHello } from './agents.ts';
-import { endAttempt } from './attempt-ends.ts';
+import { onHeartbeat, onHello } from './agents.ts';
 import type { FinalEnd } from './attempt-model.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
@@ -12,7 +12,7 @@ import type { SweepPolicy } from './policy.ts';
 import { MAX_PREFETCH_PER_SLOT, RETURN_RETRY_MS } from './prefetch.ts';
 import { schedule } from './scheduler.ts';
 import { slotTimeOf } from './slot-time.ts';
-import { onKill, onPause, onStop } from './sweeps.ts';
+import { onKill, onKillTrial, onPause, onStop } from './sweeps.ts';
 import { onTick } from './tick.ts';
 
 let core: Core;
@@ -39,8 +39,16 @@ function grant(sweep: Sweep, trial: string, slot = 0): void {
 }
 
 function end(sweep: Sweep, trial: string, how: FinalEnd = { outcome: 'succeeded' }) {
-  const { changes } = endAttempt(core, { key: keyOf(sweep, trial), end: how }, now);
-  return changes.find((change) => change.kind === 'ended');
+  const key = keyOf(sweep, trial);
+  const seq = (core.leases.get(keyText(key))?.lastSeq ?? 0) + 1;
+  const record = { kind: 'ended', key, seq, at: now, end: how } as const;
+  return onRecord(core, { agentId: 'a', record }, now).step.changes.find((change) => change.kind === 'ended');
+}
+
+/** Renews all leases. */
+function beat(incarnation = 'a1'): void {
+  const held = [...core.leases.values()].map(({ key }) => key);
+  onHeartbeat(core, { agentId: 'a', incarnation, held, leaving: false }, now);
 }
 
 test('the time of a queued attempt begins at the end of the attempt before it', () => {
@@ -61,15 +69,14 @@ test('the timeout of a queued attempt begins at its start', () => {
   const sweep = sweepOf({ timeoutMs: 60_000 });
   grant(sweep, 't0');
   now += 50_000;
+  beat();
   grant(sweep, 't1');
-  const renew = () => {
-    for (const lease of core.leases.values()) lease.expiresAt = now + core.leaseMs;
-  };
   now += 10_000;
-  renew();
+  beat();
   expect(onTick(core, now).changes.flatMap((one) => (one.kind === 'ended' ? one.key.trialId : []))).toEqual(['t0']);
+  beat();
   now += 59_999;
-  renew();
+  beat();
   expect(onTick(core, now).changes.filter(({ kind }) => kind === 'ended')).toEqual([]);
   expect(end(sweep, 't1', { outcome: 'failed', failure: { class: 'crash', message: '' } })).toMatchObject({
     early: false,
@@ -216,17 +223,64 @@ test('the return of an attempt that has sent records counts like a drain', () =>
   expect(sampleTrial(sweep, 't2').failures).toEqual({ drained: 1 });
 });
 
+/** Advances the time by a tick at a time until all leases have expired. Returns the ends of the attempts. */
+function expire() {
+  core.listeningSince = Number.NEGATIVE_INFINITY;
+  const ended: [trial: string, free: boolean][] = [];
+  for (const until = now + 2 * core.leaseMs; now < until; now += 100) {
+    for (const change of onTick(core, now).changes) {
+      if (change.kind === 'ended') ended.push([change.key.trialId, change.free]);
+    }
+  }
+  expect(core.leases.size).toBe(0);
+  return ended;
+}
+
 test('queued attempts that are lost with their agent do not count as lost attempts of their trials', () => {
   const sweep = sweepOf();
   queue(sweep);
-  now += 10 * core.leaseMs;
-  core.listeningSince = Number.NEGATIVE_INFINITY;
-  const ended = onTick(core, now).changes.flatMap((change) => (change.kind === 'ended' ? change : []));
-  expect(ended.map(({ key, free }) => [key.trialId, free])).toEqual([
+  expect(expire()).toEqual([
+    ['t1', false],
     ['t2', true],
     ['t3', true],
     ['t4', true],
-    ['t1', false],
   ]);
   expect(['t1', 't2', 't3', 't4'].map((id) => sampleTrial(sweep, id).failures)).toEqual([{ lost: 1 }, {}, {}, {}]);
+  expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 0 });
+});
+
+test('a queued attempt does not count as lost if its lease expires after that of the attempt before it', () => {
+  const sweep = sweepOf();
+  for (const trial of ['t0', 't1']) {
+    grant(sweep, trial);
+    now += 500;
+  }
+  expect(expire()).toEqual([
+    ['t0', false],
+    ['t1', true],
+  ]);
+  expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 0 });
+});
+
+test.each<[string, boolean, () => void]>([
+  ['nothing more is received from the agent', true, () => {}],
+  ['a heartbeat of the agent lists the next attempt', false, () => beat()],
+  ['a heartbeat of an older process of the agent lists the next attempt', true, () => beat('a0')],
+  [
+    'the agent claims another attempt',
+    false,
+    () => {
+      schedule(core, now);
+      grant(sweep1(), 't2');
+    },
+  ],
+])('if the running attempt is killed and then %s, the loss of the next attempt is free: %s', (_, free, act) => {
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  grant(sweep, 't1');
+  onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
+  expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 1 });
+  act();
+  expect(expire()).toContainEqual(['t1', free]);
+  expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
 });

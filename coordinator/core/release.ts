@@ -2,7 +2,7 @@
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { AttemptEnd, Lease } from './attempt-model.ts';
 import { endCurve } from './early-stopping.ts';
-import { dropLease, leasesOf, startOldest } from './leases.ts';
+import { dropLease, leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { onProbeEnd } from './quarantine.ts';
 import { endSlotUsage } from './share.ts';
@@ -24,6 +24,11 @@ export interface EndedHow {
   readonly free: boolean;
 }
 
+/**
+ * Releases the lease of an attempt that ends. The next attempt of the slot stays queued until a message of the agent
+ * shows that the agent can start it, because an attempt can also end without its agent, for example when it is lost or
+ * killed.
+ */
 export function releaseAttempt(
   core: Core,
   { sweep, trial, lease }: RunningAttempt,
@@ -35,7 +40,6 @@ export function releaseAttempt(
   dropLease(core, sweep, trial, lease);
   endCurve(sweep, lease.key);
   const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, succeeded, now);
-  startOldest(core, lease, now);
   const durationMs = now - startedAt;
   recordDuration(sweep, trial, { ...lease, succeeded, durationMs });
   return [

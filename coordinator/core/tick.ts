@@ -4,7 +4,6 @@ import { endAttempt } from './attempt-ends.ts';
 import type { Failure, Lease } from './attempt-model.ts';
 import { closeSilent } from './closing-attempts.ts';
 import { storeGraces } from './drain.ts';
-import { queuedFirst } from './leases.ts';
 import type { Core } from './model.ts';
 import { updateAgents } from './past-agents.ts';
 import { combine, type Step, stepOf } from './step.ts';
@@ -31,7 +30,7 @@ export function recordOutage(core: Core, lastTickAt: number, now: number): void 
 export function onTick(core: Core, now: number): Step {
   const steps: Step[] = [stepOf(updateAgents(core, now))];
   const timeouts = timeoutsOf(core);
-  for (const lease of queuedFirst(core.leases.values())) {
+  for (const lease of [...core.leases.values()]) {
     const failure = expiryOf(core, timeouts, lease, now);
     if (failure === undefined) continue;
     const { agentId, key } = lease;
