@@ -79,6 +79,14 @@ export function isSlotFull(core: Core, { id, pools }: Pick<Agent, 'id' | 'pools'
   return (core.slotsInUse.get(id)?.get(slot)?.length ?? 0) >= MAX_LEASES_PER_SLOT + prefetchOf(core, pools[slot]);
 }
 
+/**
+ * Whether the slot of an agent holds a lease. Such a slot receives no speculative attempt: the attempt could be returned
+ * from the queue, and a trial has only one speculative attempt.
+ */
+export function isSlotInUse(core: Core, { id }: Pick<Agent, 'id'>, slot: number): boolean {
+  return core.slotsInUse.get(id)?.has(slot) === true;
+}
+
 /** Returns the number of attempts or packs that a slot of the pool may hold in addition to the one that it runs. */
 export function prefetchOf(core: Core, pool: string | undefined): number {
   return core.prefetch.get(pool ?? '') ?? 0;

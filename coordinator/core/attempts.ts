@@ -7,7 +7,7 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { gpusPerSlot } from '../../lib/domain/slot-gpus.ts';
 import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import { isSlotFull, nothingReceived, prefetchOf } from './agent-limits.ts';
+import { isSlotFull, isSlotInUse, nothingReceived, prefetchOf } from './agent-limits.ts';
 import type { Agent } from './agent-model.ts';
 import type { Checkpoint, Lease } from './attempt-model.ts';
 import { isDraining } from './drain.ts';
@@ -120,6 +120,10 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   }
   if (isSpeculative && remainingConcurrency(sweep) <= 0) {
     return rejectClaim(RefusalCode.OUTRANKED, `sweep ${sweep.id} has reached its concurrency limit`);
+  }
+  if (isSpeculative && isSlotInUse(core, agent, claim.slot)) {
+    const message = `slot ${claim.slot} of agent ${agent.id} still holds a lease, and a second attempt is not queued`;
+    return rejectClaim(RefusalCode.SLOT_FULL, message);
   }
   if (isSpeculative) return grantSpeculative(core, { sweep, trial, agent, claim }, now);
   const capacity = packCapacity(claim.pack ?? agent.pack, slot.vramBytes, sweep.policy.resources.vramBytes);

@@ -165,6 +165,20 @@ describe('offers of second attempts', () => {
     },
   );
 
+  test('a slot that holds a lease receives no second attempt, which could be returned from its queue', () => {
+    connect('a', 'b', 'c');
+    const sweep = sweepOf(1);
+    take(schedule(core, now));
+    open('a', 't0');
+    sweepOf(1, { speculate: false }, '2', 1);
+    take(schedule(core, now));
+    expect(open('b', 't0', 1, '2')).toMatchObject({ granted: true });
+    wait(5_000);
+    expect(open('b', 't0', 2)).toMatchObject({ refusal: { code: RefusalCode.SLOT_FULL } });
+    expect(sampleTrial(sweep, 't0')).toMatchObject({ speculated: false, speculation: undefined });
+    expect(open('c', 't0', 2)).toMatchObject({ granted: true });
+  });
+
   test('a second attempt is offered although a trial of lower priority is pending', () => {
     connect('a', 'b');
     sweepOf(1);
