@@ -10,6 +10,7 @@ import { onDrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import type { SweepPolicy } from './policy.ts';
 import { MAX_PREFETCH_PER_SLOT, RETURN_RETRY_MS } from './prefetch.ts';
+import { isProbeDue } from './quarantine.ts';
 import { schedule } from './scheduler.ts';
 import { slotTimeOf } from './slot-time.ts';
 import { onKill, onKillTrial, onPause, onStop } from './sweeps.ts';
@@ -193,6 +194,31 @@ test.each<[string, () => void]>([
     { kind: 'trial', state },
   ]);
   expect(sweep.counts.running).toBe(3);
+});
+
+test('a quarantined agent returns the queued attempts from before its quarantine, but not its queued probe', () => {
+  onHello(core, agentHello('b', 'b1', 1), now);
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  grant(sweep, 't1');
+  const quarantine = { sweepIds: ['1'], since: now, reason: '', failedProbes: 1, probeAt: now + 1_000 };
+  core.quarantines.set('a', quarantine);
+  expect(returns()).toEqual(orderFor('t1'));
+  sendReturned(sweep, 't1');
+  now += 1_000;
+  schedule(core, now);
+  grant(sweep, 't2');
+  expect(sweep.share).toMatchObject({ activeSlots: 1, queuedSlots: 1 });
+  now += RETURN_RETRY_MS;
+  expect(returns()).toEqual([]);
+  // A returned probe has shown nothing about the machine, so the next one is not delayed.
+  sendReturned(sweep, 't2');
+  expect(core.quarantines.get('a')).toEqual(quarantine);
+  expect(isProbeDue(core, 'a', now)).toBe(true);
+  schedule(core, now);
+  grant(sweep, 't3');
+  onDrain(core, { agentId: 'a', graceMs: 60_000, reason: '' }, now);
+  expect(returns()).toEqual(orderFor('t3'));
 });
 
 test('kill ends queued attempts like running ones', () => {

@@ -8,10 +8,12 @@
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Lease } from './attempt-model.ts';
+import { takesWork } from './drain.ts';
 import { agentLeases, isQueued, leasesOf } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { mayRunOn } from './placement.ts';
 import { isEligible, type Pool } from './pools.ts';
+import { isProbe } from './quarantine.ts';
 import type { Output } from './step.ts';
 
 /** The maximum number of attempts or packs that one slot holds in addition to the one that it runs. */
@@ -71,6 +73,8 @@ export function orderReturns(core: Core, now: number): Output[] {
       const sweep = core.sweeps.get(lease.key.sweepId);
       const trial = sweep?.trials.get(lease.key.trialId);
       if (agent === undefined || sweep?.state !== 'running' || trial === undefined) continue;
+      // While its probe is queued, a quarantined agent may run no other trial of the sweep.
+      if (isProbe(core, lease) && takesWork(core, agent)) continue;
       if (!mayRunOn(core, sweep, trial, agent, now)) order(lease);
     }
   }

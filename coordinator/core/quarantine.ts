@@ -37,7 +37,7 @@ export function isProbeDue(core: Core, agentId: string, now: number): boolean {
 }
 
 /** Whether the agent of the lease was already quarantined for the lease's sweep when the lease was granted. */
-function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
+export function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   const quarantine = core.quarantines.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);
   if (quarantine === undefined || sweep === undefined) return false;
@@ -46,7 +46,8 @@ function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
 
 /**
  * Updates the quarantine of an agent after the end of an attempt. The quarantine ends if the attempt shows that the
- * machine works. If the attempt was a probe and does not show this, a time is set for the next probe.
+ * machine works. If the attempt was a probe and does not show this, a time is set for the next probe. A probe that the
+ * agent returns has not started, so the probe is still due.
  */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;
@@ -61,7 +62,7 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
       `trial ${lease.key.trialId} succeeded on agent ${agentId}: its quarantine ended`,
     );
   }
-  if (!isProbe(core, lease)) return [];
+  if (end.outcome === 'returned' || !isProbe(core, lease)) return [];
   const isFailure = end.outcome === 'failed' && end.failure.class !== 'drained';
   const failedProbes = quarantine.failedProbes + (isFailure ? 1 : 0);
   const next: Quarantine = { ...quarantine, failedProbes, probeAt: now + probeDelayMs(failedProbes) };
