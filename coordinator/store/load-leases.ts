@@ -2,6 +2,7 @@
  * Loads the leases of running attempts, the amounts of data received for these attempts, and the progress of their
  * reports.
  */
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { receivedBefore } from '../core/agent-limits.ts';
 import type { Lease } from '../core/attempt-model.ts';
@@ -116,6 +117,34 @@ export async function loadLeases(
       values: ownValues,
     };
   });
+}
+
+/** The number of grants that are read at once from the event log. */
+const GRANTS_PER_PAGE = 500;
+
+/**
+ * Returns the sequence numbers of the events that record the grants of the given attempts, by name of attempt. The
+ * events have the order of the grants, whereas all grants of a transaction have the same time. Reads the event log from
+ * its end, because the grants of attempts that share a slot are recent.
+ */
+export async function loadGrantSeqs(reader: Reader, keys: readonly AttemptKey[]): Promise<Map<string, number>> {
+  const missing = new Set(keys.map(keyText));
+  const seqs = new Map<string, number>();
+  let before = Number.MAX_SAFE_INTEGER;
+  while (missing.size > 0) {
+    const rows = await reader.all<AttemptKey & { readonly seq: number }>(
+      `select seq, cast(sweep_id as text) as "sweepId", trial_id as "trialId", attempt from events
+       where seq < ? and kind in ('granted', 'speculated') order by seq desc limit ${GRANTS_PER_PAGE}`,
+      before,
+    );
+    for (const { seq, ...key } of rows) {
+      const name = keyText(key);
+      if (missing.delete(name)) seqs.set(name, seq);
+      before = seq;
+    }
+    if (rows.length < GRANTS_PER_PAGE) break;
+  }
+  return seqs;
 }
 
 function programOf(environment: string | null): 'none' | 'without packages' | 'with packages' {

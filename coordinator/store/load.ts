@@ -21,7 +21,7 @@ import { restoreProgress, restoreSpeculativeValues, restoreWarnings, type Stored
 import type { SourceState } from '../search/trial-source.ts';
 import { loadAgents, loadDrains, loadQuarantines } from './load-agents.ts';
 import { loadCurves, loadScores } from './load-early-stopping.ts';
-import { loadLeases, loadProgress } from './load-leases.ts';
+import { loadGrantSeqs, loadLeases, loadProgress } from './load-leases.ts';
 import { loadTrials, sinceRetry } from './load-trials.ts';
 import type { Reader } from './reader.ts';
 import { parseSourceState } from './rows.ts';
@@ -55,6 +55,7 @@ export async function loadCore(
     await addLeases(reader, core, sweep, now);
     core.sweeps.set(sweep.id, sweep);
   }
+  await orderUsages(reader, core);
   startUsages(core, now);
   for (const { agentId, graceLeftMs, ...drain } of await loadDrains(reader)) {
     core.drains.set(agentId, { graceEndsAt: now + graceLeftMs, storedAt: now, ...drain });
@@ -69,6 +70,22 @@ export async function loadCore(
   return core;
 }
 
+/** Sorts the usages of each slot in the order of their grants, because its agent runs them in this order. */
+async function orderUsages(reader: Reader, core: Core): Promise<void> {
+  const shared = [...core.slotsInUse.values()]
+    .flatMap((slots) => [...slots.values()])
+    .filter(({ length }) => length > 1);
+  const usages = new Set(shared.flat());
+  const leases = [...core.leases.values()].filter(({ usage }) => usages.has(usage));
+  const seqs = await loadGrantSeqs(
+    reader,
+    leases.map(({ key }) => key),
+  );
+  // The grants of a pack follow each other, so any of them gives the place of the pack.
+  const order = new Map(leases.map(({ key, usage }) => [usage, seqs.get(keyText(key)) ?? 0]));
+  for (const slot of shared) slot.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+}
+
 /**
  * Starts the oldest usage of each slot, and the usages of attempts with records. The other usages of a slot start when
  * the oldest has ended, or when their agent sends a record.
@@ -80,7 +97,6 @@ function startUsages(core: Core, now: number): void {
   }
   for (const [agentId, slots] of core.slotsInUse) {
     for (const [slot, usages] of slots) {
-      usages.sort((a, b) => a.grantedAt - b.grantedAt);
       startOldest(core, { agentId, slot }, now, usages[0]?.grantedAt);
     }
   }

@@ -315,6 +315,43 @@ export function testStore(
     expect(await store.loadUnfinishedSearch(loaded, noTrials)).toMatchObject({ state: { created: 5 } });
   });
 
+  test('the attempts of a slot are loaded in the order of their grants, although the grants have the same time', async () => {
+    const tested = await open();
+    const { store } = tested;
+    await addSweep(store, 5);
+    await store.addSweep({ ...NEW_SWEEP, requestId: 'r2' }, [planned('t0', 0)], AT);
+    const granted = (sweepId: string, trialId: string, more: Partial<typeof GRANTED> = {}): Change => {
+      const key = { sweepId, trialId, attempt: 1, ...more.key };
+      return { ...GRANTED, pack: `${sweepId}/${trialId}`, ...more, key };
+    };
+    // The trials t1 and t2 are a pack.
+    const pack = { pack: '1/t2' };
+    const grants = [
+      granted('1', 't3'),
+      granted('2', 't0'),
+      granted('1', 't2'),
+      granted('1', 't1', pack),
+      granted('1', 't0'),
+    ];
+    await store.write(byNobody(grants), AT);
+    // So many later grants of another agent are not read at once.
+    const others = Array.from({ length: 600 }, (_, at): Change[] => {
+      const key = { sweepId: '1', trialId: 't4', attempt: at + 1 };
+      const end = { outcome: 'returned' } as const;
+      return [
+        granted('1', 't4', { key, agentId: 'b' }),
+        { kind: 'ended', key, end, early: false, free: false, leasedMs: 0, used: undefined },
+      ];
+    });
+    await store.write(byNobody(others.flat()), AT);
+    const core = await (await tested.reopened()).loadCore({ leaseMs: 1_000, now: AT });
+    const leases = [...core.leases.values()];
+    const slot = core.slotsInUse.get('a')?.get(0) ?? [];
+    const packs = slot.map((usage) => leases.find((lease) => lease.usage === usage)?.pack);
+    expect(packs).toEqual(['1/t3', '2/t0', '1/t2', '1/t0']);
+    expect(slot.map(({ startedAt }) => startedAt)).toEqual([AT, undefined, undefined, undefined]);
+  });
+
   test('each store gives the same answers to selectors, searchers and queries about trials', async () => {
     const { store } = await open();
     const id = await addBusySweep(store);
