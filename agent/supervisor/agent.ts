@@ -2,7 +2,7 @@
 
 import type { NatsConnection } from 'nats';
 import type { Logger } from 'pino';
-import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import { type AttemptKey, sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { withResolvers } from '../../lib/net/within.ts';
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 import { RejectedError } from '../../proto/errors.ts';
@@ -28,6 +28,7 @@ import {
   type Granted,
   hasQueue,
   hasStoppedPrograms,
+  heldAttempts,
   isHeld,
   MAX_QUEUED_MS,
   newSlots,
@@ -357,7 +358,7 @@ export class AgentRuntime {
         this.#offers.giveBack(effect.offer);
         break;
       case 'run':
-        void this.#start(effect.slot, effect.granted);
+        void this.#start(effect.slot, effect.start, effect.granted);
         break;
       case 'stop':
         this.#workers.stop(effect.slot, effect.key, effect.keepFiles ?? false);
@@ -385,9 +386,9 @@ export class AgentRuntime {
     }
   }
 
-  #start(slot: number, granted: readonly Granted[]): Promise<void> {
+  #start(slot: number, start: number, granted: readonly Granted[]): Promise<void> {
     const { dir, log } = this.#parts;
-    const isWanted = (key: AttemptKey) => isHeld(this.#slots[slot], key);
+    const isWanted = (key: AttemptKey) => isHeld(this.#slots[slot], start, key);
     return startGranted(slot, granted, {
       dir,
       log,
@@ -397,9 +398,13 @@ export class AgentRuntime {
         checkpoint: async (file) => (await this.#session?.fetchCheckpoint(key, file, () => isWanted(key))) ?? false,
         code: async (archive, path) => this.#session?.fetchCode(archive, path, () => isWanted(key)),
       }),
-      // Removes the folder again, because a download can create it after the attempt has ended.
-      onDropped: (key) => this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS),
-      onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, key, message)),
+      // Removes the folder again, because a download can create it after the attempt has ended. An attempt that waits
+      // for the next worker still needs its folder.
+      onDropped: (key) => {
+        const isWaiting = heldAttempts(this.#slots).some((held) => sameAttempt(held, key));
+        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);
+      },
+      onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, start, key, message)),
     });
   }
 

@@ -5,16 +5,19 @@ import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts'
 import {
   areSlotsIdle,
   heldAttempts,
+  isHeld,
   MAX_QUEUED_MS,
   newSlots,
   onDecision,
   onDismissed,
   onOffer,
+  onPreflightFailure,
   onReturnOrder,
   onShutdown,
   onSuspended,
   onWaited,
   onWorkerExit,
+  onWorkerLog,
   onWorkerMessage,
   returnAllQueued,
   type Slot,
@@ -40,9 +43,11 @@ function queued(first: string, ...others: string[]): Slot[] {
     onOffer(slots, key(id), at);
     onDecision(slots, 0, key(id), { grant: grantFor(4), mates: [] }, 0);
   }
+  started(slots, first);
   return slots;
 }
 
+const started = (slots: Slot[], ...ids: string[]) => onWorkerMessage(slots, 0, { kind: 'started', keys: ids.map(key) });
 const done = (slots: Slot[], id: string) => onWorkerMessage(slots, 0, { key: key(id), kind: 'done' });
 const brief = (effects: SlotEffect[] | 'retry') =>
   effects === 'retry'
@@ -95,6 +100,33 @@ test('the queue survives the exit of the worker, and continues when the next wor
   expect(brief(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run b']);
 });
 
+test('an attempt that a dead worker had not started is the first that starts with the next worker, and is not a crash', () => {
+  const slots = queued('a', 'b', 'c');
+  expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
+  expect(onWorkerLog(slots, 0, 'last words of the worker')).toEqual([]);
+  expect(brief(onWorkerExit(slots, 0, 'was killed by SIGSEGV'))).toEqual(['restart']);
+  expect(heldAttempts(slots)).toEqual([key('b'), key('c')]);
+  // The preparation of the first start can continue after the exit. It must not hand the attempt over a second time.
+  expect(isHeld(slots[0], 2, key('b'))).toBe(false);
+  const ready = { kind: 'ready', backend: 'wasm', pack: 1 } as const;
+  expect(onWorkerMessage(slots, 0, ready)).toMatchObject([{ kind: 'run', start: 3, granted: [{ key: key('b') }] }]);
+  expect([2, 3].map((start) => isHeld(slots[0], start, key('b')))).toEqual([false, true]);
+  expect(onPreflightFailure(slots, 0, 2, key('b'), 'unreadable')).toEqual([]);
+  started(slots, 'b');
+  expect(brief(onWorkerExit(slots, 0, 'was killed by SIGSEGV'))).toEqual(['b failed', 'finished b', 'restart']);
+});
+
+test('of a pack, the attempts that a dead worker had not started return to the queue without those that have ended', () => {
+  const slots = ready(newSlots(1));
+  onOffer(slots, key('a'), 1);
+  const mates = ['b', 'c', 'd'].map((id) => ({ key: key(id), grant: grantFor(4) }));
+  onDecision(slots, 0, key('a'), { grant: grantFor(4), mates }, 0);
+  onPreflightFailure(slots, 0, 1, key('b'), 'unreadable');
+  onDismissed(slots, key('c'));
+  expect(brief(onWorkerExit(slots, 0, 'exited'))).toEqual(['finished c', 'restart']);
+  expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['a returned', 'finished a', 'd returned', 'finished d']);
+});
+
 test('a queued attempt is returned on an order of the coordinator, and a running attempt is not', () => {
   const slots = queued('a', 'b', 'c');
   expect(onReturnOrder(slots, [key('a'), key('b')])).toEqual([
@@ -134,6 +166,8 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
       'offer',
       'decide',
       'decide',
+      'start',
+      'start',
       'end',
       'end',
       'exit',
@@ -152,6 +186,7 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
       const slots = ready(newSlots(2));
       const running = slots.map(() => new Set<string>());
       const granted = new Set<string>();
+      const started = new Set<string>();
       const over = new Map<string, number>();
       let now = 0;
       let next = 0;
@@ -166,6 +201,8 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
           }
           if (effect.kind !== 'record') continue;
           const name = keyText(effect.key);
+          const isCrash = effect.body.kind === 'failed' && effect.body.class === 'crash';
+          if (isCrash) expect(started.has(name), 'only attempts that a worker has started end as a crash').toBe(true);
           over.set(name, (over.get(name) ?? 0) + 1);
           const slot = running.find((one) => one.has(name));
           expect(slot === undefined, 'only attempts that do not run are returned').toBe(
@@ -188,10 +225,18 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
           carryOut(onDecision(slots, slot, claim.key, decision, now));
         }
         const attempt = one.attempts[at % Math.max(1, one.attempts.length)];
-        if (kind === 'end' && attempt !== undefined) {
+        if (kind === 'end' && attempt?.isStarted === true) {
           carryOut(onWorkerMessage(slots, slot, { key: attempt.key, kind: 'done' }));
         }
-        if (kind === 'exit') carryOut(onWorkerExit(slots, slot, 'exited'));
+        if (kind === 'start') {
+          const keys = one.attempts.map((each) => each.key);
+          for (const each of keys) started.add(keyText(each));
+          carryOut(onWorkerMessage(slots, slot, { kind: 'started', keys }));
+        }
+        if (kind === 'exit') {
+          carryOut(onWorkerExit(slots, slot, 'exited'));
+          running[slot]?.clear();
+        }
         if (kind === 'ready') carryOut(onWorkerMessage(slots, slot, { kind: 'ready', backend: 'wasm', pack: 1 }));
         if (kind === 'order') carryOut(onReturnOrder(slots, heldAttempts(slots).slice(at, at + 2)));
         if (kind === 'wait') carryOut(onWaited(slots, now));

@@ -41,6 +41,7 @@ function running(): Slot[] {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);
+  onWorkerMessage(slots, 0, { kind: 'started', keys: [key('t')] });
   return slots;
 }
 
@@ -110,6 +111,17 @@ test('records are numbered from 1 without gaps, and the last record reports the 
   expect(wantedOffers(slots, () => true)).toBe(1);
 });
 
+test('output before the worker has started an attempt is kept back, and is added to the log at the start', () => {
+  const slots = ready(1);
+  onOffer(slots, key('t'), 1);
+  onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);
+  expect([...onWorkerLog(slots, 0, 'a'), ...onWorkerLog(slots, 0, 'b')]).toEqual([]);
+  expect(onWorkerMessage(slots, 0, { kind: 'started', keys: [key('t')] })).toEqual([
+    { kind: 'record', key: key('t'), seq: 1, body: { kind: 'log', text: 'ab' } },
+  ]);
+  expect(onWorkerLog(slots, 0, 'c')).toMatchObject([{ seq: 2, body: { text: 'c' } }]);
+});
+
 test('if a worker dies, its attempt ends as a crash and the worker is restarted', () => {
   const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL');
   expect(effects).toMatchObject([
@@ -175,8 +187,9 @@ describe('a pack', () => {
     );
     expect(effects).toEqual([
       { kind: 'acknowledge', offer: 1 },
-      { kind: 'run', slot: 0, granted: ['t', 'u', 'v'].map((id) => ({ key: key(id), grant })) },
+      { kind: 'run', slot: 0, start: 1, granted: ['t', 'u', 'v'].map((id) => ({ key: key(id), grant })) },
     ]);
+    onWorkerMessage(slots, 0, { kind: 'started', keys: ['t', 'u', 'v'].map(key) });
     return slots;
   }
   const send = (slots: Slot[], id: string, message: FromAttempt) =>
@@ -255,7 +268,7 @@ describe('offers and attempts of a drained agent', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
-    expect(isHeld(slots[0], key('t'))).toBe(false);
+    expect(isHeld(slots[0], 1, key('t'))).toBe(false);
     expect(heldAttempts(slots)).toEqual([key('t')]);
     expect(onWorkerMessage(slots, 0, { key: key('t'), kind: 'stopped' })).toMatchObject([
       { kind: 'record', body: { kind: 'failed', class: 'drained' } },
@@ -309,13 +322,13 @@ test('if an attempt cannot be prepared, it fails in preflight, and the other att
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [{ key: key('u'), grant }] }, NOW);
-  expect(onPreflightFailure(slots, 0, key('t'), 'unreadable')).toMatchObject([
+  expect(onPreflightFailure(slots, 0, 1, key('t'), 'unreadable')).toMatchObject([
     { kind: 'record', key: key('t'), body: { kind: 'failed', class: 'preflight', message: 'unreadable' } },
     { kind: 'finished', key: key('t') },
   ]);
   expect(heldAttempts(slots)).toEqual([key('u')]);
   onDismissed(slots, key('u'));
-  expect(onPreflightFailure(slots, 0, key('u'), 'unreadable')).toEqual([]);
+  expect(onPreflightFailure(slots, 0, 1, key('u'), 'unreadable')).toEqual([]);
 });
 
 test('the start of a program is recorded at once, and again when the packages of the program are listed', () => {

@@ -31,8 +31,10 @@ export const MAX_QUEUED_MS = 1_000;
 export interface Slot {
   /** Whether the worker process of the slot is ready. */
   isReady: boolean;
-  /** The attempts that the worker runs: none, one, or a pack. */
+  /** The attempts that the worker runs, or that are being handed to the worker: none, one, or a pack. */
   attempts: readonly SlotAttempt[];
+  /** The number of times that the slot has begun to hand attempts to its worker. */
+  starts: number;
   /** The granted attempts and packs that have not started, in order of grant. */
   queue: readonly QueuedPack[];
   /** The offered attempts whose leases the slot has requested. */
@@ -56,6 +58,12 @@ interface QueuedPack {
 
 interface SlotAttempt {
   readonly key: AttemptKey;
+  /** The attempt's place in the queue before it was handed to the worker. */
+  readonly pack: QueuedPack;
+  /** Whether the worker has reported that it received the attempt. */
+  isStarted: boolean;
+  /** The worker's output before `isStarted`. It can be the output of the previous attempt. */
+  earlyLog: string;
   /** The sequence number of the attempt's newest record. */
   seq: number;
   /** The number of characters of the attempt's log so far. */
@@ -101,7 +109,8 @@ export type SlotEffect =
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
-  | { readonly kind: 'run'; readonly slot: number; readonly granted: readonly Granted[] }
+  /** Hands attempts to the slot's worker. `start` is the number of this start of the slot. */
+  | { readonly kind: 'run'; readonly slot: number; readonly start: number; readonly granted: readonly Granted[] }
   /** Stops an attempt. With `keepFiles`, the files that its program wrote are kept. */
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey; readonly keepFiles?: true }
   /** Lists the packages of an interpreter (see `onPackages`). */
@@ -132,6 +141,7 @@ export function newSlots(count: number): Slot[] {
   return Array.from({ length: count }, () => ({
     isReady: false,
     attempts: [],
+    starts: 0,
     queue: [],
     claims: [],
     prefetch: 0,
@@ -198,9 +208,12 @@ export function hasStoppedPrograms(slots: readonly Slot[]): boolean {
   return slots.flatMap(attemptsOf).some(({ stopping }) => stopping === 'stopped by a rule');
 }
 
-/** Returns whether the slot runs this attempt and has not been asked to stop it. */
-export function isHeld(slot: Slot | undefined, key: AttemptKey): boolean {
-  return attemptsOf(slot).some((attempt) => sameAttempt(attempt.key, key) && attempt.stopping === undefined);
+/**
+ * Returns whether the slot still holds this attempt since the start with this number, and has not been asked to stop it.
+ */
+export function isHeld(slot: Slot | undefined, start: number, key: AttemptKey): boolean {
+  const attempt = attemptOf(slot, key);
+  return slot?.starts === start && attempt !== undefined && attempt.stopping === undefined;
 }
 
 function attemptsOf(slot: Slot | undefined): readonly SlotAttempt[] {
@@ -277,10 +290,20 @@ function startNext(slot: Slot, at: number): SlotEffect[] {
   slot.isSlow = false;
   if (next === undefined) return [];
   slot.queue = queue;
+  slot.starts += 1;
   slot.attempts = next.granted.map(
-    ({ key }): SlotAttempt => ({ key, seq: 0, logCharacters: 0, logTail: '', stopping: undefined }),
+    ({ key }): SlotAttempt => ({
+      key,
+      pack: next,
+      isStarted: false,
+      earlyLog: '',
+      seq: 0,
+      logCharacters: 0,
+      logTail: '',
+      stopping: undefined,
+    }),
   );
-  return [{ kind: 'run', slot: at, granted: next.granted }];
+  return [{ kind: 'run', slot: at, start: slot.starts, granted: next.granted }];
 }
 
 /** Returns queued attempts to the coordinator, on its order. Attempts that have started are not affected. */
@@ -321,8 +344,14 @@ function returned({ key }: Granted): SlotEffect[] {
 }
 
 /** Ends an attempt that could not be handed to its worker. */
-export function onPreflightFailure(slots: Slot[], at: number, key: AttemptKey, message: string): SlotEffect[] {
-  if (!isHeld(slots[at], key)) return [];
+export function onPreflightFailure(
+  slots: Slot[],
+  at: number,
+  start: number,
+  key: AttemptKey,
+  message: string,
+): SlotEffect[] {
+  if (!isHeld(slots[at], start, key)) return [];
   return end(slots, at, key, { kind: 'failed', class: 'preflight', message });
 }
 
@@ -337,6 +366,8 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       const attempt = attemptOf(slot, message.key);
       return attempt?.stopping === undefined ? [] : [...handBack(attempt), ...remove(slots, at, message.key)];
     }
+    case 'started':
+      return message.keys.flatMap((key) => onStarted(attemptOf(slot, key)));
     case 'unfit':
     case 'dataset':
       return [];
@@ -362,6 +393,14 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
   }
 }
 
+function onStarted(attempt: SlotAttempt | undefined): SlotEffect[] {
+  if (attempt === undefined) return [];
+  attempt.isStarted = true;
+  const text = attempt.earlyLog;
+  attempt.earlyLog = '';
+  return text === '' ? [] : addToLog(attempt, text);
+}
+
 /** Records the packages of an attempt's program, unless the attempt has ended in the meantime. */
 export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgram): SlotEffect[] {
   const slot = slots.find((one) => attemptOf(one, key) !== undefined);
@@ -370,17 +409,24 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
 
 /**
  * Adds a worker's output to the logs of all attempts that the worker runs, because the output does not identify an
- * attempt.
+ * attempt. The output before the start of an attempt is kept back until the start: without a start, the attempt must
+ * have no records.
  */
 export function onWorkerLog(slots: Slot[], at: number, text: string): SlotEffect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => {
-    const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
-    attempt.logCharacters += text.length;
-    attempt.logTail += text.slice(head.length);
-    // The text is truncated only rarely, so that the cost per character is constant.
-    if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
-    return head === '' ? [] : record(attempt, { kind: 'log', text: head });
+    if (attempt.isStarted) return addToLog(attempt, text);
+    attempt.earlyLog = (attempt.earlyLog + text).slice(-LOG_HEAD_CHARACTERS);
+    return [];
   });
+}
+
+function addToLog(attempt: SlotAttempt, text: string): SlotEffect[] {
+  const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
+  attempt.logCharacters += text.length;
+  attempt.logTail += text.slice(head.length);
+  // The text is truncated only rarely, so that the cost per character is constant.
+  if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
+  return head === '' ? [] : record(attempt, { kind: 'log', text: head });
 }
 
 function logTail(attempt: SlotAttempt): SlotEffect[] {
@@ -395,11 +441,17 @@ function logTail(attempt: SlotAttempt): SlotEffect[] {
   return effects;
 }
 
-/** @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1` */
+/**
+ * Ends the attempts that the worker has started. Attempts that the worker has not started return to the front of the
+ * queue, because they did not cause its exit.
+ * @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1`
+ */
 export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {
   const slot = slots[at];
   const effects: SlotEffect[] = [];
+  const unstarted = attemptsOf(slot).filter(({ isStarted, stopping }) => !isStarted && stopping === undefined);
   for (const attempt of attemptsOf(slot)) {
+    if (unstarted.includes(attempt)) continue;
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
     effects.push(
       ...(attempt.stopping === undefined ? [...logTail(attempt), ...record(attempt, crash)] : handBack(attempt)),
@@ -409,6 +461,11 @@ export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect
   if (slot !== undefined) {
     slot.isReady = false;
     slot.attempts = [];
+    const [first] = unstarted;
+    if (first !== undefined) {
+      const isUnstarted = ({ key }: Granted) => unstarted.some((attempt) => sameAttempt(attempt.key, key));
+      slot.queue = [{ ...first.pack, granted: first.pack.granted.filter(isUnstarted) }, ...slot.queue];
+    }
   }
   return [...effects, { kind: 'restart', slot: at }];
 }
@@ -453,9 +510,9 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
- * run their trials elsewhere. The attempts are handed back, and queued attempts are returned. If the coordinator has not ended the lease of an
- * attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop their claims, because
- * the lease of a claim can expire before the grant arrives.
+ * run their trials elsewhere. The attempts are handed back, and queued attempts are returned. If the coordinator has
+ * not ended the lease of an attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop
+ * their claims, because the lease of a claim can expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
   const stopped = slots.flatMap((slot, at): SlotEffect[] => {

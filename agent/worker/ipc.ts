@@ -75,6 +75,8 @@ export type FromWorker =
       /** Reasons why `pack` is not larger, for the agent's log. */
       readonly warnings?: readonly string[];
     }
+  /** The worker sends this message when it has received a `run` message, before it runs the attempts. */
+  | { readonly kind: 'started'; readonly keys: readonly AttemptKey[] }
   /** The worker sends this message each time a trial loads its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker sends this message when it cannot run on this machine, and then exits. */

@@ -46,6 +46,8 @@ export class SimulatedMachine {
   readonly #spooled = new Map<string, number>();
   /** The attempts that the agent has returned. The list survives the loss of the disk. */
   readonly #returned = new Set<string>();
+  /** The attempts that a worker of this machine has run. */
+  readonly #run = new Set<string>();
   #starts = 0;
   incarnation = '';
   process: SimulatedProcess | undefined;
@@ -72,14 +74,15 @@ export class SimulatedMachine {
     this.#workers = [];
     if (bug.losesSpool && this.#starts > 1) this.disk = new Disk();
     this.startedAt = grpc.network.clock.now;
-    const spool = new WatchedSpool(this.disk.view(process), this.#spooled, this.#returned);
+    const spool = new WatchedSpool(this.disk.view(process), (record) => this.#onSpooled(record), this.#spooled);
     this.spool = spool;
     const coordinators = grpc.connections();
     const files = transferClient(coordinators, process, this.files, () => random.between(1, transferMs));
     const client = grpc.client(process, coordinators, files);
     this.nats = new SimulatedNats(grpc.network, process, server);
     const hasReturned = (key: AttemptKey) => this.hasReturned(key);
-    const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack, hasReturned };
+    const onRun = (key: AttemptKey) => this.#run.add(keyText(key));
+    const world = { ...this.#world, clock: grpc.network.clock, files: this.files, pack, onRun, hasReturned };
     this.#agent = new AgentRuntime({
       dir: `/simulated/${id}`,
       server: 'coordinator',
@@ -146,6 +149,18 @@ export class SimulatedMachine {
     return this.#spooled.get(keyText(key)) ?? 0;
   }
 
+  #onSpooled({ key, seq, body }: RecordMessage): void {
+    if (key === undefined) return;
+    const name = keyText(key);
+    this.#spooled.set(name, seq);
+    if (body?.$case !== 'ended') return;
+    const { outcome, failure } = body.ended;
+    if (outcome === 'ATTEMPT_OUTCOME_RETURNED') this.#returned.add(name);
+    if (failure?.class === 'FAILURE_CLASS_CRASH' && !this.#run.has(name)) {
+      this.#world.violated(`attempt ${name} ended as a crash, but no worker has run it`);
+    }
+  }
+
   /** Whether the agent has written the record that returns the attempt. */
   hasReturned(key: AttemptKey): boolean {
     return this.#returned.has(keyText(key));
@@ -171,23 +186,22 @@ export class SimulatedMachine {
 }
 
 class WatchedSpool extends Spool {
+  readonly #onAdded: (record: RecordMessage) => void;
   readonly #written: Map<string, number>;
-  readonly #returned: Set<string>;
 
-  constructor(db: ConstructorParameters<typeof Spool>[0], written: Map<string, number>, returned: Set<string>) {
+  constructor(
+    db: ConstructorParameters<typeof Spool>[0],
+    onAdded: (record: RecordMessage) => void,
+    written: Map<string, number>,
+  ) {
     super(db);
+    this.#onAdded = onAdded;
     this.#written = written;
-    this.#returned = returned;
   }
 
   override add(records: readonly RecordMessage[]): void {
     super.add(records);
-    for (const { key, seq, body } of records) {
-      if (key === undefined) continue;
-      this.#written.set(keyText(key), seq);
-      const isReturn = body?.$case === 'ended' && body.ended.outcome === 'ATTEMPT_OUTCOME_RETURNED';
-      if (isReturn) this.#returned.add(keyText(key));
-    }
+    for (const record of records) this.#onAdded(record);
   }
 
   override discard(key: AttemptKey): void {

@@ -6,7 +6,7 @@
 import { keptFile } from '../../agent/folders.ts';
 import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
-import type { Assignment, FromAttempt, ToWorker } from '../../agent/worker/ipc.ts';
+import type { Assignment, FromAttempt, FromWorker, ToWorker } from '../../agent/worker/ipc.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
 import type { TestRandom } from '../support/random.ts';
@@ -27,6 +27,8 @@ export interface WorkerWorld {
   plannedEnd(assignment: Assignment): PlannedEnd;
   /** The factor by which training is slower than usual. */
   slowness(assignment: Assignment): number;
+  /** Called when the worker begins to run the attempt. */
+  onRun(key: AttemptKey): void;
   /** Whether the agent has written the record that returns the attempt. */
   hasReturned(key: AttemptKey): boolean;
   /** Reports a violated invariant. */
@@ -76,8 +78,10 @@ export class SimulatedWorker implements Worker {
   #run(assignments: readonly Assignment[]): void {
     const [running] = this.#attempts.keys();
     if (running !== undefined) this.#world.violated(`a slot starts further attempts while ${running} runs`);
+    this.#sendToAgent({ kind: 'started', keys: assignments.map(({ key }) => key) });
     for (const assignment of assignments) {
       const name = keyText(assignment.key);
+      this.#world.onRun(assignment.key);
       if (this.#world.hasReturned(assignment.key)) this.#world.violated(`${name} starts after it was returned`);
       if (assignment.trainer === 'command' && assignments.length > 1) {
         this.#world.violated(`trial ${assignment.key.trialId} must be trained alone, but is in a pack`);
@@ -157,10 +161,14 @@ export class SimulatedWorker implements Worker {
   }
 
   #emit(key: AttemptKey, message: FromAttempt): void {
+    this.#sendToAgent({ key, ...message });
+  }
+
+  #sendToAgent(message: FromWorker): void {
     // Messages sent before the worker died still arrive, so this method does not use #later.
     this.#world.clock.after(IPC_MS, this.#agent, () => {
-      if (message.kind === 'stopped') this.#cancelKill(key);
-      this.#events.onMessage({ key, ...message });
+      if (message.kind === 'stopped') this.#cancelKill(message.key);
+      this.#events.onMessage(message);
     });
   }
 
