@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import {
   type AttemptKey,
+  type Claim,
   Grant,
   Offer,
   type OpenResponse,
@@ -16,7 +17,7 @@ import {
   type ReportResponse,
   Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { ToWorker } from '../worker/ipc.ts';
+import type { FromWorker, ToWorker } from '../worker/ipc.ts';
 import { AgentRuntime } from './agent.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { openSpool } from './spool.ts';
@@ -26,10 +27,11 @@ import type { WorkerEvents } from './worker-process.ts';
 const NO_ANSWER: OpenResponse = { decisions: [], leaderEpoch: 0 };
 const key = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
 
-function natsWith(offered: AttemptKey): NatsConnection {
-  const data = Offer.encode(Offer.fromPartial({ key: offered })).finish();
-  const message = { data, subject: 'offer', ack: () => true, nak: () => {}, working: () => {} };
-  const messages = [message];
+function natsWith(offered: readonly AttemptKey[]): NatsConnection {
+  const messages = offered.map((key) => {
+    const data = Offer.encode(Offer.fromPartial({ key })).finish();
+    return { data, subject: 'offer', ack: () => true, nak: () => {}, working: () => {} };
+  });
   const fetch = async () => {
     const pulled = messages.splice(0, 1);
     return {
@@ -45,7 +47,7 @@ function natsWith(offered: AttemptKey): NatsConnection {
   return { publish: () => {}, jetstream } as unknown as NatsConnection;
 }
 
-function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
+function startAgent(open: CoordinatorClient['open'], ...offered: AttemptKey[]) {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-agent-'));
   const { spool } = openSpool(dir);
   const records: RecordMessage[] = [];
@@ -62,6 +64,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
   });
   const leave = vi.fn();
   const sentToWorker: ToWorker[] = [];
+  let worker: WorkerEvents | undefined;
   const agent = new AgentRuntime({
     dir,
     server: 'coordinator',
@@ -92,6 +95,7 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     },
     gpuFigures: () => [],
     startWorker: (_slot, events: WorkerEvents) => {
+      worker = events;
       setImmediate(() => events.onMessage({ kind: 'ready', backend: 'wasm', pack: 2 }));
       return { pid: 1, send: (message) => sentToWorker.push(message), stop: () => {}, kill: () => {} };
     },
@@ -106,7 +110,8 @@ function startAgent(open: CoordinatorClient['open'], offered: AttemptKey) {
     spool.close();
     rmSync(dir, { recursive: true });
   });
-  return { agent, receive, records, sentToWorker, stream, leave };
+  const sendFromWorker = (message: FromWorker) => worker?.onMessage(message);
+  return { agent, receive, records, sentToWorker, sendFromWorker, stream, leave };
 }
 
 test('an attempt with a grant that the agent cannot read fails in preflight, and the other attempts of the pack run', async () => {
@@ -169,4 +174,37 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   // Another cluster has its own leader epochs.
   welcome({ cluster: 'd', leaderEpoch: 1 });
   expect(leave).not.toHaveBeenCalled();
+});
+
+test('an agent that stops returns its queued attempts at once, so that the end of a running attempt starts no other', async () => {
+  const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
+  const granted: Claim[] = [];
+  const { agent, receive, records, sentToWorker, sendFromWorker } = startAgent(
+    ({ claims }, _, onAnswer) => {
+      const decisions = claims.map((claim) => ({
+        key: claim.key,
+        answer: { $case: 'grant', grant } as const,
+        mates: [],
+      }));
+      granted.push(...claims);
+      onAnswer(null, { decisions, leaderEpoch: 0 });
+    },
+    key('t'),
+    key('u'),
+  );
+  await agent.up();
+  receive({
+    $case: 'welcome',
+    welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
+  });
+  await vi.waitFor(() => expect(granted).toHaveLength(2));
+  sendFromWorker({ kind: 'started', keys: [key('t')] });
+  const stopped = agent.stop();
+  sendFromWorker({ key: key('t'), kind: 'done' });
+  await stopped;
+  expect(sentToWorker).toMatchObject([{ kind: 'run', assignments: [{ key: key('t') }] }]);
+  expect(records.map(({ key, body }) => [key?.trialId, body?.$case === 'ended' && body.ended.outcome])).toEqual([
+    ['u', 'ATTEMPT_OUTCOME_RETURNED'],
+    ['t', 'ATTEMPT_OUTCOME_SUCCEEDED'],
+  ]);
 });

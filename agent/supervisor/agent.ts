@@ -273,6 +273,8 @@ export class AgentRuntime {
   async #stop(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#queueTimer);
+    // Returns the queued attempts, so that none of them starts during the shutdown.
+    this.#perform([]);
     this.#draining.close();
     this.#heartbeat.stop();
     this.#workers.close();
@@ -413,7 +415,7 @@ export class AgentRuntime {
   }
 
   get #isTaking(): boolean {
-    return this.#draining.isTaking && !this.#records.isDiskFull;
+    return !this.#closing && this.#draining.isTaking && !this.#records.isDiskFull;
   }
 
   #onWelcome(welcome: Welcome): void {
