@@ -153,7 +153,7 @@ export class AgentRuntime {
         this.#suspension.check();
         return {
           slots: this.#slots,
-          unacknowledged: [...spool.attempts(), ...this.#records.attempts()],
+          unacknowledged: [...spool.attempts(), ...this.#records.leasedAttempts()],
           leaving: this.#draining.isLeaving,
           gpuFigures: parts.gpuFigures(),
           machineFigures: parts.machineFigures?.(),

@@ -29,7 +29,7 @@ import { failureClass } from '../../proto/names.ts';
 import { CodeCache } from './code-cache.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
 import { Outbox } from './outbox.ts';
-import { DISK_RETRY_MS } from './record-writer.ts';
+import { DISK_RETRY_MS, isReturn } from './record-writer.ts';
 import { RetryingTransfers } from './retrying-transfers.ts';
 import type { Spool } from './spool.ts';
 import { type ReportStream, StreamMessages } from './stream-messages.ts';
@@ -353,7 +353,7 @@ export class CoordinatorSession {
  * drained, which also makes its trial pending and does not use the trial's retry budget.
  */
 function withoutReturn(record: RecordMessage): RecordMessage {
-  if (record.body?.$case !== 'ended' || record.body.ended.outcome !== 'ATTEMPT_OUTCOME_RETURNED') return record;
+  if (!isReturn(record)) return record;
   const failure = { class: failureClass.to('drained'), message: 'the agent did not start the attempt' };
   return { ...record, body: { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure } } };
 }

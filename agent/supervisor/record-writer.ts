@@ -51,11 +51,16 @@ export class RecordWriter {
 
   /** Returns the attempts with records that are not in the spool yet. */
   attempts(): AttemptKey[] {
-    const keys: AttemptKey[] = [];
-    for (const { key } of this.#pending) {
-      if (key !== undefined && !keys.some((known) => sameAttempt(known, key))) keys.push(key);
-    }
-    return keys;
+    return keysOf(this.#pending);
+  }
+
+  /**
+   * Returns the attempts with records that are not in the spool yet, and whose leases must be renewed until they are
+   * sent. A returned attempt has no result to lose. While the disk is full, its lease expires, and its trial runs
+   * elsewhere.
+   */
+  leasedAttempts(): AttemptKey[] {
+    return keysOf(this.#pending.filter((record) => !isReturn(record)));
   }
 
   /** Writes the gathered records to the spool now. */
@@ -86,6 +91,19 @@ export class RecordWriter {
     );
     this.#events.onDiskFullChanged();
   }
+}
+
+function keysOf(records: readonly RecordMessage[]): AttemptKey[] {
+  const keys: AttemptKey[] = [];
+  for (const { key } of records) {
+    if (key !== undefined && !keys.some((known) => sameAttempt(known, key))) keys.push(key);
+  }
+  return keys;
+}
+
+/** Returns whether the record ends an attempt that the agent did not start. */
+export function isReturn({ body }: RecordMessage): boolean {
+  return body?.$case === 'ended' && body.ended.outcome === 'ATTEMPT_OUTCOME_RETURNED';
 }
 
 const NOTICE_KINDS = {
