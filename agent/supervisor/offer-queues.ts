@@ -49,7 +49,10 @@ export interface OfferEvents {
   onUnreadable(): void;
 }
 
-/** Represents the queue of one pool. Pulls at most as many offers as the agent has free slots in the pool. */
+/**
+ * Represents the queue of one pool. Pulls at most as many offers as the agent's slots in the pool can take, including
+ * attempts that they hold in advance.
+ */
 export class OfferQueue {
   readonly #log: Logger;
   readonly #unreadable: SparseLog;
@@ -59,7 +62,7 @@ export class OfferQueue {
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
   #requested = 0;
-  /** Gathers free slots, so that one pull fills all of them. */
+  /** Gathers the room of several slots, so that one pull fills all of it. */
   readonly #gathering = new Gathering(() => this.#pull());
   #closed = false;
   /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */

@@ -81,7 +81,10 @@ export interface TrialJson {
   readonly dropped_in: number | null;
   readonly started_at: string | null;
   readonly ended_at: string | null;
-  /** How long the attempts of the trial held their leases, in seconds. Null until the trial ends. */
+  /**
+   * How long the attempts of the trial held their leases, without the time for which they were queued in a slot, in
+   * seconds. Null until the trial ends.
+   */
   readonly seconds: number | null;
 }
 

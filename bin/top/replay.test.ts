@@ -83,3 +83,25 @@ test('a replay counts a trial as dropped while the sweep file lacks its point', 
     [0, 1, 0],
   ]);
 });
+
+test('a replay counts a slot with several leased attempts as one busy slot', () => {
+  const trials = [0, 1, 2].map((at) => endedTrial(at, { test_loss: 0.1 }));
+  const [a, b, c] = trials;
+  const replay = new Replay({
+    sweep: sampleSweep({ state: SweepState.FINISHED }),
+    trials,
+    curves: new Map(),
+    events: [
+      event('granted', a, 1, 'to agent a, slot 0'),
+      event('granted', b, 2, 'to agent a, slot 0'),
+      event('granted', c, 3, 'to agent a, slot 1'),
+      event('ended', a, 4),
+      event('ended', b, 5),
+    ],
+  });
+  const busy = [1, 2, 3, 4, 5].map((seconds) => {
+    const { update } = replay.until(START_MS + seconds * 1000) ?? {};
+    return update?.$case === 'delta' ? update.delta.agents[0]?.busy : undefined;
+  });
+  expect(busy).toEqual([1, 1, 2, 2, 1]);
+});

@@ -39,11 +39,18 @@ const CONNECTED: AgentState = 'AGENT_STATE_CONNECTED';
 const GRANTED = /^to agent (?<agent>.*), slot (?<slot>\d+)(?<resumed>, resumed after .*)?$/s;
 const NO_PROGRESS = { epoch: 0, metrics: {} };
 
+interface ReplayedAgent {
+  slots: number;
+  /** The slot of each leased attempt. Several attempts can share a slot: a pack, or attempts that the slot has queued. */
+  readonly leased: Map<string, string>;
+  heardMs: number;
+}
+
 export class Replay {
   readonly #history: History;
   readonly #final = new Map<string, Trial>();
   readonly #trials = new Map<string, Trial>();
-  readonly #agents = new Map<string, { slots: number; busy: Set<string>; heardMs: number }>();
+  readonly #agents = new Map<string, ReplayedAgent>();
   readonly #counts: TrialCounts;
   readonly #leases = new ReplayedLeases();
   #sweep: Sweep;
@@ -135,9 +142,9 @@ export class Replay {
   #occupy(event: Event): string {
     const { detail, atMs } = event;
     const { agent = '', slot = '0' } = GRANTED.exec(detail)?.groups ?? {};
-    const known = this.#agents.get(agent) ?? { slots: 0, busy: new Set<string>(), heardMs: 0 };
+    const known = this.#agents.get(agent) ?? { slots: 0, leased: new Map<string, string>(), heardMs: 0 };
     known.slots = Math.max(known.slots, Number(slot) + 1);
-    known.busy.add(attemptName(event));
+    known.leased.set(attemptName(event), slot);
     this.#leases.granted(attemptName(event), `${agent} ${slot}`, atMs);
     known.heardMs = atMs;
     this.#agents.set(agent, known);
@@ -145,7 +152,7 @@ export class Replay {
   }
 
   #ended(trial: Trial, event: Event): void {
-    for (const agent of this.#agents.values()) agent.busy.delete(attemptName(event));
+    for (const agent of this.#agents.values()) agent.leased.delete(attemptName(event));
     const ms = this.#leases.ended(attemptName(event), event.atMs);
     this.#trials.set(trial.id, { ...trial, leasedMs: trial.leasedMs + ms });
   }
@@ -183,9 +190,10 @@ export class Replay {
   }
 
   #agentRows(): Agent[] {
-    return [...this.#agents].map(([id, { slots, busy, heardMs }]) =>
-      Agent.fromPartial({ id, host: '', state: CONNECTED, slots, busy: busy.size, lastHeartbeatMs: heardMs }),
-    );
+    return [...this.#agents].map(([id, { slots, leased, heardMs }]) => {
+      const busy = new Set(leased.values()).size;
+      return Agent.fromPartial({ id, host: '', state: CONNECTED, slots, busy, lastHeartbeatMs: heardMs });
+    });
   }
 }
 

@@ -43,7 +43,7 @@ export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
 
 /**
  * Returns how long all attempts of a trial have held their leases, in milliseconds. The time between attempts does not
- * count.
+ * count. The time that an attempt waits for the previous attempt of its slot does not count once the attempt has ended.
  */
 export function leasedMs({ state, startedAtMs, leasedMs: ended }: Trial, now: number): number {
   const running = state === 'TRIAL_STATE_RUNNING' && startedAtMs > 0 ? Math.max(0, now - startedAtMs) : 0;

@@ -53,7 +53,7 @@ export const SweepAction = {
   /** PAUSE - Grants no new leases. Running trials continue. */
   PAUSE: "SWEEP_ACTION_PAUSE",
   RESUME: "SWEEP_ACTION_RESUME",
-  /** STOP - Running trials finish, and pending trials are cancelled. */
+  /** STOP - Trials that have started finish, and other trials are cancelled. */
   STOP: "SWEEP_ACTION_STOP",
   /** KILL - Running trials are stopped now, and pending trials are cancelled. */
   KILL: "SWEEP_ACTION_KILL",

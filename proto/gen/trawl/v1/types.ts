@@ -121,7 +121,7 @@ export const SweepState = {
   UNSPECIFIED: "SWEEP_STATE_UNSPECIFIED",
   RUNNING: "SWEEP_STATE_RUNNING",
   PAUSED: "SWEEP_STATE_PAUSED",
-  /** STOPPING - Running trials finish; no new trials start. */
+  /** STOPPING - Trials that have started finish; no new trials start. */
   STOPPING: "SWEEP_STATE_STOPPING",
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
@@ -1009,7 +1009,10 @@ export interface Trial {
    * empty in other states.
    */
   stopReason: string;
-  /** How long its ended attempts held their leases. The time between attempts does not count. */
+  /**
+   * How long its ended attempts held their leases, without the time for which they were queued in a slot. The time
+   * between attempts does not count.
+   */
   leasedMs: number;
   /**
    * The version of the sweep file that dropped the trial's point. A dropped trial keeps its result, and is not ranked.
