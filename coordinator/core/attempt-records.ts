@@ -97,7 +97,8 @@ function acceptRecord(
   const change = record.kind === 'artifact' && lease.speculative ? withoutCheckpoint(record) : record;
   const checkpoint = change.kind === 'artifact' && change.artifact.kind === 'checkpoint' ? change.artifact : undefined;
   if (checkpoint !== undefined) keepCheckpoint(core, key, checkpoint);
-  const step = stepOf([change, ...effectsOf(core, lease, record, now)]);
+  const received = change.kind === 'report' ? { ...change, startedAt: lease.usage.startedAt } : change;
+  const step = stepOf([received, ...effectsOf(core, lease, record, now)]);
   if (record.kind === 'report') return { step: combine([step, applyRule(core, record, judgeReport, now)]), answer };
   if (checkpoint === undefined) return { step, answer };
   const judgeIt = (sweep: Sweep, trial: Trial) => judgeCheckpoint(sweep, trial, checkpoint);

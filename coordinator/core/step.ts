@@ -235,6 +235,8 @@ export type Change =
       readonly at: number;
       readonly epoch: number;
       readonly metrics: Readonly<Record<string, number>>;
+      /** When the attempt started in its slot, in Unix milliseconds. Not stored; undefined if unknown. */
+      readonly startedAt?: number | undefined;
     }
   /** A trial entered a rung of early stopping. */
   | {

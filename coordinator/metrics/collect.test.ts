@@ -36,6 +36,9 @@ async function busy(options: Partial<BusyOptions> = {}) {
   return cluster;
 }
 
+/** How long the second attempt of a slot waits for the first one. */
+const WAIT_MS = 1_000;
+
 const figure = (text: string, series: string) =>
   Number(
     text
@@ -229,6 +232,39 @@ async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Prom
   await collecting.measure();
   return metrics.registry.metrics();
 }
+
+test('the durations of an attempt and of its first epoch exclude the wait for the previous attempt of its slot', async () => {
+  const { runtime, metrics, stop } = await serve(newFolder());
+  onTestFinished(stop);
+  const onError = (error: unknown) => expect.fail(String(error));
+  const collecting = startCollecting(runtime, metrics, { version: '0', trialMetrics: false, onError });
+  onTestFinished(() => collecting.stop());
+  const text = 'trainer: noop\nparameters: {x: {values: [1, 2]}}\n';
+  await sweepControl(runtime).submit({ fileName: 's.yaml', text, requestId: 'r', source: undefined });
+  await runtime.settle(onHello(runtime.core, agentHello('a', 'i', 1), now()));
+  await runtime.settle(schedule(runtime.core, now()));
+  const keys = [...(runtime.core.sweeps.get('1')?.trials.keys() ?? [])].map((trialId) => {
+    return { sweepId: '1', trialId, attempt: 1 };
+  });
+  for (const key of keys) {
+    await runtime.settle(onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, now()).step);
+  }
+  await sleep(WAIT_MS);
+  for (const key of keys) {
+    const report = { kind: 'report', key, seq: 1, at: now(), epoch: 1, metrics: { test_loss: 1 } } as const;
+    await runtime.settle(onRecord(runtime.core, { agentId: 'a', record: report }, now()).step);
+    const end = { kind: 'ended', key, seq: 2, at: now(), end: { outcome: 'succeeded' } } as const;
+    await runtime.settle(onRecord(runtime.core, { agentId: 'a', record: end }, now()).step);
+  }
+  await collecting.measure();
+  const scraped = await metrics.registry.metrics();
+  for (const name of ['trial_duration_seconds', 'epoch_duration_seconds']) {
+    expect(figure(scraped, `trawl_${name}_count{sweep="1"}`), name).toBe(2);
+    const sum = figure(scraped, `trawl_${name}_sum{sweep="1"}`);
+    expect(sum, name).toBeGreaterThan(WAIT_MS / 2000);
+    expect(sum, name).toBeLessThan((2 * WAIT_MS) / 1000);
+  }
+});
 
 test('when a sweep ends, a trial held before a restart counts as stopped, and its remaining epochs as saved', async () => {
   const { runtime, stop } = await serve(newFolder());

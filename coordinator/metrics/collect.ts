@@ -71,7 +71,6 @@ export function startCollecting(
 }
 
 interface AttemptProgress {
-  readonly grantedAt: number;
   /** The newest epoch that the attempt has reported to this or an earlier process of the coordinator. */
   epoch: number;
   /** The epoch of the newest report, and the time of the report by the agent's clock. */
@@ -114,9 +113,7 @@ class Collector {
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#trialSeries = trialSeries;
-    for (const { key, grantedAt } of runtime.core.leases.values()) {
-      this.#runs.set(keyText(key), this.#earlierProgress(key, grantedAt));
-    }
+    for (const { key } of runtime.core.leases.values()) this.#runs.set(keyText(key), this.#earlierProgress(key));
     for (const sweep of runtime.core.sweeps.values()) this.#addHeld(sweep);
     this.#counted = this.#openAll([...runtime.core.sweeps.keys()]).catch(onError);
   }
@@ -125,8 +122,8 @@ class Collector {
    * Returns the progress of an attempt that an earlier process granted. The time before the next report of the
    * attempt is not measured, because the earlier process received the previous report.
    */
-  #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>, grantedAt: number): AttemptProgress {
-    return { grantedAt, epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };
+  #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>): AttemptProgress {
+    return { epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };
   }
 
   #addHeld({ id: sweepId, policy, trials }: Sweep): void {
@@ -134,7 +131,7 @@ class Collector {
     if (rule === undefined) return;
     for (const { id: trialId, state } of trials.values()) {
       if (state !== 'held') continue;
-      const run = this.#earlierProgress({ sweepId, trialId }, 0);
+      const run = this.#earlierProgress({ sweepId, trialId });
       this.#held.set(`${sweepId}/${trialId}`, { rule, run });
     }
   }
@@ -260,7 +257,7 @@ class Collector {
       this.#pendingSince.delete(name);
     }
     const epochs = this.#epochsOf(key);
-    this.#runs.set(keyText(key), { grantedAt: at, epoch: resumedFrom, last: undefined, from: resumedFrom, epochs });
+    this.#runs.set(keyText(key), { epoch: resumedFrom, last: undefined, from: resumedFrom, epochs });
   }
 
   /**
@@ -303,7 +300,7 @@ class Collector {
     return this.#runtime.core.sweeps.get(sweepId)?.trials.get(trialId)?.epochs;
   }
 
-  #reported({ key, epoch, metrics, at: madeAt }: Change & { kind: 'report' }, at: number): void {
+  #reported({ key, epoch, metrics, at: madeAt, startedAt }: Change & { kind: 'report' }, at: number): void {
     this.#metrics.reportsIngested.inc();
     this.#lagMs = Math.max(this.#lagMs, at - madeAt);
     this.#sweeps.get(key.sweepId)?.reported(metrics, madeAt);
@@ -312,7 +309,9 @@ class Collector {
     if (run === undefined) return;
     const { last } = run;
     const each =
-      last === undefined ? (at - run.grantedAt) / (epoch - run.from) : (madeAt - last.at) / (epoch - last.epoch);
+      last === undefined
+        ? (at - (startedAt ?? Number.NaN)) / (epoch - run.from)
+        : (madeAt - last.at) / (epoch - last.epoch);
     if (Number.isFinite(each) && each >= 0) this.#metrics.epochDuration.observe({ sweep: key.sweepId }, each / 1000);
     run.last = { epoch, at: madeAt };
     run.epoch = Math.max(run.epoch, epoch);

@@ -83,7 +83,7 @@ export function coordinatorMetrics() {
     ),
     epochDuration: histogram(
       'epoch_duration_seconds',
-      'Time per epoch, from one report of an attempt to the next; before the first report, from the grant.',
+      'Time per epoch, from one report of an attempt to the next; before the first report, from the start of the attempt.',
       SECONDS_EPOCH,
       ['sweep'],
     ),
