@@ -44,7 +44,7 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'lease-given-twice': 4,
   'lease-renewed-after-its-end': 6,
   'leases-never-expire': 5,
-  'no-epoch-check': FIRST_TAKEOVER_SEED + 6,
+  'no-epoch-check': FIRST_TAKEOVER_SEED + 20,
   'offered-before-commit': FIRST_SEARCH_SEED,
   'offers-not-reconciled': 13,
   'old-checkpoint-inherited': FIRST_POPULATION_SEED,
