@@ -2,7 +2,12 @@
 import type { CoordinatorClient } from '../../agent/supervisor/coordinator-client.ts';
 import type { Spool } from '../../agent/supervisor/spool.ts';
 import type { ReportStream } from '../../agent/supervisor/stream-messages.ts';
-import type { ReportResponse } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type {
+  AttemptKey,
+  OpenResponse,
+  Record as RecordMessage,
+  ReportResponse,
+} from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Bug } from './bug.ts';
 
 function deleteWhenSent(spool: Spool): Spool {
@@ -17,9 +22,32 @@ function deleteWhenSent(spool: Spool): Spool {
 
 function withoutReturns(spool: Spool): Spool {
   const add = spool.add.bind(spool);
-  spool.add = (records) =>
-    add(records.filter(({ body }) => body?.$case !== 'ended' || body.ended.outcome !== 'ATTEMPT_OUTCOME_RETURNED'));
+  spool.add = (records) => add(records.filter(({ body }) => !isReturn(body)));
   return spool;
+}
+
+/** Holds returns back, and renews the leases of the returned attempts. */
+function withheldReturns(spool: Spool): Spool {
+  const withheld: AttemptKey[] = [];
+  const add = spool.add.bind(spool);
+  const attempts = spool.attempts.bind(spool);
+  spool.add = (records) => {
+    withheld.push(...records.flatMap(({ key, body }) => (key !== undefined && isReturn(body) ? key : [])));
+    add(records.filter(({ body }) => !isReturn(body)));
+  };
+  spool.attempts = () => [...attempts(), ...withheld];
+  return spool;
+}
+
+/** Writes the record that returns an attempt for each attempt that is granted. */
+function returnGranted(spool: Spool, { decisions }: OpenResponse): void {
+  const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
+  const granted = decisions.filter(({ answer }) => answer?.$case === 'grant');
+  spool.add(granted.map(({ key }) => ({ key, seq: 1, atMs: 0, body: { $case: 'ended', ended } })));
+}
+
+function isReturn(body: RecordMessage['body']): boolean {
+  return body?.$case === 'ended' && body.ended.outcome === 'ATTEMPT_OUTCOME_RETURNED';
 }
 
 function withoutAnswers(stream: ReportStream, drops: (answer: ReportResponse['message']) => boolean): ReportStream {
@@ -49,6 +77,26 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
   'returns-not-reported': {
     about: 'an agent discards queued attempts without a record',
     spool: withoutReturns,
+  },
+  'returns-held-back': {
+    about: 'an agent holds the records of returned attempts back, and renews their leases',
+    spool: withheldReturns,
+  },
+  'returned-attempts-run': {
+    about: 'an agent returns the attempts that it is granted, and starts them nevertheless',
+    client: (client, spool) => ({
+      ...client,
+      open: (request, withinMs, answered, stream) =>
+        client.open(
+          request,
+          withinMs,
+          (error, response) => {
+            answered(error, response);
+            if (error === null) returnGranted(spool, response);
+          },
+          stream,
+        ),
+    }),
   },
   'rejections-ignored': {
     about: 'an agent continues attempts that it has lost',

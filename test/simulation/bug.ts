@@ -34,5 +34,5 @@ export interface Bug {
   nats?(nats: NatsConnection, runtime: Runtime): NatsConnection;
   sampler?(start: StartProcess): StartProcess;
   spool?(spool: Spool): Spool;
-  client?(client: CoordinatorClient): CoordinatorClient;
+  client?(client: CoordinatorClient, spool: Spool): CoordinatorClient;
 }

@@ -59,6 +59,19 @@ class RequeuesAtOrder extends Runtime {
   }
 }
 
+class ChargesQueuedLosses extends Runtime {
+  override settle(step: Step, by = '', canWait = false): Promise<void> {
+    const changes = step.changes.map((change) => {
+      if (change.kind !== 'ended' || !change.free || change.end.outcome !== 'failed') return change;
+      const { trial } = trialOf(this, change.key);
+      if (change.end.failure.class !== 'lost' || trial === undefined || trial.lease !== undefined) return change;
+      trial.failures.lost = (trial.failures.lost ?? 0) + 1;
+      return { ...change, free: false };
+    });
+    return super.settle({ ...step, changes }, by, canWait);
+  }
+}
+
 type EndedChange = Step['changes'][number] & { readonly kind: 'ended' };
 
 /** Returns a bug that changes the stored ends of attempts. */
@@ -501,10 +514,10 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     about: 'a queued attempt ends at the order to return it, before its agent has answered',
     runtime: (options) => RequeuesAtOrder.open(options),
   },
-  'queued-losses-charged': endsAs('an attempt that is lost in the queue of a slot counts as lost', (ended) => ({
-    ...ended,
-    free: ended.free && !(ended.end.outcome === 'failed' && ended.end.failure.class === 'lost'),
-  })),
+  'queued-losses-charged': {
+    about: 'an attempt that is lost in the queue of a slot counts as lost',
+    runtime: (options) => ChargesQueuedLosses.open(options),
+  },
   'returns-charged': endsAs('a returned attempt counts as lost', (ended) =>
     ended.end.outcome === 'returned'
       ? { ...ended, end: { outcome: 'failed', failure: { class: 'lost', message: 'returned' } } }

@@ -56,6 +56,8 @@ export interface InvariantsContext {
   isPresent(agentId: string): boolean;
   /** Whether the agent has written the record that returns the attempt. */
   hasReturned(agentId: string, key: AttemptKey): boolean;
+  /** Whether a worker of the agent has started the attempt. */
+  hasRun(agentId: string, key: AttemptKey): boolean;
   /** Returns the sequence number of the attempt's newest record on its agent's disk. Zero if the disk has no record. */
   spooledUpTo(agentId: string, key: AttemptKey): number;
 }
@@ -153,6 +155,7 @@ export class Invariants {
     this.#judge(() => {
       this.submitted(runtime);
       this.ledger.compare(runtime.core);
+      this.#queues.loaded();
     });
   }
 

@@ -107,7 +107,7 @@ export class SimulatedMachine {
       spool: bug.spool?.(spool) ?? spool,
       nats: this.nats.connection,
       log,
-      connect: () => bug.client?.(client) ?? client,
+      connect: () => bug.client?.(client, spool) ?? client,
       startWorker: (_slot, events) => {
         const worker = new SimulatedWorker(world, process, events);
         const dead = this.#workers.findIndex(({ alive }) => !alive);
@@ -164,6 +164,11 @@ export class SimulatedMachine {
   /** Whether the agent has written the record that returns the attempt. */
   hasReturned(key: AttemptKey): boolean {
     return this.#returned.has(keyText(key));
+  }
+
+  /** Whether a worker of this machine has run the attempt. */
+  hasRun(key: AttemptKey): boolean {
+    return this.#run.has(keyText(key));
   }
 
   /** Whether the attempt belongs to the current incarnation, or the disk has unsent records of the attempt. */

@@ -1,9 +1,11 @@
 /**
  * Invariants of the attempts that slots hold in advance (coordinator/core/prefetch.ts): their number per slot is
- * bounded, they do not wait for long, and only their agent can return them.
+ * bounded, they do not wait for long, only their agent can return them, and the loss of an attempt is charged to its
+ * trial only if the attempt has started.
  */
 import { MAX_QUEUED_MS } from '../../agent/supervisor/slots.ts';
 import { MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
+import type { AttemptEnd } from '../../coordinator/core/attempt-model.ts';
 import { isQueued } from '../../coordinator/core/leases.ts';
 import type { Core } from '../../coordinator/core/model.ts';
 import { MAX_PREFETCH_PER_SLOT } from '../../coordinator/core/prefetch.ts';
@@ -24,24 +26,41 @@ interface QueueContext {
   isPresent(agentId: string): boolean;
   /** Whether the agent has written the record that returns the attempt. */
   hasReturned(agentId: string, key: AttemptKey): boolean;
+  /** Whether a worker of the agent has started the attempt. */
+  hasRun(agentId: string, key: AttemptKey): boolean;
 }
 
-interface Held {
+/** An attempt or a pack that a slot holds. */
+interface HeldPack {
+  readonly id: string;
   readonly agentId: string;
   readonly slot: string;
-  readonly pack: string;
   readonly since: number;
+  readonly attempts: Set<string>;
+  /**
+   * Whether the durable changes show that the slot has started the pack. If they do not, `maybe` means that the
+   * coordinator can know it from a heartbeat, because the pack before it ended while its agent ran.
+   */
+  started: 'no' | 'maybe' | 'yes';
 }
 
 export class QueueInvariant {
   readonly reached = new Set<string>();
   readonly #world: QueueContext;
   readonly #quick: ReadonlySet<string>;
-  readonly #held = new Map<string, Held>();
+  /** By slot, in order of grant. */
+  readonly #slots = new Map<string, HeldPack[]>();
+  /** By name of attempt. */
+  readonly #held = new Map<string, HeldPack>();
 
   constructor(world: QueueContext, machines: readonly { readonly id: string; readonly transferMs: number }[]) {
     this.#world = world;
     this.#quick = new Set(machines.filter(({ transferMs }) => transferMs <= QUICK_TRANSFER_MS).map(({ id }) => id));
+  }
+
+  /** Called after each start of the coordinator, which then takes the oldest pack of each slot as started. */
+  loaded(): void {
+    for (const slot of this.#slots.keys()) this.#startOldest(slot, 'yes');
   }
 
   /** Returns the violated invariant, if there is one. */
@@ -49,38 +68,83 @@ export class QueueInvariant {
     let violated: string | undefined;
     for (const change of changes) {
       if (change.kind === 'granted') violated ??= this.#granted(change);
-      if (change.kind === 'ended') violated ??= this.#ended(change);
+      else if (change.kind === 'ended') violated ??= this.#ended(change);
+      else if ('seq' in change) {
+        const pack = this.#held.get(keyText(change.key));
+        if (pack !== undefined) pack.started = 'yes';
+      }
     }
     return violated ?? this.#waits(core);
   }
 
-  #granted({ key, agentId, slot: at, pack }: Change & { kind: 'granted' }): string | undefined {
+  #granted({ key, agentId, slot: at, pack: id }: Change & { kind: 'granted' }): string | undefined {
     const slot = `${agentId}/${at}`;
-    this.#held.set(keyText(key), { agentId, slot, pack, since: this.#world.now() });
-    const packs = new Set([...this.#held.values()].filter((one) => one.slot === slot).map((one) => one.pack)).size;
-    if (packs <= MAX_LEASES_PER_SLOT + MAX_PREFETCH_PER_SLOT) return undefined;
-    return `slot ${slot} holds ${packs} attempts or packs`;
+    const packs = this.#slots.get(slot) ?? [];
+    this.#slots.set(slot, packs);
+    let pack = packs.find((one) => one.id === id);
+    if (pack === undefined) {
+      pack = { id, agentId, slot, since: this.#world.now(), attempts: new Set(), started: 'no' };
+      packs.push(pack);
+    }
+    pack.attempts.add(keyText(key));
+    this.#held.set(keyText(key), pack);
+    this.#startOldest(slot, 'yes');
+    if (packs.length <= MAX_LEASES_PER_SLOT + MAX_PREFETCH_PER_SLOT) return undefined;
+    return `slot ${slot} holds ${packs.length} attempts or packs`;
   }
 
-  #ended({ key, end, free }: Change & { kind: 'ended' }): string | undefined {
-    const held = this.#held.get(keyText(key));
-    this.#held.delete(keyText(key));
-    if (end.outcome === 'failed' && end.failure.class === 'lost' && free) this.reached.add('a queued attempt lost');
-    if (end.outcome !== 'returned' || held === undefined) return undefined;
+  #ended(change: Change & { kind: 'ended' }): string | undefined {
+    const { key, end } = change;
+    const name = keyText(key);
+    const pack = this.#held.get(name);
+    if (pack === undefined) return undefined;
+    const isLost = end.outcome === 'failed' && end.failure.class === 'lost';
+    const violated = isLost ? this.#lossIsCharged(change, pack) : undefined;
+    this.#held.delete(name);
+    pack.attempts.delete(name);
+    const packs = this.#slots.get(pack.slot) ?? [];
+    if (pack.attempts.size === 0) packs.splice(packs.indexOf(pack), 1);
+    if (isEndOfAgent(end)) this.#startOldest(pack.slot, 'yes');
+    else if (!isLost) this.#startOldest(pack.slot, 'maybe');
+    if (end.outcome !== 'returned') return violated;
     this.reached.add('a returned attempt');
-    if (this.#world.hasReturned(held.agentId, key)) return undefined;
-    return `${keyText(key)} ended as returned, but ${held.agentId} has not returned it`;
+    if (this.#world.hasReturned(pack.agentId, key)) return violated;
+    return `${name} ended as returned, but ${pack.agentId} has not returned it`;
+  }
+
+  #lossIsCharged({ key, free }: Change & { kind: 'ended' }, pack: HeldPack): string | undefined {
+    const name = keyText(key);
+    const trial = name.slice(0, name.lastIndexOf('/') + 1);
+    // While another attempt of the trial runs, every loss is free.
+    if ([...this.#held.keys()].some((other) => other !== name && other.startsWith(trial))) return undefined;
+    if (free) {
+      this.reached.add('a queued attempt lost');
+      return pack.started === 'yes' ? `the loss of ${name} is free, although it had started` : undefined;
+    }
+    if (pack.started !== 'no' || this.#world.hasRun(pack.agentId, key)) return undefined;
+    return `the loss of ${name} is charged, although it was queued and never ran`;
+  }
+
+  #startOldest(slot: string, started: 'maybe' | 'yes'): void {
+    const oldest = this.#slots.get(slot)?.[0];
+    if (oldest !== undefined && oldest.started !== 'yes') oldest.started = started;
   }
 
   #waits({ leases }: Core): string | undefined {
     for (const lease of leases.values()) {
       if (!isQueued(lease)) continue;
-      this.reached.add('a queued attempt');
       const held = this.#held.get(keyText(lease.key));
       if (held === undefined || !this.#quick.has(held.agentId) || !this.#world.isPresent(held.agentId)) continue;
+      this.reached.add('a queued attempt');
       const waitedMs = this.#world.now() - held.since;
       if (waitedMs > MAX_QUEUED_MS + RETURN_MS) return `${keyText(lease.key)} has been queued for ${waitedMs} ms`;
     }
     return undefined;
   }
+}
+
+/** Whether only a record of the agent can end an attempt in this way. The agent then starts the next attempt. */
+function isEndOfAgent(end: AttemptEnd): boolean {
+  if (end.outcome === 'failed') return ['oom', 'nan', 'crash', 'preflight'].includes(end.failure.class);
+  return end.outcome === 'succeeded' || end.outcome === 'stopped' || end.outcome === 'held';
 }

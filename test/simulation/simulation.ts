@@ -94,6 +94,7 @@ class Simulation {
         isThere: (agentId, incarnation, key) => this.#isThere(agentId, incarnation, key),
         spooledUpTo: (agentId, key) => this.machines.get(agentId)?.spooledUpTo(key) ?? 0,
         hasReturned: (agentId, key) => this.machines.get(agentId)?.hasReturned(key) === true,
+        hasRun: (agentId, key) => this.machines.get(agentId)?.hasRun(key) === true,
         isMemoryAhead: this.scenario.coordinators.length > 1,
       },
       this.scenario.machines,

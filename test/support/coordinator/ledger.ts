@@ -389,7 +389,8 @@ export class Ledger {
       assert.equal(others.length, 1, 'only one of two attempts is superseded');
       entry.winner = others[0]?.key;
     } else if (end.outcome !== 'cancelled') {
-      // Only the core knows whether the slot had started an attempt without records.
+      // The changes do not show whether the slot had started an attempt without records. The simulation checks this
+      // (test/simulation/queue-invariant.ts).
       const canBeQueued = end.outcome === 'failed' && end.failure.class === 'lost' && ended.lastSeq === 0;
       if (!canBeQueued || !free) {
         assert.equal(
