@@ -12,7 +12,8 @@ import {
 import { onHello } from './agents.ts';
 import { onOpen } from './attempts.ts';
 import { onDrain, onUndrain } from './drain.ts';
-import type { Core } from './model.ts';
+import type { Core, Sweep } from './model.ts';
+import { MAX_PREFETCH_PER_SLOT } from './prefetch.ts';
 import {
   IDLE_PATIENCE_MS,
   livePools,
@@ -51,6 +52,54 @@ describe('the window of offers', () => {
     grant(core, 2);
     schedule(core, NOW);
     expect(offered(core)).toEqual(['1/t2', '1/t3']);
+  });
+
+  /** Returns a core with eight free slots, and a sweep of short trials that has 144 offers. */
+  function coreWithLongQueue(): { core: Core; short: Sweep } {
+    const core = coreWith(8);
+    const short = addSweep(core, '1', 400);
+    short.share.success.meanMs = 1;
+    schedule(core, NOW);
+    expect(short.offers.size).toBe(8 + 8 * (OFFERS_AHEAD_PER_SLOT + MAX_PREFETCH_PER_SLOT));
+    return { core, short };
+  }
+
+  test('if the window shrinks because a sweep with long trials arrives, the newest offers are withdrawn', () => {
+    const { core, short } = coreWithLongQueue();
+    addSweep(core, '2', 4);
+    const { changes } = schedule(core, NOW + 1);
+    expect(offered(core)).toEqual(Array.from({ length: 16 }, (_, index) => `1/t${index}`));
+    expect(short.counts).toMatchObject({ offered: 16, pending: 384 });
+    expect(changes.filter((change) => change.kind === 'trial' && change.state === 'pending')).toHaveLength(128);
+    expect(schedule(core, NOW + 2).changes).toEqual([]);
+  });
+
+  test('a sweep of higher priority displaces all offers of short trials if its own trials need the window', () => {
+    const { core, short } = coreWithLongQueue();
+    const urgent = addSweep(core, '2', 40, {}, undefined, 1);
+    schedule(core, NOW + 1);
+    expect([short.offers.size, urgent.offers.size]).toEqual([0, 16]);
+  });
+
+  test('if the window shrinks, offers of lower priority are withdrawn first, even if they are older', () => {
+    const { core, short } = coreWithLongQueue();
+    const urgent = addSweep(core, '2', 10, {}, undefined, 1);
+    urgent.share.success.meanMs = 1;
+    schedule(core, NOW + 1);
+    expect([short.offers.size, urgent.offers.size]).toEqual([134, 10]);
+    short.share.success.meanMs = 60_000;
+    schedule(core, NOW + 2);
+    expect([short.offers.size, urgent.offers.size]).toEqual([6, 10]);
+  });
+
+  test('no offer is withdrawn if the window shrinks by less than half, but none is made before there is room', () => {
+    const { core, short } = coreWithLongQueue();
+    short.share.success.meanMs = 11;
+    expect(schedule(core, NOW + 1).changes).toEqual([]);
+    expect(short.offers.size).toBe(144);
+    grant(core, 8);
+    expect(schedule(core, NOW + 1).changes).toEqual([]);
+    expect(short.offers.size).toBe(136);
   });
 
   test('the window of offers never exceeds its size, for any slots, trials and grants', () => {

@@ -41,6 +41,12 @@ export const IDLE_PATIENCE_MS = 5_000;
  */
 export const OFFER_PATIENCE_MS = 30_000;
 
+/**
+ * Offers of a pool are withdrawn if their number exceeds this multiple of the pool's window. Agents soon take fewer
+ * excess offers, and withdrawing them would cost more writes.
+ */
+const MAX_EXCESS = 2;
+
 /** An offer, and the pool that the offer was made to. */
 export interface OpenOffer {
   readonly pool: string;
@@ -56,12 +62,23 @@ export function schedule(core: Core, now: number): Step {
   const created = createTrials(core, now);
   const pools = presentPools(core);
   updatePrefetch(core, pools);
-  const pass: Pass = { core, pools, now, candidates: new Map(), agents: new Map(), changes: created, outputs: moved };
+  const pass: Pass = {
+    core,
+    pools,
+    now,
+    candidates: new Map(),
+    agents: new Map(),
+    preferred: new Map(),
+    changes: created,
+    outputs: moved,
+  };
   for (const sweep of core.sweeps.values()) withdrawOrphanedOffers(pass, sweep);
+  withdrawExcessOffers(pass);
   for (const peers of byPriority(core)) {
     for (const sweep of peers) countOffers(sweep, pools);
     offerPending(pass, peers);
     offerToIdle(pass, peers);
+    displaceOffers(pass);
     pass.outputs.push(...offerSpeculative(core, peers, pools, (sweep) => candidatesFor(pass, sweep), now));
   }
   return stepOf(pass.changes, [...pass.outputs, ...orderReturns(core, now)]);
@@ -74,6 +91,8 @@ interface Pass {
   readonly candidates: Map<Sweep, PlacementCandidates>;
   /** The results of `agentsFor`, by sweep and by the agents that the trial avoids. */
   readonly agents: Map<string, ReadonlySet<string>>;
+  /** By pool, the sweep of the last offer that was made in this pass. */
+  readonly preferred: Map<Pool, Sweep>;
   readonly changes: Change[];
   readonly outputs: Output[];
 }
@@ -249,23 +268,52 @@ function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   trial.offeredAt = pass.now;
   pool.offered += 1;
   pass.outputs.push({ kind: 'offer', pool: pool.id, key: nextAttemptKey(sweep, trial) });
-  displace(pass, sweep, pool);
+  pass.preferred.set(pool, sweep);
 }
 
-/** Withdraws the newest offer of the lowest priority if the pool exceeds its window. */
-function displace({ core, changes }: Pass, preferred: Sweep, pool: Pool): void {
-  let victim: { sweep: Sweep; trial: Trial } | undefined;
-  let lower = 0;
-  for (const sweep of core.sweeps.values()) {
-    if (sweep.priority >= preferred.priority) continue;
-    for (const trial of sweep.offers) {
-      if (trial.pool !== pool.id) continue;
-      lower += 1;
-      if (victim === undefined || sweep.priority <= victim.sweep.priority) victim = { sweep, trial };
-    }
+/** Withdraws offers of lower priority from the pools that got an offer and exceed their windows. */
+function displaceOffers(pass: Pass): void {
+  for (const [pool, { id, priority }] of pass.preferred) {
+    const lower = lastToGrant(pass.core, pool, (sweep) => sweep.priority < priority);
+    const excess = pool.offered + lower.length - windowOf(pool);
+    withdraw(pass, lower.slice(0, Math.max(0, excess)), `sweep ${id} has higher priority`);
   }
-  if (victim === undefined || pool.offered + lower <= windowOf(pool)) return;
-  changes.push(requeue(victim.sweep, victim.trial, { detail: `sweep ${preferred.id} has higher priority` }));
+  pass.preferred.clear();
+}
+
+/**
+ * Withdraws offers of pools whose windows became much smaller, for example because a sweep with long trials arrived. An
+ * agent would otherwise have to claim all earlier offers of its queue before it reaches the offers of another sweep.
+ */
+function withdrawExcessOffers(pass: Pass): void {
+  const counts = new Map<string, number>();
+  for (const { offers } of pass.core.sweeps.values()) {
+    for (const { pool = '' } of offers) counts.set(pool, (counts.get(pool) ?? 0) + 1);
+  }
+  for (const [id, count] of counts) {
+    const pool = pass.pools.get(id);
+    if (pool === undefined || count <= MAX_EXCESS * windowOf(pool)) continue;
+    const excess = lastToGrant(pass.core, pool, () => true).slice(0, count - windowOf(pool));
+    withdraw(pass, excess, 'the slots take fewer offers in advance now');
+  }
+}
+
+interface OfferedTrial {
+  readonly sweep: Sweep;
+  readonly trial: Trial;
+}
+
+/** Returns the pool's offers of some sweeps: the lowest priority first, and the newest offers first in each priority. */
+function lastToGrant({ sweeps }: Core, { id }: Pool, isIncluded: (sweep: Sweep) => boolean): OfferedTrial[] {
+  const offers = [...sweeps.values()].filter(isIncluded).flatMap((sweep) => {
+    const own = [...sweep.offers].filter(({ pool }) => pool === id);
+    return own.map((trial): OfferedTrial => ({ sweep, trial }));
+  });
+  return offers.reverse().sort((a, b) => a.sweep.priority - b.sweep.priority || b.trial.offeredAt - a.trial.offeredAt);
+}
+
+function withdraw({ changes }: Pass, offers: readonly OfferedTrial[], detail: string): void {
+  for (const { sweep, trial } of offers) changes.push(requeue(sweep, trial, { detail }));
 }
 
 function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
