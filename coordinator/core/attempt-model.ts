@@ -126,7 +126,7 @@ export interface SlotUsage {
   startedAt: number | undefined;
   /** The time from which the usage counts in the sweep's share: `startedAt`, or the start of the coordinator if later. */
   countedFrom: number;
-  /** The time when the agent was last asked to return the queued attempt. Undefined if it was not asked. */
+  /** The time of the last order to return the attempt or the pack. Undefined if there was none. */
   returnOrderedAt: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;

@@ -6,10 +6,12 @@ import { onHeartbeat, onHello } from './agents.ts';
 import type { FinalEnd } from './attempt-model.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
+import { agentRecordOf } from './attribution.ts';
 import { onDrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
+import { onDisconnect } from './past-agents.ts';
 import type { SweepPolicy } from './policy.ts';
-import { MAX_PREFETCH_PER_SLOT, RETURN_RETRY_MS } from './prefetch.ts';
+import { MAX_PREFETCH_PER_SLOT, MAX_RETURN_KEYS, RETURN_RETRY_MS } from './prefetch.ts';
 import { isProbeDue } from './quarantine.ts';
 import { schedule } from './scheduler.ts';
 import { slotTimeOf } from './slot-time.ts';
@@ -108,6 +110,8 @@ function queue(sweep: Sweep): void {
 }
 
 const returns = () => schedule(core, now).outputs.filter(({ kind }) => kind === 'return');
+const orderedTrials = () =>
+  returns().flatMap((output) => (output.kind === 'return' ? output.keys.map(({ trialId }) => trialId) : []));
 const orderFor = (...trials: string[]) => [
   { kind: 'return', agentId: 'a', keys: trials.map((id) => keyOf(sweep1(), id)) },
 ];
@@ -116,6 +120,11 @@ function sweep1(): Sweep {
   const sweep = core.sweeps.get('1');
   if (sweep === undefined) throw new Error('there is no sweep');
   return sweep;
+}
+
+function sendLog(trial: string): void {
+  const record = { kind: 'log', key: keyOf(sweep1(), trial), seq: 1, at: now, text: 'x' } as const;
+  onRecord(core, { agentId: 'a', record }, now);
 }
 
 function sendReturned(sweep: Sweep, trial: string, seq = 1) {
@@ -180,12 +189,13 @@ test.each<[string, () => void]>([
   queue(sweep);
   expect(returns()).toEqual([]);
   act();
-  expect(returns()).toEqual(orderFor('t2', 't3', 't4'));
+  // The agent ignores the order for t1, which it runs. Without a record of t1, the coordinator cannot know this.
+  expect(returns()).toEqual(orderFor('t1', 't2', 't3', 't4'));
   // The trials are not pending before the answer of the agent, which can have started them.
   expect(sweep.counts.running).toBe(4);
   expect(returns()).toEqual([]);
   now += RETURN_RETRY_MS;
-  expect(returns()).toEqual(orderFor('t2', 't3', 't4'));
+  expect(returns()).toEqual(orderFor('t1', 't2', 't3', 't4'));
   const { step, answer } = sendReturned(sweep, 't3');
   expect(answer).toEqual({ result: 'accepted' });
   const state = sweep.state === 'stopping' ? 'cancelled' : 'pending';
@@ -201,6 +211,7 @@ test('a quarantined agent returns the queued attempts from before its quarantine
   const sweep = sweepOf();
   grant(sweep, 't0');
   grant(sweep, 't1');
+  sendLog('t0');
   const quarantine = { sweepIds: ['1'], since: now, reason: '', failedProbes: 1, probeAt: now + 1_000 };
   core.quarantines.set('a', quarantine);
   expect(returns()).toEqual(orderFor('t1'));
@@ -219,6 +230,71 @@ test('a quarantined agent returns the queued attempts from before its quarantine
   grant(sweep, 't3');
   onDrain(core, { agentId: 'a', graceMs: 60_000, reason: '' }, now);
   expect(returns()).toEqual(orderFor('t3'));
+});
+
+test('an attempt with a record has started, so its return is not ordered', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  sendLog('t1');
+  onPause(core, { sweepId: '1', reason: '' });
+  expect(orderedTrials()).toEqual(['t2', 't3', 't4']);
+});
+
+test('orders for an attempt that counts as started, but sends no record, become rare', () => {
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  now += 1_000;
+  onPause(core, { sweepId: '1', reason: '' });
+  const orderedAt: number[] = [];
+  for (let second = 0; second < 3_600; second++) {
+    if (orderedTrials().length > 0) orderedAt.push(second);
+    now += 1_000;
+  }
+  expect(orderedAt).toEqual([0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023, 2_047]);
+});
+
+test('no return is ordered while the agent has no stream', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  onPause(core, { sweepId: '1', reason: '' });
+  onDisconnect(core, { agentId: 'a', incarnation: 'a1' });
+  expect(orderedTrials()).toEqual([]);
+  onHello(core, agentHello('a', 'a1', 1), now);
+  expect(orderedTrials()).toEqual(['t1', 't2', 't3', 't4']);
+});
+
+test('queued attempts of dropped points are returned, and their trials are cancelled', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  sampleTrial(sweep, 't2').dropped = true;
+  sweep.version = 2;
+  expect(orderedTrials()).toEqual(['t2']);
+  sendReturned(sweep, 't2');
+  expect(sampleTrial(sweep, 't2').state).toBe('cancelled');
+});
+
+test('queued attempts of a suspect agent are returned if another agent can run their trials', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  const early = { agentId: 'a', class: 'crash', early: true, free: false } as const;
+  for (const id of ['t10', 't11', 't12']) {
+    sampleTrial(sweep, id).failedAttempts = [early];
+    agentRecordOf(sweep, 'a').failures.set(id, { pack: id, refuted: false });
+  }
+  expect(orderedTrials()).toEqual([]);
+  onHello(core, agentHello('b', 'b1', 1), now);
+  expect(orderedTrials()).toEqual(['t1', 't2', 't3', 't4']);
+});
+
+test('an order names a bounded number of attempts', () => {
+  const slots = MAX_RETURN_KEYS + 1;
+  onHello(core, agentHello('b', 'b1', slots), now);
+  const sweep = sweepOf({}, slots);
+  for (let slot = 0; slot < slots; slot++) {
+    onOpen(core, { key: keyOf(sweep, `t${slot}`), agentId: 'b', incarnation: 'b1', slot }, now);
+  }
+  onPause(core, { sweepId: '1', reason: '' });
+  expect(returns().map((output) => output.kind === 'return' && output.keys.length)).toEqual([MAX_RETURN_KEYS, 1]);
 });
 
 test('kill ends queued attempts like running ones', () => {
@@ -243,8 +319,7 @@ test('a returned attempt costs its trial nothing, and the trial is granted again
 test('the return of an attempt that has sent records counts like a drain', () => {
   const sweep = sweepOf();
   queue(sweep);
-  const record = { kind: 'log', key: keyOf(sweep, 't2'), seq: 1, at: now, text: 'x' } as const;
-  onRecord(core, { agentId: 'a', record }, now);
+  sendLog('t2');
   sendReturned(sweep, 't2', 2);
   expect(sampleTrial(sweep, 't2').failures).toEqual({ drained: 1 });
 });

@@ -6,10 +6,10 @@
  * A queued attempt is returned only by the answer of its agent, so that its trial never runs twice. Until then, the
  * attempt holds its lease. An agent by itself returns the attempts that have waited for a second.
  */
-import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Lease } from './attempt-model.ts';
+import { isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
-import { agentLeases, isQueued, leasesOf } from './leases.ts';
+import { agentLeases } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
 import { mayRunOn } from './placement.ts';
 import { isEligible, type Pool } from './pools.ts';
@@ -21,6 +21,9 @@ export const MAX_PREFETCH_PER_SLOT = 16;
 
 /** An order to return an attempt is repeated after this time, in milliseconds, because the order may have been lost. */
 export const RETURN_RETRY_MS = 1_000;
+
+/** The maximum number of attempts in one order, which bounds the size of its message. */
+export const MAX_RETURN_KEYS = 1_000;
 
 /**
  * Sets for each pool how many attempts or packs a slot may hold in addition to the one that it runs. The number suits
@@ -52,40 +55,72 @@ function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): 
 }
 
 /**
- * Orders the return of queued attempts that must not start: their sweep is paused or stopping, or their agent may no
- * longer run their trials, for example because it is drained or quarantined.
+ * Orders the return of attempts that must not start: their sweep is paused or stopping, their point was dropped, or
+ * their agent may not run their trials now, for example because it is drained or quarantined. Every attempt without a
+ * record is included, because its agent may not have started it, even if it counts as started. The agent ignores the
+ * order for attempts that it has started.
  */
 export function orderReturns(core: Core, now: number): Output[] {
-  const queuing = [...core.sweeps.values()].filter(({ share }) => share.queuedSlots > 0);
-  if (queuing.length === 0) return [];
-  const due = new Map<string, AttemptKey[]>();
-  const order = (lease: Lease) => {
-    const { usage, agentId, key } = lease;
-    if (!isQueued(lease) || now < (usage.returnOrderedAt ?? Number.NEGATIVE_INFINITY) + RETURN_RETRY_MS) return;
-    due.set(agentId, [...(due.get(agentId) ?? []), key]);
-  };
-  for (const { state, trials } of queuing) {
-    if (state !== 'running') for (const trial of trials.values()) leasesOf(trial).forEach(order);
+  const unavailable = unavailableAgents(core);
+  const due = new Map<string, Lease[]>();
+  for (const lease of leasesToExamine(core, unavailable)) {
+    if (!isOrderDue(lease, now) || !mustReturn(core, unavailable, lease, now)) continue;
+    const leases = due.get(lease.agentId);
+    if (leases === undefined) due.set(lease.agentId, [lease]);
+    else leases.push(lease);
   }
-  for (const agentId of unavailableAgents(core)) {
-    const agent = core.agents.get(agentId);
-    for (const lease of agentLeases(core, agentId)) {
-      const sweep = core.sweeps.get(lease.key.sweepId);
-      const trial = sweep?.trials.get(lease.key.trialId);
-      if (agent === undefined || sweep?.state !== 'running' || trial === undefined) continue;
-      // While its probe is queued, a quarantined agent may run no other trial of the sweep.
-      if (isProbe(core, lease) && takesWork(core, agent)) continue;
-      if (!mayRunOn(core, sweep, trial, agent, now)) order(lease);
+  const outputs: Output[] = [];
+  for (const [agentId, leases] of due) {
+    for (const { usage } of leases) usage.returnOrderedAt = now;
+    const keys = leases.map(({ key }) => key);
+    for (let at = 0; at < keys.length; at += MAX_RETURN_KEYS) {
+      outputs.push({ kind: 'return', agentId, keys: keys.slice(at, at + MAX_RETURN_KEYS) });
     }
   }
-  return [...due].map(([agentId, keys]) => {
-    for (const { usage, key } of agentLeases(core, agentId)) if (keys.includes(key)) usage.returnOrderedAt = now;
-    return { kind: 'return', agentId, keys };
-  });
+  return outputs;
 }
 
-/** Returns the agents that are drained, are shutting down, or may be quarantined. */
-function unavailableAgents({ agents, drains, quarantines }: Core): Set<string> {
-  const leaving = [...agents.values()].filter((agent) => agent.leaving).map(({ id }) => id);
-  return new Set([...leaving, ...drains.keys(), ...quarantines.keys()]);
+/** Returns the leases that `mustReturn` can apply to. */
+function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable<Lease> {
+  // Points are dropped only when a new version is applied.
+  const changed = [...core.sweeps.values()].some(({ state, version }) => state !== 'running' || version > 1);
+  if (changed) return core.leases.values();
+  return [...unavailable].flatMap((agentId) => [...agentLeases(core, agentId)]);
+}
+
+/**
+ * Whether the attempt may not have started, and no order was sent recently. If the attempt counts as started, its agent
+ * probably runs it, so the time between two orders doubles.
+ */
+function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
+  const { startedAt = now, returnOrderedAt } = usage;
+  if (lastSeq > 0) return false;
+  return (
+    returnOrderedAt === undefined || now >= returnOrderedAt + Math.max(RETURN_RETRY_MS, returnOrderedAt - startedAt)
+  );
+}
+
+function mustReturn(core: Core, unavailable: ReadonlySet<string>, lease: Lease, now: number): boolean {
+  const { agentId, key } = lease;
+  const agent = core.agents.get(agentId);
+  const sweep = core.sweeps.get(key.sweepId);
+  const trial = sweep?.trials.get(key.trialId);
+  if (sweep === undefined || trial === undefined) return false;
+  // An agent without a stream cannot receive an order.
+  if (agent?.state !== 'connected' || agent.disconnected) return false;
+  if (sweep.state !== 'running' || trial.dropped) return true;
+  if (!unavailable.has(agentId)) return false;
+  // While its probe is queued, a quarantined agent may run no other trial of the sweep.
+  if (isProbe(core, lease) && takesWork(core, agent)) return false;
+  return !mayRunOn(core, sweep, trial, agent, now);
+}
+
+/** Returns the agents that are drained, are shutting down, or may be excluded because of their failures. */
+function unavailableAgents({ agents, drains, quarantines, sweeps }: Core): Set<string> {
+  const unavailable = new Set([...drains.keys(), ...quarantines.keys()]);
+  for (const { id, leaving } of agents.values()) if (leaving) unavailable.add(id);
+  for (const sweep of sweeps.values()) {
+    for (const id of sweep.records.keys()) if (isSuspect(sweep, id)) unavailable.add(id);
+  }
+  return unavailable;
 }
