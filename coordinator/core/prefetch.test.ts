@@ -316,6 +316,22 @@ test('a returned attempt costs its trial nothing, and the trial is granted again
   expect(answer.granted).toBe(true);
 });
 
+test('a returned attempt that counted as started has no duration and no slot time', () => {
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  now += 5_000;
+  end(sweep, 't0');
+  grant(sweep, 't1');
+  now += 20;
+  const { step } = sendReturned(sweep, 't1');
+  expect(step.changes[0]).toMatchObject({ kind: 'ended', leasedMs: 0, used: undefined });
+  expect([core.meanMs, sweep.share]).toMatchObject([
+    5_000,
+    { meanMs: 5_000, activeSlots: 0, queuedSlots: 0, doneMs: 5_000 },
+  ]);
+  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 0 });
+});
+
 test('the return of an attempt that has sent records counts like a drain', () => {
   const sweep = sweepOf();
   queue(sweep);

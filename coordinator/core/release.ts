@@ -39,8 +39,8 @@ export function releaseAttempt(
   const succeeded = end.outcome === 'succeeded';
   dropLease(core, sweep, trial, lease);
   endCurve(sweep, lease.key);
-  const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, succeeded, now);
-  const durationMs = now - startedAt;
+  const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, end.outcome, now);
+  const durationMs = end.outcome === 'returned' ? 0 : now - startedAt;
   recordDuration(sweep, trial, { ...lease, succeeded, durationMs });
   return [
     { kind: 'ended', key: lease.key, end, early, free, leasedMs: Math.max(0, durationMs), used },

@@ -9,7 +9,7 @@
  * tag. The average duration of the sweep's attempts is the estimate for its next attempt. A pack counts as the time of
  * one slot. Shares are not stored. After a restart, only the running attempts of a sweep count.
  */
-import type { Lease, SlotUsage } from './attempt-model.ts';
+import type { AttemptEnd, Lease, SlotUsage } from './attempt-model.ts';
 import type { DurationEstimate, Share, Sweep } from './model.ts';
 import { isEligible, type Pool } from './pools.ts';
 import { beginSlotTime, endSlotTime, type UsedSlotTime } from './slot-time.ts';
@@ -60,15 +60,16 @@ export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now
 }
 
 /**
- * Records the end of a lease whose usage has no other leases.
- * @param succeeded whether an attempt of the usage succeeded
+ * Records the end of a lease whose usage has no other leases. A returned attempt never ran, even if it counted as
+ * started, so it has no slot time and no duration.
+ * @param outcome the outcome of the attempt that ended last
  * @returns the slot time of the usage; undefined if the usage was only queued
  */
 export function endSlotUsage(
   estimate: DurationEstimate,
   { share, slotTime }: Sweep,
   { usage }: Pick<Lease, 'usage'>,
-  succeeded: boolean,
+  outcome: AttemptEnd['outcome'],
   now: number,
 ): UsedSlotTime | undefined {
   const { startedAt, countedFrom, gpus } = usage;
@@ -76,13 +77,17 @@ export function endSlotUsage(
     share.queuedSlots -= 1;
     return undefined;
   }
-  const durationMs = Math.max(0, now - countedFrom);
   share.activeSlots -= 1;
   share.startedAtSum -= countedFrom;
+  if (outcome === 'returned') {
+    endSlotTime(slotTime, { startedAt, gpus }, startedAt);
+    return undefined;
+  }
+  const durationMs = Math.max(0, now - countedFrom);
   share.doneMs += durationMs;
   addDuration(share, durationMs);
   addDuration(estimate, durationMs);
-  if (succeeded) addDuration(share.success, durationMs);
+  if (outcome === 'succeeded') addDuration(share.success, durationMs);
   return endSlotTime(slotTime, { startedAt, gpus }, now);
 }
 
