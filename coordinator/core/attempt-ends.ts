@@ -23,7 +23,7 @@ import { agentElsewhere, ELSEWHERE_PATIENCE_MS, hasHealthyAgent, isOnlyAgent } f
 import { stopHeldTrials } from './promotions.ts';
 import { clearFailures, quarantineIfFaulty } from './quarantine.ts';
 import { type EndedHow, type RunningAttempt, releaseAttempt } from './release.ts';
-import { decideRetry, type RetryDecision } from './retry.ts';
+import { decideRetry, MAX_FREE_LOSSES, type RetryDecision } from './retry.ts';
 import { type Change, combine, type Step, stepOf } from './step.ts';
 import { pause } from './sweeps.ts';
 import type { Trial } from './trial-model.ts';
@@ -101,8 +101,7 @@ type EndWithResult = Exclude<FinalEnd, { readonly outcome: 'returned' }>;
 function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWithResult, now: number): Step {
   const { key } = lease;
   const early = isEarly(lease, end, now);
-  // The loss of an attempt that was only queued is no evidence that the trial crashes machines.
-  const free = end.outcome === 'failed' && end.failure.class === 'lost' && isQueued(lease);
+  const free = end.outcome === 'failed' && end.failure.class === 'lost' && isFreeLoss(trial, lease);
   const changes = releaseAttempt(core, { sweep, trial, lease }, { end, early, free }, now);
   const endedWell = end.outcome === 'succeeded' || end.outcome === 'stopped';
   if (end.outcome === 'failed') {
@@ -124,6 +123,15 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWi
   }
   changes.push(...stopHeldTrials(sweep, now), ...closeIfDone(sweep));
   return stepOf(changes);
+}
+
+/**
+ * Whether the loss of an attempt is not charged to its trial. The loss of an attempt that was only queued is no evidence
+ * that the trial crashes machines. But an attempt that crashes its machine before its first record is delivered can also
+ * count as queued, so the number of such losses is limited.
+ */
+function isFreeLoss({ freeLosses }: Trial, lease: Lease): boolean {
+  return isQueued(lease) && freeLosses < MAX_FREE_LOSSES;
 }
 
 /** Ends one of two attempts of a trial. The other attempt continues, so the failure is not charged to the trial. */
@@ -170,6 +178,7 @@ function keepFailure(
   { end, early, free }: EndedHow & { readonly end: AttemptEnd & { outcome: 'failed' } },
 ): void {
   const { failure } = end;
+  if (free && failure.class === 'lost') trial.freeLosses += 1;
   if (!free) trial.failures[failure.class] = (trial.failures[failure.class] ?? 0) + 1;
   const attributable = attributableClass(end);
   if (attributable !== undefined) {

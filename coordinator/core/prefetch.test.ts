@@ -3,6 +3,7 @@ import { keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
 import { onHeartbeat, onHello } from './agents.ts';
+import { endAttempt } from './attempt-ends.ts';
 import type { FinalEnd } from './attempt-model.ts';
 import { onRecord } from './attempt-records.ts';
 import { onOpen } from './attempts.ts';
@@ -13,6 +14,7 @@ import { onDisconnect } from './past-agents.ts';
 import type { SweepPolicy } from './policy.ts';
 import { MAX_PREFETCH_PER_SLOT, MAX_RETURN_KEYS, RETURN_RETRY_MS } from './prefetch.ts';
 import { isProbeDue } from './quarantine.ts';
+import { MAX_FREE_LOSSES, MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
 import { slotTimeOf } from './slot-time.ts';
 import { onKill, onKillTrial, onPause, onStop } from './sweeps.ts';
@@ -400,4 +402,23 @@ test.each<[string, boolean, () => void]>([
   act();
   expect(expire()).toContainEqual(['t1', free]);
   expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
+});
+
+test('a trial whose attempts are always lost before their first record fails in the end', () => {
+  const sweep = sweepOf({}, 2);
+  const lost = { outcome: 'failed', failure: { class: 'lost', message: '' } } as const;
+  grant(sweep, 't0');
+  const free: boolean[] = [];
+  for (let attempt = 1; sampleTrial(sweep, 't1').state !== 'failed'; attempt++) {
+    const key = keyOf(sweep, 't1', attempt);
+    expect(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, now).answer).toMatchObject({
+      granted: true,
+    });
+    const { changes } = endAttempt(core, { key, end: lost }, now);
+    for (const change of changes) if (change.kind === 'ended') free.push(change.free);
+    schedule(core, now);
+  }
+  const times = (count: number, value: boolean) => Array.from({ length: count }, () => value);
+  expect(free).toEqual([...times(MAX_FREE_LOSSES, true), ...times(MAX_LOST_ATTEMPTS, false)]);
+  expect(sampleTrial(sweep, 't1').failures).toEqual({ lost: MAX_LOST_ATTEMPTS });
 });

@@ -69,6 +69,7 @@ export function retryTrial(sweep: Sweep, trial: Trial, requestId: string): Chang
   // A retry from the checkpoint of a diverged attempt would diverge again.
   if (failure === 'nan') trial.checkpoint = undefined;
   trial.failures = {};
+  trial.freeLosses = 0;
   trial.failedAttempts = [];
   trial.speculated = false;
   trial.avoidUntil = 0;

@@ -26,6 +26,8 @@ export interface Trial {
    * counts.
    */
   failures: Partial<Record<FailureClassName, number>>;
+  /** The number of lost attempts that do not count against the retry budget. A manual retry resets this number. */
+  freeLosses: number;
   /** The trial's attempts whose failure may be the fault of the machine. A manual retry clears this list. */
   failedAttempts: readonly FailedAttempt[];
   /**
@@ -97,6 +99,7 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
     promotedFrom: 0,
     attempts: 0,
     failures: {},
+    freeLosses: 0,
     failedAttempts: [],
     avoidUntil: 0,
     failure: undefined,

@@ -79,7 +79,8 @@ export async function loadTrials(reader: Reader, sweep: Sweep, ids: readonly str
       ...rungs.get(row.id),
       parent: row.parent || undefined,
       attempts: row.attempts,
-      failures: failures.get(row.id) ?? {},
+      failures: failures.get(row.id)?.charged ?? {},
+      freeLosses: failures.get(row.id)?.free.lost ?? 0,
       failedAttempts: failedAttempts.get(row.id) ?? [],
       avoidUntil: failedAttempts.has(row.id) ? now + ELSEWHERE_PATIENCE_MS : 0,
       failure: row.failure_class ?? undefined,
@@ -146,16 +147,27 @@ async function loadFailedAttempts(
   return byTrial;
 }
 
-/** Returns the number of failures that count against the retry budget, by trial and class. */
-async function loadFailures(reader: Reader, sweepId: string, list: string): Promise<Map<string, Trial['failures']>> {
-  const rows = await reader.all<{ trialId: string; class: FailureClassName; n: number }>(
-    `select a.trial_id as "trialId", a.failure_class as class, count(*) as n from ${attemptsSinceRetry(reader)}
-       and a.outcome = 'failed' and a.free = 0 group by a.trial_id, a.failure_class`,
+interface FailureCounts {
+  /** The failures that count against the retry budget, by class. */
+  charged: Trial['failures'];
+  /** The other failures, by class. */
+  free: Trial['failures'];
+}
+
+async function loadFailures(reader: Reader, sweepId: string, list: string): Promise<Map<string, FailureCounts>> {
+  const rows = await reader.all<{ trialId: string; class: FailureClassName; free: number; n: number }>(
+    `select a.trial_id as "trialId", a.failure_class as class, a.free, count(*) as n from ${attemptsSinceRetry(reader)}
+       and a.outcome = 'failed' group by a.trial_id, a.failure_class, a.free`,
     sweepId,
     list,
   );
-  const byTrial = new Map<string, Trial['failures']>();
-  for (const row of rows) byTrial.set(row.trialId, { ...byTrial.get(row.trialId), [row.class]: row.n });
+  const byTrial = new Map<string, FailureCounts>();
+  for (const { trialId, class: failure, free, n } of rows) {
+    const counts = byTrial.get(trialId) ?? { charged: {}, free: {} };
+    byTrial.set(trialId, counts);
+    const kind = free > 0 ? counts.free : counts.charged;
+    kind[failure] = n;
+  }
   return byTrial;
 }
 

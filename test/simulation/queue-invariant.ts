@@ -9,6 +9,7 @@ import type { AttemptEnd } from '../../coordinator/core/attempt-model.ts';
 import { isQueued } from '../../coordinator/core/leases.ts';
 import type { Core } from '../../coordinator/core/model.ts';
 import { MAX_PREFETCH_PER_SLOT } from '../../coordinator/core/prefetch.ts';
+import { MAX_FREE_LOSSES } from '../../coordinator/core/retry.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
@@ -50,6 +51,8 @@ export class QueueInvariant {
   readonly #quick: ReadonlySet<string>;
   /** By slot, in order of grant. */
   readonly #slots = new Map<string, HeldPack[]>();
+  /** By trial, the number of losses that were not charged. */
+  readonly #freeLosses = new Map<string, number>();
   /** By name of attempt. */
   readonly #held = new Map<string, HeldPack>();
 
@@ -117,11 +120,14 @@ export class QueueInvariant {
     const trial = name.slice(0, name.lastIndexOf('/') + 1);
     // While another attempt of the trial runs, every loss is free.
     if ([...this.#held.keys()].some((other) => other !== name && other.startsWith(trial))) return undefined;
+    const freeLosses = this.#freeLosses.get(trial) ?? 0;
     if (free) {
+      this.#freeLosses.set(trial, freeLosses + 1);
       this.reached.add('a queued attempt lost');
       return pack.started === 'yes' ? `the loss of ${name} is free, although it had started` : undefined;
     }
-    if (pack.started !== 'no' || this.#world.hasRun(pack.agentId, key)) return undefined;
+    if (freeLosses >= MAX_FREE_LOSSES || pack.started !== 'no' || this.#world.hasRun(pack.agentId, key))
+      return undefined;
     return `the loss of ${name} is charged, although it was queued and never ran`;
   }
 

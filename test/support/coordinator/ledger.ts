@@ -45,6 +45,8 @@ interface Entry {
   restored: boolean;
   /** The number of failures of each class since a user last retried the trial. */
   failures: Partial<Record<FailureClassName, number>>;
+  /** The number of lost attempts that were not charged to the trial since a user last retried it. */
+  freeLosses: number;
   /** The failures that count against the retry budget, because no faulty machine can be their cause. */
   charged: Partial<Record<FailureClassName, number>>;
   /** The agents on which the trial failed early since a user last retried the trial. */
@@ -134,6 +136,7 @@ export class Ledger {
       dropped: false,
       restored: false,
       failures: {},
+      freeLosses: 0,
       charged: {},
       earlyAgents: new Set(),
       lastEarly: false,
@@ -250,6 +253,7 @@ export class Ledger {
         assert.equal(change.resumesFrom, entry.checkpoint?.epoch ?? 0, 'an attempt resumes from the newest checkpoint');
         entry.state = 'pending';
         entry.failures = {};
+        entry.freeLosses = 0;
         entry.charged = {};
         entry.earlyAgents = new Set();
         entry.failure = undefined;
@@ -415,6 +419,7 @@ export class Ledger {
       return;
     }
     const failure = end.failure.class;
+    if (free && failure === 'lost') entry.freeLosses += 1;
     if (!free) entry.failures[failure] = (entry.failures[failure] ?? 0) + 1;
     if (early) {
       assert.ok(
@@ -510,6 +515,7 @@ export class Ledger {
         assert.equal(trial.state, entry.state);
         assert.equal(trial.attempts, entry.attempts);
         assert.deepEqual(trial.failures, entry.failures);
+        assert.equal(trial.freeLosses, entry.freeLosses);
         assert.equal(trial.failure, entry.failure);
         // The store deletes the checkpoint of a trial with a result.
         if (trial.state !== 'succeeded' && trial.state !== 'stopped') {

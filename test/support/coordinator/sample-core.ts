@@ -57,6 +57,7 @@ export function addSweep(
       promotedFrom: 0,
       attempts: 0,
       failures: {},
+      freeLosses: 0,
       failedAttempts: [],
       avoidUntil: 0,
       failure: undefined,
