@@ -29,6 +29,8 @@ def run_trial():
 
 def run_tuner():
     given = trial.settings()
+    # Syne Tune writes the file std.out into the working folder.
+    os.chdir(given["folder"])
     os.environ["SYNETUNE_FOLDER"] = given["folder"]
     os.environ["PEERS_SETTINGS"] = json.dumps(given)
 
