@@ -127,6 +127,25 @@ test('of a pack, the attempts that a dead worker had not started return to the q
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['a returned', 'finished a', 'd returned', 'finished d']);
 });
 
+test('a member of a pack that the slot has claimed itself is queued once, whichever answer arrives first', () => {
+  const slots = ready(newSlots(1));
+  const packOf = (id: string, mate: string) => {
+    const mates = [{ key: key(mate), grant: grantFor(4) }];
+    return brief(onDecision(slots, 0, key(id), { grant: grantFor(4), mates }, 0));
+  };
+  onOffer(slots, key('a'), 1);
+  onDecision(slots, 0, key('a'), { grant: grantFor(4), mates: [] }, 0);
+  for (const [offer, id] of ['b', 'c'].entries()) onOffer(slots, key(id), 10 + offer);
+  expect(packOf('b', 'c')).toEqual(['acknowledge', 'acknowledge']);
+  expect(packOf('c', 'b')).toEqual([]);
+  started(slots, 'a');
+  expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b c']);
+  started(slots, 'b', 'c');
+  expect(brief(done(slots, 'b'))).toEqual(['b succeeded', 'finished b']);
+  expect(brief(done(slots, 'c'))).toEqual(['c succeeded', 'finished c']);
+  expect(areSlotsIdle(slots)).toBe(true);
+});
+
 test('a queued attempt is returned on an order of the coordinator, and a running attempt is not', () => {
   const slots = queued('a', 'b', 'c');
   expect(onReturnOrder(slots, [key('a'), key('b')])).toEqual([
@@ -219,10 +238,20 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
         const claim = one.claims[at % Math.max(1, one.claims.length)];
         if (kind === 'decide' && claim !== undefined) {
           const refusal = { code: RefusalCode.LEASED, message: '' };
-          const others = Array.from({ length: mates }, () => ({ key: key(`t${next++}`), grant: grantFor(at) }));
+          // A mate can be an attempt that the slot has claimed too. The coordinator then answers that claim with the pack.
+          const claimed = one.claims.filter((other) => other !== claim).slice(0, at % 2);
+          const others = Array.from({ length: mates }, (_, index) => {
+            return { key: claimed[index]?.key ?? key(`t${next++}`), grant: grantFor(at) };
+          });
           if (refused > 0) for (const each of [claim, ...others]) granted.add(keyText(each.key));
           const decision = refused === 0 ? { refusal } : { grant: grantFor(at), mates: others };
           carryOut(onDecision(slots, slot, claim.key, decision, now));
+          if (refused === 0) continue;
+          for (const other of claimed.slice(0, mates)) {
+            const pack = [claim, ...others].filter(({ key }) => key !== other.key);
+            const mates = pack.map(({ key }) => ({ key, grant: grantFor(at) }));
+            carryOut(onDecision(slots, slot, other.key, { grant: grantFor(at), mates }, now));
+          }
         }
         const attempt = one.attempts[at % Math.max(1, one.attempts.length)];
         if (kind === 'end' && attempt?.isStarted === true) {

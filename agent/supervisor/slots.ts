@@ -277,10 +277,28 @@ export function onDecision(
     const isOfferValid = REFUSALS_WITH_VALID_OFFER.has(decision.refusal.code);
     return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer }];
   }
-  const granted = [{ key, grant: decision.grant }, ...decision.mates];
-  slot.queue = [...slot.queue, { granted, since: now }];
+  const granted = [{ key, grant: decision.grant }, ...decision.mates].filter((one) => !holds(slot, one.key));
+  if (granted.length > 0) slot.queue = [...slot.queue, { granted, since: now }];
   slot.prefetch = decision.grant.prefetch;
-  return [{ kind: 'acknowledge', offer }, ...startNext(slot, at)];
+  return [{ kind: 'acknowledge', offer }, ...dropClaimsOf(slot, granted), ...startNext(slot, at)];
+}
+
+/** Returns whether an attempt runs or is queued in the slot. */
+function holds(slot: Slot, key: AttemptKey): boolean {
+  return (
+    attemptOf(slot, key) !== undefined ||
+    slot.queue.some((pack) => pack.granted.some((one) => sameAttempt(one.key, key)))
+  );
+}
+
+/**
+ * Drops the claims of attempts that the coordinator has granted as members of a pack. The coordinator answers these claims
+ * with the same pack, which must not be queued twice.
+ */
+function dropClaimsOf(slot: Slot, granted: readonly Granted[]): SlotEffect[] {
+  const answered = slot.claims.filter((claim) => granted.some(({ key }) => sameAttempt(key, claim.key)));
+  slot.claims = slot.claims.filter((claim) => !answered.includes(claim));
+  return answered.map(({ offer }) => ({ kind: 'acknowledge', offer }));
 }
 
 /** Starts the oldest queued attempt or pack if the slot runs nothing. */

@@ -201,6 +201,8 @@ export interface Core extends DurationEstimate {
    * scheduling pass (prefetch.ts). Pools without such a number are not in the map.
    */
   readonly prefetch: Map<string, number>;
+  /** By pool id, the time since which the pool has had far more offers than its slots may take (scheduler.ts). */
+  readonly excessSince: Map<string, number>;
   /**
    * The start of the current period in which agents could reach the coordinator. Only silence after this time lets
    * leases expire.
@@ -232,6 +234,7 @@ export function newCore(
     closing: new Map(),
     slotsInUse: new Map(),
     prefetch: new Map(),
+    excessSince: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,
     startedAt,
     meanMs: undefined,

@@ -82,10 +82,13 @@ export function orderReturns(core: Core, now: number): Output[] {
 
 /** Returns the leases that `mustReturn` can apply to. */
 function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable<Lease> {
-  // Points are dropped only when a new version is applied.
-  const changed = [...core.sweeps.values()].some(({ state, version }) => state !== 'running' || version > 1);
-  if (changed) return core.leases.values();
-  return [...unavailable].flatMap((agentId) => [...agentLeases(core, agentId)]);
+  const changed = new Set<string>();
+  for (const { id, state, version, counts } of core.sweeps.values()) {
+    // Points are dropped only when a new version is applied.
+    if (counts.running > 0 && (state !== 'running' || version > 1)) changed.add(id);
+  }
+  if (changed.size === 0) return [...unavailable].flatMap((agentId) => [...agentLeases(core, agentId)]);
+  return [...core.leases.values()].filter(({ key, agentId }) => changed.has(key.sweepId) || unavailable.has(agentId));
 }
 
 /**

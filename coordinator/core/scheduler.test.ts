@@ -15,6 +15,7 @@ import { onDrain, onUndrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import { MAX_PREFETCH_PER_SLOT } from './prefetch.ts';
 import {
+  EXCESS_PATIENCE_MS,
   IDLE_PATIENCE_MS,
   livePools,
   OFFER_PATIENCE_MS,
@@ -67,11 +68,21 @@ describe('the window of offers', () => {
   test('if the window shrinks because a sweep with long trials arrives, the newest offers are withdrawn', () => {
     const { core, short } = coreWithLongQueue();
     addSweep(core, '2', 4);
-    const { changes } = schedule(core, NOW + 1);
+    expect(schedule(core, NOW + 1).changes).toEqual([]);
+    const { changes } = schedule(core, NOW + 1 + EXCESS_PATIENCE_MS);
     expect(offered(core)).toEqual(Array.from({ length: 16 }, (_, index) => `1/t${index}`));
     expect(short.counts).toMatchObject({ offered: 16, pending: 384 });
     expect(changes.filter((change) => change.kind === 'trial' && change.state === 'pending')).toHaveLength(128);
-    expect(schedule(core, NOW + 2).changes).toEqual([]);
+    expect(schedule(core, NOW + 2 + EXCESS_PATIENCE_MS).changes).toEqual([]);
+  });
+
+  test('no offer is withdrawn if the durations of trials vary, so that the window shrinks for moments', () => {
+    const { core, short } = coreWithLongQueue();
+    for (let at = 1; at < 4 * EXCESS_PATIENCE_MS; at += 100) {
+      short.share.success.meanMs = at % 1_000 === 1 ? 1 : 60;
+      expect(schedule(core, NOW + at).changes).toEqual([]);
+    }
+    expect(short.offers.size).toBe(144);
   });
 
   test('a sweep of higher priority displaces all offers of short trials if its own trials need the window', () => {
@@ -89,6 +100,7 @@ describe('the window of offers', () => {
     expect([short.offers.size, urgent.offers.size]).toEqual([134, 10]);
     short.share.success.meanMs = 60_000;
     schedule(core, NOW + 2);
+    schedule(core, NOW + 2 + EXCESS_PATIENCE_MS);
     expect([short.offers.size, urgent.offers.size]).toEqual([6, 10]);
   });
 

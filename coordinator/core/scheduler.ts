@@ -42,10 +42,12 @@ export const IDLE_PATIENCE_MS = 5_000;
 export const OFFER_PATIENCE_MS = 30_000;
 
 /**
- * Offers of a pool are withdrawn if their number exceeds this multiple of the pool's window. Agents soon take fewer
- * excess offers, and withdrawing them would cost more writes.
+ * Offers of a pool are withdrawn if their number exceeds this multiple of the pool's window for this time, in
+ * milliseconds. A smaller or shorter excess ends by itself, because agents take the offers, and because the window
+ * follows the durations of the last few trials. Withdrawing such offers would cost more writes than it gains.
  */
 const MAX_EXCESS = 2;
+export const EXCESS_PATIENCE_MS = 2_000;
 
 /** An offer, and the pool that the offer was made to. */
 export interface OpenOffer {
@@ -286,15 +288,23 @@ function displaceOffers(pass: Pass): void {
  * agent would otherwise have to claim all earlier offers of its queue before it reaches the offers of another sweep.
  */
 function withdrawExcessOffers(pass: Pass): void {
+  const { excessSince } = pass.core;
   const counts = new Map<string, number>();
   for (const { offers } of pass.core.sweeps.values()) {
     for (const { pool = '' } of offers) counts.set(pool, (counts.get(pool) ?? 0) + 1);
   }
+  for (const id of excessSince.keys()) if (!counts.has(id)) excessSince.delete(id);
   for (const [id, count] of counts) {
     const pool = pass.pools.get(id);
-    if (pool === undefined || count <= MAX_EXCESS * windowOf(pool)) continue;
-    const excess = lastToGrant(pass.core, pool, () => true).slice(0, count - windowOf(pool));
-    withdraw(pass, excess, 'the slots take fewer offers in advance now');
+    const isExcessive = pool !== undefined && count > MAX_EXCESS * windowOf(pool);
+    const since = excessSince.get(id) ?? pass.now;
+    if (!isExcessive) excessSince.delete(id);
+    else if (pass.now - since < EXCESS_PATIENCE_MS) excessSince.set(id, since);
+    else {
+      excessSince.delete(id);
+      const excess = lastToGrant(pass.core, pool, () => true).slice(0, count - windowOf(pool));
+      withdraw(pass, excess, 'the slots take fewer offers in advance now');
+    }
   }
 }
 

@@ -121,17 +121,20 @@ export async function loadLeases(
 
 /** The number of grants that are read at once from the event log. */
 const GRANTS_PER_PAGE = 500;
+/** The maximum number of pages to read. */
+const MAX_GRANT_PAGES = 40;
 
 /**
  * Returns the sequence numbers of the events that record the grants of the given attempts, by name of attempt. The
- * events have the order of the grants, whereas all grants of a transaction have the same time. Reads the event log from
- * its end, because the grants of attempts that share a slot are recent.
+ * events have the order of the grants, whereas all grants of a transaction have the same time. Reads at most
+ * MAX_GRANT_PAGES pages from the end of the event log. Older grants are omitted, because an agent runs or returns
+ * attempts that share a slot soon after their grant.
  */
 export async function loadGrantSeqs(reader: Reader, keys: readonly AttemptKey[]): Promise<Map<string, number>> {
   const missing = new Set(keys.map(keyText));
   const seqs = new Map<string, number>();
   let before = Number.MAX_SAFE_INTEGER;
-  while (missing.size > 0) {
+  for (let page = 0; missing.size > 0 && page < MAX_GRANT_PAGES; page++) {
     const rows = await reader.all<AttemptKey & { readonly seq: number }>(
       `select seq, cast(sweep_id as text) as "sweepId", trial_id as "trialId", attempt from events
        where seq < ? and kind in ('granted', 'speculated') order by seq desc limit ${GRANTS_PER_PAGE}`,

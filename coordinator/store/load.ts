@@ -75,15 +75,22 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
   const shared = [...core.slotsInUse.values()]
     .flatMap((slots) => [...slots.values()])
     .filter(({ length }) => length > 1);
-  const usages = new Set(shared.flat());
-  const leases = [...core.leases.values()].filter(({ usage }) => usages.has(usage));
+  // The order of grants of one transaction, which have the same time, is found in the event log.
+  const tied = new Set(
+    shared.flatMap((slot) =>
+      slot.filter((one) => slot.some((other) => other !== one && other.grantedAt === one.grantedAt)),
+    ),
+  );
+  const leases = [...core.leases.values()].filter(({ usage }) => tied.has(usage));
   const seqs = await loadGrantSeqs(
     reader,
     leases.map(({ key }) => key),
   );
   // The grants of a pack follow each other, so any of them gives the place of the pack.
   const order = new Map(leases.map(({ key, usage }) => [usage, seqs.get(keyText(key)) ?? 0]));
-  for (const slot of shared) slot.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  for (const slot of shared) {
+    slot.sort((a, b) => a.grantedAt - b.grantedAt || (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  }
 }
 
 /**

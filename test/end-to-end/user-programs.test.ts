@@ -37,7 +37,8 @@ describe('user programs', { timeout: 120_000 }, () => {
 
   test('a program that never reports the ranking metric causes a warning, and its sweep is paused after five trials', async () => {
     const folder = testFolder();
-    writeFileSync(join(folder, 'typo.sh'), `echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
+    // The slot holds no trial of more than 100 ms in advance, so the sixth trial has not started when the sweep is paused.
+    writeFileSync(join(folder, 'typo.sh'), `sleep 0.2; echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
     const text =
       'command: [sh, typo.sh]\nmetric: {name: top1_accuracy, goal: maximize}\n' +
       'parameters: {lr: {values: [1, 2, 3, 4, 5, 6, 7]}}\n';
