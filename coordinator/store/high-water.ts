@@ -102,10 +102,9 @@ function shortfall(store: string, { cluster, commits }: HighWater): string | und
 }
 
 /**
- * The disk space that SQLite needs for the index of the write-ahead log: 32 KiB for each 4,096 pages of the log, which can
- * be somewhat longer than CHECKPOINT_PAGES. SQLite reports insufficient space as an I/O error.
+ * SQLite needs this disk space for the index of the write-ahead log, and reports insufficient space as an I/O error.
  */
-const INDEX_BYTES = 128 * 1024;
+const INDEX_BYTES = 64 * 1024;
 
 function isFull(store: string): boolean {
   const { bavail, bsize } = statfsSync(dirname(store));

@@ -15,12 +15,6 @@ import { checkHighWater, trackHighWater } from './high-water.ts';
 import { checkNotMoved } from './moved-store.ts';
 import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 
-/**
- * The number of pages in the write-ahead log (16 MiB) after which SQLite copies them to the file of the store. A trial
- * changes about 14 pages, and most pages of live trials change several times before they are copied. No call is answered
- * during a copy, so the number is not larger.
- */
-export const CHECKPOINT_PAGES = 4_000;
 /** The size of SQLite's page cache in KiB. Rows of live trials are on random pages, because trial ids are hashes. */
 const CACHE_KIB = 16 * 1024;
 
@@ -66,7 +60,6 @@ export function openStore(dir: string, { create = true }: OpenStoreOptions = {})
     checkUndamaged(db, path);
     db.exec('pragma journal_mode = wal');
     db.exec('pragma synchronous = full');
-    db.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.exec(`pragma cache_size = -${CACHE_KIB}`);
     ensureSchema(db, randomBytes(4).toString('hex'), (schema) => copyStore(db, join(dir, upgradeCopy(schema))));
     trackHighWater(db, dir, clusterName(db));

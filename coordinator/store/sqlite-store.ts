@@ -9,11 +9,14 @@ import { STORE_FILE } from '../../lib/files/coordinator-file.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { storedFiles } from '../backup/backup-folder.ts';
 import { commitCounted } from './high-water.ts';
-import { CHECKPOINT_PAGES, clusterName, type OpenStoreOptions, openStore } from './open.ts';
+import { clusterName, type OpenStoreOptions, openStore } from './open.ts';
 import { SqliteReader } from './reader.ts';
 import { SqlStore } from './sql-store.ts';
 import type { StoreSnapshot } from './store.ts';
 import { SqliteSql, type Steps } from './write-sql.ts';
+
+/** The default interval between checkpoints of SQLite, in pages. */
+const CHECKPOINT_PAGES = 1_000;
 
 export class SqliteStore extends SqlStore {
   readonly cluster: string;
