@@ -277,18 +277,12 @@ export function onDecision(
     const isOfferValid = REFUSALS_WITH_VALID_OFFER.has(decision.refusal.code);
     return [{ kind: isOfferValid ? 'return' : 'acknowledge', offer }];
   }
-  const granted = [{ key, grant: decision.grant }, ...decision.mates].filter((one) => !holds(slot, one.key));
+  const granted = [{ key, grant: decision.grant }, ...decision.mates].filter(
+    (one) => attemptOf(slot, one.key) === undefined && !isQueuedIn(slot, one.key),
+  );
   if (granted.length > 0) slot.queue = [...slot.queue, { granted, since: now }];
   slot.prefetch = decision.grant.prefetch;
   return [{ kind: 'acknowledge', offer }, ...dropClaimsOf(slot, granted), ...startNext(slot, at)];
-}
-
-/** Returns whether an attempt runs or is queued in the slot. */
-function holds(slot: Slot, key: AttemptKey): boolean {
-  return (
-    attemptOf(slot, key) !== undefined ||
-    slot.queue.some((pack) => pack.granted.some((one) => sameAttempt(one.key, key)))
-  );
 }
 
 /**

@@ -43,7 +43,7 @@ export interface FailedAttempt {
    * early failures count against the machine.
    */
   readonly early: boolean;
-  /** Whether the failure is not charged to the trial, because another attempt of the trial continued. */
+  /** Whether the failure is not charged to the trial (see the change `ended` in step.ts). */
   readonly free: boolean;
 }
 

@@ -10,8 +10,8 @@ import type { Settings } from './settings.ts';
 
 /**
  * The way in which a pack is computed. `graphs`: each member is a graph in its own libtensorflow session. `pack-graph`:
- * the whole pack is one graph. `stacked`: TensorFlow.js operations, each of which computes all members. `in-turn`: the
- * members one after the other, on the wasm backend.
+ * the whole pack is one graph. `stacked`: each TensorFlow.js operation computes all members. `in-turn`: the members
+ * are computed one after the other, on the wasm backend.
  */
 export type Strategy = 'graphs' | 'pack-graph' | 'stacked' | 'in-turn';
 
