@@ -34,7 +34,10 @@ import { ALL_PEERS } from './peers/peers.ts';
 import { AUTOENCODER } from './peers/program.ts';
 import { benchEnvironment, TORCH } from './pytorch.ts';
 
-/** The duration of the training of a trial is the fastest of this many, in a process that has loaded PyTorch. */
+/**
+ * The number of trainings that are timed for the baseline, in one process that has already loaded PyTorch. The shortest
+ * time is used.
+ */
 const BASELINE_TRIALS = 5;
 const SLEEP_S = 0.1;
 const TITLES: Record<TrialWork, string> = {

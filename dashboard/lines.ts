@@ -206,7 +206,7 @@ function endedCount({ trials }: DashboardState): number {
   return count;
 }
 
-/** Only a started trial has an end line. A killed sweep can have thousands of cancelled trials that never started. */
+/** Only a started trial has an end line. A killed sweep may have thousands of cancelled trials that never started. */
 const wasStarted = (trial: Trial): boolean => trial.attempts > 0;
 
 function linesFor({ update }: WatchResponse, before: DashboardState, after: LinesState): string[] {

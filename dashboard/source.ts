@@ -98,7 +98,7 @@ export interface Source {
   artifact(sweepId: string, trialId: string, attempt: number, name: string): Promise<Uint8Array>;
   /** Returns the updated sweep. */
   controlSweep(sweepId: string, action: SweepActionName): Promise<Sweep>;
-  /** Cancels a trial. A running trial is stopped. Returns the updated trial. */
+  /** Cancels a trial. If the trial is running, its attempts are ended. Returns the updated trial. */
   killTrial(sweepId: string, trialId: string): Promise<Trial>;
   /** Returns the updated sweep and the number of retried trials. */
   retry(sweepId: string, selection: RetrySelection): Promise<{ readonly sweep: Sweep; readonly retried: number }>;

@@ -63,7 +63,10 @@ const SMALL: Scale = {
   disturbed: { trials: 2, epochs: 30, trainSize: 640, testSize: 100, pack: 2 },
 };
 
-/** The target: trawl's trials per hour on one card, relative to the best number of processes of PyTorch eager. */
+/**
+ * The target for trawl's throughput on one GPU, as a multiple of the throughput of PyTorch eager with its best number of
+ * processes.
+ */
 const TARGET = 10;
 /** The automatic pack size must reach this share of the throughput of the best manual one. */
 const AUTO_SHARE = 0.9;
@@ -370,7 +373,7 @@ async function killInPack({ signal }: StepLog, backend: BackendName, scale: Scal
   });
   const { crashes } = checkOnce(stored, trials);
   if (crashes === 0 || crashes > pack) throw new Error(`${crashes} attempts crashed, expected 1 to ${pack}`);
-  return `${trials} trials succeeded exactly once; the killed worker cost ${crashes} of its pack of ${pack} an attempt`;
+  return `${trials} trials succeeded exactly once; the kill ended the attempts of ${crashes} trials of a pack of ${pack}`;
 }
 
 async function provokeOom(log: StepLog, backend: BackendName): Promise<string> {

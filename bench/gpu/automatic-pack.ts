@@ -1,4 +1,4 @@
-/** Prints the pack size that a worker on the first GPU chooses. A separate process, so that its memory is freed. */
+/** Prints the pack size that a worker on the first GPU chooses. Runs in a separate process, whose memory is freed. */
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { packSize } from '../../agent/machine/slots.ts';
 

@@ -1,4 +1,4 @@
-/** Reads from the output of machine.sh which of the requirements of TensorFlow on a GPU a machine has. */
+/** Parses the output of machine.sh, which lists the GPUs, libraries and packages of a machine. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';

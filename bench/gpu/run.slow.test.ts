@@ -26,6 +26,6 @@ test('the steps that need no GPU pass on wasm with little work', { timeout: 600_
   expect(speed?.table?.rows.length).toBeGreaterThanOrEqual(3);
   expect(sweep?.reason).toMatch(/^4 trials succeeded in /);
   expect(kill?.reason).toMatch(
-    /^2 trials succeeded exactly once; the killed worker cost [12] of its pack of 2 an attempt$/,
+    /^2 trials succeeded exactly once; the kill ended the attempts of [12] trials of a pack of 2$/,
   );
 });

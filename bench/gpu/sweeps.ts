@@ -161,14 +161,14 @@ export async function untilTrials(
 /**
  * Checks that every trial of a sweep succeeded exactly once.
  * @returns the number of attempts, and of attempts by failure class
- * @throws {Error} that names the first trial for which this is not so
+ * @throws {Error} that names the first trial that did not succeed exactly once
  */
 export function checkOnce({ trials, attempts }: Stored, expected: number) {
   if (trials.length !== expected) throw new Error(`the sweep has ${trials.length} trials, expected ${expected}`);
   for (const { id, state } of trials) {
     const successes = attempts.filter(({ trial, outcome }) => trial === id && outcome === 'succeeded').length;
     if (state !== 'succeeded' || successes !== 1)
-      throw new Error(`trial ${id} is ${state} with ${successes} successful attempts, expected succeeded with 1`);
+      throw new Error(`trial ${id} is ${state} and has ${successes} successful attempts, expected "succeeded" and 1`);
   }
   const failed = (wanted: string) => attempts.filter(({ failureClass }) => failureClass === wanted).length;
   return { attempts: attempts.length, crashes: failed('crash'), outOfMemory: failed('oom') };

@@ -21,7 +21,7 @@ BATCH = 64
 WIDTHS = [PIXELS, 256, 144, 30, 144, 256, PIXELS]
 PENALTY = 1e-5
 
-# Two trials share two cores, so a trial uses one thread.
+# The trials of all slots share the cores, so each trial uses one thread.
 torch.set_num_threads(1)
 
 

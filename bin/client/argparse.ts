@@ -11,7 +11,7 @@ import { didYouMean } from '../../lib/text/did-you-mean.ts';
 const OPTION_MACROS = ['${args}', '${args_no_equals}', '${args_no_boolean_flags}'] as const;
 
 const OPTION = /\.add_argument\(\s*((?:['"]-{1,2}[\w.-]+['"][\s,]*)+)([^()]*(?:\([^()]*\)[^()]*)*)\)/g;
-/** Matches a script whose parser can have options that the text of the script does not contain. */
+/** Matches a script whose parser may have options that the text of the script does not contain. */
 const OPEN_PARSER =
   /parse_known_args|add_subparsers|parents\s*=|add_cli_args|add_argparse_args|\.add_argument\((?!\s*['"])|\.add_argument\(\s*['"][^'"]*['"]\s*[%+.]|\b(?!ArgumentParser)\w+\(\s*parser\b/;
 

@@ -39,7 +39,7 @@ export interface Connection {
   readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator that is called now. Changes when another coordinator becomes the leader. */
   readonly address: string;
-  /** Whether several coordinators are known, so that another one can lead soon if the leader does not answer. */
+  /** Whether several coordinators are known, so that another one may lead soon if the leader does not answer. */
   readonly hasStandbys: boolean;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;

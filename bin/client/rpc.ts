@@ -116,7 +116,7 @@ export async function* restartingStream<Request, Response>(
 }
 
 /**
- * Makes a call, and makes it again if the coordinator is unreachable: up to three times or, with several coordinators,
+ * Makes a call, and repeats it while the coordinator is unreachable: up to three times or, with several coordinators,
  * until LEADER_WAIT_MS have passed since the first attempt. The call must be safe to repeat: for example, its request
  * carries the same request_id each time, so that the coordinator executes the request once.
  */

@@ -85,10 +85,10 @@ export function isWhole({ state, origin }: Pick<Trial, 'state' | 'origin'>): boo
 
 /**
  * Returns the total time for which slots ran the attempts of an ended trial, in milliseconds. The duration of the last
- * attempt is not enough, because the attempt can start at a checkpoint: a promoted trial has one attempt per rung.
+ * attempt is not enough, because the attempt may have started from a checkpoint: a promoted trial has one attempt per rung.
  */
 export function slotMs({ leasedMs }: Pick<Trial, 'leasedMs'>): number {
-  // The start and the end of a very short trial can have the same time.
+  // A very short trial may start and end in the same millisecond.
   return Math.max(1, leasedMs);
 }
 

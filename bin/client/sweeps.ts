@@ -294,7 +294,7 @@ export async function controlSweep(
   return present((await unary(connection, connection.client.controlSweep, request)).sweep);
 }
 
-/** Cancels one trial. A running trial is stopped. Returns the updated trial. */
+/** Cancels one trial. If the trial is running, its attempts are ended. Returns the updated trial. */
 export async function killTrial(connection: Connection, sweep: string, trial: string, reason = ''): Promise<Trial> {
   const response = await unary(connection, connection.client.killTrial, { sweep, trial, reason });
   if (response.trial === undefined) throw new Error('the response of the coordinator contains no trial');

@@ -11,7 +11,7 @@ const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 5_000;
 
 export interface WatchOptions {
-  /** Time in milliseconds that the coordinator can be unreachable before the watch fails. */
+  /** The time in milliseconds for which the coordinator may be unreachable before the watch fails. */
   readonly patienceMs: number;
   /** `sinceEventSeq` of the first request. Default: 0, which requests a snapshot. */
   readonly since?: number;

@@ -157,7 +157,7 @@ export function registerAgent(program: Command): void {
     )
     .option(
       '--idle-timeout <duration>',
-      'exit with code 0 after no trial has run for this time (default: never)',
+      'exit with code 0 when no trial has run for this time (default: never)',
       durationOption,
     )
     .option(

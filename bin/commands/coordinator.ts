@@ -165,7 +165,7 @@ export function registerCoordinator(program: Command): void {
         'rejected: the store is in use, damaged or newer than this trawl, PostgreSQL rejects the user or the database, ' +
           'the artifacts are not at the location in --artifacts, or an address is public (see --insecure)',
       ],
-      [EXIT_NOT_LEADER, 'another coordinator of the same store leads now; a restart stands by'],
+      [EXIT_NOT_LEADER, 'another coordinator of the same store leads now; when this one is restarted, it stands by'],
       [EXIT_CANNOT_WRITE, 'the store could not be written: the disk is full or broken, or PostgreSQL is unreachable'],
     ],
   }).action((_options: Options, self: Command) => coordinator(self.optsWithGlobals<Options>()));

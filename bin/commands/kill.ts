@@ -29,7 +29,7 @@ async function kill(selector: string, options: Options): Promise<void> {
     const running = countText(sweep.counts?.running ?? 0, 'running trial');
     const question = `Kill sweep ${sweep.id} (${sweep.name}) and stop ${running} now?`;
     if (!options.yes && hasTerminal() && !(await confirm(question))) return note('kill cancelled');
-    // The command uses the id, because "last" can be another sweep by the time the user answers.
+    // The command uses the id, because "last" may be another sweep by the time the user answers.
     await printSweep(await controlSweep(connection, sweep.id, SweepAction.KILL, options), options.output);
   });
 }

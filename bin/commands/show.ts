@@ -197,7 +197,7 @@ interface NewestReports {
   readonly earlier: number;
 }
 
-/** Keeps only the newest reports, because a trial can have more reports than fit into memory. */
+/** Keeps only the newest reports, because a trial may have more reports than fit into memory. */
 async function newestReports(all: AsyncIterable<Report>): Promise<NewestReports> {
   const size = ({ metrics }: Report) => Object.keys(metrics).reduce((sum, name) => sum + name.length, 0);
   const reports: Report[] = [];

@@ -68,7 +68,7 @@ export function registerSubmit(program: Command): void {
     examples: [
       ['trawl submit sweep.yaml', 'validate the file and submit it'],
       ['id=$(trawl submit -q sweep.yaml)', 'print only the sweep id, for scripts'],
-      ['trawl submit sweep.yaml --wait && trawl best', 'wait, and show the best configs if no trial failed'],
+      ['trawl submit sweep.yaml --wait && trawl best', 'wait, and show the best configs if the exit code is 0'],
       ['trawl submit sweep.yaml --server gpu1:7070', 'submit to another machine'],
     ],
   }).action((file: string, options: Options) => submit(file, options));

@@ -165,7 +165,7 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** Stands for the sweep of `up` until the sweep has an id. No sweep can have this name, because the name is invalid. */
+/** Stands for the sweep of `up` until the sweep has an id. It is not a valid name, so no sweep has this name. */
 const OWN_SWEEP = '';
 
 /**

@@ -28,7 +28,7 @@ export interface WaitOptions extends ServerOptions, OutputOptions {
 }
 
 /**
- * The time for which the coordinator can be unreachable before the command fails. It is long enough to move the
+ * The time for which the coordinator may be unreachable before the command fails. It is long enough to move the
  * coordinator to another machine.
  */
 const PATIENCE_MS = 60 * 60_000;
@@ -146,7 +146,7 @@ export function registerWait(program: Command): void {
     ],
     examples: [
       ['trawl wait', 'wait for the newest sweep'],
-      ['trawl wait 3 --timeout 2h && trawl best 3', 'wait, and show the best configs if no trial failed'],
+      ['trawl wait 3 --timeout 2h && trawl best 3', 'wait, and show the best configs if the exit code is 0'],
     ],
   }).action((sweep: string, options: WaitOptions) => wait(sweep, options));
 }

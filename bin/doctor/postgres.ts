@@ -127,8 +127,10 @@ function durabilityWarnings({
     findings.push(warning('synchronous_commit', detail));
   }
   if (synchronousStandbys === '') {
-    const detail = 'no synchronous standby server: the loss of the primary server can lose acknowledged changes';
-    findings.push(warning('standby servers', detail, 'to survive it, set synchronous_standby_names'));
+    const detail = 'no synchronous standby server: if the primary server is lost, acknowledged changes may be lost too';
+    findings.push(
+      warning('standby servers', detail, 'set synchronous_standby_names, if no acknowledged change may be lost'),
+    );
   }
   return findings;
 }
@@ -261,7 +263,7 @@ async function storeIn(client: Client): Promise<PostgresFacts['store']> {
   };
 }
 
-/** Returns the version of the store, also of one that a newer version of trawl wrote. */
+/** Returns the schema version of the store, even if a newer version of trawl wrote the store. */
 async function storedSchema(client: Client): Promise<number | undefined> {
   try {
     return await storedVersion(client);

@@ -67,7 +67,7 @@ export interface RunningProcess {
 export interface SupervisedProcessOptions {
   readonly start: () => Promise<RunningProcess>;
   readonly onRestart: (code: number) => void;
-  /** Called when the process is not restarted again, because it keeps failing, or because a restart cannot help. */
+  /** Called when restarts end because the process keeps failing, or because a restart cannot help. */
   readonly onFailed: (code: number) => void;
 }
 

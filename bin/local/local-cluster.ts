@@ -40,7 +40,7 @@ export interface LocalCluster {
   readonly metrics: string;
   /** The file with the coordinator's token. */
   readonly tokenFile: string;
-  /** Rejects when a process has failed and is not restarted again. */
+  /** Rejects when a process has failed and is no longer restarted. */
   readonly broken: Promise<never>;
   stop(): Promise<void>;
 }

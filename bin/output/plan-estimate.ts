@@ -23,7 +23,7 @@ export interface HistoryEstimate extends SweepEstimate {
   /** Whether the sweep has early stopping, or a population whose trials are replaced. */
   readonly stopsEarly: boolean;
   readonly isPopulation: boolean;
-  /** Whether the sweep can have fewer trials than the estimate assumes. */
+  /** Whether the sweep may have fewer trials than the estimate assumes. */
   readonly atMost: boolean;
 }
 

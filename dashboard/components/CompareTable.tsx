@@ -25,7 +25,7 @@ interface TableRow {
   readonly cells: readonly string[];
 }
 
-/** The lines of the table, each of which shows one fact about every compared row. */
+/** The lines of the table. Each line shows one fact about all compared rows. */
 interface ComparedFacts {
   /** The differing parameters, the number of finished replicates, and the epoch. */
   readonly points: readonly TableRow[];

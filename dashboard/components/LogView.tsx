@@ -88,7 +88,7 @@ function searchOf(search: string, matches: readonly LogMatch[], current: LogMatc
 
 /**
  * Returns `following` while the view follows a growing log. If the user has scrolled up, returns the number of lines
- * below the page. On a wide terminal, this text also has the key that follows the log again.
+ * below the page. On a wide terminal, this text also names the key that resumes following.
  */
 function followingOf({ state, ui }: Model, trialId: string, below: number): Part {
   const trial = state.trials.get(trialId);

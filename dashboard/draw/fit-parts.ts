@@ -4,7 +4,7 @@ import type { Style } from '../../lib/text/style.ts';
 
 export interface Part {
   /**
-   * The texts that the part can have, the longest first. An empty text at the end means that the part can be omitted.
+   * The possible texts of the part, the longest first. An empty text at the end means that the part can be omitted.
    */
   readonly forms: readonly [string, ...string[]];
   readonly style?: Style | undefined;

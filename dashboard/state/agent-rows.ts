@@ -89,7 +89,7 @@ export function trialsPerHour(ends: readonly number[], sinceMs: number, untilMs:
 
 /**
  * Returns all agents in the order in which the coordinator sends them. A row looks up its trials only when they are
- * needed, because most views only count the agents, and the sweep can have many trials.
+ * needed, because most views only count the agents, and the sweep may have many trials.
  */
 function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentRow[] {
   const until = sweep === undefined || sweep.endedAtMs === 0 ? now : sweep.endedAtMs;
@@ -104,7 +104,7 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
     get perHour() {
       const ends = usesOf(trials).get(agent.id)?.ends ?? [];
       const since = Math.max(agent.connectedAtMs, sweep?.createdAtMs ?? 0);
-      // An agent that was lost and has returned can have results from before its current connection. Its rate then
+      // An agent that was lost and has returned may have results from before its current connection. Its rate then
       // covers the time since the start of the sweep.
       const first = ends.reduce((least, at) => Math.min(least, at), since);
       return trialsPerHour(ends, first < since ? (sweep?.createdAtMs ?? 0) : since, until);
