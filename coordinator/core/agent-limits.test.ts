@@ -65,9 +65,11 @@ test.each([1, 99, 4_096])('a claim for slot %d of an agent with one slot is reje
   expect(claim(core, sweep, 't0', slot)).toBe(RefusalCode.UNFIT);
 });
 
+const newUsage = (sweep: Sweep) => newSlotUsage(sweep, { incarnation: 'a1', gpus: 0, grantedAt: NOW });
+
 test('a pack counts as one lease of its slot', () => {
   const { core, sweep } = world({ trials: 12 });
-  const usages = [newSlotUsage(sweep, 0, NOW), newSlotUsage(sweep, 0, NOW)] as const;
+  const usages = [newUsage(sweep), newUsage(sweep)] as const;
   const lease = (at: number): Lease => ({
     key: { sweepId: '1', trialId: `t${at}`, attempt: 1 },
     agentId: 'a',

@@ -121,6 +121,8 @@ export interface ReceivedAmounts {
  */
 export interface SlotUsage {
   readonly sweepId: string;
+  /** The process of the agent that holds the attempt or the pack. */
+  readonly incarnation: string;
   readonly grantedAt: number;
   /** The time when the slot began to run the attempt or the pack. Undefined while it is queued. */
   startedAt: number | undefined;

@@ -9,7 +9,7 @@ import { shortfallText } from '../../lib/text/explain.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isSlotFull, isSlotInUse, nothingReceived, prefetchOf } from './agent-limits.ts';
 import type { Agent } from './agent-model.ts';
-import type { Checkpoint, Lease } from './attempt-model.ts';
+import type { Checkpoint, Lease, SlotUsage } from './attempt-model.ts';
 import { isDraining } from './drain.ts';
 import { beginCurve } from './early-stopping.ts';
 import { notLive } from './ended-trials.ts';
@@ -149,7 +149,7 @@ function grantPack(
   now: number,
 ): Answered<ClaimAnswer> {
   const pack = keyText(claim.key);
-  const usage = newSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now);
+  const usage = usageOf(sweep, agent, now);
   const changes: Change[] = [grant(core, sweep, trial, { ...claim, pack, usage }, agent, now)];
   const mates = takePackMates(core, sweep, trial, capacity, now).map((mate): GrantedAttempt => {
     const key = { sweepId: sweep.id, trialId: mate.id, attempt: mate.attempts + 1 };
@@ -175,12 +175,16 @@ function grantSpeculative(
   const lease = {
     ...claim,
     pack: keyText(claim.key),
-    usage: newSlotUsage(sweep, gpusPerSlot(agent.slots, agent.gpus.length), now),
+    usage: usageOf(sweep, agent, now),
   };
   const change = grant(core, sweep, trial, lease, agent, now);
   trial.speculated = true;
   const answer = { granted: true, ...assignmentOf(sweep, trial, true), mates: [], prefetch: 0 } as const;
   return { step: stepOf([change]), answer };
+}
+
+function usageOf(sweep: Sweep, { incarnation, slots, gpus }: Agent, grantedAt: number): SlotUsage {
+  return newSlotUsage(sweep, { incarnation, gpus: gpusPerSlot(slots, gpus.length), grantedAt });
 }
 
 /** Returns the settings of an attempt, its trial, and the checkpoint that it continues from. */

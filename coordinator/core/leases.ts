@@ -48,20 +48,23 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
 }
 
 /**
- * Starts the oldest attempt or pack of a slot, unless it has started already. Agents run the attempts of a slot in the
- * order of their grants. The caller must know from a message of the agent that the agent still runs. Otherwise, an
- * attempt that never ran could count as lost.
- * @param startedAt the time of the start; default: now
+ * Starts the oldest attempt or pack of a slot that was granted to the same process of the agent, unless it has started
+ * already. A process runs the attempts of a slot in the order of their grants. If another process has replaced it,
+ * nothing starts: the records that the earlier process left can arrive late, and an attempt that never ran must not
+ * count as lost. For the same reason, the caller must know from a message of the agent that the agent still runs.
  */
 export function startOldest(
   core: Core,
-  { agentId, slot }: Pick<Lease, 'agentId' | 'slot'>,
+  { agentId, incarnation, slot }: Pick<Lease, 'agentId' | 'incarnation' | 'slot'>,
   now: number,
-  startedAt = now,
 ): void {
-  const usage = core.slotsInUse.get(agentId)?.get(slot)?.[0];
+  const agent = core.agents.get(agentId);
+  // After a takeover, heartbeats can arrive before the agent has connected again.
+  if (agent !== undefined && agent.incarnation !== incarnation) return;
+  const usages = core.slotsInUse.get(agentId)?.get(slot) ?? [];
+  const usage = usages.find((one) => one.incarnation === incarnation);
   const sweep = usage && core.sweeps.get(usage.sweepId);
-  if (usage !== undefined && sweep !== undefined) startSlotUsage(sweep, usage, now, startedAt);
+  if (usage !== undefined && sweep !== undefined) startSlotUsage(sweep, usage, now);
 }
 
 /** Whether the lease waits in the queue of its slot. */

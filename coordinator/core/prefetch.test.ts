@@ -404,6 +404,48 @@ test.each<[string, boolean, () => void]>([
   expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
 });
 
+test.each<[string, () => void]>([
+  ['sends the last record of the attempt before it', () => end(sweep1(), 't0')],
+  [
+    'claims another attempt for the slot',
+    () => {
+      onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
+      const key = keyOf(sweep1(), 't2');
+      const { answer } = onOpen(core, { key, agentId: 'a', incarnation: 'a2', slot: 0 }, now);
+      expect(answer).toMatchObject({ granted: true });
+    },
+  ],
+  [
+    'connects, and a heartbeat of the earlier process arrives late',
+    () => {
+      onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
+      beat('a1');
+    },
+  ],
+])('an attempt that was queued by an earlier process of the agent is not charged if the new process %s', (_, act) => {
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  grant(sweep, 't1');
+  schedule(core, now);
+  onHello(core, agentHello('a', 'a2', 1), now);
+  act();
+  const { changes } = onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
+  expect(changes).toContainEqual(
+    expect.objectContaining({ kind: 'ended', key: keyOf(sweep, 't1'), free: true, leasedMs: 0 }),
+  );
+  expect(sampleTrial(sweep, 't1').failures).toEqual({});
+});
+
+test('the attempts of a slot that a new process of the agent holds start in order, before the earlier ones end', () => {
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  onHello(core, agentHello('a', 'a2', 1), now);
+  schedule(core, now);
+  const key = keyOf(sweep, 't1');
+  expect(onOpen(core, { key, agentId: 'a', incarnation: 'a2', slot: 0 }, now).answer.granted).toBe(true);
+  expect(sweep.share).toMatchObject({ activeSlots: 2, queuedSlots: 0 });
+});
+
 test('a trial whose attempts are always lost before their first record fails in the end', () => {
   const sweep = sweepOf({}, 2);
   const lost = { outcome: 'failed', failure: { class: 'lost', message: '' } } as const;

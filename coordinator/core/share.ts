@@ -30,14 +30,15 @@ export function newShare(): Share {
   };
 }
 
-/**
- * Returns the usage of a granted attempt or pack of the sweep. The usage is queued, and has no lease yet.
- * @param gpus the number of GPUs of the slot
- */
-export function newSlotUsage({ id, share }: Sweep, gpus: number, grantedAt: number): SlotUsage {
+/** Returns the usage of a granted attempt or pack of the sweep. The usage is queued, and has no lease yet. */
+export function newSlotUsage(
+  { id, share }: Sweep,
+  { incarnation, gpus, grantedAt }: Pick<SlotUsage, 'incarnation' | 'gpus' | 'grantedAt'>,
+): SlotUsage {
   share.queuedSlots += 1;
   return {
     sweepId: id,
+    incarnation,
     grantedAt,
     startedAt: undefined,
     countedFrom: grantedAt,

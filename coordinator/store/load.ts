@@ -8,7 +8,7 @@ import { parseParameters } from '../../proto/values.ts';
 import type { SlotUsage } from '../core/attempt-model.ts';
 import { agentRecordOf, errorOf, MAX_CONSECUTIVE_FAILURES } from '../core/attribution.ts';
 import { IDENTICAL_EXAMPLES } from '../core/identical-replicates.ts';
-import { addLease, startOldest } from '../core/leases.ts';
+import { addLease } from '../core/leases.ts';
 import { type Core, newCore, type Sweep, type SweepState, type TrialCreation, tracksProgram } from '../core/model.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { probeDelayMs } from '../core/quarantine.ts';
@@ -102,10 +102,9 @@ function startUsages(core: Core, now: number): void {
     const sweep = core.sweeps.get(key.sweepId);
     if (lastSeq > 0 && sweep !== undefined) startSlotUsage(sweep, usage, now, grantedAt);
   }
-  for (const [agentId, slots] of core.slotsInUse) {
-    for (const [slot, usages] of slots) {
-      startOldest(core, { agentId, slot }, now, usages[0]?.grantedAt);
-    }
+  for (const [oldest] of [...core.slotsInUse.values()].flatMap((slots) => [...slots.values()])) {
+    const sweep = oldest && core.sweeps.get(oldest.sweepId);
+    if (oldest !== undefined && sweep !== undefined) startSlotUsage(sweep, oldest, now, oldest.grantedAt);
   }
 }
 
@@ -119,7 +118,7 @@ async function addLeases(reader: Reader, core: Core, sweep: Sweep, now: number):
     const trial = sweep.trials.get(trialId);
     if (trial === undefined) continue;
     const known = usages.get(lease.pack);
-    const usage = known ?? newSlotUsage(sweep, gpus, lease.grantedAt);
+    const usage = known ?? newSlotUsage(sweep, { ...lease, gpus });
     usages.set(lease.pack, usage);
     addLease(core, sweep, trial, { ...lease, usage });
     if (lease.straggler !== undefined) sweep.warnings.stragglers.set(keyText(lease.key), lease.straggler);

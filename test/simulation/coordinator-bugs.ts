@@ -283,7 +283,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
     const now = runtime.now();
     const pack = `${agentId}/${now}`;
     const times = { grantedAt: now, expiresAt: now + core.leaseMs };
-    const usage = newSlotUsage(sweep, 0, now);
+    const usage = newSlotUsage(sweep, { incarnation, gpus: 0, grantedAt: now });
     addLease(core, sweep, trial, {
       speculative: false,
       key,

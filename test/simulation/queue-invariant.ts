@@ -35,6 +35,8 @@ interface QueueContext {
 interface HeldPack {
   readonly id: string;
   readonly agentId: string;
+  /** The process of the agent to which the pack was granted. */
+  readonly incarnation: string;
   readonly slot: string;
   readonly since: number;
   readonly attempts: Set<string>;
@@ -42,8 +44,15 @@ interface HeldPack {
    * Whether the durable changes show that the slot has started the pack. If they do not, `maybe` means that the
    * coordinator can know it from a heartbeat, because the pack before it ended while its agent ran.
    */
-  started: 'no' | 'maybe' | 'yes';
+  started: Certainty;
+  /**
+   * Whether the coordinator knows that another process of the agent has replaced the one that holds the pack. After a
+   * restart, the coordinator does not report whether an agent that connects is a new process.
+   */
+  replaced: Certainty;
 }
+
+type Certainty = 'no' | 'maybe' | 'yes';
 
 export class QueueInvariant {
   readonly reached = new Set<string>();
@@ -63,7 +72,7 @@ export class QueueInvariant {
 
   /** Called after each start of the coordinator, which then takes the oldest pack of each slot as started. */
   loaded(): void {
-    for (const slot of this.#slots.keys()) this.#startOldest(slot, 'yes');
+    for (const [oldest] of this.#slots.values()) if (oldest !== undefined) oldest.started = 'yes';
   }
 
   /** Returns the violated invariant, if there is one. */
@@ -72,6 +81,7 @@ export class QueueInvariant {
     for (const change of changes) {
       if (change.kind === 'granted') violated ??= this.#granted(change);
       else if (change.kind === 'ended') violated ??= this.#ended(change);
+      else if (change.kind === 'agent') this.#connected(change);
       else if ('seq' in change) {
         const pack = this.#held.get(keyText(change.key));
         if (pack !== undefined) pack.started = 'yes';
@@ -80,18 +90,27 @@ export class QueueInvariant {
     return violated ?? this.#waits(core);
   }
 
-  #granted({ key, agentId, slot: at, pack: id }: Change & { kind: 'granted' }): string | undefined {
+  #connected({ agentId, event }: Change & { kind: 'agent' }): void {
+    if (event?.kind !== 'joined' && event?.kind !== 'returned') return;
+    const replaced = event.detail.endsWith(': restarted') ? 'yes' : 'maybe';
+    for (const pack of this.#held.values()) {
+      if (pack.agentId === agentId && pack.replaced !== 'yes') pack.replaced = replaced;
+    }
+  }
+
+  #granted({ key, agentId, incarnation, slot: at, pack: id }: Change & { kind: 'granted' }): string | undefined {
     const slot = `${agentId}/${at}`;
     const packs = this.#slots.get(slot) ?? [];
     this.#slots.set(slot, packs);
     let pack = packs.find((one) => one.id === id);
     if (pack === undefined) {
-      pack = { id, agentId, slot, since: this.#world.now(), attempts: new Set(), started: 'no' };
+      const since = this.#world.now();
+      pack = { id, agentId, incarnation, slot, since, attempts: new Set(), started: 'no', replaced: 'no' };
       packs.push(pack);
     }
     pack.attempts.add(keyText(key));
     this.#held.set(keyText(key), pack);
-    this.#startOldest(slot, 'yes');
+    this.#startOldest(pack, 'yes');
     if (packs.length <= MAX_LEASES_PER_SLOT + MAX_PREFETCH_PER_SLOT) return undefined;
     return `slot ${slot} holds ${packs.length} attempts or packs`;
   }
@@ -107,8 +126,8 @@ export class QueueInvariant {
     pack.attempts.delete(name);
     const packs = this.#slots.get(pack.slot) ?? [];
     if (pack.attempts.size === 0) packs.splice(packs.indexOf(pack), 1);
-    if (isEndOfAgent(end)) this.#startOldest(pack.slot, 'yes');
-    else if (!isLost) this.#startOldest(pack.slot, 'maybe');
+    if (isEndOfAgent(end)) this.#startOldest(pack, 'yes');
+    else if (!isLost) this.#startOldest(pack, 'maybe');
     if (end.outcome !== 'returned') return violated;
     this.reached.add('a returned attempt');
     if (this.#world.hasReturned(pack.agentId, key)) return violated;
@@ -131,9 +150,11 @@ export class QueueInvariant {
     return `the loss of ${name} is charged, although it was queued and never ran`;
   }
 
-  #startOldest(slot: string, started: 'maybe' | 'yes'): void {
-    const oldest = this.#slots.get(slot)?.[0];
-    if (oldest !== undefined && oldest.started !== 'yes') oldest.started = started;
+  /** Starts the oldest pack of the slot that the same process of the agent holds, unless another has replaced it. */
+  #startOldest({ slot, incarnation, replaced }: HeldPack, started: 'maybe' | 'yes'): void {
+    const oldest = this.#slots.get(slot)?.find((one) => one.incarnation === incarnation);
+    if (oldest === undefined || oldest.started === 'yes' || replaced === 'yes') return;
+    oldest.started = replaced === 'no' ? started : 'maybe';
   }
 
   #waits({ leases }: Core): string | undefined {
