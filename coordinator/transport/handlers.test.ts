@@ -2,13 +2,15 @@ import { once } from 'node:events';
 import { credentials, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { NotLeaderError, UnreachableError } from '../../proto/errors.ts';
 import {
   Curve,
   SweepServiceClient,
   type SweepServiceServer,
   SweepServiceService,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
-import { streamHandler } from './handlers.ts';
+import { REACHED_HEADER } from '../../proto/leader-header.ts';
+import { statusOf, streamHandler } from './handlers.ts';
 import { listen } from './listener.ts';
 import { newServer } from './server.ts';
 
@@ -66,4 +68,11 @@ test('a slow reader receives a long answer completely, and no event listener rem
   }
   expect(read).toBe(BATCHES);
   expect(warnings).toEqual([]);
+});
+
+test('a failure of the leader shows that the call reached it, unless another coordinator leads', () => {
+  const log = pino({ level: 'silent' });
+  const headerOf = (error: Error) => statusOf(error, log).metadata?.get(REACHED_HEADER);
+  expect(headerOf(new UnreachableError('the file is not ready'))).toEqual(['1']);
+  expect(headerOf(new NotLeaderError('another coordinator leads'))).toBeUndefined();
 });

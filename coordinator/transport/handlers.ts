@@ -1,6 +1,7 @@
 /** Adapts functions and async generators to gRPC handlers. A thrown error becomes a status. */
 import {
   type handleUnaryCall,
+  Metadata,
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceError,
@@ -8,17 +9,37 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { within } from '../../lib/net/within.ts';
-import { isDiskFull, NoSpaceError, OverloadedError, StalledError, TrawlError } from '../../proto/errors.ts';
+import {
+  isDiskFull,
+  NoSpaceError,
+  NotLeaderError,
+  OverloadedError,
+  StalledError,
+  TrawlError,
+  UnreachableError,
+} from '../../proto/errors.ts';
+import { REACHED_HEADER } from '../../proto/leader-header.ts';
 import { STALL_MS } from './limits.ts';
 
 /** Converts an error to a gRPC status. Unexpected errors are logged, and their details are not sent to the client. */
 export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   if (error instanceof OverloadedError || error instanceof StalledError || error instanceof NoSpaceError)
     log.warn(error.message);
-  if (error instanceof TrawlError) return { code: error.grpcCode, details: error.message };
+  if (error instanceof TrawlError) {
+    const answer = { code: error.grpcCode, details: error.message };
+    const isFromLeader = error instanceof UnreachableError && !(error instanceof NotLeaderError);
+    return isFromLeader ? { ...answer, metadata: reached() } : answer;
+  }
   log.error({ err: error }, 'a call failed');
   if (isDiskFull(error)) return { code: status.RESOURCE_EXHAUSTED, details: "the coordinator's disk is full" };
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
+}
+
+/** Returns the metadata of a failure that does not mean that another coordinator leads. */
+function reached(): Metadata {
+  const metadata = new Metadata();
+  metadata.set(REACHED_HEADER, '1');
+  return metadata;
 }
 
 /** Lets waiting callers continue in order, one per turn of the event loop. */

@@ -1,5 +1,6 @@
 import { Client, type Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, expect, test, vi } from 'vitest';
+import { REACHED_HEADER } from '../../proto/leader-header.ts';
 import { channelTo } from './channel.ts';
 import type { TokenSource } from './token-source.ts';
 
@@ -115,6 +116,7 @@ test.each([
   const { arrived, error } = await headerOf(source, status.UNAUTHENTICATED);
   expect(arrived).toBe(true);
   expect(error).toMatchObject({ code: status.UNAVAILABLE });
+  expect(error?.metadata.get(REACHED_HEADER)).toEqual(['1']);
 });
 
 test.each([

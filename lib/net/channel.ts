@@ -13,6 +13,7 @@ import {
   Metadata,
   status,
 } from '@grpc/grpc-js';
+import { REACHED_HEADER } from '../../proto/leader-header.ts';
 import { MAX_USER, USER_HEADER } from '../../proto/user-header.ts';
 import { parseAddress } from './address.ts';
 import type { Identity } from './identity.ts';
@@ -139,7 +140,9 @@ function addToken(tokenOf: TokenSource): Interceptor {
         next(metadata, {
           onReceiveStatus(received, pass) {
             const outdated = received.code === status.UNAUTHENTICATED && isOtherToken(tokenOf, sent);
-            pass(outdated ? { ...received, code: status.UNAVAILABLE, details: NEW_TOKEN } : received);
+            if (!outdated) return pass(received);
+            received.metadata.set(REACHED_HEADER, '1');
+            pass({ ...received, code: status.UNAVAILABLE, details: NEW_TOKEN });
           },
         });
       },

@@ -15,7 +15,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
-import { LEADER_HEADER } from '../../proto/leader-header.ts';
+import { LEADER_HEADER, REACHED_HEADER } from '../../proto/leader-header.ts';
 import { LeaderChannel, type LeaderWait } from './leader-channel.ts';
 
 const pass = (bytes: Buffer) => bytes;
@@ -274,6 +274,21 @@ test('a call of a client that waits for a leader outlasts its time limit, and th
   other.role = { follows: '' };
   await expect(ask(waitingClientOf({ ...wait, limitMs: 1_000 }, one.address, other.address).client)).rejects.toThrow();
   expect(performance.now() - begun).toBeLessThan(2_000);
+});
+
+test('a leader that cannot run a call at the moment is not avoided, and a call that only reads is retried there', async () => {
+  const leader = await peer({ leads: 'a' });
+  const standby = await peer({ follows: leader.address });
+  const { client, channel } = clientOf(leader.address, standby.address);
+  const metadata = new Metadata();
+  metadata.set(REACHED_HEADER, '1');
+  const nextError = { code: status.UNAVAILABLE, details: 'the file is not ready', metadata };
+  leader.nextError = nextError;
+  await expect(ask(client)).rejects.toMatchObject({ details: 'the file is not ready' });
+  expect(channel.address).toBe(leader.address);
+  leader.nextError = nextError;
+  expect(await ask(client, 10_000, SERVICE.Read)).toBe('a');
+  expect([channel.address, leader.ran]).toEqual([leader.address, 3]);
 });
 
 test('a stream of answers follows a standby before its first answer', async () => {

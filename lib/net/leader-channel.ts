@@ -1,7 +1,7 @@
 /**
  * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
  * reached, is retried at another coordinator. A call that only reads is also retried if its connection breaks before
- * the first answer, or if there is no answer in time. A call with a stream of requests is not retried. If its caller
+ * the first answer, if there is no answer in time, or if the leader cannot run it at the moment. A call with a stream of requests is not retried. If its caller
  * opens another call, that call goes to the other coordinator.
  */
 import {
@@ -15,7 +15,7 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
-import { LEADER_HEADER } from '../../proto/leader-header.ts';
+import { LEADER_HEADER, REACHED_HEADER } from '../../proto/leader-header.ts';
 import { isRead } from '../../proto/roles.ts';
 import { LeaderAddresses } from './leader-addresses.ts';
 
@@ -123,7 +123,7 @@ export class LeaderChannel implements ChannelInterface {
   /**
    * Chooses the address of later calls after a call to `address` has ended.
    * @returns whether the call can be retried: the coordinator did not run it, or the call only reads, and its connection
-   * broke or it had no answer in time
+   * broke, it had no answer in time, or the leader could not run it at the moment
    */
   onStatus(address: string, { code, details, metadata }: StatusObject, path: string): boolean {
     if (code !== status.UNAVAILABLE) {
@@ -135,6 +135,10 @@ export class LeaderChannel implements ChannelInterface {
       }
       this.#onAnswer(address);
       return false;
+    }
+    if (metadata.get(REACHED_HEADER).length > 0) {
+      this.#onAnswer(address);
+      return isRead(path);
     }
     const leader = metadata.get(LEADER_HEADER)[0]?.toString();
     const wasSent = leader === undefined && !/No connection established|Name resolution failed/.test(details);
