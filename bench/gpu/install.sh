@@ -1,5 +1,5 @@
 #!/bin/sh
-# Collects the pieces of a bundle, which can arrive in several transfers, and unpacks them when they are complete. Needs sh,
+# Collects the pieces of a bundle, which may arrive in several transfers, and unpacks them when they are complete. Needs sh,
 # sha256sum, gzip and tar. Usage: sh install.sh FOLDER
 # Exit codes: 0 installed, 1 an error such as a damaged piece, 2 wrong usage, 3 pieces are missing.
 set -u

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Lists what a machine has for TensorFlow on a GPU, as lines of the form `KEY<tab>VALUE`. Needs only a POSIX shell, so that it
-# runs on a machine before anything is installed there. A key can occur several times. Usage: sh machine.sh
+# runs on a machine before anything is installed there. A key may occur several times. Usage: sh machine.sh
 line() { printf '%s\t%s\n' "$1" "$2"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 

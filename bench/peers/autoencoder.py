@@ -3,7 +3,7 @@
     python autoencoder.py POINT IMAGES [TRIALS]
 
 POINT is the number of the trial: the learning rate is 1e-3 + POINT * 1e-6. IMAGES is MNIST's file of training images.
-Prints the loss as one JSON object. With TRIALS, trains TRIALS times, and prints the duration of the fastest time.
+Prints the loss as one JSON object. With TRIALS, trains TRIALS times, and prints the duration of the fastest training.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Runs trials with Optuna: one process per slot, all on one storage, with GridSampler.
 
 GridSampler stops each process when all points have ended. If `log` is given, a worker process that was killed is
-replaced, and the trial that it ran is retried where the storage has a heartbeat (the databases).
+replaced. Its trial is retried if the storage supports heartbeats (the databases do, the journal file does not).
 """
 
 import multiprocessing

@@ -2,9 +2,9 @@
 
     python3 process_tree.py PROGRAM [ARGUMENT...]
 
-A process whose parent has ended becomes a child of this process, which waits for it. The CPU time of every ended process
-is therefore in /proc, in the times of the children of some process of the tree. SIGTERM, SIGINT and the end of the parent
-end the tree.
+A process whose parent has ended becomes a child of this process, which waits for it. In /proc, the CPU time of an ended
+process is therefore part of the child times of another process of the tree. SIGTERM, SIGINT and the end of the parent end
+the tree.
 """
 
 import ctypes

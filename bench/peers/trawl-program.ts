@@ -19,9 +19,9 @@ import { AUTOENCODER } from './program.ts';
 const SLEEP_MS = 100;
 /** The duration of the trials that start the agent's worker processes. */
 const WARM_UP_MS = 200;
-/** trawl replaces this text by the point of the trial. */
+/** trawl replaces this text with the point of the trial. */
 const POINT_MACRO = `\${param:point}`;
-/** A trial of a command needs a report to succeed. */
+/** Trials of a command report the ranking metric, because a sweep without it would be paused after five trials. */
 const REPORT = '{"epoch": 1, "test_loss": 1}';
 const METRIC = { name: 'test_loss', goal: 'minimize' };
 const PATIENCE_MS = 60_000;

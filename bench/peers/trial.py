@@ -1,7 +1,7 @@
 """The work of a trial, and the messages between the program of a peer and bench/peers/cell.ts.
 
 The first argument of a program has the settings (bench/peers/peer.ts, ProgramSettings). The program prints one JSON
-object per line: `ready`, then after a line on stdin `finished` (a count, at any time), `end`, and `points`.
+object per line: `ready`; then, after a line on stdin, `finished` (a count, any number of times), `end` and `points`.
 """
 
 import json
@@ -41,7 +41,7 @@ def send(**message):
 
 
 def ready():
-    """Reports that the program waits for the start, and waits for the start."""
+    """Reports that the program is ready, and waits for the start."""
     send(ready=True)
     sys.stdin.readline()
 
