@@ -79,7 +79,7 @@ export interface ConnectOptions {
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
 const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 };
-/** With several coordinators, a leader whose machine has died is noticed before a standby leads. */
+/** With several coordinators, the death of the machine of the leader is noticed after at most about 13 s. */
 const KEEPALIVE_OF_SEVERAL = { 'grpc.keepalive_time_ms': 5_000, 'grpc.keepalive_timeout_ms': 8_000 };
 
 /**
@@ -229,7 +229,7 @@ function openServed({ address, token, close }: ServedStore, offline: OfflinePlac
 
 /**
  * Returns the content of coordinator.json. Undefined if there is no such file, or if it names a process of this machine
- * that has ended. The port of an ended process can belong to another coordinator by now.
+ * that has ended. The port of an ended process may belong to another coordinator by now.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);

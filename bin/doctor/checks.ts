@@ -26,7 +26,7 @@ export async function nodeFinding(version: string): Promise<Finding> {
   return { name: 'Node', state: 'missing', detail, fix, needed: true };
 }
 
-/** Returns one finding per TensorFlow backend, and one more if no backend loads. */
+/** Returns one finding per backend of TensorFlow.js, and one more if no backend loads. */
 export function backendFindings(probes: readonly BackendProbe[], gpus: readonly Gpu[]): readonly Finding[] {
   const findings = probes.map(({ name: backend, loads, reason, tensorflow }): Finding => {
     const name = `backend ${backend}`;

@@ -40,7 +40,8 @@ export const TOKEN_FILE_HELP =
   'file with the token of a coordinator on this machine (default: TRAWL_TOKEN, or else the token of your own coordinator)';
 
 /**
- * Adds `--no-auth`. By default, everything on the loopback interface requires the token of the data folder.
+ * Adds `--no-auth`. By default, calls, `/metrics` and `/sd` on the loopback interface require the token of the data
+ * folder.
  * @param service the name of the service that the token protects, for the help text
  */
 export function withAuth(command: Command, service: string): Command {

@@ -30,8 +30,8 @@ export function newestFailure({ trials }: FailureGroup): Trial | undefined {
 }
 
 /**
- * Returns the parameters that differ between the trials of the sweep and are equal in all trials of the group, as
- * `name=value`. Empty for a single trial, because a single trial shares every parameter with itself.
+ * Returns the parameters, except the seed, that differ between the trials of the sweep and are equal in all trials of
+ * the group, as `name=value`. Empty for a single trial, because a single trial shares every parameter with itself.
  * @param varying the names of the parameters that differ between the trials of the sweep
  */
 export function sharedByGroup({ trials }: FailureGroup, varying: readonly string[]): string[] {

@@ -6,7 +6,7 @@ import { readArtifact } from '../../client/artifacts.ts';
 import type { Connection } from '../../client/connect.ts';
 import { unary } from '../../client/rpc.ts';
 
-/** Name of the artifact that the built-in trainers store when they finish. */
+/** The name of the artifact in which the trainer `autoencoder` stores its model at the end of a trial. */
 export const MODEL_NAME = 'model.safetensors';
 
 const WHY_NONE: Readonly<Record<TrialStateName, string>> = {

@@ -105,7 +105,7 @@ function verdictsOf({ judged }: ReportData): Highlight | undefined {
   };
 }
 
-/** An effect with a larger p-value can be due to chance. */
+/** An effect is significant if its p-value is below this level. */
 const SIGNIFICANT = 0.05;
 
 const mainTrials = ({ levels }: ParameterEffect): number => levels.reduce((total, { spread }) => total + spread.n, 0);
