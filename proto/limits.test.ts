@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { labelProblem, MAX_LABELS } from './limits.ts';
 
-test('a label can have a name with a prefix, as in Kubernetes, and a value with spaces', () => {
+test('the name of a label may have a prefix, as in Kubernetes, and its value may have spaces', () => {
   expect(labelProblem({})).toBeUndefined();
   expect(labelProblem({ zone: 'a', 'topology.kubernetes.io/zone': 'eu-1', team: 'vision 2' })).toBeUndefined();
 });

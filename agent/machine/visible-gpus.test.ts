@@ -108,7 +108,7 @@ describe('the GPU variables of workers', () => {
     });
   });
 
-  test('workers get UUIDs if a GPU is broken, because CUDA can then number the GPUs differently', () => {
+  test('workers get UUIDs if a GPU is broken, because CUDA may then number the GPUs differently', () => {
     const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query-lost.txt'));
     const known = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
     expect(

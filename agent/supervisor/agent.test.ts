@@ -176,7 +176,7 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   expect(leave).not.toHaveBeenCalled();
 });
 
-test('an agent that stops returns its queued attempts at once, so that the end of a running attempt starts no other', async () => {
+test('an agent that stops returns its queued attempts at once, so no queued attempt starts when a running attempt ends', async () => {
   const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
   const granted: Claim[] = [];
   const { agent, receive, records, sentToWorker, sendFromWorker } = startAgent(

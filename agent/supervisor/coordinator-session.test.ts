@@ -28,9 +28,9 @@ let port: number;
 let calls: Call[];
 let requests: ClaimRequest[];
 let records: RecordMessage[];
-/** Whether the welcome of the server accepts the outcome RETURNED, as coordinators of older releases do not. */
+/** Whether the server accepts the outcome RETURNED. Coordinators of older releases do not. */
 let acceptsReturns: boolean;
-/** The number of claims that came in calls of their own, which the server rejects. */
+/** The number of calls of Open, which the server rejects. Claims must be sent on the Report stream instead. */
 let unaryClaims: number;
 let dir: string;
 let spool: Spool;
@@ -161,7 +161,7 @@ test('after a restart of the coordinator, claims and records are sent on the nex
   expect(unaryClaims).toBe(0);
 }, 30_000);
 
-test('a returned attempt is handed back as drained to a coordinator that does not accept returns, also after a takeover', async () => {
+test('a coordinator that does not accept returns receives a returned attempt as drained, even after a takeover', async () => {
   const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
   spool.add([{ key, seq: 1, atMs: 1, body: { $case: 'ended', ended } }]);
   session.wake();

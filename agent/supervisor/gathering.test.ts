@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('the first event runs at the end of its turn, and the events of one turn share a run', () => {
+test('the first event is handled at the end of its turn of the event loop, together with the other events of the turn', () => {
   const run = vi.fn();
   const gathering = new Gathering(run);
   gathering.schedule();
@@ -18,7 +18,7 @@ test('the first event runs at the end of its turn, and the events of one turn sh
   expect(run).toHaveBeenCalledOnce();
 });
 
-test('events that follow a run share the next run, which is not before the minimum time', () => {
+test('events soon after a run wait until the minimum time has passed, and share the next run', () => {
   const times: number[] = [];
   const gathering = new Gathering(() => times.push(performance.now()));
   for (let at = 0; at < 20; at++) {
@@ -31,7 +31,7 @@ test('events that follow a run share the next run, which is not before the minim
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(GATHER_MS);
 });
 
-test('after a pause, an event runs at once', () => {
+test('an event after a pause is handled at once', () => {
   const run = vi.fn();
   const gathering = new Gathering(run);
   gathering.schedule();

@@ -100,13 +100,13 @@ test('the queue survives the exit of the worker, and continues when the next wor
   expect(brief(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run b']);
 });
 
-test('an attempt that a dead worker had not started is the first that starts with the next worker, and is not a crash', () => {
+test('if a worker dies before it starts an attempt, the next worker starts with this attempt, which does not end as a crash', () => {
   const slots = queued('a', 'b', 'c');
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
   expect(onWorkerLog(slots, 0, 'last words of the worker')).toEqual([]);
   expect(brief(onWorkerExit(slots, 0, 'was killed by SIGSEGV'))).toEqual(['restart']);
   expect(heldAttempts(slots)).toEqual([key('b'), key('c')]);
-  // The preparation of the first start can continue after the exit. It must not hand the attempt over a second time.
+  // The preparation of the first start may continue after the exit, but must not hand the attempt to the new worker.
   expect(isHeld(slots[0], 2, key('b'))).toBe(false);
   const ready = { kind: 'ready', backend: 'wasm', pack: 1 } as const;
   expect(onWorkerMessage(slots, 0, ready)).toMatchObject([{ kind: 'run', start: 3, granted: [{ key: key('b') }] }]);
@@ -116,7 +116,7 @@ test('an attempt that a dead worker had not started is the first that starts wit
   expect(brief(onWorkerExit(slots, 0, 'was killed by SIGSEGV'))).toEqual(['b failed', 'finished b', 'restart']);
 });
 
-test('of a pack, the attempts that a dead worker had not started return to the queue without those that have ended', () => {
+test('if a worker dies before it starts a pack, the attempts of the pack return to the queue, except those that have ended', () => {
   const slots = ready(newSlots(1));
   onOffer(slots, key('a'), 1);
   const mates = ['b', 'c', 'd'].map((id) => ({ key: key(id), grant: grantFor(4) }));
@@ -127,7 +127,7 @@ test('of a pack, the attempts that a dead worker had not started return to the q
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['a returned', 'finished a', 'd returned', 'finished d']);
 });
 
-test('a member of a pack that the slot has claimed itself is queued once, whichever answer arrives first', () => {
+test('if a slot has also claimed a member of its pack separately, the member is queued once, whichever answer arrives first', () => {
   const slots = ready(newSlots(1));
   const packOf = (id: string, mate: string) => {
     const mates = [{ key: key(mate), grant: grantFor(4) }];
@@ -156,7 +156,7 @@ test('a queued attempt is returned on an order of the coordinator, and a running
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run c']);
 });
 
-test('a queued attempt is returned after a second, and its slot queues no more until its next start', () => {
+test('after a second, a queued attempt is returned, and its slot queues no attempts until the running attempt ends', () => {
   const slots = queued('a', 'b');
   expect(onWaited(slots, MAX_QUEUED_MS - 1)).toEqual([]);
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['b returned', 'finished b']);
@@ -238,7 +238,7 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
         const claim = one.claims[at % Math.max(1, one.claims.length)];
         if (kind === 'decide' && claim !== undefined) {
           const refusal = { code: RefusalCode.LEASED, message: '' };
-          // A mate can be an attempt that the slot has claimed too. The coordinator then answers that claim with the pack.
+          // The slot may also have claimed a mate. The coordinator then answers that claim with the pack.
           const claimed = one.claims.filter((other) => other !== claim).slice(0, at % 2);
           const others = Array.from({ length: mates }, (_, index) => {
             return { key: claimed[index]?.key ?? key(`t${next++}`), grant: grantFor(at) };

@@ -111,7 +111,7 @@ test('records are numbered from 1 without gaps, and the last record reports the 
   expect(wantedOffers(slots, () => true)).toBe(1);
 });
 
-test('output before the worker has started an attempt is kept back, and is added to the log at the start', () => {
+test('output that a worker prints before it starts an attempt is held, and is added to the log when the attempt starts', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);
   onDecision(slots, 0, key('t'), { grant, mates: [] }, NOW);

@@ -92,7 +92,7 @@ test('the pieces of a bundle, in several transfers, become the installation that
   const modules = join(target, 'checkout', 'node_modules');
   expect(readdirSync(modules).sort()).toEqual(['@tensorflow', 'zod']);
   expect(existsSync(join(modules, '@tensorflow', 'tfjs-node', 'deps'))).toBe(false);
-  // Not .git, docs, the token in trawl-data, and pieces.
+  // The installation omits .git, docs, pieces, and trawl-data with its token.
   expect(readdirSync(join(target, 'checkout')).sort()).toEqual(['bench', 'dist', 'node_modules', 'package.json']);
   const run = spawnSync('sh', [join(target, 'run.sh'), '--only', 'machine'], { encoding: 'utf8' });
   expect(run.stdout).toBe('node dist/bench/gpu/run.js --all --only machine\n');

@@ -23,7 +23,7 @@ const RUN: Run = {
 
 const options = (...args: string[]) => parseOptions(args, ALL_PEERS);
 
-test('the options select peers, works, slots and trials', () => {
+test('the options select peers, kinds of work, and the numbers of slots and trials', () => {
   const chosen = options('--only', 'trawl,hyperqueue', '--work', 'noop', '--slots', '2,4', '--trials', '7');
   expect(cellsOf(chosen).map(({ peer, slots, trials }) => [peer.name, slots, trials])).toEqual([
     ['trawl', 2, 7],
@@ -34,7 +34,7 @@ test('the options select peers, works, slots and trials', () => {
   expect(killsOf(chosen)).toEqual([]);
 });
 
-test('a peer that cannot run has no cell, and a kill that is impossible is not run', () => {
+test('a peer that cannot run is not measured, and a kill that is impossible is skipped', () => {
   expect(cellsOf(options('--only', 'wandb'))).toEqual([]);
   expect(killsOf(options('--only', 'wandb,hyperqueue,optuna-sqlite')).map(({ killed }) => killed)).toEqual([
     'worker',
@@ -42,7 +42,7 @@ test('a peer that cannot run has no cell, and a kill that is impossible is not r
   ]);
 });
 
-test('training is measured in the first round only, unless it is the only work', () => {
+test('training is measured only in the first round, unless no other work is measured', () => {
   const train = (args: string[]) => {
     const chosen = options('--only', 'trawl', ...args);
     return cellsOf(chosen).filter((cell) => cell.work === 'train' && isMeasuredIn(1, cell, chosen)).length;
@@ -75,7 +75,7 @@ test('a line that is not a message of a program is ignored', () => {
   expect(parseMessage('{not JSON}')).toBeUndefined();
 });
 
-test('the CPU time of a process includes that of its ended children, and its name can contain parentheses', () => {
+test('the CPU time of a process includes the time of its ended children, and its name may contain parentheses', () => {
   const stat = '12 (ray::f (a) b) S 7 12 12 0 -1 4194560 1 2 3 4 100 50 30 20 20 0 1 0 99 0';
   expect(parseStat(stat, 'ray::f (a)\0x\0')).toEqual({
     pid: 12,
@@ -85,12 +85,12 @@ test('the CPU time of a process includes that of its ended children, and its nam
   });
 });
 
-it('a rate counts distinct points, and after a time limit all finished trials', () => {
+it('a rate counts distinct points, or all finished trials if the run reached its time limit', () => {
   expect(rateOf({ ...RUN, finished: 120 })).toBe(50);
   expect(rateOf({ ...RUN, distinct: undefined, finished: 30, isLimited: true })).toBe(15);
 });
 
-it('the overhead is the wall time per trial times the slots minus the work; training uses at most all cores', () => {
+it('overhead = slots * wall time per trial - work; for training, the slots count only up to the number of cores', () => {
   expect(overheadOf(RUN, 0.1, 2)).toBeCloseTo(8 / 50 - 0.1);
   expect(overheadOf({ ...RUN, work: 'train' }, 0.01, 2)).toBeCloseTo(2 / 50 - 0.01);
 });

@@ -23,7 +23,7 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
 const reports = (attempt: number, ...epochs: number[]): Report[] =>
   epochs.map((epoch) => ({ attempt, epoch, atMs: 1, metrics: { loss: epoch } }));
 
-/** A stream method, its messages, the number of messages before the connection breaks, and a read of the whole stream. */
+/** A stream method, its messages, how many messages arrive before the connection breaks, and a read of the stream. */
 interface Case {
   readonly method: keyof SweepServiceServer;
   readonly messages: readonly object[];
@@ -83,7 +83,7 @@ async function serveBroken({ method, messages, breaksAfter }: Case, breaks = 1) 
     const isBroken = calls <= breaks;
     for (const message of isBroken ? messages.slice(0, breaksAfter) : messages) call.write(message);
     if (!isBroken) return call.end();
-    // The client receives the messages before the end of the connection.
+    // Gives the client time to receive the messages before the connection breaks.
     await sleep(50);
     call.emit('error', { code: status.UNAVAILABLE, details: 'Connection dropped' });
   };
@@ -125,7 +125,7 @@ test('a stream that breaks each time is an error after five restarts', async () 
   expect(broken.calls()).toBe(6);
 });
 
-test('curves cannot continue at a trial that was removed in the meantime', async () => {
+test('a broken stream of curves cannot resume at a trial that was removed in the meantime', async () => {
   const curve = (trialId: string) => ({ curves: [{ trialId, reports: reports(1, 0) }] });
   let calls = 0;
   const { address, stop } = await serveCanned({
@@ -142,7 +142,7 @@ test('curves cannot continue at a trial that was removed in the meantime', async
   await expect(collect(streamCurves(connection, '7'))).rejects.toThrow('no longer has trial a');
 });
 
-test('a log that is read again continues where it ended, whatever its chunks are', () => {
+test('after a restart, the reader of a log skips the text that it has read, whatever the chunks are', () => {
   const position = new LogPosition();
   expect(['ab', 'cd'].map((chunk) => position.take(chunk))).toEqual(['ab', 'cd']);
   position.restart();

@@ -97,7 +97,7 @@ test.each(['localhost', 'host:0', 'host:65536', ':7070', 'a b:1', 'http://x:1', 
   },
 );
 
-test('an address can have a host name, an IPv4 address, or an IPv6 address in brackets', () => {
+test('the host in an address may be a name, an IPv4 address, or an IPv6 address in brackets', () => {
   expect(parseAddress('gpu-1.lan:7070', '')).toEqual({ host: 'gpu-1.lan', port: 7070 });
   expect(parseAddress('[::1]:1', '')).toEqual({ host: '[::1]', port: 1 });
 });

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Tests the plans of twelve W&B sweep files. Together, the files contain every key of a W&B sweep file, in every form
- * that the key can have. Each plan must equal the sweep that W&B would run.
+ * Tests the plans of twelve W&B sweep files. Together, the files contain every form of every key of a W&B sweep file.
+ * Each plan must equal the sweep that W&B would run.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ const FILES: Readonly<Record<string, Expected>> = {
       epochs: '90',
       data_dir: '/data/cifar10',
     },
-    objective: 'maximize val/accuracy at last',
+    objective: 'maximize val/accuracy (last value)',
     ignored: ['project', 'entity', 'parameters.optimizer.distribution', 'parameters.epochs.distribution'],
     commands: [
       '/usr/bin/env python3 train.py --arch=resnet18 --optimizer=sgd --lr=0.1 --pretrained=True --epochs=90 --data_dir=/data/cifar10',
@@ -50,7 +50,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'seeds',
     ...{ trials: 12, configs: 4, replicates: 3 },
     space: { env_id: 'CartPole-v1, Acrobot-v1', gamma: '0.99, 0.999' },
-    objective: 'maximize charts/episodic_return at last',
+    objective: 'maximize charts/episodic_return (last value)',
     commands: [
       '/usr/bin/env python3 -m rl.train env_id=CartPole-v1 gamma=0.99 seed=1',
       '/usr/bin/env python3 -m rl.train env_id=Acrobot-v1 gamma=0.999 seed=3',
@@ -71,14 +71,14 @@ const FILES: Readonly<Record<string, Expected>> = {
       dropout: 'uniform from 0 to 0.5',
       model_name_or_path: 'bert-base-uncased',
     },
-    objective: 'maximize eval/f1 at last until 0.95',
+    objective: 'maximize eval/f1 (last value; target 0.95)',
     commands: [],
   },
   'bayes.yaml': {
     name: 'bayes',
     ...{ trials: 100, configs: 100, replicates: 1 },
     space: {},
-    objective: 'minimize loss at last',
+    objective: 'minimize loss (last value)',
     notes: ['method bayes is treated as tpe'],
     commands: [],
   },
@@ -91,7 +91,7 @@ const FILES: Readonly<Record<string, Expected>> = {
       'model.heads': '4, 8',
       'optim.lr': '0.001',
     },
-    objective: 'minimize val.loss at last',
+    objective: 'minimize val.loss (last value)',
     commands: [
       '/usr/bin/env python3 train.py --model.encoder.depth=2 --model.encoder.norm=layer --model.heads=4 --optim.lr=0.001',
       '/usr/bin/env python3 train.py --model.encoder.depth=4 --model.encoder.norm=layer --model.heads=8 --optim.lr=0.001',
@@ -107,7 +107,7 @@ const FILES: Readonly<Record<string, Expected>> = {
       augment: '{"flip":true,"rotate":null}',
       tol: '1e-7',
     },
-    objective: 'maximize dice at last',
+    objective: 'maximize dice (last value)',
     commands: [
       `/usr/bin/env python3 unet.py '--channels=[16, 32, 64]' --crop=None '--loss={'\\''name'\\'': '\\''dice'\\''}' '--augment={'\\''flip'\\'': True, '\\''rotate'\\'': None}' --tol=1e-07`,
       `/usr/bin/env python3 unet.py '--channels=[32, 64, 128]' '--crop=[128, 128]' '--loss={'\\''name'\\'': '\\''focal'\\'', '\\''gamma'\\'': 2.0}' '--augment={'\\''flip'\\'': True, '\\''rotate'\\'': None}' --tol=1e-07`,
@@ -117,7 +117,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'boolean-flags',
     ...{ trials: 4, configs: 4, replicates: 1 },
     space: { amp: 'true, false', 'no-bias': 'true', compile: 'false', 'batch-size': '0o100, 128' },
-    objective: 'maximize test_acc at last',
+    objective: 'maximize test_acc (last value)',
     commands: [
       '/usr/bin/env python3 -u train.py --config configs/base.yaml --amp --no-bias --batch-size=0o100',
       '/usr/bin/env python3 -u train.py --config configs/base.yaml --no-bias --batch-size=128',
@@ -127,7 +127,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'json-arguments',
     ...{ trials: 2, configs: 2, replicates: 1 },
     space: { alpha: '0.5, 1', kernel: "rbf 'ard'" },
-    objective: 'minimize rmse at last',
+    objective: 'minimize rmse (last value)',
     commands: [
       `/usr/bin/env JULIA_NUM_THREADS=4 <JULIA> --project=. main.jl '{"alpha": 0.5, "kernel": "rbf '\\''ard'\\''"}' --file <args_json_file> --alpha 0.5 --kernel 'rbf '\\''ard'\\'''`,
       `/usr/bin/env JULIA_NUM_THREADS=4 <JULIA> --project=. main.jl '{"alpha": 1.0, "kernel": "rbf '\\''ard'\\''"}' --file <args_json_file> --alpha 1.0 --kernel 'rbf '\\''ard'\\'''`,
@@ -142,7 +142,7 @@ const FILES: Readonly<Record<string, Expected>> = {
       'db/mysql': 'local',
       'model.lr': '0.01, 0.001',
     },
-    objective: 'minimize loss at last',
+    objective: 'minimize loss (last value)',
     ignored: ['project'],
     commands: [
       "/usr/bin/env python3 app.py +experiment=small ++trainer.max_epochs=5 db/mysql=local model.lr=0.01 'hydra.run.dir=outputs/${now:%Y-%m-%d}/${hydra.job.num}' trainer.default_root_dir=<artifacts>",
@@ -153,7 +153,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'steps-and-cap',
     ...{ trials: 10, configs: 10, replicates: 1 },
     space: { layers: '1, 2, 3', heads: '1, 2', width: '64, 128' },
-    objective: 'minimize loss at last until 0.01',
+    objective: 'minimize loss (last value; target 0.01)',
     commands: [
       '/usr/bin/env python3 train.py --layers=1 --heads=1 --width=64',
       '/usr/bin/env python3 train.py --layers=3 --heads=1 --width=128',
@@ -163,7 +163,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'no-metric',
     ...{ trials: 4, configs: 4, replicates: 1 },
     space: { n_estimators: '100, 500', max_depth: '3, None' },
-    objective: 'minimize  at last',
+    objective: 'minimize  (last value)',
     ignored: [
       ...['project', 'entity', 'apiVersion', 'kind', 'controller', 'job', 'launch', 'scheduler', 'image_uri'],
       ...['settings', 'prior_runs'],
@@ -180,7 +180,7 @@ const FILES: Readonly<Record<string, Expected>> = {
     name: 'with-trawl-keys',
     ...{ trials: 4, configs: 2, replicates: 2 },
     space: { lr: '0.1, 0.00001', name: 'a b' },
-    objective: 'minimize val_loss at best',
+    objective: 'minimize val_loss (best value)',
     ignored: ['metric.impute'],
     commands: [
       "/usr/bin/env python3 train.py --lr=0.1 '--name=a b' --trial 73d73dfb9c55f930 --lr-again=0.1 --seed=0",
@@ -210,7 +210,7 @@ test.each(Object.entries(FILES))('the plan of %s equals the sweep that W&B would
     name: spec.name,
     ...{ trials, configs, replicates },
     space: file === 'bayes.yaml' ? {} : Object.fromEntries([...listed, ...drawn]),
-    objective: `${goal} ${name} at ${at}${target === undefined ? '' : ` until ${target}`}`,
+    objective: `${goal} ${name} (${at} value${target === undefined ? '' : `; target ${target}`})`,
     ignored: spec.ignored,
     notes: spec.notes,
     commands: ends.map((trial) => commandLineOf(spec, trial)),

@@ -15,7 +15,7 @@ import {
 
 afterEach(() => vi.unstubAllEnvs());
 
-test('an invalid location is reported under the option, or under the variable without the option', () => {
+test('the error about an invalid location names the option, or the environment variable if the option is not given', () => {
   expect(() => storeLocation('mysql://x')).toThrow(/^--store: unknown scheme/);
   expect(() => artifactsLocation('x')).toThrow(/^--artifacts "x": it does not begin/);
   vi.stubEnv('TRAWL_STORE', 'mysql://x');
@@ -38,7 +38,7 @@ test.each([
   expect(exitCode).toBe(EXIT.badInput);
 });
 
-test('a duration can have any unit, or several units', () => {
+test('a duration may have any unit, or several units', () => {
   expect(['500ms', '90s', '15m', '1.5h', '1h30m', '2d'].map(durationOption)).toEqual([
     500, 90_000, 900_000, 5_400_000, 5_400_000, 172_800_000,
   ]);

@@ -128,6 +128,6 @@ test('of 60 simulated studies with an effect of one standard deviation, most are
   const normal = normalDeviates(2);
   const studies = Array.from({ length: 60 }, () => study(1, normal));
   expect(studies.filter(({ verdict }) => verdict === 'supported').length).toBeGreaterThan(40);
-  // A single judgment needs 17 replicates for a power of 80 %.
+  // A single judgment needs 17 replicates for a power of 80%.
   expect(studies.reduce((sum, { replicates }) => sum + replicates, 0) / studies.length).toBeLessThan(17);
 });

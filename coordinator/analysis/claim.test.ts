@@ -43,7 +43,7 @@ test('comparisons with conditions, negated comparisons and comparisons of ranges
   });
 });
 
-test('a trend in a claim is parsed, and metrics can have the names of keywords', () => {
+test('a trend in a claim is parsed, and metrics may have the names of keywords', () => {
   expect(parseClaim('test_loss falls over epochs')).toEqual({ kind: 'trend', metric: 'test_loss', rises: false });
   expect(parseClaim('range rises over epochs')).toEqual({ kind: 'trend', metric: 'range', rises: true });
   expect(parseClaim('not[a=1] > not[a=2]')).toMatchObject({ negated: false, left: { metric: 'not' } });

@@ -12,8 +12,8 @@ afterEach(() => {
 });
 
 test.each([
-  { what: 'a slow start', startMs: 10_000, begins: 'with the first tick' },
-  { what: 'a fast start', startMs: 100, begins: 'with the load of the store' },
+  { what: 'a slow start', startMs: 10_000, begins: 'at the first tick' },
+  { what: 'a fast start', startMs: 100, begins: 'when the store is loaded' },
 ])('after $what, the leases of running attempts begin $begins', async ({ startMs }) => {
   const core = newCore(LEASE_MS, 0);
   core.listeningSince = Date.now();

@@ -111,7 +111,7 @@ test('the gauge of the time left has the same value as the estimate of the sweep
   const text = await cluster.scrape();
   const seconds = Number(/^trawl_eta_seconds\{sweep="1"\} (.*)$/m.exec(text)?.[1]);
   const { timeLeft } = await runtime.queries.sweeps.get('1');
-  // On a slow machine, the sweep can have a new estimate after the scrape. The new estimate is longer, because the
+  // On a slow machine, the sweep may have a new estimate after the scrape. The new estimate is longer, because the
   // running trials have taken longer.
   const limitMs = 1_000 + 10 * (performance.now() - begun);
   expect(Math.abs((timeLeft?.expectedMs ?? Number.NaN) - seconds * 1000)).toBeLessThan(limitMs);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { runWithBadMachines } from '../../test/support/coordinator/bad-machines.ts';
 
 test.each([1, 2])(
-  'if four of 20 agents are bad, a grid is delayed by at most 20 %%, and every trial succeeds (seed %d)',
+  'if four of 20 agents are bad, a grid is delayed by at most 20%%, and every trial succeeds (seed %d)',
   {
     timeout: 120_000,
   },

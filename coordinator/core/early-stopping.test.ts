@@ -339,7 +339,7 @@ test('a trial that failed at its rung, and was retried after better trials arriv
   expect(send(again, checkpoint(1), 'b').step.changes.at(-1)).toMatchObject({ trialId: 't0', state: 'held' });
 });
 
-test('held trials continue to their next rung under a new rule', () => {
+test('if a new version changes the rule, held trials continue to their next rung', () => {
   const sweep = sweepOf(PROMOTION);
   hold(sweep, 't0', 0.5);
   const state = { search: 0, created: 4, points: 4, excluded: [], duplicates: 0, repeated: 0 };
@@ -376,7 +376,7 @@ const STOPS: EarlyTerminate = { type: 'threshold', worseThan: 0.5, minIter: 1 };
 const PROGRAM = { trainer: 'command', command: ['program'] } as const;
 const file = { kind: 'file', name: 'model.bin', epoch: 0, size: 1, sha256: '' } as const;
 
-test('a program of a stopped trial can still send its log and its files, and its reports no longer count', () => {
+test('the program of a stopped trial can still send its log and its files, but its reports no longer count', () => {
   const sweep = sweepOf(STOPS, PROGRAM, 1);
   const key = open(sweep, 't0');
   const { outputs } = report(key, 1, 0.9).step;

@@ -56,7 +56,7 @@ function beat(incarnation = 'a1'): void {
   onHeartbeat(core, { agentId: 'a', incarnation, held, leaving: false }, now);
 }
 
-test('the time of a queued attempt begins at the end of the attempt before it', () => {
+test('the slot time of a queued attempt begins when the previous attempt ends', () => {
   const sweep = sweepOf();
   grant(sweep, 't0');
   grant(sweep, 't1');
@@ -70,7 +70,7 @@ test('the time of a queued attempt begins at the end of the attempt before it', 
   expect(sweep.share).toMatchObject({ queuedSlots: 0, activeSlots: 0, doneMs: 5_300 });
 });
 
-test('the timeout of a queued attempt begins at its start', () => {
+test('the timeout of a queued attempt begins when the attempt starts', () => {
   const sweep = sweepOf({ timeoutMs: 60_000 });
   grant(sweep, 't0');
   now += 50_000;
@@ -193,7 +193,7 @@ test.each<[string, () => void]>([
   act();
   // The agent ignores the order for t1, which it runs. Without a record of t1, the coordinator cannot know this.
   expect(returns()).toEqual(orderFor('t1', 't2', 't3', 't4'));
-  // The trials are not pending before the answer of the agent, which can have started them.
+  // The trials become pending only when the agent answers, because it may have started them.
   expect(sweep.counts.running).toBe(4);
   expect(returns()).toEqual([]);
   now += RETURN_RETRY_MS;
@@ -234,7 +234,7 @@ test('a quarantined agent returns the queued attempts from before its quarantine
   expect(returns()).toEqual(orderFor('t3'));
 });
 
-test('an attempt with a record has started, so its return is not ordered', () => {
+test('an attempt that has sent a record has started, so the agent is not told to return it', () => {
   const sweep = sweepOf();
   queue(sweep);
   sendLog('t1');
@@ -242,7 +242,7 @@ test('an attempt with a record has started, so its return is not ordered', () =>
   expect(orderedTrials()).toEqual(['t2', 't3', 't4']);
 });
 
-test('orders for an attempt that counts as started, but sends no record, become rare', () => {
+test('if an attempt counts as started but sends no record, the delay between orders to return it doubles each time', () => {
   const sweep = sweepOf();
   grant(sweep, 't0');
   now += 1_000;
@@ -255,7 +255,7 @@ test('orders for an attempt that counts as started, but sends no record, become 
   expect(orderedAt).toEqual([0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1_023, 2_047]);
 });
 
-test('no return is ordered while the agent has no stream', () => {
+test('the agent is not told to return attempts while it has no stream', () => {
   const sweep = sweepOf();
   queue(sweep);
   onPause(core, { sweepId: '1', reason: '' });
@@ -334,7 +334,7 @@ test('a returned attempt that counted as started has no duration and no slot tim
   expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 0 });
 });
 
-test('the return of an attempt that has sent records counts like a drain', () => {
+test('if an attempt that has sent records is returned, it counts as drained', () => {
   const sweep = sweepOf();
   queue(sweep);
   sendLog('t2');
@@ -342,7 +342,7 @@ test('the return of an attempt that has sent records counts like a drain', () =>
   expect(sampleTrial(sweep, 't2').failures).toEqual({ drained: 1 });
 });
 
-/** Advances the time by a tick at a time until all leases have expired. Returns the ends of the attempts. */
+/** Advances the time tick by tick until all leases have expired. Returns the ends of the attempts. */
 function expire() {
   core.listeningSince = Number.NEGATIVE_INFINITY;
   const ended: [trial: string, free: boolean][] = [];
@@ -368,7 +368,7 @@ test('queued attempts that are lost with their agent do not count as lost attemp
   expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 0 });
 });
 
-test('a queued attempt does not count as lost if its lease expires after that of the attempt before it', () => {
+test('a queued attempt does not count as lost if its lease expires after the lease of the previous attempt', () => {
   const sweep = sweepOf();
   for (const trial of ['t0', 't1']) {
     grant(sweep, trial);
@@ -393,16 +393,19 @@ test.each<[string, boolean, () => void]>([
       grant(sweep1(), 't2');
     },
   ],
-])('if the running attempt is killed and then %s, the loss of the next attempt is free: %s', (_, free, act) => {
-  const sweep = sweepOf();
-  grant(sweep, 't0');
-  grant(sweep, 't1');
-  onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
-  expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 1 });
-  act();
-  expect(expire()).toContainEqual(['t1', free]);
-  expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
-});
+])(
+  'if the running attempt is killed and then %s, the next attempt is lost without a charge to its trial: %s',
+  (_, free, act) => {
+    const sweep = sweepOf();
+    grant(sweep, 't0');
+    grant(sweep, 't1');
+    onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
+    expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 1 });
+    act();
+    expect(expire()).toContainEqual(['t1', free]);
+    expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
+  },
+);
 
 test.each<[string, () => void]>([
   ['sends the last record of the attempt before it', () => end(sweep1(), 't0')],

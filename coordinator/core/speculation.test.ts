@@ -165,7 +165,7 @@ describe('offers of second attempts', () => {
     },
   );
 
-  test('a slot that holds a lease receives no second attempt, which could be returned from its queue', () => {
+  test('a slot that holds a lease gets no second attempt, because the attempt would wait in the queue of the slot', () => {
     connect('a', 'b', 'c');
     const sweep = sweepOf(1);
     take(schedule(core, now));

@@ -93,7 +93,7 @@ test('a standby continues to try while the store does not answer', async () => {
   expect(problems.at(-1)).toBeUndefined();
 });
 
-test('a standby ends on its signal, and if the store cannot be used', async () => {
+test('a standby ends if it is aborted, or if the store cannot be used', async () => {
   const { elected, stop } = candidate(new MemoryElection());
   await vi.advanceTimersByTimeAsync(100);
   stop();
@@ -104,7 +104,7 @@ test('a standby ends on its signal, and if the store cannot be used', async () =
   await expect(candidate(election).elected).rejects.toThrow('too old');
 });
 
-test('a standby leads over a leadership that is not renewed, even if the clock of the store was set back', async () => {
+test('a standby takes over if the leader does not renew its leadership, even if the clock of the store was set back', async () => {
   const election = new MemoryElection();
   election.leadership = { ...election.leadership, remainingMs: 3_600_000 };
   const { elected } = candidate(election);
@@ -198,7 +198,7 @@ function leaderOf(election: MemoryElection) {
   return { leader: new Leader({ election, elected, address: 'me:1', onLost, log, clock }), onLost };
 }
 
-test('a leader renews its leadership three times per duration, with its address', async () => {
+test('a leader renews its leadership after each third of its duration, and stores its current address', async () => {
   const election = new MemoryElection();
   const begun = Date.now();
   const { leader, onLost } = leaderOf(election);
@@ -231,7 +231,7 @@ test('a leader that cannot renew its leadership pauses before the expiry, and co
   await leader.release();
 });
 
-test('a leader ends once another coordinator leads, and no longer renews its lease', async () => {
+test('once another coordinator leads, the former leader ends, and no longer renews its leadership', async () => {
   const election = new MemoryElection();
   const { onLost } = leaderOf(election);
   election.leadership = { ...election.leadership, holder: 'other', epoch: 5 };

@@ -106,7 +106,7 @@ test('a warm start leaves out and counts configs that are outside the space or h
   });
 });
 
-test('a parameter without an effect can have a value outside the space', () => {
+test('a parameter without an effect may have a value outside the space', () => {
   const { results } = warmStartOf([config({ x: 7 }, 1)], new Map([['x', x]]), () => false);
   expect(results).toHaveLength(1);
 });

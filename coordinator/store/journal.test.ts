@@ -347,7 +347,7 @@ test('changes that can wait share a transaction if the last transaction was slow
 
 test.each([
   ['a change that cannot wait is written', [aReport]],
-  ['a commit without changes that cannot wait is resolved', []],
+  ['an empty commit that cannot wait is resolved', []],
 ])('%s without a delay, with all changes before it', async (_, changes) => {
   const store = slowStore(20);
   const journal = await journalAfter(store);
@@ -360,7 +360,7 @@ test.each([
   expect(store.sizes).toEqual([1, 2 + changes.length]);
 });
 
-test('a commit without changes that can wait does not shorten the wait of earlier changes', async () => {
+test('an empty commit that can wait does not shorten the wait of earlier changes', async () => {
   const store = slowStore(20);
   const journal = await journalAfter(store);
   const done: string[] = [];
@@ -375,7 +375,7 @@ test('a commit without changes that can wait does not shorten the wait of earlie
 test.each([
   ['can wait', true],
   ['cannot wait', false],
-])('a commit without changes that %s resolves before later changes that can wait', async (_, canWait) => {
+])('an empty commit that %s resolves before later changes that can wait', async (_, canWait) => {
   const store = slowStore(20);
   const journal = await journalAfter(store);
   const empty = journal.commit([], '', canWait).then(() => store.sizes.length);

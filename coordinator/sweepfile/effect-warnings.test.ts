@@ -54,7 +54,7 @@ test.each([
   'max_failed: 99%',
   'checkpoint_every: 9',
   'exclude: [{latent_dim: 40}]',
-])('%s can have an effect', (line) => {
+])('a sweep file with %s causes no warning', (line) => {
   expect(warningsOf(AUTOENCODER + line)).toEqual([]);
 });
 

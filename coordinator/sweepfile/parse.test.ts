@@ -149,7 +149,7 @@ zip: [[a, b, c]]
   ]);
 });
 
-test('a sweep can have several objectives, and the first objective is its metric', () => {
+test('a sweep may have several objectives, and the first objective is its metric', () => {
   const spec = parseSweep(
     '{trainer: autoencoder, metrics: [{name: psnr}, {name: test_loss}], parameters: {}}',
     'x.yaml',

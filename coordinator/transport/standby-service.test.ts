@@ -81,7 +81,7 @@ test('a leader that may have lost its leadership runs no call', async () => {
   expect(headerOf(await call())).toEqual(['gpu-1:7070']);
 });
 
-test('the calls in progress of a leader end when its leadership can have expired, and later calls are answered again', async () => {
+test('when the term of a leader may have expired, its calls in progress fail; later calls succeed', async () => {
   const gate = new CertaintyGate(() => true);
   const server = newServer([gate.interceptor]);
   server.addService(AttemptServiceService, {

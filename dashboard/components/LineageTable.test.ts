@@ -69,7 +69,7 @@ describe.each([
   { columns: 80, rows: 24 },
   { columns: 120, rows: 40 },
   { columns: 200, rows: 60 },
-])('the lineage of a population at $columns x $rows', (size) => {
+])('the lineage of a population on a terminal of $columns x $rows', (size) => {
   test('the lineage has one line per member, with the start epoch of each child, and the path to the best trial', async () => {
     const at = await sampleDashboard(new SampleSource(ANSWERS), size);
     await at.press('7');
@@ -96,7 +96,7 @@ test.each([
   { columns: 20, rows: 8 },
   { columns: 40, rows: 12 },
   { columns: 300, rows: 80 },
-])('the lineage fits on $columns x $rows', async (size) => {
+])('the lineage fits a terminal of $columns columns and $rows rows', async (size) => {
   const at = await sampleDashboard(new SampleSource(ANSWERS), size);
   await at.press('7');
   const frame = at.frame();

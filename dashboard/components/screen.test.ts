@@ -28,7 +28,7 @@ const VIEWS: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /** `vitest -u` rewrites the frames in `frames/`. */
-describe.each(SIZES)('the screen at $columns x $rows', (size) => {
+describe.each(SIZES)('the screen of a terminal of $columns x $rows', (size) => {
   test.each(VIEWS)('%s', async (name, keys) => {
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);
@@ -46,7 +46,7 @@ test.each([
   { columns: 20, rows: 8 },
   { columns: 40, rows: 12 },
   { columns: 300, rows: 80 },
-])('every view fits on $columns x $rows', async (size) => {
+])('every view fits a terminal of $columns columns and $rows rows', async (size) => {
   for (const [, keys] of VIEWS) {
     const at = await sampleDashboard(new SampleSource(midAnswers), size);
     await at.press(...keys);

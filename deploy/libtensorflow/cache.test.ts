@@ -42,7 +42,7 @@ test('files that a killed setup left are never used as a complete folder', async
   expect(readdirSync(path)).toEqual(['file']);
 });
 
-test('files that a killed setup left are removed after a day, also one folder deeper, and other folders are kept', () => {
+test('files that a killed setup left are removed after a day, even one folder deeper, and other folders are kept', () => {
   const names = () => readdirSync(folder, { recursive: true }).sort();
   const created = ['.filling-dead', 'whole', 'whole/.filling-dead', 'whole/library'];
   for (const name of created) mkdirSync(join(folder, name));

@@ -30,7 +30,7 @@ const anySituation: fc.Arbitrary<EtaSituation> = fc
   .record({ trials: fc.array(anyTrial, { maxLength: 30 }), slots: fc.nat({ max: 6 }), paused: fc.boolean() })
   .map(({ trials, ...rest }) => ({ ...rest, now: NOW, trials: trials.map((one, at) => ({ ...one, id: `t${at}` })) }));
 
-test('every interval is positive and finite, and contains its expected value, and a sweep ends with its last trial', () => {
+test('every interval is positive and finite, and contains its expected value; a sweep is expected to end with its last trial', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { sweep, work, trials } = etaOf(situation);

@@ -43,7 +43,7 @@ describe('the value of a metric', () => {
     expect(valuesOf([[1, { loss: Number.NaN }]], BEST)).toEqual({ loss: [Number.NaN, 1] });
   });
 
-  test('a metric can have any name', () => {
+  test('a metric may have any name', () => {
     expect(valuesOf([[1, { constructor: 1, toString: 2 }]])).toEqual({ constructor: [1, 1], toString: [2, 1] });
   });
 });

@@ -11,12 +11,12 @@ import { DirectPath, DirectTransferError, readDirectly, sendDirectly } from './d
 
 /** The secret part of every URL in this file. No error may contain it. */
 const SECRET = 'X-Amz-Signature=0123456789abcdef';
-/** Larger than the buffers of a socket, so that a whole file does not fit into them. */
+/** A file that is larger than the buffers of a socket, so that it does not fit into them. */
 const BYTES = randomBytes(8 * 2 ** 20);
 const MIB = 2 ** 20;
-/** Longer than any pause of a loaded machine. */
+/** The idle time after which a transfer fails. It is longer than any pause of a loaded machine. */
 const IDLE_MS = 20_000;
-/** For transfers from a server that sends nothing, so that the test does not wait for 20 s. */
+/** A shorter idle time, for tests in which the server sends nothing. */
 const SHORT_IDLE_MS = 300;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;

@@ -243,7 +243,7 @@ test.each([
   await expect(ask(alone, 10_000, SERVICE.Read)).rejects.toMatchObject({ code });
 });
 
-test('a call that only reads is retried if it has no answer in time, and another call is not', async () => {
+test('a call that only reads is retried if it has no answer in time; any other call is not', async () => {
   const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
   const wait = { limitMs: 10_000, onWait: () => {} };
   leader.isNextSilent = true;

@@ -92,7 +92,7 @@ export class ReplicatedCluster {
     await this.machine(name).fail();
   }
 
-  /** Stops the process of a coordinator or an agent in an orderly way. It is started again. */
+  /** Stops the process of a coordinator or an agent in an orderly way. The supervisor then starts it again. */
   async stop(name: string): Promise<void> {
     const daemon = this.#supervised.get(name);
     await daemon?.stop();

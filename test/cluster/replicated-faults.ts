@@ -26,7 +26,7 @@ const EPOCHS = 4;
 const SMALL_BYTES = 20_000;
 /** Agents send files of this size directly to the S3 server. */
 const LARGE_BYTES = 2_000_000;
-/** One in this many trials has a large file. */
+/** Each trial whose `x` is a multiple of this number has a large file. */
 const LARGE_EVERY = 5;
 
 const PROGRAM = `

@@ -20,10 +20,10 @@ export const HEAD = 'head';
 export const SLOTS_EACH = 2;
 
 const DAYS = 2;
-/** The lease is longer than the interval between two reports, and shorter than the network faults. */
+/** The lease of the agents: longer than the interval between two reports, and shorter than the network faults. */
 const LEASE = '5s';
 
-/** Waits until the offer queue has a leader. Returns the machine of the NATS server that is the leader. */
+/** Waits until a NATS server leads the offer queue, and returns the machine of this server. */
 export function queueLeader(cluster: SpreadCluster): Promise<string> {
   return until('the queue of offers has a leader', () => cluster.leader());
 }

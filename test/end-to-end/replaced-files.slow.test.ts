@@ -1,6 +1,6 @@
 /**
- * Tests that a coordinator that stands by needs no file of its program any more: an upgrade can have replaced the files
- * when it takes over.
+ * Tests that a coordinator that stands by no longer needs the files of its program. An upgrade may replace these files
+ * before the coordinator takes over.
  */
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
 import { until } from '../support/until.ts';
 
-/** A standby loads modules in the background, for less than this time on a loaded machine. */
+/** The longest time in which a standby loads its modules in the background, on a loaded machine. */
 const PRELOAD_MS = 3_000;
 
 /** Copies the program, so that its files can be removed. Returns the path of the copy. */

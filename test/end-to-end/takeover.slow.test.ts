@@ -26,7 +26,7 @@ import { until } from '../support/until.ts';
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
-/** Each round kills, stops and suspends the leader. */
+/** The number of rounds. Each round kills, stops and suspends the leader. */
 const ROUNDS = Number(process.env.TRAWL_TAKEOVER_ROUNDS ?? 1);
 
 type Role = 'leads' | 'stands by';

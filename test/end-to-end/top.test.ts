@@ -99,7 +99,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     screen.press('/');
     screen.press('state=pending\r');
     await screen.sees('filter: state=pending');
-    // On a busy machine, the cursor can stay on the running trial for a moment after the filter is shown.
+    // On a busy machine, the cursor may stay on the running trial for a moment after the filter is shown.
     await until('a pending trial is explained', async () => {
       screen.press('e');
       const state = /of sweep \d+: (pending|running) for/.exec(

@@ -28,7 +28,7 @@ import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, type S3Server, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
 import { smallDisk } from '../support/small-disk.ts';
 
-/** The compiled program starts several times as fast. The slow suite begins with a build. */
+/** The compiled fixture, which starts several times as fast as its source. The slow suite begins with a build. */
 const FIXTURE = fileURLToPath(new URL('../../dist/test/support/coordinator/migrate.fixture.js', import.meta.url));
 /** The release suite kills migrations at every table. */
 const TABLES = Number(process.env.TRAWL_FAULT_ROUNDS ?? 1) > 1 ? storeTables().map(({ name }) => name) : ['reports'];
@@ -101,7 +101,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     openStore(copyOf(back)).close();
   });
 
-  test('a moved store continues: the same folder is accepted, and events and trials follow the moved ones', async () => {
+  test('a moved store works with the same data folder, and continues the numbers of events and the counts of trials', async () => {
     const dir = await sampleFolder(folder);
     const { url, name } = await newDatabase();
     await migrate(options(dir, { to: { store: url } }));
@@ -177,7 +177,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     expect(signal, `${step}: ${stderr}`).toBe('SIGKILL');
   };
 
-  test('after a kill at any step, the original is usable or complete in the new place, and a repetition completes it', async () => {
+  test('after a kill at any step, the old store can be used until the migration is complete, and a second run completes it', async () => {
     const dir = await sampleFolder(folder);
     const before = rowsOf(dir);
     const { url } = await newDatabase();
@@ -203,7 +203,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     }
     const leftovers = readdirSync(temporary);
     await migrate(back);
-    // The temporary folders of the killed processes are removed, and so is the one of this process.
+    // The temporary folders of the killed processes and of this process are removed.
     expect(leftovers.length).toBeGreaterThan(0);
     expect(readdirSync(temporary)).toEqual([]);
     expect(rowsOf(join(folder, 'back'))).toEqual(before);
@@ -240,7 +240,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
 
   const temporary = () => readdirSync(tmpdir()).filter((entry) => entry.startsWith('trawl-migrate-'));
 
-  test('after a failure of the S3 server, the original is usable, and a repetition completes the migration', async () => {
+  test('after a failure of the S3 server, the old store can be used, and a second run completes the migration', async () => {
     const before = temporary();
     const dir = await sampleFolder(folder);
     const { url, name } = await newDatabase();
@@ -302,7 +302,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     expect(temporary()).toEqual(before);
   });
 
-  test('after PostgreSQL is killed, or the disk is full, a repetition completes the migration', async () => {
+  test('after PostgreSQL is killed, or the disk is full, a second run completes the migration', async () => {
     const dir = await sampleFolder(folder);
     const { url } = await newDatabase();
     const there = options(dir, { to: { store: url } });

@@ -13,7 +13,10 @@ export interface NoopSweep {
   readonly epochMs: number;
 }
 
-/** Returns a sweep file with the given `retry` limits. By default, no trial is retried. */
+/**
+ * Returns a sweep file with the given `retry` limits. By default, a crash, a timeout or running out of memory is not
+ * retried.
+ */
 export function noopSweepText(
   { trials, epochs, epochMs }: NoopSweep,
   retry = '{crash: 0, oom: 0, timeout: 0}',

@@ -20,14 +20,14 @@ function mostLeasesOfSlot(attempts: readonly StoredAttempt[]): number {
   return Math.max(...leases);
 }
 
-/** Waits until slots hold more leases than two each, which only happens if they hold leases in advance. */
+/** Waits until there are more than two leases per slot, which happens only if slots hold attempts in advance. */
 async function untilQueued(cluster: Cluster, sweep: string): Promise<void> {
   await until('slots hold attempts in advance', async () => {
     return ((await cluster.sweep(sweep))?.counts?.running ?? 0) > 2 * SLOTS;
   });
 }
 
-test('short trials end exactly once although their agent and their coordinator are killed, and a second agent takes a part', {
+test('short trials end exactly once although their agent and their coordinator are killed, and a second agent runs some trials', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();

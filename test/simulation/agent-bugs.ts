@@ -26,7 +26,7 @@ function withoutReturns(spool: Spool): Spool {
   return spool;
 }
 
-/** Holds returns back, and renews the leases of the returned attempts. */
+/** Withholds the records that return attempts, and renews the leases of these attempts. */
 function withheldReturns(spool: Spool): Spool {
   const withheld: AttemptKey[] = [];
   const add = spool.add.bind(spool);
@@ -39,7 +39,7 @@ function withheldReturns(spool: Spool): Spool {
   return spool;
 }
 
-/** Writes the record that returns an attempt for each attempt that is granted. */
+/** For each granted attempt, writes a record that returns it. */
 function returnGranted(spool: Spool, { decisions }: OpenResponse): void {
   const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
   const granted = decisions.filter(({ answer }) => answer?.$case === 'grant');
@@ -79,11 +79,11 @@ export const AGENT_BUGS: Readonly<Record<string, Bug>> = {
     spool: withoutReturns,
   },
   'returns-held-back': {
-    about: 'an agent holds the records of returned attempts back, and renews their leases',
+    about: 'an agent withholds the records that return attempts, and renews the leases of these attempts',
     spool: withheldReturns,
   },
   'returned-attempts-run': {
-    about: 'an agent returns the attempts that it is granted, and starts them nevertheless',
+    about: 'an agent returns its granted attempts, but starts them nevertheless',
     client: (client, spool) => ({
       ...client,
       open: (request, withinMs, answered, stream) =>

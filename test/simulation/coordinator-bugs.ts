@@ -515,7 +515,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
     runtime: (options) => RequeuesAtOrder.open(options),
   },
   'queued-losses-charged': {
-    about: 'an attempt that is lost in the queue of a slot counts as lost',
+    about: 'the loss of an attempt in the queue of a slot is charged to its trial',
     runtime: (options) => ChargesQueuedLosses.open(options),
   },
   'returns-charged': endsAs('a returned attempt counts as lost', (ended) =>

@@ -41,8 +41,8 @@ interface HeldPack {
   readonly since: number;
   readonly attempts: Set<string>;
   /**
-   * Whether the durable changes show that the slot has started the pack. If they do not, `maybe` means that the
-   * coordinator can know it from a heartbeat, because the pack before it ended while its agent ran.
+   * Whether the durable changes show that the slot has started the pack. `maybe`: they do not, but the coordinator may
+   * know of the start from a heartbeat, because the previous pack of the slot ended while the agent ran.
    */
   started: Certainty;
   /**
@@ -58,11 +58,11 @@ export class QueueInvariant {
   readonly reached = new Set<string>();
   readonly #world: QueueContext;
   readonly #quick: ReadonlySet<string>;
-  /** By slot, in order of grant. */
+  /** The packs of each slot, in order of grant. */
   readonly #slots = new Map<string, HeldPack[]>();
-  /** By trial, the number of losses that were not charged. */
+  /** The number of losses that were not charged to each trial. */
   readonly #freeLosses = new Map<string, number>();
-  /** By name of attempt. */
+  /** The pack of each attempt, by the name of the attempt. */
   readonly #held = new Map<string, HeldPack>();
 
   constructor(world: QueueContext, machines: readonly { readonly id: string; readonly transferMs: number }[]) {
@@ -70,7 +70,7 @@ export class QueueInvariant {
     this.#quick = new Set(machines.filter(({ transferMs }) => transferMs <= QUICK_TRANSFER_MS).map(({ id }) => id));
   }
 
-  /** Called after each start of the coordinator, which then takes the oldest pack of each slot as started. */
+  /** Called after each start of the coordinator, which then treats the oldest pack of each slot as started. */
   loaded(): void {
     for (const [oldest] of this.#slots.values()) if (oldest !== undefined) oldest.started = 'yes';
   }
@@ -137,17 +137,19 @@ export class QueueInvariant {
   #lossIsCharged({ key, free }: Change & { kind: 'ended' }, pack: HeldPack): string | undefined {
     const name = keyText(key);
     const trial = name.slice(0, name.lastIndexOf('/') + 1);
-    // While another attempt of the trial runs, every loss is free.
+    // While another attempt of the trial runs, no loss is charged to the trial.
     if ([...this.#held.keys()].some((other) => other !== name && other.startsWith(trial))) return undefined;
     const freeLosses = this.#freeLosses.get(trial) ?? 0;
     if (free) {
       this.#freeLosses.set(trial, freeLosses + 1);
       this.reached.add('a queued attempt lost');
-      return pack.started === 'yes' ? `the loss of ${name} is free, although it had started` : undefined;
+      return pack.started === 'yes'
+        ? `the loss of ${name} is not charged, although the attempt had started`
+        : undefined;
     }
     if (freeLosses >= MAX_FREE_LOSSES || pack.started !== 'no' || this.#world.hasRun(pack.agentId, key))
       return undefined;
-    return `the loss of ${name} is charged, although it was queued and never ran`;
+    return `the loss of ${name} is charged, although the attempt was queued and never ran`;
   }
 
   /** Starts the oldest pack of the slot that the same process of the agent holds, unless another has replaced it. */
@@ -162,8 +164,8 @@ export class QueueInvariant {
       if (!isQueued(lease)) continue;
       const held = this.#held.get(keyText(lease.key));
       if (held === undefined || !this.#quick.has(held.agentId) || !this.#world.isPresent(held.agentId)) continue;
-      // A program that hangs sends no record. The coordinator then learns of its start only when the attempt before it
-      // has ended, which the loss of a connection can delay.
+      // A program that hangs sends no record. The coordinator then learns of its start only from the end of the
+      // previous attempt, and a lost connection may delay the report of this end.
       if (this.#world.hasRun(held.agentId, lease.key)) continue;
       this.reached.add('a queued attempt');
       const waitedMs = this.#world.now() - held.since;

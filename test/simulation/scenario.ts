@@ -119,8 +119,8 @@ export interface Scenario {
   /** The machine on which every attempt crashes in its first epoch. */
   readonly faultyMachine: string | undefined;
   /**
-   * The machine on which training takes ten times as long as on the other machines. Only seeds whose sweeps can have
-   * second attempts have such a machine.
+   * The machine on which training takes ten times as long as on the other machines. A scenario has such a machine only
+   * if its sweeps may have second attempts.
    */
   readonly slowMachine: string | undefined;
   /** When the last fault ends. */

@@ -10,7 +10,7 @@ export const FIRST_POPULATION_SEED = 1_000_000;
 export const FIRST_SEARCH_SEED = 2_000_000;
 /** In this seed and all higher seeds below FIRST_PREFETCH_SEED, several coordinators share one store. */
 export const FIRST_TAKEOVER_SEED = 3_000_000;
-/** In this seed and all higher seeds, slots hold attempts in advance, although trials take longer than real short ones. */
+/** In this seed and all higher seeds, slots hold attempts in advance even if the trials are not short. */
 export const FIRST_PREFETCH_SEED = 4_000_000;
 
 export function scenarioOf(seed: number): Scenario {

@@ -1,10 +1,10 @@
 /**
  * A store on a server of its own, which several coordinators share. It models PostgreSQL with the leadership and the
  * transactions of coordinator/store/postgres: a transaction is one event on the server, so a takeover never runs between
- * the check of the writer and the commit. The tests with a real server show that the lock has this effect.
+ * the check of the writer and the commit. On a real server, a lock has this effect (postgres-store.slow.test.ts).
  *
- * A failover ends all connections. Requests on their way are lost, and the answers of others too. The next server has
- * all committed transactions, and a clock of its own.
+ * A failover ends all connections. Requests and answers in transit are lost. The next server has all committed
+ * transactions, and a clock of its own.
  */
 
 import type { Election, EndedLeadership } from '../../coordinator/leader/leader.ts';
@@ -67,8 +67,8 @@ export class SharedDatabase {
   }
 
   /**
-   * Suspends the process of a place until `until` once its next transaction is on the server, before the process has an
-   * answer.
+   * Suspends the process of a place when its next transaction reaches the server, before the process gets an answer.
+   * The process resumes at the time `until`.
    */
   freezeInTransaction(place: string, until: number): void {
     this.#freezes.set(place, until);

@@ -24,7 +24,7 @@ test.runIf(isNative)(
 );
 
 test.runIf(isNative)(
-  'a loop of steps gives the losses of single steps while members leave, and leaves no tensor',
+  'a loop of steps has the losses of single steps, even when members leave the pack, and leaks no tensor',
   { timeout: 120_000 },
   async () => {
     const { stdout } = await runFixture(new URL('./pack-steps.fixture.ts', import.meta.url));

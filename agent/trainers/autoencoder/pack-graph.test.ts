@@ -50,7 +50,7 @@ describe.each([
     }
   });
 
-  test('the loop takes each value from outside through an Enter, and only an Exit leaves the loop', () => {
+  test('the loop takes each value from outside through an Enter, and has one Exit, for the losses', () => {
     const loop = loopOf(nodes);
     expect([...nodes.values()].filter(({ op }) => op === 'LoopCond')).toHaveLength(1);
     for (const name of loop) {
@@ -62,7 +62,7 @@ describe.each([
     expect(exits).toEqual([PACK_FETCHES.lossesOfSteps]);
   });
 
-  test('a step updates every weight and bias once, in the loop and alone', () => {
+  test('a step updates every weight and bias once, both in the loop and as a single step', () => {
     const update = options.sameRates ? 'ResourceApplyAdam' : 'AssignSubVariableOp';
     const updates = [...nodes].filter(([, { op }]) => op === update).map(([name]) => name);
     const loop = loopOf(nodes);

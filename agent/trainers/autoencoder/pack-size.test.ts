@@ -19,7 +19,7 @@ describe.each([
   { depth: 5, latent_dim: 100, batch_size: 64 },
 ] as const)('the memory model for depth $depth and batches of $batch_size', (given) => {
   // Single operations keep all of their tensors until the end of a step, and a graph does not.
-  test('is between half and the whole of the measured peak of a step of single operations', {
+  test('estimates 50 to 100% of the peak that is measured in a step of single operations', {
     timeout: 60_000,
   }, async () => {
     const settings = settingsOf(withDefaults(TRAINERS.autoencoder, { ...given, noise_std: 0.5 }));
@@ -63,7 +63,7 @@ describe('the fastest pack', () => {
     return fastestPack(most, measure, (warning) => warnings.push(warning));
   };
 
-  test('is the smallest one after which twice the size gains less than a tenth', async () => {
+  test('is the smallest one for which doubling the size raises the rate by less than a tenth', async () => {
     expect(await fastest(256, (pack) => Math.min(pack, 20))).toBe(32);
     expect(tried).toEqual([1, 4, 8, 16, 32, 64]);
   });
@@ -74,7 +74,7 @@ describe('the fastest pack', () => {
     expect(await fastest(3, (pack) => pack)).toBe(3);
   });
 
-  test('is the size before the one that cannot be measured, with the reason as a warning', async () => {
+  test('is the last measured size if the next size cannot be measured; a warning gives the reason', async () => {
     const rate = (pack: number) => {
       if (pack > 16) throw new Error('no kernel for the GPU');
       return pack;
@@ -85,7 +85,7 @@ describe('the fastest pack', () => {
     ]);
   });
 
-  test('is a single trial if not even one can be measured', async () => {
+  test('is a single trial if not even a single trial can be measured', async () => {
     const rate = () => {
       throw new Error('OOM');
     };

@@ -39,11 +39,11 @@ test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, 
   },
 );
 
-test('an update changes no value beside its tensors', () => {
+test('an update changes no memory beyond its tensors', () => {
   tf.tidy(() => {
     const kernels = new WasmKernels();
     const size = 5;
-    // Neighbors in memory, which an access beyond the end of a tensor would change.
+    // The tensors are neighbors in memory, so an access beyond the end of one tensor would change another.
     const tensors = Array.from({ length: 9 }, (_, at) => tf.fill([size], at + 1));
     const [, parameters, , first, , second, , gradient] = tensors;
     if (!(parameters && first && second && gradient)) throw new Error('missing tensors');
@@ -54,7 +54,7 @@ test('an update changes no value beside its tensors', () => {
   });
 });
 
-test('a parameter that is not a number makes its value and the sum not a number', () => {
+test('if a parameter is NaN, its updated value and the returned sum are NaN', () => {
   tf.tidy(() => {
     const kernels = new WasmKernels();
     const parameters = tf.tensor1d([1, Number.NaN, 2]);

@@ -94,7 +94,7 @@ describe('a CSV file of reports', () => {
     expect((await ended('sleep 0.3')).log).toContain(`[trawl] no CSV file ${folder}/a.csv: permission denied\n`);
   });
 
-  test('a CSV file can have a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and repeated column names', async () => {
+  test('a CSV file may have a byte order mark, CRLF, NUL, invalid UTF-8, quoted line breaks and repeated column names', async () => {
     const { reports } = await ended(
       `printf '\\357\\273\\277epoch,note,loss,"va\\nl",loss\\r\\n1,"a\\r\\nb",0.5,2,\\r\\n\\000\\0002,\\377\\376,0.25,3,0.125\\r\\n' > a.csv`,
     );

@@ -259,7 +259,7 @@ test('no report is lost if a program reports faster than the agent can read', as
   expect(run.reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 1500 }, (_, at) => at + 1));
 });
 
-test('a report can have a repeated, lower or fractional step, or step 0, and can lack some of the metrics', async () => {
+test('a report may have a repeated, lower or fractional step, or step 0, and may lack some of the metrics', async () => {
   const { run, failure } = await runProgram(
     `echo '{"epoch": 0, "train": 3}'; echo '{"epoch": 0, "val": {"loss": 2}}'; echo '{"epoch": 0.5, "train": 1}'
      echo '{"epoch": "3/12", "train": "0.25"}'; echo '{"step": 0.5, "val": 7}'`,
@@ -381,7 +381,7 @@ test('rows of a CSV file without steps are reports, and rows of an earlier trial
   expect(run.reports.map(({ metrics }) => metrics.loss)).toEqual([5, 4]);
 });
 
-test('a CSV file can have cells with line breaks, other separators, and a last row without a line end', async () => {
+test('a CSV file may have cells with line breaks, other separators, and a last row without a line end', async () => {
   const { run, log } = await runProgram(
     `printf 'epoch\\tnote\\tloss\\n1\\t"two\\nlines, one ""quote"""\\t3\\n2\\t"\\n' > a.csv; sleep 0.4; printf '"\\t2' >> a.csv`,
     { program: from({ $case: 'csv', csv: 'a.csv' }) },

@@ -89,7 +89,7 @@ describe('rules of when', () => {
     ]);
   });
 
-  test('a parameter without an effect has no value in Optuna, and can have any value in the point', () => {
+  test('a parameter without an effect has no value in Optuna, and may have any value in the point', () => {
     const values = dimensions.valuesOf({ momentum: 0, optimizer: 'adam', layers: 2, fixed: 7 });
     expect({ ...values }).toEqual({ optimizer: 0, layers: 2 });
     expect({ ...dimensions.pointOf(values) }).toEqual({ momentum: 0.5, optimizer: 'adam', layers: 2, fixed: 7 });

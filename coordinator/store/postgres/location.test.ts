@@ -40,7 +40,7 @@ test.each([
   expect(parsePostgresLocation(url).urls.map(({ href }) => href)).toEqual(servers);
 });
 
-test('messages show no password, and all servers', () => {
+test('messages name all servers, but show no password', () => {
   expect(parsePostgresLocation('postgres://u:secret@localhost/x?password=secret').name).toBe(
     'postgres://u@localhost/x',
   );

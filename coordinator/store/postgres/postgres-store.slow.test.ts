@@ -277,7 +277,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await second.tryToLead('c', 'host-c:1', { holder: 'b' })).toMatchObject({ holder: 'a', epoch: 3 });
     const stale = await second.tryToLead('c', 'host-c:1', { holder: 'a' });
     expect(stale).toMatchObject({ holder: 'c', epoch: 4 });
-    // A leadership that was not renewed can be taken over before it expires, but not after a renewal.
+    // With its current `expiresAt`, a leadership can be taken over before it expires. A renewal changes `expiresAt`.
     expect(await second.renew(stale, 'host-c:1')).toBe(true);
     expect(await first.tryToLead('d', 'host-d:1', { expiresAt: stale.expiresAt })).toMatchObject({
       holder: 'c',

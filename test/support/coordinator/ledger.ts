@@ -393,14 +393,14 @@ export class Ledger {
       assert.equal(others.length, 1, 'only one of two attempts is superseded');
       entry.winner = others[0]?.key;
     } else if (end.outcome !== 'cancelled') {
-      // The changes do not show whether the slot had started an attempt without records. The simulation checks this
-      // (test/simulation/queue-invariant.ts).
+      // If an attempt has sent no record, the changes do not show whether its slot had started it. The simulation
+      // checks this (test/simulation/queue-invariant.ts).
       const canBeQueued = end.outcome === 'failed' && end.failure.class === 'lost' && ended.lastSeq === 0;
       if (!canBeQueued || !free) {
         assert.equal(
           free,
           others.length > 0,
-          'a failure is free if another attempt of its trial is running, or queued',
+          'a failure is charged unless another attempt of its trial is running, or the failed attempt was queued',
         );
       }
     }

@@ -120,7 +120,7 @@ describe('a line that matches a regular expression', () => {
     expect(parse('nothing here')).toBeUndefined();
   });
 
-  test('each match of a regular expression with the groups name and value gives one metric, as in Katib', () => {
+  test('if a regular expression has the groups "name" and "value", each match gives one metric, as in Katib', () => {
     const parse = regexParser('(?<name>[\\w|-]+)\\s*=\\s*(?<value>[+-]?\\d*\\.?\\d+)');
     expect(entries(parse('accuracy = 0.9 loss=0.1'))).toEqual({ accuracy: '0.9', loss: '0.1' });
   });

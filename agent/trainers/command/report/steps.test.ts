@@ -38,7 +38,7 @@ describe('steps', () => {
     expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
   });
 
-  test('a report can have a lower step than the last report, and later steps are counted from the highest step', () => {
+  test('a report may have a lower step than the last report, and later steps are counted from the highest step', () => {
     expect(read([{ epoch: 3, loss: 1 }, { epoch: 1, loss: 2 }, { loss: 3 }])).toEqual([
       [3, { loss: 1 }],
       [1, { loss: 2 }],
@@ -76,7 +76,7 @@ describe('steps', () => {
   });
 
   test.each([null, 'n/a', '', 'nan', -1, '-1', false, {}])(
-    'reports whose epoch is %j get step numbers, and a repeated metric begins the next step',
+    'reports whose "epoch" is %j get step numbers, and a repeated metric begins the next step',
     (epoch) => {
       const line = (metrics: object) => ({ epoch, ...metrics });
       expect(read([{ train: 4 }, { loss: 1 }, { train: 3 }, { loss: 0.5 }, { loss: 0.25 }].map(line))).toEqual([
@@ -89,7 +89,7 @@ describe('steps', () => {
     },
   );
 
-  test('if the epoch is null, the key step gives the step, unless an earlier epoch was a number', () => {
+  test('if "epoch" is null, "step" gives the step, unless an earlier "epoch" was a number', () => {
     const lines = [
       { epoch: null, step: 10, loss: 3 },
       { epoch: 11, step: 20, loss: 2 },
@@ -113,7 +113,7 @@ describe('steps', () => {
     expect(read([{ steps: 3, epochs: 7, my_epoch: 1 }])).toEqual(['text']);
   });
 
-  test('the key epoch takes precedence over the key step, which is then a metric', () => {
+  test('"epoch" takes precedence over "step", which is then a metric', () => {
     expect(
       read([
         { epoch: 1, step: 500, loss: 1 },
