@@ -20,15 +20,15 @@ import { type HypothesisFile, reportDataOf } from './data.ts';
 
 /** The invented result of a trial. */
 export interface Outcome {
-  /** Default: `succeeded`. */
+  /** The state of the trial. Default: `succeeded`. */
   readonly state?: TrialStateName;
-  /** Values over the epochs from 1, by metric. All lists have the same length. */
+  /** The values of each metric after epochs 1, 2, 3, ... All lists have the same length. */
   readonly curves?: Readonly<Record<string, readonly number[]>>;
   readonly failure?: { readonly class: FailureClassName; readonly message: string };
-  /** For state `stopped`. Default: empty. */
+  /** The reason for the stop, if the state is `stopped`. Default: empty. */
   readonly stopReason?: string;
   readonly attempts?: number;
-  /** Default: `agent-1`. */
+  /** The agent of the trial. Default: `agent-1`. */
   readonly agent?: string;
 }
 

@@ -8,7 +8,7 @@ function warningsOf(text: string): string[] {
   return effectWarnings(spec, plan(spec));
 }
 
-/** Four trials with 10 epochs each. */
+/** A sweep of four trials with 10 epochs each. */
 const AUTOENCODER = 'trainer: autoencoder\nparameters: {latent_dim: {values: [10, 20, 30, 40]}}\n';
 const program = (parameters: string) =>
   `command: [t, "\${args}"]\nmetric: {name: loss}\nparameters: {lr: {values: [1, 2, 3, 4, 5, 6, 7, 8]}, ${parameters}}\n`;

@@ -17,7 +17,7 @@ const METRIC = 'loss "x"';
 
 interface SampleTrial {
   readonly state: 'pending' | 'running' | 'succeeded' | 'stopped' | 'failed' | 'retried';
-  /** Undefined if the trial reports only another metric. */
+  /** The value of the metric; undefined if the trial reports only another metric. */
   readonly value: number | undefined;
   /** The epoch of the last report of the trial. */
   readonly epoch: number;

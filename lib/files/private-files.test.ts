@@ -47,7 +47,7 @@ test('a link to a folder is followed if the link and the folder belong to the sa
   expect(modeOf(join(parent, 'disk'))).toBe(0o700);
 });
 
-/** Only root can give a file to another user. */
+/** A test that runs only as root, because only root can give a file to another user. */
 const asRoot = test.skipIf(isSkipped(rootMissing()));
 
 asRoot('a folder of another user is rejected and stays unchanged', () => {

@@ -16,7 +16,7 @@ const NATS = 'nats://trawl:secret@127.0.0.1:4222';
 const NONE = { kind: 'none' };
 const NOBODY = 65_534;
 const onLinux = test.runIf(process.platform === 'linux');
-/** Only root can give a file to another user. */
+/** A test that runs only as root, because only root can give a file to another user. */
 const asRoot = test.skipIf(process.platform !== 'linux' || isSkipped(rootMissing()));
 
 let home: string;

@@ -12,7 +12,7 @@ import { Machine } from './machine.ts';
 
 const BRIDGE = /^trawl(\d+)$/;
 const OWNER = /^trawl test (\d+)$/;
-/** Each network uses a subnet of 198.18.0.0/15, which is reserved for network tests. */
+/** The maximum number of networks. Each uses a subnet of 198.18.0.0/15, which is reserved for network tests. */
 const MAX_NETWORKS = 200;
 
 interface Link {

@@ -12,7 +12,7 @@ import type { Machine } from './machine.ts';
 export const DATABASE = 'trawl';
 const PORT = 5432;
 const NETWORK = '198.18.0.0/15';
-/** Commits return once the standby has them on its disk. */
+/** SQL after which a commit returns only once the standby has the transaction on its disk. */
 const SYNCHRONOUS = "alter system set synchronous_standby_names = '*'";
 const ALONE = 'alter system reset synchronous_standby_names';
 

@@ -8,7 +8,7 @@ const POLL_MS = 150;
 const ANSWER_LIMIT_MS = 1_000;
 
 interface Seen {
-  /** Unix time in milliseconds. */
+  /** The time of the observation, in Unix milliseconds. */
   readonly at: number;
   /** The number of attempts that have ended. */
   readonly ended: number;

@@ -41,7 +41,7 @@ test.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))(
       await nats.stop();
       await server.close();
     });
-    // The client library imports the parts that run the program of a profile when it needs them.
+    // The client library imports the code that runs a profile's `credential_process` only when it needs this code.
     const { AWS_ACCESS_KEY_ID: AccessKeyId, AWS_SECRET_ACCESS_KEY: SecretAccessKey } = S3_CREDENTIALS;
     const credentials = join(folder, 'credentials.json');
     writeFileSync(credentials, JSON.stringify({ Version: 1, AccessKeyId, SecretAccessKey }));

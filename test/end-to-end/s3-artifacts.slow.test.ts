@@ -13,7 +13,7 @@ import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-se
 import { trawl } from '../support/trawl.ts';
 
 const MODEL_BYTES = 3_000_000;
-/** Each trial keeps a small file, and a large file that the agent sends directly to the S3 server. */
+/** A program that keeps a small file, and a large file that the agent sends directly to the S3 server. */
 const PROGRAM = `
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');

@@ -89,7 +89,7 @@ test('a submission on a full disk is rejected with the reason, and succeeds once
   expect(accepted.code, accepted.stderr).toBe(0);
 });
 
-/** Uploads must leave 256 MiB free, so only one artifact of 30 MB fits on the disk. */
+/** The size of the coordinator's disk. Uploads must leave 256 MiB free, so only one artifact of 30 MB fits. */
 const UPLOAD_MEGABYTES = 300;
 const SAVES_30_MB = `
 command: [sh, -c, 'head -c 30000000 /dev/urandom > $TRAWL_ARTIFACTS/model.bin; echo "{\\"epoch\\":1,\\"loss\\":1}"']

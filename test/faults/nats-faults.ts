@@ -13,7 +13,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 /** The sweep takes longer than all faults together, so that each fault affects running trials. */
 const SWEEP: NoopSweep = { trials: 120, epochs: 6, epochMs: 400 };
 const LEASE = '3s';
-/** Each fault lasts longer than the lease. */
+/** The minimum duration of a fault: longer than the lease. */
 const FAULT_MS = 5_000;
 
 interface Fault {

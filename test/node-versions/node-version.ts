@@ -16,7 +16,7 @@ const INSTALL_LIMIT_MS = 300_000;
 const UNIT_TESTS_LIMIT_MS = 900_000;
 const SWEEP_LIMIT_MS = 300_000;
 
-/** With TRAWL_NODE_VERSIONS=all, the unit tests include the simulation, and run every property test in full. */
+/** Whether the unit tests include the simulation, and run every property test in full. */
 const ALL = process.env.TRAWL_NODE_VERSIONS === 'all';
 const FEWER_RUNS = ALL ? {} : { TRAWL_PROPERTY_SHARE: '0.1', TRAWL_PROPERTY_RUNS: '20' };
 const UNIT_TESTS = [

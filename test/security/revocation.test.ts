@@ -19,7 +19,7 @@ import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { type Secured, startSecured, startSecuredAgent } from './secured-cluster.ts';
 
-/** No lease expires during the test, so every attempt that ends is ended by the revocation. */
+/** The lease is longer than the test, so every attempt that ends is ended by the revocation. */
 const LEASE = '10m';
 const SOON_MS = 10_000;
 

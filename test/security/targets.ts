@@ -10,6 +10,6 @@ export interface Targets {
   readonly logins: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files: readonly string[];
   readonly pids: readonly number[];
-  /** Empty if the caller has no token. */
+  /** The token of the caller; empty if the caller has none. */
   readonly token: string;
 }

@@ -6,7 +6,7 @@ export interface Timer {
   at: number;
   readonly order: number;
   readonly owner: SimulatedProcess | undefined;
-  /** Undefined if the timer was cancelled. */
+  /** The work of the timer; undefined if the timer was cancelled. */
   work: (() => void) | undefined;
 }
 

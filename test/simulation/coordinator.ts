@@ -37,7 +37,7 @@ import { StoredFiles } from './stored-files.ts';
 /** The place of the coordinator, or of the first coordinator if there are several. */
 export const COORDINATOR_PLACE = 'coordinator';
 export const CLUSTER = 'simulated';
-/** The value is the same as in coordinator/main.ts. */
+/** The number of heartbeats per lease, as in coordinator/main.ts. */
 const HEARTBEATS_PER_LEASE = 5;
 const EPOCH = Date.UTC(2026, 0, 1);
 

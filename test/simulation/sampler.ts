@@ -9,7 +9,7 @@ import type { Change } from '../../coordinator/core/step.ts';
 import type { LineProcess, StartProcess } from '../../coordinator/search/optuna/process.ts';
 import type { TestRandom } from '../support/random.ts';
 
-/** Sweeps with this method are checked by `SamplerInvariant`. */
+/** The settings of simulated Optuna searches, which `SamplerInvariant` checks. */
 export const SIMULATED_SEARCH = 'method: optuna\nrun_cap: 9\nseed: 5\n';
 
 interface StudyTrial {

@@ -101,7 +101,7 @@ interface SubmittedSweep {
 
 export interface Scenario {
   readonly leaseMs: number;
-  /** See PREFETCH_MS (coordinator/core/model.ts). Undefined for the default. */
+  /** The value that replaces PREFETCH_MS (coordinator/core/model.ts). Undefined for the default. */
   readonly prefetchMs?: number;
   /** The places of the coordinators. Several coordinators share one store. */
   readonly coordinators: readonly string[];

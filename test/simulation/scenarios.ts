@@ -4,13 +4,13 @@ import { COORDINATOR_PLACE } from './coordinator.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
 import { STORE_PLACE } from './shared-database.ts';
 
-/** In this seed and all higher seeds below FIRST_SEARCH_SEED, the sweeps train populations. */
+/** The first seed whose sweeps train populations. The last such seed is the one before FIRST_SEARCH_SEED. */
 export const FIRST_POPULATION_SEED = 1_000_000;
-/** In this seed and all higher seeds below FIRST_TAKEOVER_SEED, the sweeps are searches. */
+/** The first seed whose sweeps are searches. The last such seed is the one before FIRST_TAKEOVER_SEED. */
 export const FIRST_SEARCH_SEED = 2_000_000;
-/** In this seed and all higher seeds below FIRST_PREFETCH_SEED, several coordinators share one store. */
+/** The first seed with several coordinators on one store. The last such seed is the one before FIRST_PREFETCH_SEED. */
 export const FIRST_TAKEOVER_SEED = 3_000_000;
-/** In this seed and all higher seeds, slots hold attempts in advance even if the trials are not short. */
+/** The first seed in which slots hold attempts in advance even if the trials are not short. */
 export const FIRST_PREFETCH_SEED = 4_000_000;
 
 export function scenarioOf(seed: number): Scenario {

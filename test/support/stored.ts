@@ -18,10 +18,10 @@ export interface StoredAttempt {
   readonly number: number;
   readonly agent: string;
   readonly slot: number;
-  /** Unix times in milliseconds. `endedAt` is zero if the attempt has not ended. */
+  /** `grantedAt` and `endedAt` are Unix times in milliseconds. `endedAt` is zero if the attempt has not ended. */
   readonly grantedAt: number;
   readonly endedAt: number;
-  /** Null if the attempt has not ended. */
+  /** The outcome of the attempt; null if the attempt has not ended. */
   readonly outcome: string | null;
   readonly failureClass: string | null;
   readonly failureMessage: string | null;
@@ -37,9 +37,9 @@ interface StoredReport {
 
 export interface EventRow {
   readonly seq: number;
-  /** Empty for events of the sweep. */
+  /** The id of the trial; empty for events of the sweep. */
   readonly trial: string;
-  /** Zero for events of the trial itself. */
+  /** The number of the attempt; zero for events of the trial itself. */
   readonly attempt: number;
   readonly kind: string;
   readonly detail: string;

@@ -56,7 +56,7 @@ export interface Batch {
 export class ReferenceNetwork {
   private readonly protocol: Protocol;
   private readonly layers: readonly Dense[];
-  /** For each layer, the weight row by row, then the bias. */
+  /** The parameters of all layers. Each layer has its weight, row by row, and then its bias. */
   readonly parameters: Float64Array;
   private readonly first: Float64Array;
   private readonly second: Float64Array;

@@ -143,7 +143,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('the next point differs between indexes, so that a dropped point is not suggested again and again', () => {
+  it('the next point differs between indexes, so that a dropped point is not suggested repeatedly', () => {
     const ended = run(SQUARE, 30, ({ x, y }) => Number(x) ** 2 + Number(y) ** 2);
     const points = [30, 31, 32].map((index) => JSON.stringify(nextPoint(SQUARE, index, { ended, running: [] })));
     expect(new Set(points).size).toBe(3);

@@ -21,7 +21,7 @@ interface TrialOperation {
   /** Whether a second attempt of the trial has the result. */
   readonly isSpeculated: boolean;
   readonly epochs: number;
-  /** Undefined if the trial reports only another metric. */
+  /** The value of the metric; undefined if the trial reports only another metric. */
   readonly value: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface ConfigHistory {
   readonly replicates: number;
   /** Whether the metric is named in the sweep file. Otherwise, the reports determine it. */
   readonly isNamed: boolean;
-  /** Each group of operations is one transaction. */
+  /** The operations in order, in groups. Each group is one transaction. */
   readonly operations: readonly (readonly (TrialOperation | NewVersion)[])[];
 }
 

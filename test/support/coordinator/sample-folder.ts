@@ -88,7 +88,7 @@ export function sqliteContents(path: string): { rows: Record<string, string[]>; 
   const rows = names.map(({ name }): [string, string[]] => {
     const columns = db.prepare(`pragma table_info(${name})`).all() as { name: string }[];
     const exact = columns.map((column) => {
-      // A real number as its 17 digits, and a text as its bytes.
+      // A real number is represented by 17 digits, and a text by its bytes.
       return `case typeof(${column.name}) when 'real' then printf('%!.17g', ${column.name}) else typeof(${column.name}) || hex(${column.name}) end`;
     });
     const found = db.prepare(`select ${exact.join(" || ' ' || ")} as row from ${name} order by 1`).all();

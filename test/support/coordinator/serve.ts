@@ -59,12 +59,12 @@ export function newFolder(): string {
 export interface ServeOptions {
   /** The address to listen on. Default: a free port of the loopback interface. */
   readonly at?: Address;
-  /** Requires TLS, and accepts only the identities in `dir`. */
+  /** If set, the coordinator requires TLS, and accepts only the identities in `dir`. */
   readonly secured?: { readonly identity: Identity; readonly dir: string };
   /** Creates the artifact store. Default: artifacts are files in the data folder. */
   readonly files?: (dir: string, cluster: string) => ArtifactStore;
   readonly quota?: SpaceLedger;
-  /** Default: no child waits for a checkpoint. */
+  /** Knows which children wait for a checkpoint. Default: no child waits. */
   readonly inherited?: Pick<InheritedCheckpoints, 'isPending'>;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;

@@ -24,13 +24,13 @@ const TICK_MS = 250;
 const HEARTBEAT_MS = 2_500;
 const RETURN_DELAY_MS = 100;
 const COMPARE_EVERY = 16;
-/** More pulls than this at the same virtual time indicate an endless loop. */
+/** The maximum number of pulls at the same virtual time. More pulls indicate an endless loop. */
 const MAX_PULLS = 10_000;
 
 /** The planned end of an attempt on an agent, and the time from the start of the attempt to this end. */
 export interface Plan {
   readonly afterMs: number;
-  /** `hang`: the attempt never ends on its own. */
+  /** How the attempt ends. `hang`: it never ends on its own. */
   readonly end: 'succeeded' | 'hang' | FailureClassName;
   readonly message?: string;
 }

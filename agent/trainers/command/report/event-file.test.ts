@@ -17,7 +17,7 @@ const simple = (tag: string, value: number) =>
     w.tag(1, WireType.LengthDelimited).string(tag);
     w.tag(2, WireType.Bit32).float(value);
   });
-/** TensorFlow 2's summary writer stores a scalar in `tensor_content`. */
+/** Returns a scalar in `tensor_content`, as TensorFlow 2's summary writer stores it. */
 const tensor = (tag: string, value: number) =>
   message((w) => {
     w.tag(1, WireType.LengthDelimited).string(tag);
