@@ -32,7 +32,7 @@ test('only the requested verb is loaded', async () => {
     ]) {
       const { commands } = await buildProgram(verbIn(args));
       expect(commands.map((command) => command.name())).toEqual([verb]);
-      if (verb === 'show') continue; // Its own option --version replaces that of the program.
+      if (verb === 'show') continue; // The verb's own option --version replaces the option of the program.
       expect(commands[0]?.helpInformation()).toBe(whole.commands.find((one) => one.name() === verb)?.helpInformation());
     }
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CUDA_LIBRARIES, inspectMachine, missingCuda, parseMachine } from './machine.ts';
 
-test('the lines of machine.sh are the facts of a machine, and the missing libraries of CUDA are known', () => {
+test('the lines that machine.sh prints are parsed as facts of a machine, and missing CUDA libraries are found', () => {
   const machine = parseMachine(
     [
       'system\tLinux x86_64',

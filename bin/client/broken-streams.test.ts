@@ -23,7 +23,7 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
 const reports = (attempt: number, ...epochs: number[]): Report[] =>
   epochs.map((epoch) => ({ attempt, epoch, atMs: 1, metrics: { loss: epoch } }));
 
-/** A stream method, its messages, how many messages arrive before the connection breaks, and a read of the stream. */
+/** A stream method, its messages, the number that arrives before the connection breaks, and a reader of the stream. */
 interface Case {
   readonly method: keyof SweepServiceServer;
   readonly messages: readonly object[];

@@ -111,7 +111,7 @@ test('the step of the ranking metric is exported, and has type number if any ste
   expect(curveColumns(trials, ['val'], false).find(({ name }) => name === 'epoch')?.type).toBe('number');
 });
 
-test('a table of trials has a column for the front only if the ranking has several objectives', async () => {
+test('a table of trials has a column for the Pareto front only if the ranking has several objectives', async () => {
   const [header = [], first = [], second = []] = await csvOf([trial({ rank: 1, front: 1 }), trial({ rank: null })]);
   const at = header.indexOf('front');
   expect([header[at - 1], first[at], second[at]]).toEqual(['rank', '1', '']);

@@ -17,7 +17,7 @@ test('command lines are quoted for the shell', () => {
   ]);
 });
 
-test('a parameter named seed becomes an argument, and values that only the agent knows become placeholders', () => {
+test('a parameter named "seed" becomes an argument, and values that only the agent knows become placeholders', () => {
   const text = `
 command: [t, "\${args}", --out, "\${artifacts}/x", "\${envvar:HOME}", "$\${literal}", "\${trial}"]
 parameters: {lr: {value: 0.5}, seed: {values: [3, 5]}}

@@ -4,7 +4,7 @@ import { targetsOf } from './write-report.ts';
 const folder = (path: string) => ({ path, isFolder: true });
 const file = (path: string) => ({ path, isFolder: false });
 
-test('by default, a report is written to the working folder in both formats, and the Markdown file links no files', () => {
+test('by default, a report is written to the working folder in both formats, and the Markdown file links to no other files', () => {
   expect(targetsOf('both', undefined, 'ae')).toEqual({
     html: 'ae-report.html',
     markdown: 'ae-report.md',

@@ -35,7 +35,7 @@ async function replayed() {
   return { ...at, press, seek, counts };
 }
 
-test('a replay can be paused, and moved with keys, by a duration, to a share, or to a time', async () => {
+test('a replay can be paused, and moved with keys, by a duration, to a percentage, or to a time', async () => {
   const at = await replayed();
   expect(at.frame()[0]).toContain('REPLAY 0.1×, 0%');
   await at.press('p');

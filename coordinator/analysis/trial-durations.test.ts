@@ -100,7 +100,7 @@ test('two trials are not enough for an estimate', () => {
   expect(estimateSweep(past(sample), { sample: [], trials: 0, slots: 1 })).toBeUndefined();
 });
 
-test('duration estimates are finite, positive and ordered, and the interval covers most outcomes of noisy histories', () => {
+test('durations are estimated as finite, positive intervals, which contain most outcomes of noisy histories', () => {
   const sample = grid(AXES);
   let [covered, runs] = [0, 0];
   fc.assert(

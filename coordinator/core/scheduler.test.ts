@@ -153,7 +153,7 @@ describe('the window of offers', () => {
 });
 
 describe('the order of offers', () => {
-  test('offers alternate between sweeps, and follow the index within a sweep', () => {
+  test('offers alternate between sweeps, and the trials of a sweep are offered in the order of their indexes', () => {
     const core = coreWith(2);
     addSweep(core, '1', 3);
     addSweep(core, '2', 3);

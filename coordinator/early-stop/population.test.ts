@@ -93,7 +93,7 @@ test('whole numbers and multiples of q change by at least one step, within the l
   expect([0.1, 0.2, 0.5].map((value) => perturbed(value, tenths, 0.8))).toEqual([0.1, 0.1, 0.4]);
 });
 
-test('a value of a list becomes its neighbor in the list', () => {
+test('a value of a list becomes its neighbor in the list, unless the list ends there', () => {
   const list = { kind: 'categorical', values: ['a', 'b', 'c'], probabilities: undefined } as const;
   expect(['a', 'b', 'c'].map((value) => perturbed(value, list, 1.2))).toEqual(['b', 'c', 'c']);
   expect(['a', 'b', 'c'].map((value) => perturbed(value, list, 0.8))).toEqual(['a', 'a', 'b']);

@@ -85,7 +85,7 @@ test('a folder with files, a folder without a store and a store in use are rejec
   expect(existsSync(join(parent, 'other'))).toBe(false);
 });
 
-test('a damaged file ends the migration, and a missing file does so without --allow-missing', async () => {
+test('a damaged file ends the migration, and so does a missing file unless --allow-missing is set', async () => {
   const parent = testFolder();
   const dir = await sampleFolder(parent);
   const to = join(parent, 'new');

@@ -7,7 +7,7 @@ const at = (distribution: Distribution, ...us: number[]) => us.map((u) => valueA
 const plain = { q: undefined };
 
 describe('values', () => {
-  test('uniform distributions map a share to the value at this fraction of the range, on a linear or logarithmic scale', () => {
+  test('uniform distributions map a share to the value at this share of the range, on a linear or logarithmic scale', () => {
     expect(at({ kind: 'uniform', min: 2, max: 4, ...plain }, 0.25, 0.5)).toEqual([2.5, 3]);
     expect(at({ kind: 'int_uniform', min: 1, max: 4 }, 0.001, 0.2499, 0.25, 0.999)).toEqual([1, 1, 2, 4]);
     expect(at({ kind: 'log_uniform', min: 1e-4, max: 1, ...plain }, 0.25, 0.5, 0.75)).toEqual([0.001, 0.01, 0.1]);

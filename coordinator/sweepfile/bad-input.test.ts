@@ -482,7 +482,7 @@ test.each(command)("in a sweep file with a user's program, the line %s is reject
   expect(errorOf(`${line}\nmetric: {name: loss}\nparameters: {}\n`)).toBe(`x.yaml:${message}`);
 });
 
-test('program and command require trainer command, and a command without an args macro requires a metric', () => {
+test('the keys "program" and "command" require trainer "command"; a command without an args macro requires a metric', () => {
   expect(errorOf(`${HEAD}program: train.py`)).toBe(
     'x.yaml:4:1: program applies to trainer command only; the trainer is autoencoder',
   );

@@ -62,7 +62,7 @@ test.each([
   expect(problemsOf(withClaim(claim, where))).toEqual([]);
 });
 
-test('a claim for trainer command can name any metric', () => {
+test('in a sweep of trainer "command", a claim may name any metric', () => {
   const text =
     '{command: [python3, a.py], metric: {name: m}, parameters: {a: {values: [1, 2]}}, hypotheses: [{name: H, claim: "x[a]: 1 > 2"}]}';
   expect(problemsOf(text)).toEqual([]);
@@ -102,7 +102,7 @@ test.each([
   ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where excludes latent_dim=30'],
   ['psnr rises over epochs', '{latent_dim: 16}', '12: latent_dim is never 16 in this sweep; did you mean "15"?'],
   ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not declared under parameters; did you mean "depth"?'],
-])('the claim %s with where %s is rejected', (claim, where, message) => {
+])('the claim %s with "where" %s is rejected', (claim, where, message) => {
   expect(problemsOf(withClaim(claim, where))).toEqual([message]);
 });
 

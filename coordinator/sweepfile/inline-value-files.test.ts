@@ -33,7 +33,7 @@ test('nested parameters may have files of values, and floats stay floats', async
   expect(parseSweep(await inline(text), 's.yaml').program?.floatParameters).toEqual(['m.lr']);
 });
 
-test('a sweep file without files of values does not change, even if a parameter is named file', async () => {
+test('a sweep file without files of values does not change, even if a parameter is named "file"', async () => {
   for (const text of ['trainer: noop\nparameters: {file: {value: 1}}\n', 'trainer: noop\nparameters: {}\n']) {
     expect(await inline(text)).toBe(text);
   }

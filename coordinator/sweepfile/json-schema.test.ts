@@ -146,7 +146,7 @@ test('the default of each key is tested, unless the default is a rule or the abs
   }
 });
 
-test('the description of the key goal agrees with the default goals of metrics', () => {
+test('the description of the key "goal" agrees with the default goals of metrics', () => {
   const text = descriptions.get('metric.goal') ?? '';
   expect(text).toBe(descriptions.get('metrics.goal'));
   for (const word of ['accuracy', 'f1', 'auc', 'psnr']) {

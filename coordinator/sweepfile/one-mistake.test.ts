@@ -192,6 +192,6 @@ test.each([
   ['report: {regex: 3}', 'regex: expected a regular expression, got 3'],
   ['report: [json, {hooks: wandb}]', 'unknown key "hooks"; did you mean "hook"?'],
   ['report: [json, {tfevents: 3}]', 'tfevents: expected a path, got 3'],
-])('the error for a mistake in the key report names the wrong key or value: %s', (line, message) => {
+])('the error for a mistake in the key "report" names the wrong key or value: %s', (line, message) => {
   expect(errorsOf(`command: [t, "\${args}"]\nmetric: {name: l}\nparameters: {}\n${line}\n`)).toEqual([message]);
 });

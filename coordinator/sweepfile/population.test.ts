@@ -73,7 +73,7 @@ test('the first members are random points with different seeds, even if the poin
   expect(known.size).toBe(8);
 });
 
-test('explore names the parameters that change, and run_cap limits the number of trials', () => {
+test('"explore" names the parameters that change, and "run_cap" limits the number of trials', () => {
   const { earlyTerminate } = parseSweep(`${PROGRAM}run_cap: 20\nseed: 3\n`, 'x');
   expect(earlyTerminate).toMatchObject({
     maxTrials: 20,

@@ -35,7 +35,7 @@ test.each([
   expect(value(OTHER, written)).toBe(other);
 });
 
-test('parameters, exclude and early_terminate of a W&B file are read as PyYAML reads them, but the key wandb is not', () => {
+test('"parameters", "exclude" and "early_terminate" of a W&B file are read as PyYAML reads them, but "wandb" is not', () => {
   const text = `${WANDB}wandb: off
 early_terminate: {type: hyperband, min_iter: 3, strict: yes}
 parameters: {bn: {values: [yes, no]}, n: {values: [[on, 010]]}}

@@ -109,7 +109,7 @@ test('values that are not finite are passed to the program in the notation of Py
   );
 });
 
-test('a parameter named seed gives the seeds of the replicates', () => {
+test('a parameter named "seed" gives the seeds of the replicates', () => {
   const spec = parse(`
 program: train.py
 method: grid
@@ -383,7 +383,7 @@ parameters: {m: {parameters: {lr: {value: 1}}}}
   expect(spec.command).toEqual(['python3', '-c', 'print(1, 2)', '--name=a b', '${args}', '--copy=${param:m.lr}']);
 });
 
-test('mappings and nested lists can be parameter values, can be matched by rules, and can be set by when', () => {
+test('mappings and nested lists can be parameter values, can be matched by rules, and can be set by `when`', () => {
   const text = `
 program: train.py
 metric: {name: loss}

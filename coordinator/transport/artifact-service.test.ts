@@ -122,7 +122,7 @@ async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test('while the checkpoint of a parent is being copied, its reads can be repeated', async () => {
+test('while the checkpoint of a parent is being copied, a read fails with a status that allows a retry', async () => {
   await put([BYTES]);
   await name(1, { name: FILE.name, kind: 'file', epoch: 0, size: FILE.size, sha256: SHA256 });
   expect(await read()).toEqual(BYTES);

@@ -34,7 +34,7 @@ async function* pages() {
   yield TRIALS.slice(4);
 }
 
-test('trials are ranked by their front, and trials that failed or lack a value of an objective have no rank', async () => {
+test('trials are ranked by Pareto front, and trials that failed or lack a value of an objective have no rank', async () => {
   const { indices, places, fronts } = await indicesByObjectives(pages(), OBJECTIVES, { states: [], limit: 0 });
   expect([...indices]).toEqual([1, 0, 2, 3, 4, 5]);
   expect([...places]).toEqual([1, 2, 3, 4, 0, 0]);

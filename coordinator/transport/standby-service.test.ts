@@ -64,7 +64,7 @@ test('a standby answers each kind of call with the address of the leader', async
   expect(headerOf(error)).toEqual(['']);
 });
 
-test('a leader that may have lost its leadership runs no call', async () => {
+test('a leader that may have lost its leadership rejects calls', async () => {
   let isCertain = false;
   const address = await serveStandby(
     () => 'gpu-1:7070',

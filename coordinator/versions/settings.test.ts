@@ -95,7 +95,7 @@ test('a number that `when` sets must keep its notation', () => {
   expect(compareSettings(rule('5.0'), rule('6'))).toEqual([]);
 });
 
-test('a parameter named seed can be neither added nor removed', () => {
+test('a parameter named "seed" can be neither added nor removed', () => {
   const [without, withSeed] = ['x: {values: [1, 2]}', 'x: {values: [1, 2]}, seed: {values: [0, 1]}'];
   expect(() => changeOf(without, withSeed)).toThrow('parameters.seed cannot be added to a sweep that has results');
   expect(() => changeOf(withSeed, without)).toThrow('parameters.seed cannot be removed from a sweep that has results');

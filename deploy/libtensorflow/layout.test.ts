@@ -39,7 +39,7 @@ test('a folder without headers or without a library is rejected, and the error l
   expect(() => libraryLayout(half)).toThrow(/has no libtensorflow: expected lib\/libtensorflow\.so\.2.*c_api\.h/);
 });
 
-test('deps has the libraries under the names that the build links against, and the external headers of the release', () => {
+test('the folder "deps" has the libraries under the names that the build links against, and the external headers of the release', () => {
   const release = given(
     'lib/libtensorflow.so.2',
     'lib/libtensorflow_framework.so.2',

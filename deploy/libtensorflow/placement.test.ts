@@ -33,7 +33,7 @@ test('setup copies the binding into the package, and links the libraries where t
   expect(readFileSync(inPackage('lib/napi-v8/../../deps/lib/libtensorflow.so.2'), 'utf8')).toBe('library');
 });
 
-test('only a reinstalled package is restored', () => {
+test('the binding is restored only if its package was reinstalled', () => {
   expect(restorePlacement(root)).toEqual([]);
   placeLibrary(root, placement());
   expect(restorePlacement(root)).toEqual([]);
@@ -43,7 +43,7 @@ test('only a reinstalled package is restored', () => {
   expect(existsSync(inPackage('lib/napi-v8/tfjs_binding.node'))).toBe(true);
 });
 
-test('the package is not restored after the cache was emptied', () => {
+test('the binding is not restored after the cache was emptied', () => {
   placeLibrary(root, placement());
   rmSync(join(root, 'node_modules'), { recursive: true });
   install();
@@ -58,7 +58,7 @@ test('an installed package without its libraries is reported as incomplete', () 
   expect(isPlaced(root, NAME)).toBe(false);
 });
 
-test('the package is not restored after its placement was removed', () => {
+test('the binding is not restored after its placement was removed', () => {
   placeLibrary(root, placement());
   removePlacement(root, placement());
   expect(existsSync(inPackage('lib'))).toBe(false);

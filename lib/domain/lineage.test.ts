@@ -27,7 +27,7 @@ test("a child is added to the member whose trial it replaces, with the index of 
   ]);
 });
 
-test('a life ends at the last epoch of a trial that ended early, and a child without reports has an empty life', () => {
+test('the life of a trial that ended early ends at its last epoch, and the life of a child without reports is empty', () => {
   expect(shown([trial('a', 0, 1), trial('b', 1, 2), trial('c', 2, 0, ['b', 2, 'a'])])).toEqual([
     [
       ['a', 0, 1, undefined],

@@ -102,7 +102,7 @@ test('an item that dominates another item has a better place, and equal items sh
   );
 });
 
-test('the best places equal the places of the whole ranking', () => {
+test('the places of the best items equal their places in the whole ranking', () => {
   fc.assert(
     fc.property(points, fc.integer({ min: 1, max: 30 }), (all, limit) => {
       const ranked = rankByLosses(
@@ -151,7 +151,7 @@ test('the items of a front are ordered by the hypervolume that each item alone d
   ]);
 });
 
-test('losses whose distance exceeds the largest number are ranked like losses in the same proportions', () => {
+test('losses whose distance exceeds the largest number are ranked like smaller losses in the same proportions', () => {
   const losses = [
     [-1.7, 1.7],
     [-1.6, 1.5],

@@ -81,7 +81,7 @@ test('a process with its own handler of a signal continues to use its folder', a
   expect(existsSync(path)).toBe(false);
 });
 
-test.skipIf(!isLinux)('the folder of a killed process is removed later, and no other folder', async () => {
+test.skipIf(!isLinux)('the folder of a killed process is removed later, and other folders are kept', async () => {
   const killed = await startOwner();
   const running = await startOwner();
   killed.child.kill('SIGKILL');

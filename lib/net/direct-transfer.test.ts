@@ -248,7 +248,7 @@ test('a transfer ends when its caller aborts it', async () => {
   expectFailure(await failureOf(sent), 'ABORT_ERR');
 });
 
-test('after a failed read, the direct path is closed for five minutes', async () => {
+test('after a failed read, no direct transfer is attempted for five minutes', async () => {
   const url = await serve(serveObject);
   const path = new DirectPath();
   for await (const _ of path.read(url));

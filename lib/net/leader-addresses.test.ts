@@ -9,7 +9,7 @@ test('a client calls the first address, and follows a standby to the leader', ()
   expect(addresses.current).toBe('c:1');
 });
 
-test('a client of one address keeps it, and returns to it when the leader that it named does not answer', () => {
+test('a client with a single address calls it again if it is unreachable, or if the leader named by a standby is unreachable', () => {
   const addresses = new LeaderAddresses(['a:1']);
   expect(addresses.hasOthers).toBe(false);
   addresses.onUnreachable(0);

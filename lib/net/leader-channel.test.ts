@@ -38,9 +38,9 @@ interface Peer {
   ran: number;
   /** The answer to calls: the name of the coordinator, or the leader that a standby names. */
   role: { readonly leads: string } | { readonly follows: string };
-  /** The error of the next call, which runs. */
+  /** The error with which the next call fails after the coordinator has run it. */
   nextError?: Partial<ServiceError> | undefined;
-  /** Whether the next call, which runs, has no answer. */
+  /** Whether the coordinator runs the next call but sends no answer. */
   isNextSilent?: boolean;
   stop(): void;
 }
@@ -256,7 +256,7 @@ test('a call that only reads is retried if it has no answer in time; any other c
   expect([leader.ran, other.ran]).toEqual([2, 1]);
 });
 
-test('a call of a client that waits for a leader outlasts its time limit, and the client is notified once', async () => {
+test('while a client waits for a leader, its call may exceed the time limit, and the client is notified once', async () => {
   const [one, other] = [await peer({ follows: '' }), await peer({ follows: '' })];
   let notices = 0;
   const onWait = () => {

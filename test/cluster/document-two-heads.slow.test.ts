@@ -21,7 +21,7 @@ const STORES = 'store.env';
 
 const blocks = blocksOf(SECOND_FORM.split('\n### ')[0] ?? '');
 
-test('the second form of docs/cluster.md needs at most fourteen commands from the start to a ranked sweep', () => {
+test('the cluster with two head nodes in docs/cluster.md needs at most fourteen commands from the start to a ranked sweep', () => {
   const commands = blocks.flatMap((block) => (block.kind === 'commands' ? block.lines : []));
   expect(commands.length).toBeGreaterThan(0);
   expect(commands.length).toBeLessThanOrEqual(14);
@@ -31,7 +31,7 @@ test('the second form of docs/cluster.md needs at most fourteen commands from th
 const skipped = isSkipped(machinesMissing() ?? postgresMissing() ?? s3ServerMissing());
 
 test.skipIf(skipped)(
-  'the commands of the second form of docs/cluster.md produce a ranked sweep, which survives the loss of the first head node',
+  'the commands for two head nodes in docs/cluster.md produce a ranked sweep, which survives the loss of the first head node',
   { timeout: LIMIT_MS },
   async () => {
     const folder = testFolder();

@@ -15,7 +15,7 @@ import { FAULTS, LEADER_DIES, type Outcome, PRIMARY_DIES, sweepThroughFault, tab
 const rounds = Number(process.env.TRAWL_REPLICATED_ROUNDS ?? 0);
 const selected = new RegExp(process.env.TRAWL_REPLICATED_FAULTS ?? '');
 const faults = rounds === 0 ? [LEADER_DIES, PRIMARY_DIES] : FAULTS;
-/** The trials of a sweep last a few seconds longer than a fault, even if the fault delays none of them. */
+/** The number of trials of a sweep. Together, they last a few seconds longer than a fault, even without a delay. */
 const TRIALS = rounds === 0 ? 40 : 48;
 const LIMIT_MS = 300_000;
 

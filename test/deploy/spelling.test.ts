@@ -17,7 +17,7 @@ const BRITISH = [
 ];
 const PATTERN = new RegExp(BRITISH.join('|'), 'gi');
 
-/** A name that is not ours: an attribute of HTML. */
+/** The British spellings that trawl cannot change: the name of an attribute of HTML. */
 const EXCEPTIONS = /aria-labelledby/g;
 const NOT_OURS = /^(?:proto\/gen\/|package-lock\.json$|NOTICE$|docs\/study\/|test\/deploy\/spelling\.test\.ts$)/;
 const PICTURES = /\.(?:svg|png|gif|npz|gz)$/;

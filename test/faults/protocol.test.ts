@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
 
-/** Returns the Node options of an agent with another version of the protocol, which replace the constant in its code. */
+/** Returns Node options that replace the version of the protocol in the code of an agent. */
 function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {

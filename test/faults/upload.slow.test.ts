@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { startProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
-/** At these values, the upload takes about four seconds, so a process can be killed during the upload. */
+/** With this size and rate, an upload takes about four seconds, so a process can be killed during the upload. */
 const BYTES = 8_000_000;
 const BYTES_PER_SECOND = 2_000_000;
 

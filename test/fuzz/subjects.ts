@@ -1,4 +1,4 @@
-/** The NATS subjects to which the coordinator and the agents can subscribe, according to their permissions. */
+/** The NATS subjects to which the coordinator and the agents may subscribe, according to their permissions. */
 import { agentPermissions, coordinatorPermissions, poolOffers } from '../../proto/subjects.ts';
 import type { TestRandom } from '../support/random.ts';
 

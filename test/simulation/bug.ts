@@ -17,7 +17,7 @@ export interface Bug {
   readonly tornCommits?: boolean;
   /** Whether an agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** If set, each death of the coordinator loses the files that were stored less than this time before the death. */
+  /** How long before each death of the coordinator a file must be stored to survive, in milliseconds. Default: all files survive. */
   readonly losesFilesOfMs?: number;
   /** When a transaction checks that its coordinator is still the leader. Default: within the transaction. */
   readonly epochCheck?: 'none' | 'before the transaction';

@@ -46,7 +46,7 @@ interface Attempt {
 export interface InvariantsContext {
   machine(agentId: string): MachineResources | undefined;
   now(): number;
-  /** Whether the memory of the coordinator can be ahead of the durable state during a commit. Default: false */
+  /** Whether the memory of the coordinator may be ahead of the durable state during a commit. Default: false */
   readonly isMemoryAhead?: boolean;
   /** Returns when the last fault ended. Undefined while faults continue. */
   calmSince(): number | undefined;

@@ -13,11 +13,11 @@ import { MAX_FREE_LOSSES } from '../../coordinator/core/retry.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
-/** The time, in milliseconds, in which the return of an attempt that has waited for MAX_QUEUED_MS becomes durable. */
+/** The maximum time until the return of an attempt is durable, once the attempt has waited for MAX_QUEUED_MS. */
 const RETURN_MS = 4_000;
 /**
- * The wait is checked only on machines whose transfers of files take at most this time. The coordinator learns of a
- * start only after the files of the attempt before it are stored.
+ * The maximum duration of file transfers on the machines where the wait is checked. The coordinator learns of a start
+ * only after the files of the previous attempt are stored.
  */
 const QUICK_TRANSFER_MS = 500;
 

@@ -1,4 +1,4 @@
-/** The scenario of a seed. High seeds have sweeps of one kind (populations, or searches), or several coordinators. */
+/** The scenario of a seed. High seeds test populations, searches, takeovers or attempts that slots hold in advance. */
 import { TestRandom } from '../support/random.ts';
 import { COORDINATOR_PLACE } from './coordinator.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
@@ -180,9 +180,8 @@ function withTakeovers(scenario: Scenario, seed: number): Scenario {
 }
 
 /**
- * Slots hold attempts for several seconds of work, so that every fault and every order of a user also meets queued
- * attempts. The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after the
- * faults.
+ * Slots hold attempts for several seconds of work, so that attempts are queued during each fault and each user action.
+ * The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after the faults.
  */
 function withPrefetch(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x9fe7);

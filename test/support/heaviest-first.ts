@@ -2,7 +2,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * The test files that take longest, the longest first. Long files at the end of a run would leave the other cores idle.
- * The files of the Node versions are apart, because each of them uses all cores.
+ * The files of the Node versions are not next to each other, because each of them uses all cores.
  */
 const LONGEST: readonly RegExp[] = [
   /node-versions\/node-22/,

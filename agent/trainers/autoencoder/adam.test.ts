@@ -31,7 +31,7 @@ function rescaled(state: AdamState): AdamState {
   return { ...state, moments, first: state.first.map(scale(0.1)), second: state.second.map(scale(0.001)) };
 }
 
-test('a restore does not change the next step, except for rounding if the moments were rescaled', async () => {
+test('a step after a restore has the same result as without a restore, except for rounding if the moments were rescaled', async () => {
   const adam = newAdam();
   for (const seed of [11, 12]) step(adam, seed);
   const state = await adam.save(0);

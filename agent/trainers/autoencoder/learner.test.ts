@@ -20,7 +20,7 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** The tested variants: libtensorflow also with single operations, and with the graph that the trainer uses on a GPU. */
+/** The backends to test. The test of libtensorflow is repeated with single operations, and with the graph for GPUs. */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow'
     ? [{ backend }, { backend, strategy: 'stacked' }, { backend, strategy: 'pack-graph' }]

@@ -67,7 +67,7 @@ test('Optuna receives limits, scales and multiples of q, but no parameter with a
   ]);
 });
 
-describe('rules of when', () => {
+describe('rules of `when`', () => {
   const dimensions = new OptunaDimensions(
     space({
       momentum: { kind: 'uniform', min: 0, max: 1, q: undefined },

@@ -55,7 +55,7 @@ test('a problem is reported once, and again when it changes or ends', async () =
   watch.close();
 });
 
-test('a slow request of a server that works is no problem', async () => {
+test('a slow request is not reported as a problem if the server works', async () => {
   const { watch, problems, examinations } = watched(() => undefined);
   const { promise, resolve } = withResolvers<void>();
   const answer = watch.during(promise);

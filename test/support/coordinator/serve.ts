@@ -64,7 +64,7 @@ export interface ServeOptions {
   /** Creates the artifact store. Default: artifacts are files in the data folder. */
   readonly files?: (dir: string, cluster: string) => ArtifactStore;
   readonly quota?: SpaceLedger;
-  /** Knows which children wait for a checkpoint. Default: no child waits. */
+  /** Whether a child waits for the checkpoint of its parent. Default: no child waits. */
   readonly inherited?: Pick<InheritedCheckpoints, 'isPending'>;
   /** The time limit for the next chunk of an upload. */
   readonly stallMs?: number;

@@ -334,7 +334,7 @@ export function testStore(
       granted('1', 't0'),
     ];
     await store.write(byNobody(grants), AT);
-    // So many later grants of another agent are not read at once.
+    // The store does not read this many later grants at once.
     const others = Array.from({ length: 600 }, (_, at): Change[] => {
       const key = { sweepId: '1', trialId: 't4', attempt: at + 1 };
       const end = { outcome: 'returned' } as const;
@@ -419,7 +419,7 @@ export function testStore(
     );
   });
 
-  test('the reports of a transaction that also ends their trials count for the results', async () => {
+  test('if a transaction has reports of a trial and its end, the reports count for the result of the trial', async () => {
     const tested = await open();
     const trials = ['t0', 't1', 't2', 't3'].map((id, index) => ({ ...planned(id, index), configId: `c${index >> 1}` }));
     const id = await tested.store.addSweep({ ...NEW_SWEEP, replicates: 2 }, trials, AT);

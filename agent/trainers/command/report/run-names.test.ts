@@ -38,7 +38,7 @@ test.each([
   expect(namesOf(...runs)).toEqual(expected);
 });
 
-test("two runs below the source's folder never have the same metric name", () => {
+test("the metrics of two runs in the source's folder never have the same name", () => {
   const folder = fc.constantFrom('train', 'eval', 'v0', 'v1');
   const run = fc.array(folder, { minLength: 1, maxLength: 3 }).map((folders) => folders.join('/'));
   fc.assert(
