@@ -17,7 +17,10 @@ export interface Bug {
   readonly tornCommits?: boolean;
   /** Whether an agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
-  /** How long before each death of the coordinator a file must be stored to survive, in milliseconds. Default: all files survive. */
+  /**
+   * How long before each death of the coordinator a file must be stored to survive, in milliseconds. Default: every file
+   * survives.
+   */
   readonly losesFilesOfMs?: number;
   /** When a transaction checks that its coordinator is still the leader. Default: within the transaction. */
   readonly epochCheck?: 'none' | 'before the transaction';
