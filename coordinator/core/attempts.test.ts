@@ -94,7 +94,7 @@ describe('claims', () => {
     expect(refusalOf(open(key, 'a', 'a2'))).toBe(RefusalCode.LEASED);
   });
 
-  test('each reason to reject a claim has its own code', () => {
+  test('the code of a rejected claim states the reason', () => {
     const sweep = sweepOf(2, { concurrency: 1 });
     const [t0, t1] = [sampleTrial(sweep, 't0'), sampleTrial(sweep, 't1')];
     expect(refusalOf(open(sampleKey(sweep, t0), 'stranger'))).toBe(RefusalCode.NO_SESSION);
