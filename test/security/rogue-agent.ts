@@ -116,7 +116,7 @@ const PULLS = ['', '{"batch":1,"no_wait":true}', '{"batch":2,"expires":1000000}'
 const ANSWERS = ['+WPI', 'x', '-NAK'];
 const REMOVALS = ['+ACK', '+NXT', '+NXT {"batch":1,"no_wait":true}', '+TERM', ''];
 
-/** Sends each permitted request and each forbidden request, with each reply subject. */
+/** Sends permitted and forbidden requests with each reply subject. */
 async function attack(rogue: NatsConnection): Promise<void> {
   // The server answers an acknowledgement with an empty message. If the reply subject is the subject that deletes a
   // stream, this empty message is a valid request to delete the stream.
