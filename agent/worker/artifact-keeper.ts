@@ -46,7 +46,7 @@ function nameProblem(name: string, names: ReadonlySet<string>, folders: Readonly
 
 function limitProblem(bytes: number, kept: number): string | undefined {
   if (bytes > MAX_ARTIFACT_BYTES) return `it has ${bytes} bytes; expected at most ${MAX_ARTIFACT_BYTES}`;
-  return kept >= MAX_ARTIFACTS ? `an attempt can have up to ${MAX_ARTIFACTS} artifacts` : undefined;
+  return kept >= MAX_ARTIFACTS ? `an attempt may have up to ${MAX_ARTIFACTS} artifacts` : undefined;
 }
 
 function foldersOf(name: string): string[] {

@@ -149,11 +149,11 @@ test('regular files with valid names in the artifacts folder are kept', async ()
 
 test('a rejected artifact does not fail the trial, but a disk error does', async () => {
   const keep = async () => {
-    throw new BadInputError('an attempt can have up to 10000 artifacts');
+    throw new BadInputError('an attempt may have up to 10000 artifacts');
   };
   const rejected = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, { keep });
   expect(rejected.failure).toBeUndefined();
-  expect(rejected.log).toContain('skipped the artifact "a": an attempt can have up to 10000 artifacts');
+  expect(rejected.log).toContain('skipped the artifact "a": an attempt may have up to 10000 artifacts');
   const broken = await runProgram(`${OK}; echo a > "$TRAWL_ARTIFACTS/a"`, {
     keep: () => Promise.reject(new Error('EIO')),
   });
