@@ -296,6 +296,7 @@ function workerStarter(
     cores,
     slots: slots.length,
     pack,
+    acceptsStarted: true,
   };
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };

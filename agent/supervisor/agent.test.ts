@@ -176,6 +176,37 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   expect(leave).not.toHaveBeenCalled();
 });
 
+test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
+  ['stops', ({ agent }) => void agent.stop()],
+  ['leaves', ({ agent }) => void agent.leave(60_000)],
+  [
+    'is drained',
+    ({ receive }) => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } }),
+  ],
+])('an agent that %s returns an attempt that is granted late, without starting it', async (_, act) => {
+  const grant = Grant.fromPartial({ trainer: 'noop' });
+  let answer = () => {};
+  const started = startAgent(({ claims }, _, onAnswer) => {
+    const decisions = claims.map(({ key }) => ({ key, answer: { $case: 'grant', grant } as const, mates: [] }));
+    answer = () => onAnswer(null, { decisions, leaderEpoch: 0 });
+  }, key('t'));
+  const { agent, receive, records, sentToWorker } = started;
+  await agent.up();
+  receive({
+    $case: 'welcome',
+    welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
+  });
+  const unclaimed = answer;
+  await vi.waitFor(() => expect(answer).not.toBe(unclaimed));
+  act(started);
+  answer();
+  await vi.waitFor(() => expect(records).toHaveLength(1));
+  expect(records).toMatchObject([{ key: key('t'), seq: 1, body: { ended: { outcome: 'ATTEMPT_OUTCOME_RETURNED' } } }]);
+  await agent.stop();
+  expect(records).toHaveLength(1);
+  expect(sentToWorker).toEqual([]);
+});
+
 test('an agent that stops returns its queued attempts at once, so no queued attempt starts when a running attempt ends', async () => {
   const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
   const granted: Claim[] = [];

@@ -23,9 +23,9 @@ import { Heartbeat } from './heartbeat.ts';
 import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
 import { RecordWriter } from './record-writer.ts';
+import type { Granted, SlotEffect } from './slot-effects.ts';
 import {
   areSlotsIdle,
-  type Granted,
   hasQueue,
   hasStoppedPrograms,
   heldAttempts,
@@ -44,7 +44,6 @@ import {
   onWaited,
   returnAllQueued,
   type Slot,
-  type SlotEffect,
   STOPPED_BY_RULE,
   wantedOffers,
 } from './slots.ts';
@@ -134,14 +133,9 @@ export class AgentRuntime {
     );
     this.#claims = new Claims(
       this.#slots,
-      () => this.#session,
+      { session: () => this.#session, isTaking: () => this.#isTaking },
       {
-        onEffects: (effects) => {
-          this.#perform(effects);
-          // A grant can arrive after the grace period of a drain has expired. The granted attempts are then
-          // stopped and handed back.
-          if (this.#draining.isGraceExpired) this.#perform(onGraceExpired(this.#slots));
-        },
+        onEffects: (effects) => this.#perform(effects),
         onDelayed: (offer) => this.#offers.extend(offer),
       },
       log,

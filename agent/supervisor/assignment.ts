@@ -8,7 +8,7 @@ import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { StructuredValue } from '../../proto/values.ts';
 import { attemptFolder, codeFile, resumeFile } from '../folders.ts';
 import type { Assignment } from '../worker/ipc.ts';
-import type { Granted } from './slots.ts';
+import type { Granted } from './slot-effects.ts';
 import type { Workers } from './workers.ts';
 
 /** Downloads files from the coordinator into the attempt's folder. */

@@ -3,7 +3,8 @@ import { expect, test, vi } from 'vitest';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_CLAIMS, MAX_SLOTS } from '../../proto/limits.ts';
 import { Claims } from './claims.ts';
-import { newSlots, type SlotEffect } from './slots.ts';
+import type { SlotEffect } from './slot-effects.ts';
+import { newSlots } from './slots.ts';
 
 const key = (slot: number) => ({ sweepId: '1', trialId: `${slot}`, attempt: 1 });
 
@@ -19,7 +20,8 @@ test('claims of all slots at once are sent in groups that the coordinator accept
     });
   };
   const onEffects = vi.fn<(effects: readonly SlotEffect[]) => void>();
-  const claims = new Claims(slots, () => ({ open }), { onEffects, onDelayed: () => {} }, pino({ level: 'silent' }));
+  const context = { session: () => ({ open }), isTaking: () => true };
+  const claims = new Claims(slots, context, { onEffects, onDelayed: () => {} }, pino({ level: 'silent' }));
   for (let slot = 0; slot < MAX_SLOTS; slot++) claims.add({ key: key(slot), slot, pack: 0 });
   await vi.waitFor(() => expect(onEffects).toHaveBeenCalledTimes(MAX_SLOTS));
   expect(groups.map(({ length }) => length)).toEqual([MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, 96]);

@@ -5,7 +5,8 @@ import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.t
 import { MAX_CLAIMS } from '../../proto/limits.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
 import { Gathering } from './gathering.ts';
-import { claimedOffer, type OfferToken, onDecision, type Slot, type SlotEffect } from './slots.ts';
+import type { OfferToken, SlotEffect } from './slot-effects.ts';
+import { claimedOffer, onDecision, type Slot } from './slots.ts';
 
 const RETRY_MS = 500;
 
@@ -16,23 +17,26 @@ export interface ClaimEvents {
   onDelayed(offer: OfferToken): void;
 }
 
+/** The parts of the agent that determine what happens with claims. */
+export interface ClaimContext {
+  /** Returns the session with the coordinator. Undefined before the first worker is ready. */
+  session(): Pick<CoordinatorSession, 'open'> | undefined;
+  /** Whether the agent takes new trials. */
+  isTaking(): boolean;
+}
+
 export class Claims {
   readonly #slots: Slot[];
-  readonly #session: () => Pick<CoordinatorSession, 'open'> | undefined;
+  readonly #context: ClaimContext;
   readonly #events: ClaimEvents;
   readonly #log: Logger;
   readonly #gathering = new Gathering(() => this.#send());
   #gathered: Claim[] = [];
   #closed = false;
 
-  constructor(
-    slots: Slot[],
-    session: () => Pick<CoordinatorSession, 'open'> | undefined,
-    events: ClaimEvents,
-    log: Logger,
-  ) {
+  constructor(slots: Slot[], context: ClaimContext, events: ClaimEvents, log: Logger) {
     this.#slots = slots;
-    this.#session = session;
+    this.#context = context;
     this.#events = events;
     this.#log = log;
   }
@@ -54,7 +58,7 @@ export class Claims {
   }
 
   async #open(claims: Claim[]): Promise<void> {
-    const session = this.#session();
+    const session = this.#context.session();
     if (session === undefined) return;
     try {
       const decisions = await session.open(claims);
@@ -78,6 +82,7 @@ export class Claims {
       claim.key,
       answer.$case === 'grant' ? { grant: answer.grant, mates } : { refusal: answer.refusal },
       performance.now(),
+      this.#context.isTaking(),
     );
     if (effects === 'retry') this.#retry(claim);
     this.#events.onEffects(effects === 'retry' ? [] : effects);

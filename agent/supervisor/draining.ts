@@ -25,10 +25,6 @@ export class Draining {
     return this.#leaveUntil !== undefined;
   }
 
-  get isGraceExpired(): boolean {
-    return this.#until !== undefined && performance.now() >= this.#until;
-  }
-
   /** @param graceMs the grace period; undefined if the coordinator ended the drain */
   setDrain(graceMs: number | undefined): void {
     this.#drainUntil = graceMs === undefined ? undefined : performance.now() + graceMs;
@@ -49,11 +45,15 @@ export class Draining {
     return Math.min(this.#drainUntil, this.#leaveUntil);
   }
 
+  get #isGraceExpired(): boolean {
+    return this.#until !== undefined && performance.now() >= this.#until;
+  }
+
   #schedule(): void {
     clearTimeout(this.#timer);
     const until = this.#until;
     if (until === undefined) return;
     const leftMs = Math.min(Math.ceil(Math.max(0, until - performance.now())), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => (this.isGraceExpired ? this.#onGraceExpired() : this.#schedule()), leftMs);
+    this.#timer = setTimeout(() => (this.#isGraceExpired ? this.#onGraceExpired() : this.#schedule()), leftMs);
   }
 }

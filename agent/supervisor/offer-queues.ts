@@ -15,7 +15,7 @@ import { errorMessage } from '../../lib/text/error-message.ts';
 import { type AttemptKey, Offer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { isAttemptKey, OFFER_CONSUMER, offerStream } from '../../proto/subjects.ts';
 import { Gathering } from './gathering.ts';
-import type { OfferToken } from './slots.ts';
+import type { OfferToken } from './slot-effects.ts';
 
 /**
  * The options of a pull. The pull is repeated after two missed heartbeats, because a NATS cluster drops pulls when the

@@ -9,7 +9,7 @@ import { isDiskFull } from '../../proto/errors.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind, failureClass } from '../../proto/names.ts';
 import { Gathering } from './gathering.ts';
-import type { RecordBody } from './slots.ts';
+import type { RecordBody } from './slot-effects.ts';
 import type { Spool } from './spool.ts';
 
 /** The delay before a write to a full disk is retried. */

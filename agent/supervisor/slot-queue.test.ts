@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import type { SlotEffect } from './slot-effects.ts';
 import {
   areSlotsIdle,
   heldAttempts,
@@ -21,7 +22,6 @@ import {
   onWorkerMessage,
   returnAllQueued,
   type Slot,
-  type SlotEffect,
   wantedOffers,
 } from './slots.ts';
 
@@ -254,7 +254,7 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
           }
         }
         const attempt = one.attempts[at % Math.max(1, one.attempts.length)];
-        if (kind === 'end' && attempt?.isStarted === true) {
+        if (kind === 'end' && attempt?.log.isStarted === true) {
           carryOut(onWorkerMessage(slots, slot, { key: attempt.key, kind: 'done' }));
         }
         if (kind === 'start') {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Grant, RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { FromAttempt } from '../worker/ipc.ts';
+import { LOG_HEAD_CHARACTERS, LOG_TAIL_CHARACTERS } from './attempt-log.ts';
+import type { SlotEffect } from './slot-effects.ts';
 import {
   areSlotsIdle,
   hasStoppedPrograms,
   heldAttempts,
   isHeld,
-  LOG_HEAD_CHARACTERS,
-  LOG_TAIL_CHARACTERS,
   newSlots,
   onDecision,
   onDismissed,
@@ -21,7 +21,6 @@ import {
   onWorkerLog,
   onWorkerMessage,
   type Slot,
-  type SlotEffect,
   wantedOffers,
 } from './slots.ts';
 
@@ -109,6 +108,13 @@ test('records are numbered from 1 without gaps, and the last record reports the 
   expect(effects.map((effect) => effect.kind === 'record' && effect.seq)).toEqual([1, 2, 3, false]);
   expect(effects.at(-1)).toEqual({ kind: 'finished', key: key('t') });
   expect(wantedOffers(slots, () => true)).toBe(1);
+});
+
+test('an unknown message of a worker of a newer version is ignored', () => {
+  const slots = running();
+  const unknown = JSON.parse('{"kind":"of a newer version","key":{"sweepId":"1","trialId":"t","attempt":1}}');
+  expect(onWorkerMessage(slots, 0, unknown)).toEqual([]);
+  expect(heldAttempts(slots)).toEqual([key('t')]);
 });
 
 test('output that a worker prints before it starts an attempt is held, and is added to the log when the attempt starts', () => {

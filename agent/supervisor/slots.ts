@@ -9,21 +9,9 @@
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { FailureClassName } from '../../proto/names.ts';
-import type { PythonInterpreter, PythonPackages } from '../machine/python-environments.ts';
-import type { NoticeKind } from '../trainers/trainer.ts';
-import type { FromWorker, KeptFile } from '../worker/ipc.ts';
-
-/**
- * The first characters of an attempt's log, up to this number, are sent immediately. The rest is kept back. When the
- * attempt ends, the last LOG_TAIL_CHARACTERS of the rest are sent.
- */
-export const LOG_HEAD_CHARACTERS = 200_000;
-export const LOG_TAIL_CHARACTERS = 800_000;
-const LOG_RECORD_CHARACTERS = 100_000;
-
-/** Identifies the NATS message of an offer. */
-export type OfferToken = number;
+import type { FromWorker } from '../worker/ipc.ts';
+import { type AttemptLog, addOutput, newAttemptLog, startLog, takeTail } from './attempt-log.ts';
+import type { Granted, OfferToken, RecordBody, SlotEffect, StartedProgram } from './slot-effects.ts';
 
 /** A queued attempt or pack is returned after this time, in milliseconds, so that it does not wait for a long trial. */
 export const MAX_QUEUED_MS = 1_000;
@@ -60,16 +48,9 @@ interface SlotAttempt {
   readonly key: AttemptKey;
   /** The attempt's place in the queue before it was handed to the worker. */
   readonly pack: QueuedPack;
-  /** Whether the worker has reported that it received the attempt. */
-  isStarted: boolean;
-  /** The worker's output before `isStarted`. It can be the output of the previous attempt. */
-  earlyLog: string;
+  readonly log: AttemptLog;
   /** The sequence number of the attempt's newest record. */
   seq: number;
-  /** The number of characters of the attempt's log so far. */
-  logCharacters: number;
-  /** The last characters of the log, without the head of the log. They are sent when the attempt ends. */
-  logTail: string;
   /**
    * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed
    * attempt are written, because the coordinator rejects them. An attempt that was stopped by a rule still sends its
@@ -78,53 +59,6 @@ interface SlotAttempt {
    */
   stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
-
-export interface Granted {
-  readonly key: AttemptKey;
-  readonly grant: Grant;
-}
-
-/**
- * The command and the packages with which an attempt's program was started. The strings about Python are empty until
- * they are known, and stay empty if the program does not run in Python.
- */
-export interface StartedProgram extends PythonPackages {
-  readonly command: readonly string[];
-}
-
-export type RecordBody =
-  | { readonly kind: 'report'; readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }
-  | { readonly kind: 'log'; readonly text: string }
-  | { readonly kind: 'artifact'; readonly file: KeptFile }
-  | { readonly kind: 'notice'; readonly warning: NoticeKind; readonly message: string; readonly count: number }
-  | { readonly kind: 'program'; readonly program: StartedProgram }
-  | { readonly kind: 'succeeded' }
-  /** The attempt was not started. */
-  | { readonly kind: 'returned' }
-  | { readonly kind: 'failed'; readonly class: FailureClassName; readonly message: string };
-
-export type SlotEffect =
-  | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
-  /** Acknowledges the offer, so that NATS does not redeliver it. */
-  | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
-  /** Returns the offer to the queue for another agent. */
-  | { readonly kind: 'return'; readonly offer: OfferToken }
-  /** Hands attempts to the slot's worker. `start` is the number of this start of the slot. */
-  | { readonly kind: 'run'; readonly slot: number; readonly start: number; readonly granted: readonly Granted[] }
-  /** Stops an attempt. With `keepFiles`, the files that its program wrote are kept. */
-  | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey; readonly keepFiles?: true }
-  /** Lists the packages of an interpreter (see `onPackages`). */
-  | {
-      readonly kind: 'list packages';
-      readonly key: AttemptKey;
-      readonly program: StartedProgram;
-      readonly interpreter: PythonInterpreter;
-    }
-  /** Starts a new worker for the slot. */
-  | { readonly kind: 'restart'; readonly slot: number }
-  /** The attempt has ended on this agent. The attempt's folder can be removed once its records are acknowledged. */
-  | { readonly kind: 'finished'; readonly key: AttemptKey }
-  | { readonly kind: 'record'; readonly key: AttemptKey; readonly seq: number; readonly body: RecordBody };
 
 const REFUSALS_WITH_VALID_OFFER: ReadonlySet<RefusalCode> = new Set([
   RefusalCode.DRAINED,
@@ -259,6 +193,8 @@ export type ClaimDecision =
 /**
  * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
  * @param now the time in milliseconds, from any monotonic clock
+ * @param isTaking whether the agent takes new trials. If it does not, for example because it stops, granted attempts are
+ * returned without being started
  * @returns `retry` if the coordinator has no session of the agent yet; the agent must then repeat the claim
  */
 export function onDecision(
@@ -267,6 +203,7 @@ export function onDecision(
   key: AttemptKey,
   decision: ClaimDecision,
   now: number,
+  isTaking = true,
 ): SlotEffect[] | 'retry' {
   const slot = slots[at];
   const offer = claimedOffer(slot, key);
@@ -280,9 +217,11 @@ export function onDecision(
   const granted = [{ key, grant: decision.grant }, ...decision.mates].filter(
     (one) => attemptOf(slot, one.key) === undefined && !isQueuedIn(slot, one.key),
   );
+  const acknowledged: SlotEffect[] = [{ kind: 'acknowledge', offer }, ...dropClaimsOf(slot, granted)];
+  if (!isTaking) return [...acknowledged, ...granted.flatMap(returned)];
   if (granted.length > 0) slot.queue = [...slot.queue, { granted, since: now }];
   slot.prefetch = decision.grant.prefetch;
-  return [{ kind: 'acknowledge', offer }, ...dropClaimsOf(slot, granted), ...startNext(slot, at)];
+  return [...acknowledged, ...startNext(slot, at)];
 }
 
 /**
@@ -307,11 +246,8 @@ function startNext(slot: Slot, at: number): SlotEffect[] {
     ({ key }): SlotAttempt => ({
       key,
       pack: next,
-      isStarted: false,
-      earlyLog: '',
+      log: newAttemptLog(),
       seq: 0,
-      logCharacters: 0,
-      logTail: '',
       stopping: undefined,
     }),
   );
@@ -402,15 +338,14 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       return end(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
       return end(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
+    default:
+      // If trawl's files were replaced while the agent runs, a worker of a newer version can send other messages.
+      return [];
   }
 }
 
 function onStarted(attempt: SlotAttempt | undefined): SlotEffect[] {
-  if (attempt === undefined) return [];
-  attempt.isStarted = true;
-  const text = attempt.earlyLog;
-  attempt.earlyLog = '';
-  return text === '' ? [] : addToLog(attempt, text);
+  return attempt === undefined ? [] : recordLog(attempt, [startLog(attempt.log)]);
 }
 
 /** Records the packages of an attempt's program, unless the attempt has ended in the meantime. */
@@ -425,32 +360,15 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
  * have no records.
  */
 export function onWorkerLog(slots: Slot[], at: number, text: string): SlotEffect[] {
-  return attemptsOf(slots[at]).flatMap((attempt) => {
-    if (attempt.isStarted) return addToLog(attempt, text);
-    attempt.earlyLog = (attempt.earlyLog + text).slice(-LOG_HEAD_CHARACTERS);
-    return [];
-  });
-}
-
-function addToLog(attempt: SlotAttempt, text: string): SlotEffect[] {
-  const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - attempt.logCharacters));
-  attempt.logCharacters += text.length;
-  attempt.logTail += text.slice(head.length);
-  // The text is truncated only rarely, so that the cost per character is constant.
-  if (attempt.logTail.length > 2 * LOG_TAIL_CHARACTERS) attempt.logTail = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
-  return head === '' ? [] : record(attempt, { kind: 'log', text: head });
+  return attemptsOf(slots[at]).flatMap((attempt) => recordLog(attempt, [addOutput(attempt.log, text)]));
 }
 
 function logTail(attempt: SlotAttempt): SlotEffect[] {
-  const text = attempt.logTail.slice(-LOG_TAIL_CHARACTERS);
-  const missing = attempt.logCharacters - LOG_HEAD_CHARACTERS - text.length;
-  const note = missing > 0 ? `\n[trawl] ${missing} characters of the log are missing here\n` : '';
-  attempt.logTail = '';
-  const effects: SlotEffect[] = [];
-  for (let rest = `${note}${text}`; rest !== ''; rest = rest.slice(LOG_RECORD_CHARACTERS)) {
-    effects.push(...record(attempt, { kind: 'log', text: rest.slice(0, LOG_RECORD_CHARACTERS) }));
-  }
-  return effects;
+  return recordLog(attempt, takeTail(attempt.log));
+}
+
+function recordLog(attempt: SlotAttempt, texts: readonly string[]): SlotEffect[] {
+  return texts.flatMap((text) => (text === '' ? [] : record(attempt, { kind: 'log', text })));
 }
 
 /**
@@ -461,7 +379,7 @@ function logTail(attempt: SlotAttempt): SlotEffect[] {
 export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {
   const slot = slots[at];
   const effects: SlotEffect[] = [];
-  const unstarted = attemptsOf(slot).filter(({ isStarted, stopping }) => !isStarted && stopping === undefined);
+  const unstarted = attemptsOf(slot).filter(({ log, stopping }) => !log.isStarted && stopping === undefined);
   for (const attempt of attemptsOf(slot)) {
     if (unstarted.includes(attempt)) continue;
     const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };

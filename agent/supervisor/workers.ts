@@ -4,7 +4,8 @@ import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { DatasetUse } from '../data/cache.ts';
 import type { Assignment, FromWorker } from '../worker/ipc.ts';
-import { onWorkerExit, onWorkerLog, onWorkerMessage, type Slot, type SlotEffect } from './slots.ts';
+import type { SlotEffect } from './slot-effects.ts';
+import { onWorkerExit, onWorkerLog, onWorkerMessage, type Slot } from './slots.ts';
 import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 
 const YOUNG_WORKER_MS = 5_000;

@@ -28,6 +28,11 @@ export interface WorkerSetup {
    * fits into memory.
    */
   readonly pack: number | 'auto';
+  /**
+   * Whether the agent accepts the message `started`. If trawl's files were replaced while an older agent runs, that agent
+   * starts workers of the new version, and would end at an unknown message. Default: false.
+   */
+  readonly acceptsStarted?: boolean;
 }
 
 export interface Assignment {
@@ -75,7 +80,10 @@ export type FromWorker =
       /** Reasons why `pack` is not larger, for the agent's log. */
       readonly warnings?: readonly string[];
     }
-  /** The worker sends this message when it has received a `run` message, before it runs the attempts. */
+  /**
+   * The worker sends this message when it has received a `run` message, before it runs the attempts, if the agent accepts
+   * the message.
+   */
   | { readonly kind: 'started'; readonly keys: readonly AttemptKey[] }
   /** The worker sends this message each time a trial loads its data set. */
   | { readonly kind: 'dataset'; readonly use: DatasetUse }

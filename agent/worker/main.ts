@@ -52,7 +52,7 @@ try {
 
 /** Runs one attempt or a pack. Each attempt of a pack ends independently of the others. */
 async function runAll(assignments: readonly Assignment[]): Promise<void> {
-  send({ kind: 'started', keys: assignments.map(({ key }) => key) });
+  if (setup.acceptsStarted === true) send({ kind: 'started', keys: assignments.map(({ key }) => key) });
   const runs = assignments.map(runOf);
   const results = train(assignments[0]?.trainer ?? '', runs);
   await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve())));
