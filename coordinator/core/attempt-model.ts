@@ -130,6 +130,11 @@ export interface SlotUsage {
   countedFrom: number;
   /** The time of the last order to return the attempt or the pack. Undefined if there was none. */
   returnOrderedAt: number | undefined;
+  /**
+   * The time of the last end of an attempt that was not returned. Undefined if there was none since the start of the
+   * coordinator.
+   */
+  ranUntil: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
   /** The number of leases that have not ended. */

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import { RefusalCode } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { addSweep, agentHello, emptyCore, sampleKey, sampleTrial } from '../../test/support/coordinator/sample-core.ts';
@@ -12,7 +12,7 @@ import { onDrain } from './drain.ts';
 import type { Core, Sweep } from './model.ts';
 import { onDisconnect } from './past-agents.ts';
 import type { SweepPolicy } from './policy.ts';
-import { MAX_PREFETCH_PER_SLOT, MAX_RETURN_KEYS, RETURN_RETRY_MS } from './prefetch.ts';
+import { MAX_PREFETCH_PER_SLOT, MAX_RETURN_KEYS, orderReturns, RETURN_RETRY_MS } from './prefetch.ts';
 import { isProbeDue } from './quarantine.ts';
 import { MAX_FREE_LOSSES, MAX_LOST_ATTEMPTS } from './retry.ts';
 import { schedule } from './scheduler.ts';
@@ -288,6 +288,22 @@ test('queued attempts of a suspect agent are returned if another agent can run t
   expect(orderedTrials()).toEqual(['t1', 't2', 't3', 't4']);
 });
 
+test('the agents that can run the trials of a sweep are determined once for all of its queued attempts', () => {
+  onHello(core, agentHello('b', 'b1', 1), now);
+  const sweep = sweepOf();
+  queue(sweep);
+  const early = { agentId: 'a', class: 'crash', early: true, free: false } as const;
+  for (const id of ['t10', 't11', 't12']) {
+    sampleTrial(sweep, id).failedAttempts = [early];
+    agentRecordOf(sweep, 'a').failures.set(id, { pack: id, refuted: false });
+  }
+  const examined = vi.spyOn(core.agents, 'values');
+  const [order] = orderReturns(core, now);
+  expect(order).toMatchObject({ kind: 'return', keys: { length: 4 } });
+  // Once to find the agents that are shutting down, and once for the sweep.
+  expect(examined).toHaveBeenCalledTimes(2);
+});
+
 test('an order names a bounded number of attempts', () => {
   const slots = MAX_RETURN_KEYS + 1;
   onHello(core, agentHello('b', 'b1', slots), now);
@@ -332,6 +348,27 @@ test('a returned attempt that counted as started has no duration and no slot tim
     { meanMs: 5_000, activeSlots: 0, queuedSlots: 0, doneMs: 5_000 },
   ]);
   expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 0 });
+});
+
+test('the slot time of a pack whose last attempt is returned ends with the last attempt that ran', () => {
+  onHello(core, agentHello('a', 'a1', 1, 3), now);
+  const sweep = addSweep(core, '1', 3, {}, () => 'one');
+  schedule(core, now);
+  grant(sweep, 't0');
+  expect(sweep.slotTime).toMatchObject({ slots: 1, attempts: 3 });
+  now += 300;
+  end(sweep, 't1');
+  now += 200;
+  expect(end(sweep, 't0')).toMatchObject({ used: undefined });
+  now += 1_000;
+  expect(sendReturned(sweep, 't2').step.changes[0]).toMatchObject({
+    kind: 'ended',
+    end: { outcome: 'returned' },
+    leasedMs: 0,
+    used: { slotMs: 500 },
+  });
+  expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 500, slots: 0 });
+  expect(sweep.share).toMatchObject({ activeSlots: 0, doneMs: 500, meanMs: 500 });
 });
 
 test('if an attempt that has sent records is returned, it counts as drained', () => {

@@ -11,7 +11,7 @@ import { isSuspect } from './attribution.ts';
 import { takesWork } from './drain.ts';
 import { agentLeases } from './leases.ts';
 import type { Core, Sweep } from './model.ts';
-import { mayRunOn } from './placement.ts';
+import { agentsFor, type PlacementCandidates, placementCandidates } from './placement.ts';
 import { isEligible, type Pool } from './pools.ts';
 import { isProbe } from './quarantine.ts';
 import type { Output } from './step.ts';
@@ -63,8 +63,14 @@ function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): 
 export function orderReturns(core: Core, now: number): Output[] {
   const unavailable = unavailableAgents(core);
   const due = new Map<string, Lease[]>();
+  const placements = new Map<Sweep, PlacementCandidates>();
+  const placementOf = (sweep: Sweep) => {
+    const placement = placements.get(sweep) ?? placementCandidates(core, sweep, now);
+    placements.set(sweep, placement);
+    return placement;
+  };
   for (const lease of leasesToExamine(core, unavailable)) {
-    if (!isOrderDue(lease, now) || !mustReturn(core, unavailable, lease, now)) continue;
+    if (!isOrderDue(lease, now) || !mustReturn(core, { unavailable, placementOf }, lease, now)) continue;
     const leases = due.get(lease.agentId);
     if (leases === undefined) due.set(lease.agentId, [lease]);
     else leases.push(lease);
@@ -103,7 +109,13 @@ function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
   );
 }
 
-function mustReturn(core: Core, unavailable: ReadonlySet<string>, lease: Lease, now: number): boolean {
+/** Facts that are the same for all leases of one examination. */
+interface Availability {
+  readonly unavailable: ReadonlySet<string>;
+  placementOf(sweep: Sweep): PlacementCandidates;
+}
+
+function mustReturn(core: Core, { unavailable, placementOf }: Availability, lease: Lease, now: number): boolean {
   const { agentId, key } = lease;
   const agent = core.agents.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);
@@ -115,7 +127,7 @@ function mustReturn(core: Core, unavailable: ReadonlySet<string>, lease: Lease, 
   if (!unavailable.has(agentId)) return false;
   // While its probe is queued, a quarantined agent may run no other trial of the sweep.
   if (isProbe(core, lease) && takesWork(core, agent)) return false;
-  return !mayRunOn(core, sweep, trial, agent, now);
+  return !agentsFor(core, sweep, trial, placementOf(sweep), now).has(agentId);
 }
 
 /** Returns the agents that are drained, are shutting down, or may be excluded because of their failures. */

@@ -39,7 +39,8 @@ export function releaseAttempt(
   const succeeded = end.outcome === 'succeeded';
   dropLease(core, sweep, trial, lease);
   endCurve(sweep, lease.key);
-  const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, end.outcome, now);
+  if (end.outcome !== 'returned') lease.usage.ranUntil = now;
+  const used = lease.usage.leases > 0 ? undefined : endSlotUsage(core, sweep, lease, end.outcome);
   const durationMs = end.outcome === 'returned' ? 0 : now - startedAt;
   recordDuration(sweep, trial, { ...lease, succeeded, durationMs });
   return [

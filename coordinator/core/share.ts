@@ -43,6 +43,7 @@ export function newSlotUsage(
     startedAt: undefined,
     countedFrom: grantedAt,
     returnOrderedAt: undefined,
+    ranUntil: undefined,
     gpus,
     leases: 0,
   };
@@ -62,7 +63,7 @@ export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now
 
 /**
  * Records the end of a lease whose usage has no other leases. A returned attempt never ran, even if it counted as
- * started, so it has no slot time and no duration.
+ * started. If all attempts of the usage were returned, it has no slot time and no duration.
  * @param outcome the outcome of the attempt that ended last
  * @returns the slot time of the usage; undefined if the usage was only queued
  */
@@ -71,25 +72,24 @@ export function endSlotUsage(
   { share, slotTime }: Sweep,
   { usage }: Pick<Lease, 'usage'>,
   outcome: AttemptEnd['outcome'],
-  now: number,
 ): UsedSlotTime | undefined {
-  const { startedAt, countedFrom, gpus } = usage;
+  const { startedAt, countedFrom, gpus, ranUntil } = usage;
   if (startedAt === undefined) {
     share.queuedSlots -= 1;
     return undefined;
   }
   share.activeSlots -= 1;
   share.startedAtSum -= countedFrom;
-  if (outcome === 'returned') {
+  if (ranUntil === undefined) {
     endSlotTime(slotTime, { startedAt, gpus }, startedAt);
     return undefined;
   }
-  const durationMs = Math.max(0, now - countedFrom);
+  const durationMs = Math.max(0, ranUntil - countedFrom);
   share.doneMs += durationMs;
   addDuration(share, durationMs);
   addDuration(estimate, durationMs);
   if (outcome === 'succeeded') addDuration(share.success, durationMs);
-  return endSlotTime(slotTime, { startedAt, gpus }, now);
+  return endSlotTime(slotTime, { startedAt, gpus }, ranUntil);
 }
 
 function addDuration(estimate: DurationEstimate, durationMs: number): void {
