@@ -16,7 +16,7 @@ import { connect } from './connection.ts';
 import { type PostgresLocation, parsePostgresLocation, shownUrl } from './location.ts';
 import { PostgresReader } from './postgres-reader.ts';
 import { RepeatedTransactions } from './repeated-transactions.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type Session, terminateSession } from './session.ts';
 import { commitWaitProblem, StallWatch, serves } from './stalls.ts';
 import { isDisconnect, Transactions, type TrialKey } from './transactions.ts';
 
@@ -152,15 +152,8 @@ export class PostgresStore extends SqlStore {
   override async abandonWrite(): Promise<void> {
     this.#repeated.end();
     try {
-      const { client, cut } = await connect(this.#location, EXAMINATION);
-      // The end of a commit that waits for a synchronous standby server would make the commit visible, although it could
-      // still be lost.
-      await client
-        .query(
-          "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and wait_event is distinct from 'SyncRep'",
-          [this.#repeated.session.pid],
-        )
-        .finally(cut);
+      const primary = await connect(this.#location, EXAMINATION);
+      await terminateSession(primary, this.#repeated.session).finally(primary.cut);
     } catch {
       // If the server does not answer, the write ends when its connection is closed.
     }

@@ -55,3 +55,21 @@ async function inTime<T>({ cut }: Connected, answer: Promise<T>): Promise<T> {
     clearTimeout(timer);
   }
 }
+
+/**
+ * Ends a session at its server, so that its transaction cannot become durable later. If another server is the primary now,
+ * nothing is ended, because the id of the session's process can belong to another session there.
+ * @param primary a connection to the server that is the primary now
+ */
+export async function terminateSession(
+  primary: { readonly url: URL; readonly client: Pick<Session['client'], 'query'> },
+  { url, pid }: Pick<Session, 'url' | 'pid'>,
+): Promise<void> {
+  if (primary.url.href !== url.href) return;
+  // The end of a commit that waits for a synchronous standby server would make the commit visible, although it could
+  // still be lost.
+  await primary.client.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and wait_event is distinct from 'SyncRep'",
+    [pid],
+  );
+}
