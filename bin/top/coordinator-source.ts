@@ -1,6 +1,7 @@
 import { estimateImportance } from '../../coordinator/analysis/importance-estimate.ts';
 import { differencesFromFirst } from '../../coordinator/analysis/mean-differences.ts';
 import type { ParameterImportance, RetrySelection, Source, SweepActionName } from '../../dashboard/source.ts';
+import { currentAttempt } from '../../lib/domain/current-attempt.ts';
 import { fromWire, parameterText, toWire } from '../../lib/domain/parameters.ts';
 import { explainLines } from '../../lib/text/explain.ts';
 import { type RetryTrialsRequest, SweepAction } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -105,8 +106,10 @@ export function coordinatorSource(connection: Connection, patienceMs: number): S
     },
     trial: (sweep, trial) => unary(connection, client.getTrial, { sweep, trial }),
     async *log(sweep, trial, signal) {
-      const request = { sweep, trial, attempt: 0, follow: true };
-      yield* streamLog(connection, request, undefined, signal);
+      // The attempt is chosen once, so that a reconnect does not switch to a newer attempt.
+      const { attempts } = await unary(connection, client.getTrial, { sweep, trial });
+      const attempt = currentAttempt(attempts)?.number ?? 0;
+      yield* streamLog(connection, { sweep, trial, attempt, follow: true }, undefined, signal);
     },
     artifact: async (sweep, trial, attempt, name) =>
       (await readArtifact(connection, { sweep, trial, attempt, name })).bytes,
