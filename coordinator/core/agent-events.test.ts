@@ -21,7 +21,7 @@ test('an agent joins once, and a new stream of the same process causes no event'
   expect(kinds(beat(core, 'a1', 20))).toEqual([]);
 });
 
-test('a silent agent is recorded as lost once, and as returned at its next heartbeat', () => {
+test('a silent agent is recorded as lost once, and its next heartbeat is recorded as a return', () => {
   const core = emptyCore();
   core.listeningSince = 0;
   hello(core, 'a1', 0);
