@@ -40,7 +40,7 @@ export class LeftoverPrograms {
   }
 
   async #end(accepts: (marker: string) => boolean): Promise<void> {
-    const processes = await endMarked(accepts, GRACE_MS);
+    const processes = await endMarked({ accepts }, GRACE_MS);
     if (processes > 0) this.#log.warn({ processes }, 'ended processes of programs whose worker is dead');
   }
 }

@@ -4,8 +4,11 @@
  * cleared their environment nor processes of other users. The search works on Linux only. On other systems, only the
  * program's process group can be ended.
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { largestIdSince, parseIdAllocation } from './process-ids.ts';
 
 /** The environment variable that marks the processes of one attempt. */
 export const MARKER = 'TRAWL_PROCESSES';
@@ -18,34 +21,148 @@ const POLL_MS = 100;
  */
 const MAX_KILLS = 10;
 
-/** Returns the ids of the running processes for whose markers `accepts` returns true. */
-async function markedProcesses(accepts: (marker: string) => boolean): Promise<number[]> {
-  if (process.platform !== 'linux') return [];
-  const names = await readdir('/proc').catch(() => []);
-  const found = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (pid) => {
-        // Processes of other users cannot be read, and a process can end during the scan.
-        const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
-        const marker = markerIn(environment);
-        return marker !== undefined && accepts(marker) ? [Number(pid)] : [];
-      }),
-  );
-  return found.flat();
+/** The number of processes whose environments are read in one turn of the event loop, about one millisecond. */
+const PROCESSES_PER_TURN = 64;
+
+/** Selects processes. */
+export interface Selection {
+  /** Returns whether a process with this marker is selected. */
+  readonly accepts: (marker: string) => boolean;
+  /** If defined, only processes that were started after this program are selected. */
+  readonly startedAfter?: StartedProgram;
 }
 
-function markerIn(environment: string): string | undefined {
-  const variable = environment.split('\0').find((each) => each.startsWith(`${MARKER}=`));
-  return variable?.slice(MARKER.length + 1);
+export interface StartedProgram {
+  readonly pid: number;
+  /** The time in milliseconds just before the start, by `performance.now()`. */
+  readonly sinceMs: number;
+}
+
+/** Returns the ids of the selected processes that are running. */
+async function markedProcesses({ accepts, startedAfter }: Selection): Promise<number[]> {
+  if (process.platform !== 'linux') return [];
+  const found = startedAfter === undefined ? undefined : markedAfter(startedAfter, accepts);
+  return found ?? (await markedAnywhere(accepts));
+}
+
+/** Returns undefined if the processes can have any id. */
+function markedAfter({ pid, sinceMs }: StartedProgram, accepts: Selection['accepts']): number[] | undefined {
+  const found = new Set<number>();
+  let tested = pid;
+  for (;;) {
+    const elapsedMs = performance.now() - sinceMs;
+    const largest = largestIdSince({ id: pid, elapsedMs, cores: coresOfMachine() }, idAllocation());
+    if (largest === undefined) return undefined;
+    // A process can fork and exit before its id is tested. Its child then has one of the ids that have been added.
+    if (largest === tested) return [...found];
+    while (tested < largest) {
+      tested += 1;
+      if (isMarked(tested, accepts)) for (const id of processOf(tested)) found.add(id);
+    }
+  }
+}
+
+async function markedAnywhere(accepts: Selection['accepts']): Promise<number[]> {
+  const ids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found: number[] = [];
+  for (let at = 0; at < ids.length; at += PROCESSES_PER_TURN) {
+    if (at > 0) await nextTurn();
+    found.push(...ids.slice(at, at + PROCESSES_PER_TURN).filter((id) => isMarked(id, accepts)));
+  }
+  return found;
+}
+
+/** @param id the id of a process or thread; there may be none with this id */
+function isMarked(id: number, accepts: Selection['accepts']): boolean {
+  const marker = markerIn(environmentOf(id));
+  return marker !== undefined && accepts(marker);
+}
+
+let buffer = Buffer.alloc(64 * 1024);
+
+/** Returns the environment of a process; empty if it cannot be read. The result is valid until the next call. */
+function environmentOf(id: number): Buffer {
+  const path = `/proc/${id}/environ`;
+  // An error is much slower than this test, and most ids that are tested belong to ended processes.
+  if (!existsSync(path)) return buffer.subarray(0, 0);
+  let length = 0;
+  let file: number | undefined;
+  try {
+    // Processes of other users cannot be read, and a process can end in the meantime.
+    file = openSync(path, 'r');
+    for (;;) {
+      const room = buffer.length - length;
+      const bytes = readSync(file, buffer, length, room, null);
+      length += bytes;
+      if (bytes < room) break;
+      buffer = Buffer.concat([buffer], 2 * buffer.length);
+    }
+  } catch {
+    length = 0;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+  return buffer.subarray(0, length);
+}
+
+const ASSIGNMENT = `${MARKER}=`;
+
+function markerIn(environment: Buffer): string | undefined {
+  let start = environment.indexOf(ASSIGNMENT);
+  while (start > 0 && environment[start - 1] !== 0) start = environment.indexOf(ASSIGNMENT, start + 1);
+  if (start === -1) return undefined;
+  const end = environment.indexOf(0, start);
+  return environment.toString('latin1', start + ASSIGNMENT.length, end === -1 ? undefined : end);
+}
+
+/** Returns the id of a thread's process; none if it has ended. */
+function processOf(thread: number): number[] {
+  const id = /^Tgid:\s*(\d+)$/m.exec(textOf(`/proc/${thread}/status`))?.[1];
+  return id === undefined ? [] : [Number(id)];
+}
+
+let hasIdAllocation: boolean | undefined;
+
+function idAllocation(): ReturnType<typeof parseIdAllocation> {
+  hasIdAllocation ??= isOwnLoadavg();
+  return hasIdAllocation
+    ? parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max'))
+    : undefined;
 }
 
 /**
- * Sends a signal to the processes for whose markers `accepts` returns true.
+ * Returns whether /proc/loadavg describes this process's pid namespace. In LXC containers, the file can be replaced by
+ * one of the host.
+ */
+function isOwnLoadavg(): boolean {
+  try {
+    return statSync('/proc/loadavg').dev === statSync('/proc').dev;
+  } catch {
+    return false;
+  }
+}
+
+let cores: number | undefined;
+
+function coresOfMachine(): number {
+  cores ??= cpus().length;
+  return cores;
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Sends a signal to the selected processes.
  * @returns the number of processes
  */
-export async function signalMarked(accepts: (marker: string) => boolean, signal: NodeJS.Signals): Promise<number> {
-  const pids = await markedProcesses(accepts);
+export async function signalMarked(selection: Selection, signal: NodeJS.Signals): Promise<number> {
+  const pids = await markedProcesses(selection);
   for (const pid of pids) {
     try {
       process.kill(pid, signal);
@@ -57,17 +174,16 @@ export async function signalMarked(accepts: (marker: string) => boolean, signal:
 }
 
 /**
- * Sends SIGTERM to the processes for whose markers `accepts` returns true. After the grace period, sends SIGKILL to
- * those that still run.
+ * Sends SIGTERM to the selected processes. After the grace period, sends SIGKILL to those that still run.
  * @returns the number of processes that were found before SIGTERM
  */
-export async function endMarked(accepts: (marker: string) => boolean, graceMs: number): Promise<number> {
-  const found = await signalMarked(accepts, 'SIGTERM');
+export async function endMarked(selection: Selection, graceMs: number): Promise<number> {
+  const found = await signalMarked(selection, 'SIGTERM');
   if (found === 0) return 0;
   for (let waited = 0; waited < graceMs; waited += POLL_MS) {
     await sleep(POLL_MS);
-    if ((await markedProcesses(accepts)).length === 0) return found;
+    if ((await markedProcesses(selection)).length === 0) return found;
   }
-  for (let kills = 0; kills < MAX_KILLS && (await signalMarked(accepts, 'SIGKILL')) > 0; kills++) await sleep(POLL_MS);
+  for (let kills = 0; kills < MAX_KILLS && (await signalMarked(selection, 'SIGKILL')) > 0; kills++) await sleep(POLL_MS);
   return found;
 }

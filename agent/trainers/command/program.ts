@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
-import { endMarked, MARKER, signalMarked } from './processes.ts';
+import { endMarked, MARKER, type Selection, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -66,27 +66,29 @@ export class Program {
   /** The id of the process group; 0 when the group has ended. */
   #group: number;
   readonly #graceMs: number;
-  readonly #marker: string;
-  readonly #isMarked = (marker: string): boolean => marker === this.#marker;
+  /** The processes that the program started. */
+  readonly #descendants: Selection;
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or when an argument or a variable contains a NUL */
   constructor({ command, workdir, environment, graceS, marker }: ProgramStart) {
-    this.#marker = `${marker}${randomBytes(16).toString('hex')}`;
-    const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, this.#marker], {
+    const ownMarker = `${marker}${randomBytes(16).toString('hex')}`;
+    const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, ownMarker], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     });
     guard.on('error', () => {});
     const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
-    const marked = { ...environment, [MARKER]: this.#marker };
+    const marked = { ...environment, [MARKER]: ownMarker };
+    const sinceMs = performance.now();
     const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
     const exit = exitOf(child);
     const gate = pipeOf(child, 3);
     this.stdout = outputOf(child.stdout);
     this.stderr = outputOf(child.stderr);
     this.#group = child.pid ?? 0;
+    this.#descendants = { accepts: (each) => each === ownMarker, startedAfter: { pid: this.#group, sinceMs } };
     if (this.#group > 0) {
       guardInput.write(`${this.#group}\n`);
       gate.end('go\n');
@@ -102,7 +104,7 @@ export class Program {
       await this.#stopped;
       this.#signal('SIGKILL');
       const isStopped = this.#stopped !== undefined;
-      await endMarked(this.#isMarked, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
+      await endMarked(this.#descendants, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
       // No signal may be sent from now on, because the operating system can reuse the id of the group.
       this.#group = 0;
       guardInput.end('done\n');
@@ -121,7 +123,7 @@ export class Program {
     this.#signal('SIGTERM');
     // A process suspended by SIGSTOP would not act on SIGTERM.
     this.#signal('SIGCONT');
-    await signalMarked(this.#isMarked, 'SIGTERM');
+    await signalMarked(this.#descendants, 'SIGTERM');
     for (let waited = 0; waited < this.#graceMs && this.#signal(0); waited += POLL_MS) await sleep(POLL_MS);
     this.#signal('SIGKILL');
   }

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { largestIdSince, parseIdAllocation } from './process-ids.ts';
+
+const LOADAVG = '44.72 38.71 25.85 27/1419 12038\n';
+
+test('the newest id, the number of threads and the limit are read from the files of Linux', () => {
+  expect(parseIdAllocation(LOADAVG, '32768\n')).toEqual({ newest: 12_038, threads: 1_419, limit: 32_768 });
+});
+
+test.each([
+  ['0.00 0.00 0.00 0/0 0\n', '32768\n'],
+  ['', '32768\n'],
+  [LOADAVG, ''],
+  [LOADAVG, '10000\n'],
+  ['44.72 38.71 25.85\n', '32768\n'],
+])('without plausible numbers, as in gVisor, the allocation is unknown: %j %j', (loadavg, pidMax) => {
+  expect(parseIdAllocation(loadavg, pidMax)).toBeUndefined();
+});
+
+const program = { id: 5_000, elapsedMs: 10, cores: 2 };
+const allocation = { newest: 5_010, threads: 500, limit: 32_768 };
+
+test('processes that started after a program have ids up to the newest id', () => {
+  expect(largestIdSince(program, allocation)).toBe(5_010);
+  expect(largestIdSince(program, { ...allocation, newest: 5_000 })).toBe(5_000);
+});
+
+test('they can have any id if the newest id is smaller than the id of the program', () => {
+  expect(largestIdSince(program, { ...allocation, newest: 4_999 })).toBeUndefined();
+});
+
+test('they can have any id if all ids can have been allocated since the start of the program', () => {
+  // 32,768 ids without 300 reserved ones and 1,000 in use; two cores allocate up to 400 per millisecond.
+  expect(largestIdSince({ ...program, elapsedMs: 78 }, allocation)).toBe(5_010);
+  expect(largestIdSince({ ...program, elapsedMs: 79 }, allocation)).toBeUndefined();
+  expect(largestIdSince({ ...program, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 })).toBe(5_010);
+  expect(largestIdSince({ ...program, elapsedMs: 79, cores: 64 }, { ...allocation, limit: 65_536 })).toBeUndefined();
+  expect(largestIdSince(program, { ...allocation, limit: 300 })).toBeUndefined();
+});
+
+test('all processes are searched if there are too many possible ids, or if the allocation is unknown', () => {
+  expect(largestIdSince(program, { ...allocation, newest: 7_000 })).toBe(7_000);
+  expect(largestIdSince(program, { ...allocation, newest: 7_001 })).toBeUndefined();
+  expect(largestIdSince(program, undefined)).toBeUndefined();
+});
+
+/** Allocates ids as Linux does: the next free id, and after the largest id, the smallest free id above 300. */
+function allocate(first: number, count: number, limit: number, used: ReadonlySet<number>): number[] {
+  const ids: number[] = [];
+  let next = first;
+  while (ids.length < count) {
+    next = next + 1 < limit ? next + 1 : 300;
+    if (!used.has(next)) ids.push(next);
+  }
+  return ids;
+}
+
+test('every process that started after the program has an id in the range, for every history of ids', () => {
+  const history = fc.record({
+    limit: fc.integer({ min: 500, max: 1_200 }),
+    cores: fc.integer({ min: 1, max: 4 }),
+    elapsedUs: fc.integer({ min: 0, max: 3_000 }),
+    place: fc.integer({ min: 0, max: 999 }),
+    speed: fc.integer({ min: 0, max: 100 }),
+    used: fc.array(fc.integer({ min: 300, max: 1_199 }), { maxLength: 50 }),
+  });
+  let ranges = 0;
+  fc.assert(
+    fc.property(history, ({ limit, cores, elapsedUs, place, speed, used }) => {
+      const elapsedMs = elapsedUs / 1_000;
+      const id = 300 + Math.floor((place / 1_000) * (limit - 300));
+      const inUse = new Set([id, ...used.filter((each) => each < limit)]);
+      const count = Math.floor((speed / 100) * elapsedMs * cores * 200);
+      const started = allocate(id, count, limit, inUse);
+      const newest = started.at(-1) ?? id;
+      const largest = largestIdSince({ id, elapsedMs, cores }, { newest, threads: inUse.size, limit });
+      if (largest === undefined) return;
+      ranges += started.length > 0 ? 1 : 0;
+      expect(started.filter((each) => each <= id || each > largest)).toEqual([]);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(ranges).toBeGreaterThan(100);
+});

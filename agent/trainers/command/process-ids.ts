@@ -1,0 +1,68 @@
+/**
+ * Limits the search for a program's processes to the ids that they can have.
+ *
+ * Linux gives each new process and thread the next free id of its pid namespace. After the largest id, it continues with
+ * the smallest ones. Processes that started after a program therefore have ids between the program's id and the newest id,
+ * unless the ids have started again at the smallest since then. That has happened if the newest id is smaller than the
+ * program's id. A complete cycle is not visible in the newest id, but takes a minimum time. A process in a nested pid
+ * namespace also has an id in the outer namespace, for which the same rule applies. Only a process with the privilege to
+ * choose ids, such as CRIU, can break the rule.
+ */
+
+/**
+ * The maximum number of ids that one core can allocate per millisecond. A core needs more than 5 microseconds to create
+ * a process or a thread, even if the creation fails at a limit after the allocation of the id.
+ */
+const MAX_IDS_PER_CORE_MS = 200;
+
+/** If more ids are possible, listing all processes takes less time than testing each id. */
+const MAX_TESTED_IDS = 2_000;
+
+/** Linux keeps the first ids for the processes of the system's start when it starts again at the smallest id. */
+const RESERVED_IDS = 300;
+
+/** The allocation of process ids in this process's pid namespace, at one time. */
+export interface IdAllocation {
+  /** The id of the newest process or thread. It may have ended. */
+  readonly newest: number;
+  /** The number of processes and threads on the machine, which is at least the number of ids that are in use. */
+  readonly threads: number;
+  /** All ids are less than this number. */
+  readonly limit: number;
+}
+
+/**
+ * Parses /proc/loadavg and /proc/sys/kernel/pid_max.
+ * @returns undefined if the files do not contain the numbers (gVisor reports zeros)
+ */
+export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation | undefined {
+  const [, threads, newest] = /^\S+ \S+ \S+ \d+\/(\d+) (\d+)\s*$/.exec(loadavg) ?? [];
+  const limit = Number(/^(\d+)\s*$/.exec(pidMax)?.[1]);
+  const allocation = { newest: Number(newest), threads: Number(threads), limit };
+  const isPlausible = allocation.threads > 0 && allocation.newest > 0 && allocation.newest < limit;
+  return isPlausible ? allocation : undefined;
+}
+
+export interface ProgramStart {
+  /** The id of the program. */
+  readonly id: number;
+  /** The time since the program was started, in milliseconds. */
+  readonly elapsedMs: number;
+  /** The number of cores of the machine. */
+  readonly cores: number;
+}
+
+/**
+ * Returns the largest id that a process can have that was started after the program: all such processes have ids above
+ * the program's id, and at most this one. Returns undefined if they can have any id, or if the search of all processes
+ * takes less time.
+ */
+export function largestIdSince(program: ProgramStart, allocation: IdAllocation | undefined): number | undefined {
+  if (allocation === undefined) return undefined;
+  const { newest, threads, limit } = allocation;
+  // The id of an ended process stays in use while a process group or a session has this id.
+  const free = limit - RESERVED_IDS - 2 * threads;
+  if (program.elapsedMs * program.cores * MAX_IDS_PER_CORE_MS >= free) return undefined;
+  const isPossible = newest >= program.id && newest - program.id <= MAX_TESTED_IDS;
+  return isPossible ? newest : undefined;
+}
