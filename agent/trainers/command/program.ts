@@ -3,11 +3,11 @@
  * reason. The child processes are found by their process group or, in other sessions, by a marker (see processes.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
+import { Guard } from './guard.ts';
 import { endMarked, MARKER, type Selection, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
@@ -16,32 +16,6 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 
-/**
- * The script of the guard, a process that ends the program's processes if the guard's input closes before the guard has
- * read the line `done`. The input also closes when SIGKILL ends the worker.
- */
-const GUARD = `
-marker=$2
-read -r group || exit 0
-while read -r word; do [ "$word" = done ] && exit 0; done
-end() { kill -s "$1" -- "-$group" 2>/dev/null; }
-marked() { grep -lsF "${MARKER}=$marker" /proc/[0-9]*/environ 2>/dev/null; }
-end_marked() { marked | while IFS=/ read -r _ _ pid _; do kill -s "$1" "$pid" 2>/dev/null; done; }
-end TERM
-end CONT
-end_marked TERM
-left=$1
-while [ "$left" -gt 0 ] && { end 0 || [ -n "$(marked)" ]; }; do sleep 1; left=$((left - 1)); done
-end KILL
-end_marked KILL
-`;
-
-/**
- * The script that starts the program once the guard knows the process group. The first argument is the umask; an empty
- * text keeps the current umask. If the worker dies before the program starts, the script exits.
- */
-const GATE = '[ -z "$1" ] || umask "$1"; shift; read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
-
 export interface ProgramStart {
   /** The command; its first item is an absolute path. */
   readonly command: readonly string[];
@@ -49,7 +23,7 @@ export interface ProgramStart {
   readonly environment: NodeJS.ProcessEnv;
   /** The number of whole seconds between SIGTERM and SIGKILL. */
   readonly graceS: number;
-  /** The prefix of the marker of the program's processes. */
+  /** The first part of the markers of this worker's programs. */
   readonly marker: string;
 }
 
@@ -61,53 +35,61 @@ export interface Exit {
 export class Program {
   readonly stdout: Readable;
   readonly stderr: Readable;
-  /** Resolves when the program has exited and its remaining processes (see processes.ts) have been ended. */
+  /**
+   * Resolves when the program has exited and its remaining processes (see processes.ts) have been ended. Rejects when
+   * the program cannot be executed.
+   */
   readonly exited: Promise<Exit>;
   /** The id of the process group; 0 when the group has ended. */
   #group: number;
   readonly #graceMs: number;
+  readonly #guard: Guard;
   /** The processes that the program started. */
   readonly #descendants: Selection;
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or when an argument or a variable contains a NUL */
   constructor({ command, workdir, environment, graceS, marker }: ProgramStart) {
-    const ownMarker = `${marker}${randomBytes(16).toString('hex')}`;
-    const guard = spawn('/bin/sh', ['-c', GUARD, 'trawl-guard', `${graceS}`, ownMarker], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    });
-    guard.on('error', () => {});
-    const guardInput = pipeOf(guard, 0);
     this.#graceMs = graceS * 1000;
-    const marked = { ...environment, [MARKER]: ownMarker };
+    this.#guard = Guard.of(marker, graceS);
+    const ownMarker = this.#guard.marker;
     const sinceMs = performance.now();
-    const child = spawnGated(command, workdir, marked, () => guardInput.end('done\n'));
+    const child = this.#start(command, workdir, { ...environment, PWD: workdir, [MARKER]: ownMarker });
     const exit = exitOf(child);
-    const gate = pipeOf(child, 3);
     this.stdout = outputOf(child.stdout);
     this.stderr = outputOf(child.stderr);
     this.#group = child.pid ?? 0;
     this.#descendants = { accepts: (each) => each === ownMarker, startedAfter: { pid: this.#group, sinceMs } };
-    if (this.#group > 0) {
-      guardInput.write(`${this.#group}\n`);
-      gate.end('go\n');
-    }
-    this.exited = this.#endGroupAfter(exit, guardInput);
+    if (this.#group > 0) this.#guard.setGroup(this.#group);
+    this.exited = this.#endGroupAfter(exit);
   }
 
-  /** Waits for the program's exit, then kills the remaining processes of its group and ends the guard. */
-  async #endGroupAfter(exit: Promise<Exit>, guardInput: Writable): Promise<Exit> {
+  /**
+   * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
+   * reach them.
+   */
+  #start(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv): ChildProcess {
+    const [program = '', ...rest] = command;
+    try {
+      return withUserUmask(() => spawn(program, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }));
+    } catch (error) {
+      this.#guard.end();
+      throw error;
+    }
+  }
+
+  /** Waits for the program's exit, then ends its remaining processes. */
+  async #endGroupAfter(exit: Promise<Exit>): Promise<Exit> {
     try {
       return await exit;
     } finally {
       await this.#stopped;
       this.#signal('SIGKILL');
-      const isStopped = this.#stopped !== undefined;
-      await endMarked(this.#descendants, isStopped ? this.#graceMs : Math.min(LEFTOVER_GRACE_MS, this.#graceMs));
+      const graceMs = this.#stopped === undefined ? Math.min(LEFTOVER_GRACE_MS, this.#graceMs) : this.#graceMs;
+      if (this.#group > 0) await endMarked(this.#descendants, graceMs);
       // No signal may be sent from now on, because the operating system can reuse the id of the group.
       this.#group = 0;
-      guardInput.end('done\n');
+      this.#guard.end();
     }
   }
 
@@ -140,41 +122,21 @@ export class Program {
   }
 }
 
-/**
- * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
- * reach them.
- */
-function spawnGated(
-  command: readonly string[],
-  cwd: string,
-  env: NodeJS.ProcessEnv,
-  onFailure: () => void,
-): ChildProcess {
+/** Calls a function that starts a program. The process inherits the user's umask. */
+function withUserUmask<T>(start: () => T): T {
+  const umask = process.env[USER_UMASK] ?? '';
+  if (umask === '') return start();
+  const before = process.umask(umask);
   try {
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
-    const umask = process.env[USER_UMASK] ?? '';
-    const gate = ['-c', GATE, 'trawl-gate', umask, ...command];
-    return spawn('/bin/sh', gate, { cwd, env, stdio: [...stdio], detached: true });
-  } catch (error) {
-    onFailure();
-    throw error;
+    return start();
+  } finally {
+    process.umask(before);
   }
 }
 
 async function exitOf(child: ChildProcess): Promise<Exit> {
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   return { code, signal };
-}
-
-/**
- * Returns a pipe of a process. Write errors are ignored: they mean that the process has exited, which is handled
- * elsewhere.
- */
-function pipeOf(child: ChildProcess, at: number): Writable {
-  const pipe = child.stdio[at];
-  if (pipe === null || pipe === undefined || !('write' in pipe)) throw new Error('the process has no such pipe');
-  pipe.on('error', () => {});
-  return pipe;
 }
 
 function outputOf(stream: Readable | null): Readable {

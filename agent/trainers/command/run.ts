@@ -31,7 +31,7 @@ import { keepArtifacts } from './kept-files.ts';
 import { metricsFile } from './metrics-file.ts';
 import { oomKills } from './oom-kills.ts';
 import { type AttemptLog, OutputTail, readStream, type TakeLine, workerLog } from './output.ts';
-import { type Exit, Program, STOP_GRACE_S } from './program.ts';
+import { type Exit, Program, type ProgramStart, STOP_GRACE_S } from './program.ts';
 import {
   type ClassifyRule,
   errorLine,
@@ -83,13 +83,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const receiver = whileRunning(reports, AbortSignal.any([stopped.signal, run.signal]));
   const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), receiver);
   const oomKillsBefore = await oomKills();
-  const program = startProgram({
-    command: [path, ...rest],
-    workdir,
-    environment,
-    graceS: STOP_GRACE_S,
-    marker: run.marker,
-  });
+  const start = { command: [path, ...rest], workdir, environment, graceS: STOP_GRACE_S, marker: run.marker };
+  const program = startProgram(start);
   const stop = () => program.stop();
   run.signal.addEventListener('abort', stop, { once: true });
   if (run.signal.aborted) stop();
@@ -143,10 +138,15 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   ).catch(fail);
   try {
     const exit = await program.exited
-      .then((ended) => {
-        isWhole = ended.code === 0;
-        return ended;
-      })
+      .then(
+        (ended) => {
+          isWhole = ended.code === 0;
+          return ended;
+        },
+        (error) => {
+          throw startFailure(start, error);
+        },
+      )
       .finally(() => exited.abort());
     const isCutOff = () => run.signal.aborted && !(run.signal.reason instanceof StoppedByRule);
     if (isCutOff()) run.signal.throwIfAborted();
@@ -237,13 +237,19 @@ function rulesOf(spec: ProgramSpec | undefined): ClassifyRule[] {
   }));
 }
 
-function startProgram(start: ConstructorParameters<typeof Program>[0]): Program {
+function startProgram(start: ProgramStart): Program {
   try {
     return new Program(start);
   } catch (error) {
-    const reason = errorMessage(error);
-    throw new TrainingError('preflight', `could not start ${start.command[0]} in ${start.workdir}: ${reason}`);
+    throw startFailure(start, error);
   }
+}
+
+function startFailure({ command, workdir }: ProgramStart, error: unknown): TrainingError {
+  const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  const hint = isMissing ? ' (the program was found before: does the interpreter in its first line exist?)' : '';
+  const reason = `${errorMessage(error)}${hint}`;
+  return new TrainingError('preflight', `could not start ${command[0]} in ${workdir}: ${reason}`, { cause: error });
 }
 
 /** The maximum width of the cause at the start of an error message. Tables and logs show the cause on one line. */
