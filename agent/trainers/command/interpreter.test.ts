@@ -43,7 +43,7 @@ test.each<
       tool: program('tool', '\x7fELF\0\0'),
       shell: program('run.sh', '#!/bin/sh\n'),
     });
-    const found = await pythonInterpreter(path, rest, dir, dir);
+    const found = pythonInterpreter(path, rest, dir, dir);
     expect(found).toBe(expected === undefined ? undefined : join(dir, expected));
   },
 );

@@ -1,5 +1,5 @@
 /** Finds the program and the Python interpreter of a command, from its words and the first line of its program. */
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';
 
@@ -14,17 +14,22 @@ const SHEBANG_BYTES = 512;
  * @param path the program's absolute path
  * @param rest the program's arguments
  */
-export async function pythonInterpreter(
+export function pythonInterpreter(
   path: string,
   rest: readonly string[],
   workdir: string,
   searchPath: string | undefined,
-): Promise<string | undefined> {
-  const find = (name: string | undefined) =>
-    name === undefined ? undefined : findProgram(name, workdir, searchPath).catch(() => undefined);
+): string | undefined {
+  const find = (name: string | undefined) => {
+    try {
+      return name === undefined ? undefined : findProgram(name, workdir, searchPath);
+    } catch {
+      return undefined;
+    }
+  };
   if (PYTHON.test(basename(path))) return path;
   if (basename(path) === 'env') return find(rest.find((word) => !ASSIGNMENT.test(word) && PYTHON.test(basename(word))));
-  const [interpreter, argument] = (await shebangOf(path)).split(/\s+/);
+  const [interpreter, argument] = shebangOf(path).split(/\s+/);
   if (interpreter === undefined) return undefined;
   if (PYTHON.test(basename(interpreter))) return interpreter;
   const isEnv = basename(interpreter) === 'env' && argument !== undefined && PYTHON.test(basename(argument));
@@ -39,15 +44,16 @@ export function programName([program = '', ...rest]: readonly string[]): string 
   return rest.find((word) => !ASSIGNMENT.test(word) && !word.startsWith('-')) ?? program;
 }
 
-async function shebangOf(path: string): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (file === undefined) return '';
+function shebangOf(path: string): string {
+  let file: number | undefined;
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(SHEBANG_BYTES), 0, SHEBANG_BYTES, 0);
-    return /^#!\s*([^\n]*)/.exec(buffer.toString('latin1', 0, bytesRead))?.[1]?.trim() ?? '';
+    file = openSync(path, 'r');
+    const buffer = Buffer.alloc(SHEBANG_BYTES);
+    const bytes = readSync(file, buffer, 0, SHEBANG_BYTES, 0);
+    return /^#!\s*([^\n]*)/.exec(buffer.toString('latin1', 0, bytes))?.[1]?.trim() ?? '';
   } catch {
     return '';
   } finally {
-    await file.close();
+    if (file !== undefined) closeSync(file);
   }
 }

@@ -1,5 +1,5 @@
 /** Determines the arguments, path, environment and folders with which a trial's program is started. */
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { programValue, pythonJson, pythonText } from '../../../lib/text/python.ts';
@@ -158,30 +158,33 @@ function unsupported(name: string): TrainingError {
  * @returns an absolute path
  * @throws {TrainingError} `preflight` when there is no such program, or no such workdir
  */
-export async function findProgram(name: string, workdir: string, path: string | undefined): Promise<string> {
-  if (!(await isFolder(workdir))) {
+export function findProgram(name: string, workdir: string, path: string | undefined): string {
+  if (!isFolder(workdir)) {
     throw new TrainingError('preflight', `the folder for users' programs does not exist: ${workdir} (--workdir)`);
   }
   const isPath = name.includes('/');
   const candidates = isPath
     ? [resolve(workdir, name)]
     : (path ?? DEFAULT_PATH).split(delimiter).map((folder) => join(resolve(workdir, folder), name));
-  for (const candidate of candidates) if (await isExecutable(candidate)) return candidate;
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
   const where = isPath ? `in ${workdir}` : `on the agent's PATH (workdir ${workdir})`;
   throw new TrainingError('preflight', `no executable program ${JSON.stringify(name)} ${where}`);
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+function isExecutable(path: string): boolean {
   try {
-    await access(path, constants.X_OK);
-    return (await stat(path)).isFile();
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false;
+    accessSync(path, constants.X_OK);
+    return true;
   } catch {
     return false;
   }
@@ -196,18 +199,19 @@ export interface ProgramFolders {
   readonly metrics: string;
   /** The path to which a checkpoint is copied before it is kept. */
   readonly checkpoint: string;
-  /** A file with the parameters as JSON. */
+  /** A file with the parameters as JSON, if the command or the environment names it. */
   readonly parameters: string;
   /** The folder with the attempt's own copy of the code, if the sweep has code. */
   readonly code: string;
-  /** The folder of W&B's files. */
+  /** The folder of W&B's files, in the mode `offline`. */
   readonly wandb: string;
   readonly wandbParameters: string;
   /** A file that the import hook creates. */
   readonly hookMarker: string;
 }
 
-export async function makeFolders(relative: string): Promise<ProgramFolders> {
+/** Creates the folders that every program can use. */
+export function makeFolders(relative: string): ProgramFolders {
   const dir = resolve(relative);
   const folders = {
     own: join(dir, 'program'),
@@ -220,7 +224,7 @@ export async function makeFolders(relative: string): Promise<ProgramFolders> {
     wandbParameters: join(dir, 'wandb-parameters.yaml'),
     hookMarker: join(dir, 'hook-loaded'),
   };
-  for (const folder of [folders.own, folders.artifacts, folders.wandb]) await mkdir(folder, { recursive: true });
+  for (const folder of [folders.own, folders.artifacts]) mkdirSync(folder, { recursive: true });
   return folders;
 }
 

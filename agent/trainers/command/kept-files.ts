@@ -1,4 +1,5 @@
 /** Keeps a program's checkpoints while it runs, and its artifacts when it has ended. */
+import { readdirSync } from 'node:fs';
 import { copyFile, lstat, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { extname, join, resolve, sep } from 'node:path';
 import { errorMessage } from '../../../lib/text/error-message.ts';
@@ -86,7 +87,7 @@ async function keep(run: Pick<TrainingRun, 'keep'>, artifact: KeptArtifact, path
 
 /** Yields the names of all regular files, relative to the top folder and in order. */
 async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGenerator<string, void, undefined> {
-  const entries = await readdir(join(top, below), { withFileTypes: true });
+  const entries = readdirSync(join(top, below), { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = below === '' ? entry.name : `${below}/${entry.name}`;
     if (entry.isFile()) yield name;

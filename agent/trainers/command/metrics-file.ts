@@ -1,4 +1,5 @@
 /** Reads a program's metrics file. Each line of the file should be a report. */
+import { existsSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { GrowingFile } from './growing-file.ts';
 import type { TakeLine } from './output.ts';
@@ -10,6 +11,7 @@ export function metricsFile(path: string, takeLine: TakeLine, onUnreadable: (lin
   const file = new GrowingFile(path);
   let lines = new OutputLines();
   let decoder = new StringDecoder('utf8');
+  let isCreated = false;
 
   const take = async (given: Iterable<OutputLine>, isCut: boolean) => {
     for (const line of given) {
@@ -18,6 +20,8 @@ export function metricsFile(path: string, takeLine: TakeLine, onUnreadable: (lin
     }
   };
   const poll = async () => {
+    isCreated ||= existsSync(path);
+    if (!isCreated) return;
     for await (const added of file.added()) {
       if (added.kind === 'bytes') await take(lines.push(decoder.write(added.bytes)), false);
       else {

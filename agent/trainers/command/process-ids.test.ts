@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { largestIdSince, parseIdAllocation } from './process-ids.ts';
+import { newestIdSince, parseIdAllocation } from './process-ids.ts';
 
 const LOADAVG = '44.72 38.71 25.85 27/1419 12038\n';
 
@@ -18,31 +18,29 @@ test.each([
   expect(parseIdAllocation(loadavg, pidMax)).toBeUndefined();
 });
 
-const program = { id: 5_000, elapsedMs: 10, cores: 2 };
+const earlier = { id: 5_000, elapsedMs: 10, cores: 2 };
 const allocation = { newest: 5_010, threads: 500, limit: 32_768 };
 
-test('processes that started after a program have ids up to the newest id', () => {
-  expect(largestIdSince(program, allocation)).toBe(5_010);
-  expect(largestIdSince(program, { ...allocation, newest: 5_000 })).toBe(5_000);
+test('later processes have ids up to the newest id', () => {
+  expect(newestIdSince(earlier, allocation)).toBe(5_010);
+  expect(newestIdSince(earlier, { ...allocation, newest: 5_000 })).toBe(5_000);
 });
 
-test('they can have any id if the newest id is smaller than the id of the program', () => {
-  expect(largestIdSince(program, { ...allocation, newest: 4_999 })).toBeUndefined();
+test('they can have any id if the newest id is smaller than the earlier id', () => {
+  expect(newestIdSince(earlier, { ...allocation, newest: 4_999 })).toBeUndefined();
 });
 
-test('they can have any id if all ids can have been allocated since the start of the program', () => {
+test('they can have any id if all ids can have been allocated in the meantime', () => {
   // 32,768 ids without 300 reserved ones and 1,000 in use; two cores allocate up to 400 per millisecond.
-  expect(largestIdSince({ ...program, elapsedMs: 78 }, allocation)).toBe(5_010);
-  expect(largestIdSince({ ...program, elapsedMs: 79 }, allocation)).toBeUndefined();
-  expect(largestIdSince({ ...program, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 })).toBe(5_010);
-  expect(largestIdSince({ ...program, elapsedMs: 79, cores: 64 }, { ...allocation, limit: 65_536 })).toBeUndefined();
-  expect(largestIdSince(program, { ...allocation, limit: 300 })).toBeUndefined();
+  expect(newestIdSince({ ...earlier, elapsedMs: 78 }, allocation)).toBe(5_010);
+  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, allocation)).toBeUndefined();
+  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 })).toBe(5_010);
+  expect(newestIdSince({ ...earlier, elapsedMs: 79, cores: 64 }, { ...allocation, limit: 65_536 })).toBeUndefined();
+  expect(newestIdSince(earlier, { ...allocation, limit: 300 })).toBeUndefined();
 });
 
-test('all processes are searched if there are too many possible ids, or if the allocation is unknown', () => {
-  expect(largestIdSince(program, { ...allocation, newest: 7_000 })).toBe(7_000);
-  expect(largestIdSince(program, { ...allocation, newest: 7_001 })).toBeUndefined();
-  expect(largestIdSince(program, undefined)).toBeUndefined();
+test('they can have any id if the allocation is unknown', () => {
+  expect(newestIdSince(earlier, undefined)).toBeUndefined();
 });
 
 /** Allocates ids as Linux does: the next free id, and after the largest id, the smallest free id above 300. */
@@ -56,7 +54,7 @@ function allocate(first: number, count: number, limit: number, used: ReadonlySet
   return ids;
 }
 
-test('every process that started after the program has an id in the range, for every history of ids', () => {
+test('for every history of ids, all later processes have ids in the range', () => {
   const history = fc.record({
     limit: fc.integer({ min: 500, max: 1_200 }),
     cores: fc.integer({ min: 1, max: 4 }),
@@ -74,7 +72,7 @@ test('every process that started after the program has an id in the range, for e
       const count = Math.floor((speed / 100) * elapsedMs * cores * 200);
       const started = allocate(id, count, limit, inUse);
       const newest = started.at(-1) ?? id;
-      const largest = largestIdSince({ id, elapsedMs, cores }, { newest, threads: inUse.size, limit });
+      const largest = newestIdSince({ id, elapsedMs, cores }, { newest, threads: inUse.size, limit });
       if (largest === undefined) return;
       ranges += started.length > 0 ? 1 : 0;
       expect(started.filter((each) => each <= id || each > largest)).toEqual([]);

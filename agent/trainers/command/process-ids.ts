@@ -3,10 +3,10 @@
  *
  * Linux gives each new process and thread the next free id of its pid namespace. After the largest id, it continues with
  * the smallest ones. Processes that started after a program therefore have ids between the program's id and the newest id,
- * unless the ids have started again at the smallest since then. That has happened if the newest id is smaller than the
- * program's id. A complete cycle is not visible in the newest id, but takes a minimum time. A process in a nested pid
- * namespace also has an id in the outer namespace, for which the same rule applies. Only a process with the privilege to
- * choose ids, such as CRIU, can break the rule.
+ * unless the ids have started again at the smallest since then. That has happened if the newest id is smaller than an
+ * earlier newest id. A complete cycle is not visible in the newest id, but takes a minimum time, so the newest id is read
+ * at short intervals. A process in a nested pid namespace also has an id in the outer namespace, for which the same rule
+ * applies. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
  */
 
 /**
@@ -14,9 +14,6 @@
  * a process or a thread, even if the creation fails at a limit after the allocation of the id.
  */
 const MAX_IDS_PER_CORE_MS = 200;
-
-/** If more ids are possible, listing all processes takes less time than testing each id. */
-const MAX_TESTED_IDS = 2_000;
 
 /** Linux keeps the first ids for the processes of the system's start when it starts again at the smallest id. */
 const RESERVED_IDS = 300;
@@ -43,26 +40,24 @@ export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation
   return isPlausible ? allocation : undefined;
 }
 
-export interface ProgramStart {
-  /** The id of the program. */
+export interface EarlierId {
+  /** An id that was the newest one. */
   readonly id: number;
-  /** The time since the program was started, in milliseconds. */
+  /** The time since then, in milliseconds. */
   readonly elapsedMs: number;
   /** The number of cores of the machine. */
   readonly cores: number;
 }
 
 /**
- * Returns the largest id that a process can have that was started after the program: all such processes have ids above
- * the program's id, and at most this one. Returns undefined if they can have any id, or if the search of all processes
- * takes less time.
+ * Returns the newest id if all ids that were allocated after the earlier id are above the earlier id, and at most the
+ * newest one. Returns undefined if other ids are possible.
  */
-export function largestIdSince(program: ProgramStart, allocation: IdAllocation | undefined): number | undefined {
+export function newestIdSince(earlier: EarlierId, allocation: IdAllocation | undefined): number | undefined {
   if (allocation === undefined) return undefined;
   const { newest, threads, limit } = allocation;
   // The id of an ended process stays in use while a process group or a session has this id.
   const free = limit - RESERVED_IDS - 2 * threads;
-  if (program.elapsedMs * program.cores * MAX_IDS_PER_CORE_MS >= free) return undefined;
-  const isPossible = newest >= program.id && newest - program.id <= MAX_TESTED_IDS;
-  return isPossible ? newest : undefined;
+  const canCycle = earlier.elapsedMs * earlier.cores * MAX_IDS_PER_CORE_MS >= free;
+  return canCycle || newest < earlier.id ? undefined : newest;
 }

@@ -8,7 +8,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import { readdir } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { largestIdSince, parseIdAllocation } from './process-ids.ts';
+import { newestIdSince, parseIdAllocation } from './process-ids.ts';
 
 /** The environment variable that marks the processes of one attempt. */
 export const MARKER = 'TRAWL_PROCESSES';
@@ -24,6 +24,9 @@ const MAX_KILLS = 10;
 /** The number of processes whose environments are read in one turn of the event loop, about one millisecond. */
 const PROCESSES_PER_TURN = 64;
 
+/** If more ids are possible, listing all processes takes less time than testing each id. */
+const MAX_TESTED_IDS = 2_000;
+
 /** Selects processes. */
 export interface Selection {
   /** Returns whether a process with this marker is selected. */
@@ -32,10 +35,34 @@ export interface Selection {
   readonly startedAfter?: StartedProgram;
 }
 
-export interface StartedProgram {
+/** A program, and the ids of the processes that were started after it. */
+export class StartedProgram {
   readonly pid: number;
-  /** The time in milliseconds just before the start, by `performance.now()`. */
-  readonly sinceMs: number;
+  #newest: number | undefined;
+  /** The time in milliseconds at which `#newest` was the newest id, or an earlier time. */
+  #atMs: number;
+
+  /** @param sinceMs the time in milliseconds just before the start, by `performance.now()` */
+  constructor(pid: number, sinceMs: number) {
+    this.pid = pid;
+    this.#newest = pid;
+    this.#atMs = sinceMs;
+  }
+
+  /**
+   * Returns the largest id of the processes that were started after the program; undefined if they can have any id, or
+   * if there are too many ids to test. The result stays undefined if the method is not called at short intervals.
+   */
+  newestId(): number | undefined {
+    if (this.#newest === undefined) return undefined;
+    const atMs = performance.now();
+    const allocation = idAllocation();
+    const elapsedMs = performance.now() - this.#atMs;
+    const newest = newestIdSince({ id: this.#newest, elapsedMs, cores: coresOfMachine() }, allocation);
+    this.#newest = newest !== undefined && newest - this.pid <= MAX_TESTED_IDS ? newest : undefined;
+    this.#atMs = atMs;
+    return this.#newest;
+  }
 }
 
 /** Returns the ids of the selected processes that are running. */
@@ -46,16 +73,15 @@ async function markedProcesses({ accepts, startedAfter }: Selection): Promise<nu
 }
 
 /** Returns undefined if the processes can have any id. */
-function markedAfter({ pid, sinceMs }: StartedProgram, accepts: Selection['accepts']): number[] | undefined {
+function markedAfter(program: StartedProgram, accepts: Selection['accepts']): number[] | undefined {
   const found = new Set<number>();
-  let tested = pid;
+  let tested = program.pid;
   for (;;) {
-    const elapsedMs = performance.now() - sinceMs;
-    const largest = largestIdSince({ id: pid, elapsedMs, cores: coresOfMachine() }, idAllocation());
-    if (largest === undefined) return undefined;
+    const newest = program.newestId();
+    if (newest === undefined) return undefined;
     // A process can fork and exit before its id is tested. Its child then has one of the ids that have been added.
-    if (largest === tested) return [...found];
-    while (tested < largest) {
+    if (newest === tested) return [...found];
+    while (tested < newest) {
       tested += 1;
       if (isMarked(tested, accepts)) for (const id of processOf(tested)) found.add(id);
     }

@@ -8,13 +8,19 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { Guard } from './guard.ts';
-import { endMarked, MARKER, type Selection, signalMarked } from './processes.ts';
+import { endMarked, MARKER, StartedProgram, signalMarked } from './processes.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
 /** Milliseconds between SIGTERM and SIGKILL for processes in other sessions, after the program has exited by itself. */
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
+/**
+ * While a program is young, the newest process id is read at this interval in milliseconds, so that the search for its
+ * processes tests few ids. For an older program, the time of a search of all processes is negligible.
+ */
+const ID_INTERVAL_MS = 25;
+const YOUNG_MS = 2_000;
 
 export interface ProgramStart {
   /** The command; its first item is an absolute path. */
@@ -44,8 +50,8 @@ export class Program {
   #group: number;
   readonly #graceMs: number;
   readonly #guard: Guard;
-  /** The processes that the program started. */
-  readonly #descendants: Selection;
+  /** Selects the processes that the program started. */
+  readonly #descendants: { readonly accepts: (marker: string) => boolean; readonly startedAfter: StartedProgram };
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or when an argument or a variable contains a NUL */
@@ -59,7 +65,7 @@ export class Program {
     this.stdout = outputOf(child.stdout);
     this.stderr = outputOf(child.stderr);
     this.#group = child.pid ?? 0;
-    this.#descendants = { accepts: (each) => each === ownMarker, startedAfter: { pid: this.#group, sinceMs } };
+    this.#descendants = { accepts: (each) => each === ownMarker, startedAfter: new StartedProgram(this.#group, sinceMs) };
     if (this.#group > 0) this.#guard.setGroup(this.#group);
     this.exited = this.#endGroupAfter(exit);
   }
@@ -80,9 +86,14 @@ export class Program {
 
   /** Waits for the program's exit, then ends its remaining processes. */
   async #endGroupAfter(exit: Promise<Exit>): Promise<Exit> {
+    const { startedAfter } = this.#descendants;
+    const timer = setInterval(() => startedAfter.newestId(), ID_INTERVAL_MS);
+    const endTimer = setTimeout(() => clearInterval(timer), YOUNG_MS);
     try {
       return await exit;
     } finally {
+      clearInterval(timer);
+      clearTimeout(endTimer);
       await this.#stopped;
       this.#signal('SIGKILL');
       const graceMs = this.#stopped === undefined ? Math.min(LEFTOVER_GRACE_MS, this.#graceMs) : this.#graceMs;

@@ -1,7 +1,6 @@
 /** The trainer `command`: each attempt is one run of a user's program. */
 
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { existsSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { unpackCode } from '../../../lib/code/archive.ts';
@@ -52,7 +51,7 @@ const DRAIN_MS = 30_000;
 export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
   run.signal.throwIfAborted();
   const { program: spec } = run;
-  const folders = await makeFolders(run.dir);
+  const folders = makeFolders(run.dir);
   const workdir = await workingFolder(run, folders);
   const parameters = programParameters(run.parameters, run.seed, spec);
   const trial = {
@@ -66,23 +65,25 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
   const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
-  const path = await findProgram(name, workdir, inherited.PATH);
+  const path = findProgram(name, workdir, inherited.PATH);
   // W&B's agent also writes the parameters in Python's JSON format.
   const json = pythonJson(parameters);
-  await writeFile(folders.parameters, json);
+  if ([name, ...rest, ...Object.values(own)].some((text) => text.includes(folders.parameters))) {
+    writeFileSync(folders.parameters, json);
+  }
   const hooks = hooksOf(spec);
   const environment = {
     ...environmentOf(run, json, folders, inherited),
-    ...(await wandbEnvironment(run, parameters, spec, folders, inherited)),
+    ...wandbEnvironment(run, parameters, spec, folders, inherited),
     ...hookEnvironment(hooks, folders.hookMarker, inherited),
   };
-  const python = await pythonInterpreter(path, rest, workdir, inherited.PATH);
+  const python = pythonInterpreter(path, rest, workdir, inherited.PATH);
   run.started(recordedCommand(run.command, trial), python === undefined ? undefined : interpreterIn(python, inherited));
   const reports = new Reports(run, folders, log, { sources: spec?.report ?? [], metric: spec?.metric || undefined });
   const stopped = new AbortController();
   const receiver = whileRunning(reports, AbortSignal.any([stopped.signal, run.signal]));
   const sources = await fileSources(spec, (text) => resolve(workdir, expandText(text, trial)), receiver);
-  const oomKillsBefore = await oomKills();
+  const oomKillsBefore = oomKills();
   const start = { command: [path, ...rest], workdir, environment, graceS: STOP_GRACE_S, marker: run.marker };
   const program = startProgram(start);
   const stop = () => program.stop();
@@ -167,8 +168,10 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     }
     if (failure === undefined) await keepFiles();
     reports.end(stderr.text);
-    const kills = (await oomKills()) - oomKillsBefore;
-    failure ??= exitFailure(exit, shownName, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
+    if (exit.code !== 0) {
+      const kills = oomKills() - oomKillsBefore;
+      failure ??= exitFailure(exit, shownName, { stderr, stdout, oomKills: kills, rules: rulesOf(spec) }, log);
+    }
     if (failure !== undefined) throw failure;
   } finally {
     run.signal.removeEventListener('abort', stop);
@@ -267,8 +270,7 @@ function exitFailure(
   name: string,
   { stderr, stdout, oomKills: kills, rules }: ProgramOutput,
   log: AttemptLog,
-): TrainingError | undefined {
-  if (code === 0) return undefined;
+): TrainingError {
   const end = { code, signal, stderr: stderr.text, stdout: stdout.text, oomKills: kills };
   const kind = programFailureClass(end, rules, ({ pattern }) =>
     log.note(`skipped the rule ${JSON.stringify(pattern)} of classify: it takes more than ${RULE_MS} ms`),

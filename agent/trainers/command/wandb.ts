@@ -1,7 +1,8 @@
 /**
  * Gives a program the environment that W&B's agent would give it, and the import hooks that forward its logged values.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { PythonFloat, pythonText } from '../../../lib/text/python.ts';
@@ -14,17 +15,18 @@ import { wandbRows } from './report/wandb-run-file.ts';
 import type { Reports } from './reports.ts';
 
 /** Writes the trial's parameters to a file that W&B reads, and returns W&B's variables; none if W&B is not used. */
-export async function wandbEnvironment(
+export function wandbEnvironment(
   { key }: Pick<TrainingRun, 'key'>,
   parameters: ProgramParameters,
   spec: ProgramSpec | undefined,
   folders: ProgramFolders,
   inherited: NodeJS.ProcessEnv,
-): Promise<Record<string, string>> {
+): Record<string, string> {
   if (spec?.wandb !== WandbMode.OFFLINE && spec?.wandb !== WandbMode.ONLINE) return {};
-  await writeFile(folders.wandbParameters, wandbParameters(parameters));
+  writeFileSync(folders.wandbParameters, wandbParameters(parameters));
   const shared = { WANDB_SWEEP_ID: key.sweepId, WANDB_SWEEP_PARAM_PATH: folders.wandbParameters };
   if (spec.wandb === WandbMode.ONLINE) return shared;
+  mkdirSync(folders.wandb, { recursive: true });
   return {
     ...shared,
     WANDB_MODE: 'offline',
@@ -122,6 +124,7 @@ export async function reportWandbFiles(folder: string, reports: Reports): Promis
  */
 export async function keepWandbFiles(run: Pick<TrainingRun, 'keep'>, folder: string, log: AttemptLog): Promise<void> {
   const root = join(folder, 'wandb');
+  if (!existsSync(root)) return;
   const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
   const runs = entries.filter((entry) => entry.isDirectory() && entry.name.includes('run')).map(({ name }) => name);
   for (const name of runs) {
