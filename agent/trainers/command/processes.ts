@@ -31,7 +31,7 @@ const MAX_TESTED_IDS = 2_000;
 export interface Selection {
   /** Returns whether a process with this marker is selected. */
   readonly accepts: (marker: string) => boolean;
-  /** If defined, only processes that were started after this program are selected. */
+  /** If defined, all processes that `accepts` selects were started after this program, so few ids must be tested. */
   readonly startedAfter?: StartedProgram;
 }
 
@@ -151,9 +151,7 @@ let hasIdAllocation: boolean | undefined;
 
 function idAllocation(): ReturnType<typeof parseIdAllocation> {
   hasIdAllocation ??= isOwnLoadavg();
-  return hasIdAllocation
-    ? parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max'))
-    : undefined;
+  return hasIdAllocation ? parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max')) : undefined;
 }
 
 /**
@@ -210,6 +208,7 @@ export async function endMarked(selection: Selection, graceMs: number): Promise<
     await sleep(POLL_MS);
     if ((await markedProcesses(selection)).length === 0) return found;
   }
-  for (let kills = 0; kills < MAX_KILLS && (await signalMarked(selection, 'SIGKILL')) > 0; kills++) await sleep(POLL_MS);
+  for (let kills = 0; kills < MAX_KILLS && (await signalMarked(selection, 'SIGKILL')) > 0; kills++)
+    await sleep(POLL_MS);
   return found;
 }

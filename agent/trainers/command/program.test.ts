@@ -1,6 +1,9 @@
 /** Tests `Program` with real processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
@@ -145,6 +148,70 @@ test.each([
   expect(pids.every(isAlive)).toBe(true);
   worker.kill('SIGKILL');
   await waitForEnd(pids);
+});
+
+test.skipIf(!isLinux)(
+  'when the worker is killed before its guard knows the process group, the program and its processes end',
+  async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'pids');
+    // The first child has no marker, and the second one has its own session.
+    const script = `env -i sleep 60 & a=$!; setsid sleep 60 & b=$!; sleep 0.3; echo $$ $a $b >"$1.new"; mv "$1.new" "$1"; wait`;
+    const fixture = new URL('./guard.fixture.ts', import.meta.url);
+    const worker = spawn(process.execPath, fixtureCommand(fixture, file, '/bin/sh', '-c', script, 'sh', file), {
+      stdio: 'inherit',
+    });
+    expect(await once(worker, 'exit')).toEqual([null, 'SIGKILL']);
+    const pids = readFileSync(file, 'utf8').trim().split(' ').map(Number);
+    expect(pids).toHaveLength(3);
+    await waitForEnd(pids);
+  },
+);
+
+/** Returns the ids of the guards that this process has started. */
+function guards(): number[] {
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return ids.flatMap((id) => {
+    try {
+      const isChild = new RegExp(`^PPid:\\s*${process.pid}$`, 'm').test(readFileSync(`/proc/${id}/status`, 'utf8'));
+      return isChild && readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('trawl-guard') ? [Number(id)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test.skipIf(!isLinux)('consecutive programs have one guard, and a guard that was killed is replaced', async () => {
+  await start('exit 0').exited;
+  const before = guards();
+  await start('exit 0').exited;
+  expect(guards()).toEqual(before);
+  for (const guard of before) process.kill(guard, 'SIGKILL');
+  await waitForEnd(before);
+  await sleep(50);
+  const program = start('sleep 60');
+  expect(guards()).toHaveLength(1);
+  program.stop();
+  await program.exited;
+});
+
+test('a script without a first line that names an interpreter runs in a shell', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
+  writeFileSync(file, 'echo $1 $PWD\n', { mode: 0o755 });
+  const program = new Program({
+    command: [file, 'hello'],
+    workdir: '/',
+    environment: { PWD: '/tmp' },
+    graceS: 1,
+    marker: '',
+  });
+  expect(await textOf(program.stdout)).toBe('hello /\n');
+});
+
+test('a program that cannot be executed is an error', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
+  writeFileSync(file, '#!/no/such/interpreter\n', { mode: 0o755 });
+  const program = new Program({ command: [file], workdir: '/', environment: {}, graceS: 1, marker: '' });
+  await expect(program.exited).rejects.toThrow(/ENOENT/);
 });
 
 test('a NUL in an argument is an error', () => {

@@ -65,7 +65,10 @@ export class Program {
     this.stdout = outputOf(child.stdout);
     this.stderr = outputOf(child.stderr);
     this.#group = child.pid ?? 0;
-    this.#descendants = { accepts: (each) => each === ownMarker, startedAfter: new StartedProgram(this.#group, sinceMs) };
+    this.#descendants = {
+      accepts: (each) => each === ownMarker,
+      startedAfter: new StartedProgram(this.#group, sinceMs),
+    };
     if (this.#group > 0) this.#guard.setGroup(this.#group);
     this.exited = this.#endGroupAfter(exit);
   }

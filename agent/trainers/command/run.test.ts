@@ -213,6 +213,13 @@ test.each([
   expect((await runProgram(program, { checkpointEvery: 1 })).failure).toMatch(failure);
 });
 
+test('an attempt fails in preflight if the interpreter of its program does not exist', async () => {
+  writeFileSync(join(folder, 'train.py'), '#!/no/such/python\n', { mode: 0o755 });
+  expect((await runProgram(['./train.py'])).failure).toMatch(
+    /^preflight: could not start .*train\.py in .*ENOENT \(.*first line exist/,
+  );
+});
+
 test('an attempt with a missing workdir fails in preflight, and the error contains the path', async () => {
   const workdir = join(folder, 'gone');
   expect((await runProgram(OK, { workdir })).failure).toBe(
