@@ -1,18 +1,11 @@
-import { expect, test } from 'vitest';
 import { FIRST_SEARCH_SEED } from './scenarios.ts';
-import { simulate } from './simulation.ts';
-import { TIMEOUT_MS } from './suites.ts';
+import { seeds } from './suites.ts';
+import { testSeeds } from './test-seeds.ts';
 
-const SEEDS = Array.from({ length: 15 }, (_, at) => FIRST_SEARCH_SEED + at);
+const SEEDS = seeds(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 14);
 
-test(`every invariant of searches holds despite faults (${SEEDS.length} seeds)`, { timeout: TIMEOUT_MS }, async () => {
-  const reached = new Set<string>();
-  for (const seed of SEEDS) {
-    const outcome = await simulate(seed);
-    expect(outcome.violation, `to reproduce: npm run simulate -- --seed ${seed} --trace`).toBeUndefined();
-    for (const name of outcome.reached) reached.add(name);
-  }
-  const expected = [
+testSeeds('every invariant of searches holds despite faults', SEEDS, {
+  expected: [
     'a search that starts with earlier results',
     'a point chosen from results',
     'a suggestion repeated after a restart',
@@ -21,6 +14,5 @@ test(`every invariant of searches holds despite faults (${SEEDS.length} seeds)`,
     'a dropped pending trial',
     'a dropped running trial',
     'a dropped succeeded trial',
-  ];
-  expect(expected.filter((name) => !reached.has(name))).toEqual([]);
+  ],
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { simulate } from './simulation.ts';
 import { FAST_SEEDS, TIMEOUT_MS } from './suites.ts';
+import { testSeeds } from './test-seeds.ts';
 
 const REJECTIONS = ['LEASED', 'SUPERSEDED', 'PAUSED', 'ENDED', 'NO_SESSION', 'DRAINED', 'OUTRANKED'];
 const EXPECTED = [
@@ -40,17 +41,7 @@ const EXPECTED = [
   ],
 ];
 
-test(`every invariant holds and every sweep ends despite faults (${FAST_SEEDS.length} seeds)`, {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  const reached = new Set<string>();
-  for (const seed of FAST_SEEDS) {
-    const outcome = await simulate(seed);
-    expect(outcome.violation, `to reproduce: npm run simulate -- --seed ${seed} --trace`).toBeUndefined();
-    for (const name of outcome.reached) reached.add(name);
-  }
-  expect(EXPECTED.filter((name) => !reached.has(name))).toEqual([]);
-});
+testSeeds('every invariant holds and every sweep ends despite faults', FAST_SEEDS, { expected: EXPECTED });
 
 test('the simulation gives the same trace if a seed is replayed', { timeout: TIMEOUT_MS }, async () => {
   for (const seed of [3, 35, 112]) {

@@ -4,7 +4,9 @@
 
 import { FIRST_POPULATION_SEED, FIRST_PREFETCH_SEED, FIRST_SEARCH_SEED, FIRST_TAKEOVER_SEED } from './scenarios.ts';
 
-const seeds = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+/** Returns the whole numbers from `first` to `last`. */
+export const seeds = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** Seeds 64, 242 and 259 reach states that seeds 1 to 50 do not reach. */
 export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 64, 242, 259];
