@@ -7,8 +7,11 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The limit is generous, because a full test run on two cores slows down even small programs. */
-const TIMEOUT_MS = 120_000;
+/**
+ * The maximum duration of a fixture, in milliseconds. The limit is generous, because a full test run on two cores slows
+ * down even small programs.
+ */
+export const FIXTURE_LIMIT_MS = 300_000;
 
 /**
  * Returns the arguments with which Node runs a TypeScript file. The file runs in vitest's runner, so that tests need no
@@ -22,5 +25,5 @@ export function fixtureCommand(file: URL, ...args: readonly string[]): string[] 
 
 /** @throws {Error} when the process exits with a code other than 0 */
 export function runFixture(file: URL, ...args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
-  return run(process.execPath, fixtureCommand(file, ...args), { timeout: TIMEOUT_MS });
+  return run(process.execPath, fixtureCommand(file, ...args), { timeout: FIXTURE_LIMIT_MS });
 }

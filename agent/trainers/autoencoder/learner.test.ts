@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';
-import { runFixture } from '../../../test/support/run-fixture.ts';
+import { FIXTURE_LIMIT_MS, runFixture } from '../../../test/support/run-fixture.ts';
 import { type BackendName, chooseBackend } from '../../machine/backend.ts';
 import { probeBackends } from '../../machine/probe.ts';
 import { CASES, compareSteps, type StepDifferences, strokes } from './compare-steps.fixture.ts';
@@ -10,6 +10,8 @@ import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
 
 const SEED = 4;
+/** Longer than the limit of the fixture, so that a fixture that takes too long is reported as such. */
+const BACKEND_LIMIT_MS = FIXTURE_LIMIT_MS + 30_000;
 
 beforeAll(async () => {
   await chooseBackend({ forced: 'wasm', gpus: 0, requireGpu: false });
@@ -36,7 +38,7 @@ describe.each(variants)('training steps on $backend $strategy', ({ backend, stra
     if (backend !== 'wasm')
       comparisons = JSON.parse((await runFixture(program, backend, 'all', ...(strategy ? [strategy] : []))).stdout);
     else comparisons = await Promise.all(CASES.map((given) => compareSteps(given)));
-  }, 180_000);
+  }, BACKEND_LIMIT_MS);
 
   test.each(CASES.map((given, i) => [JSON.stringify(given), i] as const))(
     'three steps of %s give the results of a float64 implementation',
@@ -54,7 +56,7 @@ describe.each(variants)('training steps on $backend $strategy', ({ backend, stra
 });
 
 test('the wasm backend computes the same results in a separate process and in this process', {
-  timeout: 120_000,
+  timeout: BACKEND_LIMIT_MS,
 }, async () => {
   const program = new URL('./compare-on-backend.fixture.ts', import.meta.url);
   const { stdout } = await runFixture(program, 'wasm', '0');
