@@ -40,6 +40,7 @@ import { RejectionLog } from './auth/rejections.ts';
 import { watchRevocations } from './auth/revocation.ts';
 import { snapshots } from './backup/snapshot.ts';
 import { explainWaiting } from './core/explain.ts';
+import { startOfAttempt } from './core/leases.ts';
 import type { Output } from './core/step.ts';
 import type { Leader } from './leader/leader.ts';
 import { startCollecting } from './metrics/collect.ts';
@@ -416,6 +417,7 @@ function addServices(server: Server, parts: ServiceParts): void {
     queries,
     agents: () => agentsOf(core, runtime.now()),
     explain: (sweepId: string, trialId: string) => explainWaiting(core, sweepId, trialId, now()),
+    startOf: (key: AttemptKey) => startOfAttempt(core, key),
     onCommit: runtime.onCommit.bind(runtime),
   };
   const control = withSamplerCheck(sweepControl(runtime, archives), runtime, samplers);

@@ -68,6 +68,7 @@ async function measure(folder: string): Promise<Costs> {
     queries: runtime.queries,
     agents: () => [],
     explain: () => undefined,
+    startOf: () => undefined,
     onCommit: runtime.onCommit.bind(runtime),
   };
   const server = newServer();

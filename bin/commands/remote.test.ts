@@ -14,6 +14,7 @@ import type {
   SweepServiceServer,
 } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import {
+  Attempt,
   Event,
   FailureClass,
   type Report,
@@ -24,6 +25,8 @@ import {
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
+
+import { isoTime } from '../output/format.ts';
 
 let server: CannedServer | undefined;
 let dir: string;
@@ -478,6 +481,8 @@ async function shown(reports: readonly Report[], ...format: string[]) {
               slot: 1,
               backend: 'wasm',
               grantedAtMs: START_MS,
+              startedAtMs: START_MS + 200,
+              queued: false,
               endedAtMs: START_MS + 1500,
               outcome: 'ATTEMPT_OUTCOME_SUCCEEDED',
               failure: undefined,
@@ -485,6 +490,7 @@ async function shown(reports: readonly Report[], ...format: string[]) {
               speculative: false,
               hidden: false,
             },
+            Attempt.fromPartial({ number: 2, agentId: 'agent-1', slot: 1, grantedAtMs: START_MS + 2000, queued: true }),
           ],
           artifacts: [],
           programs: [],
@@ -501,7 +507,8 @@ test('show falls back to a trial if no sweep matches', async () => {
   const { stdout, exitCode } = await shown([report]);
   expect(exitCode).toBe(0);
   expect(stdout).toMatch(/^trial +a000000000000000$/m);
-  expect(stdout).toMatch(/^ +1 {2}succeeded {2}- +1\.5s {2}agent-1 +1 {2}wasm$/m);
+  expect(stdout).toMatch(/^ +1 {2}succeeded {2}- +1\.3s {2}agent-1 +1 {2}wasm$/m);
+  expect(stdout).toMatch(/^ +2 {2}queued {5}- +- {2}agent-1 +1 {2}-$/m);
   expect(stdout).toMatch(/^ +1 +1 +0\.25000$/m);
 });
 
@@ -522,7 +529,11 @@ test('show prints the last 1,000 reports of a trial, and prints all reports as J
   server?.stop();
   const json = JSON.parse((await shown(epochs(1_005), '-o', 'json')).stdout);
   expect(json.reports.map(({ epoch }: { epoch: number }) => epoch)).toEqual(epochs(1_005).map(({ epoch }) => epoch));
-  expect(json).toMatchObject({ trial: good.id, attempt_list: [{ number: 1 }], artifacts: [], programs: [], rungs: [] });
+  expect(json).toMatchObject({ trial: good.id, artifacts: [], programs: [], rungs: [] });
+  expect(json.attempt_list).toMatchObject([
+    { number: 1, outcome: 'succeeded', started_at: isoTime(START_MS + 200), seconds: 1.3 },
+    { number: 2, outcome: 'queued', started_at: null, seconds: null },
+  ]);
 });
 
 test('show prints fewer reports if their metrics have long names', async () => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { AdaptiveReplicates } from '../../coordinator/grid/spec.ts';
+import { attemptStartMs, attemptState } from '../../lib/domain/attempt-state.ts';
 import { timeLeftText } from '../../lib/domain/eta.ts';
 import { ownValue } from '../../lib/domain/own-value.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
@@ -40,15 +41,7 @@ import {
 import { parseCount } from '../options/values.ts';
 import { environmentJson, gitText, pythonVersionText, reproductionFields, sourceJson } from '../output/code.ts';
 import { countsText, isoTime } from '../output/format.ts';
-import {
-  artifactJson,
-  attemptJson,
-  outcomeName,
-  programJson,
-  reportJson,
-  sweepJson,
-  trialJson,
-} from '../output/json.ts';
+import { artifactJson, attemptJson, programJson, reportJson, sweepJson, trialJson } from '../output/json.ts';
 import { print, printJson, printJsonWithList } from '../output/print.ts';
 import { suggested } from '../output/suggested.ts';
 import { runningEstimate, runningEstimateText } from '../output/sweep-estimate.ts';
@@ -171,7 +164,7 @@ function trialFields(trial: Trial, sweep: Sweep, programs: readonly ProgramStart
 function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string {
   const columns: Column<Attempt>[] = [
     { header: 'attempt', numeric: true, cell: (attempt) => String(attempt.number) },
-    { header: 'outcome', neverCut: true, required: true, cell: outcomeName },
+    { header: 'outcome', neverCut: true, required: true, cell: attemptState },
     ...(attempts.some(({ speculative }) => speculative)
       ? [{ header: 'speculative', cell: ({ speculative }: Attempt) => (speculative ? 'yes' : '-') }]
       : []),
@@ -179,7 +172,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
       header: 'failure',
       cell: ({ failure }) => (failure ? `${failureClass.of(failure.class)}: ${firstLine(failure.message)}` : '-'),
     },
-    { header: 'duration', numeric: true, cell: (attempt) => spanText(attempt.grantedAtMs, attempt.endedAtMs) },
+    { header: 'duration', numeric: true, cell: (attempt) => spanText(attemptStartMs(attempt), attempt.endedAtMs) },
     { header: 'agent', elide: 'common', cell: (attempt) => attempt.agentId },
     { header: 'slot', numeric: true, cell: (attempt) => String(attempt.slot) },
     { header: 'backend', cell: (attempt) => attempt.backend || '-' },

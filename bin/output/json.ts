@@ -1,3 +1,4 @@
+import { attemptStartMs, attemptState } from '../../lib/domain/attempt-state.ts';
 import { fromWire } from '../../lib/domain/parameters.ts';
 import { objectivesOf } from '../../lib/domain/ranking.ts';
 import { endedTotal, isUpperBound, trialsToCome, trialTotal } from '../../lib/domain/trial-state.ts';
@@ -20,10 +21,8 @@ import {
   type TrialCounts,
 } from '../../proto/gen/trawl/v1/types.ts';
 import {
-  type AttemptOutcomeName,
   agentState,
   artifactKind,
-  attemptOutcome,
   type FailureClassName,
   failureClass,
   goal,
@@ -130,11 +129,6 @@ export function trialJson(trial: Trial): TrialJson {
   };
 }
 
-/** Returns the outcome of an attempt, or `running` until the attempt ends. */
-export function outcomeName({ outcome }: Attempt): AttemptOutcomeName | 'running' {
-  return outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED' ? 'running' : attemptOutcome.of(outcome);
-}
-
 export function attemptJson(attempt: Attempt) {
   return {
     number: attempt.number,
@@ -143,11 +137,12 @@ export function attemptJson(attempt: Attempt) {
     backend: attempt.backend || null,
     resumed_from: attempt.resumedFrom,
     speculative: attempt.speculative,
-    outcome: outcomeName(attempt),
+    outcome: attemptState(attempt),
     failure: failureJson(attempt.failure),
     granted_at: isoTime(attempt.grantedAtMs),
+    started_at: isoTime(attemptStartMs(attempt)),
     ended_at: isoTime(attempt.endedAtMs),
-    seconds: secondsBetween(attempt.grantedAtMs, attempt.endedAtMs),
+    seconds: secondsBetween(attemptStartMs(attempt), attempt.endedAtMs),
   };
 }
 

@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Source } from '../../dashboard/source.ts';
 import { shownAt, startClock } from '../../dashboard/state/replay-clock.ts';
+import { attemptStartMs } from '../../lib/domain/attempt-state.ts';
 import { sweepEnded } from '../../lib/domain/trial-state.ts';
 import { RejectedError } from '../../proto/errors.ts';
-import type { Event } from '../../proto/gen/trawl/v1/types.ts';
+import type { Attempt, Event } from '../../proto/gen/trawl/v1/types.ts';
 import type { Connection } from '../client/connect.ts';
 import { restartingStream } from '../client/rpc.ts';
 import { getSweep, listCurves, listTrials } from '../client/sweeps.ts';
@@ -89,11 +90,7 @@ export function replaySource(live: Source, history: History, speed: number): Rep
         ...whole,
         attempts: whole.attempts
           .filter(({ grantedAtMs }) => grantedAtMs <= until)
-          .map((attempt) =>
-            attempt.endedAtMs <= until
-              ? attempt
-              : { ...attempt, endedAtMs: 0, failure: undefined, outcome: 'ATTEMPT_OUTCOME_UNSPECIFIED' as const },
-          ),
+          .map((attempt) => attemptAt(attempt, until)),
         artifacts: whole.artifacts.filter(({ atMs }) => atMs <= until),
       };
     },
@@ -104,4 +101,19 @@ export function replaySource(live: Source, history: History, speed: number): Rep
     drain: rejectChange,
   };
   return { source, now };
+}
+
+/** Returns an attempt as it was at a time. */
+function attemptAt(attempt: Attempt, until: number): Attempt {
+  if (attempt.endedAtMs <= until) return attempt;
+  const start = attemptStartMs(attempt);
+  const isQueued = start === 0 || start > until;
+  return {
+    ...attempt,
+    startedAtMs: isQueued ? 0 : start,
+    queued: isQueued,
+    endedAtMs: 0,
+    failure: undefined,
+    outcome: 'ATTEMPT_OUTCOME_UNSPECIFIED',
+  };
 }

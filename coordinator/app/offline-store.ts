@@ -99,6 +99,7 @@ async function serve(store: Store, dir: string, { rejection, isReadOnly }: Serve
     queries: store.queries({ isOffline: true }),
     agents,
     explain: () => undefined,
+    startOf: () => undefined,
     onCommit: () => () => {},
   };
   // Retries and new versions are handled as in a running coordinator. No trial is offered, because no agent is

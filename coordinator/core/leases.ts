@@ -1,5 +1,5 @@
 /** Starts and ends leases, and keeps `leasesByAgent` and `slotsInUse` consistent with them. */
-import { keyText } from '../../lib/domain/attempt-key.ts';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { Lease, SlotUsage } from './attempt-model.ts';
 import type { Core, Sweep } from './model.ts';
 import { startSlotUsage } from './share.ts';
@@ -70,6 +70,12 @@ export function startOldest(
 /** Whether the lease waits in the queue of its slot. */
 export function isQueued({ usage }: Pick<Lease, 'usage'>): boolean {
   return usage.startedAt === undefined;
+}
+
+/** Returns when the slot of an attempt began to run it, or `queued`. Undefined if the attempt holds no lease. */
+export function startOfAttempt(core: Core, key: AttemptKey): number | 'queued' | undefined {
+  const lease = core.leases.get(keyText(key));
+  return lease && (lease.usage.startedAt ?? 'queued');
 }
 
 /** Returns the leases of a trial: none, one, or two if the trial has a speculative attempt. */

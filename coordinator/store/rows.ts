@@ -259,6 +259,8 @@ export function attemptOf(row: AttemptRow): Attempt {
     slot: row.slot,
     backend: row.backend,
     grantedAtMs: row.granted_at,
+    startedAtMs: 0,
+    queued: false,
     endedAtMs: row.ended_at,
     resumedFrom: row.resumed_from,
     speculative: row.speculative > 0,

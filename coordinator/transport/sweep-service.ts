@@ -7,6 +7,7 @@ import { ownValue } from '../../lib/domain/own-value.ts';
 import { goalOf, rank, rankingMetric } from '../../lib/domain/ranking.ts';
 import { trialValue } from '../../lib/domain/trial-result.ts';
 import { BadInputError, NotFoundError } from '../../proto/errors.ts';
+import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type {
   ApplySweepRequest,
   ControlSweepRequest,
@@ -32,6 +33,7 @@ import { userOf } from '../auth/user.ts';
 import type { Explanation } from '../core/explain.ts';
 import type { Queries } from '../store/queries.ts';
 import { trialCurve, trialReports } from '../store/report-stream.ts';
+import { type AttemptStart, withStarts } from './attempt-starts.ts';
 import { type BestRequest, bestConfigs, bestTrials } from './best.ts';
 import { explainTrial } from './explain.ts';
 import { nextTurn, streamHandler, unaryHandler } from './handlers.ts';
@@ -86,6 +88,8 @@ export interface SweepSource extends WatchSource {
    * store.
    */
   explain(sweepId: string, trialId: string): Explanation | undefined;
+  /** Returns the start of an attempt that has not ended. Undefined if it is unknown. */
+  startOf(key: AttemptKey): AttemptStart | undefined;
 }
 
 export function sweepService(source: SweepSource, control: SweepControl, log: Logger): SweepServiceServer {
@@ -133,9 +137,11 @@ export function sweepService(source: SweepSource, control: SweepControl, log: Lo
     getTrial: unaryHandler(log, async (request) => {
       const { sweepId, trialId } = await queries.selectors.findTrial(request.sweep, request.trial);
       const artifacts = await queries.artifacts.page(sweepId, trialId, { limit: MAX_SHOWN_ARTIFACTS });
+      const attempts = await queries.attempts.all(sweepId, trialId);
+      const trial = await queries.trials.get(sweepId, trialId);
       return {
-        trial: await queries.trials.get(sweepId, trialId),
-        attempts: await queries.attempts.all(sweepId, trialId),
+        trial,
+        attempts: withStarts(attempts, trial, source.startOf),
         artifacts: artifacts.map(({ artifact }) => artifact),
         programs: await queries.attempts.programs(sweepId, trialId),
         rungs: await queries.attempts.rungs(sweepId, trialId),

@@ -1,8 +1,8 @@
+import { attemptStartMs, attemptState } from '../../lib/domain/attempt-state.ts';
 import { formatSpan } from '../../lib/text/duration.ts';
 import { formatStep } from '../../lib/text/numbers.ts';
 import type { Column } from '../../lib/text/table.ts';
 import type { Attempt } from '../../proto/gen/trawl/v1/types.ts';
-import { attemptOutcome } from '../../proto/names.ts';
 import { failureLines } from '../state/selectors.ts';
 import { Label } from './Line.tsx';
 import { Table } from './Table.tsx';
@@ -18,14 +18,14 @@ export function AttemptsTable({ attempts: all, now, columns: width }: Props) {
   if (all.length === 0) return <Label text="no attempt yet" columns={width} style="dim" />;
   const columns: Column<Attempt>[] = [
     { header: 'attempt', numeric: true, cell: ({ number }) => String(number) },
-    {
-      header: 'outcome',
-      cell: ({ outcome }) => (outcome === 'ATTEMPT_OUTCOME_UNSPECIFIED' ? 'running' : attemptOutcome.of(outcome)),
-    },
+    { header: 'outcome', cell: attemptState },
     {
       header: 'time',
       numeric: true,
-      cell: ({ grantedAtMs, endedAtMs }) => formatSpan((endedAtMs || now) - grantedAtMs),
+      cell: (attempt) => {
+        const start = attemptStartMs(attempt);
+        return start === 0 ? '-' : formatSpan((attempt.endedAtMs || now) - start);
+      },
     },
     { header: 'agent', elide: 'common', cell: ({ agentId, slot }) => `${agentId}/${slot}` },
     ...(all.some((attempt) => detailsOf(attempt) !== '') ? [{ header: 'details', cell: detailsOf }] : []),

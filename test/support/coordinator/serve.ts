@@ -19,6 +19,7 @@ import { Identities } from '../../../coordinator/auth/identities.ts';
 import { RejectionLog } from '../../../coordinator/auth/rejections.ts';
 import { watchRevocations } from '../../../coordinator/auth/revocation.ts';
 import { explainWaiting } from '../../../coordinator/core/explain.ts';
+import { startOfAttempt } from '../../../coordinator/core/leases.ts';
 import { coordinatorMetrics } from '../../../coordinator/metrics/families.ts';
 import { callCounter } from '../../../coordinator/metrics/grpc-calls.ts';
 import { SqliteStore } from '../../../coordinator/store/sqlite-store.ts';
@@ -114,6 +115,7 @@ export async function serve(dir: string, options: ServeOptions = {}): Promise<Se
     queries: runtime.queries,
     agents: () => [],
     explain: (sweepId: string, trialId: string) => explainWaiting(runtime.core, sweepId, trialId, runtime.now()),
+    startOf: (key: AttemptKey) => startOfAttempt(runtime.core, key),
     onCommit: runtime.onCommit.bind(runtime),
   };
   const space = SpaceLedger.of(dir);

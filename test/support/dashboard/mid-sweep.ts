@@ -113,6 +113,8 @@ function detailOf(id: string): GetTrialResponse {
         slot: 0,
         backend: 'wasm',
         grantedAtMs: found.startedAtMs,
+        startedAtMs: found.startedAtMs,
+        queued: false,
         endedAtMs: found.endedAtMs,
         outcome: failure === undefined ? 'ATTEMPT_OUTCOME_SUCCEEDED' : 'ATTEMPT_OUTCOME_FAILED',
         failure,

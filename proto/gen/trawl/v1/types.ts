@@ -1087,6 +1087,13 @@ export interface Attempt {
   speculative: boolean;
   /** Whether the trial's results come from another attempt that runs or ran at the same time. */
   hidden: boolean;
+  /**
+   * When the slot began to run the attempt; 0 if the attempt is queued or was returned. Only the total time of a trial's
+   * attempts is stored. For an ended attempt of a trial with several attempts, this can therefore be the time of the grant.
+   */
+  startedAtMs: number;
+  /** Whether the attempt waits until the earlier attempts of its slot have ended. */
+  queued: boolean;
 }
 
 /** Metrics of an attempt at one step. */
@@ -3707,6 +3714,8 @@ function createBaseAttempt(): Attempt {
     resumedFrom: 0,
     speculative: false,
     hidden: false,
+    startedAtMs: 0,
+    queued: false,
   };
 }
 
@@ -3744,6 +3753,12 @@ export const Attempt: MessageFns<Attempt> = {
     }
     if (message.hidden !== false) {
       writer.uint32(96).bool(message.hidden);
+    }
+    if (message.startedAtMs !== 0) {
+      writer.uint32(104).int64(message.startedAtMs);
+    }
+    if (message.queued !== false) {
+      writer.uint32(112).bool(message.queued);
     }
     return writer;
   },
@@ -3849,6 +3864,22 @@ export const Attempt: MessageFns<Attempt> = {
             message.hidden = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.startedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.queued = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3879,6 +3910,8 @@ export const Attempt: MessageFns<Attempt> = {
     message.resumedFrom = object.resumedFrom ?? 0;
     message.speculative = object.speculative ?? false;
     message.hidden = object.hidden ?? false;
+    message.startedAtMs = object.startedAtMs ?? 0;
+    message.queued = object.queued ?? false;
     return message;
   },
 };

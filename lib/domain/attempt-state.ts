@@ -1,0 +1,18 @@
+/** Determines the state and the start of an attempt, as they are displayed. */
+import type { Attempt } from '../../proto/gen/trawl/v1/types.ts';
+import { type AttemptOutcomeName, attemptOutcome } from '../../proto/names.ts';
+
+/** Returns the outcome of an attempt. Until the attempt ends, returns `running`, or `queued` while it waits for its slot. */
+export function attemptState({ outcome, queued }: Attempt): AttemptOutcomeName | 'running' | 'queued' {
+  if (outcome !== 'ATTEMPT_OUTCOME_UNSPECIFIED') return attemptOutcome.of(outcome);
+  return queued ? 'queued' : 'running';
+}
+
+/**
+ * Returns when the slot began to run an attempt, in Unix milliseconds; 0 if the attempt was never started. Returns the
+ * time of the grant if the start is unknown, for example because the coordinator has an older version.
+ */
+export function attemptStartMs({ startedAtMs, grantedAtMs, queued, outcome }: Attempt): number {
+  if (startedAtMs > 0 || queued || outcome === 'ATTEMPT_OUTCOME_RETURNED') return startedAtMs;
+  return grantedAtMs;
+}
