@@ -8,8 +8,8 @@ import { agentIdProblem } from '../proto/subjects.ts';
 
 const FILE = 'agent-id';
 /**
- * The maximum length of the host's name in an id. A name in a certificate can have at most 64 characters, and the
- * hyphen and the suffix need 7 of them.
+ * The maximum length of the host's name in an id. A name in a certificate has at most 64 characters, and the hyphen and
+ * the suffix need 7 of them.
  */
 const MAX_HOST = 57;
 

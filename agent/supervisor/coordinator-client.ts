@@ -39,7 +39,10 @@ export interface CoordinatorClient {
   download(key: AttemptKey, artifact: Artifact, path: string): Promise<boolean>;
   /** See downloadCode. */
   downloadCode(archive: CodeArchive, path: string): Promise<void>;
-  /** Makes all later calls to another coordinator, if several are known, because this one does not lead. */
+  /**
+   * Directs all later calls to another coordinator, if several are known. Called if the current coordinator does not
+   * lead.
+   */
   leave(): void;
   /**
    * Opens new connections for all later calls, with the current identity. Calls in progress continue on the old

@@ -10,8 +10,8 @@ export interface ResumePoint {
   readonly epoch: number;
   readonly path: string;
   /**
-   * Whether the checkpoint is from the trial's parent. The parent can have another seed and other parameters, except
-   * for those that shape the network and the data. Default: false
+   * Whether the checkpoint is from the trial's parent. The seed and the parameters of the parent may differ from those
+   * of the trial, except for the parameters that shape the network and the data. Default: false
    */
   readonly inherited?: boolean;
 }

@@ -73,7 +73,7 @@ export function independentFactors(
   others: readonly string[],
 ): Pick<BalancedGrid, 'factors' | 'dependencies'> | string {
   const varying = factorsOf(all, [...axes, ...others]);
-  if (varying.length === 0) return 'no parameter has two values with a result';
+  if (varying.length === 0) return 'no parameter has results for two or more values';
   const large = varying.find(({ values }) => values.length > MAX_FACTOR_LEVELS);
   if (large !== undefined) return `${large.name} has more than ${MAX_FACTOR_LEVELS} values`;
   const alone = valueOfEachConfig(varying, all);

@@ -148,7 +148,7 @@ test('a mean that the results do not determine has no confidence interval', () =
 test('an analysis of variance without effects states the reason', () => {
   const why = (trials: typeof MID_SWEEP) => estimateImportance(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');
-  expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');
+  expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has results for two or more values');
   expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is equal in all trials');
   expect(why([1e300, -1e300].flatMap((loss, latent) => replicates({ latent }, [loss, loss])))).toBe(
     'the values of loss are too large for an analysis of variance',

@@ -121,7 +121,7 @@ test('a parameter that the axes determine, such as one set by `when`, is not a f
 test('an importance analysis without effects states the reason', () => {
   const why = (trials: Parameters<typeof importanceOf>[0]) => importanceOf(trials, 'loss', AXES).why;
   expect(why([])).toBe('no trial has a result yet');
-  expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has two values with a result');
+  expect(why(replicates({ depth: 3 }, [1, 2]))).toBe('no parameter has results for two or more values');
   expect(why([1, 2].flatMap((latent) => replicates({ latent }, [1, 1])))).toBe('loss is equal in all trials');
   expect(
     why([trial({ a: 1, b: 1 }, 0, { metrics: { loss: 1 } }), trial({ a: 2, b: 1 }, 1, { metrics: { loss: 2 } })]),

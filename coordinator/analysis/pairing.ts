@@ -124,7 +124,7 @@ function resultsOf(trials: readonly JudgedTrial[], metric: string, conditions: r
   });
 }
 
-/** Identifies the setting of the parameters that a comparison does not name. */
+/** Returns a text that identifies a trial's setting: its values of all parameters that the claim does not name. */
 function settingOf(parameters: Parameters, { over }: Quantity, named: ReadonlySet<string>): string {
   const others = Object.entries(parameters).filter(([name]) => !named.has(name) && name !== over);
   return canonicalJson(Object.fromEntries(others));

@@ -186,7 +186,7 @@ export async function applyVersion(
   checkLength('file name', request.fileName);
   for (let comparisons = 0; comparisons < MAX_COMPARISONS; comparisons++) {
     const before = factsOf(runtime, sweepId);
-    // The comparison reads the store, so the store must have these facts.
+    // The comparison reads the store, so all changes so far must be in the store.
     await runtime.flush();
     const comparison = await compareVersion(runtime.queries, sweepId, request);
     runtime.checkSampler(comparison.after);
@@ -320,7 +320,7 @@ async function searchOf(
       ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  // A sweep that ended at its target is stopped. Its search was stored as done, but can have further trials, so it
+  // A sweep that ended at its target is stopped. Its search was stored as done, but may have further trials, so it
   // continues.
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);

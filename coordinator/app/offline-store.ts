@@ -1,5 +1,5 @@
 /**
- * Serves a store without a coordinator, for commands that read. The store in a data folder is also served for prune,
+ * Serves a store without a coordinator, for read-only commands. The store in a data folder is also served for prune,
  * backup, retry and apply.
  */
 import { randomBytes } from 'node:crypto';
@@ -51,12 +51,12 @@ export interface ServedStore {
 export async function serveStore(dir: string): Promise<ServedStore> {
   const rejection =
     `no coordinator runs on ${dir}: start one, for example with "trawl up --dir ${dir}" (without a coordinator, ` +
-    'only retry, apply, prune, backup and commands that read are possible)';
+    'only retry, apply, prune, backup and read-only commands work)';
   return serve(SqliteStore.open(dir, { create: false }), dir, { rejection, isReadOnly: false });
 }
 
 /**
- * Opens a store in PostgreSQL for commands that read, and serves the store as `serveStore` does.
+ * Opens a store in PostgreSQL for read-only commands, and serves the store as `serveStore` does.
  * @param dir the coordinator's folder with the artifacts and code archives that are not in S3; undefined without one
  * @throws {BadInputError | UnreachableError | RejectedError} if the store cannot be used, or if a coordinator leads it
  */
@@ -66,7 +66,7 @@ export async function serveDatabase(location: string, dir: string | undefined): 
   const empty = dir === undefined ? createTemporaryFolder('read') : undefined;
   const rejection =
     `no coordinator leads the store ${store.name}: start one with "trawl coordinator --store" (without a coordinator, ` +
-    'only commands that read are possible)';
+    'only read-only commands work)';
   try {
     const served = await serve(store, dir ?? empty?.path ?? '', { rejection, isReadOnly: true });
     const close = async () => {

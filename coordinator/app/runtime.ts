@@ -171,7 +171,7 @@ export class Runtime {
 
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
-   * @param by is the name of the user who requested the step. Default: none
+   * @param by the name of the user who requested the step. Default: none
    * @param canWait whether a step that only stores reports and logs, or nothing, can wait for more changes (see
    * journal.ts). Pass true if no answer depends on the step except the acknowledgement of a record, because agents do
    * not wait for such acknowledgements. Default: false
@@ -279,8 +279,9 @@ export class Runtime {
   }
 
   /**
-   * Stops the scheduler and the samplers, and writes the gathered changes. Later changes can fail, because another
-   * coordinator can lead then. They have not been acknowledged, so their failure does not count as a broken store.
+   * Stops the scheduler and the samplers, and writes the gathered changes. Writes of later changes may fail, because
+   * another coordinator may then lead. These changes are not acknowledged, so the failure does not count as a broken
+   * store.
    */
   async stop(): Promise<void> {
     this.#end();

@@ -40,7 +40,7 @@ export interface Standby {
   readonly metrics: Address;
   /** Names the leader in the answers of all later calls. */
   follow(leadership: Leadership): void;
-  /** @param problem the reason why this coordinator could not lead now; undefined if the part works */
+  /** @param problem the reason why this coordinator could not take over now; undefined if the part works */
   setProblem(part: StandbyPart, problem: string | undefined): void;
   stop(): void;
 }
@@ -142,7 +142,7 @@ function watchNats(
         return onProblem(undefined);
       } catch (error) {
         const reason = errorMessage(error);
-        if (isFirst) log.warn({ reason }, 'this standby cannot use NATS, and could not lead now; retrying');
+        if (isFirst) log.warn({ reason }, 'this standby cannot use NATS, so it could not take over now; retrying');
         onProblem(reason);
       }
       await sleep(backoff.next(), undefined, { signal }).catch(() => {});

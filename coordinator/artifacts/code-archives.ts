@@ -199,8 +199,9 @@ export class CodeArchives {
   }
 
   /**
-   * Removes archives with their copies, and partial uploads. Keeps the archives and uploads that are in use, or whose
-   * last upload was at or after `before`.
+   * Removes archives, their copies in the remote store, and the files of partial uploads. Keeps archives that a sweep
+   * names or that were last uploaded at or after `before`. Keeps partial uploads that are in progress or were last
+   * written at or after `before`. Keeps everything while `keepAll` is in effect.
    * @param isUsed returns whether a sweep names the archive
    * @param before a time in Unix milliseconds
    * @param dryRun whether archives are only counted, not removed

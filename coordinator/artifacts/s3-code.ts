@@ -17,7 +17,7 @@ export class S3CodeCopies implements CodeCopies {
     if ((await this.size(archive.sha256)) !== archive.size) await this.replace(archive, path);
   }
 
-  /** Stores an archive even if the store has a copy, which can be damaged. */
+  /** Stores an archive even if the store already has a copy, because the copy may be damaged. */
   replace({ sha256, size }: CodeArchive, path: string): Promise<void> {
     return this.#bucket.putFile(this.#key(sha256), path, { sha256, size });
   }

@@ -45,7 +45,7 @@ export function nothingReceived(): ReceivedAmounts {
   return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), metricCharacters: 0, programs: 0 };
 }
 
-/** The amounts of an attempt's records in the store. */
+/** The numbers and sizes of an attempt's records in the store. */
 export interface StoredRecords {
   readonly logCharacters: number;
   readonly reports: number;

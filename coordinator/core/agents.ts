@@ -109,7 +109,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     if (lease?.agentId === agentId && (isCurrent || lease.incarnation === incarnation)) {
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
-      // The attempt before it may have ended without a record of the agent, for example when it was killed.
+      // The slot's previous attempt may have ended without a record from the agent, for example because a user killed
+      // it.
       if (isQueued(lease) && lease.incarnation === incarnation) startOldest(core, lease, now);
     } else if (closingAttempt(core, agentId, key) !== undefined) {
       // The agent sent this heartbeat before it received the order to stop, or the order was lost.

@@ -271,9 +271,9 @@ function decideFor(
   }
   const decision = decideRetry(failure.class, charged, sweep.policy.retry);
   if (decision.retry || elsewhere === undefined) return decision;
-  // The retries are used up, but the failures can still be the fault of machines. The trial therefore runs again until
-  // it has failed early on three agents. Two agents are enough if other trials of the sweep have succeeded on one of
-  // them, because this agent is then probably healthy.
+  // The retries are used up, but the failures may be the fault of machines. The trial therefore runs again until it has
+  // failed early on three agents. Two agents are enough if other trials of the sweep have succeeded on one of them,
+  // because this agent is then probably healthy.
   const isProven = [...agents].some((id) => (sweep.records.get(id)?.successes ?? 0) > 0);
   return agents.size < (isProven ? 2 : 3) ? { retry: true, delayMs } : { retry: false };
 }

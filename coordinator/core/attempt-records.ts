@@ -253,8 +253,8 @@ function staleAttemptRefusal(core: Core, key: AttemptKey): Refusal {
   if (sweep === undefined) return { code: RefusalCode.UNKNOWN, message: `unknown sweep ${key.sweepId}` };
   const trial = sweep.trials.get(key.trialId);
   if (trial === undefined) return { code: RefusalCode.ENDED, message: notLive(key) };
-  // Only a later attempt can have superseded this one. An earlier attempt can also be running: if this one is a
-  // speculative attempt that failed, the first attempt continues.
+  // Only a later attempt supersedes this one. An earlier attempt may also be running: if this one is a speculative
+  // attempt that failed, the first attempt continues.
   const successor = leasesOf(trial).find(({ key: { attempt } }) => attempt > key.attempt);
   if (successor !== undefined) {
     return {

@@ -95,7 +95,7 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
   if (isDraining(core, agent))
     return rejectClaim(RefusalCode.DRAINED, `agent ${agent.id} is drained: it takes no new work`);
   if (isSlotFull(core, agent, claim.slot)) {
-    const message = `slot ${claim.slot} of agent ${agent.id} already holds as many leases as it can`;
+    const message = `slot ${claim.slot} of agent ${agent.id} already holds the maximum number of leases`;
     return rejectClaim(RefusalCode.SLOT_FULL, message);
   }
   const slot = capabilityOf(agent, claim.slot);
@@ -122,7 +122,7 @@ export function onOpen(core: Core, claim: Claim, now: number): Answered<ClaimAns
     return rejectClaim(RefusalCode.OUTRANKED, `sweep ${sweep.id} has reached its concurrency limit`);
   }
   if (isSpeculative && isSlotInUse(core, agent, claim.slot)) {
-    const message = `slot ${claim.slot} of agent ${agent.id} still holds a lease, and a second attempt is not queued`;
+    const message = `slot ${claim.slot} of agent ${agent.id} still holds a lease, and a speculative attempt is never queued`;
     return rejectClaim(RefusalCode.SLOT_FULL, message);
   }
   if (isSpeculative) return grantSpeculative(core, { sweep, trial, agent, claim }, now);

@@ -10,7 +10,7 @@ import type { Core, Sweep } from './model.ts';
 import type { AgentRecord } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
 
-/** A failure within this time after the start of the attempt counts as early: the machine can be its cause. */
+/** A failure within this time after the start of the attempt counts as early: the machine may be its cause. */
 const EARLY_FAILURE_MS = 30_000;
 /** The number of trials that must fail early on an agent before the agent is excluded from the sweep or quarantined. */
 const SUSPECT_TRIALS = 3;

@@ -37,8 +37,8 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Removes trials that no longer wait from the head of the queue of packable trials to which the given trial belongs, up
- * to the first trial that waits. Agents that train no packs never take trials from these queues, so the queues would
+ * Cleans the queue of packable trials to which the given trial belongs: discards the trials at its head, up to the
+ * first trial that still waits. Agents that train no packs never take trials from these queues, so the queues would
  * otherwise keep every ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {

@@ -46,7 +46,7 @@ function addResult(config: ConfigResults, result: ReplicateResult): void {
 
 /**
  * Returns a digest of the final values and of the curve. The curve is included, because replicates with different
- * curves can have equal final values, such as an accuracy of 1. All values that are not finite count as equal, because
+ * curves may have equal final values, such as an accuracy of 1. All values that are not finite count as equal, because
  * the store does not distinguish them. Returns undefined if no value is finite.
  */
 function digestOf({ values, curve }: ReplicateResult): string | undefined {

@@ -48,10 +48,11 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
 }
 
 /**
- * Starts the oldest attempt or pack of a slot that was granted to the same process of the agent, unless it has started
- * already. A process runs the attempts of a slot in the order of their grants. If another process has replaced it,
- * nothing starts: the records that the earlier process left can arrive late, and an attempt that never ran must not
- * count as lost. For the same reason, the caller must know from a message of the agent that the agent still runs.
+ * Starts the oldest attempt or pack that was granted to this slot and this process of the agent (`incarnation`), unless
+ * it has started already. A process runs the attempts of a slot in the order of their grants. If another process has
+ * replaced this process, nothing starts: the records that the earlier process left can arrive late, and an attempt that
+ * never ran must not count as lost. For the same reason, the caller must know from a message of the agent that the
+ * agent still runs.
  */
 export function startOldest(
   core: Core,

@@ -4,7 +4,7 @@
  * than a very short trial.
  *
  * A queued attempt is returned only by the answer of its agent, so that its trial never runs twice. Until then, the
- * attempt holds its lease. An agent by itself returns the attempts that have waited for a second.
+ * attempt holds its lease. Even without an order, an agent returns the attempts that have waited for one second.
  */
 import type { Lease } from './attempt-model.ts';
 import { isSuspect } from './attribution.ts';

@@ -54,8 +54,8 @@ export function cancelTrial(core: Core, sweep: Sweep, trial: Trial, detail: stri
   withdrawSpeculativeOffer(sweep, trial);
   const leases = leasesOf(trial);
   const how = { end: { outcome: 'cancelled' }, early: false, free: false } as const;
-  // The first attempt ends last, because otherwise the results of a second attempt would become the results of the
-  // trial.
+  // The lease of the first attempt is released last. Otherwise, the results of the speculative attempt would become the
+  // results of the trial.
   const released = leases.toReversed().flatMap((lease) => releaseAttempt(core, { sweep, trial, lease }, how, now));
   const cancelled = moveTrial(sweep, trial, 'cancelled', { detail });
   const forgotten = leases.flatMap(({ key }) => onAttemptEnd(sweep, trial, key, now));

@@ -183,8 +183,8 @@ interface NextOffer {
 }
 
 /**
- * Returns the next offer, which belongs to the sweep with the smallest tag (share.ts). Sweeps that can have no further
- * offer are removed from `eligible`.
+ * Returns the next offer, which belongs to the sweep with the smallest tag (share.ts). Sweeps for which no further
+ * offer is possible in this pass are removed from `eligible`.
  */
 function nextOffer(pass: Pass, eligible: Map<Sweep, readonly Pool[]>): NextOffer | undefined {
   let next: (NextOffer & { readonly tag: number }) | undefined;

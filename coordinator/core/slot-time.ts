@@ -18,7 +18,7 @@ export interface SlotTimeMeter {
    */
   gpus: number;
   gpuSinceSum: number;
-  /** The number of attempts that have not ended, of usages that have started. A pack has several attempts. */
+  /** The number of attempts that have started and have not ended. Each attempt of a pack is counted. */
   attempts: number;
 }
 

@@ -21,7 +21,7 @@ const MAX_TICK_GAP = 1 / 4;
  * Records an outage of the coordinator itself if the last tick was too long ago, for example because the machine was
  * suspended or the disk did not respond. The coordinator received no heartbeats during the outage, so every lease is
  * extended to its full duration from now, as after a restart of the coordinator.
- * @param lastTickAt the time of the last tick before this tick
+ * @param lastTickAt the time of the previous tick
  */
 export function recordOutage(core: Core, lastTickAt: number, now: number): void {
   if (now - lastTickAt > core.leaseMs * MAX_TICK_GAP) core.listeningSince = now;

@@ -22,7 +22,7 @@ export interface HyperbandSettings {
   readonly type: 'hyperband';
   /**
    * Either the first rung (`minIter`), or the number of values that a complete trial reports (`maxIter`) with the
-   * number of rungs below it (`brackets`).
+   * maximum number of rungs below it (`brackets`).
    */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
   /** The ratio of consecutive rungs; above 1. */

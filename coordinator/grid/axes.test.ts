@@ -60,7 +60,7 @@ test.each([
   [{ min: 0, max: 1, step: 0 }, 'step must be greater than 0, got 0'],
   [{ min: 0, max: 1, step: -1 }, 'step must be greater than 0, got -1'],
   [{ min: 1, max: 0, step: 1 }, 'max (0) is less than min (1)'],
-  [{ min: 0, max: 1, step: 2 }, 'step (2) is greater than max - min; for a single value write value: 0'],
+  [{ min: 0, max: 1, step: 2 }, 'step (2) is greater than max - min; for a single value, write "value: 0"'],
   [{ min: 1, max: 2, step: 1e-16 }, 'step (1e-16) is too small: the values need more than 15 digits'],
 ])('the axis %j is rejected with a reason', (bounds, why) => {
   expect(steppedAxis('x', bounds)).toBe(why);

@@ -67,7 +67,7 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
   if (excludesMax && distance === 0n) return `max (${max}) is excluded, and min (${min}) is not below it`;
   const steps = (excludesMax ? distance - 1n : distance) / digitsAt(stride, span);
   if (steps === 0n && !excludesMax)
-    return `step (${step}) is greater than max - min; for a single value write value: ${min}`;
+    return `step (${step}) is greater than max - min; for a single value, write "value: ${min}"`;
   const from = digitsAt(first, scale);
   const by = digitsAt(stride, scale);
   const to = from + by * steps;

@@ -210,7 +210,7 @@ function* cells(spec: SweepSpec): Generator<Cell> {
   const total = sizes.reduce((product, size) => product * size, 1);
   if (total > MAX_PLAN_CELLS) {
     throw new BadInputError(
-      `exclude and when name too many values: the plan has ${total.toLocaleString('en')} cases ` +
+      `"exclude" and "when" name too many values: the plan has ${total.toLocaleString('en')} cases ` +
         `(max ${MAX_PLAN_CELLS.toLocaleString('en')}); name fewer values in the rules`,
     );
   }

@@ -137,7 +137,7 @@ export function nextStep(
   const suggestion = stored(configId);
   const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
   // The replicates of a config are created in order, so the first one shows whether the config exists. With `merges`,
-  // each replicate is checked, because a new version can have more replicates of a config than the earlier version.
+  // each replicate is checked, because a new version may have more replicates of a config than the earlier version.
   if (replicates === 0 && !state.merges && isKnown(trial.trialId))
     return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 }, suggestion };
   const isLast = replicates + 1 >= (spec.adaptiveReplicates?.min ?? spec.seeds.length);

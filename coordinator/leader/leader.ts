@@ -144,7 +144,7 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
 }
 
 /**
- * Leads at once or, if a process that has died led, as soon as its leadership expires.
+ * Leads at once. If another process led and has died, leads as soon as the leadership of that process expires.
  * @param rejection returns the error if another process renews its leadership
  * @throws {UnreachableError} if the store does not answer
  */
@@ -249,7 +249,7 @@ export class Leader {
     return isCertain(this.#renewals, this.#time());
   }
 
-  /** Calls `listener` each time the leadership may have expired, so that calls in progress end. */
+  /** Calls `listener` each time the leadership may have expired, so that the listener can end the calls in progress. */
   whenPaused(listener: () => void): void {
     this.#onPause = listener;
   }

@@ -118,7 +118,7 @@ function explained(error: unknown): unknown {
     return new RejectedError(error.message, { cause: error });
   }
   if (error instanceof TrawlError || isDiskFull(error)) return error;
-  const again = 'unless it is marked as moved, the old store is still usable; run the same command again';
+  const again = 'the old store is still usable unless it is marked as moved; run the same command again';
   if (isServerFull(error)) return new NoSpaceError(`PostgreSQL has no disk space (${errorMessage(error)}); ${again}`);
   if (!isDisconnect(error)) return error;
   return new UnreachableError(`the connection to PostgreSQL was lost (${errorMessage(error)}); ${again}`);

@@ -61,7 +61,7 @@ export function openFolderPlace(dir: string): FilePlace {
 
 /**
  * Opens a location in S3.
- * @param dir the coordinator's folder, which can have code archives that are not in S3
+ * @param dir the coordinator's folder, which may have code archives that are not in S3
  */
 export async function openS3Place(location: string, dir: string, cluster: string): Promise<FilePlace> {
   const parsed = parseS3Location(location);
@@ -156,7 +156,7 @@ type FileState = 'intact' | 'damaged' | 'missing';
 /** @returns false if the file is missing */
 async function copyFile(file: StoredFile, from: FilePlace, to: FilePlace): Promise<boolean> {
   if ((await stateIn(to, file)) === 'intact') return true;
-  // An archive that is not in S3 can be in the coordinator's folder.
+  // An archive that is not in S3 may be in the coordinator's folder.
   const path = from.pathOf(file);
   const content = () => (path === undefined ? from.read(file) : createReadStream(path));
   const state = await stateOf(content, file);
@@ -197,7 +197,7 @@ async function* namedFiles(rows: RowSource): AsyncGenerator<readonly StoredFile[
     const path = `${ARTIFACTS_FOLDER}/${key.sweepId}/${key.trialId}/${key.attempt}/${name}`;
     return { path, size: Number(size), sha256: `${sha256}`, of: { key, name: `${name}` } };
   });
-  // Several sweeps can have the same archive.
+  // Several sweeps may have the same archive.
   const archives = new Map<string, StoredFile>();
   for await (const page of pagesOf(rows, 'sources', ({ sha256, size }) => {
     return { path: `${CODE_FOLDER}/${codeArchiveName(`${sha256}`)}`, size: Number(size), sha256: `${sha256}` };

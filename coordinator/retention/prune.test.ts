@@ -83,7 +83,7 @@ const sweeps = async () => (await new Queries(new SqliteReader(db)).sweeps.all()
 
 test('a prune request without a selector is rejected, and the error names the expected selectors', () => {
   expect(() => checkSelector({ olderThanMs: 0, keep: 0, all: false })).toThrow(
-    'prune needs a selector: expected older_than_ms or keep above 0, or all to remove every ended sweep',
+    'prune needs a selector: expected "older_than_ms" or "keep" above 0, or "all" to remove every ended sweep',
   );
   checkSelector({ olderThanMs: 1, keep: 0, all: false });
   checkSelector({ olderThanMs: 0, keep: 1, all: false });
@@ -95,7 +95,7 @@ test.each([
   { olderThanMs: 0, keep: 1 },
 ])('a prune request for all sweeps with %o is rejected', (selector) => {
   expect(() => checkSelector({ ...selector, all: true })).toThrow(
-    'prune got the selector all with another selector: omit all, or omit older_than_ms and keep',
+    'prune got the selector "all" with another selector: omit "all", or omit "older_than_ms" and "keep"',
   );
 });
 

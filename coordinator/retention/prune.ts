@@ -33,12 +33,12 @@ export function checkSelector({
   const isLimited = olderThanMs > 0 || keep > 0;
   if (!isLimited && !all) {
     throw new BadInputError(
-      'prune needs a selector: expected older_than_ms or keep above 0, or all to remove every ended sweep',
+      'prune needs a selector: expected "older_than_ms" or "keep" above 0, or "all" to remove every ended sweep',
     );
   }
   if (isLimited && all) {
     throw new BadInputError(
-      'prune got the selector all with another selector: omit all, or omit older_than_ms and keep',
+      'prune got the selector "all" with another selector: omit "all", or omit "older_than_ms" and "keep"',
     );
   }
 }

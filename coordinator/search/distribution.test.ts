@@ -70,10 +70,10 @@ test('whole limits that are written as floats give a uniform distribution', () =
 
 describe('invalid distributions', () => {
   test.each([
-    [{}, 'expected the key value or values, the keys min and max, or a distribution'],
-    [{ min: 1 }, 'expected the key value or values, the keys min and max, or a distribution'],
-    [{ distribution: 'uniform', min: 1 }, 'distribution uniform needs max'],
-    [{ distribution: 'normal', min: 1 }, 'distribution normal takes mu, sigma, not min'],
+    [{}, 'expected "value", "values", "min" and "max", or "distribution"'],
+    [{ min: 1 }, 'expected "value", "values", "min" and "max", or "distribution"'],
+    [{ distribution: 'uniform', min: 1 }, 'distribution uniform needs "max"'],
+    [{ distribution: 'normal', min: 1 }, 'distribution normal takes "mu", "sigma", not "min"'],
     [{ min: 3, max: 1 }, 'max (1) must be at least min (3)'],
     [{ distribution: 'int_uniform', min: 1, max: 2.5 }, 'min (1) and max (2.5) must be whole numbers'],
     [{ distribution: 'log_uniform_values', min: 0, max: 1 }, 'min (0) must be above 0'],

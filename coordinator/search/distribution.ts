@@ -1,4 +1,5 @@
 /** Defines the distributions of parameters, with the names and meanings of Weights & Biases. */
+import { quote } from '../../lib/text/quote.ts';
 import type { ParameterValue } from '../../proto/trainers.ts';
 
 /** A valid distribution of a parameter. With `q`, the drawn values are rounded to multiples of q. */
@@ -151,14 +152,14 @@ export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...D
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
   const name = entry.distribution ?? impliedName(entry, floats);
-  if (name === undefined) return 'expected the key value or values, the keys min and max, or a distribution';
+  if (name === undefined) return 'expected "value", "values", "min" and "max", or "distribution"';
   const { required, optional, make }: Shape = SHAPES[name];
   const given = (Object.keys(entry) as (keyof DistributionEntry)[]).filter((key) => entry[key] !== undefined);
   const missing = required.filter((key) => !given.includes(key));
-  if (missing.length > 0) return `distribution ${name} needs ${missing.join(' and ')}`;
+  if (missing.length > 0) return `distribution ${name} needs ${missing.map(quote).join(' and ')}`;
   const unknown = given.filter((key) => key !== 'distribution' && ![...required, ...optional].includes(key));
   if (unknown.length > 0)
-    return `distribution ${name} takes ${[...required, ...optional].join(', ')}, not ${unknown.join(', ')}`;
+    return `distribution ${name} takes ${[...required, ...optional].map(quote).join(', ')}, not ${unknown.map(quote).join(', ')}`;
   return make(entry);
 }
 

@@ -39,7 +39,7 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
     case 'log_normal':
       return rounded(Math.exp(normalAt(distribution, u)), distribution.q);
     case 'beta':
-      // For shares closer to 0 or 1, jStat returns NaN for some values of a and b.
+      // For shares that are even closer to 0 or 1, jStat returns NaN for some values of a and b.
       return rounded(jStat.beta.inv(clamped(u, 1e-12, 1 - 1e-12), distribution.a, distribution.b), distribution.q);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Sobol sequences, whose points cover a space more evenly than random points (I. M. Sobol', USSR Comput. Math. Math.
  * Phys. 7 (1967)). The points are in the order of Gray codes (I. A. Antonov and V. M. Saleev, same journal, 19 (1979)).
- * They are the points of `scipy.stats.qmc.Sobol(d, scramble=False)` without its first point.
+ * They are the points of `scipy.stats.qmc.Sobol(d, scramble=False)`, without the first point.
  */
 import { DIRECTIONS } from './sobol-directions.ts';
 

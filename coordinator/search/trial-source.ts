@@ -78,7 +78,7 @@ export interface TrialSource {
    */
   readonly usesResults: boolean;
   /**
-   * The reason why the source cannot yield trials, although the sweep can have further trials. The reason is undefined
+   * The reason why the source cannot yield trials, although the sweep may have further trials. The reason is undefined
    * if the source yields trials.
    */
   readonly problem?: string | undefined;

@@ -86,7 +86,7 @@ export interface WarmStart {
  * Returns the results with which a search starts. Leaves out configs with a value outside the space, configs whose
  * results lack the metric, and the oldest configs beyond MAX_WARM_RESULTS.
  * @param configs the configs of earlier sweeps, oldest first
- * @param isActive whether a parameter has an effect at a point; a parameter without an effect can have any value
+ * @param isActive whether a parameter has an effect at a point; a parameter without an effect may have any value
  */
 export function warmStartOf(
   configs: readonly EarlierConfig[],

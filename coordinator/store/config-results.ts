@@ -18,7 +18,10 @@ const BOUNDED = `case when value > 1e290 then 1e290 when value < -1e290 then -1e
 
 const COLUMNS = '(sweep_id, config_id, idx, complete, epoch, n, value)';
 
-/** With `min(idx)`, databases read the trials of the sweep in order of index until they find the config. */
+/**
+ * `+ 0` keeps databases from using the index on `idx`: they would read the sweep's trials in order until they find the
+ * config.
+ */
 const firstIndex = (table: string) =>
   `(select min(first.idx + 0) from trials as first
     where first.sweep_id = ${table}.sweep_id and first.config_id = ${table}.config_id)`;

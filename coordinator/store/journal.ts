@@ -23,9 +23,9 @@ const EXPECTED_CHANGES = 8;
 /** The weight of the last transaction in the average rate of changes. */
 const RATE_WEIGHT = 0.2;
 /**
- * The time from the start of the last transaction for which changes can wait, as a multiple of that transaction's
- * duration. Transactions of such changes therefore use at most about a tenth of the time, and contain more changes if
- * more agents report.
+ * Changes that can wait are written once this multiple of the last transaction's duration has passed since the start of
+ * that transaction, or after MAX_WAIT_MS. Transactions of such changes therefore use at most about a tenth of the time,
+ * and contain more changes if more agents report.
  */
 const WAIT_PER_DURATION = 10;
 /** The maximum time that changes wait for a transaction. */
@@ -93,7 +93,7 @@ export class Journal {
     const at = this.#dueAt();
     const waitsUntil = this.#lastBegun + Math.min(MAX_WAIT_MS, WAIT_PER_DURATION * this.#lastMs);
     const waits = canWait && waitsUntil > at;
-    // A commit without changes also must not wait for earlier changes, unless it can wait.
+    // If a commit cannot wait, the earlier changes must not wait either, even if the commit has no changes.
     if (!canWait || (changes.length > 0 && !waits)) this.#waitsUntil = undefined;
     else if (changes.length > 0 && isFirst) this.#waitsUntil = waitsUntil;
     return new Promise((resolve, reject) => {
@@ -133,8 +133,8 @@ export class Journal {
   }
 
   /**
-   * Writes the gathered changes immediately, or after the write in progress. Resolves when no gathered change is left
-   * to write. An error is reported by `commit`.
+   * Writes the gathered changes immediately, or after the write in progress. Resolves once the changes that were
+   * gathered before the call are written, or could not be written. If they could not be written, `commit` rejects.
    */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
@@ -167,7 +167,7 @@ export class Journal {
     return result;
   }
 
-  /** Ends the use of `between`. Resolves after the write in progress, once the gathered changes are written. */
+  /** Writes the gathered changes as `flush` does. From then on, calls of `between` are rejected. */
   close(): Promise<void> {
     this.#isClosed = true;
     return this.flush();

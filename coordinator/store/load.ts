@@ -75,7 +75,7 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
   const shared = [...core.slotsInUse.values()]
     .flatMap((slots) => [...slots.values()])
     .filter(({ length }) => length > 1);
-  // The order of grants of one transaction, which have the same time, is found in the event log.
+  // All grants of a transaction have the same time. Their order is found in the event log.
   const tied = new Set(
     shared.flatMap((slot) =>
       slot.filter((one) => slot.some((other) => other !== one && other.grantedAt === one.grantedAt)),

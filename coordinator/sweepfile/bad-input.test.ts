@@ -188,7 +188,7 @@ const search: [string, string][] = [
     '  lambda_l1: {distribution: int_uniform, min: 1, max: 2.5}',
     '4:3: lambda_l1: min (1) and max (2.5) must be whole numbers',
   ],
-  ['  lambda_l1: {distribution: categorical, value: 1}', '4:3: lambda_l1: distribution categorical needs values'],
+  ['  lambda_l1: {distribution: categorical, value: 1}', '4:3: lambda_l1: distribution categorical needs "values"'],
   ['run_cap: 0', '4:10: run_cap: expected a whole number from 1 to 9007199254740991, got 0'],
   [
     'early_terminate: {type: hyperband}',
@@ -250,7 +250,7 @@ const types: [string, string][] = [
   ['name: "a\\nb"', '4:7: name: expected text on one line, got "a\\nb"'],
   [
     'metrics: [{name: psnr}]',
-    '4:10: metrics: expected at least two metrics in the list (for a single metric, write metric), got 1',
+    '4:10: metrics: expected at least two metrics in the list (for a single metric, write "metric"), got 1',
   ],
   ['metrics: [{name: psnr}, {name: psnr}]', '4:32: name: "psnr" is listed twice, first at 4:18'],
   [
@@ -260,7 +260,7 @@ const types: [string, string][] = [
   ['metrics: [{name: psnr}, {name: test_loss, at: best}]', '4:43: unknown key "at"; expected name, goal'],
   [
     'metric: {name: psnr}\nmetrics: [{name: psnr}, {name: test_loss}]',
-    '5:1: metric and metrics exclude each other; remove one of them',
+    '5:1: "metric" and "metrics" exclude each other; remove one of them',
   ],
   ['warm_start: [1]', '4:1: warm_start: method grid uses no earlier results; write method: tpe or optuna'],
   ['warm_start: []', '4:13: warm_start: expected at least one value in the list, got an empty list'],
@@ -283,7 +283,7 @@ const types: [string, string][] = [
   ['max_failed: 110%', '4:13: max_failed: expected a count such as 10, or a percentage such as "10%", got "110%"'],
   ['max_failed: -1', '4:13: max_failed: expected a count such as 10, or a percentage such as "10%", got -1'],
   ['replicates: 0', '4:13: replicates: expected a whole number from 1 to 10000, got 0'],
-  ['replicates: 2\nseeds: [1]', '4:1: replicates and seeds exclude each other; remove one of them'],
+  ['replicates: 2\nseeds: [1]', '4:1: "replicates" and "seeds" exclude each other; remove one of them'],
   ['seeds: []', '4:8: seeds: expected at least one value in the list, got an empty list'],
   ['seeds: [1, 2, 1]', '4:15: seeds: 1 is listed twice, first at 4:9'],
   ['seeds: [-1]', '4:9: expected a whole number from 0 to 4294967295, got -1'],
@@ -301,14 +301,20 @@ const axes: [string, string][] = [
   ['  latent_dim: {value: null}', '4:23: latent_dim: expected a whole number from 1 to 784, got null'],
   ['  latent_dim: 3', '4:15: latent_dim: expected a mapping, such as {value: 3} or {values: [3, 5]}, got 3'],
   ['  latent_dim:', '4:14: latent_dim: expected a mapping, such as {value: 3} or {values: [3, 5]}, got nothing'],
-  ['  latent_dim: {}', '4:3: latent_dim: expected value, values, or min, max and step; got nothing'],
+  ['  latent_dim: {}', '4:3: latent_dim: expected "value", "values", or "min", "max" and "step"; got nothing'],
   [
     '  latent_dim: {value: 1, values: [1]}',
-    '4:3: latent_dim: expected value, values, or min, max and step; got value and values',
+    '4:3: latent_dim: expected "value", "values", or "min", "max" and "step"; got "value" and "values"',
   ],
-  ['  lambda_l1: {min: 0, max: 0.5}', '4:3: lambda_l1: missing step, got min and max; add step, or list the values'],
-  ['  lambda_l1: {min: 1.0, max: 3}', '4:3: lambda_l1: missing step, got min and max; add step, or list the values'],
-  ['  latent_dim: {min: 1, step: 3}', '4:3: latent_dim: missing max, got min and step'],
+  [
+    '  lambda_l1: {min: 0, max: 0.5}',
+    '4:3: lambda_l1: missing "step", got "min" and "max"; add "step", or list the values',
+  ],
+  [
+    '  lambda_l1: {min: 1.0, max: 3}',
+    '4:3: lambda_l1: missing "step", got "min" and "max"; add "step", or list the values',
+  ],
+  ['  latent_dim: {min: 1, step: 3}', '4:3: latent_dim: missing "max", got "min" and "step"'],
   ['  latent_dim: {min: 3, max: 1, step: 1}', '4:3: latent_dim: max (1) is less than min (3)'],
   [
     '  latent_dim: {min: 1, max: 3, step: 0.5}',
@@ -344,14 +350,14 @@ const trainer: [string, string][] = [
   ['  seed: {values: [1, 1.5]}', '4:22: seed: expected a whole number from 0 to 4294967295, got 1.5'],
   ['  seed: {values: [1, a]}', '4:22: seed: expected a whole number from 0 to 4294967295, got "a"'],
   ['  seed: {values: [1, 1]}', '4:22: seed: 1 is listed twice, first at 4:19'],
-  ['  seed: {value: 1}\nseeds: [1]', '5:1: seeds and the parameter seed exclude each other; remove one of them'],
+  ['  seed: {value: 1}\nseeds: [1]', '5:1: "seeds" and the parameter "seed" exclude each other; remove one of them'],
   [
     '  seed: {value: 1}\nreplicates: 2',
-    '5:1: replicates and the parameter seed exclude each other; remove one of them',
+    '5:1: "replicates" and the parameter "seed" exclude each other; remove one of them',
   ],
   [
     '  seed: {values: [1, 2]}\nexclude: [{seed: 1}]',
-    '5:12: "seed" gives the replicates of each config; exclude, when, zip and hypotheses cannot name it',
+    '5:12: "seed" gives the replicates of each config; "exclude", "when", "zip" and "hypotheses" cannot name it',
   ],
   [
     'when: [{if: {depth: 5}, set: {seed: 1}}]',
@@ -367,11 +373,11 @@ const trainer: [string, string][] = [
   ['  m: {parameters: {a: {vlaue: 3}}}', '4:24: unknown key "vlaue"; did you mean "value"?'],
   [
     '  latent_dim: {file: dims.txt}',
-    '4:16: latent_dim: file is read by the command line; submit the sweep with trawl submit or trawl up',
+    '4:16: latent_dim: "file" is read by the command line; submit the sweep with trawl submit or trawl up',
   ],
   [
     '  latent_dim: {file: dims.txt, value: 3}',
-    '4:16: latent_dim: file cannot be combined with value; remove one of them',
+    '4:16: latent_dim: "file" cannot be combined with "value"; remove one of them',
   ],
 ];
 
@@ -427,7 +433,7 @@ const rules: [string, string][] = [
 const open: [string, string][] = [
   [
     '  m: {parameters: {a: {value: 3}}, value: 3}',
-    '4:3: m: parameters cannot be combined with value; remove one of them',
+    '4:3: m: "parameters" cannot be combined with "value"; remove one of them',
   ],
   ['exclude: [{depth: "5"}]', '4:19: depth: "5" never matches a number such as 3'],
   [
@@ -462,7 +468,7 @@ const yaml: [string, string][] = [
   ['a: *b', '1:4: no anchor &b before this alias'],
   ['a: &a [*a]', '1:8: nested more than 64 levels deep through aliases'],
   [`a: ${'['.repeat(1_000)}`, '1:69: nested more than 64 levels deep'],
-  [`a: [${'1,'.repeat(100_000)}`, '1:33334: more than 50000 YAML tokens; write long lists as min, max and step'],
+  [`a: [${'1,'.repeat(100_000)}`, '1:33334: more than 50000 YAML tokens; write long lists as "min", "max" and "step"'],
   ['a: b\0', '1:5: NUL character: is this a text file?'],
   ['a: 1\n\0', '2:1: NUL character: is this a text file?'],
 ];

@@ -163,7 +163,7 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
   let count = 0;
   for (const token of new Lexer().lex(text)) {
     if (++count > MAX_TOKENS) {
-      fail(parser.offset, `more than ${MAX_TOKENS} YAML tokens; write long lists as min, max and step`);
+      fail(parser.offset, `more than ${MAX_TOKENS} YAML tokens; write long lists as "min", "max" and "step"`);
     }
     for (const syntax of parser.next(token)) {
       checkSyntax(syntax, fail);
@@ -177,7 +177,7 @@ function* syntaxOf(text: string, fail: Fail): Generator<CST.Token, void, undefin
 }
 
 /**
- * Rejects syntax errors and unsupported directives. Parsing stops at the first error, because a damaged file can have
+ * Rejects syntax errors and unsupported directives. Parsing stops at the first error, because a damaged file may have
  * one error per character.
  */
 function checkSyntax(syntax: CST.Token, fail: Fail): void {

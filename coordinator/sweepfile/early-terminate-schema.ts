@@ -34,7 +34,9 @@ export const earlyTerminate = z.strictObject(
       .describe(
         'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step (default: no limit)',
       ),
-    s: whole(1, MAX_BRACKETS).optional().describe('hyperband: the number of rungs, from max_iter downward'),
+    s: whole(1, MAX_BRACKETS)
+      .optional()
+      .describe('hyperband: the maximum number of rungs below max_iter, at max_iter/eta, max_iter/eta^2, and so on'),
     eta: z
       .number({ error: etaError })
       .min(MIN_ETA, { error: etaError })
@@ -46,7 +48,7 @@ export const earlyTerminate = z.strictObject(
       .boolean({ error: 'expected true or false' })
       .optional()
       .describe(
-        `hyperband: true compares the value at the rung instead of the best value so far; default ${DEFAULT_RULE.strict}`,
+        `for hyperband: if true, a trial is compared by its value at the rung instead of its best value so far; default ${DEFAULT_RULE.strict}`,
       ),
     min_trials: whole(1, MAX_MIN_TRIALS)
       .optional()

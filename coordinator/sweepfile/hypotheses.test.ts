@@ -99,7 +99,7 @@ test.each([
     '',
     '11: claim: a range over depth cannot have a condition on depth',
   ],
-  ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: where excludes latent_dim=30'],
+  ['psnr[latent_dim]: 15 > 30', '{latent_dim: 15}', '11: claim: "where" excludes latent_dim=30'],
   ['psnr rises over epochs', '{latent_dim: 16}', '12: latent_dim is never 16 in this sweep; did you mean "15"?'],
   ['psnr rises over epochs', '{depht: 3}', '12: "depht" is not declared under parameters; did you mean "depth"?'],
 ])('the claim %s with "where" %s is rejected', (claim, where, message) => {

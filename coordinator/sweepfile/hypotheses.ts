@@ -134,7 +134,7 @@ function conditionProblem(
     const wrong = valueProblem(context.trainer, name, value);
     if (wrong !== undefined) return wrong;
     if (!values.has(value)) return `${name} is never ${show(value)} in this sweep${values.hint(value)}`;
-    if (within !== undefined && !within.anyOf.includes(value)) return `where excludes ${name}=${value}`;
+    if (within !== undefined && !within.anyOf.includes(value)) return `"where" excludes ${name}=${value}`;
   }
   return undefined;
 }

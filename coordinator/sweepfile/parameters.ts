@@ -111,7 +111,7 @@ function checkNesting(entries: Readonly<Record<string, ParameterEntry>>, path: P
     if (others.length > 0) {
       findings.atKey(
         here,
-        `${parameterName(key)}: parameters cannot be combined with ${others.join(' and ')}; remove one of them`,
+        `${parameterName(key)}: "parameters" cannot be combined with ${others.map(quote).join(' and ')}; remove one of them`,
       );
     }
     checkNesting(entry.parameters, [...here, 'parameters'], findings);
@@ -176,7 +176,7 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   }
   const isStepped = min !== undefined || max !== undefined || step !== undefined;
   if (Number(value !== undefined) + Number(values !== undefined) + Number(isStepped) !== 1) {
-    findings.atKey(path, `${name}: expected value, values, or min, max and step; got ${givenKeys(entry)}`);
+    findings.atKey(path, `${name}: expected "value", "values", or "min", "max" and "step"; got ${givenKeys(entry)}`);
     return undefined;
   }
   if (value !== undefined) return listedAxisOf(name, [parameterOf(value)], () => [...path, 'value'], context);
@@ -188,7 +188,10 @@ function axisOf(name: string, entry: ParameterEntry, place: Place, context: Cont
   // Limits that are whole numbers mean int_uniform, as in Weights & Biases.
   const isWhole = Number.isInteger(min) && Number.isInteger(max) && !hasFloatLimit(located);
   if (min !== undefined && max !== undefined && isWhole) return wholeAxis(name, { min, max }, path, context);
-  const missing = ['min', 'max', 'step'].filter((key) => !Object.hasOwn(entry, key)).join(' and ');
+  const missing = ['min', 'max', 'step']
+    .filter((key) => !Object.hasOwn(entry, key))
+    .map(quote)
+    .join(' and ');
   const advice = step === undefined ? `; add ${missing}, or list the values` : '';
   findings.atKey(path, `${name}: missing ${missing}, got ${givenKeys(entry)}${advice}`);
   return undefined;
@@ -201,8 +204,8 @@ function hasFile(name: string, entry: ParameterEntry, path: Path, findings: Find
   const others = Object.keys(entry).filter((key) => key !== 'file');
   const message =
     others.length > 0
-      ? `${name}: file cannot be combined with ${others.join(' and ')}; remove one of them`
-      : `${name}: file is read by the command line; submit the sweep with trawl submit or trawl up`;
+      ? `${name}: "file" cannot be combined with ${others.map(quote).join(' and ')}; remove one of them`
+      : `${name}: "file" is read by the command line; submit the sweep with trawl submit or trawl up`;
   findings.atKey([...path, 'file'], message);
   return true;
 }
@@ -215,7 +218,7 @@ function hasFloatLimit({ entries }: Located): boolean {
 }
 
 function givenKeys(entry: ParameterEntry): string {
-  return Object.keys(entry).join(' and ') || 'nothing';
+  return Object.keys(entry).map(quote).join(' and ') || 'nothing';
 }
 
 function distributionEntry({ value, values, ...rest }: ParameterEntry): DistributionEntry {

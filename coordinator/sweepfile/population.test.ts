@@ -120,22 +120,22 @@ test.each([
   [
     'trainer: autoencoder',
     'trainer: autoencoder\nearly_terminate: {type: asha}',
-    'early_terminate cannot be used with method pbt: the population replaces its worst members itself',
+    '"early_terminate" cannot be used with method pbt: the population replaces its worst members itself',
   ],
   [
     'trainer: autoencoder',
     'trainer: autoencoder\nreplicates: 3',
-    'replicates cannot be used with method pbt: every trial has its own seed',
+    '"replicates" cannot be used with method pbt: every trial has its own seed',
   ],
   [
     'trainer: autoencoder',
     'trainer: autoencoder\nmetrics: [{name: psnr}, {name: test_loss}]',
-    'metrics cannot be used with method pbt: members are compared by a single metric; write metric',
+    '"metrics" cannot be used with method pbt: members are compared by a single metric; write "metric" instead',
   ],
   [
     'trainer: autoencoder',
     'trainer: autoencoder\nspeculate: true',
-    'speculate cannot be used with method pbt: a second attempt starts from the beginning',
+    '"speculate" cannot be used with method pbt: a second attempt starts from the beginning',
   ],
   ['trainer: autoencoder', 'trainer: autoencoder\nrun_cap: 5', 'run_cap: expected at least 8 (the population), got 5'],
   ['trainer: autoencoder', 'trainer: noop', 'trainer noop stores no checkpoints, so method pbt cannot use it'],

@@ -15,7 +15,7 @@ const EXCLUDED_KEYS = {
   early_terminate: 'the population replaces its worst members itself',
   replicates: 'every trial has its own seed',
   seeds: 'every trial has its own seed',
-  metrics: 'members are compared by a single metric; write metric',
+  metrics: 'members are compared by a single metric; write "metric" instead',
   exclude: 'the points of children cannot be excluded',
   when: 'the parameters of children cannot be set by rules',
   zip: 'the value of each parameter is chosen on its own',
@@ -48,7 +48,7 @@ export function populationOf(
     if (!has(findings.root, [key])) findings.atKey([], `missing key "${key}": write ${key}: ${example}`);
   }
   for (const [key, reason] of Object.entries(EXCLUDED_KEYS)) {
-    if (has(findings.root, [key])) findings.atKey([key], `${key} cannot be used with method pbt: ${reason}`);
+    if (has(findings.root, [key])) findings.atKey([key], `"${key}" cannot be used with method pbt: ${reason}`);
   }
   if (has(findings.root, ['parameters', 'seed'])) {
     findings.atKey(['parameters', 'seed'], `seed cannot be a parameter with method pbt: ${EXCLUDED_KEYS.seeds}`);
@@ -56,7 +56,7 @@ export function populationOf(
   if (file.speculate === true) {
     findings.atKey(
       ['speculate'],
-      'speculate cannot be used with method pbt: a second attempt starts from the beginning',
+      '"speculate" cannot be used with method pbt: a second attempt starts from the beginning',
     );
   }
   if (trainer === 'noop')

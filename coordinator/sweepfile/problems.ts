@@ -41,7 +41,7 @@ export class SweepFileTooLargeError extends SweepFileError {
   constructor(fileName: string, size: string) {
     const message =
       `the file has ${size}, more than the limit of ${MAX_SWEEP_FILE_BYTES.toLocaleString('en')} (1 MiB). ` +
-      'Is this a sweep file? Long lists of values can be written as min, max and step';
+      'Is this a sweep file? Long lists of values can be written as "min", "max" and "step"';
     super(fileName, [{ ...START, message }]);
   }
 }

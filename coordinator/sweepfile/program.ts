@@ -27,7 +27,7 @@ export function isWandbFile(file: Partial<Record<keyof SweepFile, unknown>>): bo
   return command.some((item) => typeof item === 'string' && WANDB_MACRO.test(item));
 }
 
-/** Returns whether the data of a sweep file come from a W&B file. Accepts data whose shape has not been checked yet. */
+/** Returns whether a sweep file is written for Weights & Biases, from its parsed data. The data may have any shape. */
 export function isWandbData(data: unknown): boolean {
   return (
     typeof data === 'object' && data !== null && 'trainer' in data && data.trainer === 'command' && isWandbFile(data)

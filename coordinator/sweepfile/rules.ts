@@ -52,7 +52,7 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
 /** Returns an error text if rules cannot use a name, because the name is undeclared or is `seed`. */
 export function undeclaredProblem(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
   if (name === SEED && declared.includes(name)) {
-    return '"seed" gives the replicates of each config; exclude, when, zip and hypotheses cannot name it';
+    return '"seed" gives the replicates of each config; "exclude", "when", "zip" and "hypotheses" cannot name it';
   }
   if (declared.includes(name)) return undefined;
   const spec = Object.hasOwn(trainer.parameters, name) ? trainer.parameters[name] : undefined;

@@ -191,7 +191,7 @@ export const sweepFileSchema = z.strictObject(
       'metrics, such as [{name: test_loss}, {name: psnr}]',
       MAX_OBJECTIVES,
     )
-      .min(2, { error: 'expected at least two metrics in the list (for a single metric, write metric)' })
+      .min(2, { error: 'expected at least two metrics in the list (for a single metric, write "metric")' })
       .optional()
       .describe(
         `several objectives instead of metric, from 2 to ${MAX_OBJECTIVES}; trials are ranked by Pareto front; the first metric counts for early_terminate`,
@@ -228,7 +228,7 @@ export const sweepFileSchema = z.strictObject(
             })
             .describe('the new values of parameters; later rules take precedence'),
         },
-        { error: 'expected a mapping with if and set' },
+        { error: 'expected a mapping with "if" and "set"' },
       ),
       'rules',
       MAX_RULES,
@@ -331,7 +331,7 @@ export const sweepFileSchema = z.strictObject(
               'restricts the trials by their parameters, after the rules in when are applied; default: all trials',
             ),
         },
-        { error: 'expected a mapping with name and claim' },
+        { error: 'expected a mapping with "name" and "claim"' },
       ),
       'hypotheses',
       MAX_HYPOTHESES,
@@ -389,7 +389,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefi
   return objects.length === 0 ? undefined : objects.flatMap(({ shape }) => Object.keys(shape));
 }
 
-/** Returns the schemas of all shapes that a value can have. */
+/** Returns the schemas of all shapes that a value may have. */
 function alternatives(schema: z.core.$ZodType): z.core.$ZodType[] {
   if (schema instanceof z.ZodOptional) return alternatives(schema.unwrap());
   return schema instanceof z.ZodUnion ? schema.options.flatMap(alternatives) : [schema];

@@ -158,9 +158,9 @@ function otherKeyHint(path: Path, data: unknown): string {
         ? `; write "${Number((data * 100).toPrecision(6))}%"`
         : '';
     case 'replicates':
-      return Array.isArray(data) ? '; write seeds for a list of seeds' : '';
+      return Array.isArray(data) ? '; write "seeds" for a list of seeds' : '';
     case 'seeds':
-      return typeof data === 'number' ? '; write replicates for a number of seeds' : '';
+      return typeof data === 'number' ? '; write "replicates" for a number of seeds' : '';
     default:
       return '';
   }

@@ -254,12 +254,12 @@ function nameOf(fileName: string): string {
 function objectivesOf(file: SweepFile, trainer: TrainerSpec, findings: Findings): Objective[] {
   const { metrics = [], metric } = file;
   if (metrics.length > 0 && metric !== undefined) {
-    findings.atKey(['metrics'], 'metric and metrics exclude each other; remove one of them');
+    findings.atKey(['metrics'], '"metric" and "metrics" exclude each other; remove one of them');
   }
   if (metrics.length > 0 && file.warm_start !== undefined) {
     findings.atKey(
       ['warm_start'],
-      'warm_start requires a single metric; remove warm_start, or write metric instead of metrics',
+      'warm_start requires a single metric; remove warm_start, or write "metric" instead of "metrics"',
     );
   }
   return metrics.map(({ name, goal = usualGoal(name) }, at) => {
@@ -304,12 +304,12 @@ function seedsOf(
 ): readonly number[] {
   const { seeds, replicates } = file;
   if (seeds !== undefined && replicates !== undefined) {
-    findings.atKey(['replicates'], 'replicates and seeds exclude each other; remove one of them');
+    findings.atKey(['replicates'], '"replicates" and "seeds" exclude each other; remove one of them');
   }
   if (context.declared.includes(SEED)) {
     for (const key of ['seeds', 'replicates']) {
       if (has(findings.root, [key])) {
-        findings.atKey([key], `${key} and the parameter seed exclude each other; remove one of them`);
+        findings.atKey([key], `"${key}" and the parameter "seed" exclude each other; remove one of them`);
       }
     }
   }

@@ -50,7 +50,7 @@ export function addStandbyServices(server: Server, services: readonly ServiceDef
   }
 }
 
-export const UNCERTAIN_TEXT = 'the store does not answer, so another coordinator can lead now';
+export const UNCERTAIN_TEXT = 'the store does not answer, so another coordinator may already lead';
 
 const HEALTH_PREFIX = '/grpc.health.';
 

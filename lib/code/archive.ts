@@ -1,8 +1,8 @@
 /**
- * Packs a folder of code into one tar archive when a sweep is submitted, and unpacks the archive for each attempt. The
- * same files give the same bytes on any machine, so the archive's checksum identifies the files. The archive is not
- * compressed, because two versions of a compressor can give different bytes, and because the files of an uncompressed
- * archive cannot be larger than the archive.
+ * Packs and unpacks folders of code as tar archives. A folder is packed when its sweep is submitted, and unpacked for
+ * the attempts of the sweep. The same files give the same bytes on any machine, so the archive's checksum identifies
+ * the files. The archive is not compressed, because two versions of a compressor can give different bytes, and because
+ * the files of an uncompressed archive cannot be larger than the archive.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';

@@ -79,7 +79,7 @@ export function fitEpochTimes(times: readonly EpochTime[], ignored: ReadonlySet<
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Returns the names of the parameters that can have an effect. */
+/** Returns the names of the parameters that may have an effect. */
 function namesOf(times: readonly EpochTime[]): string[] {
   const names = new Set<string>();
   for (const { parameters } of times) for (const name in parameters) names.add(name);

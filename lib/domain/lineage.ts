@@ -30,7 +30,7 @@ export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<
     const at = (origin && memberOf.get(origin.replaces)) ?? members.length;
     const lives = members[at] ?? [];
     const replaced = lives.pop();
-    // The life of the replaced trial ends at the epoch at which the child starts. The replaced trial can have reported
+    // The life of the replaced trial ends at the epoch at which the child starts. The replaced trial may have reported
     // further epochs before it was held.
     if (replaced !== undefined) lives.push({ ...replaced, to: Math.max(replaced.from, Math.min(replaced.to, from)) });
     lives.push({ trial, from, to: Math.max(from, epoch), parent: origin && memberOf.get(origin.parent) });

@@ -162,7 +162,7 @@ function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {
     const ms = endedAtMs - startedAtMs;
-    // The start and the end of a very short trial can have the same time.
+    // A very short trial may have the same start time and end time.
     if (epochs !== undefined) return epoch > 0 ? Math.max(1, ms) / epoch : undefined;
     return ms > 0 ? ms : undefined;
   }

@@ -82,9 +82,9 @@ function compareLosses(a: Losses, b: Losses): number {
 }
 
 /**
- * Returns a map from the position of each of the best points to its place. The places are those of `rankByLosses`.
- * This function finds one front after another, and stops once `limit` points have a place. It is therefore much faster
- * than `rankByLosses` if `limit` is small.
+ * Returns the places of the best points, by the index of each point in `points`. The places are the same as those of
+ * `rankByLosses`. This function finds one front after another, and stops once at least `limit` points have a place. It
+ * is therefore much faster than `rankByLosses` if `limit` is small.
  */
 export function bestPlaces(points: readonly Losses[], limit: number): Map<number, number> {
   const scale = scaleOf(points);

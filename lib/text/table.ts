@@ -46,7 +46,7 @@ export interface TableRoom {
   readonly noteWidth?: number | undefined;
   /**
    * Whether the rows are the visible part of a table that scrolls. Columns with the same text in every row are then
-   * neither moved to the end nor hidden first, because the next rows can have other texts.
+   * neither moved to the end nor hidden first, because the next rows may have other texts.
    */
   readonly isWindow?: boolean | undefined;
 }

@@ -34,7 +34,7 @@ async function expectReadable(dir: string, url: string, known: { sweep: string; 
   ]) {
     const { code, stderr } = await trawl(...args, '--store', url);
     expect(code, stderr).toBe(EXIT.rejected);
-    expect(stderr).toContain('only commands that read are possible');
+    expect(stderr).toContain('only read-only commands work');
   }
   expect(await rows()).toEqual(before);
 }

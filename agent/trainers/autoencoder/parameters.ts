@@ -91,7 +91,7 @@ function part(parts: readonly tf.Tensor[], i: number): tf.Tensor {
 
 /**
  * Converts a network's flat parameters to the layout of a network with layers that are at least as wide. The members of
- * a pack can have different latent dimensions. All members are stored in the layout of the largest network, with zeros
+ * a pack may have different latent dimensions. All members are stored in the layout of the largest network, with zeros
  * in the rows and columns that a smaller network lacks. These zeros remain zero, because their inputs and therefore
  * their gradients are zero, and weight decay does not change a zero.
  */

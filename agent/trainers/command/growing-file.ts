@@ -106,7 +106,7 @@ export class GrowingFile {
   }
 }
 
-/** A text that identifies a file independently of its name. A new file can have the same id as a removed file. */
+/** Returns a text that identifies a file independently of its name. A new file may get the id of a removed file. */
 export function fileId({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }

@@ -116,7 +116,7 @@ export class Reports {
     return this.#enqueue(async () => void (await this.#take(this.#reader.read(values), '')));
   }
 
-  /** Handles the metrics of a known step. The metrics can have any names, including `epoch` and `step`. */
+  /** Handles the metrics of a known step. The metrics may have any name, including `epoch` and `step`. */
   takeStep(step: number, values: LineObject): Promise<void> {
     const names = [...values.keys()].slice(0, MAX_CANDIDATES).join(', ');
     return this.#enqueue(async () => {

@@ -18,7 +18,7 @@ export const PAGE_BYTES = 4 * 2 ** 20;
 export const OWN_META = "('schema', 'last event', 'migration', 'moved')";
 
 export interface RowSource {
-  /** Yields the rows of a table in the order of the key, without the rows OWN_META. */
+  /** Yields the rows of a table in the order of the key. Omits the rows of `meta` that OWN_META names. */
   pages(table: StoreTable): AsyncIterable<readonly StoredRow[]>;
   /** Returns the sequence number of the newest event, even if the event was pruned; 0 if there has been no event. */
   lastEvent(): Promise<bigint>;

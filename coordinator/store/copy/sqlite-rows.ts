@@ -9,13 +9,13 @@ import { OWN_META, PAGE_BYTES, PAGE_ROWS, type RowSource, type RowTarget, type S
 const MAX_PARAMETERS = 32_766;
 const ROWS_PER_STATEMENT = 100;
 
-/** A store that is older than its first transaction has no count of transactions. */
+/** A store without a counted transaction has no row `commits`; its count is 0. */
 const META = `select name, value from meta where name not in ${OWN_META}
   union all select 'commits', '0' where not exists (select 1 from meta where name = 'commits') order by name`;
 
 /**
- * libsql returns texts only up to their first NUL character, but bytes as a whole. The result has no name, so that rows are
- * ordered by the column.
+ * libsql returns texts only up to their first NUL character, but bytes as a whole. The expression has no alias, so
+ * `order by` refers to the column.
  */
 function selected({ name, type }: StoreColumn): string {
   return type === 'text' ? `iif(instr(${name}, char(0)) = 0, ${name}, cast(${name} as blob))` : name;

@@ -28,8 +28,8 @@ const OTHERS_LIMIT_MS = 300;
 
 /**
  * Returns the settings of a connection. `sslmode` means the same as in other clients of PostgreSQL.
- * @param settings override the usual settings and the parameters of the URL, except `application_name`. Their `options`
- * follow the options of the user, so they win
+ * @param settings take precedence over the usual settings and over the parameters of the URL, but not over the URL's
+ * `application_name`. The `options` of `settings` are added after the user's options, so they take precedence too
  */
 export function clientConfig(url: URL, settings: ClientConfig = {}): ClientConfig {
   const compatible = new URL(url);

@@ -2,9 +2,10 @@
  * Keeps the leadership of coordinators in PostgreSQL: a table with one row, and the check that begins each transaction.
  *
  * The column `writer` numbers the connections that may write. It increases with each new leader, and each time a leader
- * opens a new connection. A transaction names its number, and locks the row until it ends (`for key share`). `writer` is
- * the primary key, so a change of it waits for that lock, and a renewal, which changes other columns, does not. After a
- * change of `writer`, every transaction of an earlier connection has therefore ended, or will fail.
+ * opens a new connection. Each transaction names the number of its connection, and locks the row until the transaction
+ * ends (`for key share`). `writer` is the primary key, so a change of it waits for that lock, and a renewal, which
+ * changes other columns, does not. After a change of `writer`, every transaction of an earlier connection has therefore
+ * ended, or will fail.
  *
  * A renewal of an expired leadership succeeds if no other coordinator has led since.
  */
@@ -59,7 +60,7 @@ const DURATION = "cast($3 as bigint) * interval '1 millisecond'";
  * Leads if no other coordinator leads. Waits until the transactions of the previous leader have ended.
  * @param address HOST:PORT of this coordinator
  * @param over a leadership that has ended, although it has not expired
- * @returns the leadership, which another coordinator can hold
+ * @returns the leadership in the store, which another coordinator may hold
  */
 export async function tryToLead(
   client: Client,
@@ -67,7 +68,7 @@ export async function tryToLead(
   address: string,
   { holder: ended = '', expiresAt }: EndedLeadership = {},
 ): Promise<Leadership> {
-  // An earlier attempt of this process can have succeeded although its answer was lost.
+  // An earlier attempt of this process to lead may have succeeded, although its answer was lost.
   await client.query(
     `update leadership set writer = writer + 1, epoch = epoch + 1, holder = $1, address = $2,
        expires_at = clock_timestamp() + ${DURATION}
@@ -102,9 +103,9 @@ export async function release(client: Client, { epoch, holder }: Term): Promise<
 }
 
 /**
- * Allows this connection to write, and no earlier connection of the term. Waits until the transactions of the earlier
- * connections have ended. PostgreSQL ends a transaction whose coordinator sends nothing for RENEW_INTERVAL_MS, so that a
- * suspended leader does not keep another coordinator from leading.
+ * Allows this connection to write. From then on, no earlier connection of the term can write. Waits until the
+ * transactions of the earlier connections have ended. PostgreSQL ends a transaction whose coordinator sends nothing for
+ * RENEW_INTERVAL_MS, so that a suspended leader does not keep another coordinator from leading.
  * @returns the number that the transactions of this connection name
  * @throws {NotLeaderError} if the term has ended
  */

@@ -34,7 +34,10 @@ const SNAPSHOT_FILE = 'backup.part';
 export interface PostgresStoreOptions {
   /** The coordinator's term as the leader. After the term ends, every write fails with a NotLeaderError. */
   readonly term: Term;
-  /** @param problem the reason why PostgreSQL has not answered for some seconds; undefined once it answers again */
+  /**
+   * Called if PostgreSQL does not answer for some seconds, with the reason. Called again when the reason changes, and
+   * with undefined once PostgreSQL answers.
+   */
   readonly onProblem: (problem: string | undefined) => void;
 }
 

@@ -67,12 +67,14 @@ export class StallWatch {
   }
 }
 
-/** Returns whether the server has the process of a connection. */
+/** Returns whether the server still has the process that serves a connection. */
 export async function serves(client: Client, pid: number): Promise<boolean> {
   return (await client.query('select 1 from pg_stat_activity where pid = $1', [pid])).rows.length > 0;
 }
 
-/** Returns why commits wait if they wait for a synchronous standby server. A database's owner can read this. */
+/**
+ * If commits wait for a synchronous standby server, returns the reason. The owner of the database may run this query.
+ */
 export async function commitWaitProblem(client: Client): Promise<string | undefined> {
   const { rows } = await client.query(
     `select current_setting('synchronous_standby_names') as names from pg_stat_activity

@@ -306,7 +306,7 @@ export class Transactions {
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
       },
-      // Values are kept for one transaction. They may not be sent yet, so they must not be removed earlier.
+      // Values are kept until the transaction ends, because they are possibly not sent yet.
       release() {},
       forgetAll() {},
     };

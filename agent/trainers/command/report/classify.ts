@@ -178,9 +178,9 @@ const MESSAGE_FOLLOWS = /^(?:thread '.*' panicked at .*:$|terminate called after
 const GROUP_FRAME = /^[\s|+-]+/;
 
 /**
- * Returns the line that best describes a failure: the last Python exception, or else the last line that looks like
- * an error, or else the last line that is not blank and not a hint. Prefers exceptions that can have ended the program
- * and do not merely report the failure of another process.
+ * Returns the line that best describes a failure: the last Python exception, or else the last line that looks like an
+ * error, or else the last line that is not blank and not a hint. Prefers exceptions that may have ended the program and
+ * do not merely report the failure of another process.
  * @returns the line; undefined if the text is blank
  */
 export function errorLine(text: string): string | undefined {

@@ -40,7 +40,7 @@ const NON_FINITE_TEXT: ReadonlyMap<string, number> = new Map([
 
 export type Reading =
   /**
-   * Log output. `ignored`: the line resembles a report, but has no numbers, or has neither a step nor a known metric.
+   * Log output. `ignored`: the line resembles a report, but has no metric, or has neither a step nor a known metric.
    */
   | { readonly kind: 'text'; readonly ignored: boolean }
   | {
@@ -254,8 +254,8 @@ function entriesOf(value: unknown): Iterable<[string, unknown]> | undefined {
 }
 
 /**
- * Whether a metric can have this name. The name `__proto__` is excluded, because generated protobuf code fills plain
- * objects by assignment, which drops this key.
+ * Returns whether the name is allowed for a metric. The name `__proto__` is excluded, because generated protobuf code
+ * fills plain objects by assignment, which drops this key.
  */
 function isMetricName(name: string): boolean {
   return name !== '' && name !== '__proto__' && name.length <= MAX_METRIC_NAME && !/\p{Cc}/u.test(name);

@@ -126,7 +126,7 @@ export const RefusalCode = {
    * valid for other agents.
    */
   AVOIDED: "REFUSAL_CODE_AVOIDED",
-  /** SLOT_FULL - The slot already holds as many leases as it can. The offer remains valid. */
+  /** SLOT_FULL - The slot already holds the maximum number of leases. The offer remains valid. */
   SLOT_FULL: "REFUSAL_CODE_SLOT_FULL",
   /** LIMIT_EXCEEDED - The agent has sent more for the attempt than the limits allow. The attempt has ended. */
   LIMIT_EXCEEDED: "REFUSAL_CODE_LIMIT_EXCEEDED",
