@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util';
 import { BUGS } from './bugs.ts';
 import { simulate } from './simulation.ts';
+import { KNOWN_SEEDS } from './suites.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +29,9 @@ async function main(): Promise<number> {
   }
   const bug = name === undefined ? undefined : BUGS[name];
   if (name !== undefined && bug === undefined) {
-    for (const [known, { about }] of Object.entries(BUGS)) console.log(`${known.padEnd(28)} ${about}`);
+    for (const [known, { about }] of Object.entries(BUGS)) {
+      console.log(`${known.padEnd(28)} ${String(KNOWN_SEEDS[known] ?? '').padStart(7)}  ${about}`);
+    }
     return name === 'list' ? 0 : 2;
   }
   const begun = performance.now();
