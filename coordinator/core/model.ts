@@ -208,6 +208,11 @@ export interface Core extends DurationEstimate {
    * leases expire.
    */
   listeningSince: number;
+  /**
+   * A time before which no lease expires. A tick before this time reads no leases, because most ticks would find that
+   * none has expired (tick.ts).
+   */
+  nextExpiryAt: number;
   /** The time when this process of the coordinator started. */
   readonly startedAt: number;
   readonly leaseMs: number;
@@ -236,6 +241,7 @@ export function newCore(
     prefetch: new Map(),
     excessSince: new Map(),
     listeningSince: Number.NEGATIVE_INFINITY,
+    nextExpiryAt: Number.NEGATIVE_INFINITY,
     startedAt,
     meanMs: undefined,
     leaseMs,

@@ -11,8 +11,13 @@ export const MAX_POOLS = 2_048;
 export const POOL_WINDOW_MS = 10 * 60_000;
 
 export class PoolBudget {
-  /** The times at which each agent last announced each pool. */
-  readonly #lastSeen = new Map<string, Map<string, number>>();
+  /**
+   * The times at which each agent last announced each pool. The agents are in the order of their last announcements, so
+   * that the agents to forget are found without reading the others.
+   */
+  readonly #lastSeen = new Map<string, ReadonlyMap<string, number>>();
+  /** The number of agents that announced each pool. */
+  readonly #agents = new Map<string, number>();
 
   /**
    * Counts the pools that an agent announces.
@@ -20,23 +25,55 @@ export class PoolBudget {
    * undefined. The pools of a rejected announcement are not counted.
    */
   announce(agentId: string, pools: Iterable<string>, now: number): string | undefined {
-    this.#forgetBefore(now - POOL_WINDOW_MS);
-    const own = new Map(this.#lastSeen.get(agentId));
+    const oldest = now - POOL_WINDOW_MS;
+    this.#forgetAgents(oldest);
+    const own = new Map(recent(this.#lastSeen.get(agentId), oldest));
     for (const pool of pools) own.set(pool, now);
     if (own.size > MAX_AGENT_POOLS) {
       return `agent ${agentId} has announced slots of ${own.size} different kinds within 10 minutes (max ${MAX_AGENT_POOLS})`;
     }
-    const all = new Set(own.keys());
-    for (const [id, seen] of this.#lastSeen) if (id !== agentId) for (const pool of seen.keys()) all.add(pool);
-    if (all.size > MAX_POOLS) return `the agents have slots of ${all.size} different kinds (max ${MAX_POOLS})`;
-    this.#lastSeen.set(agentId, own);
+    if (this.#sizeWith(own) > MAX_POOLS) {
+      for (const [id, seen] of this.#lastSeen) this.#replace(id, recent(seen, oldest));
+      const size = this.#sizeWith(own);
+      if (size > MAX_POOLS) return `the agents have slots of ${size} different kinds (max ${MAX_POOLS})`;
+    }
+    this.#replace(agentId, undefined);
+    this.#replace(agentId, own);
     return undefined;
   }
 
-  #forgetBefore(oldest: number): void {
+  /** Returns the number of pools of all agents if an agent also has the given pools. */
+  #sizeWith(own: ReadonlyMap<string, number>): number {
+    let size = this.#agents.size;
+    for (const pool of own.keys()) if (!this.#agents.has(pool)) size += 1;
+    return size;
+  }
+
+  /** Replaces the pools of an agent. An agent without pools is removed. */
+  #replace(agentId: string, pools: ReadonlyMap<string, number> | undefined): void {
+    for (const pool of this.#lastSeen.get(agentId)?.keys() ?? []) {
+      const left = (this.#agents.get(pool) ?? 0) - 1;
+      if (left > 0) this.#agents.set(pool, left);
+      else this.#agents.delete(pool);
+    }
+    for (const pool of pools?.keys() ?? []) this.#agents.set(pool, (this.#agents.get(pool) ?? 0) + 1);
+    if (pools === undefined || pools.size === 0) this.#lastSeen.delete(agentId);
+    else this.#lastSeen.set(agentId, pools);
+  }
+
+  /** Forgets the agents that have announced nothing since `oldest`. */
+  #forgetAgents(oldest: number): void {
     for (const [agentId, seen] of this.#lastSeen) {
-      for (const [pool, at] of seen) if (at < oldest) seen.delete(pool);
-      if (seen.size === 0) this.#lastSeen.delete(agentId);
+      if (recent(seen, oldest)?.size !== 0) return;
+      this.#replace(agentId, undefined);
     }
   }
+}
+
+/** Returns the pools that were announced at `oldest` or later. */
+function recent(
+  seen: ReadonlyMap<string, number> | undefined,
+  oldest: number,
+): ReadonlyMap<string, number> | undefined {
+  return seen && new Map([...seen].filter(([, at]) => at >= oldest));
 }

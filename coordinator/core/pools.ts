@@ -55,16 +55,24 @@ export function presentPools(core: Core): Map<string, Pool> {
   for (const agent of core.agents.values()) {
     if (!takesWork(core, agent)) continue;
     const inUse = core.slotsInUse.get(agent.id);
+    // Most slots of an agent are in one pool, so the pool of the previous slot is usually the pool of the next one.
+    let pool: Pool | undefined;
     for (const [slot, id] of agent.pools.entries()) {
-      const owner = agent.isolated ? agent.id : undefined;
-      const capability = capabilityOf(agent, slot);
-      const pool = pools.get(id) ?? { id, capability, owner, slots: 0, free: 0, offered: 0, prefetch: 0 };
-      pools.set(id, pool);
+      if (pool?.id !== id) pool = pools.get(id);
+      if (pool === undefined) {
+        pool = newPool(agent, slot, id);
+        pools.set(id, pool);
+      }
       pool.slots += 1;
       if (!inUse?.has(slot)) pool.free += 1;
     }
   }
   return pools;
+}
+
+function newPool(agent: Agent, slot: number, id: string): Pool {
+  const owner = agent.isolated ? agent.id : undefined;
+  return { id, capability: capabilityOf(agent, slot), owner, slots: 0, free: 0, offered: 0, prefetch: 0 };
 }
 
 /** Whether a slot of the agent can run the sweep's trials. */

@@ -405,7 +405,11 @@ export function takeStuckPools(core: Core, now: number): string[] {
 
 /** Returns the pools of all connected agents. The queues of these pools can contain offers. */
 export function livePools(core: Core): Set<string> {
-  return new Set([...core.agents.values()].flatMap(({ state, pools }) => (state === 'connected' ? pools : [])));
+  const live = new Set<string>();
+  for (const { state, pools } of core.agents.values()) {
+    if (state === 'connected') for (const pool of pools) live.add(pool);
+  }
+  return live;
 }
 
 export function openOffers(core: Core): OpenOffer[] {

@@ -28,18 +28,7 @@ export function recordOutage(core: Core, lastTickAt: number, now: number): void 
 }
 
 export function onTick(core: Core, now: number): Step {
-  const steps: Step[] = [stepOf(updateAgents(core, now))];
-  const timeouts = timeoutsOf(core);
-  for (const lease of [...core.leases.values()]) {
-    const failure = expiryOf(core, timeouts, lease, now);
-    if (failure === undefined) continue;
-    const { agentId, key } = lease;
-    const refusal = { code: RefusalCode.ENDED, message: failure.message };
-    steps.push(
-      endAttempt(core, { key, end: { outcome: 'failed', failure } }, now),
-      stepOf([], [{ kind: 'revoke', agentId, key, refusal }]),
-    );
-  }
+  const steps: Step[] = [stepOf(updateAgents(core, now)), ...endOverdue(core, now)];
   for (const sweep of core.sweeps.values()) {
     for (let next = sweep.delayed.peek(); next !== undefined && next.readyAt <= now; next = sweep.delayed.peek()) {
       sweep.delayed.pop();
@@ -56,6 +45,32 @@ export function onTick(core: Core, now: number): Step {
     ...closeSilent(core, now),
     stepOf([...storeGraces(core, now), ...onSilence(core, now), ...findStragglers(core, now)]),
   ]);
+}
+
+/** Ends the attempts whose leases have expired, and the attempts that have exceeded the timeout of their sweep. */
+function endOverdue(core: Core, now: number): Step[] {
+  const timeouts = timeoutsOf(core);
+  if (timeouts.size === 0 && now < core.nextExpiryAt) return [];
+  const steps: Step[] = [];
+  for (const lease of [...core.leases.values()]) {
+    const failure = expiryOf(core, timeouts, lease, now);
+    if (failure === undefined) continue;
+    const { agentId, key } = lease;
+    const refusal = { code: RefusalCode.ENDED, message: failure.message };
+    steps.push(
+      endAttempt(core, { key, end: { outcome: 'failed', failure } }, now),
+      stepOf([], [{ kind: 'revoke', agentId, key, refusal }]),
+    );
+  }
+  core.nextExpiryAt = nextExpiry(core, now);
+  return steps;
+}
+
+/** Returns a time before which no lease expires, neither a present lease nor one that is granted later. */
+function nextExpiry({ leases, listeningSince, leaseMs }: Core, now: number): number {
+  let earliest = now + leaseMs;
+  for (const { expiresAt } of leases.values()) earliest = Math.min(earliest, expiresAt);
+  return Math.max(earliest, listeningSince + leaseMs);
 }
 
 /** Returns the timeouts of the sweeps that have one, by sweep id and in milliseconds. */
