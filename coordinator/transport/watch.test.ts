@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { OverloadedError } from '../../proto/errors.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
+import { Agent } from '../../proto/gen/trawl/v1/types.ts';
 import { newFolder, noopSweep, type Served, serve } from '../../test/support/coordinator/serve.ts';
 import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
@@ -183,4 +184,24 @@ test('a watcher that falls too far behind is disconnected, and resumes from its 
     if (watcher.since === (await runtime.queries.sweeps.lastEvent())) break;
   }
   expect(watcher.events).toHaveLength(WATCH_BACKLOG + 1);
+});
+
+test.each([
+  [1, 100],
+  [1_000, 2_000],
+])('a list of %i agents is read at most once in %i ms', (count, intervalMs) => {
+  vi.useFakeTimers();
+  let reads = 0;
+  const list = new AgentListCache(() => {
+    reads += 1;
+    return Array.from({ length: count }, (_, at) => Agent.fromPartial({ id: `a${at}` }));
+  });
+  expect(list.current().agents).toHaveLength(count);
+  vi.advanceTimersByTime(intervalMs - 1);
+  list.current();
+  expect(reads).toBe(1);
+  vi.advanceTimersByTime(1);
+  list.current();
+  expect(reads).toBe(2);
+  vi.useRealTimers();
 });

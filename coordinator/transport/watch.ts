@@ -14,6 +14,12 @@ import { WATCH_BACKLOG } from './limits.ts';
 import { pagesOf, ROWS_PER_MESSAGE, TRIALS_PER_READ, trialBytes } from './pages.ts';
 
 const WATCH_INTERVAL_MS = 100;
+/**
+ * The minimum time between two reads of the agent list, per agent. Heartbeats change the list all the time, and a
+ * watcher gets all agents after each change, so the cost of a shorter interval would grow with the square of the number
+ * of agents.
+ */
+const AGENT_LIST_MS_PER_AGENT = 2;
 /** The maximum number of events in one message, each with a detail of up to about 4,000 characters. */
 export const EVENTS_PER_MESSAGE = 250;
 
@@ -23,7 +29,10 @@ export interface WatchSource {
   onCommit(listener: (commit: Commit) => void): () => void;
 }
 
-/** Caches the list of agents, which is read at most once per interval for all watchers together. */
+/**
+ * Caches the list of agents, which is read at most once per interval for all watchers together. The interval grows with
+ * the number of agents, to two seconds for 1,000 agents.
+ */
 export class AgentListCache {
   readonly #read: () => Agent[];
   #agents: readonly Agent[] = [];
@@ -36,7 +45,8 @@ export class AgentListCache {
 
   /** Returns the agents, and a text that changes whenever an agent changes. */
   current(): { readonly agents: readonly Agent[]; readonly text: string } {
-    if (performance.now() - this.#readAt >= WATCH_INTERVAL_MS) {
+    const intervalMs = Math.max(WATCH_INTERVAL_MS, AGENT_LIST_MS_PER_AGENT * this.#agents.length);
+    if (performance.now() - this.#readAt >= intervalMs) {
       this.#agents = this.#read();
       this.#text = JSON.stringify(this.#agents);
       this.#readAt = performance.now();
