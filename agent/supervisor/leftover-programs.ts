@@ -27,7 +27,7 @@ export class LeftoverPrograms {
     return `${this.#run}${randomBytes(8).toString('hex')}.`;
   }
 
-  /** Ends the programs of an earlier agent in this folder. */
+  /** Ends the programs of earlier agent processes that used the same folder. */
   async endEarlier(): Promise<void> {
     // A program of an earlier agent process may have started this agent. Such a program must not be ended.
     if (process.env[MARKER]?.startsWith(this.#folder) === true) return;

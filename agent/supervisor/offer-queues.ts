@@ -62,7 +62,7 @@ export class OfferQueue {
   readonly #pulls = new Set<ConsumerMessages>();
   #wanted = 0;
   #requested = 0;
-  /** Gathers the room of several slots, so that one pull fills all of it. */
+  /** Delays a pull for a moment, so that one pull gets the offers for several slots. */
   readonly #gathering = new Gathering(() => this.#pull());
   #closed = false;
   /** The time at which pulls began to fail, by `performance.now()`. Undefined if the last pull succeeded. */

@@ -259,7 +259,10 @@ export function onReturnOrder(slots: Slot[], keys: readonly AttemptKey[]): SlotE
   return returnQueued(slots, ({ key }) => keys.some((one) => sameAttempt(one, key)));
 }
 
-/** Returns the queued attempts that have waited for MAX_QUEUED_MS. Their slots queue none until their next start. */
+/**
+ * Returns the queued attempts that have waited for MAX_QUEUED_MS. The slots of these attempts queue no further attempts
+ * until they start the next one.
+ */
 export function onWaited(slots: Slot[], now: number): SlotEffect[] {
   const isOverdue = ({ since }: QueuedPack) => now - since >= MAX_QUEUED_MS;
   for (const slot of slots) if (slot.queue.some(isOverdue)) slot.isSlow = true;

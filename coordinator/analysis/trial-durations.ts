@@ -79,7 +79,8 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   const total = meanMs * trials;
   const longest = each.reduce((most, ms) => Math.max(most, ms), 0);
   const lanes = Math.max(1, Math.min(slots * perSlot, trials));
-  // At the end of a sweep, every slot except the last one to finish is idle for half a trial on average.
+  // At the end of a sweep, every slot except the last one to finish is idle for half the duration of a trial on
+  // average.
   const expected = Math.max(total / lanes + (1 - 1 / lanes) * (meanMs / 2), longest);
   // Errors that all trials share add up in the sum. Independent errors of single trials partly cancel out.
   const unknown = sum(each, (ms, index) => ms * (predictions[index]?.unknown ?? 0)) / sum(each);

@@ -175,7 +175,7 @@ export async function electedAlone(
 }
 
 /**
- * Finds out whether a process leads, for a process that does not want to lead. Decides as a standby does, so that a dead
+ * Finds out whether a process leads, for a caller that does not try to lead. Decides as a standby does, so that a dead
  * leader does not count even if the clock of the store was set back.
  * @param read reads the leadership in the store
  * @returns undefined as soon as no process leads: up to LEADERSHIP_MS after the death of a leader. Otherwise, the

@@ -35,7 +35,10 @@ export function statusOf(error: unknown, log: Logger): Partial<ServiceError> {
   return { code: status.INTERNAL, details: 'internal error of the coordinator; see its log' };
 }
 
-/** Returns the metadata of a failure that does not mean that another coordinator leads. */
+/**
+ * Returns the metadata with which a leader marks its UNAVAILABLE errors, so that clients do not look for another
+ * leader.
+ */
 function reached(): Metadata {
   const metadata = new Metadata();
   metadata.set(REACHED_HEADER, '1');

@@ -107,8 +107,9 @@ interface ReflectionMethod {
 }
 
 /**
- * Adds the service `grpc.reflection` (v1 and v1alpha), so that `grpcurl` needs no .proto files. The .proto files are read
- * at the first call, because few coordinators are ever asked, and the library needs about 0.3 s of CPU time.
+ * Adds the service `grpc.reflection` (v1 and v1alpha), so that `grpcurl` needs no .proto files. The .proto files are
+ * read at the first call, because most coordinators never receive such a call, and the library needs about 0.3 s of CPU
+ * time.
  * @param protoDir the folder that contains `trawl/v1`
  */
 export function addReflection(server: Server, protoDir: string): void {

@@ -117,7 +117,7 @@ test('trials that set a parameter to its default value equal the trials of a fil
 test('two grids of 10^9 points are rejected if their `when` rules differ', () => {
   const rule = 'when: [{if: {p: 1}, set: {q: 7}}]\n';
   expect(() => changesOf(BILLION, BILLION + rule)).toThrow(
-    /too large to compare: with when, zip or run_cap, the trials of the smaller version must be enumerated.*max 100,000/,
+    /too large to compare: with "when", "zip" or "run_cap", the trials of the smaller version must be enumerated.*max 100,000/,
   );
 });
 

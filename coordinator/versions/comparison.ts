@@ -107,7 +107,7 @@ function commonTrials(before: SweepSpec, after: SweepSpec, old: number, now: num
   const isPlain = [before, after].every((spec) => spec.when.length + spec.zip.length === 0 && !isCapped(spec));
   if (isPlain) return commonOfPlainGrids(before, after);
   const [small, large] = old <= now ? [before, after] : [after, before];
-  mustBeCountable(Math.min(old, now), 'with when, zip or run_cap, the trials of the smaller version');
+  mustBeCountable(Math.min(old, now), 'with "when", "zip" or "run_cap", the trials of the smaller version');
   const ids = isCapped(large) ? idsOf(large) : undefined;
   const contains = gridContains(large);
   let common = 0;

@@ -193,7 +193,7 @@ export const sweep = () =>
     )
     .withPanel(
       graph(
-        { title: 'Attempt duration', about: 'Time from grant to end.', unit: 's', width: 8 },
+        { title: 'Attempt duration', about: 'Time from the start of an attempt to its end.', unit: 's', width: 8 },
         quantiles('trawl_trial_duration_seconds'),
       ),
     )

@@ -109,7 +109,10 @@ export function etaOf(situation: EtaSituation): Eta {
   };
 }
 
-/** Counts the running trials that were granted last as waiting, because they wait for the previous trial of their slot. */
+/**
+ * Counts the running trials with the newest grants as waiting trials, because they wait for the previous trial of their
+ * slot. `count` is the number of these trials.
+ */
 function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
   const running = trials.filter(({ state }) => state === 'running').sort((a, b) => a.startedAtMs - b.startedAtMs);
   const queued = new Set(running.slice(Math.max(0, running.length - count)));

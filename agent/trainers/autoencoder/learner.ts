@@ -36,7 +36,7 @@ interface LearnerMember {
  * handled. With 3 layers on WebAssembly, this number of steps takes about 50 ms.
  */
 const STEPS_PER_CALL = 4;
-/** The duration of a call of an engine with a loop, which is shorter on a fast device with the number of steps above. */
+/** The intended duration of a call to an engine with a loop. On a fast device, STEPS_PER_CALL steps take less time. */
 const CALL_MS = 50;
 const MAX_STEPS_PER_CALL = 128;
 /** The size limit of the noise of one call, which is drawn on the host. */

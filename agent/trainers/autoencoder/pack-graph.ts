@@ -142,8 +142,8 @@ class PackGraph {
 
   /**
    * The loop `for (step = 0; step < steps; step++)`, from the primitive operations of TensorFlow's control flow: Enter,
-   * Merge, Switch, NextIteration and Exit. Every value from outside enters the loop as a constant. The next iteration
-   * waits for all updates of an iteration.
+   * Merge, Switch, NextIteration and Exit. Every value from outside enters the loop as a constant. Each iteration waits
+   * for all updates of the previous iteration.
    */
   #addLoop(images: string): void {
     const graph = this.#graph;

@@ -1,9 +1,10 @@
 /**
- * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program of
- * a worker, and guards one program at a time.
+ * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program
+ * of a worker, and guards one program at a time.
  *
- * The guard's input closes when the worker is dead and its last child process, forked but not yet executing its program,
- * no longer holds a copy of the worker's end. The environment of that program then contains the guard's marker.
+ * The guard's input closes when the worker has died. A forked child of the worker keeps this input open until the child
+ * executes its program. From then on, the environment of the program contains the guard's marker, so the guard finds
+ * the program.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,8 +15,8 @@ import { MARKER } from './processes.ts';
 /**
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
- * when all processes of the program have ended. While the group is unknown, the program may be about to start, so the
- * guard searches until the time has passed.
+ * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
+ * about to start, so the guard searches for the whole time of `start`.
  */
 const SCRIPT = `
 marker=$1

@@ -79,7 +79,7 @@ function markedAfter(program: StartedProgram, accepts: Selection['accepts']): nu
   for (;;) {
     const newest = program.newestId();
     if (newest === undefined) return undefined;
-    // A process can fork and exit before its id is tested. Its child then has one of the ids that have been added.
+    // A process can fork and exit before its id is tested. The id of its child is then larger than `tested`.
     if (newest === tested) return [...found];
     while (tested < newest) {
       tested += 1;

@@ -66,8 +66,8 @@ export async function terminateSession(
   { url, pid }: Pick<Session, 'url' | 'pid'>,
 ): Promise<void> {
   if (primary.url.href !== url.href) return;
-  // The end of a commit that waits for a synchronous standby server would make the commit visible, although it could
-  // still be lost.
+  // A commit that waits for a synchronous standby server is not ended. Otherwise, the commit would become visible,
+  // although it could still be lost.
   await primary.client.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and wait_event is distinct from 'SyncRep'",
     [pid],

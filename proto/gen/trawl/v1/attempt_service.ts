@@ -106,7 +106,10 @@ export const RefusalCode = {
   UNKNOWN: "REFUSAL_CODE_UNKNOWN",
   /** LEASED - Another agent, or another slot of the same agent, holds the lease. */
   LEASED: "REFUSAL_CODE_LEASED",
-  /** SUPERSEDED - The trial is not offered now, is offered or running as another attempt, or the agent does not hold the lease. */
+  /**
+   * SUPERSEDED - The trial is not offered now, another attempt of the trial is offered or running, or the agent does not hold the
+   * lease.
+   */
   SUPERSEDED: "REFUSAL_CODE_SUPERSEDED",
   PAUSED: "REFUSAL_CODE_PAUSED",
   ENDED: "REFUSAL_CODE_ENDED",
