@@ -25,7 +25,6 @@ import {
 import { type CannedServer, serveCanned } from '../../test/support/cli/canned-service.ts';
 import { runTrawl } from '../../test/support/cli/run-trawl.ts';
 import { delta, endedTrial, START_MS, sampleSweep, snapshot } from '../../test/support/dashboard/sample.ts';
-
 import { isoTime } from '../output/format.ts';
 
 let server: CannedServer | undefined;
