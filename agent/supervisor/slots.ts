@@ -29,7 +29,10 @@ export interface Slot {
   claims: readonly ClaimedOffer[];
   /** The number of attempts or packs that may be queued, from the newest grant. */
   prefetch: number;
-  /** Whether queued attempts were returned because they waited too long. The slot then queues none until its next start. */
+  /**
+   * Whether queued attempts were returned because they waited too long. The slot then queues no further attempts until
+   * it starts the next one.
+   */
   isSlow: boolean;
 }
 

@@ -69,8 +69,8 @@ export class StreamMessages {
   }
 
   /**
-   * Claims leases. Records that are gathered are sent first, because a claim can be for the slot of an attempt that they
-   * end. Calls back with an error if the stream ends, or if the coordinator does not answer within the timeout.
+   * Claims leases. Records that are gathered are sent first, because a claim may be for the slot of an attempt that
+   * they end. Calls back with an error if the stream ends, or if the coordinator does not answer within the timeout.
    */
   claim(claims: Claim[], timeoutMs: number, onAnswer: OnClaimAnswer): void {
     const id = this.#nextId++;

@@ -72,7 +72,7 @@ export function judgeAtLooks(
 
 /**
  * Returns the replicates that are missing for the next look at each undecided hypothesis. Without hypotheses, returns
- * those for the next look at the configs that can still be the best. Returns none if everything is decided, or if each
+ * those for the next look at the configs that may still be the best. Returns none if everything is decided, or if each
  * config has the maximum number of replicates.
  * @param trials all trials of the sweep; all must have ended
  */
@@ -157,7 +157,7 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 }
 
 /**
- * Returns the missing replicates of the configs that can still be the best. A config is dropped at a look if it is
+ * Returns the missing replicates of the configs that may still be the best. A config is dropped at a look if it is
  * significantly worse than the leading config, or if it has fewer than two results. The comparisons at a look share its
  * error rate (Bonferroni), so the probability that a comparison drops the best config is at most this rate.
  */

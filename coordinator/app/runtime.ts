@@ -213,7 +213,7 @@ export class Runtime {
     try {
       await this.prepareSources();
     } catch (error) {
-      // A store on another machine can be unreachable for a moment. Nothing has changed in memory yet, so the pass can
+      // A store on another machine may be unreachable for a moment. Nothing has changed in memory yet, so the pass can
       // be repeated.
       this.#onReadFailed(error);
       setTimeout(() => this.reschedule(), PASS_RETRY_MS).unref();

@@ -95,7 +95,7 @@ function resultSource(
       isUnprepared = false;
     },
     next(state, isKnown) {
-      // A sweep can be added during a pass, after the pass has prepared the sources. Its source has not yet read the
+      // A sweep may be added during a pass, after the pass has prepared the sources. Its source has not yet read the
       // history of the search, and would start the search over.
       if (!isPrepared) {
         isUnprepared = true;

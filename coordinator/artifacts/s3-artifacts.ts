@@ -28,7 +28,7 @@ import { s3Place } from './s3-location.ts';
 
 /** The age at which an incomplete multipart upload is aborted. A later retry then sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
-/** Objects without a record are kept for this time, because a record can still arrive. */
+/** Objects without a record are kept for this time, because a record may still arrive. */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /**
  * The validity of a presigned URL, in seconds. If the URL of an upload expires before the agent uses it, the agent

@@ -106,7 +106,7 @@ function acceptRecord(
 }
 
 /**
- * Records that an attempt runs, because its agent has sent a record of it. Its slot can still have an older attempt, for
+ * Marks an attempt as running, because its agent has sent a record of it. Its slot may still have an older attempt, for
  * example if the agent received the two grants in another order.
  */
 function startUsage(core: Core, { key, usage }: Lease, now: number): void {

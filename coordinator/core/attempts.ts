@@ -247,6 +247,6 @@ function answerRunning(core: Core, sweep: Sweep, trial: Trial, claim: Claim): An
   }
   return rejectClaim(
     RefusalCode.LEASED,
-    `trial ${trial.id} attempt ${lease.key.attempt} is leased to agent ${lease.agentId}`,
+    `attempt ${lease.key.attempt} of trial ${trial.id} is leased to agent ${lease.agentId}`,
   );
 }

@@ -71,7 +71,7 @@ export interface Sweep {
   readonly counts: Record<TrialState, number>;
   /**
    * By state, the number of ended trials whose points the current version of the sweep lacks. `counts` includes these
-   * trials. Dropped trials that have not ended are not counted here, because they can still use slots.
+   * trials. Dropped trials that have not ended are not counted here, because they may still use slots.
    */
   readonly dropped: Record<FinalState, number>;
   /** The trials in state `offered`. */

@@ -81,7 +81,7 @@ export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: numb
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
 
-/** Whether the coordinator started less than one lease duration ago, so that agents can still reconnect. */
+/** Whether the coordinator started less than one lease duration ago. Some agents may then not have reconnected yet. */
 function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }

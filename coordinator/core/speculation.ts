@@ -30,7 +30,7 @@ export function offerSpeculative(
       else withdrawSpeculativeOffer(sweep, trial);
     }
   }
-  // For one lease duration after an outage of the coordinator, nothing is offered, because agents can still report
+  // For one lease duration after an outage of the coordinator, nothing is offered, because agents may still report
   // attempts that ended during the outage.
   if (now - core.listeningSince < core.leaseMs) return outputs;
   for (const sweep of peers) {

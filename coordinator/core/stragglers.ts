@@ -144,7 +144,7 @@ function predictionOf(measured: readonly MeasuredAttempt[]): Prediction {
 
 /**
  * Finds running attempts that have become stragglers. Each straggler is found once. For one lease duration after an
- * outage of the coordinator, no straggler is found, because agents can still report attempts that ended during the
+ * outage of the coordinator, no straggler is found, because agents may still report attempts that ended during the
  * outage.
  */
 export function findStragglers(core: Core, now: number): Change[] {

@@ -193,7 +193,7 @@ function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): 
 
 /**
  * Finds running programs that have not reported for longer than expected. For one lease duration after an outage of the
- * coordinator, no program counts as silent, because agents can still send reports from the time of the outage.
+ * coordinator, no program counts as silent, because agents may still send reports from the time of the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];

@@ -29,7 +29,7 @@ type RungScores = (rung: number) => readonly number[];
 
 export interface StopDecision {
   readonly kind: 'continue' | 'stop';
-  /** One human-readable phrase. Always present if the trial stops; can be empty if the trial continues. */
+  /** One human-readable phrase. Always present if the trial stops; may be empty if the trial continues. */
   readonly reason: string;
 }
 

@@ -33,7 +33,7 @@ function openConnection(location: PostgresLocation): Promise<Connected> {
 }
 
 /**
- * Leads the store of the database. Waits until the leadership of an ended process has expired.
+ * Becomes the leader of the store in the database. Waits until the leadership of an ended process has expired.
  * @throws {RejectedError} if a coordinator leads
  */
 async function leadStore(client: Client, location: string, name: string): Promise<Led> {

@@ -1,4 +1,4 @@
-/** Reads the reports of many attempts with few statements, because a store can be on another machine. */
+/** Reads the reports of many attempts with few statements, because a store may be on another machine. */
 import { group } from 'd3-array';
 import type { Reader } from './reader.ts';
 import type { ReportColumns } from './rows.ts';

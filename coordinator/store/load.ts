@@ -329,7 +329,7 @@ async function loadRecords(reader: Reader, sweep: Sweep): Promise<void> {
 }
 
 /**
- * Returns the failures since the last success or the last resume, oldest first. Failures within one millisecond can be
+ * Returns the failures since the last success or the last resume, oldest first. Failures within one millisecond may be
  * in a different order than before the restart.
  */
 async function loadConsecutiveFailures(

@@ -193,7 +193,7 @@ export class TrialQueries {
 
   /**
    * Returns the ids of up to `limit` configs with the best results, best first. Returns no config if the sweep has no
-   * replicates (config-results.ts). Configs with almost equal means can be in a different order than in a ranking,
+   * replicates (config-results.ts). Configs with almost equal means may be in a different order than in a ranking,
    * which rounds the means differently.
    */
   async bestConfigs(sweepId: string, goal: GoalName, limit: number): Promise<string[]> {

@@ -93,7 +93,7 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        // W&B's agent passes an unknown macro on unchanged. It can be an interpolation of Hydra, for example.
+        // W&B's agent passes an unknown macro on unchanged. It may be an interpolation of Hydra, for example.
         if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
           return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
         }

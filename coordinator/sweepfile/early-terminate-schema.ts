@@ -22,7 +22,7 @@ export const earlyTerminate = z.strictObject(
       .enum(['stopping', 'promotion'])
       .optional()
       .describe(
-        `for asha, what happens to a trial that is not among the best at a rung: stopping stops the trial; promotion holds the trial, and resumes it from its checkpoint once it is among the best; default ${DEFAULT_RULE.variant}`,
+        `for asha, what happens to a trial that is not among the best at a rung: "stopping" stops the trial; "promotion" holds the trial, and resumes it from its checkpoint once it is among the best; default ${DEFAULT_RULE.variant}`,
       ),
     min_iter: whole(1, MAX_RUNG)
       .optional()

@@ -250,8 +250,8 @@ export const sweepFileSchema = z.strictObject(
       .enum(['grid', 'shuffled'])
       .optional()
       .describe(
-        'the order in which the trials of a grid start: grid varies the last parameter fastest, shuffled is a random order ' +
-          'that the key seed determines; default: grid',
+        'the order in which the trials of a grid start: with "grid", the last parameter varies fastest; with "shuffled", ' +
+          'the key "seed" determines a random order; default: grid',
       ),
     seed: whole(0, MAX_SEED)
       .optional()

@@ -52,7 +52,8 @@ export function leasedMs({ state, startedAtMs, leasedMs: ended }: Trial, now: nu
 
 /**
  * Returns when the last attempt of a trial started, in Unix milliseconds; 0 if the trial has no attempt. If the trial
- * has not ended, returns the time of the grant, although the attempt can still wait for the previous attempt of its slot.
+ * has not ended, returns the time of the grant, although the attempt may still wait for the previous attempt of its
+ * slot.
  */
 export function lastStartMs({
   startedAtMs,

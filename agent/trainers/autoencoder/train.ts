@@ -107,7 +107,7 @@ async function imagesOf({ settings, run }: PreparedRun, load: LoadImages): Promi
   }
 }
 
-/** Trains one epoch after another until every member has ended. Members can be at different epochs. */
+/** Trains one epoch after another until every member has ended. Members may be at different epochs. */
 async function trainMembers(all: readonly PackMember[], learner: Learner): Promise<void> {
   let members = all;
   for (const [at, member] of members.entries()) await forMember(member, () => member.prepare(learner, at));

@@ -12,7 +12,7 @@ export interface FileSource {
   poll(): Promise<void>;
   /**
    * Reads the remaining content when the program has ended, after the last poll.
-   * @param isWhole whether the program ended with exit code 0. Otherwise the last row of the file can be incomplete.
+   * @param isWhole whether the program ended with exit code 0. Otherwise the last row of the file may be incomplete.
    * @returns the reason, for the log, if nothing could be read; otherwise undefined
    */
   end(isWhole: boolean): Promise<string | undefined>;

@@ -203,7 +203,7 @@ export class SweepSampler {
   #start(): LineProcess {
     const { start, python } = this.#samplers.options;
     const process: LineProcess = start(this.#settings.python ?? python, {
-      // Lines of a process that was replaced can still arrive.
+      // Lines of a process that was replaced may still arrive.
       onLine: (line) => this.#process === process && this.#receive(line),
       onEnd: (reason) => this.#process === process && this.#fail(reason),
     });

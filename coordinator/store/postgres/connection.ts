@@ -22,7 +22,7 @@ const TIMELINE_DIGITS = 8;
 
 /**
  * The time in milliseconds to wait for the other servers after the first primary server has answered. Another server
- * can be a newer primary.
+ * may be a newer primary.
  */
 const OTHERS_LIMIT_MS = 300;
 

@@ -127,7 +127,7 @@ function tracebacksIn(lines: readonly string[]): Traceback[] {
  * - If a Python traceback in stderr may have ended the program, returns the last such traceback, with its causes and
  *   the rest of stderr. An error before the traceback did not end the program.
  * - If only stdout has such a traceback, returns all of stderr, and stdout from the traceback on.
- * - Otherwise, returns the whole output. The whole output is also returned if the exception of the traceback can be the
+ * - Otherwise, returns the whole output. The whole output is also returned if the exception of the traceback may be the
  *   result of a failure in another process.
  */
 function causeOf({ stderr, stdout }: Pick<ProgramEnd, 'stderr' | 'stdout'>): string {
@@ -203,7 +203,7 @@ function exceptionAfter(lines: readonly string[], heading: number): string | und
   const rank = RANK.exec(first)?.[0] ?? '';
   const indent = indentOf(first.slice(rank.length));
   for (const line of lines.slice(heading + 1)) {
-    // Lines of other ranks can be between the lines of this rank.
+    // Lines of other ranks may be between the lines of this rank.
     if (!line.startsWith(rank)) continue;
     const text = line.slice(rank.length);
     if (text.trim() !== '' && indentOf(text) <= indent && !/^[\s|+>]*File "/.test(text)) return text.trim();

@@ -39,7 +39,7 @@ export class LimitedRegExp {
   }
 }
 
-/** The error can be an object from the script's context, and is then not an instance of this context's Error. */
+/** The error may be an object from the script's context, and is then not an instance of this context's Error. */
 function isTimeout(error: unknown): boolean {
   return (
     typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'

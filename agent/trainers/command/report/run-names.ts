@@ -9,9 +9,9 @@ export class RunNames {
 
   /**
    * Returns the metric name of a tag. The folders below the source's folder become a prefix, as in TensorBoard
-   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless a run that was read
-   * earlier already has the resulting prefix. Tags of the source's own folder never have a prefix, even if a run that
-   * was read earlier has an empty prefix. Such a run can be the separate run that SummaryWriter's `add_hparams` writes.
+   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless a run that was read earlier
+   * already has the resulting prefix. Tags of the source's own folder never have a prefix, even if a run that was read
+   * earlier has an empty prefix. Such a run may be the separate run that SummaryWriter's `add_hparams` writes.
    * @param run the path of the event file's folder, relative to the source's folder, with `/` between folders; empty
    * for the source's folder itself
    */
