@@ -8,7 +8,8 @@ import { Metadata } from '@grpc/grpc-js';
 import { Client } from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
-import { connect } from '../../bin/client/connect.ts';
+import { connect, withConnection } from '../../bin/client/connect.ts';
+import { getSweep } from '../../bin/client/sweeps.ts';
 import { startNatsServer } from '../../bin/local/nats-server.ts';
 import { EXIT, EXIT_NOT_LEADER } from '../../proto/errors.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -269,8 +270,10 @@ test.skipIf(isSkipped(postgresMissing()))(
     const waiting = startTrawl('wait', sweep, '--server', both);
     const untilSucceeded = (count: number) =>
       until(`${count} trials have succeeded`, async () => {
-        const { counts } = await trawlJson<{ counts: { succeeded?: number } }>('show', sweep, '--server', both);
-        return (counts.succeeded ?? 0) >= count;
+        const counts = await withConnection({ server: both }, async (connection) => {
+          return (await getSweep(connection, sweep)).sweep.counts;
+        });
+        return (counts?.succeeded ?? 0) >= count;
       });
     await untilSucceeded(8);
     expect(await a.daemon.stop()).toBe(EXIT.done);

@@ -2,16 +2,14 @@
  * Runs programs that log with MLflow, PyTorch's SummaryWriter or tensorboardX, and checks that Hydra's own parser
  * accepts the arguments that trawl passes.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { testFolder } from '../support/folder.ts';
 import { activate, INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
 import { hasTool, runTool } from '../support/tool.ts';
-import { trawlJson } from '../support/trawl.ts';
-import { until } from '../support/until.ts';
-import { type SweptProgram, showTrial, startSweep, sweep } from './sweep.ts';
+import { type SweptProgram, showTrial, startSweep, sweep, untilBothReported } from './sweep.ts';
 
 const SWEEP_LIMIT_MS = 600_000;
 
@@ -110,11 +108,7 @@ async function sweepLive(text: string, workdir: string, metric: string): Promise
   const go = join(workdir, 'go');
   vi.stubEnv('GO', go);
   const running = startSweep(text, workdir);
-  const live = await until('both trials have reported', async () => {
-    if (!existsSync(join(running.dir, 'coordinator.json'))) return undefined;
-    const trials = await trawlJson<TrialJson[]>('trials', '--dir', running.dir).catch(() => []);
-    return trials.length === 2 && trials.every(({ metrics }) => metric in metrics) && trials;
-  });
+  const live = await untilBothReported(running.dir, metric);
   expect(live.map(({ state }) => state)).toEqual(['running', 'running']);
   writeFileSync(go, '');
   const swept = await running.ended;

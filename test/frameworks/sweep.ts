@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { reportJson, TrialJson } from '../../bin/output/json.ts';
 import { packageRoot } from '../../bin/package.ts';
+import { readCoordinatorFile } from '../../lib/files/coordinator-file.ts';
+import { trialsOf } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { startTrawl, trawlJson } from '../support/trawl.ts';
+import { until } from '../support/until.ts';
 
 interface UpResult {
   readonly state: string;
@@ -57,6 +60,18 @@ export function startSweep(text: string, workdir: string) {
   // line, its rejection would be unhandled.
   ended.catch(() => {});
   return { dir, ended };
+}
+
+/**
+ * Waits until both trials of a sweep that runs have reported a metric.
+ * @param dir the data folder of the sweep
+ */
+export function untilBothReported(dir: string, metric: string): Promise<TrialJson[]> {
+  return until('both trials have reported', async () => {
+    if (readCoordinatorFile(dir) === undefined) return undefined;
+    const trials = await trialsOf({ dir }, 'last').catch(() => []);
+    return trials.length === 2 && trials.every(({ metrics }) => metric in metrics) && trials;
+  });
 }
 
 export function showTrial(dir: string, trial: TrialJson | undefined): Promise<ShownTrial> {

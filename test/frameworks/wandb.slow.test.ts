@@ -2,16 +2,14 @@
  * Runs unchanged W&B programs and sweep files with the newest version of W&B, and with a version that is two years old.
  * With TRAWL_FRAMEWORKS=all, also with a version that is one year old.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { TrialJson } from '../../bin/output/json.ts';
 import { testFolder } from '../support/folder.ts';
 import { activate, INSTALL_LIMIT_MS, pythonEnvironment } from '../support/python.ts';
 import { hasTool, runTool } from '../support/tool.ts';
-import { trawl, trawlJson } from '../support/trawl.ts';
-import { until } from '../support/until.ts';
-import { showTrial, startSweep, sweep } from './sweep.ts';
+import { trawl } from '../support/trawl.ts';
+import { showTrial, startSweep, sweep, untilBothReported } from './sweep.ts';
 
 const ALL = process.env.TRAWL_FRAMEWORKS === 'all';
 const VERSIONS = ['0.31.0', ...(ALL ? ['0.23.0'] : []), '0.18.7'];
@@ -122,11 +120,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     vi.stubEnv('PYTHONPATH', own);
     vi.stubEnv('GO', join(folder, 'go'));
     const running = startSweep(SWEEP, folder);
-    const live = await until('both trials have reported', async () => {
-      if (!existsSync(join(running.dir, 'coordinator.json'))) return undefined;
-      const trials = await trawlJson<TrialJson[]>('trials', '--dir', running.dir).catch(() => []);
-      return trials.length === 2 && trials.every(({ metrics }) => 'val_loss' in metrics) && trials;
-    });
+    const live = await untilBothReported(running.dir, 'val_loss');
     expect(live.map(({ state }) => state)).toEqual(['running', 'running']);
     expect(live.map(({ metrics }) => metrics['train.loss'])).toEqual([1, 1]);
     writeFileSync(join(folder, 'go'), '');
