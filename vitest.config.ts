@@ -31,7 +31,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     sequence: { sequencer: HeaviestFirst },
     poolOptions: {
-      threads: { isolate: false, minThreads: 1, maxThreads: cores },
+      // Some unit tests wait for timeouts or for processes, so one more thread uses the cores meanwhile.
+      threads: { isolate: false, minThreads: 1, maxThreads: cores + 1 },
       forks: { minForks: 1, maxForks: cores + 3 },
     },
     projects: [

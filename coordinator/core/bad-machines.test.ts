@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { runWithBadMachines } from '../../test/support/coordinator/bad-machines.ts';
+import { propertyRuns } from '../../test/support/property-runs.ts';
 
-test.each([1, 2])(
+const SEEDS = Array.from({ length: propertyRuns(2) }, (_, at) => at + 1);
+
+test.each(SEEDS)(
   'if four of 20 agents are bad, a grid is delayed by at most 20%%, and every trial succeeds (seed %d)',
   {
     timeout: 120_000,

@@ -46,6 +46,9 @@ const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
  * command need 40 MiB.
  */
 const COMMAND_HEAP_MIB = 64;
+/** The flood of an attempt's log is 30 times the limit per attempt. */
+const FLOOD_CHARACTERS = 250_000;
+const FLOOD_RECORDS = (30 * MAX_ATTEMPT_LOG_CHARACTERS) / FLOOD_CHARACTERS;
 /** The minimum number of calls that the observer makes before its measurements are judged. */
 const MIN_ANSWERS = 20;
 /** The maximum memory of the coordinator: its heap, and the buffers of its sockets. */
@@ -237,8 +240,8 @@ test(
       });
     });
     beginMeasuring();
-    const text = 'x'.repeat(250_000);
-    for (let seq = 1; seq <= 2_000; seq++) {
+    const text = 'x'.repeat(FLOOD_CHARACTERS);
+    for (let seq = 1; seq <= FLOOD_RECORDS; seq++) {
       if (
         !stream.write({
           message: { $case: 'record', record: { key, seq, atMs: 1, body: { $case: 'log', log: { text } } } },
