@@ -11,7 +11,7 @@ const LONGEST: readonly RegExp[] = [
   /node-versions\/node-24/,
   /postgres-store\.slow|end-to-end\/(up|code|takeover)\.|faults\/quarantine/,
   /node-versions\//,
-  /test\/simulation\//,
+  /test\/simulation\/|net\/leader-channel|optuna\/sweep-samplers/,
   /end-to-end\/(top|user-programs|backup|s3-artifacts)\.|faults\/(resume|drain|promotion|pack-early-stopping|disk)/,
   /faults\/(population|stalled|upload|nats-versions|migrate|duplicate-ids|training|upgrade)/,
   /end-to-end\/(gpus|retry|optuna)|security\/(renewal|other-user)|test\/cluster\//,

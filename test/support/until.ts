@@ -6,10 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * import real Python libraries and run at the same time as other files.
  */
 export const PATIENCE_MS = Number(process.env.TRAWL_TEST_PATIENCE_MS ?? 60_000);
-const POLL_MS = 50;
+const SHORTEST_POLL_MS = 50;
+/** Polls become less frequent during a wait, because a call to a coordinator uses about 10 ms of CPU time. */
+const LONGEST_POLL_MS = 150;
+/** The part of the time waited so far that passes until the next poll. */
+const POLL_SHARE = 1 / 20;
 
 /**
- * Polls until `look` returns a value other than undefined or false, and returns that value.
+ * Polls until `look` returns a value other than undefined or false, and returns that value. The time between two polls
+ * is 50 ms at first, and 150 ms after a wait of three seconds.
  * @param what the condition, for the error message
  * @param limitMs default: `PATIENCE_MS`
  * @throws {Error} after the limit
@@ -19,11 +24,12 @@ export async function until<T>(
   look: () => T | undefined | false | Promise<T | undefined | false>,
   limitMs = PATIENCE_MS,
 ) {
-  const deadline = performance.now() + limitMs;
+  const begun = performance.now();
   for (;;) {
     const answer = await look();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > deadline) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
-    await sleep(POLL_MS);
+    const waitedMs = performance.now() - begun;
+    if (waitedMs > limitMs) throw new Error(`not within ${limitMs / 1000} s: ${what}`);
+    await sleep(Math.min(LONGEST_POLL_MS, Math.max(SHORTEST_POLL_MS, waitedMs * POLL_SHARE)));
   }
 }
