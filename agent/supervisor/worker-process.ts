@@ -24,6 +24,9 @@ const KEEP_FILES_MS = 60_000;
  */
 const MAX_OUTPUT_TURNS = 64;
 
+/** The maximum time between the exit of a worker and the end of its output, in milliseconds. */
+const CLOSE_MS = 2_000;
+
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
   onLog(text: string): void;
@@ -73,8 +76,7 @@ export class WorkerProcess {
       } else setImmediate(() => events.onMessage(message));
     });
     this.#child.on('error', (error) => events.onLog(`${error.message}\n`));
-    // The `exit` event can precede the last output on stderr. The `close` event always follows the last output.
-    this.#child.on('close', (code, signal) => {
+    afterClose(this.#child, (code, signal) => {
       for (const timer of this.#killTimers.values()) clearTimeout(timer);
       setImmediate(() => {
         for (const end of this.#ends) this.#sendEnd(end, events);
@@ -131,4 +133,31 @@ export class WorkerProcess {
   kill(): void {
     this.#child.kill('SIGKILL');
   }
+}
+
+/**
+ * Calls `callback` once when a process has exited and its output has been read. The `exit` event can precede the last
+ * output. The `close` event always follows the last output, but never occurs if another process keeps the output open:
+ * a child process that hangs in the kernel before it executes its program. The output is therefore closed after a limit.
+ */
+export function afterClose(
+  child: ChildProcess,
+  callback: (code: number | null, signal: NodeJS.Signals | null) => void,
+): void {
+  let timer: NodeJS.Timeout | undefined;
+  const handle = (code: number | null, signal: NodeJS.Signals | null) => {
+    clearTimeout(timer);
+    child.off('close', handle);
+    callback(code, signal);
+  };
+  // If the process cannot be started, `close` occurs without `exit`.
+  child.once('close', handle);
+  child.once('exit', (code, signal) => {
+    timer = setTimeout(() => {
+      handle(code, signal);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      if (child.connected) child.disconnect();
+    }, CLOSE_MS);
+  });
 }
