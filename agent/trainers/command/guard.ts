@@ -16,7 +16,8 @@ import { MARKER } from './processes.ts';
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
  * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard searches for the whole time of `start`.
+ * about to start, so the guard searches for the whole time of `start`. The first search
+ * runs in the background: the read of a process that hangs in the kernel can block, and must not delay SIGKILL.
  */
 const SCRIPT = `
 marker=$1
@@ -37,7 +38,7 @@ end_marked() {
   done
 }
 [ -z "$group" ] || { end TERM; end CONT; }
-end_marked TERM
+end_marked TERM &
 while [ "$left" -gt 0 ] && { [ -z "$group" ] || end 0 || [ -n "$(marked)" ]; }; do sleep 1; left=$((left - 1)); done
 [ -z "$group" ] || end KILL
 end_marked KILL

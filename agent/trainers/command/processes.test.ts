@@ -2,8 +2,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { MARKER, type Selection, StartedProgram, signalMarked } from './processes.ts';
+
+/** The process whose environment cannot be read, as if the process hung in the kernel. */
+let hanging: number | undefined;
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const readFile = (path: string) =>
+    path === `/proc/${hanging}/environ` ? new Promise<Buffer>(() => {}) : real.readFile(path);
+  return { ...real, readFile };
+});
 
 const started: ChildProcess[] = [];
 afterEach(() => {
@@ -60,3 +69,19 @@ test.skipIf(process.platform !== 'linux')('a process with several threads gets o
   expect(await signalMarked(selection, 'SIGTERM')).toBe(1);
   expect((await once(child, 'exit'))[0]).toBe(1);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a process whose environment cannot be read does not block a search',
+  async () => {
+    const marker = newMarker();
+    const selection = await selectionOf(marker, false);
+    const unreadable = await start(waiting, { [MARKER]: marker });
+    const readable = await start(waiting, { [MARKER]: marker });
+    hanging = unreadable.pid;
+    const firstAndConcurrent = [signalMarked(selection, 'SIGCONT'), signalMarked(selection, 'SIGCONT')];
+    expect(await Promise.all(firstAndConcurrent)).toEqual([1, 1]);
+    expect(await signalMarked(selection, 'SIGKILL')).toBe(1);
+    expect(await signalOf(readable)).toBe('SIGKILL');
+    expect(unreadable.exitCode ?? unreadable.signalCode).toBeNull();
+  },
+);

@@ -5,9 +5,10 @@
  * program's process group can be ended.
  */
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { settlesWithin } from '../../../lib/net/within.ts';
 import { newestIdSince, parseIdAllocation } from './process-ids.ts';
 
 /** The environment variable that marks the processes of one attempt. */
@@ -21,8 +22,11 @@ const POLL_MS = 100;
  */
 const MAX_KILLS = 10;
 
-/** The number of processes whose environments are read in one turn of the event loop, about one millisecond. */
-const PROCESSES_PER_TURN = 64;
+/** The maximum time in milliseconds for which a search waits for the environment of one process. */
+const READ_MS = 1_000;
+
+/** While this many reads are blocked, no further environments are read: each read occupies one of libuv's few threads. */
+const MAX_BLOCKED_READS = 2;
 
 /** If more ids are possible, listing all processes takes less time than testing each id. */
 const MAX_TESTED_IDS = 2_000;
@@ -88,14 +92,45 @@ function markedAfter(program: StartedProgram, accepts: Selection['accepts']): nu
   }
 }
 
+/**
+ * The reads are asynchronous, so that they do not block the event loop: if a process hangs in the kernel, for example on
+ * a network file system, a read of its environment can hang too.
+ */
 async function markedAnywhere(accepts: Selection['accepts']): Promise<number[]> {
   const ids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number);
   const found: number[] = [];
-  for (let at = 0; at < ids.length; at += PROCESSES_PER_TURN) {
-    if (at > 0) await nextTurn();
-    found.push(...ids.slice(at, at + PROCESSES_PER_TURN).filter((id) => isMarked(id, accepts)));
+  for (const id of ids) {
+    const environment = await readEnvironment(id);
+    const marker = environment && markerIn(environment);
+    if (marker !== undefined && accepts(marker)) found.push(id);
   }
   return found;
+}
+
+/** The reads that have not ended, by process. Concurrent searches share them. */
+const reads = new Map<number, Promise<Buffer | undefined>>();
+/** The processes whose reads have taken longer than the limit. */
+const blocked = new Set<number>();
+
+/** Returns the environment of a process; undefined if it cannot be read, or not within the time limit. */
+async function readEnvironment(id: number): Promise<Buffer | undefined> {
+  if (blocked.has(id) || blocked.size >= MAX_BLOCKED_READS) return undefined;
+  const reading = reads.get(id) ?? startRead(id);
+  if (await settlesWithin(READ_MS, reading)) return reading;
+  if (reads.has(id)) blocked.add(id);
+  return undefined;
+}
+
+function startRead(id: number): Promise<Buffer | undefined> {
+  // Processes of other users cannot be read, and a process can end in the meantime.
+  const reading = readFile(`/proc/${id}/environ`)
+    .catch(() => undefined)
+    .finally(() => {
+      reads.delete(id);
+      blocked.delete(id);
+    });
+  reads.set(id, reading);
+  return reading;
 }
 
 /** @param id the id of a process or thread; there may be none with this id */
@@ -106,7 +141,10 @@ function isMarked(id: number, accepts: Selection['accepts']): boolean {
 
 let buffer = Buffer.alloc(64 * 1024);
 
-/** Returns the environment of a process; empty if it cannot be read. The result is valid until the next call. */
+/**
+ * Returns the environment of a process; empty if it cannot be read. The result is valid until the next call. The read
+ * is synchronous, because it takes much less time than an asynchronous one.
+ */
 function environmentOf(id: number): Buffer {
   const path = `/proc/${id}/environ`;
   // An error is much slower than this test, and most ids that are tested belong to ended processes.

@@ -167,6 +167,21 @@ test.skipIf(!isLinux)(
   },
 );
 
+test('a search that blocks does not prevent the guard from killing the process group', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trawl-'));
+  // The guard searches with grep.
+  writeFileSync(join(folder, 'grep'), '#!/bin/sh\nexec sleep 30\n', { mode: 0o755 });
+  const fixture = new URL('./program.fixture.ts', import.meta.url);
+  const script = 'trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done';
+  const worker = spawn(process.execPath, fixtureCommand(fixture, '/bin/sh', '-c', script), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
+  });
+  const pids = await pidsFrom(worker.stdout);
+  worker.kill('SIGKILL');
+  await waitForEnd(pids);
+});
+
 /** Returns the ids of the guards that this process has started. */
 function guards(): number[] {
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));

@@ -119,9 +119,11 @@ export class Program {
     this.#signal('SIGTERM');
     // A process suspended by SIGSTOP would not act on SIGTERM.
     this.#signal('SIGCONT');
-    await signalMarked(this.#descendants, 'SIGTERM');
+    // A slow search for the other processes must not delay SIGKILL.
+    const signaled = signalMarked(this.#descendants, 'SIGTERM');
     for (let waited = 0; waited < this.#graceMs && this.#signal(0); waited += POLL_MS) await sleep(POLL_MS);
     this.#signal('SIGKILL');
+    await signaled;
   }
 
   /** @returns whether the group still contains a process */
