@@ -2,24 +2,31 @@
  * Measures the capacity of one coordinator: connected agents, reports per second, and trials in the store. The
  * coordinator runs in its own process. The agents are real supervisors in this process. Their workers only wait.
  *
- *   npm run bench:capacity -- [--seconds 20] [--fleets 1000x8@4000,100x8@0] [--profile DIR]
+ *   npm run bench:capacity -- [--seconds 20] [--fleets 1000x8@4000,100x8@0] [--simulated] [--watchers 1] [--profile DIR]
  *
- * `--fleets` measures only these fleets, as AGENTSxSLOTS@MS: each slot sends a report every MS milliseconds. `--profile`
- * writes a CPU profile of each coordinator to a folder.
+ * `--fleets` measures only these fleets, as AGENTSxSLOTS@MS: each slot sends a report every MS milliseconds. With
+ * `--simulated`, the agents are simulated (capacity/simulated-fleet.ts), because 1,000 supervisors need more processor
+ * time than the coordinator. `--watchers` also measures each fleet while this number of clients watch the sweep.
+ * `--profile` writes a CPU profile of each coordinator to a folder.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { credentials } from '@grpc/grpc-js';
 import { startNatsServer } from '../bin/local/nats-server.ts';
+import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { MeasuredCoordinator } from './capacity/coordinator.ts';
 import { Fleet } from './capacity/fleet.ts';
+import { SimulatedFleet } from './capacity/simulated-fleet.ts';
 
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
     fleets: { type: 'string' },
+    simulated: { type: 'boolean', default: false },
+    watchers: { type: 'string', default: '0' },
     profile: { type: 'string' },
   },
 });
@@ -70,13 +77,43 @@ async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void
   const name = `fleet-${agents}-${everyMs}`;
   const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url, values.profile);
   const options = { agents, slots, server: coordinator.address, natsUrl: nats.url, folder: join(folder, `${name}-a`) };
-  const fleet = await Fleet.start(options);
+  const fleet = values.simulated ? await SimulatedFleet.start(options, everyMs) : await Fleet.start(options);
   while ((await coordinator.metric('trawl_agents')) < agents) await sleep(200);
   if (everyMs > 0) {
     await coordinator.trawl('submit', sweepFile(name, agents * slots, everyMs), '-q');
     while ((await coordinator.metric('trawl_reports_ingested_total')) < agents * slots) await sleep(500);
   }
   await sleep(2_000);
+  await measureReports(coordinator, { agents, slots, everyMs }, 0);
+  const watchers = Number(values.watchers);
+  if (watchers > 0) {
+    const stop = watchSweep(coordinator.address, watchers);
+    await sleep(2_000);
+    await measureReports(coordinator, { agents, slots, everyMs }, watchers);
+    stop();
+  }
+  if (values.profile !== undefined) await coordinator.stop();
+  await fleet.stop();
+  await coordinator.kill();
+}
+
+/** Watches the newest sweep, and reads all messages. Returns a function that ends the watches. */
+function watchSweep(address: string, watchers: number): () => void {
+  const client = new SweepServiceClient(address, credentials.createInsecure());
+  const streams = Array.from({ length: watchers }, () => client.watch({ sweep: '', sinceEventSeq: 0 }));
+  for (const stream of streams) stream.on('data', () => {}).on('error', () => {});
+  return () => {
+    for (const stream of streams) stream.cancel();
+    client.close();
+  };
+}
+
+/** Measures and prints the coordinator's costs for `seconds`. */
+async function measureReports(
+  coordinator: MeasuredCoordinator,
+  { agents, slots, everyMs }: FleetSize,
+  watchers: number,
+): Promise<void> {
   const begun = performance.now();
   const [cpu, reports] = [coordinator.cpuSeconds, await coordinator.metric('trawl_reports_ingested_total')];
   await sleep(seconds * 1000);
@@ -86,7 +123,7 @@ async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void
   const cores = (coordinator.cpuSeconds - cpu) / took;
   const expected = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
   console.log(
-    [agents, agents * slots, expected, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
+    [agents, agents * slots, watchers, expected, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
       [
         everyMs === 0 ? '' : ((cores / taken) * 1e6).toFixed(0),
         everyMs === 0 ? '' : `${lag.toFixed(2)} s`,
@@ -95,9 +132,6 @@ async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void
         .map(column)
         .join(''),
   );
-  if (values.profile !== undefined) await coordinator.stop();
-  await fleet.stop();
-  await coordinator.kill();
 }
 
 async function measureTrials(trials: number): Promise<void> {
@@ -122,7 +156,9 @@ async function measureTrials(trials: number): Promise<void> {
 try {
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}; ${seconds} s per row\n`);
-  console.log(['agents', 'slots', 'reports/s', 'taken/s', 'cores', 'us/report', 'lag', 'peak'].map(column).join(''));
+  console.log(
+    ['agents', 'slots', 'watchers', 'reports/s', 'taken/s', 'cores', 'us/report', 'lag', 'peak'].map(column).join(''),
+  );
   for (const fleet of FLEETS) await measureFleet(fleet);
   if (values.fleets === undefined) {
     console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);

@@ -4,7 +4,16 @@ import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
-const METRICS = ['train_loss', 'train_total_loss', 'last_batch_loss', 'test_loss', 'psnr', 'psnr_peak1', 'psnr_input'];
+/** The metrics of each report. */
+export const METRICS = [
+  'train_loss',
+  'train_total_loss',
+  'last_batch_loss',
+  'test_loss',
+  'psnr',
+  'psnr_peak1',
+  'psnr_input',
+];
 
 export class PacedWorker implements Worker {
   readonly pid = undefined;
