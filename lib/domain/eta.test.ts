@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Parameters } from '../../proto/trainers.ts';
 import { TestRandom } from '../../test/support/random.ts';
 import { RECORDED_SWEEPS, type RecordedSweep } from './eta.fixture.ts';
-import { type EtaSituation, type EtaTrial, etaOf, usableSlots } from './eta.ts';
+import { type EtaSituation, type EtaTrial, etaOf, type TimeLeft, usableSlots } from './eta.ts';
 
 const NOW = 1_000_000;
 
@@ -169,6 +169,29 @@ test('trials that are not created yet count like pending trials, and an unlimite
   expect(unlimited.sweep).toBeUndefined();
   expect(unlimited.trials).toEqual(without.trials);
   expect(etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY, paused: true }).sweep).toEqual(without.sweep);
+});
+
+test('trials that are not created yet count like created trials that have their own configs and no known parameters', () => {
+  fc.assert(
+    fc.property(anySituation, fc.integer({ min: 1, max: 20 }), (situation, toCome) => {
+      const lengths = situation.trials.flatMap(({ epochs }) => epochs ?? []);
+      const epochs = lengths.length === 0 ? undefined : lengths.reduce((sum, each) => sum + each, 0) / lengths.length;
+      const created = Array.from({ length: toCome }, (_, at): EtaTrial => {
+        const unknown = { parameters: undefined, startedAtMs: 0, endedAtMs: 0 };
+        return { ...unknown, id: `new ${at}`, configId: `new ${at}`, state: 'waiting', epoch: 0, epochs };
+      });
+      const expected = etaOf({ ...situation, trials: [...situation.trials, ...created] });
+      const found = etaOf({ ...situation, toCome });
+      for (const part of ['sweep', 'work'] as const) {
+        expect(found[part] === undefined).toBe(expected[part] === undefined);
+        for (const [bound, ms] of Object.entries(found[part] ?? {})) {
+          expect(ms).toBeCloseTo(expected[part]?.[bound as keyof TimeLeft] ?? Number.NaN, 3);
+        }
+      }
+      const known = [...expected.trials].filter(([id]) => !id.startsWith('new '));
+      expect([...found.trials]).toEqual(known);
+    }),
+  );
 });
 
 test('the estimate for a sweep that waits for slots includes the waiting time', () => {

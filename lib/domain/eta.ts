@@ -74,17 +74,17 @@ const LEAST_LEFT = 0.1;
 export function etaOf(situation: EtaSituation): Eta {
   const { trials: known, toCome = 0, slots, waitMs = 0, queued = 0, paused, now } = situation;
   if (known.length > MAX_ESTIMATED_TRIALS) return NO_ESTIMATE;
-  const created = queued > 0 ? withQueued(known, queued) : known;
-  const isEndless = !paused && created.length + toCome > MAX_ESTIMATED_TRIALS;
-  const trials = paused || isEndless ? created : [...created, ...futureTrials(created, toCome)];
+  const trials = queued > 0 ? withQueued(known, queued) : known;
+  const isEndless = !paused && trials.length + toCome > MAX_ESTIMATED_TRIALS;
   const pace = paceOf(trials, now);
   if (pace === undefined) return NO_ESTIMATE;
   const running = trials.filter(({ state }) => state === 'running').map((trial) => remainingOf(trial, pace, now));
   const waiting = paused ? [] : trials.filter(({ state }) => state === 'waiting').map((trial) => wholeOf(trial, pace));
-  if (running.length + waiting.length === 0) return NO_ESTIMATE;
+  const future = paused || isEndless || toCome === 0 ? undefined : futureTrials(trials, toCome, pace);
+  if (running.length + waiting.length === 0 && future === undefined) return NO_ESTIMATE;
   if (slots === 0 && running.length === 0) return NO_ESTIMATE;
   const times = new Map(running.map((part) => [part.id, intervalOf(part.ms, spreadOf(part), pace)]));
-  if (waiting.length > 0 && slots === 0) return { ...NO_ESTIMATE, trials: times };
+  if (slots === 0 && (waiting.length > 0 || future !== undefined)) return { ...NO_ESTIMATE, trials: times };
   const free = new TinyQueue(running.map(({ ms }) => ms));
   while (free.length < slots) free.push(waitMs);
   for (const part of waiting) {
@@ -95,15 +95,20 @@ export function etaOf(situation: EtaSituation): Eta {
     const before = startsIn * root(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
     times.set(part.id, intervalOf(startsIn + part.ms, root(spreadOf(part), before), pace));
   }
-  const parts = [...running, ...waiting];
-  const lanes = Math.min(Math.max(slots, running.length), parts.length);
-  const expectedMs = max(times.values(), (time) => time.expectedMs) ?? 0;
-  for (const id of times.keys()) if (id.startsWith(FUTURE)) times.delete(id);
   if (isEndless) return { ...NO_ESTIMATE, trials: times };
-  const workMs = sum(parts, ({ ms }) => ms);
-  const workSpread = sumSpread(parts);
+  let expectedMs = max(times.values(), (time) => time.expectedMs) ?? 0;
+  for (let trial = 0; future !== undefined && trial < future.count; trial++) {
+    const endsIn = (free.pop() ?? 0) + future.each.ms;
+    free.push(endsIn);
+    expectedMs = Math.max(expectedMs, endsIn);
+  }
+  const parts = [...running, ...waiting];
+  const lanes = Math.min(Math.max(slots, running.length), parts.length + (future?.count ?? 0));
+  const largestSpread = Math.max(max(parts, spreadOf) ?? 0, future === undefined ? 0 : spreadOf(future.each));
+  const workMs = sum(parts, ({ ms }) => ms) + (future === undefined ? 0 : future.count * future.each.ms);
+  const workSpread = sumSpread(parts, future);
   return {
-    sweep: intervalOf(expectedMs, root(workSpread / lanes, max(parts, spreadOf) ?? 0), pace),
+    sweep: intervalOf(expectedMs, root(workSpread / lanes, largestSpread), pace),
     work: intervalOf(workMs, workSpread, pace),
     trials: times,
   };
@@ -119,19 +124,22 @@ function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
   return trials.map((trial) => (queued.has(trial) ? { ...trial, state: 'waiting' } : trial));
 }
 
-/**
- * Describes trials that are still to be created. Each trial has its own config, and the mean number of epochs of the
- * created trials.
- */
-function futureTrials(created: readonly EtaTrial[], count: number): EtaTrial[] {
-  const epochs = mean(created, (trial) => trial.epochs);
-  const unknown = { parameters: undefined, startedAtMs: 0, endedAtMs: 0 };
-  const future = { state: 'waiting', epoch: 0, epochs, ...unknown } as const;
-  return Array.from({ length: count }, (_, at) => ({ ...future, id: `${FUTURE}${at}`, configId: `${FUTURE}${at}` }));
+/** Trials that are still to be created. They are equal, so an estimate needs one object for all of them. */
+interface FutureTrials {
+  readonly count: number;
+  /** The work of one of the trials. Each trial has its own config, although all of them share this id. */
+  readonly each: Part;
 }
 
-/** The prefix of the ids of trials that are still to be created. No id of a created trial has this prefix. */
-const FUTURE = 'future ';
+/** Describes trials that are still to be created. They have the mean number of epochs of the created trials. */
+function futureTrials(created: readonly EtaTrial[], count: number, pace: Pace): FutureTrials {
+  const epochs = mean(created, (trial) => trial.epochs);
+  const unknown = { id: FUTURE, configId: FUTURE, parameters: undefined, startedAtMs: 0, endedAtMs: 0 };
+  return { count, each: wholeOf({ ...unknown, state: 'waiting', epoch: 0, epochs }, pace) };
+}
+
+/** The id of trials that are still to be created. No created trial and no config has this id. */
+const FUTURE = 'future';
 
 /** The remaining work of one trial. */
 interface Part {
@@ -154,16 +162,22 @@ const spreadOf = ({ ms, noiseMs, uncertainty, shared }: Part): number => {
 };
 
 /** Returns the standard deviation of the sum of all parts. */
-function sumSpread(parts: readonly Part[]): number {
+function sumSpread(parts: readonly Part[], future: FutureTrials | undefined): number {
   const ofConfigs = new Map<string, { ms: number; readonly uncertainty: number }>();
   for (const { configId, ms, uncertainty } of parts) {
     const config = ofConfigs.get(configId);
     if (config === undefined) ofConfigs.set(configId, { ms, uncertainty });
     else config.ms += ms;
   }
-  const ofConfig = sum([...ofConfigs.values()], ({ ms, uncertainty }) => (ms * uncertainty) ** 2);
-  const own = sum(parts, ({ noiseMs }) => noiseMs ** 2);
-  const common = sum(parts, ({ ms, shared }) => ms * shared);
+  let ofConfig = sum(ofConfigs.values(), ({ ms, uncertainty }) => (ms * uncertainty) ** 2);
+  let own = sum(parts, ({ noiseMs }) => noiseMs ** 2);
+  let common = sum(parts, ({ ms, shared }) => ms * shared);
+  if (future !== undefined) {
+    const { count, each } = future;
+    ofConfig += count * (each.ms * each.uncertainty) ** 2;
+    own += count * each.noiseMs ** 2;
+    common += count * each.ms * each.shared;
+  }
   return root(Math.sqrt(ofConfig + own), common);
 }
 
