@@ -78,6 +78,8 @@ export type Change =
       readonly detail: string;
       /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
+      /** Whether a trial with a result has stored checkpoints, which it no longer needs. Default: true */
+      readonly hasCheckpoint?: boolean | undefined;
     }
   /** A user retried a trial. The trial is pending again, with a full retry budget. */
   | {

@@ -25,7 +25,9 @@ export function moveTrial(
 ): Change {
   setState(sweep, trial, state);
   trial.failure = failure?.class;
-  return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure };
+  const hasResult = state === 'succeeded' || state === 'stopped';
+  const hasCheckpoint = hasResult ? trial.checkpoint !== undefined : undefined;
+  return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure, hasCheckpoint };
 }
 
 /** Changes the state of a trial in memory. The caller must return the matching change. */

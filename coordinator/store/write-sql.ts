@@ -62,6 +62,13 @@ export interface WriteSql {
   changeReturning<Row>(sql: string): (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) => void;
   /** Prepares the insertion of a row. If the key exists, the insertion fails or, with `ignore`, does nothing. */
   insert(table: string, columns: readonly string[], onConflict?: 'ignore'): Run;
+  /**
+   * Prepares the change of one row. The values of the key follow the values of the assignments.
+   * @param assignments the new values of columns, with the placeholders `?1`, `?2` and so on; subqueries must not depend
+   * on other rows that the transaction changes
+   * @param key the columns of the primary key
+   */
+  changeRow(table: string, assignments: string, key: readonly string[]): Run;
   /** Prepares the insertion of a row into `events`. The statement returns the sequence number of the event. */
   insertEvent(columns: readonly string[]): (...values: readonly SqlValue[]) => number;
   query<Row>(sql: string): (...values: readonly SqlValue[]) => Steps<readonly Row[]>;
@@ -83,42 +90,54 @@ export function upsert(table: string, keys: readonly string[], columns: readonly
     on conflict (${keys.join(', ')}) do update set ${replaced}`;
 }
 
-/** The maximum number of rows that one statement inserts into SQLite. A power of two. */
+/** Returns the condition that selects the row of `changeRow`, with placeholders after those of the assignments. */
+export function keyCondition(table: string, assignments: string, key: readonly string[]): string {
+  const numbers = [...assignments.matchAll(PLACEHOLDER)].map(([, number]) => Number(number));
+  const used = Math.max(0, ...numbers);
+  return key.map((column, at) => `${table}.${column} = ?${used + at + 1}`).join(' and ');
+}
+
+const PLACEHOLDER = /\?(\d+)/g;
+
+/** The maximum number of rows that one statement writes to SQLite. A power of two. */
 const MAX_ROWS = 64;
 
 /**
- * The size of gathered text, in characters, after which rows are inserted. SQLite keeps a copy of the values of each
+ * The size of gathered text, in characters, after which rows are written. SQLite keeps a copy of the values of each
  * statement until the statement runs again, so the size limits the memory for these copies.
  */
 const MAX_CHARACTERS = 2 ** 20;
 
-/** The rows for the columns of a table that are not inserted yet. */
-interface Insertion {
+/** The insertions into a table, or changes of its rows, that are not written yet. */
+interface Gathered {
   readonly table: string;
-  /** Returns the statement that inserts the given number of rows. Each statement is prepared at its first use. */
+  /** Returns the statement that writes the given number of rows. Each statement is prepared at its first use. */
   readonly statement: (rows: number) => Statement;
   rows: (readonly SqlValue[])[];
   /** The size of the text in `rows`, in characters. */
   characters: number;
+  /** The keys of the changed rows. Empty for insertions. */
+  readonly keys: Set<string>;
 }
 
 /**
- * The statements of SQLite. Inserted rows and the values of trials are gathered, because a statement that writes several
- * rows costs much less than several statements. They are written before a statement that mentions their table.
+ * The statements of SQLite. Insertions, changes of rows and the values of trials are gathered, because a statement that
+ * writes several rows costs much less than several statements. They are written before a statement that mentions their
+ * table.
  */
 export class SqliteSql implements WriteSql {
   readonly progress: SqliteProgress;
   readonly setValues = setValues;
   readonly metricValue = METRIC_VALUE;
   readonly #db: Database;
-  readonly #gathered = new Set<Insertion>();
+  readonly #gathered = new Set<Gathered>();
   #tableNames: RegExp | undefined;
   /** The sequence number of the newest event. Undefined if it must be read, at the start of each transaction. */
   #lastEvent: number | undefined;
 
   constructor(db: Database) {
     this.#db = db;
-    this.progress = new SqliteProgress(db);
+    this.progress = new SqliteProgress(db, () => this.#writeRows(TRIALS));
   }
 
   change(sql: string): Run {
@@ -142,6 +161,20 @@ export class SqliteSql implements WriteSql {
   insert(table: string, columns: readonly string[], onConflict?: 'ignore'): Run {
     const insertion = this.#insertion(table, columns, onConflict === 'ignore' ? ' on conflict do nothing' : '');
     return (...values) => this.#gather(insertion, values);
+  }
+
+  changeRow(table: string, assignments: string, key: readonly string[]): Run {
+    const change = this.#rowChange(table, assignments, key);
+    return (...values) => {
+      const keyText = values.slice(-key.length).join('/');
+      const isChanged = change.keys.has(keyText);
+      for (const other of this.#gathered) {
+        if (other.table === table && (other !== change || isChanged)) this.#write(other);
+      }
+      if (table === 'trials') this.progress.writeOf(keyText);
+      change.keys.add(keyText);
+      this.#gather(change, values);
+    };
   }
 
   insertEvent(columns: readonly string[]): (...values: readonly SqlValue[]) => number {
@@ -179,9 +212,10 @@ export class SqliteSql implements WriteSql {
       this.#writeGathered();
       return value;
     } finally {
-      for (const insertion of this.#gathered) {
-        insertion.rows = [];
-        insertion.characters = 0;
+      for (const gathered of this.#gathered) {
+        gathered.rows = [];
+        gathered.characters = 0;
+        gathered.keys.clear();
       }
       this.#gathered.clear();
       this.#lastEvent = undefined;
@@ -198,44 +232,72 @@ export class SqliteSql implements WriteSql {
     return new Set(sql.match(this.#tableNames) ?? []);
   }
 
-  #insertion(table: string, columns: readonly string[], onConflict = ''): Insertion {
-    const row = `(${columns.map(() => '?').join(', ')})`;
+  #insertion(table: string, columns: readonly string[], onConflict = ''): Gathered {
+    const into = `insert into ${table} (${columns.join(', ')})`;
+    return this.#gatheredRows(table, (rows) => `${into} ${valueLists(rows, columns.length)}${onConflict}`);
+  }
+
+  #rowChange(table: string, assignments: string, key: readonly string[]): Gathered {
+    const condition = keyCondition(table, assignments, key);
+    const columns = Math.max(...[...condition.matchAll(PLACEHOLDER)].map(([, number]) => Number(number)));
+    const ofRow = (sql: string) => sql.replace(PLACEHOLDER, 'changed.column$1');
+    return this.#gatheredRows(table, (rows) =>
+      rows === 1
+        ? `update ${table} set ${assignments} where ${condition}`
+        : `update ${table} set ${ofRow(assignments)} from (${valueLists(rows, columns)}) as changed where ${ofRow(condition)}`,
+    );
+  }
+
+  #gatheredRows(table: string, sqlOf: (rows: number) => string): Gathered {
     const statements = new Map<number, Statement>();
     const statement = (rows: number) => {
       const known = statements.get(rows);
       if (known !== undefined) return known;
-      const values = Array.from({ length: rows }, () => row).join(', ');
-      const prepared = this.#db.prepare(`insert into ${table} (${columns.join(', ')}) values ${values}${onConflict}`);
+      const prepared = this.#db.prepare(sqlOf(rows));
       statements.set(rows, prepared);
       return prepared;
     };
-    return { table, statement, rows: [], characters: 0 };
+    return { table, statement, rows: [], characters: 0, keys: new Set() };
   }
 
-  #gather(insertion: Insertion, values: readonly SqlValue[]): void {
-    insertion.rows.push(values);
-    insertion.characters += charactersIn(values);
-    this.#gathered.add(insertion);
-    if (insertion.rows.length >= MAX_ROWS || insertion.characters >= MAX_CHARACTERS) this.#insertRows(insertion);
+  #gather(gathered: Gathered, values: readonly SqlValue[]): void {
+    gathered.rows.push(values);
+    gathered.characters += charactersIn(values);
+    this.#gathered.add(gathered);
+    if (gathered.rows.length >= MAX_ROWS || gathered.characters >= MAX_CHARACTERS) this.#write(gathered);
   }
 
   /** Writes what was gathered for the tables. Default: all tables */
   #writeGathered(tables?: ReadonlySet<string>): void {
-    for (const insertion of this.#gathered) if (tables?.has(insertion.table) !== false) this.#insertRows(insertion);
+    this.#writeRows(tables);
+    // The gathered values of a trial are newer than its gathered changes (see `changeRow`).
     if (tables?.has('trials') !== false) this.progress.writeGathered();
   }
 
-  #insertRows(insertion: Insertion): void {
-    const { rows, statement } = insertion;
-    insertion.rows = [];
-    insertion.characters = 0;
-    this.#gathered.delete(insertion);
+  #writeRows(tables?: ReadonlySet<string>): void {
+    for (const gathered of this.#gathered) if (tables?.has(gathered.table) !== false) this.#write(gathered);
+  }
+
+  #write(gathered: Gathered): void {
+    const { rows, statement } = gathered;
+    gathered.rows = [];
+    gathered.characters = 0;
+    gathered.keys.clear();
+    this.#gathered.delete(gathered);
     // Few different numbers of rows are used, so that few statements are prepared.
     for (let at = 0, size = MAX_ROWS; at < rows.length; at += size) {
       while (size > rows.length - at) size /= 2;
       statement(size).run(rows.slice(at, at + size).flat());
     }
   }
+}
+
+const TRIALS: ReadonlySet<string> = new Set(['trials']);
+
+/** Returns `values (?, ?), (?, ?)` with the given numbers of rows and columns. */
+function valueLists(rows: number, columns: number): string {
+  const row = `(${Array.from({ length: columns }, () => '?').join(', ')})`;
+  return `values ${Array.from({ length: rows }, () => row).join(', ')}`;
 }
 
 function charactersIn(values: readonly SqlValue[]): number {
@@ -256,20 +318,24 @@ interface KnownProgress {
 
 class SqliteProgress implements TrialProgress {
   readonly #db: Database;
+  readonly #beforeRead: () => void;
   /** The values of trials with a running attempt, by sweep and trial. */
   readonly #known = new Map<string, KnownProgress>();
   readonly #gathered = new Set<KnownProgress>();
   #select: Statement | undefined;
   #update: Statement | undefined;
 
-  constructor(db: Database) {
+  /** @param beforeRead writes the gathered changes of trials */
+  constructor(db: Database, beforeRead: () => void) {
     this.#db = db;
+    this.#beforeRead = beforeRead;
   }
 
   // biome-ignore lint/correctness/useYield: SQLite returns the row at once
   *read(sweepId: string, trialId: string): Steps<MetricValues | undefined> {
     const known = this.#known.get(keyOf(sweepId, trialId));
     if (known !== undefined) return known.values;
+    this.#beforeRead();
     this.#select ??= this.#db.prepare('select metrics, metric_steps from trials where sweep_id = ? and id = ?');
     const row = this.#select.get([sweepId, trialId]) as ProgressRow | undefined;
     return row && parseValues(row);
@@ -308,6 +374,12 @@ class SqliteProgress implements TrialProgress {
   forgetAll(): void {
     this.#known.clear();
     this.#gathered.clear();
+  }
+
+  /** Writes the gathered values if they include values of the given trial. */
+  writeOf(key: string): void {
+    const known = this.#known.get(key);
+    if (known !== undefined && this.#gathered.has(known)) this.writeGathered();
   }
 
   writeGathered(): void {

@@ -48,26 +48,30 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
     `update trials set parent = ?, parent_attempt = ?, parent_epoch = ?, replaces = ?, compared_at = ?
      where sweep_id = ? and id = ?`,
   );
-  const moved = `state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?7,
+  const key = ['sweep_id', 'id'];
+  const moved = `state = ?1, failure_class = ?2, failure_message = ?3, stop_reason = ?5,
        ended_at = case when ?1 in ('succeeded', 'stopped', 'failed', 'cancelled') then cast(?4 as bigint) else 0 end,
-       leased_ms = leased_ms + cast(?8 as double precision)`;
-  const move = sql.change(`update trials set ${moved} where sweep_id = ?5 and id = ?6`);
-  const moveWithResult = sql.change(
-    `update trials set ${moved}, value = case when dropped_in = 0 then ${sql.metricValue} else value end
-     where sweep_id = ?5 and id = ?6`,
+       leased_ms = leased_ms + cast(?6 as double precision)`;
+  const move = sql.changeRow('trials', moved, key);
+  const moveWithResult = sql.changeRow(
+    'trials',
+    `${moved}, value = case when dropped_in = 0 then ${sql.metricValue} else value end`,
+    key,
   );
-  const moveWithReport = sql.change(
-    `update trials set ${moved}, epoch = case when epoch < ?9 then ?9 else epoch end, metrics = ?10, metric_steps = ?11,
-       value = case when dropped_in = 0 then cast(?12 as double precision) else value end
-     where sweep_id = ?5 and id = ?6`,
+  const moveWithReport = sql.changeRow(
+    'trials',
+    `${moved}, epoch = case when epoch < ?7 then ?7 else epoch end, metrics = ?8, metric_steps = ?9,
+       value = case when dropped_in = 0 then cast(?10 as double precision) else value end`,
+    key,
   );
   const addLeased = sql.change('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
   /** The lease times of ended attempts that are not written yet, by sweep and trial. */
   const leased = new Map<string, { readonly sweepId: string; readonly trialId: string; readonly ms: number }>();
-  const grant = sql.change(
-    `update trials set state = 'running', attempts = ?, agent_id = ?, backend = ?, epoch = ?, metrics = ?,
-       metric_steps = ?, failure_class = null, failure_message = null, started_at = ?, ended_at = 0
-     where sweep_id = ? and id = ?`,
+  const grant = sql.changeRow(
+    'trials',
+    `state = 'running', attempts = ?1, agent_id = ?2, backend = ?3, epoch = ?4, metrics = ?5, metric_steps = ?6,
+       failure_class = null, failure_message = null, started_at = ?7, ended_at = 0`,
+    key,
   );
   const retry = sql.change(
     `update trials set state = 'pending', epoch = ?, metrics = ?, metric_steps = ?, failure_class = null,
@@ -106,12 +110,12 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
       const report = hasResult && metric !== '' ? sql.progress.take(sweepId, trialId) : undefined;
       if (report === undefined) {
         const write = hasResult ? moveWithResult : move;
-        write(state, failed, message, at, sweepId, trialId, stopReason, leasedMs);
+        write(state, failed, message, at, stopReason, leasedMs, sweepId, trialId);
       } else {
         // Usually, the last report and the end of an attempt share a transaction. One statement then writes both.
         const { metrics, metric_steps: steps } = valueColumns(report.values);
         const columns = [report.epoch, metrics, steps, finiteValue(report.values, metric)];
-        moveWithReport(state, failed, message, at, sweepId, trialId, stopReason, leasedMs, ...columns);
+        moveWithReport(state, failed, message, at, stopReason, leasedMs, ...columns, sweepId, trialId);
       }
       addEvent(sweepId, trialId, 0, state, detail);
     },
@@ -196,9 +200,10 @@ export function attemptWriter(sql: WriteSql, policies: SweepPolicies, configResu
     const [row] = yield* selectSpeculative(sweepId, trialId, attempt);
     return row?.speculative === SPECULATIVE.hidden;
   }
-  const end = sql.change(
-    `update attempts set ended_at = ?, outcome = ?, failure_class = ?, failure_message = ?, early = ?, free = ?
-     where sweep_id = ? and trial_id = ? and number = ?`,
+  const end = sql.changeRow(
+    'attempts',
+    'ended_at = ?1, outcome = ?2, failure_class = ?3, failure_message = ?4, early = ?5, free = ?6',
+    key,
   );
   // The value 2 marks an early failure that no longer counts against its agent. The condition `early > 0` is redundant,
   // but without it SQLite does not use the index `early_failures`.

@@ -87,7 +87,7 @@ export function changeSteps(sql: WriteSql): ChangeSteps {
       case 'trial':
         trials.move(change, at, addEvent);
         if (change.state !== 'succeeded' && change.state !== 'stopped') break;
-        artifacts.dropCheckpoints(change, written.dropped);
+        if (change.hasCheckpoint !== false) artifacts.dropCheckpoints(change, written.dropped);
         return configResults.add(change);
       case 'retried':
         if (change.resumesFrom === 0) artifacts.dropCheckpoints(change, written.dropped);

@@ -5,7 +5,16 @@
 import type { Client, QueryResult } from 'pg';
 import type { MetricValues } from '../../../lib/domain/metric-values.ts';
 import { parseValues, valueColumns } from '../rows.ts';
-import type { PendingQuery, ProgressRow, Run, SqlValue, Steps, TrialProgress, WriteSql } from '../write-sql.ts';
+import {
+  keyCondition,
+  type PendingQuery,
+  type ProgressRow,
+  type Run,
+  type SqlValue,
+  type Steps,
+  type TrialProgress,
+  type WriteSql,
+} from '../write-sql.ts';
 import { numbered, statementName, toParameter } from './values.ts';
 
 /** The columns of all tables, with their types. */
@@ -263,6 +272,8 @@ export class Transactions {
         const insertion = this.#insertion(table, columns, onConflict);
         return (...values) => this.#transaction().insert(insertion, [...values]);
       },
+      changeRow: (table, assignments, key) =>
+        change(`update ${table} set ${assignments} where ${keyCondition(table, assignments, key)}`),
       insertEvent: (columns) => {
         const insertion = this.#insertion('events', ['seq', ...columns]);
         return (...values) => {
