@@ -47,14 +47,20 @@ export const AGENT_EVENTS = '0';
 const MAX_AGENT_EVENTS = 10_000;
 
 export function eventWriter(sql: WriteSql): (event: Omit<StoredEvent, 'seq'>) => StoredEvent {
-  const insert = sql.insertEvent(['at', 'sweep_id', 'trial_id', 'attempt', 'kind', 'detail', 'by', 'agent_id']);
+  const columns = ['at', 'sweep_id', 'trial_id', 'attempt', 'kind', 'detail'];
+  // Most events have neither a user nor an agent, and each column costs time.
+  const insert = sql.insertEvent(columns);
+  const insertAttributed = sql.insertEvent([...columns, 'by', 'agent_id']);
   const removeOldest = sql.change(
     `delete from events where sweep_id = 0 and seq <=
        (select seq from events where sweep_id = 0 order by seq desc limit 1 offset ${MAX_AGENT_EVENTS})`,
   );
   return (event) => {
     const { at, sweepId, trialId, attempt, kind, detail, by, agentId } = event;
-    const seq = insert(at, sweepId, trialId, attempt, kind, detail, by, agentId);
+    const seq =
+      by === '' && agentId === ''
+        ? insert(at, sweepId, trialId, attempt, kind, detail)
+        : insertAttributed(at, sweepId, trialId, attempt, kind, detail, by, agentId);
     if (sweepId === AGENT_EVENTS) removeOldest();
     // A literal with all fields costs less than a spread, and each trial has six events.
     return { seq, at, sweepId, trialId, attempt, kind, detail, by, agentId };
