@@ -2,6 +2,8 @@
  * A worker process: loads a backend, then runs one attempt or pack at a time. The worker exits when its supervisor
  * exits.
  */
+import { existsSync, rmdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { isDiskFull } from '../../proto/errors.ts';
@@ -88,14 +90,26 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
   };
 }
 
-async function settle({ key, signal }: TrainingRun, result: Promise<void>): Promise<void> {
+async function settle({ key, signal, dir }: TrainingRun, result: Promise<void>): Promise<void> {
   const end = await result.then(
     (): FromAttempt => ({ kind: 'done' }),
     (error: unknown) => (signal.aborted ? { kind: 'stopped' as const } : failureOf(error)),
   );
+  removeIfEmpty(dir);
   await Promise.all([process.stdout, process.stderr].map(flushed));
   report(key, signal.aborted ? { kind: 'stopped' } : end);
   stopping.delete(keyText(key));
+}
+
+/** Removes the folders of an attempt that left no files. If there are files, the supervisor removes them later. */
+function removeIfEmpty(dir: string): void {
+  if (!existsSync(dir)) return;
+  try {
+    rmdirSync(dir);
+    rmdirSync(dirname(dir));
+  } catch {
+    // The folder contains files.
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Determines the arguments, path, environment and folders with which a trial's program is started. */
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { programValue, pythonJson, pythonText } from '../../../lib/text/python.ts';
@@ -226,6 +226,17 @@ export function makeFolders(relative: string): ProgramFolders {
   };
   for (const folder of [folders.own, folders.artifacts]) mkdirSync(folder, { recursive: true });
   return folders;
+}
+
+/** Removes the folders of `makeFolders` that are empty, because removing a tree of folders later takes longer. */
+export function removeEmptyFolders({ own, artifacts }: ProgramFolders): void {
+  for (const folder of [own, artifacts]) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // The folder contains files.
+    }
+  }
 }
 
 /**

@@ -25,6 +25,7 @@ import {
   type ProgramFolders,
   programParameters,
   recordedCommand,
+  removeEmptyFolders,
 } from './invocation.ts';
 import { keepArtifacts } from './kept-files.ts';
 import { metricsFile } from './metrics-file.ts';
@@ -178,6 +179,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     stopped.abort();
     closeOutput();
     await Promise.all([readingOutput, readingFiles]);
+    removeEmptyFolders(folders);
   }
 }
 
