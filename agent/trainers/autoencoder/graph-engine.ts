@@ -1,21 +1,24 @@
 /**
- * The engine for libtensorflow on the CPU: each member is a graph in its own session, and a step of a member is one
- * call of tfjs-node's addon.
+ * The engine for libtensorflow on the CPU. Each member is a graph in its own session, which computes both passes of a
+ * step in one call of tfjs-node's addon. A WebAssembly kernel then updates the parameters.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamState, correctedRate, momentsAs } from './adam.ts';
+import { type AdamState, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { NativeSession } from './libtensorflow.ts';
-import { type Layer, type ParameterLayout, parameterLayout } from './model.ts';
+import { type MemberMemory, memberMemories } from './member-memory.ts';
+import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
 import { networks } from './parameters.ts';
 import { forward, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
-import { FEEDS, FETCHES, trainingGraph } from './training-graph.ts';
+import { FEEDS, FETCHES, parameterShapes, trainingGraph } from './training-graph.ts';
+import { updateNumbers } from './wasm-kernels.ts';
 
 interface GraphMember {
   readonly settings: Settings;
   readonly layers: readonly Layer[];
   readonly layout: ParameterLayout;
+  readonly memory: MemberMemory;
   readonly session: NativeSession;
   /** The number of steps so far. */
   steps: number;
@@ -25,12 +28,19 @@ export class GraphEngine implements Engine {
   #members: readonly GraphMember[] = [];
 
   constructor(initial: readonly InitialMember[]) {
+    const layouts = initial.map(({ layers }) => parameterLayout(layers));
+    const memories = memberMemories(layouts);
     try {
-      for (const { settings, layers, parameters } of initial) {
-        const session = new NativeSession(trainingGraph(layers, settings));
-        this.#members = [...this.#members, { settings, layers, layout: parameterLayout(layers), session, steps: 0 }];
-        const zeros = new Float32Array(parameters.length);
-        setState(session, [parameters, zeros, zeros]);
+      for (const [at, { settings, layers, parameters }] of initial.entries()) {
+        const memory = itemAt(memories, at);
+        const session = new NativeSession(trainingGraph(layers));
+        this.#members = [
+          ...this.#members,
+          { settings, layers, layout: itemAt(layouts, at), memory, session, steps: 0 },
+        ];
+        share(session, memory, parameterShapes(layers));
+        memory.write('parameters', parameters);
+        checkShared(session, memory);
       }
     } catch (error) {
       this.dispose();
@@ -38,13 +48,14 @@ export class GraphEngine implements Engine {
     }
   }
 
-  parametersOf(member: number): Promise<Float32Array> {
-    return this.#read(member, FETCHES.state[0]);
+  async parametersOf(member: number): Promise<Float32Array> {
+    return this.#member(member).memory.read('parameters');
   }
 
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
-    const { session, layers, layout } = this.#member(member);
-    const [network = []] = networks(session.run({}, FETCHES.state[0]) as tf.Tensor3D, layers, layout);
+    const { memory, layers, layout } = this.#member(member);
+    const parameters = tf.tensor3d(memory.read('parameters'), [1, layout.rows, ROW]);
+    const [network = []] = networks(parameters, layers, layout);
     return outputOf(forward(network, input)) as tf.Tensor2D;
   }
 
@@ -53,34 +64,31 @@ export class GraphEngine implements Engine {
       const inputs = this.#split(input);
       const targets = input === target ? inputs : this.#split(target);
       const losses = this.#members.map((member, at) => step(member, itemAt(inputs, at), itemAt(targets, at)));
-      return losses.length === 1 ? itemAt(losses, 0) : tf.concat2d(losses, 0);
+      return tf.tensor2d(losses.flat(), [losses.length, 2]);
     });
   }
 
   async absoluteSums(): Promise<readonly number[]> {
-    const sums = this.#members.map(({ session }) => session.run({}, FETCHES.absoluteSum));
-    try {
-      return await Promise.all(sums.map(async (sum) => (await sum.data())[0] ?? Number.NaN));
-    } finally {
-      tf.dispose(sums);
-    }
+    return this.#members.map(({ memory }) => memory.absoluteSum());
   }
 
   async save(member: number): Promise<AdamState> {
-    const [parameters, first, second] = FETCHES.state;
+    const { memory, steps } = this.#member(member);
     return {
-      parameters: await this.#read(member, parameters),
-      first: await this.#read(member, first),
-      second: await this.#read(member, second),
-      steps: this.#member(member).steps,
-      moments: 'means',
+      parameters: memory.read('parameters'),
+      first: memory.read('first'),
+      second: memory.read('second'),
+      steps,
+      moments: 'sums',
     };
   }
 
   restore(member: number, state: AdamState): void {
     const own = this.#member(member);
-    const { parameters, first, second } = momentsAs('means', state);
-    setState(own.session, [parameters, first, second]);
+    const { parameters, first, second } = momentsAs('sums', state);
+    own.memory.write('parameters', parameters);
+    own.memory.write('first', first);
+    own.memory.write('second', second);
     own.steps = state.steps;
   }
 
@@ -102,36 +110,45 @@ export class GraphEngine implements Engine {
     const { length } = this.#members;
     return length === 1 ? [rows] : tf.split(rows, length, 0);
   }
-
-  async #read(member: number, name: string): Promise<Float32Array> {
-    const flat = this.#member(member).session.run({}, name);
-    try {
-      return await flat.data<'float32'>();
-    } finally {
-      flat.dispose();
-    }
-  }
-}
-
-/** Runs one training step. The function must run in a tidy. */
-function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D {
-  member.steps++;
-  const { rate, epsilon } = correctedRate(member.settings.learningRate, member.steps);
-  const numbers = tf.tensor1d([2 / input.size, rate, epsilon]);
-  const feeds = { [FEEDS.input]: input, [FEEDS.target]: target, [FEEDS.numbers]: numbers };
-  return member.session.run(feeds, FETCHES.losses) as tf.Tensor2D;
 }
 
 /**
- * Sets the parameters and the moments of a member. libtensorflow does not copy an array whose memory is aligned: a
- * variable then uses the array itself, and updates it in place. Each variable therefore gets its own copy, so that an
- * array that is passed twice or used later stays unchanged.
+ * Runs one training step. The function must run in a tidy.
+ * @returns the losses before the update: `[mse, l1]`
  */
-function setState(session: NativeSession, state: readonly Float32Array[]): void {
+function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): [number, number] {
+  const { settings, session, memory } = member;
+  const feeds = { [FEEDS.input]: input, [FEEDS.target]: target, [FEEDS.factor]: tf.scalar(2 / input.size) };
+  const [mse = Number.NaN] = session.run(feeds, FETCHES.loss).dataSync();
+  member.steps++;
+  const absoluteSum = memory.update(updateNumbers(settings, member.steps));
+  return [mse, settings.lambdaL1 === 0 ? 0 : settings.lambdaL1 * absoluteSum];
+}
+
+/**
+ * Lets the variables of the session use the memory of the member. libtensorflow does not copy an array whose address is
+ * aligned: a variable then uses the array itself.
+ */
+function share(session: NativeSession, memory: MemberMemory, shapes: readonly (readonly number[])[]): void {
   tf.tidy(() => {
-    const feeds = state.map((values, part) => [itemAt(FEEDS.state, part), tf.tensor1d(values.slice())] as const);
-    session.run(Object.fromEntries(feeds), FETCHES.restored);
+    const tensor = (view: Float32Array, shape: readonly number[]) => tf.tensor(view, [...shape], 'float32');
+    const feeds = shapes.flatMap((shape, i) => [
+      [FEEDS.parameter(i), tensor(itemAt(memory.views('parameters'), i), shape)] as const,
+      [FEEDS.gradient(i), tensor(itemAt(memory.views('gradient'), i), [1, ...shape])] as const,
+    ]);
+    session.run(Object.fromEntries(feeds), FETCHES.shared);
   });
+}
+
+/**
+ * Checks that the session reads the parameters that were written after {@link share}, and writes to the same gradients.
+ * @throws {Error} if this version of libtensorflow copied the memory
+ */
+function checkShared(session: NativeSession, memory: MemberMemory): void {
+  session.run({}, FETCHES.copied).dispose();
+  const [parameter, gradient] = [memory.views('parameters').at(-1), memory.views('gradient').at(-1)];
+  if (parameter === undefined || !parameter.every((value, i) => value === gradient?.[i]))
+    throw new Error('this version of libtensorflow does not share memory with the trainer; use TRAWL_BACKEND=wasm');
 }
 
 function itemAt<T>(items: readonly T[], at: number): T {

@@ -7,13 +7,13 @@
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, INT32, type NodeAttributes, shapeAttribute } from './graph-text.ts';
 import { type Layer, PIXELS, parameterLayout, ROW } from './model.ts';
-import type { GraphSettings } from './training-graph.ts';
+import type { Settings } from './settings.ts';
 
 export interface PackGraphOptions {
   /** The layers of the member with the largest latent dimension. */
   readonly layers: readonly Layer[];
   /** One element per member. */
-  readonly members: readonly GraphSettings[];
+  readonly members: readonly Pick<Settings, 'lambdaL1' | 'weightDecay' | 'l1InGradient'>[];
   /**
    * Whether all members have the same learning rate and the same number of steps. If so, one fused operation updates a
    * parameter of all members. Otherwise, a dozen operations do.

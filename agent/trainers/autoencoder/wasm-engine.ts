@@ -4,13 +4,13 @@
  * own.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type AdamState, BETA1, BETA2, momentsAs, rateOfSums } from './adam.ts';
+import { type AdamState, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { type Layer, parameterLayout, ROW } from './model.ts';
 import type { LayerTensors } from './parameters.ts';
 import { forward, gradientsOf, outputOf } from './passes.ts';
 import type { Settings } from './settings.ts';
-import { type UpdatedTensors, WasmKernels } from './wasm-kernels.ts';
+import { TensorAdamKernel, type UpdatedTensors, updateNumbers } from './wasm-kernels.ts';
 
 interface WasmMember {
   readonly settings: Settings;
@@ -22,7 +22,7 @@ interface WasmMember {
 }
 
 export class WasmEngine implements Engine {
-  readonly #kernels = new WasmKernels();
+  readonly #kernel = new TensorAdamKernel();
   #members: readonly WasmMember[] = [];
 
   constructor(initial: readonly InitialMember[]) {
@@ -95,21 +95,14 @@ export class WasmEngine implements Engine {
   /** @returns the losses before the update: `[mse, l1]` */
   #step(member: WasmMember, input: tf.Tensor2D, target: tf.Tensor2D): [number, number] {
     const { settings, network, state } = member;
-    const { weightDecay, lambdaL1, l1InGradient, learningRate } = settings;
     const { gradients, square } = gradientsOf(network, input, target);
     member.steps++;
-    const numbers = {
-      weightDecay,
-      l1: l1InGradient ? lambdaL1 : 0,
-      beta1: BETA1,
-      beta2: BETA2,
-      ...rateOfSums(learningRate, member.steps),
-    };
+    const numbers = updateNumbers(settings, member.steps);
     let absoluteSum = 0;
     for (const [at, tensors] of state.entries())
-      absoluteSum += this.#kernels.adam(tensors, itemAt(gradients, at), numbers);
+      absoluteSum += this.#kernel.update(tensors, itemAt(gradients, at), numbers);
     const [mse = Number.NaN] = square.dataSync();
-    return [mse, lambdaL1 === 0 ? 0 : lambdaL1 * absoluteSum];
+    return [mse, settings.lambdaL1 === 0 ? 0 : settings.lambdaL1 * absoluteSum];
   }
 
   #member(at: number): WasmMember {

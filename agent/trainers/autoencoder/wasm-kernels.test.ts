@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { chooseBackend } from '../../machine/backend.ts';
 import { Adam, BETA1, BETA2, rateOfSums } from './adam.ts';
-import { WasmKernels } from './wasm-kernels.ts';
+import { TensorAdamKernel } from './wasm-kernels.ts';
 
 const LEARNING_RATE = 0.01;
 
@@ -20,7 +20,7 @@ test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, 
   'the update of %d values with an L1 weight of %d has the same bits as single operations',
   (size, l1) => {
     tf.tidy(() => {
-      const kernels = new WasmKernels();
+      const kernel = new TensorAdamKernel();
       const weightDecay = 0.1;
       const initial = valuesOf(size, 7);
       const adam = new Adam(tf.tensor3d(initial, [1, 1, size]), [{ learningRate: LEARNING_RATE, weightDecay, l1 }]);
@@ -30,7 +30,7 @@ test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, 
         const before = adam.parameters.dataSync<'float32'>().reduce((sum, value) => sum + Math.abs(value), 0);
         adam.step(gradient);
         const numbers = { weightDecay, l1, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, steps) };
-        const sum = kernels.adam(own, gradient, numbers);
+        const sum = kernel.update(own, gradient, numbers);
         expect(own.parameters.dataSync()).toEqual(adam.parameters.dataSync());
         expect(Math.abs(sum / before - 1)).toBeLessThan(1e-12);
       }
@@ -41,14 +41,14 @@ test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, 
 
 test('an update changes no memory beyond its tensors', () => {
   tf.tidy(() => {
-    const kernels = new WasmKernels();
+    const kernel = new TensorAdamKernel();
     const size = 5;
     // The tensors are neighbors in memory, so an access beyond the end of one tensor would change another.
     const tensors = Array.from({ length: 9 }, (_, at) => tf.fill([size], at + 1));
     const [, parameters, , first, , second, , gradient] = tensors;
     if (!(parameters && first && second && gradient)) throw new Error('missing tensors');
     const numbers = { weightDecay: 0, l1: 0, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, 1) };
-    kernels.adam({ parameters, first, second }, gradient, numbers);
+    kernel.update({ parameters, first, second }, gradient, numbers);
     for (const at of [0, 2, 4, 6, 7, 8]) expect([...(tensors[at]?.dataSync() ?? [])]).toEqual(Array(size).fill(at + 1));
     for (const changed of [parameters, first, second]) expect(new Set(changed.dataSync()).size).toBe(1);
   });
@@ -56,11 +56,11 @@ test('an update changes no memory beyond its tensors', () => {
 
 test('if a parameter is NaN, its updated value and the returned sum are NaN', () => {
   tf.tidy(() => {
-    const kernels = new WasmKernels();
+    const kernel = new TensorAdamKernel();
     const parameters = tf.tensor1d([1, Number.NaN, 2]);
     const numbers = { weightDecay: 0, l1: 0.1, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, 1) };
     const own = { parameters, first: tf.zeros([3]), second: tf.zeros([3]) };
-    expect(kernels.adam(own, tf.ones([3]), numbers)).toBeNaN();
+    expect(kernel.update(own, tf.ones([3]), numbers)).toBeNaN();
     expect([...parameters.dataSync()].map(Number.isNaN)).toEqual([false, true, false]);
   });
 });

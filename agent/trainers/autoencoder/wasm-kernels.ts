@@ -1,9 +1,11 @@
 /**
- * Kernels of our own in the memory of the wasm backend. TensorFlow.js would compute a step of Adam with the elastic net
- * as 13 operations, each of which reads and writes all parameters. The kernel reads and writes each value once, and
- * computes the same float32 operations in the same order.
+ * The update of the parameters as one WebAssembly kernel: a step of Adam with the elastic net. As TensorFlow.js
+ * operations, this step would be 13 operations, each of which reads and writes all parameters. The kernel reads and
+ * writes each value once, and computes the same float32 operations in the same order.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { BETA1, BETA2, rateOfSums } from './adam.ts';
+import type { Settings } from './settings.ts';
 import {
   type Code,
   FunctionCode,
@@ -19,9 +21,13 @@ import {
   whileLoop,
 } from './wasm-code.ts';
 
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
 /** The part of the WebAssembly API that this file uses. TypeScript declares this API only for browsers. */
 declare const WebAssembly: {
-  readonly Memory: new () => object;
+  readonly Memory: new (descriptor: { readonly initial: number; readonly maximum: number }) => WasmMemory;
   readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
 };
@@ -35,6 +41,31 @@ export interface UpdateNumbers {
   readonly beta2: number;
   readonly rate: number;
   readonly epsilon: number;
+}
+
+/**
+ * Returns the numbers of a member's update.
+ * @param steps the number of steps, including the current step
+ */
+export function updateNumbers(settings: Settings, steps: number): UpdateNumbers {
+  const { weightDecay, lambdaL1, l1InGradient, learningRate } = settings;
+  return {
+    weightDecay,
+    l1: l1InGradient ? lambdaL1 : 0,
+    beta1: BETA1,
+    beta2: BETA2,
+    ...rateOfSums(learningRate, steps),
+  };
+}
+
+/** The addresses of four arrays of float32 values in a memory. */
+export interface UpdatedArrays {
+  readonly parameters: number;
+  readonly first: number;
+  readonly second: number;
+  readonly gradient: number;
+  /** The number of values of each array. */
+  readonly size: number;
 }
 
 /** Tensors of the same size. */
@@ -54,22 +85,22 @@ type AdamFunction = (
   ...numbers: readonly [weightDecay: number, l1: number, beta1: number, beta2: number, rate: number, epsilon: number]
 ) => number;
 
-interface WasmBackend {
-  readonly wasm: { readonly asm: { readonly memory: object } };
-  getMemoryOffset(dataId: object): number;
+const PAGE_BYTES = 65536;
+const FLOAT_BYTES = 4;
+
+/** Returns a new memory of at least this size, filled with zeros. */
+export function newWasmMemory(bytes: number): WasmMemory {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  return new WebAssembly.Memory({ initial: pages, maximum: pages });
 }
 
-export class WasmKernels {
-  readonly #backend: WasmBackend;
+/** The kernel for arrays in one memory. */
+export class AdamKernel {
   readonly #adam: AdamFunction;
 
-  /** @throws {Error} if the backend is not the wasm backend, or if this version of it hides its memory */
-  constructor() {
-    const backend = tf.backend();
-    if (!isWasmBackend(backend)) throw new Error('this backend has no WebAssembly memory');
-    this.#backend = backend;
+  constructor(memory: WasmMemory) {
     const module = new WebAssembly.Module(wasmModule({ adam: adamCode() }));
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: backend.wasm.asm.memory } });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
     this.#adam = exports.adam as AdamFunction;
   }
 
@@ -78,13 +109,42 @@ export class WasmKernels {
    * step of Adam.
    * @returns sum|parameter| before the update
    */
-  adam({ parameters, first, second }: UpdatedTensors, gradient: tf.Tensor, numbers: UpdateNumbers): number {
+  update({ parameters, first, second, gradient, size }: UpdatedArrays, numbers: UpdateNumbers): number {
     const { weightDecay, l1, beta1, beta2, rate, epsilon } = numbers;
+    const end = parameters + FLOAT_BYTES * size;
+    return this.#adam(parameters, end, first, second, gradient, weightDecay, l1, beta1, beta2, rate, epsilon);
+  }
+}
+
+interface WasmBackend {
+  readonly wasm: { readonly asm: { readonly memory: WasmMemory } };
+  getMemoryOffset(dataId: object): number;
+}
+
+/** The kernel for tensors of the wasm backend. */
+export class TensorAdamKernel {
+  readonly #backend: WasmBackend;
+  readonly #kernel: AdamKernel;
+
+  /** @throws {Error} if the backend is not the wasm backend, or if this version of it hides its memory */
+  constructor() {
+    const backend = tf.backend();
+    if (!isWasmBackend(backend)) throw new Error('this backend has no WebAssembly memory');
+    this.#backend = backend;
+    this.#kernel = new AdamKernel(backend.wasm.asm.memory);
+  }
+
+  /** Does the same as {@link AdamKernel.update}. */
+  update({ parameters, first, second }: UpdatedTensors, gradient: tf.Tensor, numbers: UpdateNumbers): number {
     const address = (tensor: tf.Tensor) => this.#backend.getMemoryOffset(tensor.dataId);
-    const start = address(parameters);
-    const end = start + 4 * parameters.size;
-    const moments = [address(first), address(second)] as const;
-    return this.#adam(start, end, ...moments, address(gradient), weightDecay, l1, beta1, beta2, rate, epsilon);
+    const arrays = {
+      parameters: address(parameters),
+      first: address(first),
+      second: address(second),
+      gradient: address(gradient),
+      size: parameters.size,
+    };
+    return this.#kernel.update(arrays, numbers);
   }
 }
 
@@ -95,7 +155,6 @@ function isWasmBackend(backend: object): backend is WasmBackend {
 }
 
 const VECTOR_BYTES = 16;
-const FLOAT_BYTES = 4;
 const SIGN_BIT = -0x80000000;
 
 function adamCode(): FunctionCode {

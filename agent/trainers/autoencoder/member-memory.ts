@@ -1,0 +1,114 @@
+/**
+ * The parameters, moments and gradients of members in WebAssembly memory, where one kernel updates them. libtensorflow
+ * reads the parameters and writes the gradients in the same memory, without copies.
+ */
+import { type ParameterLayout, ROW } from './model.ts';
+import { AdamKernel, newWasmMemory, type UpdateNumbers, type WasmMemory } from './wasm-kernels.ts';
+
+/** libtensorflow shares memory only at addresses that are multiples of this number. */
+const ALIGNMENT = 64;
+const FLOAT_BYTES = 4;
+const PARTS = ['parameters', 'first', 'second', 'gradient'] as const;
+
+/** The arrays of a member. `first` and `second` are the moments, which are sums (see `Moments` in adam.ts). */
+export type Part = (typeof PARTS)[number];
+
+/** Returns the memory of each member, filled with zeros. The members share one WebAssembly memory. */
+export function memberMemories(layouts: readonly ParameterLayout[]): readonly MemberMemory[] {
+  const memory = newWasmMemory(layouts.reduce((sum, layout) => sum + PARTS.length * partBytes(layout), 0));
+  const kernel = new AdamKernel(memory);
+  let address = 0;
+  return layouts.map((layout) => {
+    const member = new MemberMemory(memory, kernel, layout, address);
+    address += PARTS.length * partBytes(layout);
+    return member;
+  });
+}
+
+export class MemberMemory {
+  readonly #kernel: AdamKernel;
+  readonly #layout: ParameterLayout;
+  readonly #address: number;
+  readonly #views: Readonly<Record<Part, readonly Float32Array[]>>;
+
+  constructor({ buffer }: WasmMemory, kernel: AdamKernel, layout: ParameterLayout, address: number) {
+    this.#kernel = kernel;
+    this.#layout = layout;
+    this.#address = address;
+    const viewsOf = (part: Part) => {
+      let at = this.#addressOf(part);
+      return layout.sizes.map((size) => {
+        const view = new Float32Array(buffer, at, size);
+        at += alignedBytes(size);
+        return view;
+      });
+    };
+    this.#views = {
+      parameters: viewsOf('parameters'),
+      first: viewsOf('first'),
+      second: viewsOf('second'),
+      gradient: viewsOf('gradient'),
+    };
+  }
+
+  /** Returns the arrays of the weight and the bias of each layer, in the layout's order. They are not copies. */
+  views(part: Part): readonly Float32Array[] {
+    return this.#views[part];
+  }
+
+  /** Returns a copy: `rows * ROW` values. */
+  read(part: Part): Float32Array {
+    const flat = new Float32Array(this.#layout.rows * ROW);
+    let at = 0;
+    for (const view of this.#views[part]) {
+      flat.set(view, at);
+      at += view.length;
+    }
+    return flat;
+  }
+
+  /** @param flat `rows * ROW` values */
+  write(part: Part, flat: Float32Array): void {
+    let at = 0;
+    for (const view of this.#views[part]) {
+      view.set(flat.subarray(at, at + view.length));
+      at += view.length;
+    }
+  }
+
+  /**
+   * Takes a step of Adam with the elastic net, with the gradients in this memory. The values between the arrays are
+   * zeros, and stay zeros.
+   * @returns sum|parameter| before the update
+   */
+  update(numbers: UpdateNumbers): number {
+    const arrays = {
+      parameters: this.#addressOf('parameters'),
+      first: this.#addressOf('first'),
+      second: this.#addressOf('second'),
+      gradient: this.#addressOf('gradient'),
+      size: partBytes(this.#layout) / FLOAT_BYTES,
+    };
+    return this.#kernel.update(arrays, numbers);
+  }
+
+  /** Returns sum|parameter|. */
+  absoluteSum(): number {
+    let sum = 0;
+    for (const view of this.#views.parameters) for (const value of view) sum += Math.abs(value);
+    return sum;
+  }
+
+  #addressOf(part: Part): number {
+    return this.#address + PARTS.indexOf(part) * partBytes(this.#layout);
+  }
+}
+
+/** The size of a part of a member, in which each array is aligned. */
+function partBytes({ sizes }: ParameterLayout): number {
+  return sizes.reduce((sum, size) => sum + alignedBytes(size), 0);
+}
+
+function alignedBytes(size: number): number {
+  return Math.ceil((FLOAT_BYTES * size) / ALIGNMENT) * ALIGNMENT;
+}
