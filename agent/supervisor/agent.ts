@@ -434,7 +434,7 @@ export class AgentRuntime {
     this.#draining.setDrain(graceMs);
     const { isTaking } = this.#draining;
     if (isTaking !== before) {
-      const message = isTaking ? 'the drain ended: this agent takes trials again' : 'the coordinator drains this agent';
+      const message = isTaking ? 'the drain ended, and this agent takes trials' : 'the coordinator drains this agent';
       this.#parts.log.info({ graceMs }, message);
     }
     this.#perform([]);

@@ -99,7 +99,7 @@ export class Heartbeat {
   #publish(subject: string, heartbeat: Uint8Array): void {
     try {
       this.#nats.publish(subject, heartbeat);
-      if (this.#problem !== undefined) this.#log.info('heartbeats are sent over NATS again');
+      if (this.#problem !== undefined) this.#log.info('resumed sending heartbeats over NATS');
       this.#problem = undefined;
     } catch (error) {
       if (this.#problem === undefined)

@@ -114,7 +114,7 @@ class Reconciler {
   #report(problem: string | undefined): void {
     this.#onProblem(problem);
     if (problem === this.#problem) return;
-    if (problem === undefined) this.#log.info('offers are published on NATS again');
+    if (problem === undefined) this.#log.info('resumed publishing offers on NATS');
     else this.#log.warn({ problem }, 'could not compare the streams of offers with the store; retrying');
     this.#problem = problem;
   }

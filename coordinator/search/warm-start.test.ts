@@ -122,7 +122,8 @@ test('a warm start uses the newest configs up to its maximum', () => {
 test('a warm start without any ended trial has a warning, and a complete warm start has none', () => {
   const space = new Map([['x', x]]);
   expect(warmStartWarning(warmStartOf([], space, always), 'loss')).toEqual({
-    message: 'no trial of the earlier sweeps had ended at the submission, and results that arrive later are not used',
+    message:
+      'no trial of the earlier sweeps had ended when this sweep was submitted, and results that arrive later are not used',
     count: 0,
   });
   expect(warmStartWarning(warmStartOf([config({ x: 0 }, 1)], space, always), 'loss')).toBeUndefined();

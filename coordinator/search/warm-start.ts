@@ -153,7 +153,7 @@ export function warmStartWarning(
 }
 
 const NO_RESULTS =
-  'no trial of the earlier sweeps had ended at the submission, and results that arrive later are not used';
+  'no trial of the earlier sweeps had ended when this sweep was submitted, and results that arrive later are not used';
 
 /** The maximum number of parameters that a message names. */
 const MAX_NAMED = 3;

@@ -15,7 +15,9 @@
  */
 const MAX_IDS_PER_CORE_MS = 200;
 
-/** Linux keeps the first ids for the processes of the system's start when it starts again at the smallest id. */
+/**
+ * When Linux starts again at the smallest ids, it skips the first ids, which are reserved for processes of the boot.
+ */
 const RESERVED_IDS = 300;
 
 /** The allocation of process ids in this process's pid namespace, at one time. */
