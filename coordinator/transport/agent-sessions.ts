@@ -14,6 +14,16 @@ import type {
 import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
+/**
+ * The time that acknowledgements of reports wait for further acknowledgements, per connected agent. The coordinator
+ * thus sends at most about 1,000 such messages per second. The cost of a message hardly depends on its size. No agent
+ * waits for these acknowledgements: it keeps the records on its disk in the meantime.
+ */
+const ACK_DELAY_MS_PER_AGENT = 1;
+/** A shorter delay would save no messages. */
+const MIN_ACK_DELAY_MS = 20;
+export const MAX_ACK_DELAY_MS = 1_000;
+
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
@@ -24,6 +34,12 @@ export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 export class AgentSessions {
   /** The open sessions of each agent, by agent id. The newest session of an agent is last. */
   readonly #open = new Map<string, AgentSession[]>();
+
+  /** The time that acknowledgements of reports wait for further acknowledgements. */
+  get ackDelayMs(): number {
+    const delayMs = Math.min(MAX_ACK_DELAY_MS, ACK_DELAY_MS_PER_AGENT * this.#open.size);
+    return delayMs < MIN_ACK_DELAY_MS ? 0 : delayMs;
+  }
 
   of(agentId: string): AgentSession | undefined {
     return this.#open.get(agentId)?.at(-1);
@@ -55,8 +71,9 @@ export class AgentSessions {
 }
 
 /**
- * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims, and sends them once per
- * turn of the event loop.
+ * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims. Acknowledgements of reports
+ * and logs wait for `ackDelayMs`. All other answers are sent in the next turn of the event loop, together with the
+ * acknowledgements that wait.
  */
 export class AgentSession {
   readonly hello: Hello;
@@ -65,10 +82,16 @@ export class AgentSession {
   readonly #seen = new Set<string>();
   readonly #acks = new Map<string, Ack>();
   #claimAnswers: ClaimAnswer[] = [];
+  readonly #ackDelayMs: () => number;
+  #timer: NodeJS.Timeout | undefined;
+  /** Whether the answers are sent in the next turn of the event loop. */
+  #isDue = false;
 
-  constructor(call: AgentStream, hello: Hello) {
+  /** @param ackDelayMs returns the time that acknowledgements of reports and logs wait for further ones; 0 for none */
+  constructor(call: AgentStream, hello: Hello, ackDelayMs: () => number) {
     this.call = call;
     this.hello = hello;
+    this.#ackDelayMs = ackDelayMs;
   }
 
   /** Marks that the attempt has sent a record on this stream, and returns whether this record was the first. */
@@ -88,19 +111,27 @@ export class AgentSession {
     return this.hello.agentId;
   }
 
-  acknowledge(key: AttemptKey, seq: number): void {
-    this.#scheduleAnswers();
+  /** @param canWait whether the acknowledgement can wait for others. True for reports and logs. */
+  acknowledge(key: AttemptKey, seq: number, canWait: boolean): void {
     this.#acks.set(keyText(key), { key, seq });
+    const delayMs = canWait ? this.#ackDelayMs() : 0;
+    if (delayMs === 0) this.#sendSoon();
+    else this.#timer ??= setTimeout(() => this.#sendAnswers(), delayMs).unref();
   }
 
   /** Answers a request for leases. Only for an agent that accepts batches. */
   answerClaims(answer: ClaimAnswer): void {
-    this.#scheduleAnswers();
     this.#claimAnswers.push(answer);
+    this.#sendSoon();
   }
 
-  #scheduleAnswers(): void {
-    if (this.#acks.size + this.#claimAnswers.length === 0) setImmediate(() => this.#sendAnswers());
+  #sendSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      this.#sendAnswers();
+    });
   }
 
   refuse(key: AttemptKey, refusal: Refusal): void {
@@ -116,6 +147,9 @@ export class AgentSession {
   }
 
   #sendAnswers(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#acks.size + this.#claimAnswers.length === 0) return;
     const acks = [...this.#acks.values()];
     const claimAnswers = this.#claimAnswers;
     this.#acks.clear();

@@ -268,7 +268,7 @@ export class AttemptService {
     this.#requireCurrentLeader(hello);
     this.#requireFreeId(hello);
     this.#requirePoolBudget(call, hello);
-    const session = new AgentSession(call, hello);
+    const session = new AgentSession(call, hello, () => this.#sessions.ackDelayMs);
     this.#sessions.add(session);
     this.#meet(session);
     const { agentId, host, slots, backend, incarnation } = hello;
@@ -373,7 +373,7 @@ export class AttemptService {
     switch (answer.result) {
       case 'accepted':
       case 'duplicate':
-        session.acknowledge(record.key, record.seq);
+        session.acknowledge(record.key, record.seq, record.kind === 'report' || record.kind === 'log');
         break;
       case 'lost':
         log.warn({ ...record.key, message: answer.refusal.message }, 'records of an attempt are lost');
