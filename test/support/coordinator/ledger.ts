@@ -465,11 +465,20 @@ export class Ledger {
   /**
    * Returns whether a faulty machine might be the cause of a trial's early failures. If so, the failures use no
    * retries. A faulty machine might be the cause if at least one agent on which the trial failed early might be faulty,
-   * and at least one agent that can run the trial is sound.
+   * and at least one agent that can run the trial might be sound.
    */
   #canBeMachines(sweepId: string, { earlyAgents }: Entry): boolean {
-    const sound = this.#agentsFor(this.#sweep(sweepId).policy).filter((id) => !this.canBeFaulty(sweepId, id));
-    return sound.length > 0 && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));
+    const canBeSound = this.#agentsFor(this.#sweep(sweepId).policy).some((id) => this.#canBeSound(sweepId, id));
+    return canBeSound && [...earlyAgents].some((id) => this.canBeFaulty(sweepId, id));
+  }
+
+  /**
+   * Whether the coordinator might consider the machine of the agent to be sound. Early failures alone do not exclude
+   * this, because those of trials that also failed elsewhere are no evidence, and those of a pack count as one.
+   */
+  #canBeSound(sweepId: string, agentId: string): boolean {
+    const quarantined = this.quarantines.get(agentId) ?? [];
+    return quarantined.length < 2 && !quarantined.includes(sweepId);
   }
 
   /**
