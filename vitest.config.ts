@@ -31,8 +31,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     sequence: { sequencer: HeaviestFirst },
     poolOptions: {
-      // Some unit tests wait for timeouts or for processes, so one more thread uses the cores meanwhile.
-      threads: { isolate: false, minThreads: 1, maxThreads: cores + 1 },
+      threads: { isolate: false, minThreads: 1, maxThreads: cores },
       forks: { minForks: 1, maxForks: cores + 3 },
     },
     projects: [
