@@ -14,7 +14,7 @@ const SLOW = '**/*.slow.test.ts';
 const SYSTEM = [
   'test/{end-to-end,faults,fuzz,security,prometheus,deploy}/**/*.test.ts',
   'agent/{data,machine,trainers}/**/*.test.ts',
-  'agent/supervisor/leftover-programs.test.ts',
+  'agent/supervisor/{leftover-programs,worker-process}.test.ts',
   'bench/gpu/{bundle,machine,run}.test.ts',
   'bin/{export/model,local}/**/*.test.ts',
   'deploy/**/*.test.ts',

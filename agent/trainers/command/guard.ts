@@ -1,12 +1,12 @@
 /**
  * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program
- * of a worker, and guards one program at a time.
+ * of a worker, and guards one program at a time. If a guard dies while it guards a program, another one replaces it.
  *
  * The guard's input closes when the worker has died. A forked child of the worker keeps this input open until the child
  * executes its program. From then on, the environment of the program contains the guard's marker, so the guard finds
  * the program.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
@@ -16,8 +16,8 @@ import { MARKER } from './processes.ts';
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
  * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard searches for the whole time of `start`. The first search
- * runs in the background: the read of a process that hangs in the kernel can block, and must not delay SIGKILL.
+ * about to start, so the guard searches for the whole time of `start`. The first search runs in the background: the
+ * read of a process that hangs in the kernel can block, and must not delay SIGKILL.
  */
 const SCRIPT = `
 marker=$1
@@ -44,14 +44,20 @@ while [ "$left" -gt 0 ] && { [ -z "$group" ] || end 0 || [ -n "$(marked)" ]; }; 
 end_marked KILL
 `;
 
+/** The maximum number of times that the guard of one program is replaced. */
+const MAX_REPLACEMENTS = 10;
+
 /** Guards that guard no program. */
 const idle: Guard[] = [];
 
 export class Guard {
-  readonly #input: Writable;
   readonly #marker: string;
   #programs = 0;
-  #isRunning = true;
+  /** The input of the guard process; undefined if there is none. */
+  #input: Writable | undefined;
+  /** The lines that describe the guarded program; none if the guard is idle. */
+  #lines: string[] = [];
+  #replacements = 0;
 
   /**
    * Returns a guard for a program that is about to start. `end` must be called when the program has ended.
@@ -62,28 +68,48 @@ export class Guard {
     const at = idle.findIndex((each) => each.#marker.startsWith(marker));
     const guard = idle.splice(at, at === -1 ? 0 : 1)[0] ?? new Guard(marker);
     guard.#programs += 1;
-    guard.#input.write(`start ${graceS}\n`);
+    guard.#replacements = 0;
+    guard.#input ??= guard.#start();
+    guard.#add(`start ${graceS}\n`);
     return guard;
   }
 
   private constructor(marker: string) {
     this.#marker = `${marker}${randomBytes(16).toString('hex')}.`;
+  }
+
+  /**
+   * Starts a guard process. If that is impossible, the program runs without a guard. The agent then ends the program
+   * when it notices the death of the worker.
+   */
+  #start(): Writable | undefined {
     // The guard has its own session, so that signals to the worker's process group, such as Ctrl-C, do not reach it.
-    const child = spawn('/bin/sh', ['-c', SCRIPT, 'trawl-guard', this.#marker], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
+    const child = startShell(['-c', SCRIPT, 'trawl-guard', this.#marker]);
+    child?.on('error', () => {
+      this.#input = undefined;
     });
-    const onEnd = () => {
-      this.#isRunning = false;
-      const at = idle.indexOf(this);
-      if (at !== -1) idle.splice(at, 1);
-    };
-    child.on('error', onEnd).on('exit', onEnd);
-    // Write errors mean that the guard has ended. The agent then ends the programs of a dead worker.
-    child.stdin.on('error', () => {});
-    child.unref();
-    if (child.stdin instanceof Socket) child.stdin.unref();
-    this.#input = child.stdin;
+    child?.on('exit', () => {
+      this.#input = undefined;
+      if (this.#lines.length > 0 && this.#replacements < MAX_REPLACEMENTS) this.#replace();
+    });
+    child?.unref();
+    // A worker that has no free file descriptors gets no input.
+    const input = child?.stdin ?? undefined;
+    // Write errors mean that the guard process has ended. Its exit is handled above.
+    input?.on('error', () => {});
+    if (input instanceof Socket) input.unref();
+    return input;
+  }
+
+  #replace(): void {
+    this.#replacements += 1;
+    this.#input = this.#start();
+    for (const line of this.#lines) this.#input?.write(line);
+  }
+
+  #add(line: string): void {
+    this.#lines.push(line);
+    this.#input?.write(line);
   }
 
   /** The marker of the guarded program's processes. */
@@ -93,12 +119,21 @@ export class Guard {
 
   /** @param id the id of the process group of the program, which has started */
   setGroup(id: number): void {
-    this.#input.write(`group ${id}\n`);
+    this.#add(`group ${id}\n`);
   }
 
   /** Ends the protection of the program. The guard can then guard another program. */
   end(): void {
-    this.#input.write('end\n');
-    if (this.#isRunning) idle.push(this);
+    this.#lines = [];
+    this.#input?.write('end\n');
+    idle.push(this);
+  }
+}
+
+function startShell(args: readonly string[]): ChildProcess | undefined {
+  try {
+    return spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  } catch {
+    return undefined;
   }
 }

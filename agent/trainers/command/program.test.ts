@@ -1,14 +1,17 @@
 /** Tests `Program` with real processes. */
-import { spawn } from 'node:child_process';
+import { type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
+import { Guard } from './guard.ts';
 import { Program } from './program.ts';
+import { startProcess } from './start-process.ts';
 
 const start = (script: string, ...args: string[]) =>
   new Program({
@@ -182,12 +185,12 @@ test('a search that blocks does not prevent the guard from killing the process g
   await waitForEnd(pids);
 });
 
-/** Returns the ids of the guards that this process has started. */
-function guards(): number[] {
+/** Returns the ids of the guards that a process has started. */
+function guards(worker = process.pid): number[] {
   const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return ids.flatMap((id) => {
     try {
-      const isChild = new RegExp(`^PPid:\\s*${process.pid}$`, 'm').test(readFileSync(`/proc/${id}/status`, 'utf8'));
+      const isChild = new RegExp(`^PPid:\\s*${worker}$`, 'm').test(readFileSync(`/proc/${id}/status`, 'utf8'));
       return isChild && readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('trawl-guard') ? [Number(id)] : [];
     } catch {
       return [];
@@ -209,6 +212,23 @@ test.skipIf(!isLinux)('consecutive programs have one guard, and a guard that was
   await program.exited;
 });
 
+test.skipIf(!isLinux)('a guard that is killed while it guards a program is replaced', async () => {
+  const fixture = new URL('./program.fixture.ts', import.meta.url);
+  // The second child has its own session and is found by the marker.
+  const script = 'sleep 60 & a=$!; setsid sleep 60 & b=$!; sleep 0.3; echo $$ $a $b; wait';
+  const worker = spawn(process.execPath, fixtureCommand(fixture, '/bin/sh', '-c', script), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const pids = await pidsFrom(worker.stdout);
+  const [killed = 0] = guards(worker.pid);
+  process.kill(killed, 'SIGKILL');
+  await waitForEnd([killed]);
+  for (let polls = 0; guards(worker.pid).length === 0 && polls < 100; polls++) await sleep(50);
+  expect(guards(worker.pid)).toHaveLength(1);
+  worker.kill('SIGKILL');
+  await waitForEnd(pids);
+});
+
 test('a script without a first line that names an interpreter runs in a shell', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
   writeFileSync(file, 'echo $1 $PWD\n', { mode: 0o755 });
@@ -227,6 +247,52 @@ test('a program that cannot be executed is an error', async () => {
   writeFileSync(file, '#!/no/such/interpreter\n', { mode: 0o755 });
   const program = new Program({ command: [file], workdir: '/', environment: {}, graceS: 1, marker: '' });
   await expect(program.exited).rejects.toThrow(/ENOENT/);
+});
+
+test('a program that waits for its release starts after its guard knows the process group', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'started');
+  const setGroup = Guard.prototype.setGroup;
+  let isEarly: boolean | undefined;
+  Guard.prototype.setGroup = function (id) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+    isEarly = existsSync(file);
+    setGroup.call(this, id);
+  };
+  try {
+    const script = ': >"$0"; echo "$1"; (: >&3) 2>/dev/null && echo open; exit 3';
+    const program = new Program({
+      command: ['/bin/sh', '-c', script, file, ' a "b'],
+      workdir: process.cwd(),
+      environment: process.env,
+      graceS: 1,
+      marker: '',
+      waitsForRelease: true,
+    });
+    expect(await textOf(program.stdout)).toBe(' a "b\n');
+    expect(await program.exited).toEqual({ code: 3, signal: null });
+    expect([isEarly, existsSync(file)]).toEqual([false, true]);
+  } finally {
+    Guard.prototype.setGroup = setGroup;
+  }
+});
+
+test('a shell runs a file that the system cannot execute itself', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
+  writeFileSync(file, 'echo "$0 $1"\n');
+  // With glibc, the real `spawn` runs a shell by itself.
+  const spawnLikeMusl = ((program: string, args: string[], options: SpawnOptions) => {
+    if (program === file) throw Object.assign(new Error('spawn ENOEXEC'), { code: 'ENOEXEC' });
+    return spawn(program, args, options);
+  }) as typeof spawn;
+  const child = startProcess({ command: [file, 'hello'], cwd: '/', env: {}, waitsForRelease: false }, spawnLikeMusl);
+  expect(await textOf(child.stdout ?? Readable.from([]))).toBe(`${file} hello\n`);
+});
+
+test('if no file descriptors are left, the program fails with the error of the system, and later programs run', async () => {
+  const fixture = new URL('./descriptors.fixture.ts', import.meta.url);
+  const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, ...fixtureCommand(fixture)];
+  const worker = spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
+  expect(await textOf(worker.stdout)).toMatch(/^spawn \S*sh EMFILE\n0\n$/);
 });
 
 test('a NUL in an argument is an error', () => {

@@ -2,13 +2,13 @@
  * Runs a user's program. The program's child processes end when the program ends, or when this process ends for any
  * reason. The child processes are found by their process group or, in other sessions, by a marker (see processes.ts).
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { Guard } from './guard.ts';
 import { endMarked, MARKER, StartedProgram, signalMarked } from './processes.ts';
+import { type ProcessStart, release, startProcess } from './start-process.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -31,6 +31,8 @@ export interface ProgramStart {
   readonly graceS: number;
   /** The first part of the markers of this worker's programs. */
   readonly marker: string;
+  /** See `ProcessStart`. */
+  readonly waitsForRelease?: boolean;
 }
 
 export interface Exit {
@@ -55,12 +57,13 @@ export class Program {
   #stopped: Promise<void> | undefined;
 
   /** @throws {Error} when no process can be started, or when an argument or a variable contains a NUL */
-  constructor({ command, workdir, environment, graceS, marker }: ProgramStart) {
+  constructor({ command, workdir, environment, graceS, marker, waitsForRelease }: ProgramStart) {
     this.#graceMs = graceS * 1000;
     this.#guard = Guard.of(marker, graceS);
     const ownMarker = this.#guard.marker;
     const sinceMs = performance.now();
-    const child = this.#start(command, workdir, { ...environment, PWD: workdir, [MARKER]: ownMarker });
+    const env = { ...environment, PWD: workdir, [MARKER]: ownMarker };
+    const child = this.#start({ command, cwd: workdir, env, waitsForRelease });
     const exit = exitOf(child);
     this.stdout = outputOf(child.stdout);
     this.stderr = outputOf(child.stderr);
@@ -69,18 +72,16 @@ export class Program {
       accepts: (each) => each === ownMarker,
       startedAfter: new StartedProgram(this.#group, sinceMs),
     };
-    if (this.#group > 0) this.#guard.setGroup(this.#group);
+    if (this.#group > 0) {
+      this.#guard.setGroup(this.#group);
+      release(child);
+    }
     this.exited = this.#endGroupAfter(exit);
   }
 
-  /**
-   * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
-   * reach them.
-   */
-  #start(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv): ChildProcess {
-    const [program = '', ...rest] = command;
+  #start(start: ProcessStart): ChildProcess {
     try {
-      return withUserUmask(() => spawn(program, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }));
+      return startProcess(start);
     } catch (error) {
       this.#guard.end();
       throw error;
@@ -138,24 +139,12 @@ export class Program {
   }
 }
 
-/** Calls a function that starts a program. The process inherits the user's umask. */
-function withUserUmask<T>(start: () => T): T {
-  const umask = process.env[USER_UMASK] ?? '';
-  if (umask === '') return start();
-  const before = process.umask(umask);
-  try {
-    return start();
-  } finally {
-    process.umask(before);
-  }
-}
-
 async function exitOf(child: ChildProcess): Promise<Exit> {
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   return { code, signal };
 }
 
-function outputOf(stream: Readable | null): Readable {
-  if (stream === null) throw new Error('the process has no output');
-  return stream.setEncoding('utf8');
+/** A process that could not be started because no file descriptors are left has no streams. */
+function outputOf(stream: Readable | null | undefined): Readable {
+  return stream?.setEncoding('utf8') ?? Readable.from([]);
 }
