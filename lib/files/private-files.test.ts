@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RejectedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { isSkipped, rootMissing } from '../../test/support/requirements.ts';
-import { claimPrivateFolder } from './private-files.ts';
+import { claimPrivateFolder, keepFilesPrivate, USER_UMASK } from './private-files.ts';
 
 const NOBODY = 65_534;
 let parent: string;
@@ -93,3 +93,14 @@ asRoot.each([
     expect(claimPrivateFolder(path)).toBe(true);
   },
 );
+
+test.each(['u=rwx,g=rx,o=', '0o22', '8', '-1', '77777'])('the umask %j in the environment is rejected', (umask) => {
+  const inherited = process.env[USER_UMASK];
+  process.env[USER_UMASK] = umask;
+  try {
+    expect(keepFilesPrivate).toThrow(BadInputError);
+  } finally {
+    delete process.env[USER_UMASK];
+    if (inherited !== undefined) process.env[USER_UMASK] = inherited;
+  }
+});

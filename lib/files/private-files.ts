@@ -1,7 +1,7 @@
 /** Keeps trawl's folders and files readable by their owner only, under any umask. */
 import { chmodSync, existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RejectedError } from '../../proto/errors.ts';
+import { BadInputError, RejectedError } from '../../proto/errors.ts';
 import { requireFolder } from './folder.ts';
 
 export const PRIVATE_FILE = 0o600;
@@ -13,13 +13,20 @@ const ROOT = 0;
 /** The environment variable with the user's umask, in octal. The programs of trials run with this umask. */
 export const USER_UMASK = 'TRAWL_USER_UMASK';
 
+const OCTAL_UMASK = /^[0-7]{1,4}$/;
+
 /**
  * Sets the umask so that all files and folders that this process and its children create are private. The environment
- * of the children contains the umask that was in effect before.
+ * of the children contains the umask that was in effect before, unless the environment already contains a umask.
+ * @throws {BadInputError} when the umask in the environment is not an octal number
  */
 export function keepFilesPrivate(): void {
+  const given = process.env[USER_UMASK] ?? '';
+  if (given !== '' && !OCTAL_UMASK.test(given)) {
+    throw new BadInputError(`${USER_UMASK} must be an octal number such as 022, not ${JSON.stringify(given)}`);
+  }
   const before = process.umask(PRIVATE_UMASK);
-  process.env[USER_UMASK] ??= before.toString(8);
+  if (given === '') process.env[USER_UMASK] = before.toString(8);
 }
 
 /**

@@ -220,6 +220,15 @@ test('an attempt fails in preflight if the interpreter of its program does not e
   );
 });
 
+test('an attempt fails in preflight if its workdir is removed before the program starts', async () => {
+  const workdir = join(folder, 'workdir');
+  mkdirSync(workdir);
+  const started = () => rmSync(workdir, { recursive: true });
+  expect((await runProgram(['/bin/sh', '-c', ':'], { workdir, started })).failure).toMatch(
+    /^preflight: could not start \/bin\/sh in .*workdir: .*ENOENT \(the folder was found before, but no longer exists\)$/,
+  );
+});
+
 test('an attempt with a missing workdir fails in preflight, and the error contains the path', async () => {
   const workdir = join(folder, 'gone');
   expect((await runProgram(OK, { workdir })).failure).toBe(

@@ -252,7 +252,10 @@ function startProgram(start: ProgramStart): Program {
 
 function startFailure({ command, workdir }: ProgramStart, error: unknown): TrainingError {
   const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-  const hint = isMissing ? ' (the program was found before: does the interpreter in its first line exist?)' : '';
+  const cause = existsSync(workdir)
+    ? 'the program was found before: does the interpreter in its first line exist?'
+    : 'the folder was found before, but no longer exists';
+  const hint = isMissing ? ` (${cause})` : '';
   const reason = `${errorMessage(error)}${hint}`;
   return new TrainingError('preflight', `could not start ${command[0]} in ${workdir}: ${reason}`, { cause: error });
 }
