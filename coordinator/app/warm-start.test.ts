@@ -98,7 +98,7 @@ test('configs with values outside the space are left out, and the sweep shows a 
     expect.objectContaining({
       kind: 'WARNING_KIND_WARM_START',
       message:
-        '8 of 42 configs of the earlier sweeps are left out (8 outside the space: x is 5 in an earlier sweep, but uniform from 0 to 4 in this sweep)',
+        '8 of 42 configs of the earlier sweeps are left out (8 outside the space: for example, x is 5 in an earlier sweep, but uniform from 0 to 4 in this sweep)',
       count: 8,
     }),
   ]);
@@ -154,7 +154,7 @@ test('a warm start that leaves out every earlier result is rejected, with the pa
     text.replace('parameters: {', `parameters: {epochs: {value: ${count}}, `);
   end(await submit(epochs(GRID, 5)));
   await expect(submit(epochs(TPE, 10))).rejects.toThrow(
-    'warm_start has no effect: 42 of 42 configs of the earlier sweeps are left out (42 outside the space: epochs is 5 in an earlier sweep, but 10 in this sweep); ' +
+    'warm_start has no effect: 42 of 42 configs of the earlier sweeps are left out (42 outside the space: for example, epochs is 5 in an earlier sweep, but 10 in this sweep); ' +
       'change the space, or remove warm_start',
   );
   expect(await runtime.queries.sweeps.all()).toHaveLength(1);

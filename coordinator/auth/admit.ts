@@ -76,7 +76,7 @@ export function admitOwner(credentials: Credentials, token: HashedSecret, file: 
   });
 }
 
-/** The error messages for a call without a token, and for a call with another token. */
+/** The error messages for a call without a token, and for a call with a wrong token. */
 interface TokenMessages {
   readonly missing: string;
   readonly wrong: string;

@@ -101,7 +101,7 @@ test('a warm start leaves out and counts configs that are outside the space or h
   });
   expect(warmStartWarning(warm, 'loss')).toEqual({
     message:
-      '2 of 4 configs of the earlier sweeps are left out (1 outside the space: x is 2 in an earlier sweep, but uniform from 0 to 1 in this sweep; 1 without the metric loss)',
+      '2 of 4 configs of the earlier sweeps are left out (1 outside the space: for example, x is 2 in an earlier sweep, but uniform from 0 to 1 in this sweep; 1 without the metric loss)',
     count: 2,
   });
 });

@@ -145,7 +145,7 @@ export function warmStartWarning(
   if (total === 0) return { message: NO_RESULTS, count: 0 };
   if (count === 0) return undefined;
   const reasons = [
-    ...(outside > 0 ? [`${outside} outside the space: ${outsideText(outsideValues)}`] : []),
+    ...(outside > 0 ? [`${outside} outside the space: for example, ${outsideText(outsideValues)}`] : []),
     ...(withoutMetric > 0 ? [`${withoutMetric} without the metric ${metric}`] : []),
     ...(older > 0 ? [`${older} beyond the newest ${MAX_WARM_RESULTS.toLocaleString('en')}`] : []),
   ];

@@ -29,7 +29,7 @@ export interface LiveFacts {
   readonly slotTimeLeft: (sweepId: string) => Promise<TimeLeft | undefined>;
   /** Returns the slots that a sweep gets from the scheduler; undefined if they are unknown. */
   readonly slotShare: (sweepId: string) => Promise<SlotShare | undefined>;
-  /** Returns the slot time of a sweep that has not ended; undefined if the slot time in the store is complete. */
+  /** Returns the slot time of a sweep up to now; undefined for an ended sweep, whose slot time is in the store. */
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
 }
 

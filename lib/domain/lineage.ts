@@ -1,7 +1,7 @@
 /** Arranges the trials of a population (`method: pbt`) as members, so that its lineage can be drawn. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 
-/** The part of a trial between its start and its replacement. */
+/** The epochs of a trial from its start to its replacement, or to its last epoch. */
 export interface Life<T> {
   readonly trial: T;
   /** The epoch of the checkpoint from which the trial started; 0 for a trial that started from scratch. */

@@ -21,7 +21,7 @@ const run = promisify(execFile);
  * @param root the folder of the environments. Default: `.trawl/python` of this clone
  * @param compiles whether to compile all modules now, so that the first import is as fast as later imports
  * @returns the folder of the environment's programs
- * @throws {Error} if Python or a package cannot be installed
+ * @throws {Error} if the environment cannot be created, or if a package cannot be installed
  */
 export async function pythonEnvironment(requirements: string, root = ENVIRONMENTS, compiles = false): Promise<string> {
   const { output: version } = runTool('python3', ['--version']);
