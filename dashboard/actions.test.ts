@@ -55,7 +55,7 @@ test('R on a config sends a request only if a replicate failed or was cancelled;
   at.stop();
 });
 
-test(':retry selects trials by failure class or state, states their number, and rejects unknown groups', async () => {
+test(':retry selects trials by failure class or state, shows the number of these trials, and rejects unknown groups', async () => {
   const at = await start(withStates({ 0: TrialState.FAILED, 1: TrialState.CANCELLED }));
   await at.press(':', ...'retry oom', 'enter');
   expect(at.source.retries.at(-1)).toEqual(['7', { failures: ['oom'], cancelled: false }]);

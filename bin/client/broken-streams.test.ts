@@ -23,7 +23,10 @@ async function collect<T>(values: AsyncIterable<T>): Promise<T[]> {
 const reports = (attempt: number, ...epochs: number[]): Report[] =>
   epochs.map((epoch) => ({ attempt, epoch, atMs: 1, metrics: { loss: epoch } }));
 
-/** A stream method, its messages, the number that arrives before the connection breaks, and a reader of the stream. */
+/**
+ * A method that streams messages, and a function that reads the stream. The connection breaks after the number of
+ * messages in `breaksAfter`.
+ */
 interface Case {
   readonly method: keyof SweepServiceServer;
   readonly messages: readonly object[];
@@ -75,7 +78,10 @@ const cases: Record<string, Case> = {
   },
 };
 
-/** Serves the messages; the stream of the first call breaks. Returns the address, and a function that counts the calls. */
+/**
+ * Serves the messages of a case. The streams of the first `breaks` calls break. Returns the address of the server, and a
+ * function that returns the number of calls.
+ */
 async function serveBroken({ method, messages, breaksAfter }: Case, breaks = 1) {
   let calls = 0;
   const answer = async (call: ServerWritableStream<unknown, object>) => {
@@ -98,11 +104,11 @@ async function reading(server: string): Promise<Connection> {
   return connection;
 }
 
-test.each(Object.entries(cases))('%s are read completely and once although the stream breaks', async (_name, each) => {
+test.each(Object.entries(cases))('%s: all messages are read once, although the stream breaks', async (_name, each) => {
   const whole = await serveBroken(each, 0);
   const expected = await each.read(await reading(whole.address));
   const broken = await serveBroken(each);
-  // The same server under two names: several coordinators are known.
+  // The same server under two names, so that the client knows several coordinators.
   const both = `${broken.address},${broken.address.replace('127.0.0.1', 'localhost')}`;
   expect(await each.read(await reading(both))).toEqual(expected);
   expect(broken.calls()).toBe(2);
@@ -116,7 +122,7 @@ test('with one coordinator, a stream that breaks is an error', async () => {
   expect(broken.calls()).toBe(1);
 });
 
-test('a stream that breaks each time is an error after five restarts', async () => {
+test('a stream that also breaks after each of five restarts is an error', async () => {
   const [each] = Object.values(cases);
   if (each === undefined) throw new Error('there is no case');
   const broken = await serveBroken(each, Number.POSITIVE_INFINITY);
@@ -142,7 +148,7 @@ test('a broken stream of curves cannot resume at a trial that was removed in the
   await expect(collect(streamCurves(connection, '7'))).rejects.toThrow('no longer has trial a');
 });
 
-test('after a restart, the reader of a log skips the text that it has read, whatever the chunks are', () => {
+test('after a restart, the reader of a log skips the text that was read before, even if the chunks differ', () => {
   const position = new LogPosition();
   expect(['ab', 'cd'].map((chunk) => position.take(chunk))).toEqual(['ab', 'cd']);
   position.restart();

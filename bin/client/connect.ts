@@ -39,7 +39,7 @@ export interface Connection {
   readonly operations: OperationsServiceClient;
   /** HOST:PORT of the coordinator that is called now. Changes when another coordinator becomes the leader. */
   readonly address: string;
-  /** Whether several coordinators are known, so that another one may lead soon if the leader does not answer. */
+  /** Whether several coordinators are known. If so, a standby may lead soon if the leader does not answer. */
   readonly hasStandbys: boolean;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
@@ -228,8 +228,8 @@ function openServed({ address, token, close }: ServedStore, offline: OfflinePlac
 }
 
 /**
- * Returns the content of coordinator.json. Undefined if there is no such file, or if it names a process of this machine
- * that has ended. The port of an ended process may belong to another coordinator by now.
+ * Returns the content of coordinator.json. Undefined if the folder has no coordinator.json, or if the file names a
+ * process of this machine that has ended. The port of an ended process may belong to another coordinator by now.
  */
 function runningCoordinator(dir: string): CoordinatorFile | undefined {
   const file = readCoordinatorFile(dir);
@@ -240,8 +240,8 @@ function runningCoordinator(dir: string): CoordinatorFile | undefined {
 }
 
 /**
- * Returns the error for a store whose coordinator runs but did not answer; undefined if another process holds the
- * store.
+ * Returns the error for a store that is in use, if the coordinator of the folder runs but did not answer. Returns
+ * undefined if the folder has no running coordinator.
  */
 function silentHolder(dir: string): UnreachableError | undefined {
   const found = runningCoordinator(dir);

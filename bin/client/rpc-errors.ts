@@ -69,7 +69,7 @@ async function unavailable(details: string, peer: Peer): Promise<Error> {
   }
   const reason = FAILED_CONNECTIONS.find(({ pattern }) => pattern.test(details))?.reason;
   if (reason !== undefined) return noCoordinator(address, reason);
-  // Any other error is from the coordinator itself. Its details explain why the coordinator is not available.
+  // If CLOSED does not match, the details are from the coordinator, and explain why the coordinator is not available.
   if (!CLOSED.test(details)) return noCoordinator(address, details);
   return unlessCoordinator(await serverAt(address), peer) ?? noCoordinator(address, 'connection closed');
 }

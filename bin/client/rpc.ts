@@ -20,7 +20,7 @@ const UNARY_DEADLINE_MS = 15_000;
  */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
-/** The number of times that a stream of answers is read again from its start. */
+/** The maximum number of times that a stream that breaks is read again from its start. */
 const MAX_RESTARTS = 5;
 
 const RETRY_DELAYS_MS = [200, 500, 1_000];

@@ -16,8 +16,8 @@ import { getSweep, listTrials } from './sweeps.ts';
 /** The maximum number of sweeps that are read, newest first. */
 const MAX_SWEEPS = 20;
 /**
- * Once this many successful trials have been read, no older sweep is read. A sweep with more trials than this is never
- * read.
+ * Once `trials` of RunHistory has this number of entries, no older sweep is read. A sweep that has more trials than this
+ * number is never read.
  */
 const MAX_PAST_TRIALS = 20_000;
 
@@ -26,7 +26,7 @@ const ENDED = [TrialState.SUCCEEDED, TrialState.STOPPED];
 export interface RunHistory {
   /** The trials that ran from their first epoch to their last. */
   readonly trials: readonly PastTrial[];
-  /** The number of sweeps that the trials belong to. */
+  /** The number of sweeps that were read and have a successful or a stopped trial. */
   readonly sweeps: number;
   /**
    * The number of slots of the connected agents. If no agent is connected, the number of slots that the trials used. At
@@ -36,15 +36,15 @@ export interface RunHistory {
   /** The number of trials that ran on one slot at the same time, as a pack. At least 1. */
   readonly perSlot: number;
   /**
-   * The successful and the stopped trials of the earlier sweeps with the same early stopping. Empty if the sweep has no
-   * early stopping, or if no earlier sweep had the same early stopping.
+   * The successful and the stopped trials of the earlier sweeps that had the same early stopping as the new sweep. Empty
+   * if the new sweep has no early stopping.
    */
   readonly underRule: readonly PastTrial[];
 }
 
 /**
- * Reads the trials that ran from their first epoch to their last, from the newest sweeps with the same trainer and
- * command. From sweeps that also have the same early stopping, reads all successful and stopped trials.
+ * Reads the trials that ran from their first epoch to their last, from the newest sweeps with the trainer and the command
+ * of `spec`. From sweeps that also have the early stopping of `spec`, reads all successful and stopped trials.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});
@@ -97,9 +97,9 @@ function areEqual(one: unknown, other: unknown): boolean {
 }
 
 /**
- * Returns the usual number of concurrent trials: the number that was running for the longest total time. A short
- * overlap of two consecutive trials therefore does not count, and neither does the time that a trial waited for the
- * previous trial of its slot.
+ * Returns the usual number of concurrent trials: the number of trials that ran at once for the longest total time. A
+ * short overlap of two consecutive trials therefore does not count. The time for which a trial waited for the previous
+ * trial of its slot does not count either.
  */
 export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs' | 'leasedMs'>[]): number {
   const changes = trials.flatMap((trial) => [

@@ -95,7 +95,7 @@ export async function* streamReports(
   let last: Report | undefined;
   for await (const { reports } of restartingStream(connection, connection.client.listReports, request, () => {})) {
     for (const report of reports) {
-      // After a restart, the stream contains the reports that were already yielded.
+      // After a restart, the stream begins with the reports that were already yielded.
       if (last !== undefined && !isAfter(report, last)) continue;
       last = report;
       yield report;
@@ -186,7 +186,7 @@ function positionAfter(before: CurvePosition | undefined, { trialId, reports }: 
   return { trialId, epoch: before?.trialId === trialId ? Math.max(before.epoch, last) : last };
 }
 
-/** Returns the reports of a part of a curve that the stream has not contained yet. A curve is in order of epoch. */
+/** Returns the reports in a part of a curve that were not received before. A curve is in order of epoch. */
 function reportsAfter({ trialId, epoch: last }: CurvePosition, curve: Curve): Report[] {
   return curve.trialId === trialId ? curve.reports.filter(({ epoch }) => epoch > last) : curve.reports;
 }

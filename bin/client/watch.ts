@@ -102,7 +102,7 @@ export class WatchPosition {
     this.#since = since;
   }
 
-  /** The event to resume after. 0 requests a snapshot. */
+  /** The sequence number of the event after which the watch resumes. 0 requests a snapshot. */
   get since(): number {
     return this.#since;
   }

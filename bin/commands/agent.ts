@@ -103,7 +103,7 @@ async function agent(options: Options): Promise<void> {
   }
 }
 
-/** Of the coordinators at the given addresses, returns the first that this user runs on this machine. */
+/** Returns the first of the given coordinators that this user runs on this machine. */
 function localCoordinator(servers: readonly string[]): LocalCoordinator | undefined {
   const found = servers.map((server) => findLocalCoordinator(parseAddress(server, '--server')));
   return found.find((each) => each !== undefined);

@@ -37,7 +37,7 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
-  // With several coordinators, the list also outlasts a takeover.
+  // With several coordinators, a call without `follow` outlasts a takeover.
   const listPatienceMs = connection.hasStandbys ? LEADER_WAIT_MS : 0;
   const options = {
     patienceMs: follow ? PATIENCE_MS : listPatienceMs,

@@ -39,7 +39,9 @@ export function verbsOf(command: Command, path: readonly string[] = []): Verb[] 
   return [own, ...below.flatMap((one) => verbsOf(one, [...path, one.name()]))];
 }
 
-/** Returns a bash script that completes verbs, options and their values. Elsewhere, bash completes file names. */
+/**
+ * Returns a bash script that completes verbs, options and their values. If no word matches, bash completes file names.
+ */
 export function bashScript(verbs: readonly Verb[]): string {
   const named = verbs.filter(({ path }) => path.length > 0);
   const choices = verbs.flatMap(({ path, flags }) =>

@@ -98,7 +98,7 @@ max_restarts: 1
   expect(notes.join('\n')).toContain('max_length');
 });
 
-test('in a converted Determined grid, the number of values of each parameter is the count of the parameter', async () => {
+test('each parameter of a converted Determined grid has the number of values that its setting `count` requests', async () => {
   const { sweep } = await convert(`
 entrypoint: model_def:MNISTTrial
 hyperparameters: {lr: {type: log, minval: -3, maxval: -1, count: 3}, n: {type: int, minval: 1, maxval: 4, count: 2}}
@@ -374,7 +374,7 @@ test.each(['', 'just text', '{"a": 1}', '- a\n- b\n', '{"a": '])(
   },
 );
 
-test('a converted file begins with a list of the settings that were not converted, and has no undefined keys', async () => {
+test('a converted file begins with a list of the settings that were not converted, and contains no key without a value', async () => {
   const text = toYaml(await convert('lr=1e-3,1e-4'));
   expect(text).toMatch(/^# Converted from Hydra's multirun arguments\.\n# Not converted, or to be checked:\n# - /);
   expect(parse(text)).toEqual({

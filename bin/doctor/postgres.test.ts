@@ -19,7 +19,7 @@ const FACTS: PostgresFacts = {
   store: { schema: SCHEMA_VERSION, transactions: 7, unusable: undefined, leader: 'head-a:7070' },
 };
 
-test('a database without a limitation has only findings that are ok, with its schema and its leader', () => {
+test('all findings for a database without limitations are ok, and show its schema and its leader', () => {
   const findings = postgresFindings(FACTS);
   expect(findings.map(({ state }) => state)).toEqual(['ok', 'ok']);
   expect(findings[0]?.detail).toContain('a durable commit takes 1.3 ms');

@@ -11,7 +11,7 @@ import { TrawlError } from '../../proto/errors.ts';
 import type { Finding } from './finding.ts';
 
 const MAX_CLOCK_DIFFERENCE_MS = 1_000;
-/** A slower commit limits the number of transactions, although each can contain many reports. */
+/** A commit that takes longer than this causes a warning, because slow commits limit the rate of reports. */
 const SLOW_COMMIT_MS = 50;
 const COMMITS = 9;
 const ANSWER_LIMIT_MS = 15_000;
@@ -29,7 +29,7 @@ export interface PostgresFacts {
   readonly isLocal: boolean;
   readonly fsync: boolean;
   readonly fullPageWrites: boolean;
-  /** The server's setting for this user and this database. A coordinator uses `on` instead of `off` and `local`. */
+  /** The server's setting for this user and this database. If it is `off` or `local`, a coordinator uses `on` instead. */
   readonly synchronousCommit: string;
   /** The names of the synchronous standby servers; empty if there are none. */
   readonly synchronousStandbys: string;
@@ -44,9 +44,9 @@ export interface PostgresFacts {
     | {
         readonly schema: number;
         readonly transactions: number;
-        /** Where the store was moved, or of what it is an incomplete copy; undefined for a usable store. */
+        /** Why the store is unusable: it was moved, or it is an incomplete copy. Undefined for a usable store. */
         readonly unusable: string | undefined;
-        /** The address of the leader; undefined if no coordinator leads, empty for a process without an address. */
+        /** The address of the leader. Empty if the leader has no address, and undefined if no process leads. */
         readonly leader: string | undefined;
       }
     | undefined;
@@ -220,8 +220,8 @@ async function factsOf(client: Client, url: URL): Promise<PostgresFacts> {
 }
 
 /**
- * Returns the median duration of a commit. Fails if the user may not create tables and functions, which a coordinator
- * needs.
+ * Returns the median duration of a commit. Fails if the user may not create tables and functions, because a coordinator
+ * creates both.
  */
 async function commitDuration(client: Client): Promise<number> {
   const table = `trawl_doctor_${randomBytes(8).toString('hex')}`;

@@ -34,7 +34,7 @@ async function csvOf(trials: readonly TrialJson[]): Promise<string[][]> {
   return rows;
 }
 
-test('the name of a parameter or metric is prefixed with its kind until no other column has the name', async () => {
+test('the name of a parameter or metric is prefixed with `parameter.` or `metric.` until the name is unique', async () => {
   const parameters = { state: 'solid', 'parameter.state': 'odd', x: 1 };
   const [header = [], row = []] = await csvOf([trial({ parameters, metrics: { x: 2 } })]);
   const cells = Object.fromEntries(header.map((name, i) => [name, row[i]]));

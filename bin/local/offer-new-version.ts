@@ -16,7 +16,7 @@ import { packageRoot } from '../package.ts';
 type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
- * If a sweep in the folder has the name that the file gives but other content, asks whether to apply the file to the
+ * If the folder has a sweep with the name in the file but different content, asks whether to apply the file to this
  * sweep. If the answer is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to
  * run it as a new sweep.
  * @throws {BadInputError} if there is no terminal, if the user rejects a new sweep, or if the file could not be applied

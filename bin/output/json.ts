@@ -81,8 +81,8 @@ export interface TrialJson {
   readonly started_at: string | null;
   readonly ended_at: string | null;
   /**
-   * How long the attempts of the trial held their leases, without the time for which they were queued in a slot, in
-   * seconds. Null until the trial ends.
+   * The total time for which the attempts of the trial held their leases, in seconds. Time for which an attempt was
+   * queued in a slot does not count. Null until the trial ends, and if the time is zero.
    */
   readonly seconds: number | null;
 }

@@ -22,9 +22,9 @@ export interface TrialTableOptions {
   readonly trials: readonly Trial[];
   /** The ranking metric. Its column is the first metric column. */
   readonly by: string;
-  /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
+  /** The objectives, if there are several. Their columns come before the columns of other metrics. Default: none. */
   readonly objectives?: readonly string[];
-  /** The sweep's trainer, which defines the order of the other metrics. */
+  /** The sweep's trainer, which defines the order of the metrics after the objectives. */
   readonly trainer: string;
   /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
@@ -160,9 +160,9 @@ export interface ConfigTableOptions {
   readonly swept?: readonly string[];
   /** The ranking metric. Its column is the first metric column. */
   readonly by: string;
-  /** The objectives, if there are several. Their columns come before those of other metrics. Default: none. */
+  /** The objectives, if there are several. Their columns come before the columns of other metrics. Default: none. */
   readonly objectives?: readonly string[];
-  /** The sweep's trainer, which defines the order of the other metrics. */
+  /** The sweep's trainer, which defines the order of the metrics after the objectives. */
   readonly trainer: string;
   /** The headers of the columns to show, in this order. Default: all columns. */
   readonly columns?: readonly string[] | undefined;

@@ -42,7 +42,7 @@ export interface ReportData {
   /** The reports by trial id, with one entry per epoch. */
   readonly curves: ReadonlyMap<string, readonly Report[]>;
   readonly judged: readonly JudgedHypothesis[];
-  /** The file whose hypotheses replace those of the sweep. */
+  /** The file whose hypotheses replace the hypotheses of the sweep. */
   readonly hypothesisFile: string | undefined;
   /** Metrics of the tested hypotheses, in the order of the hypotheses. */
   readonly judgedMetrics: readonly string[];

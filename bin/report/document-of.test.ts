@@ -50,7 +50,7 @@ test('the design section shows the minimum and maximum number of adaptive replic
   const data = reportData(text, ({ parameters, seed }) => falling(Number(parameters.width), seed));
   expect(factsOf(sectionOf(documentOf(data, NOW), 'design'))).toMatchObject({
     trials: 'at most 16 = 4 configs × 2 to 4 replicates',
-    seeds: '0, 1, 2, 3 (each config has the first 2 to 4)',
+    seeds: '0, 1, 2, 3 (each config runs with at least the first 2 of these seeds, and at most 4)',
   });
 });
 

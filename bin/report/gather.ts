@@ -17,7 +17,7 @@ import { variedParameters } from './trial-results.ts';
 /**
  * Collects the data of a report.
  * @param location the coordinator or the data folder, for the commands that the report suggests
- * @param hypothesesFile a sweep file whose hypotheses replace those of the sweep
+ * @param hypothesesFile a sweep file whose hypotheses replace the hypotheses of the sweep
  * @throws {NotFoundError} when the sweep does not exist
  * @throws {BadInputError} when the file is invalid
  */

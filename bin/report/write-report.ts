@@ -15,7 +15,7 @@ export interface ReportRequest {
   readonly format: ReportFormat;
   /** A file, or a folder (existing, or with a trailing slash). */
   readonly out: string | undefined;
-  /** A sweep file whose hypotheses replace those of the sweep. */
+  /** A sweep file whose hypotheses replace the hypotheses of the sweep. */
   readonly file: string | undefined;
   /** Names the coordinator or the data folder in the commands that the report suggests. */
   readonly location: SweepLocation;

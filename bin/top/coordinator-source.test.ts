@@ -6,7 +6,7 @@ import { serveCanned } from '../../test/support/cli/canned-service.ts';
 import { connect } from '../client/connect.ts';
 import { coordinatorSource } from './coordinator-source.ts';
 
-test('after a takeover, the log of a trial continues with the same attempt, even if a newer one runs', async () => {
+test('after a takeover, the log of a trial continues with the same attempt, even if a newer attempt runs', async () => {
   const attempts = [Attempt.fromPartial({ number: 1 }), Attempt.fromPartial({ number: 2 })];
   const read: number[] = [];
   const { address, stop } = await serveCanned({
@@ -26,7 +26,7 @@ test('after a takeover, the log of a trial continues with the same attempt, even
     },
   });
   onTestFinished(stop);
-  // The same server under two names: several coordinators are known.
+  // The same server under two names, so that the client knows several coordinators.
   const server = `${address},${address.replace('127.0.0.1', 'localhost')}`;
   const connection = await connect({ server, identity: false });
   onTestFinished(() => connection.close());

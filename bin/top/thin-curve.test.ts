@@ -6,7 +6,7 @@ const report = (epoch: number) => ({ attempt: 1, epoch, atMs: 0, metrics: { loss
 /** The size of one report in these tests, in characters. */
 const CHARACTERS = 124;
 
-test('a curve within the limit is kept whole; a longer one keeps its first, its newest and evenly spaced points', () => {
+test('a curve within the limit is kept whole; a longer curve keeps its first, its newest and evenly spaced points', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 2, max: 20 }), (length, room) => {
       const curve = new ThinCurve(room * CHARACTERS);

@@ -23,7 +23,7 @@ test('the row of an agent shows its CPU, memory and disk, and the row of each tr
   at.stop();
 });
 
-test('cards have the right GPU names, and trials have the right card, if cards are hidden or divided by MIG', async () => {
+test('cards have the right GPU names, and trials have the right card, even if cards are hidden or divided by MIG', async () => {
   const gpus = ['NVIDIA H100', 'NVIDIA A100 MIG 1g.5gb', 'NVIDIA A100 MIG 1g.5gb'];
   const gpuFigures = [
     { index: 2, utilization: 0.25, gpus: [1, 2] },

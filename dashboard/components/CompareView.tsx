@@ -121,7 +121,7 @@ interface ShownProps {
   readonly shown: readonly MarkedRow[];
 }
 
-/** Compares each further row with the first row. Returns one verdict per further row. */
+/** Returns one verdict for each row after the first row. The verdict compares the row with the first row. */
 function verdictsOf(model: Model, shown: readonly MarkedRow[], metric: string): string[] {
   if (shown.length < 2) return [];
   const differences = model.differencesOf(shown.map((row) => resultsOf(row, metric)));

@@ -19,8 +19,8 @@ interface Props {
 }
 
 /**
- * The minimum width of a terminal, in columns, for showing the time since the submission on the far left. On a narrower
- * terminal, this column is to the right of the details, and is omitted if it does not fit.
+ * At this width or above, the time since the submission is shown beside the time of day. On a narrower terminal, the time
+ * since the submission is to the right of the details, and is omitted if it does not fit.
  */
 const WIDE = 100;
 

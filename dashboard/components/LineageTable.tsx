@@ -18,8 +18,8 @@ interface Props {
 /** The maximum number of listed members. */
 const MAX_MEMBERS = 60;
 /**
- * The timeline of a member is its track. A track takes this share of the view's width. The minimum and the maximum
- * width of a track are in columns.
+ * A track is the timeline of a member. The width of a track is this share of the width of the view, but at least
+ * LEAST_TRACK columns and at most MOST_TRACK columns.
  */
 const TRACK_SHARE = 0.5;
 const LEAST_TRACK = 16;

@@ -146,7 +146,7 @@ test('matches in a log are highlighted, and the current match is shown in revers
   at.stop();
 });
 
-test('on a narrow terminal, the heading of a log omits the range of lines, but keeps the search and the lines below', async () => {
+test('on a narrow terminal, the heading of a log omits the range of lines, but keeps the search and the number of lines below', async () => {
   const at = await start(numbered(1, 3000));
   await at.press('/', ...'loss', 'enter', 'g');
   const [heading = ''] = at.drawn();

@@ -89,7 +89,7 @@ function ranks({ metrics, ranked, pareto }: Board): BoardColumn[] {
       header: own ? '#' : `${name} rank`,
       numeric: true,
       fixed: true,
-      // Sorts by the ranked value, because a rank changes whenever another row changes.
+      // Sorts by the ranked value, because the rank of an unchanged row can change when another row changes.
       descending: goal === 'maximize',
       key: ({ trials }) => configValue(trials, name),
       cell: ({ config, trial }) => {

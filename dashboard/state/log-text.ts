@@ -31,7 +31,7 @@ export interface LogMatch extends LogPosition {
   readonly to: number;
 }
 
-/** Returns a negative number if `a` is before `b`, and zero if the two places are equal. */
+/** Returns a negative number if `a` is before `b`, and zero if the two positions are equal. */
 export const comparePlaces = (a: LogPosition, b: LogPosition): number => a.line - b.line || a.from - b.from;
 
 /** Returns a log with `more` lines at its end. The log keeps only the last `maxLines` lines. */

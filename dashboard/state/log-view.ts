@@ -12,11 +12,11 @@ import {
 export interface LogUi {
   /** Whether the last line stays visible as the log grows. */
   readonly follow: boolean;
-  /** The place of the first visible row. Has no effect while `follow` is set. */
+  /** The position of the first visible row in the log. Has no effect while `follow` is set. */
   readonly top: LogPosition;
   /** The text of the search; empty without a search. */
   readonly search: string;
-  /** The place of the current match. */
+  /** The position of the current match in the log. */
   readonly match: LogPosition | undefined;
 }
 
@@ -33,7 +33,7 @@ export interface LogPage {
 
 const rowsOf = ({ text, columns }: LogPage): readonly LogRow[] => wrapLog(text, columns);
 
-/** Returns the index of the last row that starts at or before a place. */
+/** Returns the index of the last row that starts at or before a position in the log. */
 function rowAt(rows: readonly LogRow[], place: LogPosition): number {
   return Math.max(
     0,

@@ -44,7 +44,7 @@ export function epochShown({ epochs }: TrialDetail, epochsBack: number): number 
   return epochs.at(Math.max(0, epochs.length - 1 - epochsBack));
 }
 
-/** Returns the last epoch with reconstructions that is not after `epoch`, or else the first with reconstructions. */
+/** Returns the last epoch with reconstructions up to `epoch`, or else the first epoch with reconstructions. */
 export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
   return epochs.findLast((own) => own <= epoch) ?? epochs[0];
 }

@@ -1,4 +1,7 @@
-/** Exports a trained network, loads it with TensorFlow.js, and compares its reconstructions with those of the trial. */
+/**
+ * Exports a trained network, loads it with TensorFlow.js, and compares its reconstructions with the reconstructions that
+ * the trial stored.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +47,7 @@ test.each([3, 5])('at depth %d the exported network gives the same reconstructio
 
   expect(new Set(output.data).size).toBeGreaterThan(10);
   expect(made).toHaveLength(output.data.length);
-  // Sums can be rounded differently, which can change a pixel by one.
+  // Sums can be rounded differently. The value of a pixel can then differ by one.
   const off = output.data.map((byte, i) => Math.abs(byte - Math.round(((made[i] ?? Number.NaN) + 1) * 127.5)));
   expect(Math.max(...off)).toBeLessThanOrEqual(1);
 });

@@ -50,7 +50,9 @@ function trialsText({ spec, plan }: ReportData): string {
 function seedsText({ seeds, adaptiveReplicates: limits, earlyTerminate }: SweepSpec): string {
   if (earlyTerminate?.type === 'pbt') return 'each trial has its own seed';
   const list = listed(seeds.map(String));
-  return limits === undefined ? list : `${list} (each config has the first ${limits.min} to ${limits.max})`;
+  return limits === undefined
+    ? list
+    : `${list} (each config runs with at least the first ${limits.min} of these seeds, and at most ${limits.max})`;
 }
 
 function spaceTable({ axes, search }: SweepSpec): ReportBlock {

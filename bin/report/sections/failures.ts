@@ -13,7 +13,7 @@ import { assignmentsText, type VariedParameters } from '../trial-results.ts';
 
 /**
  * Returns the section with the failures by class and message, the failed trials, and the number of trials that
- * succeeded after more than one attempt; undefined if there are no such trials.
+ * succeeded after more than one attempt. Undefined if no trial failed, and none succeeded after more than one attempt.
  */
 export function failuresSection(data: ReportData, space: VariedParameters): Section | undefined {
   const failed = data.trials.filter(({ state }) => trialState.of(state) === 'failed');

@@ -40,8 +40,8 @@ const READING =
   'the number for the step that needs the most.';
 
 /**
- * The usual confidence level, in percent. The table's header states this level, so only intervals with another level
- * state their own.
+ * The usual confidence level, in percent. The header of the table states this level, so an interval states its level
+ * only if its level is different.
  */
 const USUAL_LEVEL = 95;
 
