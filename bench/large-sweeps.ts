@@ -23,7 +23,7 @@ import { drawCurves } from './large-sweeps/draw-curves.ts';
 const SIZES = [1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const ROUNDS = 18;
 const LEASE_MS = 15_000;
-/** The results of these rounds are not used, because their processor times include the compilation of the code. */
+/** The number of rounds whose results are not used, because their times include the compilation of the code. */
 const WARM_UP_ROUNDS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'trawl-large-sweeps-'));
@@ -92,7 +92,7 @@ console.log(
 for (let round = 0; round < WARM_UP_ROUNDS; round++) await measure(1e4, -1 - round);
 const measured = new Map<number, Costs[]>(SIZES.map((points) => [points, []]));
 for (let round = 0; round < ROUNDS; round++) {
-  // The order rotates, because a write of one sweep can leave work for the next one, such as a checkpoint of the store.
+  // The order rotates, because a write of one sweep can leave work for the next sweep, such as a checkpoint.
   const first = round % SIZES.length;
   for (const points of [...SIZES.slice(first), ...SIZES.slice(0, first)])
     measured.get(points)?.push(await measure(points, round));

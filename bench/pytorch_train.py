@@ -4,8 +4,8 @@
 
 The step is optimized: the images are one tensor and a batch is an index into it, without a DataLoader. With the mode
 `compile`, torch.compile compiles the network and its loss, including the L1 term. With the mode `vmap`, one compiled
-function computes a pack: torch.func stacks the networks, and one fused Adam updates the parameters of all of them. Both
-modes skip the last, short batch of an epoch, because each batch size is compiled separately.
+function computes a pack: torch.func stacks the networks, and one Adam updates the parameters of all networks. Both modes
+skip the last, short batch of an epoch, because each batch size is compiled separately.
 """
 
 import copy

@@ -83,9 +83,9 @@ function pythonWithOptuna(): string {
 }
 
 /**
- * Runs one study of Optuna. In a space without conditions, the default sampler of Optuna 5 is the multivariate sampler,
- * and groups have no effect. The run with the first seed checks that both samplers reach the same regret. The other
- * seeds reuse the regret of the multivariate sampler.
+ * Runs one study of Optuna, and stores its regret. In a space without conditions, the default sampler of Optuna 5 gives
+ * the same points as the multivariate sampler with groups. For the first seed, both samplers are run, and must reach
+ * the same regret. For all other seeds, the regret of the multivariate sampler is used for the default sampler too.
  */
 async function recordOptuna(peer: OptunaPeer, f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
   const method: Method = `optuna ${sampler}`;

@@ -5,9 +5,10 @@
  * TRAWL_PYTHON names an interpreter that has it. All implementations run alternately. The rate of a plain matrix product
  * is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
  *
- * At the end, the trainers are compared with PyTorch, with one thread and with the number of threads that `--threads`
- * gives: eager, with fused Adam, and with torch.compile (which needs a C++ compiler). `--epochs` prints only this
- * comparison. It takes the median of `--turns` turns, and also measures CPU time, which other load affects less.
+ * At the end, the trainers are compared with PyTorch in four modes: eager; eager with fused Adam; torch.compile; and
+ * torch.compile with fused Adam. torch.compile needs a C++ compiler. Everything is measured with one thread, and again
+ * with `--threads` threads, but WebAssembly always uses one thread. `--epochs` prints only this comparison. The figures
+ * are medians of `--turns` turns. CPU time is also measured, because other load affects it less than wall time.
  *
  *   npm run bench:train -- [--threads 2] [--seconds 1.5] [--rounds 2] [--turns 7] [--batches 64,256] [--epochs]
  */

@@ -1,6 +1,6 @@
 /**
  * Runs many simulated agents in one process. Each agent has its own gRPC connection, stream and heartbeats, and sends the
- * same messages as a real agent. A simulated agent has no spool and no workers, and all of them share one NATS
+ * same messages as a real agent. A simulated agent has no spool and no workers. All simulated agents share one NATS
  * connection, so that 1,000 agents leave processor time for the coordinator.
  */
 import { credentials } from '@grpc/grpc-js';

@@ -68,7 +68,7 @@ const SMALL: Scale = {
  * processes.
  */
 const TARGET = 10;
-/** The automatic pack size must reach this share of the throughput of the best manual one. */
+/** The automatic pack size must reach this share of the throughput of the best pack size. */
 const AUTO_SHARE = 0.9;
 /**
  * The memory that is left free, in MiB. A pack of OOM_PACK trials (about 6 GB) does not fit into it, but a worker
@@ -78,13 +78,13 @@ const LEFT_MIB = 1_500;
 const OOM_PACK = 256;
 const OOM_SWEEP = { trials: OOM_PACK, pack: OOM_PACK, epochs: 2, trainSize: 640, testSize: 1_000 };
 
-/** Findings that later steps compare with. */
+/** Findings with which later steps compare their own findings. */
 interface Findings {
   /** The fastest measurement of trawl with 3 layers. */
   trawl?: Measured;
 }
 
-/** The factor of the time limits with `small`, for machines that are slow or busy. */
+/** With `small`, the time limits are multiplied by this factor, because the machine may be slow or busy. */
 const SMALL_LIMITS = 3;
 
 export function allSteps(options: AllOptions): readonly Step[] {
@@ -160,7 +160,7 @@ async function describeMachine(log: StepLog): Promise<string> {
 let probed: ReturnType<typeof probeBackends> | undefined;
 
 /**
- * The backends are probed once, after the step that installs them.
+ * Checks that a backend loads. All backends are probed at the first call, after the step that installs libtensorflow.
  * @throws {CouldNotRun} with the reason why the backend does not load
  */
 async function requireBackend(backend: BackendName): Promise<void> {
@@ -230,7 +230,10 @@ async function checkKernels(log: StepLog): Promise<string> {
   return `${summary} of the graph, each with a GPU kernel`;
 }
 
-/** Returns the strategy to check: the graph on a GPU, where it is not the default. */
+/**
+ * Returns the strategy to check. On a GPU, this is one graph per pack, although a worker on a GPU does not use this
+ * strategy by default. On other backends, this is undefined: the default.
+ */
 function ownStrategy(backend: BackendName): Strategy | undefined {
   return backend === 'tensorflow-gpu' ? 'pack-graph' : undefined;
 }
@@ -271,8 +274,9 @@ interface MeasuredRow {
 }
 
 /**
- * Measures in one process. If the process fails, adds the reason to `failures`, and starts the next one.
- * @param start resolves to undefined if the program is not installed; there are then no measurements
+ * Measures the rows one after another in one process. If the process fails, adds the reason to `failures`, and measures
+ * the next row in a new process.
+ * @param start starts a process; resolves to undefined if PyTorch is not installed, and nothing is then measured
  */
 async function measureAll(
   log: StepLog,

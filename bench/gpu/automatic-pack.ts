@@ -1,4 +1,4 @@
-/** Prints the pack size that a worker on the first GPU chooses. Runs in a separate process, whose memory is freed. */
+/** Prints the pack size that a worker on the first GPU chooses. Its process ends, which frees the memory of the GPU. */
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { packSize } from '../../agent/machine/slots.ts';
 

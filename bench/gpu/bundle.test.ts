@@ -139,7 +139,7 @@ test('a bundle omits only packages that trawl does not need at run time', () => 
   }
 });
 
-test('a bundle needs libtensorflow for GPUs with its libraries, and nats-server', () => {
+test('no bundle is made if libtensorflow for GPUs or nats-server is missing', () => {
   expect(() => bundleEntries(root, join(folder, 'nothing'), node)).toThrow('npm run setup:native -- --cuda');
   const empty = join(folder, 'other');
   cpSync(cache, empty, { recursive: true });

@@ -38,7 +38,7 @@ export interface BundlePiece {
   readonly sha256: string;
 }
 
-/** Packages of the checkout that only linting, types and generated code need, and their native parts. */
+/** Paths that the bundle omits, such as packages that only linting, type checks and code generation need. */
 export const OMITTED = [
   'node_modules/@biomejs',
   'node_modules/@bufbuild/buf',
@@ -51,9 +51,9 @@ export const OMITTED = [
   'node_modules/@tensorflow/*/deps',
   'node_modules/@tensorflow/*/lib/napi-v*',
 ];
-/** Folders of the checkout that git ignores and that are needed. */
+/** Folders that the bundle needs although git ignores them. */
 const BUILT = ['dist', 'node_modules'];
-/** The folder of the checkout that is not needed. */
+/** The folder of the checkout that the bundle omits. */
 const DOCUMENTATION = 'docs/';
 /** Libraries that the libraries in CUDA_LIBRARIES open. Without the graph library, cuDNN ends the process. */
 const FURTHER_LIBRARIES = ['libnvJitLink.so.12', 'libcudnn_graph.so.9'];

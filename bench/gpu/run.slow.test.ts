@@ -8,7 +8,7 @@ import { packageRoot } from '../../bin/package.ts';
 import { testFolder } from '../../test/support/folder.ts';
 import type { StepReport } from './step-runner.ts';
 
-test('the steps that need no GPU pass on wasm with little work', { timeout: 600_000 }, async () => {
+test('with little work on wasm, every step that needs no GPU passes', { timeout: 600_000 }, async () => {
   const out = join(testFolder(), 'out');
   const program = join(packageRoot(), 'dist', 'bench', 'gpu', 'run.js');
   const args = ['--all', '--backend', 'wasm', '--small', '--only', 'speed,sweep,kill', '--out', out];

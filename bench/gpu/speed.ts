@@ -45,7 +45,7 @@ export function speedCells({ name, depth, pack, samplesPerSecond, stepMs, use }:
 /** A request for a step of the trainer. */
 export type Wanted = Pick<Request, 'depth' | 'pack' | 'seconds'> & Partial<Request>;
 
-/** Measures one computation, with the use of the GPU meanwhile. */
+/** Measures one computation, and the use of the GPU during the measurement. */
 export async function measureOne(name: string, peer: MeasuringProcess, wanted: Wanted): Promise<Measured> {
   const request: Request = { subject: 'trawl', batch: BATCH, ...wanted };
   const { result, use } = await sampleGpuDuring(() => measureInTurns([{ name, peer, request }], 1));
@@ -82,7 +82,7 @@ export async function torchProcesses(
   try {
     if (ready.length < count) return undefined;
     const request: Request = { subject: 'trawl', depth, batch: BATCH, pack: 1, seconds };
-    // The first request warms up, so that all processes measure at the same time in the second.
+    // After a warm-up by the first request, all processes measure at the same time during the second request.
     await Promise.all(ready.map((peer) => peer.request({ ...request, seconds: 0.1 })));
     const { result, use } = await sampleGpuDuring(() => Promise.all(ready.map((peer) => peer.request(request))));
     const steps = result.reduce((sum, answer) => sum + answer.count / answer.seconds, 0);

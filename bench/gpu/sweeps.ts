@@ -1,6 +1,6 @@
 /**
- * Runs sweeps of the built-in trainer through `trawl up` with packs: undisturbed, with a killed worker, with too little
- * memory.
+ * Runs sweeps of the built-in trainer through `trawl up` with packs: undisturbed, with a killed worker, or with too
+ * little memory.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,7 +46,7 @@ export interface LiveSweep {
   killWorkers(): number;
 }
 
-/** The sweep file. Half of the trials have another latent dimension, and the learning rates differ. */
+/** Returns a sweep file. Its trials have one of two latent dimensions, and one of two learning rates. */
 function sweepText({ trials, epochs, trainSize, testSize }: SweepOptions): string {
   const seeds = Array.from({ length: Math.ceil(trials / 4) }, (_, seed) => seed);
   return `name: gpu-bench

@@ -153,7 +153,7 @@ export function measureKill(peer: Peer, machine: Machine, killed: 'worker' | 'co
   });
 }
 
-/** Waits until the trials have completed their work this number of times. Returns the number. */
+/** Waits until at least `wanted` trials have completed their work. Returns how many have completed it. */
 async function finishedTrials(program: Program, log: string, wanted: number): Promise<number> {
   const deadline = performance.now() + START_LIMIT_MS;
   for (;;) {

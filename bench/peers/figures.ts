@@ -36,7 +36,7 @@ export interface KillRun {
   readonly finishedAtKill: number;
   /** The number of points without a result at the end. Undefined if the time limit ended the run. */
   readonly lost: number | undefined;
-  /** The number of surplus results: each point should have one. Undefined if the time limit ended the run. */
+  /** The number of surplus results: each point should have one result. Undefined if the time limit ended the run. */
   readonly duplicates: number | undefined;
   /** The number of points whose work was completed at least once. */
   readonly completed: number;
@@ -73,7 +73,8 @@ export interface Summary {
 }
 
 /**
- * Returns the rate of distinct points. If the time limit ended the run, duplicates are unknown, and are counted.
+ * Returns the number of distinct points per second. If the time limit ended the run, duplicates are unknown, so all
+ * finished trials are counted.
  */
 export function rateOf({ distinct, finished, wallS }: Run): number {
   return (distinct ?? finished) / wallS;

@@ -9,7 +9,7 @@ export type Work = TrialWork | 'kill';
 const WORKS: readonly Work[] = ['noop', 'sleep', 'train', 'kill'];
 const MAX_SLOTS = 256;
 const MAX_TRIALS = 1_000_000;
-/** A kill is measured with this number of trials of 0.1 s, on this number of slots. */
+/** A kill is measured with `KILL_TRIALS` trials of 0.1 s on `KILL_SLOTS` slots. */
 export const KILL_TRIALS = 24;
 export const KILL_SLOTS = 2;
 /** The time limit of a run with a kill is longer, because peers wait until they notice the kill. */
@@ -127,7 +127,10 @@ function trialsOf(work: TrialWork, slots: number): number {
   return work === 'sleep' ? 40 * slots : Math.max(16, slots);
 }
 
-/** Rounds of a cell. Training is measured once by default, because it takes long. */
+/**
+ * Whether a round measures a cell. Training takes long, so only the first round measures training, unless no other work
+ * is measured.
+ */
 export function isMeasuredIn(round: number, { work }: Cell, { works }: Options): boolean {
   return round === 0 || work !== 'train' || works.length === 1;
 }

@@ -1,4 +1,7 @@
-/** A sweep on six machines. Some machines are temporarily cut off from a NATS server, in one or both directions. */
+/**
+ * A sweep on six machines. Temporarily, a NATS server is cut off from all other machines, or an agent is cut off from all
+ * NATS servers in one or both directions.
+ */
 import { test } from 'vitest';
 import { isSkipped } from '../support/requirements.ts';
 import { machinesMissing } from './ip.ts';

@@ -82,7 +82,7 @@ export class PostgresPair {
     for (const sql of ['select pg_promote()', ALONE, 'select pg_reload_conf()']) await this.query('postgres', sql);
   }
 
-  /** Replaces the server of the standby's machine by a new copy of the primary server. */
+  /** Replaces the server of the standby's machine with a new copy of the primary server. */
   async rebuild(): Promise<void> {
     const { primary, standby } = this;
     const data = this.#data(standby);

@@ -393,8 +393,8 @@ export class Ledger {
       assert.equal(others.length, 1, 'only one of two attempts is superseded');
       entry.winner = others[0]?.key;
     } else if (end.outcome !== 'cancelled') {
-      // If an attempt has sent no record, the changes do not show whether its slot had started it. The simulation
-      // checks this (test/simulation/queue-invariant.ts).
+      // If an attempt has sent no record, the changes do not show whether the attempt had started. The simulation
+      // checks the losses of such attempts (test/simulation/queue-invariant.ts).
       const canBeQueued = end.outcome === 'failed' && end.failure.class === 'lost' && ended.lastSeq === 0;
       if (!canBeQueued || !free) {
         assert.equal(
@@ -473,8 +473,9 @@ export class Ledger {
   }
 
   /**
-   * Whether the coordinator might consider the machine of the agent to be sound. Early failures alone do not exclude
-   * this, because those of trials that also failed elsewhere are no evidence, and those of a pack count as one.
+   * Whether the coordinator might consider the machine of the agent to be sound, because the agent is not quarantined
+   * for the sweep. Even if many trials failed early on the agent, the coordinator may have counted only some of them:
+   * all trials of a pack count as one trial, and a trial that also failed early on another agent may not count.
    */
   #canBeSound(sweepId: string, agentId: string): boolean {
     const quarantined = this.quarantines.get(agentId) ?? [];
