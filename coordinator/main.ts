@@ -64,7 +64,7 @@ import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
-/** The time that an orderly stop waits for a write in progress, so that a standby leads within 3 s. */
+/** The longest time that an orderly stop waits for a write in progress, so that a standby leads within 3 s. */
 const HANDOVER_LIMIT_MS = 1_000;
 
 const LOCAL_ARTIFACTS_TEXT =
@@ -301,7 +301,8 @@ export async function startCoordinator(options: CoordinatorOptions, leader?: Lea
       stopDiskWatch();
       collecting.stop();
       if (leader === undefined) await runtime.stop();
-      // A write in progress was not acknowledged, and a standby cannot lead until it ends.
+      // A standby cannot lead until the write in progress ends. The write can be abandoned, because it was not
+      // acknowledged.
       else if (!(await runtime.stopWithin(HANDOVER_LIMIT_MS))) await store.abandonWrite();
       await leader?.release();
       artifacts.close();

@@ -20,7 +20,7 @@ import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, st
 const STOP_LIMIT_MS = 5_000;
 
 export interface ReplicaOptions extends CoordinatorOptions {
-  /** Whether this coordinator stands by while another one leads. Otherwise, the start fails. */
+  /** Whether this coordinator stands by while another coordinator leads. If false, the start fails instead. */
   readonly standsBy: boolean;
   /** Whether this coordinator stands by even if the artifacts are in the data folder of the leader. */
   readonly allowLocalArtifacts: boolean;
@@ -82,14 +82,15 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let artifactsProblem: string | undefined;
   const onHeld = async ({ address }: Leadership) => {
     const recorded = await election.artifactLocation();
-    // A coordinator that takes over uses the recorded location if it has no other.
+    // Without --artifacts, this coordinator uses the recorded location after a takeover, and then needs S3.
     if (recorded !== undefined) loadS3Client().catch(() => {});
     const problem = standbyArtifactsProblem(options.artifacts, recorded, address);
     if (options.artifacts === undefined) {
       if (problem !== undefined && !options.allowLocalArtifacts) await end(new RejectedError(problem));
       return;
     }
-    // This coordinator continues, because the leader may still be starting, or be restarted with the same location.
+    // This coordinator still stands by, because the leader may not have recorded its location yet, or may be restarted
+    // with the location of this coordinator.
     standby.setProblem('artifacts', problem);
     if (problem === artifactsProblem) return;
     artifactsProblem = problem;
@@ -114,8 +115,8 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
 }
 
 /**
- * Loads the modules that only a leader needs, so that a takeover does not wait for them, and needs no file of the program
- * that an upgrade has replaced in the meantime.
+ * Loads the modules that only a leader needs. A takeover then does not wait for these modules, and works even if an
+ * upgrade has replaced the files of the program in the meantime.
  */
 function preload({ artifacts }: CoordinatorOptions): void {
   const modules = [import('./store/postgres/postgres-store.ts'), ...(artifacts === undefined ? [] : [loadS3Client()])];
@@ -133,7 +134,7 @@ interface Standing {
   readonly first: Leadership;
   readonly standby: Standby;
   readonly signal: AbortSignal;
-  /** Called after each renewal by the other coordinator. If it rejects, nothing happens until the next renewal. */
+  /** Called after each renewal by the other coordinator. A rejection of the returned promise is ignored. */
   readonly onHeld: (leadership: Leadership) => Promise<void>;
 }
 

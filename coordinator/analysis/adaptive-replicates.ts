@@ -72,8 +72,8 @@ export function judgeAtLooks(
 
 /**
  * Returns the replicates that are missing for the next look at each undecided hypothesis. Without hypotheses, returns
- * those for the next look at the configs that may still be the best. Returns none if everything is decided, or if each
- * config has the maximum number of replicates.
+ * the replicates that are missing for the next look at the configs that may still be the best. Returns no replicates if
+ * everything is decided, or if each config has the maximum number of replicates.
  * @param trials all trials of the sweep; all must have ended
  */
 export function missingReplicates(
@@ -90,7 +90,7 @@ export function missingReplicates(
   return inOrder([...distinct.values()]);
 }
 
-/** Returns the trials of the configs on which the verdict on a hypothesis depends. */
+/** Returns the trials that determine the verdict on a hypothesis, including trials without a result. */
 function trialsOf({ claim, where }: Hypothesis, trials: readonly JudgedTrial[]): JudgedTrial[] {
   const scope = trials.filter(({ parameters }) => matchesConditions(where, parameters));
   if (claim.kind === 'trend') return scope;

@@ -34,9 +34,9 @@ const MAX_FACTOR_LEVELS = 100;
 
 /**
  * Returns a balanced grid, or the reason why the results contain none. As long as some combination of values has no
- * result, the value with the smallest share of combinations that have a result is dropped. Of the remaining results,
- * those whose seed has a result in every combination are kept. The method is a heuristic, because it is NP-hard to find
- * the largest balanced grid.
+ * result, the value with the smallest share of combinations that have a result is dropped. Then, each seed that lacks a
+ * result in some combination is dropped. The method is a heuristic, because it is NP-hard to find the largest balanced
+ * grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
  * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The

@@ -28,7 +28,7 @@ const INTERCEPT = 0;
 
 /**
  * A pivot that has shrunk below this share of its original value counts as 0, because what is left is a rounding
- * error. Its column is then a linear combination of earlier columns.
+ * error. The column of the pivot is then a linear combination of earlier columns.
  */
 const DEPENDENT_SHARE = 1e-9;
 

@@ -137,7 +137,7 @@ test('a single test gets the full error rate, and an empty list of tests has no 
   expect(holmRates([], 0.05)).toEqual([]);
 });
 
-test('Holm rates are between the Bonferroni rate and the full rate; every p-value above a failing one also fails', () => {
+test('Holm rates are between the Bonferroni rate and the full rate; if a p-value exceeds its rate, all larger p-values do too', () => {
   fc.assert(
     fc.property(fc.array(fc.double({ min: 0, max: 0.2, noNaN: true }), { minLength: 1, maxLength: 8 }), (p) => {
       const rates = holmRates(p, 0.05);

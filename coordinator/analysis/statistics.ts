@@ -88,7 +88,7 @@ const POWER = 0.8;
  * POWER. Returns undefined if more than MAX_SEEDS_NEEDED seeds would be needed. The number is the usual approximation
  * of the sample size of a t-test (Chow, Shao and Wang, Sample Size Calculations in Clinical Research, chapter 3). The
  * effect must be at least `a + b` standard errors. Here, `a` is the two-sided quantile of Student's t at `level`, and
- * `b` is its one-sided quantile at POWER. The standard error is computed from the measured variances.
+ * `b` is the one-sided quantile of Student's t at POWER. The standard error is computed from the measured variances.
  * @param level the confidence level, such as 0.95
  */
 export function seedsNeeded(cells: readonly Cell[], level: number): number | undefined {

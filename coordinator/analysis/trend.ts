@@ -124,8 +124,8 @@ const varianceTerm = (n: number): number => n * (n - 1) * (2 * n + 5);
 
 /**
  * Returns the joint z-score of several series (the regional Kendall test: Helsel and Frans, Environmental Science &
- * Technology 40, 2006). The sum of their S is moved toward 0 by 1 (continuity correction), and divided by the square
- * root of the sum of their variances.
+ * Technology 40, 2006). The sum of S over all series is moved toward 0 by 1 (continuity correction). The result is
+ * divided by the square root of the sum of the variances of S.
  */
 export function jointZ(trends: readonly Trend[]): number {
   const s = sum(trends, (trend) => trend.s);

@@ -94,7 +94,10 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
   };
 }
 
-/** Returns the mean of a duration, in milliseconds, from the prediction of its logarithm. */
+/**
+ * Returns the expected duration in milliseconds, given the prediction of its logarithm (the mean of a log-normal
+ * distribution).
+ */
 function meanOf({ noise }: Model, { logMs, unknown }: EpochTimePrediction): number {
   return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);
 }

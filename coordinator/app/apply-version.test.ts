@@ -157,7 +157,7 @@ test('a finished sweep runs again when a new version adds points, even after a r
   expect(world.trials().map(({ attempts }) => attempts)).toEqual([1, 1, 1]);
 });
 
-test('a running trial whose point was dropped finishes, and is not retried after a failure', async () => {
+test('a running trial of a dropped point continues, and is not retried if it fails', async () => {
   const world = await coordinator(FILE);
   const first = await world.start(1);
   const second = await world.start(2);

@@ -141,7 +141,7 @@ async function mustNotReachTarget(
 interface Marks {
   readonly dropped: string[];
   readonly restored: string[];
-  /** The number of trials in `dropped` that have started. */
+  /** The number of trials in `dropped` that are neither pending, offered nor cancelled. */
   readonly droppedStarted: number;
 }
 
@@ -320,8 +320,8 @@ async function searchOf(
       ? { ...initialState(after), created, outside, merges: true }
       : { ...stored.state, outside };
   const isWhole = created - outside >= total;
-  // A sweep that ended at its target is stopped. Its search was stored as done, but may have further trials, so it
-  // continues.
+  // A sweep that has reached its target has the state `stopped`. Its search was stored as done, but the search may have
+  // further trials and therefore continues.
   const isDone = stored === undefined || (stored.done && sweep.state !== 'stopped');
   const done = isWhole || (space.kind === 'same' && isDone);
   return { source, state, done };

@@ -1,7 +1,7 @@
 /**
- * Logs a durable change with its ids. New warnings, slow attempts and changes of quarantines are logged at level warn.
- * Failed attempts, retries by users, and changes of the state, version or priority of a sweep are logged at level info.
- * The other changes are logged at level debug, or not at all.
+ * Logs a durable change, with the ids of the affected sweep, attempt or agent. New warnings, slow attempts and changes
+ * of quarantines are logged at level warn. Failed attempts, retries by users, and changes of the state, version or
+ * priority of a sweep are logged at level info. The other changes are logged at level debug, or not at all.
  */
 import type { Logger } from 'pino';
 import type { Change } from '../core/step.ts';

@@ -42,7 +42,7 @@ export class HeartbeatSubscription {
     return this.#subscription.isClosed() ? this.#problem : undefined;
   }
 
-  /** Subscribes again if the server ended the subscription after a change of permissions. */
+  /** Subscribes again if the subscription is closed, for example after a change of permissions. */
   renew(): void {
     if (this.#subscription.isClosed() && !this.#options.nats.isClosed()) this.#subscription = this.#subscribe();
   }

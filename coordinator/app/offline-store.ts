@@ -57,7 +57,8 @@ export async function serveStore(dir: string): Promise<ServedStore> {
 
 /**
  * Opens a store in PostgreSQL for read-only commands, and serves the store as `serveStore` does.
- * @param dir the coordinator's folder with the artifacts and code archives that are not in S3; undefined without one
+ * @param dir the coordinator's folder with the artifacts and code archives that are not in S3; undefined if there is no
+ * such folder
  * @throws {BadInputError | UnreachableError | RejectedError} if the store cannot be used, or if a coordinator leads it
  */
 export async function serveDatabase(location: string, dir: string | undefined): Promise<ServedStore> {

@@ -29,7 +29,7 @@ export function now(): number {
 /** The delay before the scheduler repeats a pass that could not read the store. */
 const PASS_RETRY_MS = 1_000;
 
-/** Whether the step only stores reports and logs, or nothing. */
+/** Whether the step has no outputs, and stores nothing except reports and logs. */
 function onlyRecords({ changes, outputs }: Step): boolean {
   return outputs.length === 0 && changes.every(({ kind }) => kind === 'report' || kind === 'log');
 }
@@ -172,9 +172,9 @@ export class Runtime {
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
    * @param by the name of the user who requested the step. Default: none
-   * @param canWait whether a step that only stores reports and logs, or nothing, can wait for more changes (see
-   * journal.ts). Pass true if no answer depends on the step except the acknowledgement of a record, because agents do
-   * not wait for such acknowledgements. Default: false
+   * @param canWait whether the step can wait for more changes (see journal.ts). Has no effect if the step has outputs
+   * or stores anything except reports and logs. Pass true if no answer depends on the step except the acknowledgement
+   * of a record, because agents do not wait for such acknowledgements. Default: false
    */
   async settle(step: Step, by = '', canWait = false): Promise<void> {
     this.#dropEnded(step.changes);

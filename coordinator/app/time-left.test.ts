@@ -23,8 +23,8 @@ const CLUSTER = {
 
 async function busy(run: number) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
-  // The ended trials took about a millisecond each. After this wait, the running trials have run longer than that, and
-  // the estimated time left is not 0.
+  // The ended trials took about a millisecond each. After this wait, the running trials have run longer than the ended
+  // trials did, and the estimated time left is not 0.
   await sleep(CLUSTER.trialsPerSweep);
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;

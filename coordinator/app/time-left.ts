@@ -35,8 +35,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the remaining time of a sweep. Undefined if the sweep has ended or is too large, or if the time cannot be
-   * estimated (see `Eta.sweep`).
+   * Returns the remaining time of a sweep. Undefined if the sweep has ended or has more than MAX_ESTIMATED_TRIALS
+   * trials, or if the time cannot be estimated (see `Eta.sweep`).
    */
   async of(sweepId: string): Promise<TimeLeft | undefined> {
     const known = await this.#estimateOf(sweepId);
@@ -52,8 +52,8 @@ export class TimeLeftEstimates {
   }
 
   /**
-   * Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or is too large, or if the
-   * number of slots is unknown.
+   * Returns the slots that a sweep gets from the scheduler. Undefined if the sweep has ended or has more than
+   * MAX_ESTIMATED_TRIALS trials, or if the number of slots is unknown.
    */
   async shareOf(sweepId: string): Promise<SlotShare | undefined> {
     const known = await this.#estimateOf(sweepId);

@@ -98,7 +98,10 @@ export interface ArtifactStore {
    * @returns whether the removal is complete; false if it was deferred
    */
   removeSweep(sweepId: string): Promise<boolean>;
-  /** Defers every removal of artifacts until the returned function is called. Must not be called again before that. */
+  /**
+   * Defers every removal of artifacts until the returned function is called. Until then, `keepAll` must not be called
+   * again.
+   */
   keepAll(): () => Promise<void>;
   /**
    * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. No later record can name

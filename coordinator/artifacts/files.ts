@@ -82,7 +82,7 @@ export class ArtifactFiles implements ArtifactStore {
 
   /**
    * Starts or resumes an upload to a partial file. The caller must close the returned file.
-   * @param store stores the complete, verified partial file
+   * @param store stores the partial file once it is complete and verified
    * @throws {RejectedError} if the attempt is already uploading the same contents
    */
   async receive(key: AttemptKey, artifact: Artifact, store: (part: string) => Promise<void>): Promise<IncomingFile> {

@@ -46,7 +46,7 @@ test('while the artifact store fails, a checkpoint is pending and the file of th
   expect(checkpoints.isPending(CHILD, 'checkpoint')).toBe(false);
 });
 
-test('a checkpoint that is missing is not tried again', async () => {
+test('if the checkpoint of a parent is missing, adding it to the child is not retried', async () => {
   let tries = 0;
   const { checkpoints, warnings } = checkpointsWith(async () => {
     tries += 1;

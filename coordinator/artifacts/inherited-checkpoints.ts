@@ -35,7 +35,7 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
   });
 }
 
-/** The first and the longest delay before another attempt to add a file, in milliseconds. */
+/** The shortest and the longest delay before the addition of a file is retried, in milliseconds. */
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
@@ -54,9 +54,9 @@ export class InheritedCheckpoints {
 
   /**
    * Adds files to children. Existing files are not changed, so a coordinator that starts after a crash adds only the
-   * files that are missing. While the artifact store fails, the attempt to add a file is repeated. If the file of the
+   * files that are missing. While the artifact store fails, the addition of a file is retried. If the file of the
    * parent is missing or damaged, the attempts of the child fail, and their error names the missing checkpoint.
-   * @returns resolves after the first attempt to add each file
+   * @returns resolves once each file was added, or its addition has failed for the first time
    */
   async add(inherited: readonly InheritedCheckpoint[]): Promise<void> {
     await Promise.all(inherited.map((one) => new Promise<void>((resolve) => this.#start(one, resolve))));

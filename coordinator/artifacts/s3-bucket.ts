@@ -69,8 +69,8 @@ const base64Of = (sha256: string) => Buffer.from(sha256, 'hex').toString('base64
 const hexOf = (base64: string) => Buffer.from(base64, 'base64').toString('hex');
 
 /**
- * Loads the client library, which takes about 0.06 s of CPU time. In the bundle, the library then needs no other file, so
- * that it also works after an upgrade has replaced the files of this process.
+ * Loads the client library, which takes about 0.06 s of CPU time. In the bundle, the loaded library needs no other
+ * file, and therefore also works after an upgrade has replaced the files of this process.
  */
 export function loadS3Client() {
   // package.json declares which versions of Node trawl supports, so the library's warning about the version is

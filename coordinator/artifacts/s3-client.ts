@@ -1,6 +1,7 @@
 /**
- * The parts of the S3 client library that trawl uses. The bundle contains this module and all modules that it can need
- * in one file (deploy/setup/bundle.mjs), because the library imports some of them only when it looks for credentials.
+ * The parts of the S3 client library that trawl uses. The library imports some of its modules only when it looks for
+ * credentials. The bundle therefore has one file with this module and every module that the library can import
+ * (deploy/setup/bundle.mjs).
  */
 export {
   AbortMultipartUploadCommand,

@@ -30,7 +30,7 @@ export class Guard {
   readonly #onRejected: OnRejected;
   readonly #callers = new WeakMap<Metadata, Caller>();
   readonly #calls: CallObserver;
-  /** One function per open call, which checks whether its caller is still admitted. */
+  /** For each open call, a function that checks whether the caller is still admitted. */
   readonly #open = new Set<() => void>();
 
   /**

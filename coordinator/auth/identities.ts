@@ -1,6 +1,7 @@
 /**
- * Reads the known identities (names, roles and hashes of tokens) from a file that `trawl certs` writes. The coordinator
- * reloads the file after each change, so that removing an identity from the file revokes it.
+ * Reads the known identities from a file that `trawl certs` writes. An identity has a name, a role, the hash of a token
+ * and, for an agent, the serial number in the subject of the certificate. The coordinator reloads the file after each
+ * change, so that removing an identity from the file revokes the identity.
  */
 
 import { readFileSync, statSync } from 'node:fs';
@@ -22,8 +23,8 @@ const known = z.object({
   role: z.enum(ROLES),
   tokenSha256: z.string(),
   /**
-   * The serial number in the subject of an agent's certificate. Absent if an earlier version of trawl wrote the
-   * identity.
+   * The serial number in the subject of an agent's certificate. Absent for all other roles, and for an agent whose
+   * identity was written by an earlier version of trawl.
    */
   serial: z.string().optional(),
 });

@@ -85,8 +85,8 @@ export function storedFiles(db: DatabaseType): readonly StoredFile[] {
 }
 
 /**
- * Whether the manifest lists a file as missing. Older versions list the paths of artifacts without the artifacts
- * folder.
+ * Whether the manifest lists a file as missing. In manifests of older versions of trawl, the path of an artifact lacks
+ * the name of the artifacts folder.
  */
 export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean {
   return missing.includes(path) || missing.includes(path.slice(ARTIFACTS_FOLDER.length + 1));

@@ -28,7 +28,7 @@ test('the brackets of hyperband are numbers of reported values, not steps', () =
   expect(race.rungs).toEqual([1, 2]);
 });
 
-test('hyperband compares a value reported between two brackets with the values so far at the lower bracket', () => {
+test('between two brackets, hyperband compares a trial with all trials that have reached the lower bracket', () => {
   const race = new Race({ ...HYPERBAND, steps: { minIter: 2 } });
   expect(race.run('a', [9, 9]).kind).toBe('continue');
   race.run('b', [5, 5]);

@@ -47,7 +47,7 @@ export function selectMembers<M>(ranked: readonly M[], failed: number, quantile:
 /** The numbers of members, comparisons and trials of a population. */
 export interface PopulationSize {
   readonly members: number;
-  /** The maximum number of children that one comparison creates, unless more members than that have failed. */
+  /** The maximum number of children that one comparison creates, unless a larger number of members has failed. */
   readonly childrenPerComparison: number;
   /** The number of comparisons. Undefined if the number of epochs is not known. */
   readonly comparisons: number | undefined;

@@ -16,7 +16,7 @@ const ROWS = [
 
 const ASHA = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 } as const;
 
-test('the summary of a rung counts the trials that reached it and those stopped there, and contains the bound', () => {
+test('the summary of a rung states the bound, how many trials reached the rung, and how many were stopped there', () => {
   expect(rungSummaries(ROWS, ASHA, 'minimize')).toEqual([
     { rung: 1, reached: 4, stopped: 2, running: 0, held: 0, best: 0.5, bound: 0.6 },
     { rung: 3, reached: 2, stopped: 0, running: 1, held: 0, best: 0.3, bound: 0.3 },

@@ -80,7 +80,7 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
 
 /**
  * Returns an axis whose values are computed on access. The digits of a value form an integer below 10^15, which a
- * number represents exactly.
+ * JavaScript number represents exactly.
  */
 function computedAxis(name: string, grid: { from: number; by: number; size: number; scale: number }): Axis {
   const { from, by, size, scale } = grid;

@@ -66,8 +66,8 @@ export interface Plan {
 }
 
 /**
- * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. For a random or Sobol
- * search, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
+ * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. For a search whose
+ * points do not depend on results, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
  * @throws {BadInputError} if the sweep exceeds MAX_GRID_POINTS, MAX_PLAN_CELLS or MAX_ADAPTIVE_TRIALS
  */
 export function plan(spec: SweepSpec): Plan {
@@ -83,8 +83,8 @@ export function planWithoutDrawing(spec: SweepSpec): Plan {
 const MAX_SUBMITTED_CONFIGS = 1_000;
 
 /**
- * Returns the plan of a sweep at its submission. Only the configs of a short random or Sobol search are drawn. The
- * excluded points of a search are counted while it runs.
+ * Returns the plan of a sweep at its submission. Configs are drawn only for a short search whose points do not depend
+ * on results. The excluded points of a search are counted while the search runs.
  */
 export function submittedPlan(spec: SweepSpec): Plan {
   const bound = planWithoutDrawing(spec);
@@ -93,7 +93,10 @@ export function submittedPlan(spec: SweepSpec): Plan {
   return { ...bound, trials, configs, isBound };
 }
 
-/** Returns the plan of a random or Sobol search. Its points are drawn unless they exceed MAX_DRAWN_CONFIGS. */
+/**
+ * Returns the plan of a search whose points do not depend on results. The points are drawn if the search has at most
+ * MAX_DRAWN_CONFIGS configs.
+ */
 function drawnPlan(spec: SweepSpec): Plan {
   const bound = searchPlan(spec);
   if (bound.configs > MAX_DRAWN_CONFIGS) return bound;

@@ -31,7 +31,7 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
 
 /**
  * Returns the fraction of the distance by which a position is moved; 0 if every point of the grid is taken. The
- * fractions are multiples of the golden ratio, modulo 1, because these are evenly distributed.
+ * fractions are multiples of the golden ratio, modulo 1, because such multiples are evenly distributed.
  */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;

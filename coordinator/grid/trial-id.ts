@@ -15,7 +15,10 @@ import { canonicalJson } from '../../proto/values.ts';
 /** The length of an id in hex digits. With 64 bits, a million trials have a collision with probability 3e-8. */
 const ID_DIGITS = 16;
 
-/** Returns 16 hex digits of SHA-256 over the canonical JSON of `[trainer, parameters without defaults, seed]`. */
+/**
+ * Returns the first 16 hex digits of a SHA-256 hash. The hashed text is the canonical JSON of `[trainer, parameters
+ * without defaults, seed]`.
+ */
 export function trialId(trainer: TrainerName, parameters: Parameters, seed: number): string {
   return idsOf(trainer, parameters).trialId(seed);
 }

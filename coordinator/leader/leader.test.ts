@@ -198,7 +198,7 @@ function leaderOf(election: MemoryElection) {
   return { leader: new Leader({ election, elected, address: 'me:1', onLost, log, clock }), onLost };
 }
 
-test('a leader renews its leadership after each third of its duration, and stores its current address', async () => {
+test('a leader renews its leadership every 3 seconds, and immediately stores a new address', async () => {
   const election = new MemoryElection();
   const begun = Date.now();
   const { leader, onLost } = leaderOf(election);

@@ -42,13 +42,13 @@ export interface Election {
 
 /** A leadership that has ended, although it has not expired on the clock of the store. */
 export interface EndedLeadership {
-  /** The holder, if its process has ended. */
+  /** The holder. Set if the process of the holder has ended. */
   readonly holder?: string;
-  /** The expiry, if the leadership was not renewed for its whole duration. */
+  /** The recorded time of the expiry. Set if the leadership has not been renewed for longer than its duration. */
   readonly expiresAt?: string;
 }
 
-/** A term of this process, and the time at which it requested the leadership. */
+/** A term of this process, and the time at which this process requested the leadership. */
 export interface Elected {
   readonly term: Term;
   readonly sentAt: number;
@@ -103,7 +103,7 @@ export async function tryOnce({ election, holder, address, clock: time = clock }
   return leadership.holder === holder ? electedAt(sentAt, leadership) : leadership;
 }
 
-/** Whether the process that leads is of this machine and has ended. */
+/** Whether the leading process ran on this machine and has ended. */
 function hasHolderEnded({ holder }: Leadership): boolean {
   const [, leading = ''] = holder.split('/');
   return hasEnded(leading);
@@ -178,8 +178,9 @@ export async function electedAlone(
  * Finds out whether a process leads, for a caller that does not try to lead. Decides as a standby does, so that a dead
  * leader does not count even if the clock of the store was set back.
  * @param read reads the leadership in the store
- * @returns undefined as soon as no process leads: up to LEADERSHIP_MS after the death of a leader. Otherwise, the
- * leadership of the process that leads, once it has been renewed
+ * @returns the leadership of the leading process, once that process has renewed the leadership; undefined if no process
+ * leads. After the death of a leader, the answer takes up to LEADERSHIP_MS, or up to two seconds longer if the clock of
+ * the store was set back
  */
 export async function leaderThatRuns(
   read: () => Promise<Leadership>,

@@ -3,9 +3,9 @@
  *
  * The store keeps one leadership. It has an epoch, which increases with each new leader, and it expires on the clock of
  * the store unless its holder renews it. Every transaction of a leader checks that no other coordinator has led in the
- * meantime. This check protects the store. The times here only decide when a leader stops answering: the leader
- * measures the duration from the moment at which it sent the last successful renewal, which is earlier than the moment
- * at which the store received the renewal. Therefore, the leader pauses before its leadership can expire.
+ * meantime. This check, and not the times in this file, protects the store. A leader stops answering before its
+ * leadership can expire, because the leader measures the duration from the time at which it sent the last successful
+ * renewal. The store measures the duration from the time at which it received this renewal, which is later.
  */
 
 /** The time in milliseconds after which a leadership that is not renewed expires. */

@@ -215,7 +215,8 @@ test('the GPU time of a sweep includes attempts before a restart, and equals the
 });
 
 /**
- * Opens a second runtime on the store of `runtime`, calls `lead` with it, and returns the text of a scrape.
+ * Opens a second runtime on the store of `runtime`, calls `lead` with the second runtime, and returns the text of a
+ * scrape.
  */
 async function afterRestart(runtime: Runtime, lead: (restarted: Runtime) => Promise<void>) {
   const { store, now: clock } = runtime;
@@ -266,7 +267,7 @@ test('the durations of an attempt and of its first epoch exclude the wait for th
   }
 });
 
-test('when a sweep ends, a trial held before a restart counts as stopped, and its remaining epochs as saved', async () => {
+test('when a sweep ends, a trial that was held before a restart counts as stopped, and its remaining epochs count as saved', async () => {
   const { runtime, stop } = await serve(newFolder());
   onTestFinished(stop);
   const text = `trainer: autoencoder

@@ -1,4 +1,4 @@
-/** Migrations between folders, which need no server. */
+/** Tests migrations between folders. Such migrations need no server. */
 import {
   appendFileSync,
   cpSync,

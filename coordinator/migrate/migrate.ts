@@ -1,9 +1,10 @@
 /**
  * Moves a store, its artifacts and its code archives between a coordinator's folder and PostgreSQL with S3.
  *
- * The steps are in an order that keeps the original usable until the copy is complete: the new store is marked as
- * incomplete, the files are copied and verified, the rows are copied and verified in one transaction, the original is
- * marked as moved, and the mark of the new store is removed. After a kill, the same command continues the migration.
+ * The order of the steps keeps the original usable until the copy is complete. First, the new store is marked as
+ * incomplete. The files are copied and verified. The rows are copied and verified in one transaction. Then, the
+ * original is marked as moved. Finally, the mark of the new store is removed. After a kill, the same command continues
+ * the migration.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -43,8 +44,8 @@ export interface MigrationOptions {
   /** The new place of the store: a new folder, or an empty database. */
   readonly to: { readonly dir: string } | { readonly store: string };
   /**
-   * The new location of the artifacts in S3. If undefined, they are copied into a new folder, or stay where they are if
-   * the store is moved into a database.
+   * The new location of the artifacts in S3. If undefined, the artifacts are copied into the new folder or, if the
+   * store is moved into a database, stay where they are.
    */
   readonly artifacts: string | undefined;
   /** Whether the migration continues if files that the store names do not exist. */
@@ -156,7 +157,8 @@ async function openNewStore(origin: OriginStore, { dir, to }: MigrationOptions):
     const token = existsSync(tokenFile(dir)) ? readToken(tokenFile(dir)) : undefined;
     return openNewFolder(to.dir, origin, token);
   } catch (error) {
-    // The complete store is in the place to which an earlier migration moved it.
+    // An earlier migration has already moved the store. The error therefore names the place of the complete store, not
+    // the problem of the requested place.
     if (origin.moved === undefined || !(error instanceof RejectedError)) throw error;
     throw movedError(origin.name, origin.moved, origin.unmove);
   }

@@ -206,7 +206,7 @@ async function writeRows<T>(
   // Removes the rows of an interrupted migration, which no longer equal the original.
   await client.query(`truncate ${names.filter((name) => name !== 'meta').join(', ')}`);
   await client.query(`delete from meta where name not in ${OWN_META}`);
-  // The counts that the triggers keep are copied.
+  // The triggers are disabled, because the counts that they maintain are copied too.
   for (const name of names) await client.query(`alter table ${name} disable trigger user`);
   const rows = new PostgresRows(client);
   await fill(rows);

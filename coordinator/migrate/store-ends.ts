@@ -3,7 +3,7 @@
 import type { RowSource, RowTarget } from '../store/copy/rows.ts';
 import type { MovedStore, UnfinishedMigration } from '../store/moved-store.ts';
 
-/** The store that is moved. It is only read until `markMoved`. No coordinator can use it before `close`. */
+/** The store that is moved. Its rows are only read before `markMoved`. No coordinator can use it before `close`. */
 export interface OriginStore {
   /** The folder, or the URL without its password. */
   readonly name: string;

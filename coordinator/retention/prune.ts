@@ -1,7 +1,7 @@
 /**
- * Removes ended sweeps. The rows of a sweep are removed in one transaction, and its files afterward. The transaction
- * records the removal, so that the next prune completes it if the process dies in between. When the coordinator starts,
- * it moves any files that remain of removed sweeps to `orphans/` (artifacts/orphans.ts).
+ * Removes ended sweeps. The rows of a sweep are removed in one transaction, and the files of the sweep afterward. The
+ * transaction records the removal. If the process dies in between, the next prune completes the removal. A starting
+ * coordinator moves any remaining files of removed sweeps to `orphans/` (artifacts/orphans.ts).
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -55,7 +55,7 @@ export interface PrunedCoordinator {
   write<T>(operation: () => Promise<T>): Promise<T>;
 }
 
-/** A store that no coordinator uses. */
+/** Takes the place of the coordinator if no coordinator uses the store. */
 const NO_COORDINATOR: PrunedCoordinator = {
   isLive: () => false,
   exclusively: (operation) => operation(),

@@ -64,7 +64,10 @@ export interface SamplerAnswer {
 interface SamplerHistory {
   /** All suggestions of the search so far, in order, including suggestions that added no trial. */
   readonly suggestions: readonly PastSuggestion[];
-  /** The newest answer of the process. Undefined if the process has not answered yet. */
+  /**
+   * The newest answer of the sampler. Undefined if the sampler has not answered since the source of the sweep was
+   * opened, for example at the start of the coordinator.
+   */
   readonly answer: SamplerAnswer | undefined;
 }
 

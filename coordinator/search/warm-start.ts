@@ -1,4 +1,4 @@
-/** Chooses, from the results of earlier sweeps, those that a search starts with. */
+/** Chooses the results of earlier sweeps with which a search starts. */
 import { show } from '../../lib/text/quote.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { type Distribution, distributionText } from './distribution.ts';

@@ -95,8 +95,8 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
 /**
- * The keys under which values are read by PyYAML's rules in a W&B file: `parameters` and `early_terminate` are keys of
- * W&B, and `exclude` and `when` contain values of parameters. Other keys can belong to trawl, such as `wandb: off`.
+ * The keys of a W&B file under which values are read by PyYAML's rules. `parameters` and `early_terminate` are keys of
+ * W&B, and `exclude` and `when` contain values of parameters. Some other keys, such as `wandb`, exist only in trawl.
  */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 

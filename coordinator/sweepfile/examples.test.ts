@@ -107,7 +107,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has as many configs as the study and less training, and its hypotheses have the same names and conditions', async () => {
+test('the small study has as many configs as the study, but trains less, and its hypotheses have the same names and conditions', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);
@@ -120,7 +120,7 @@ test('the small study has as many configs as the study and less training, and it
   }
 });
 
-test('the adaptive study has the same configs and hypotheses as the study, with fewer training images', async () => {
+test('the adaptive study has the hypotheses of the study, and the same configs except for the numbers of images', async () => {
   const study = await example('autoencoder-study.yaml');
   const adaptive = await example('autoencoder-study-adaptive.yaml');
   expect(adaptive.hypotheses).toEqual(study.hypotheses);

@@ -1,4 +1,4 @@
-/** In the text of a sweep file, replaces `file: values.txt` of a parameter with `values: [...]`, the values in the file. */
+/** Replaces each `file: NAME` of a parameter in a sweep file with `values: [...]`, the list of the values in NAME. */
 import { isMap, isScalar, type Node, type Pair, parseDocument, type Scalar } from 'yaml';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { quote } from '../../lib/text/quote.ts';

@@ -103,9 +103,9 @@ export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): Co
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
 /**
- * Returns the defaults of `wandb` and `report`. If the list of sources is empty, only JSON is read.
- * @param isWandb for the default of `wandb`: whether the file is a W&B file; for the default of `report`: whether
- * `wandb` is offline or online
+ * Returns the default of `wandb` (`mode`) and the default of `report` (`sources`). If `sources` is empty, only JSON is
+ * read.
+ * @param isWandb for `mode`, whether the file is a W&B file; for `sources`, whether `wandb` is offline or online
  */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };

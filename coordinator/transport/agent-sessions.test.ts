@@ -22,7 +22,7 @@ function session(id = 'a', ackDelayMs = DELAY_MS): AgentSession {
 
 const acks = () => sent.map((message) => (message?.$case === 'batch' ? message.batch.acks.map(({ seq }) => seq) : []));
 
-test('acknowledgements of reports wait, and one message has the newest one of each attempt', () => {
+test('acknowledgements of reports wait, and one message has the newest acknowledgement of each attempt', () => {
   const one = session();
   one.acknowledge(KEY, 1, true);
   vi.advanceTimersByTime(DELAY_MS - 1);

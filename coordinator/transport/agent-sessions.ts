@@ -15,9 +15,9 @@ import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 /**
- * The time that acknowledgements of reports wait for further acknowledgements, per connected agent. The coordinator
- * thus sends at most about 1,000 such messages per second. The cost of a message hardly depends on its size. No agent
- * waits for these acknowledgements: it keeps the records on its disk in the meantime.
+ * Acknowledgements of reports wait for further acknowledgements for this time, multiplied by the number of connected
+ * agents. The coordinator thus sends at most about 1,000 such messages per second. The cost of a message hardly depends
+ * on its size. Agents do not wait for these acknowledgements. They keep the records on their disks in the meantime.
  */
 const ACK_DELAY_MS_PER_AGENT = 1;
 /** A shorter delay would save no messages. */

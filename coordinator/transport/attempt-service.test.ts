@@ -236,7 +236,7 @@ describe('streams', () => {
     expect(await new Stream().hello({ leaderEpoch: 6 }).next()).toMatchObject({ welcome: { leaderEpoch: 0 } });
   });
 
-  test('a drain is sent immediately, and with every welcome until it ends', async () => {
+  test('a drain is sent immediately, and is repeated in every welcome until the drain ends', async () => {
     const control = agentControl(served.runtime);
     const stream = new Stream().hello();
     await stream.next();
@@ -262,7 +262,7 @@ describe('streams', () => {
     expect(await control.drain('a', { graceMs: 0, reason: '' })).toMatchObject({ id: 'a' });
   });
 
-  test('the stream of a new process replaces that of a dead process, even if the hello of the dead process arrives later', async () => {
+  test('the stream of a new process replaces the stream of a dead process, even if the hello of the dead process arrives later', async () => {
     await new Stream().hello({ incarnation: 'a2' }).next();
     const dead = new Stream().hello({ incarnation: 'a1' });
     await dead.next();

@@ -90,7 +90,7 @@ export class AttemptService {
   }
 
   /**
-   * Asks an agent to return attempts that it has not started. The order is repeated if the agent does not answer.
+   * Asks an agent to return attempts that it has not started. The request is repeated if the agent does not answer.
    */
   sendReturn(agentId: string, keys: readonly AttemptKey[]): void {
     const returnAttempts = { keys: [...keys] };
@@ -139,7 +139,7 @@ export class AttemptService {
       };
     });
     const opened = claims.map((claim) => ({ ...onOpen(runtime.core, claim, runtime.now()), key: claim.key }));
-    // The next offers are decided before this step is durable, so that both share a transaction.
+    // The next offers are decided before this step is durable, so that the offers and the step share a transaction.
     runtime.reschedule();
     await runtime.settle(combine(opened.map(({ step }) => step)));
     return opened.map(({ key, answer }): Decision => {
@@ -401,8 +401,8 @@ function checkClaims({ length }: readonly Claim[]): void {
 }
 
 /**
- * Checks the size of a batch. The coordinator can pause reading only between messages, so that a batch must not exceed
- * the limit on its own.
+ * Checks the size of a batch. The coordinator can pause reading only between messages, so a single batch must not
+ * exceed the limit.
  * @throws {BadInputError} if a batch has too many records, requests or claims
  */
 function checkBatch({ records, claimRequests }: RequestBatch): void {

@@ -10,8 +10,8 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * The number of configs beyond the limit that are read from the database. `rankConfigs` then ranks all these configs
- * again: SQLite can round a mean differently, and so order configs with almost equal means differently.
+ * How many more configs than the limit are read from the database. `rankConfigs` then ranks all these configs again,
+ * because SQLite can round a mean differently, and therefore can order configs with almost equal means differently.
  */
 const NEAR_TIES = 100;
 

@@ -70,7 +70,7 @@ test('a slow reader receives a long answer completely, and no event listener rem
   expect(warnings).toEqual([]);
 });
 
-test('a failure of the leader shows that the call reached it, unless another coordinator leads', () => {
+test('an UNAVAILABLE error shows whether the call has reached the leader', () => {
   const log = pino({ level: 'silent' });
   const headerOf = (error: Error) => statusOf(error, log).metadata?.get(REACHED_HEADER);
   expect(headerOf(new UnreachableError('the file is not ready'))).toEqual(['1']);

@@ -33,8 +33,8 @@ export const STALL_MS = 60_000;
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
 /**
- * The maximum number of one agent's records and claims on its stream that are not durable yet. At this number, the
- * coordinator stops reading the stream.
+ * The maximum number of records and claims that one agent has sent on its stream and that are not durable yet. At this
+ * number, the coordinator stops reading the stream.
  */
 export const MAX_UNSETTLED_RECORDS = 4_096;
 /** The maximum number of answers that an agent has not read yet. */

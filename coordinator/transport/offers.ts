@@ -1,6 +1,6 @@
 /**
- * Publishes offers to JetStream work queues, one per pool. The store is authoritative. The queues are in the servers'
- * memory, and missing offers are published again from the store (docs/decisions/offers.md, pools.md).
+ * Publishes offers to JetStream work queues, one per pool. The store is authoritative. The queues are in the memory of
+ * the NATS servers, and missing offers are published again from the store (docs/decisions/offers.md, pools.md).
  */
 import {
   AckPolicy,

@@ -7,7 +7,7 @@ import type { PageSize } from '../store/trial-queries.ts';
  * or the maximum total size. With this last row, the message can be larger than the maximum size.
  */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
-/** The limits of a message with reports. They apply in the same way. */
+/** The limits of a message with reports. A message ends in the same way as with ROWS_PER_MESSAGE. */
 export const REPORTS_PER_MESSAGE: PageSize = { rows: 1_000, bytes: 256 * 1024 };
 
 /**

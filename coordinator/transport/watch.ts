@@ -57,8 +57,8 @@ export class AgentListCache {
 
 /**
  * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted. `since`
- * is the sequence number of the last event that the watcher has received. If `since` is 0, the watch begins with a
- * snapshot. If `since` is -1, the watch begins with the first event.
+ * is the sequence number of the last event that the watcher has received. If `since` is 0, or higher than the number of
+ * the newest event, the watch begins with a snapshot. If `since` is -1, the watch begins with the first event.
  * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event of the watcher
  */
 export async function* watchMessages(
@@ -81,7 +81,7 @@ export async function* watchMessages(
       sentUpTo = await queries.sweeps.lastEvent();
       yield* snapshotOf(queries, sweepId, [...agents], sentUpTo);
     }
-    // The sweep is read again only after events, because every change of its state is an event.
+    // The sweep is not polled, because every change of its state is an event.
     let sweep = await queries.sweeps.get(sweepId);
     while (!isEnded(sweepState.of(sweep.state)) || pending.any) {
       await pending.wait(WATCH_INTERVAL_MS, signal);
@@ -112,7 +112,7 @@ export async function* watchMessages(
 
 /**
  * Sends every event after `since`, with the rows that each event changed. Sends at least one delta.
- * @returns the last event that was sent
+ * @returns the sequence number up to which all events were sent
  */
 async function* catchUp(queries: Queries, sweepId: string, since: number): AsyncGenerator<WatchResponse, number> {
   let sentUpTo = since;

@@ -10,7 +10,7 @@ import type { SweepSpec } from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
 
 /**
- * Requires that a program receives each kept point as before.
+ * Requires that a program receives each kept point exactly as in the previous version.
  * @throws {BadInputError} if a value that both versions have is written differently, such as `1` and `1.0`, or if only
  * one version passes the seed to the program
  */

@@ -20,7 +20,7 @@ export interface StudySettings extends SamplerSettings {
 /** A trial of the study, as the process knows it. */
 export interface KnownTrial {
   readonly record: SuggestionRecord;
-  /** The outcome that was sent to the process: undefined while the trial runs, else the JSON of its values. */
+  /** The values of an ended trial as JSON, or `null` if the trial has failed. Undefined while the trial runs. */
   ended: string | undefined;
 }
 

@@ -52,7 +52,8 @@ function spawnPython(python: string, script: string): ChildProcess {
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONIOENCODING: 'utf-8',
   };
-  // The process has its own group, so that the programs that it starts end with it, and Ctrl-C does not reach it.
+  // The process has its own process group. The programs that it starts therefore end together with the process, and
+  // Ctrl-C does not reach the group.
   return spawn(python, [script], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'], detached: true });
 }
 

@@ -4,7 +4,7 @@ The coordinator sends one request per line on file descriptor 3, and this progra
 file descriptor 4. Both are JSON objects. stdout and stderr are free for the output of samplers.
 
 A request has the fields
-  settings    the sampler, its options, the directions and the space; only if the study starts anew
+  settings    the sampler, its options, the seed, the directions and the space; only if the study starts anew
   add         trials to add to the study: [{values, attributes, state, objectives}]
   end         trials of the study that have ended: [[position, state, objectives]]
   number      the number of the suggestion
@@ -125,7 +125,7 @@ class Study:
             raise Problem("options", "%s: %s" % (self.settings["sampler"], error)) from error
 
     def option_names(self, options):
-        """Returns the names of the constructor's arguments. Rejects an option that is not an argument."""
+        """Returns the names of the constructor's arguments. Rejects an option that the constructor does not accept."""
         try:
             parameters = inspect.signature(self.sampler_class).parameters
         except ValueError:

@@ -34,7 +34,7 @@ test('the answer to an earlier request gives no point', () => {
   });
 });
 
-test('the study begins with the results of earlier sweeps, and all requests contain the same objects for them', () => {
+test('the study begins with the results of earlier sweeps, and all requests contain the same objects for these results', () => {
   const history = { ...EMPTY, warm: [{ parameters: { x: 2 }, value: 5 }] };
   const [first, second] = [next(INITIAL_OPTUNA_STATE, history), next(INITIAL_OPTUNA_STATE, history)];
   expect(first).toMatchObject({ request: { trials: [{ record: { values: { x: 2 } }, outcome: { values: [5] } }] } });
@@ -43,7 +43,7 @@ test('the study begins with the results of earlier sweeps, and all requests cont
   expect(recordOf(first)).toBe(recordOf(second));
 });
 
-test('after ten points without a new trial, points are drawn at random without the sampler', () => {
+test('after more than ten points without a new trial, points are drawn at random without the sampler', () => {
   const step = next({ points: 20, trials: 0, repeated: 10 }, EMPTY);
   expect(step).toMatchObject({ kind: 'point', record: { attributes: '' }, state: { points: 21, repeated: 11 } });
 });

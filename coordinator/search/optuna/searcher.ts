@@ -13,8 +13,8 @@ import type { PastSuggestion, SearchHistory, SearchResult, SearchState, Suggesti
 import type { OptunaDimensions } from './dimensions.ts';
 
 /**
- * After this number of consecutive points without a new trial, points are random until a point adds a trial. Some
- * samplers suggest the same points again when few points of a finite space are left.
+ * After more than this number of consecutive points that add no trial, points are random until a point adds a trial.
+ * Some samplers suggest the same points again when few points of a finite space are left.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -22,9 +22,9 @@ const MAX_REPEATED_SUGGESTIONS = 10;
 interface OptunaState {
   /** The number of points suggested so far. */
   readonly points: number;
-  /** The number of trials at the last suggestion. */
+  /** The number of trials when the last point was suggested. */
   readonly trials: number;
-  /** The number of consecutive points that added no trial, up to the last suggestion. */
+  /** The number of consecutive points, before the last point, that added no trial. */
   readonly repeated: number;
 }
 

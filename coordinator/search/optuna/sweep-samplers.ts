@@ -23,7 +23,10 @@ export interface SamplersOptions {
   readonly start: StartProcess;
   /** The Python interpreter for sweeps whose file names none. */
   readonly python: string;
-  /** Whether a sweep file may name a class of the user, or an interpreter. Both run code on this machine. */
+  /**
+   * Whether a sweep file may name a Python interpreter, or a sampler class from the author's own code. The interpreter
+   * and the class can run any code on this machine.
+   */
   readonly allowsOwnCode: boolean;
   /** Called when a sweep has an answer, or can send its request again. */
   readonly onReady: (sweepId: string) => void;
@@ -180,7 +183,7 @@ export class SweepSampler {
     this.#process.send(line);
   }
 
-  /** Lets a sweep that waits because all processes were busy send its request again. */
+  /** If the sweep waits because all processes were busy, lets the sweep send its request again. */
   wake(): void {
     if (this.#waits !== 'room') return;
     this.#waits = 'no';

@@ -9,8 +9,8 @@ import type { SearchHistory, SearchResult, SearchState, Suggestion } from '../se
 import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * After this number of consecutive points that add no trial, points are random until a point adds a trial. If few
- * points of the space are untried, all of the best candidates have often been tried already.
+ * After more than this number of consecutive points that add no trial, points are random until a point adds a trial. If
+ * few points of the space are untried, all of the best candidates have often been tried already.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -18,9 +18,9 @@ const MAX_REPEATED_SUGGESTIONS = 10;
 interface TpeState {
   /** The number of points suggested so far. */
   readonly points: number;
-  /** The number of trials at the last suggestion. */
+  /** The number of trials when the last point was suggested. */
   readonly trials: number;
-  /** The number of consecutive points that added no trial, up to the last suggestion. */
+  /** The number of consecutive points, before the last point, that added no trial. */
   readonly repeated: number;
 }
 

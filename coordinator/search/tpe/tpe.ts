@@ -54,8 +54,8 @@ export interface Observations {
 }
 
 /**
- * Points are random until this many trials (with replicates: configs) have ended and one of them has a result. Later
- * points depend on results.
+ * Points are random until this many trials have ended and one of them has a result. Later points depend on results. In
+ * a search with replicates, configs are counted instead of trials.
  */
 export const STARTUP_TRIALS = 10;
 
