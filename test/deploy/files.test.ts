@@ -54,7 +54,7 @@ test.each([
   }
 });
 
-test('in compose.ha.yml, two coordinators share their stores, and agents and Prometheus know both coordinators', () => {
+test('in compose.ha.yml, two coordinators share their stores, and agents and Prometheus have the addresses of both coordinators', () => {
   interface Service {
     readonly environment: Readonly<Record<string, string>>;
     readonly hostname: string;

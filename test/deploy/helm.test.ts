@@ -45,7 +45,7 @@ function render(...args: string[]): Manifest[] {
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
 }
 
-/** Returns the manifest of a component that has one of the given kinds. */
+/** Returns the manifest that has one of the given kinds and belongs to a component. */
 function manifestOf(manifests: readonly Manifest[], kinds: readonly string[], component: string): Manifest {
   const found = manifests.find(
     ({ kind, metadata }) => kinds.includes(kind) && metadata.name === `test-trawl-${component}`,
@@ -60,7 +60,7 @@ function podOf(manifests: readonly Manifest[], component: string): Pod {
   return pod;
 }
 
-/** Returns the variables of a container that come from Secrets. */
+/** Returns each environment variable that a container takes from a Secret: its name, and the key of the Secret. */
 const secretsOf = (container: Pod['containers'][number] | undefined) =>
   container?.env?.flatMap(({ name, valueFrom }) =>
     valueFrom?.secretKeyRef === undefined ? [] : [[name, valueFrom.secretKeyRef]],
@@ -107,7 +107,7 @@ test.skipIf(withoutHelm)(
 );
 
 test.skipIf(withoutHelm)(
-  'if identities are configured, each pod uses one, and no agent can read the identities of others',
+  'if identities are configured, the container of each pod mounts one identity, and not the Secret of all identities',
   () => {
     const secrets = ['--set', 'identities.serverSecret=trawl-server', '--set', 'identities.agentsSecret=trawl-agents'];
     const pods = render(...secrets).flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
@@ -124,7 +124,7 @@ test.skipIf(withoutHelm)(
 );
 
 test.skipIf(withoutHelm)(
-  'with a bucket, only the coordinator gets the location and the credentials of the artifact store',
+  'if artifacts are in a bucket, only the coordinator gets the location and the credentials of the bucket',
   () => {
     const set = (values: Record<string, string>) =>
       setting(Object.fromEntries(Object.entries(values).map(([name, value]) => [`artifacts.${name}`, value])));
@@ -159,13 +159,13 @@ test.skipIf(withoutHelm)(
   },
 );
 
-/** Values for PostgreSQL and an S3-compatible server in the chart. */
+/** Helm values that deploy PostgreSQL and an S3-compatible server with the chart. */
 const IN_CHART = {
   ...{ 'postgresql.enabled': 'true', 'postgresql.secret': 'trawl-postgresql' },
   ...{ 's3.enabled': 'true', 'artifacts.bucket': 'sweeps', 'artifacts.credentialsSecret': 'trawl-s3' },
 };
 
-test.skipIf(withoutHelm)('the location of an existing database and the TLS files for it come from Secrets', () => {
+test.skipIf(withoutHelm)('the location and the TLS files of an existing database come from Secrets', () => {
   const manifests = render(...setting({ 'store.secret': 'trawl-store', 'store.filesSecret': 'trawl-store-files' }));
   const { containers, volumes } = podOf(manifests, 'coordinator');
   expect(secretsOf(containers[0])).toEqual([
@@ -180,7 +180,7 @@ test.skipIf(withoutHelm)('the location of an existing database and the TLS files
 });
 
 test.skipIf(withoutHelm)(
-  'with PostgreSQL and S3 in the chart, the coordinator uses both, and only trawl can reach them',
+  'if the chart deploys PostgreSQL and an S3 server, the coordinator uses both servers, and only pods of trawl can reach them',
   () => {
     const manifests = render(...setting(IN_CHART));
     const pods = manifests.flatMap(({ spec }) => (spec.template === undefined ? [] : [spec.template.spec]));
@@ -212,7 +212,7 @@ test.skipIf(withoutHelm)(
 const REPLICAS = { ...IN_CHART, 'coordinator.replicas': '2' };
 
 test.skipIf(withoutHelm)(
-  'coordinators run on different nodes, publish their pod names, and are never all stopped when nodes are drained',
+  'coordinators run on different nodes and publish their pod names, and at most one coordinator is evicted at a time',
   () => {
     const manifests = render(...setting(REPLICAS));
     const { spec } = manifestOf(manifests, ['StatefulSet'], 'coordinator');
@@ -245,7 +245,7 @@ test.skipIf(withoutHelm)(
   },
 );
 
-test.skipIf(withoutHelm)('values-ha.yaml runs two coordinators with both stores in the chart', () => {
+test.skipIf(withoutHelm)('values-ha.yaml deploys two coordinators, PostgreSQL and an S3-compatible server', () => {
   const kinds = render('--values', join(CHART, 'values-ha.yaml')).map(
     ({ kind, metadata }) => `${kind} ${metadata.name}`,
   );

@@ -55,7 +55,7 @@ async function slurmJob() {
   return { cluster, start };
 }
 
-test('a Slurm job ends without a signal when its agents have no more trials', { timeout: 120_000 }, async () => {
+test('a Slurm job ends by itself when its agents have no more trials', { timeout: 120_000 }, async () => {
   const { cluster, start } = await slurmJob();
   const { ended } = start({ TRAWL_IDLE_TIMEOUT: '6s' });
   const text = 'trainer: noop\nparameters: {x: {values: [1, 2]}, duration_ms: {value: 3000}}\n';

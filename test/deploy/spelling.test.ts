@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { packageRoot } from '../../bin/package.ts';
 
 /**
- * British spellings, as parts of words. The state `cancelled` and `acknowledgement` are exceptions: both are American
- * variants, and names in the API.
+ * British spellings, as parts of words. The words `cancelled` and `acknowledgement` are exceptions: both words are
+ * American variants, and are names in the API.
  */
 const BRITISH = [
   ...['colour', 'behaviour', 'favour', 'flavour', 'honour', 'neighbour', 'centre', 'licence', 'catalogue'],
@@ -17,7 +17,7 @@ const BRITISH = [
 ];
 const PATTERN = new RegExp(BRITISH.join('|'), 'gi');
 
-/** The British spellings that trawl cannot change: the name of an attribute of HTML. */
+/** A British spelling that trawl cannot change: the name of an HTML attribute. */
 const EXCEPTIONS = /aria-labelledby/g;
 const NOT_OURS = /^(?:proto\/gen\/|package-lock\.json$|NOTICE$|docs\/study\/|test\/deploy\/spelling\.test\.ts$)/;
 const PICTURES = /\.(?:svg|png|gif|npz|gz)$/;

@@ -57,7 +57,7 @@ test('a backup of a running sweep is complete, and a coordinator restored from t
   });
 });
 
-test('a trial is retried if its attempt continued after the backup, because the restored store lacks later records', {
+test('after a restore, a trial is retried if its attempt sent records after the backup, because the restored store lacks these records', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

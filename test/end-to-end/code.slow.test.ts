@@ -126,7 +126,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(readdirSync(parts)).toEqual([]);
   });
 
-  test('if the code has not changed, `up` shows the finished sweep again; otherwise, `up` submits a new sweep', async () => {
+  test('a second `up` shows the finished sweep if the code is unchanged, and submits a new sweep if the code has changed', async () => {
     const folder = testFolder();
     const file = project(folder, version(1));
     execFileSync('git', ['init', '-q'], { cwd: folder });

@@ -1,4 +1,4 @@
-/** If no earlier sweep was measured, the estimate for a sweep comes from its own first trials. */
+/** If no earlier sweep was measured, the estimate for a sweep comes from the first trials of that sweep. */
 import { expect, test } from 'vitest';
 import { EXIT } from '../../proto/errors.ts';
 import { Cluster } from '../support/cluster.ts';

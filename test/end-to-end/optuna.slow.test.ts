@@ -77,7 +77,7 @@ function openStudy(optuna: string, goals: StudySettings['goals'], python: string
 
 /**
  * Returns the suggestions of a search that runs two trials at a time.
- * @param restarts whether every third suggestion comes from a new process
+ * @param restarts whether the process is restarted before every third suggestion
  */
 async function suggestionsOf(optuna: string, objectives: number, count: number, restarts: boolean) {
   const goals = Array.from({ length: objectives }, () => 'minimize' as const);
@@ -109,7 +109,7 @@ describe.runIf(hasPython)('a sampler of Optuna', () => {
     ['{sampler: NSGAIIISampler, options: {population_size: 3}}', 2, 7],
     ['{sampler: RandomSampler}', 1, 5],
   ])(
-    '%s makes the same suggestions if its process is restarted',
+    '%s makes the same suggestions with and without restarts of its process',
     {
       timeout: LIMIT_MS,
     },
@@ -168,7 +168,7 @@ const samplersOf = (cluster: Cluster) =>
   childrenOf(cluster.coordinator.pid, (command) => command.includes('sampler.py'));
 
 /**
- * Runs the sweep on one slot. Returns the parameters of the trials in order.
+ * Runs SWEEP on one slot. Returns the parameters of the trials, in the order in which the trials were created.
  * @param disturb called after the sweep has started
  */
 async function searched(folder: string, disturb: (cluster: Cluster, sweep: string) => Promise<void>) {
@@ -184,7 +184,7 @@ async function searched(folder: string, disturb: (cluster: Cluster, sweep: strin
 }
 
 describe.runIf(hasPython)('a search on a cluster', () => {
-  test('has the same trials if the coordinator and the sampler process are killed', {
+  test('has the same trials with and without kills of the coordinator and of the sampler process', {
     timeout: LIMIT_MS,
   }, async () => {
     activate(programs);

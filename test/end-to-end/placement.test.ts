@@ -33,7 +33,7 @@ async function withCards(folder: string, start: () => Promise<void>): Promise<vo
   }
 }
 
-test('trials run only on matching agents; trials that match no agent block no others, and explain shows why they wait', {
+test('trials run only on matching agents; a trial that matches no agent blocks no other trial, and explain shows why it waits', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

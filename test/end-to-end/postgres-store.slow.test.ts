@@ -20,7 +20,7 @@ import { readPostgres } from '../support/stored.ts';
 import { environment, TRAWL, trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
-/** Expects that commands without a coordinator read the store of TRAWL_STORE, and change nothing. */
+/** Expects that commands read the store in PostgreSQL while no coordinator runs, and do not change the store. */
 async function expectReadable(dir: string, url: string, known: { sweep: string; best: unknown }): Promise<void> {
   const rows = () => Promise.all(['meta', 'sweeps', 'trials'].map((table) => queryOnce(url, `select * from ${table}`)));
   const before = await rows();
@@ -39,7 +39,7 @@ async function expectReadable(dir: string, url: string, known: { sweep: string; 
   expect(await rows()).toEqual(before);
 }
 
-/** Expects that the options of the user do not allow writes, and that a dead leader does not block reads for long. */
+/** Expects that options in the URL cannot make the store writable, and that commands can read after a leader died. */
 async function expectReadableAfterDeath(url: string, known: { sweep: string; best: unknown }): Promise<void> {
   const options = '-c default_transaction_read_only=off -c search_path=public';
   const written = new URL(url);
@@ -64,7 +64,7 @@ async function expectReadableAfterDeath(url: string, known: { sweep: string; bes
   }
   expect(readdirSync(temporary)).toEqual([]);
 
-  // The leader of another machine died, and then the clock of the server was set back by an hour.
+  // This simulates a leader that died on another machine before the clock of the server was set back by an hour.
   await queryOnce(
     url,
     `update leadership set holder = 'elsewhere/x/y', address = 'head-a:7070', expires_at = clock_timestamp() + interval '1 hour'`,

@@ -16,7 +16,7 @@ import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
 import { until } from '../support/until.ts';
 
-/** The longest time in which a standby loads its modules in the background, on a loaded machine. */
+/** The longest time that a standby needs to load its modules in the background on a loaded machine. */
 const PRELOAD_MS = 3_000;
 
 /** Copies the program, so that its files can be removed. Returns the path of the copy. */
@@ -29,7 +29,7 @@ function copyProgram(to: string): string {
 }
 
 test.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))(
-  'a standby takes over with artifacts in S3 although the files of its program were removed',
+  'a standby that stores artifacts in S3 takes over although the files of its program were removed',
   async () => {
     const folder = testFolder();
     const server = await PostgresServer.start();
@@ -70,7 +70,7 @@ test.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))(
     let leading = await startDaemon(logOf('first'), 'coordinator', ...own('first'), ...shared, ...artifacts);
     await untilLogged('first', 'the coordinator leads', leading);
 
-    // One standby has the location of the artifacts from its command, and the other has it from the store.
+    // The first standby gets the location of the artifacts from its command line, and the second from the store.
     for (const [name, options] of [
       ['second', artifacts],
       ['third', []],

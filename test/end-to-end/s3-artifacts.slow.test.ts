@@ -1,6 +1,6 @@
 /**
- * Tests a cluster that keeps its artifacts in a real S3-compatible server: with a sweep, `kill -9` of the coordinator,
- * downloads with and without a coordinator, a backup and a restore.
+ * Tests a cluster that keeps its artifacts in a real S3-compatible server. The test kills the coordinator during a
+ * sweep, downloads artifacts with and without a coordinator, and backs up and restores the cluster.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-se
 import { trawl } from '../support/trawl.ts';
 
 const MODEL_BYTES = 3_000_000;
-/** A program that keeps a small file, and a large file that the agent sends directly to the S3 server. */
+/** A program that writes a small artifact, and a large artifact that the agent sends directly to the S3 server. */
 const PROGRAM = `
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
@@ -69,7 +69,7 @@ test.skipIf(isSkipped(s3ServerMissing()))(
     expect(readFileSync(join(out, 'model.bin'))).toEqual(Buffer.alloc(MODEL_BYTES, '1'));
 
     await cluster.coordinator.stop();
-    // The data folder records the location of the artifacts, so commands find the artifacts without this variable.
+    // The data folder records the location of the artifacts, so commands find them without TRAWL_ARTIFACT_STORE.
     delete process.env.TRAWL_ARTIFACT_STORE;
     const offline = join(folder, 'offline');
     expect((await trawl('artifacts', 'get', trial, '--out', offline, '--dir', cluster.dir)).code).toBe(EXIT.done);

@@ -32,7 +32,7 @@ const ROUNDS = Number(process.env.TRAWL_TAKEOVER_ROUNDS ?? 1);
 
 type Role = 'leads' | 'stands by';
 
-/** A coordinator that is started again at the same addresses. */
+/** A coordinator that keeps its addresses when it is restarted. */
 class Replica {
   readonly #log: string;
   readonly #args: readonly string[];
@@ -100,7 +100,7 @@ class Replica {
   }
 }
 
-/** Whether a call is answered. The start of a command would take longer than the call on a loaded machine. */
+/** Whether the coordinator answers a call. The start of a command would distort the measured time. */
 async function isAnswered(address: string): Promise<boolean> {
   const connection = await connect({ server: address });
   const answered = new Promise<boolean>((resolve) => {
@@ -186,7 +186,7 @@ test.skipIf(isSkipped(postgresMissing()))(
 );
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'a leader that receives SIGTERM during a long write hands over in time, and the submission is stored once',
+  'a leader that receives SIGTERM during a long write hands over in time, and the submitted sweep is stored once',
   async () => {
     const { folder, server, a, b, both } = await startPair();
     const file = sweepFile(folder, noopSweepText({ trials: 2, epochs: 1, epochMs: 1 }));
@@ -212,13 +212,13 @@ test.skipIf(isSkipped(postgresMissing()))(
 );
 
 /**
- * The limit for the restart of a coordinator, also on a loaded machine. It is shorter than the duration of a
- * leadership.
+ * The maximum duration of a coordinator's restart on a loaded machine. A leadership lasts longer, so the restarted
+ * coordinator must not wait until the leadership of the killed process expires.
  */
 const RESTART_MS = 7_000;
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'a standby without shared artifacts is rejected, one with other artifacts is not ready, a killed coordinator leads again at once, and "trawl up" fails while another coordinator leads its store',
+  'a standby without shared artifacts is rejected, a standby with a different artifact location is not ready, a killed coordinator leads immediately after its restart, and "trawl up" fails while a coordinator leads its store',
   async () => {
     const { folder, server, a, b, shared } = await startPair();
     expect(await b.daemon.stop()).toBe(EXIT.done);
@@ -265,7 +265,7 @@ test.skipIf(isSkipped(postgresMissing()))(
     const agent = ['--server', both, '--nats', nats.url, '--slots', '4', '--dir', join(folder, 'agent'), '--no-auth'];
     await startDaemon(join(folder, 'agent.log'), 'agent', ...agent, '--id', 'agent', '--log-format', 'json');
     const file = sweepFile(folder, noopSweepText(SWEEP));
-    // The first address is that of the standby, which names the leader.
+    // The first address is that of the standby. The standby returns the address of the leader.
     const { sweep } = await trawlJson<{ sweep: string }>('submit', file, '--server', `${b.address},${a.address}`);
     const waiting = startTrawl('wait', sweep, '--server', both);
     const untilSucceeded = (count: number) =>

@@ -14,7 +14,7 @@ export interface UpResult {
   readonly trials: readonly TrialJson[];
 }
 
-/** A sweep file with eight trials of at least 0.4 s each. */
+/** A sweep file with eight trials of at least 0.8 s each. */
 export const NOOP = `
 trainer: noop
 parameters:

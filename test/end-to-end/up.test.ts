@@ -22,7 +22,7 @@ describe('trawl up', { timeout: LIMIT_MS }, () => {
     const same = await estimateOf(asking);
     expect(same).toMatchObject({ slots: 2, past_trials: 8, past_sweeps: 1 });
     const { low, expected, high } = same.duration_s;
-    // The estimated duration must be longer than one trial (at least 0.4 s) and shorter than the time limit of the
+    // The estimated duration must be longer than one epoch (at least 0.4 s) and shorter than the time limit of the
     // test.
     expect(low).toBeGreaterThan(0.4);
     expect(expected).toBeGreaterThan(low);

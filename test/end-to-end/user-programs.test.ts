@@ -37,7 +37,8 @@ describe('user programs', { timeout: 120_000 }, () => {
 
   test('a program that never reports the ranking metric causes a warning, and its sweep is paused after five trials', async () => {
     const folder = testFolder();
-    // The slot holds no trial of more than 100 ms in advance, so the sixth trial has not started when the sweep is paused.
+    // A slot holds a trial in advance only if the trial takes at most 100 ms. The trials of this sweep take longer, so
+    // the sixth trial has not started when the sweep is paused.
     writeFileSync(join(folder, 'typo.sh'), `sleep 0.2; echo '{"epoch": 1, "top1-accuracy": 0.5, "lr": 1}'\n`);
     const text =
       'command: [sh, typo.sh]\nmetric: {name: top1_accuracy, goal: maximize}\n' +

@@ -130,7 +130,7 @@ test('a truncated, changed or deleted artifact is reported as lost, and no part 
   const altered = Buffer.from(BYTES);
   altered[BYTES.length - 1] = 255 - (BYTES[BYTES.length - 1] ?? 0);
   writeFileSync(path, altered);
-  // The coordinator may not have closed the previous upload yet, so the test repeats the upload.
+  // The previous upload might still be open at the coordinator, so the test repeats the upload.
   await vi.waitFor(() => expect(upload()).rejects.toThrow(LostFileError), { timeout: 20_000 });
   rmSync(path);
   await expect(upload()).rejects.toThrow(LostFileError);

@@ -13,7 +13,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning 
 
 const SWEEP: NoopSweep = { trials: 6, epochs: 300, epochMs: 10 };
 const MEGABYTES = 12;
-/** How long the disk stays full: longer than the lease. */
+/** How long the disk of the agent stays full. This time is longer than the lease. */
 const FULL_MS = 6_000;
 
 test('a coordinator with a full disk exits with a message, and after a restart with free space no data is lost', {
@@ -60,7 +60,7 @@ test('an agent with a full disk logs the reason, and no report and no attempt of
   disk.fill();
   const logText = () => readFileSync(cluster.logOf('agent'), 'utf8');
   await until('the agent reports the full disk', () => logText().includes("the agent's disk is full"));
-  // Records must wait in memory for longer than the lease, and must not be lost.
+  // The records wait in memory for longer than the lease. None of them may be lost.
   await sleep(FULL_MS);
   disk.makeRoom();
   await until('the agent reports free space', () => logText().includes("the agent's disk has space again"));
@@ -89,7 +89,7 @@ test('a submission on a full disk is rejected with the reason, and succeeds once
   expect(accepted.code, accepted.stderr).toBe(0);
 });
 
-/** The size of the coordinator's disk. Uploads must leave 256 MiB free, so only one artifact of 30 MB fits. */
+/** The size of the coordinator's disk, in MiB. Uploads must leave 256 MiB free, so only one artifact of 30 MB fits. */
 const UPLOAD_MEGABYTES = 300;
 const SAVES_30_MB = `
 command: [sh, -c, 'head -c 30000000 /dev/urandom > $TRAWL_ARTIFACTS/model.bin; echo "{\\"epoch\\":1,\\"loss\\":1}"']
@@ -98,7 +98,7 @@ parameters:
   x: {values: [1, 2, 3, 4]}
 `;
 
-test('if four concurrent artifacts do not all fit on the disk, some are skipped with a reason, and every trial ends', {
+test('if the disk has room for only one of four concurrent uploads, three artifacts are skipped with a reason, and every trial succeeds', {
   timeout: 300_000,
 }, async ({ skip }) => {
   const folder = testFolder();

@@ -51,7 +51,7 @@ test('an agent that exits on SIGTERM is "left"; an agent that is killed while th
   expect(metrics).toContain('trawl_agents{state="left"} 1');
 });
 
-test('a drained agent finishes its running trials and accepts no others until its drain ends, even after a restart', {
+test('a drained agent finishes its running trials and accepts no new trials until its drain ends, even after a restart', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -99,7 +99,7 @@ test('trials that outlast the grace period are handed back, and run on another a
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('after SIGTERM, an agent exits when its trials have finished; after a second, it hands its running trials back at once', {
+test('after one SIGTERM, an agent exits when its trials have finished; after a second SIGTERM, it hands its running trials back at once', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

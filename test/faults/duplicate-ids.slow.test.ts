@@ -1,6 +1,6 @@
 /**
- * Tests two agents with the same id, and an agent that is restarted with its folder, without its folder, or with a copy
- * of its folder.
+ * Tests a second agent that uses the id of a running agent, with a new folder or with a copy of the first agent's
+ * folder. Also tests a killed agent that is restarted with and without its folder.
  */
 import { cpSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -13,7 +13,7 @@ import { startTrawl } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 const LIMIT_MS = 300_000;
-/** The lease is longer than the time that an agent needs to start on a busy machine. */
+/** The lease in seconds. It is longer than the time that an agent needs to start on a busy machine. */
 const LEASE_S = 25;
 const ID = 'gpu1.lab';
 
@@ -31,7 +31,7 @@ interface AgentJson {
 const agents = () => cluster.json<AgentJson[]>('agents');
 const states = async () => (await agents()).map(({ state }) => state);
 
-/** Starts another agent with the id ID, in the given folder. */
+/** Starts an agent with the id ID and the given folder. */
 function startAgain(folder: string) {
   return startTrawl(
     ...['agent', '--nats', cluster.natsUrl, '--server', cluster.address, '--slots', '1'],
@@ -86,7 +86,8 @@ test('after kill -9, an agent with its folder reconnects at once; an agent witho
   const waiting = startAgain(join(cluster.folder, ID));
   await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id becomes free in'));
   await until('the agent is connected again', async () => (await connectedAt()) !== second);
-  // The lease began with the last message before the kill, and the agent waits at most 5 s before it tries again.
+  // The lease began with the last message before the kill. While the id is in use, the agent waits for at most 5 s
+  // between two attempts to connect.
   expect(Date.now() - killedAt).toBeLessThan((LEASE_S + 25) * 1000);
   expect(await states()).toEqual(['connected']);
   waiting.kill('SIGTERM');

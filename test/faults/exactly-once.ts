@@ -13,7 +13,7 @@ const NEXT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Checks that every trial succeeded exactly once, in its last attempt, and that none of its reports is missing.
+ * Checks that every trial succeeded exactly once, in its last attempt, and that no report of this attempt is missing.
  * @param lossAt returns the expected test_loss of a trial at an epoch
  */
 export function expectExactlyOnce(

@@ -31,7 +31,8 @@ export function planFaults(kinds: readonly FaultKind[], random: TestRandom): Kil
 }
 
 /**
- * Waits until the fault is due, then kills the process that the fault names, and restarts it.
+ * Waits until the fault is due, kills the processes that the fault names, and restarts them. A killed worker is
+ * restarted by its agent.
  * @returns how long the function waited until every slot was busy, in milliseconds; undefined if the fault did not
  *   require busy slots
  */

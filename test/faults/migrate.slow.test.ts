@@ -1,4 +1,4 @@
-/** Migrations into a real PostgreSQL server and a real S3 server and back, and migrations that are killed. */
+/** Tests migrations to real PostgreSQL and S3 servers, migrations back to a folder, and migrations that are killed. */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -28,9 +28,12 @@ import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, type S3Server, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
 import { smallDisk } from '../support/small-disk.ts';
 
-/** The compiled fixture, which starts several times as fast as its source. The slow suite begins with a build. */
+/**
+ * The compiled fixture, which starts several times as fast as its source. The build at the start of the slow suite
+ * creates this file.
+ */
 const FIXTURE = fileURLToPath(new URL('../../dist/test/support/coordinator/migrate.fixture.js', import.meta.url));
-/** The tables at which migrations are killed. In the release suite, these are all tables. */
+/** Migrations are killed while they copy or verify these tables: all tables if TRAWL_FAULT_ROUNDS is above 1. */
 const TABLES = Number(process.env.TRAWL_FAULT_ROUNDS ?? 1) > 1 ? storeTables().map(({ name }) => name) : ['reports'];
 const STEPS = [
   'marked',
@@ -65,7 +68,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     return { name, url: await server.createDatabase(name) };
   };
   const location = () => `s3://trawl/${databases}?endpoint=${s3.url}&region=us-east-1`;
-  /** Copies a folder, because libsql keeps the locks of this process. */
+  /** Copies a data folder. Tests open the store of the copy, because libsql locks a store until the process ends. */
   const copyOf = (dir: string) => {
     const copy = newFolder();
     cpSync(dir, copy, { recursive: true });
@@ -101,7 +104,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     openStore(copyOf(back)).close();
   });
 
-  test('a moved store works with the same data folder, and continues the numbers of events and the counts of trials', async () => {
+  test('a store works with its data folder after a move to PostgreSQL, and continues its event numbers and trial counts', async () => {
     const dir = await sampleFolder(folder);
     const { url, name } = await newDatabase();
     await migrate(options(dir, { to: { store: url } }));
@@ -117,7 +120,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     await expect(openAsLeader((await newDatabase()).url, dir)).rejects.toThrow('has its own store');
   });
 
-  test('a snapshot of a store in PostgreSQL is the file of an embedded store with the same rows', async () => {
+  test('a snapshot of a store in PostgreSQL can be opened as an embedded store with the same rows', async () => {
     const dir = await sampleFolder(folder);
     const { url } = await newDatabase();
     await migrate(options(dir, { to: { store: url } }));
@@ -160,7 +163,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     expect(await server.query(foreign.name, "select relname from pg_class where relname = 'meta'")).toEqual([]);
   });
 
-  /** Opens a store as a coordinator does, and closes it. On a busy machine, the election is repeated. */
+  /** Opens and closes a store as a coordinator does. Tries up to five times, because a busy server can answer late. */
   const start = async (url: string): Promise<void> => {
     for (let tries = 1; ; tries++) {
       try {
@@ -177,7 +180,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     expect(signal, `${step}: ${stderr}`).toBe('SIGKILL');
   };
 
-  test('after a kill at any step, the old store can be used until the migration is complete, and a second run completes it', async () => {
+  test('after a kill at any step, the old store can be used until the migration is complete, and a second run completes the migration', async () => {
     const dir = await sampleFolder(folder);
     const before = rowsOf(dir);
     const { url } = await newDatabase();

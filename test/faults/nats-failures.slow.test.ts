@@ -2,7 +2,7 @@ import { test } from 'vitest';
 import { NATS_FAULTS_LIMIT_MS, surviveNatsFaults } from './nats-faults.ts';
 
 test(
-  'faults of NATS end no process, lose no lease or report, and have no effect after their end',
+  'during faults of NATS, no process ends and no lease or report is lost, and the faults have no lasting effect',
   {
     timeout: NATS_FAULTS_LIMIT_MS,
   },

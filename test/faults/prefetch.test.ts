@@ -50,7 +50,7 @@ test('short trials end exactly once although their agent and their coordinator a
   expect(attempts.some(({ agent }) => agent === 'agent-2')).toBe(true);
 });
 
-test('a pause takes effect for trials that slots hold in advance, and a kill ends them', {
+test('a pause or a kill of a sweep also takes effect for trials that slots hold in advance', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();

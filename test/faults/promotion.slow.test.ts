@@ -1,4 +1,4 @@
-/** The `promotion` variant of asha with real processes: held trials survive crashes, and resume on another agent. */
+/** The `promotion` variant of asha with real processes: held trials survive kills, and resume on another agent. */
 import { expect, test } from 'vitest';
 import type { TrialJson } from '../../bin/output/json.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -29,7 +29,7 @@ interface Shown extends TrialJson {
   readonly reports: readonly { readonly attempt: number; readonly epoch: number }[];
 }
 
-test('a held trial survives crashes of its agent and of the coordinator, and resumes elsewhere with the same results', {
+test('a held trial survives kills of its agent and of the coordinator, resumes on another agent, and has the same results as in a sweep without faults', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

@@ -20,7 +20,7 @@ function speaking(protocol: number): string {
   return `--import=${asUrl(`import { register } from 'node:module'; register(${JSON.stringify(asUrl(hook))});`)}`;
 }
 
-/** Starts an agent that uses another version of the protocol, and returns its log after its exit. */
+/** Starts an agent that uses the given version of the protocol. Returns the log once the agent has been rejected. */
 async function startWithProtocol(cluster: Cluster, name: string, protocol: number): Promise<string> {
   const before = process.env.NODE_OPTIONS;
   process.env.NODE_OPTIONS = speaking(protocol);

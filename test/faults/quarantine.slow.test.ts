@@ -95,7 +95,7 @@ test.each<[trials: number, machine: string, interpreter: string | undefined, mor
   },
 );
 
-test('a released agent runs trials again', TIMEOUT, async () => {
+test('a release ends the quarantine of an agent, and is recorded as an event', TIMEOUT, async () => {
   const cluster = await startCluster({ bad: 'exit 1', good: PROGRAM });
   const sweep = await submit(cluster, '{min: 1, max: 200, step: 1}');
   await until('an agent is quarantined', async () => (await badAgent(cluster))?.state === 'quarantined');

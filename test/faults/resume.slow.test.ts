@@ -35,8 +35,8 @@ async function result(cluster: Cluster, sweep: string): Promise<Shown> {
 }
 
 /**
- * Waits until the checkpoint of an epoch is kept and the report of the epoch is stored. The next epoch has then just
- * begun.
+ * Waits until the coordinator has stored the checkpoint and the report of an epoch. When the wait ends, the next epoch
+ * has just begun.
  */
 async function untilKept(
   { dir }: Cluster,
@@ -50,7 +50,7 @@ async function untilKept(
   await sleep(RECORD_MS);
 }
 
-test('after a worker is killed in epoch 2 and an agent in epoch 3, training resumes in the epoch of each kill, with the same metrics', {
+test('after a worker is killed in epoch 2 and an agent in epoch 3, training resumes in the epoch of each kill, and has the same metrics as without kills', {
   timeout: 600_000,
 }, async () => {
   const folder = testFolder();

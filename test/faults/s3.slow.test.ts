@@ -45,7 +45,10 @@ function artifactOf(bytes: Uint8Array, name = 'file'): Artifact {
 
 type Fault = 'cut' | { readonly status: number; readonly code: string } | undefined;
 
-/** Starts a proxy in front of the server. The proxy answers some requests with an error, or cuts their connection. */
+/**
+ * Starts a proxy in front of the server. If `faultOf` returns a fault for a request, the proxy answers with an error or
+ * cuts the connection.
+ */
 async function startFaults(target: string, faultOf: (incoming: IncomingMessage) => Fault): Promise<string> {
   const proxy = createServer((incoming, response) => {
     const fault = faultOf(incoming);
@@ -127,7 +130,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     expect(await bucket.uploads('large')).toEqual([]);
   });
 
-  test('a presigned upload stores exactly the announced bytes, and only before it expires', async () => {
+  test('a presigned upload stores exactly the announced bytes, and fails once its URL has expired', async () => {
     const { dir, bucket } = await openTested();
     const bytes = Buffer.from('exactly these bytes');
     const path = join(dir, 'file');
@@ -325,7 +328,7 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
     await expect(start(`s3://trawl?endpoint=${skewed}`)).rejects.toThrow('synchronize both with NTP');
   });
 
-  test('doctor checks a location with one object, deletes the object, and explains each failure', async () => {
+  test('doctor writes an object to check a location, deletes the object, and explains each failure', async () => {
     const findings = (location: string) => checkArtifactStore(parseS3Location(location));
     const names = () => readdirSync(server.folder, { recursive: true, encoding: 'utf8' });
     const doctorObjects = () => names().filter((name) => name.includes('.trawl-doctor-'));
@@ -368,8 +371,8 @@ describe.skipIf(isSkipped(s3ServerMissing()))('artifacts in an S3-compatible ser
   });
 
   /**
-   * Starts a coordinator that keeps artifacts in the S3 server, with one leased attempt. `upload` sends a file of the
-   * attempt, as an agent does.
+   * Starts a coordinator that keeps artifacts in the S3 server, and leases one attempt to agent `a`. The returned
+   * function `upload` sends a file of the attempt, as the agent would.
    */
   async function serveAttempt(endpoint: string, quota?: SpaceLedger) {
     const { bucket, requests } = await openTested(endpoint);

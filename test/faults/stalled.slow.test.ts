@@ -10,7 +10,7 @@ import { readStore } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
-/** Each trial takes four seconds, so it still runs in its worker when its lease of two seconds has expired. */
+/** Each trial takes four seconds, so a worker still runs the trial when the lease of two seconds expires. */
 const SWEEP: NoopSweep = { trials: 6, epochs: 20, epochMs: 200 };
 const LEASE = '2s';
 const STALL_MS = 6_000;
@@ -35,7 +35,7 @@ async function superseded(cluster: Cluster): Promise<number> {
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('after an agent stalls past its lease, its late records are rejected, and the same workers run trials again', {
+test('after an agent stalls past its lease, its late records are rejected, and its workers run trials again without a restart', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

@@ -6,7 +6,7 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** The program runs for a second. On the slow machine, the program runs for ten minutes if its trial is the last. */
+/** Each program runs for a second. On the slow machine, the program of the last trial first sleeps for ten minutes. */
 const program = (pidFile: string, slow: boolean) => `#!/bin/sh
 if [ ${slow ? 1 : 0} = 1 ] && [ "$1" = 7 ]; then echo $$ > ${pidFile}; sleep 600; fi
 sleep 1

@@ -37,7 +37,7 @@ describe.each([
   ['/dev/null', /\/dev\/null is not a folder/],
   ['file/below', /file is a file/],
 ])('the unusable folder %s', (path, message) => {
-  test('an unusable folder is rejected by every command that writes to a folder', {
+  test('trawl up, coordinator, agent, certs init and data pull reject an unusable folder', {
     timeout: LIMIT_MS,
   }, async () => {
     writeFileSync(join(folder, 'file'), '');

@@ -1,6 +1,6 @@
 /**
- * Runs the examples with their real Python libraries. The slow suite runs three trials of each example, the last of
- * which fails. TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
+ * Runs the examples with their real Python libraries. The slow suite runs three trials of each example. The third trial
+ * fails. TRAWL_FRAMEWORKS=all also runs the unchanged sweep files.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

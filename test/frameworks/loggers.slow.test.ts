@@ -13,7 +13,7 @@ import { type SweptProgram, showTrial, startSweep, sweep, untilBothReported } fr
 
 const SWEEP_LIMIT_MS = 600_000;
 
-/** The newest version of MLflow. With TRAWL_FRAMEWORKS=all, also the newest release of the previous major version. */
+/** A recent version of MLflow. With TRAWL_FRAMEWORKS=all, also a release of the previous major version. */
 const MLFLOW_VERSIONS = ['3.17.2', ...(process.env.TRAWL_FRAMEWORKS === 'all' ? ['2.18.0'] : [])];
 
 /** The program waits after the first epoch until the test has seen the metrics of this epoch. */

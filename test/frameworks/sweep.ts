@@ -63,7 +63,7 @@ export function startSweep(text: string, workdir: string) {
 }
 
 /**
- * Waits until both trials of a sweep that runs have reported a metric.
+ * Waits until both trials of a running sweep have reported a metric.
  * @param dir the data folder of the sweep
  */
 export function untilBothReported(dir: string, metric: string): Promise<TrialJson[]> {

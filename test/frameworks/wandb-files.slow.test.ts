@@ -14,7 +14,7 @@ import { showTrial } from './sweep.ts';
 
 const folder = join(packageRoot(), 'test', 'frameworks', 'wandb-files');
 
-/** Runs a file to its end on two slots. Returns its trials in the order in which they were created. */
+/** Runs the sweep of a file to its end on two slots. Returns the trials in the order of their creation. */
 async function ran(name: string): Promise<{ readonly dir: string; readonly trials: readonly TrialJson[] }> {
   const dir = join(testFolder(), 'run');
   const file = join(folder, name);
@@ -80,7 +80,7 @@ describe.runIf(hasTool('python3'))('a W&B sweep file runs unchanged', () => {
     }
   });
 
-  test('with method bayes, whose later points are better than its first, random points', async () => {
+  test('with method bayes, and its later points are better than its first points, which are random', async () => {
     const { trials } = await ran('bayes.yaml');
     expect(trials.map(({ state }) => state)).toEqual(Array(22).fill('succeeded'));
     expectAround(numbers(trials, 'learning_rate'), Math.exp(-9.2), Math.exp(-5.75), Math.exp(-2.3));
@@ -89,7 +89,7 @@ describe.runIf(hasTool('python3'))('a W&B sweep file runs unchanged', () => {
     expect(median(losses.slice(12))).toBeLessThan(median(losses.slice(0, 10)) ?? 0);
   });
 
-  test('with early_terminate: hyperband, which stops bad trials; explain and events show the reason', async () => {
+  test('with early_terminate, and hyperband stops bad trials; explain and events show the reason', async () => {
     const { dir, trials } = await ran('early-terminate.yaml');
     expectAround(numbers(trials, 'learning_rate'), 1e-4, 10 ** -2.5, 0.1);
     expectAround(numbers(trials, 'momentum'), 0.5, 0.745, 0.99);

@@ -111,7 +111,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     packages = runTool(join(programs, 'python3'), path).stdout.trim();
   }, INSTALL_LIMIT_MS);
 
-  test('a W&B sweep and its program run unchanged, with live values, all ways to log, the summary and saved files', async () => {
+  test('a W&B sweep and its program run unchanged; logged values arrive live, and the summary and saved files are stored', async () => {
     activate(programs);
     const folder = programFolder(TRAIN);
     const own = join(folder, 'own');
@@ -167,7 +167,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
     }
   });
 
-  test.runIf(isChecked(version))('the values of W&B runs of several processes are merged', async () => {
+  test.runIf(isChecked(version))('the values that several processes of a trial log to W&B are merged', async () => {
     activate(programs);
     const { result, stderr, dir } = await sweep(
       'program: train.py\nproject: x\nmethod: grid\nmetric: {name: loss}\nparameters: {lr: {values: [2.0]}}\n',
@@ -184,7 +184,7 @@ describe.skipIf(!hasTool('python3')).each(VERSIONS)('wandb %s', { timeout: SWEEP
   });
 
   test.runIf(isChecked(version))(
-    "with wandb: online, the user's environment sets the mode and the folder of W&B",
+    "if a sweep file sets wandb to online, the user's environment sets the mode and the folder of W&B",
     async () => {
       activate(programs);
       const folder = programFolder(WITHOUT_HOOK);

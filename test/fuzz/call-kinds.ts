@@ -1,4 +1,4 @@
-/** Kinds of invalid calls, and of valid calls that are repeated. */
+/** Kinds of invalid calls and of repeated valid calls. */
 import { gzipSync } from 'node:zlib';
 import { MAX_MESSAGE_BYTES } from '../../coordinator/transport/limits.ts';
 import type { TestRandom } from '../support/random.ts';

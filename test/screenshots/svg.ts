@@ -1,4 +1,4 @@
-/** Draws a terminal's screen as SVG. Blocks and braille are drawn as shapes, so that the font need not have them. */
+/** Draws a terminal's screen as SVG. Block and braille characters are drawn as shapes, because a font may lack them. */
 import type { PseudoTerminal } from '../support/pseudo-terminal.ts';
 
 type Buffer = PseudoTerminal['buffer'];

@@ -28,10 +28,10 @@ import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
- * The documented limit for the answer to another caller is one second. The test measures this second in CPU time of the
- * coordinator, because on a busy machine, even an idle coordinator answers late. Three quarters of the answers must
- * meet the limit. A call is made every 100 ms. For example, if a measurement takes 5 s, the test fails if the
- * coordinator is blocked for 2.5 s of this time.
+ * The documented limit for answers to clients that do not attack is one second. The test measures the CPU time of the
+ * coordinator during each call instead of the duration, because on a busy machine, even an idle coordinator answers
+ * late. Three quarters of the answers must meet the limit. A call is made every 100 ms. For example, a measurement of
+ * 5 s fails if the coordinator is blocked for 2.5 s.
  */
 const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
@@ -42,8 +42,8 @@ const SLOWEST_ANSWER_MS = 60_000;
  */
 const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
 /**
- * The heap is smaller than all reports together, so that a command that holds all reports in memory fails. Node and the
- * command need 40 MiB.
+ * Node and the command need 40 MiB of this heap. The reports do not fit into the rest of the heap, so a command that
+ * holds all reports in memory fails.
  */
 const COMMAND_HEAP_MIB = 64;
 /** The flood of an attempt's log is 30 times the limit per attempt. */
@@ -56,7 +56,7 @@ const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 300_000 };
 
 let cluster: Cluster;
-/** Another caller, in a separate thread. */
+/** A thread that calls the coordinator as a client that does not attack, and measures the answers. */
 let observer: Worker;
 
 beforeEach(async () => {

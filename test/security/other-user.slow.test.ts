@@ -71,7 +71,7 @@ async function probe(targets: Targets, user?: number): Promise<Results> {
   return JSON.parse(output.stdout) as Results;
 }
 
-/** Checks that another user is rejected everywhere, and that the owner is accepted everywhere. */
+/** Checks that another user is rejected everywhere except at /healthz and /readyz, and that the owner is accepted. */
 async function expectPrivate(
   targets: Omit<Targets, 'methods' | 'logins' | 'token' | 'natsPort'>,
   dirs: readonly string[],

@@ -34,7 +34,7 @@ function accessible(folder: string): string[] {
 }
 
 test(
-  'with umask 000, every file of trawl up is private, and its programs have the umask of the user',
+  'with umask 000, every file of trawl up is private, and the programs of its trials have the umask of the user',
   async () => {
     const folder = testFolder();
     const dir = join(folder, 'run');

@@ -302,7 +302,7 @@ describe('agents', () => {
   });
 
   test.each(['../../x', 'a/b', '..', '', 'x'.repeat(65), 'a\u001b[2J'])(
-    'the sweep id %j is rejected in a claim and in an artifact',
+    'the sweep id %j is rejected in a claim and in an upload of an artifact',
     async (sweepId) => {
       const { key, attempts, artifacts } = await twoAgents();
       expect(await put(artifacts, { ...key, sweepId }, 'b')).toMatchObject({ code: status.INVALID_ARGUMENT });

@@ -19,7 +19,7 @@ import { trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 import { type Secured, startSecured, startSecuredAgent } from './secured-cluster.ts';
 
-/** The lease is longer than the test, so every attempt that ends is ended by the revocation. */
+/** The lease is longer than the test, so no attempt ends because of an expired lease. */
 const LEASE = '10m';
 const SOON_MS = 10_000;
 
@@ -71,7 +71,7 @@ test('a revoked agent loses its attempts immediately, and works again with a new
   expect(performance.now() - revokedAt).toBeLessThan(SOON_MS);
   expect(revoked.log()).toMatch(/rejected this agent: the token of one is unknown to this coordinator, or was revoked/);
 
-  // NATS still knows the agent, because NATS was not reloaded.
+  // NATS still accepts the certificate of the agent, because the configuration of NATS was not reloaded.
   const connection = await connect({
     servers: nats.url,
     tls: { ca: `${stolen.authority}`, cert: `${stolen.certificate}`, key: `${stolen.key}` },
@@ -93,7 +93,7 @@ test('a revoked agent loses its attempts immediately, and works again with a new
   await until('the heartbeat is rejected', async () => (await rejectionCount(cluster, 'unknown_agent')) > 0);
   expect((await rows()).map(({ state }) => state)).not.toContain('running');
 
-  // The trials run elsewhere, and the id works again with a new identity.
+  // The trials run on a second agent. Later, the revoked id works again with a new identity.
   const other = await startSecuredAgent(cluster, second, '--dir', join(folder, 'agent-two'));
   await until('the second agent runs both trials', running('two'));
   await other.daemon.killNow();

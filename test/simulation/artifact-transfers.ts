@@ -28,7 +28,7 @@ export class ArtifactTransfers {
     this.#now = now;
   }
 
-  /** Returns `wanted` if the agent must send the file, and `stored` if the coordinator already has it. */
+  /** Returns `wanted` if the agent must send the file, `stored` if the coordinator has the file, or a refusal. */
   begin(agentId: string, key: AttemptKey, artifact: Artifact): Refusal | 'stored' | 'wanted' {
     const refusal = rejectionOf(this.#runtime.core, agentId, key);
     if (refusal !== undefined) return refusal;

@@ -18,8 +18,8 @@ export interface Bug {
   /** Whether an agent's disk is empty after each restart. */
   readonly losesSpool?: boolean;
   /**
-   * How long before each death of the coordinator a file must be stored to survive, in milliseconds. Default: every file
-   * survives.
+   * Each death of the coordinator loses the files that were stored in the last `losesFilesOfMs` milliseconds before the
+   * death. Default: no file is lost.
    */
   readonly losesFilesOfMs?: number;
   /** When a transaction checks that its coordinator is still the leader. Default: within the transaction. */

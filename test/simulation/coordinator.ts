@@ -43,7 +43,7 @@ const EPOCH = Date.UTC(2026, 0, 1);
 
 const log = pino({ level: 'silent' });
 const counter = (name: string) => new Counter({ name, help: name, registers: [] });
-/** Identities are not simulated, so no request may be rejected because of its identity. */
+/** Identities are not simulated, so a rejection because of an identity is an error. */
 const rejections = {
   record(reason: string) {
     throw new Error(`rejected: ${reason}`);
@@ -106,7 +106,7 @@ export class SimulatedCoordinator {
   life: CoordinatorProcess | undefined;
   #diedAt = 0;
 
-  /** @param shared the store that several coordinators share, and their files; by default, the coordinator is alone */
+  /** @param shared the store and the files that several coordinators share. By default, the coordinator has its own */
   constructor(
     world: CoordinatorWorld,
     place = COORDINATOR_PLACE,
@@ -319,7 +319,7 @@ export class SimulatedCoordinator {
 }
 
 export function isSimulatedFault(error: unknown): boolean {
-  // A coordinator ends if another leads, or if the store does not answer for a minute.
+  // An UnreachableError means that another coordinator leads or that the store does not answer.
   return error instanceof DiskFullError || error instanceof DeadError || error instanceof UnreachableError;
 }
 

@@ -1,8 +1,8 @@
 /**
  * The invariants of early stopping, which are checked on durable changes only. A trial enters each rung at most once.
- * If the rule is asha in its default variant, a trial is stopped if and only if the rule rejects it before its last
- * epoch. The stop is in the same commit as the report that the rule rejects. A stopped trial has no further changes,
- * except log text and files of its program.
+ * If the rule is asha in its default variant, a trial is stopped if and only if the rule rejects a report of the trial
+ * before the last epoch. The stop is in the same commit as this report. A stopped trial has no further changes, except
+ * log text and files of its program.
  */
 import { group } from 'd3-array';
 import type { Change } from '../../coordinator/core/step.ts';

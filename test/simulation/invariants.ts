@@ -199,7 +199,7 @@ export class Invariants {
     if (invariant !== undefined) this.violated(invariant);
   }
 
-  /** Checks that a repeated retry request gets the same answer as the first. */
+  /** Checks that a repeated retry request gets the same answer as the first request. */
   retryAsked(requestId: string, answer: Promise<Retried>): void {
     const before = this.retries.get(requestId)?.trials.size;
     if (before === undefined) return;
@@ -370,7 +370,7 @@ export class Invariants {
     }
   }
 
-  /** Checks that a trial that failed early on only one agent was retried elsewhere, if another agent was present. */
+  /** Checks that a trial that failed early on only one agent does not end as failed if another agent could run it. */
   #wasRetriedElsewhere({ sweepId, trialId, failure }: Change & { kind: 'trial' }): void {
     const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
     if (failure === undefined || trial?.lastEarly !== true || trial.earlyAgents.size !== 1) return;
@@ -384,7 +384,7 @@ export class Invariants {
     );
   }
 
-  /** Checks that a request takes effect in one commit, and retries no trial twice. */
+  /** Checks that a retry request takes effect in one commit, and retries no trial twice. */
   #retriedOnce({ requestId, sweepId, trialId, failure }: Change & { kind: 'retried' }): void {
     this.reached.add(failure === undefined ? 'a cancelled trial retried' : 'a failed trial retried');
     const name = `${sweepId}/${trialId}`;

@@ -163,7 +163,7 @@ export class SimulatedNatsServer {
     this.#damage(share, (queue, { seq }) => remove(queue, seq));
   }
 
-  /** Injects damage: messages stay listed, but are never delivered. */
+  /** Injects damage: the given fraction of the messages stays listed, but is never delivered. */
   stickMessages(share: number): void {
     this.#damage(share, (_, message) => {
       message.stuck = true;

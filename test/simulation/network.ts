@@ -88,7 +88,7 @@ export class SimulatedNetwork {
   }
 }
 
-/** Delivers messages in order and once. Messages in transit are lost when the lane is closed. */
+/** Delivers messages in order and without duplicates. Messages in transit are lost when the lane is closed. */
 export class Lane {
   readonly #network: SimulatedNetwork;
   readonly #from: SimulatedProcess;
@@ -107,7 +107,10 @@ export class Lane {
     if (canSend(this.#from)) this.sendLast(work);
   }
 
-  /** Sends the message by which the operating system closes a dead process's connection, after all other messages. */
+  /**
+   * Sends a message even if the sender is dead. The operating system closes the connection of a dead process with such
+   * a message, which arrives after all earlier messages.
+   */
   sendLast(work: () => void): void {
     if (this.#closed) return;
     this.#queue.push(work);

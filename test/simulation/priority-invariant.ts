@@ -43,7 +43,7 @@ export class PriorityInvariant {
     if (change.kind !== 'granted' || machine === undefined) return undefined;
     const own = this.#ledger.sweeps.get(change.key.sweepId)?.priority ?? 0;
     for (const [id, { state, priority, policy }] of this.#ledger.sweeps) {
-      // A second attempt also comes after the pending trials of the same priority.
+      // A second attempt must also wait for the pending trials of sweeps with equal priority.
       if (priority < own || (priority === own && !change.speculative) || state !== 'running' || !this.#isOld(id, now))
         continue;
       this.judged = true;

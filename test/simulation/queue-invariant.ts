@@ -16,8 +16,8 @@ import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 /** The maximum time until the return of an attempt is durable, once the attempt has waited for MAX_QUEUED_MS. */
 const RETURN_MS = 4_000;
 /**
- * The maximum duration of file transfers on the machines where the wait is checked. The coordinator learns of a start
- * only after the files of the previous attempt are stored.
+ * The wait of a queued attempt is checked only on machines whose file transfers take at most this time. The reason is
+ * that the coordinator learns of a start only after the files of the previous attempt are stored.
  */
 const QUICK_TRANSFER_MS = 500;
 
@@ -41,13 +41,13 @@ interface HeldPack {
   readonly since: number;
   readonly attempts: Set<string>;
   /**
-   * Whether the durable changes show that the slot has started the pack. `maybe`: they do not, but the coordinator may
-   * know of the start from a heartbeat, because the previous pack of the slot ended while the agent ran.
+   * Whether the coordinator knows that the slot has started the pack. `maybe`: the durable changes do not show the
+   * start, but a heartbeat may have reported the start.
    */
   started: Certainty;
   /**
-   * Whether the coordinator knows that another process of the agent has replaced the one that holds the pack. After a
-   * restart, the coordinator does not report whether an agent that connects is a new process.
+   * Whether a newer process of the agent has replaced the process that holds the pack. `maybe`: the agent has connected
+   * again, and the durable changes do not show whether its process is new.
    */
   replaced: Certainty;
 }
@@ -60,7 +60,7 @@ export class QueueInvariant {
   readonly #quick: ReadonlySet<string>;
   /** The packs of each slot, in order of grant. */
   readonly #slots = new Map<string, HeldPack[]>();
-  /** The number of losses that were not charged to each trial. */
+  /** For each trial, the number of lost attempts that were not charged to the trial. */
   readonly #freeLosses = new Map<string, number>();
   /** The pack of each attempt, by the name of the attempt. */
   readonly #held = new Map<string, HeldPack>();
@@ -152,7 +152,10 @@ export class QueueInvariant {
     return `the loss of ${name} is charged, although the attempt was queued and never ran`;
   }
 
-  /** Starts the oldest pack of the slot that the same process of the agent holds, unless another has replaced it. */
+  /**
+   * Marks a pack as started: the oldest pack in the slot that has the same agent process as the given pack. Does
+   * nothing if a newer process has replaced this agent process.
+   */
   #startOldest({ slot, incarnation, replaced }: HeldPack, started: 'maybe' | 'yes'): void {
     const oldest = this.#slots.get(slot)?.find((one) => one.incarnation === incarnation);
     if (oldest === undefined || oldest.started === 'yes' || replaced === 'yes') return;
@@ -164,8 +167,8 @@ export class QueueInvariant {
       if (!isQueued(lease)) continue;
       const held = this.#held.get(keyText(lease.key));
       if (held === undefined || !this.#quick.has(held.agentId) || !this.#world.isPresent(held.agentId)) continue;
-      // A program that hangs sends no record. The coordinator then learns of its start only from the end of the
-      // previous attempt, and a lost connection may delay the report of this end.
+      // A hanging program sends no record, so the coordinator learns of the start of the attempt only from the end of
+      // the previous attempt. A lost connection can delay the record of this end.
       if (this.#world.hasRun(held.agentId, lease.key)) continue;
       this.reached.add('a queued attempt');
       const waitedMs = this.#world.now() - held.since;
@@ -175,7 +178,7 @@ export class QueueInvariant {
   }
 }
 
-/** Whether only a record of the agent can end an attempt in this way. The agent then starts the next attempt. */
+/** Whether only a record of the agent can end an attempt in this way. The agent starts the next attempt afterward. */
 function isEndOfAgent(end: AttemptEnd): boolean {
   if (end.outcome === 'failed') return ['oom', 'nan', 'crash', 'preflight'].includes(end.failure.class);
   return end.outcome === 'succeeded' || end.outcome === 'stopped' || end.outcome === 'held';

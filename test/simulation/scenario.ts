@@ -77,8 +77,8 @@ interface EndProbabilities {
 }
 
 /**
- * A user applies an edited file. The file of a grid leaves out points at the beginning and adds points at the end. The
- * file of a search has another `run_cap`.
+ * A user applies an edited file. The edited file of a grid leaves out points at the beginning and adds points at the
+ * end. The edited file of a search has a different `run_cap`.
  */
 export interface VersionOrder {
   readonly at: number;
@@ -280,7 +280,7 @@ function ruleText(seed: number, random: TestRandom): string {
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
 }
 
-/** Leaves out a rule that could stop no trial of the sweep, because a sweep with such a rule is rejected. */
+/** Leaves out a rule that cannot stop any trial of the sweep, because a sweep with such a rule is rejected. */
 function usefulRule(rule: string, text: string): string {
   const epochs = Number(/epochs: \{value: (\d+)\}/.exec(text)?.[1]);
   return epochs > (rule.includes('min_iter: 2') ? 2 : 1) ? rule : '';

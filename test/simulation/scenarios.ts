@@ -48,7 +48,7 @@ const FIRST_NAME = 'earlier';
 
 /**
  * The second sweep is submitted after the first sweep has ended, and starts with the results of the first sweep. Users
- * apply files with another `run_cap` while trials run and after the sweeps have ended.
+ * apply files with a different `run_cap` while trials run and after the sweeps have ended.
  */
 function withSearches(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x5ea2c4);

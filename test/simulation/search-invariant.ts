@@ -1,6 +1,6 @@
 /**
  * The invariants of searches, which are checked on durable changes only. Each suggestion equals the suggestion that
- * follows from the sweep file, the stored state of the search and the durable results, in the order of their commits.
+ * follows from the sweep file, the stored state of the search, and the durable results in the order of their commits.
  * The same seed and history therefore give the same suggestion before and after a restart. A search with `warm_start`
  * starts with the results that the earlier sweep had when the search was submitted. Later changes of the earlier sweep
  * have no effect.
@@ -38,7 +38,7 @@ export class SearchInvariant {
   readonly #sweeps = new Map<string, DurableSearch>();
   /** Trials that the current process has created, and that are not durable yet. */
   #creating = new Map<string, Map<string, Parameters>>();
-  /** The outcome of each suggestion, and the process that made it. */
+  /** The outcome of each suggestion, and the process that made the suggestion. */
   readonly #suggestions = new Map<string, { readonly outcome: string; readonly process: number }>();
   #processes = 0;
   /** The cases that occurred. */

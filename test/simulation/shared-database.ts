@@ -1,7 +1,8 @@
 /**
- * A store on a server of its own, which several coordinators share. It models PostgreSQL with the leadership and the
- * transactions of coordinator/store/postgres: a transaction is one event on the server, so a takeover never runs between
- * the check of the writer and the commit. On a real server, a lock has this effect (postgres-store.slow.test.ts).
+ * A store that several coordinators share, on its own server. The store models PostgreSQL, and the leadership and the
+ * transactions of coordinator/store/postgres. A transaction is one event on the server, so a takeover never happens
+ * between the check of the writer and the commit. On a real server, a lock prevents such a takeover
+ * (coordinator/store/postgres/postgres-store.slow.test.ts).
  *
  * A failover ends all connections. Requests and answers in transit are lost. The next server has all committed
  * transactions, and a clock of its own.
@@ -22,7 +23,7 @@ import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 
 export const STORE_PLACE = 'postgres';
-/** The limit of coordinator/store/postgres/election.ts. */
+/** The time limit of a request of the election, as in coordinator/store/postgres/election.ts. */
 const REQUEST_LIMIT_MS = RENEW_INTERVAL_MS * 0.6;
 const RESEND_MS = 200;
 const DELAY_MS = 2;
@@ -84,7 +85,7 @@ export class SharedDatabase {
     });
   }
 
-  /** Runs `work` on the server. Rejects if the connection is lost, which can be before or after `work`. */
+  /** Runs `work` on the server. Rejects if the connection is lost; `work` may still have run. */
   request<T>(client: SimulatedProcess, work: () => T): Promise<T> {
     const { clock, random } = this.#network;
     const server = this.#server;
@@ -106,7 +107,7 @@ export class SharedDatabase {
     });
   }
 
-  /** Delivers a message, after the end of a cut. The message of a dead process can still arrive. */
+  /** Delivers a message. A cut delays the message. The message of a dead process can still arrive. */
   #deliver(from: SimulatedProcess, to: SimulatedProcess, work: () => void): void {
     const { clock, random, conditions } = this.#network;
     const isSlow = random.next() < conditions.slow / 5;

@@ -28,7 +28,7 @@ export class SimulatedUser {
   /** Acknowledged actions. */
   readonly acknowledged: { readonly sweepId: string; readonly verb: UserAction }[] = [];
 
-  /** The trials of acknowledged kills. */
+  /** The trials whose kill was acknowledged. */
   readonly killed: { readonly sweepId: string; readonly trialId: string }[] = [];
 
   /** The acknowledged number of retried trials per request. Undefined if the request was rejected. */

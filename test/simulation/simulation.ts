@@ -228,7 +228,7 @@ class Simulation {
     return this.#nats;
   }
 
-  /** Kills a process. Any cause except a simulated fault violates an invariant. */
+  /** Kills a process because of an error. An error that is not a simulated fault violates an invariant. */
   crash(process: SimulatedProcess | undefined, error: unknown): void {
     if (process?.alive === false) return;
     const details = error instanceof Error ? (error.stack ?? error.message) : `${error}`;
