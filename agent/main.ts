@@ -162,8 +162,8 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
       log,
       gpuFigures,
       machineFigures: () => machine.figures(),
-      // The sleep of the machine is ignored if the coordinator is on the same machine: the coordinator then sleeps too,
-      // and no lease expires in that time.
+      // If every coordinator is on this machine, the sleep of the machine is ignored, because the coordinators sleep
+      // too, and no lease expires during the sleep.
       machineClock: servers.every((each) => isLoopback(parseAddress(each, '--server')))
         ? undefined
         : () => uptime() * 1000,

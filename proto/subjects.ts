@@ -120,7 +120,7 @@ export function coordinatorPermissions(): Permissions {
   };
 }
 
-/** Removes user names and passwords from a comma-separated list of server URLs, for logs and messages. */
+/** Removes user names, passwords and tokens from a comma-separated list of server URLs, for logs and messages. */
 export function withoutSecrets(urls: string): string {
   return urls
     .split(',')

@@ -29,8 +29,8 @@ export interface TrainerSpec {
   /** Whether the trainer accepts parameters that are not listed. The values of these parameters are not checked. */
   readonly open: boolean;
   /**
-   * The metrics of every report; the first metric is the default objective. If the list is empty, the trainer can
-   * report any metrics. The default objective is then the first metric that a trial reports twice.
+   * The metrics that a report can have. The first metric is the default objective. If the list is empty, the trainer
+   * can report any metrics, and the default objective is the first metric that a trial reports twice.
    */
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */

@@ -21,8 +21,8 @@ export interface DatasetSpec {
 }
 
 /**
- * Describes the files of a data set whose files have the same sizes as those of MNIST. The checksums are those of the
- * uncompressed files.
+ * Describes the files of a data set in which each file has the same size as the file of MNIST with the same name.
+ * @param sha256 the checksums of the uncompressed files
  */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {
   return {

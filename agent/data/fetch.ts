@@ -1,4 +1,4 @@
-/** Fetches a data set into the cache, from the first of its sources that has it. */
+/** Fetches a data set into the cache, from the first source that has the data set. */
 import { checkFolder } from '../../lib/files/folder.ts';
 import { UnreachableError } from '../../proto/errors.ts';
 import { cachedPath, contentProblem, type DatasetUse, isCached, writeAtomically } from './cache.ts';

@@ -1,6 +1,6 @@
 /**
- * Fills the cache with a data set, and prints the numbers of its training and test images. Runs in a separate process:
- * `fill-cache.fixture.ts DATA_SET DATA_DIR`.
+ * Fills the cache with a data set, and prints how many training images and how many test images the data set has. Runs
+ * in a separate process: `fill-cache.fixture.ts DATA_SET DATA_DIR`.
  */
 import { datasetNamed } from './catalog.ts';
 import { loadImages } from './load.ts';

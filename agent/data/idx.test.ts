@@ -61,7 +61,7 @@ describe('an IDX file of images', () => {
     await images.close();
   });
 
-  test('a file with a wrong checksum or size, or one that is truncated while open, gives an error with its path', async () => {
+  test('a file that has a wrong checksum or size, or is truncated while it is open, gives an error that contains its path', async () => {
     await expect(ImageFile.open(path, { ...FILE, sha256: '0' })).rejects.toThrow(`${path} has SHA-256`);
     await expect(ImageFile.open(path, { ...FILE, bytes: 3 })).rejects.toThrow(`${path} has 28 bytes, expected 3`);
     const images = await ImageFile.open(path, FILE);

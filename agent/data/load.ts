@@ -60,7 +60,7 @@ async function read(name: DatasetName, dataDir: string): Promise<ImageSet> {
   const dataset = datasetNamed(name);
   if (dataset === undefined) throw new NotFoundError(`unknown data set ${name}`);
   countDatasetUse(await ensureDataset(dataset, dataDir));
-  // The test set is read first: if that fails, the file of training images has not been opened and need not be closed.
+  // The test set is read first: if the read fails, the file of training images is not open and need not be closed.
   const test = await readTest(dataset, dataDir);
   const train = await ImageFile.open(cachedPath(dataDir, dataset, dataset.trainImages), dataset.trainImages);
   return { train, test };

@@ -178,8 +178,8 @@ interface WasmBackend {
 function guardWasmHeap(backend: object): void {
   if (!isWasmBackend(backend)) throw new Error('this version of the wasm backend has no wasm._malloc');
   const { wasm } = backend;
-  // At its first call, each of emscripten's stubs replaces itself with the real function. The calls here make this
-  // happen now, because a later replacement would undo the guard.
+  // At its first call, each of emscripten's stubs replaces itself with the real function. The calls here cause the
+  // replacement now, because a later replacement would undo the guard.
   wasm._free(wasm._malloc(1));
   const malloc = wasm._malloc;
   wasm._malloc = (bytes) => {

@@ -152,8 +152,8 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
- * GPU_DEVICE_ORDINAL). The indexes in the variable applied second count only the GPUs that ROCR_VISIBLE_DEVICES makes
- * visible. The returned ids also count only these GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
+ * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
+ * The returned ids also count only these GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);

@@ -55,7 +55,7 @@ import { type StartWorker, Workers } from './workers.ts';
 /** The maximum time that a shutdown waits for the acknowledgement of the last records. */
 const SHUTDOWN_MS = 3_000;
 const POLL_MS = 50;
-/** The interval at which the agent checks how long its queued attempts have waited, while it has any. */
+/** While attempts are queued, the agent checks at this interval how long they have waited. */
 const QUEUE_CHECK_MS = MAX_QUEUED_MS / 4;
 const HAND_BACK_MS = STOP_GRACE_S * 1000 + STOP_GRACE_MS + SHUTDOWN_MS;
 
@@ -257,7 +257,8 @@ export class AgentRuntime {
   }
 
   /**
-   * Hands back running attempts immediately and stops the agent. Users' programs still have their grace period to exit.
+   * Hands back running attempts and stops the agent, without the grace period of a drain. Users' programs still have
+   * their own grace period to exit.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -394,8 +395,8 @@ export class AgentRuntime {
         checkpoint: async (file) => (await this.#session?.fetchCheckpoint(key, file, () => isWanted(key))) ?? false,
         code: async (archive, path) => this.#session?.fetchCode(archive, path, () => isWanted(key)),
       }),
-      // Removes the folder again, because a download can create it after the attempt has ended. An attempt that waits
-      // for the next worker still needs its folder.
+      // Removes the folder a second time, because a download may have created the folder again after the attempt ended.
+      // An attempt that waits for the next worker still needs its folder.
       onDropped: (key) => {
         const isWaiting = heldAttempts(this.#slots).some((held) => sameAttempt(held, key));
         if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);

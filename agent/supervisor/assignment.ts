@@ -13,7 +13,7 @@ import type { Workers } from './workers.ts';
 
 /** Downloads files from the coordinator into the attempt's folder. */
 interface Downloads {
-  /** Downloads the checkpoint. Resolves with true if it is then in the attempt's folder and intact. */
+  /** Downloads the checkpoint. Resolves with whether the attempt's folder then contains the intact checkpoint. */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
   /**
    * Puts the code archive at the path.

@@ -33,7 +33,8 @@ export class AttemptFolders {
   }
 
   /**
-   * Marks a folder for removal after `delayMs`, but not before all records of the attempt are in the spool.
+   * Waits for `delayMs` and until all records of the attempt are in the spool. Then marks the attempt's folder for
+   * removal.
    */
   releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
     setTimeout(() => {

@@ -102,8 +102,8 @@ export class CodeCache {
 
   /**
    * Returns whether the cache has an intact copy of an archive. Removes a damaged copy, and marks an intact copy as
-   * recently used. An agent process verifies a copy before it first uses the copy, because the disk
-   * could have damaged the copy.
+   * recently used. Each agent process verifies a copy once, before the first use, because the disk could have damaged
+   * the copy.
    */
   async #has({ sha256, size }: CodeArchive): Promise<boolean> {
     const path = this.#path(sha256);

@@ -30,7 +30,8 @@ export interface CoordinatorClient {
   report(): ReportStream;
   /**
    * Claims leases. Calls back with an error if the coordinator cannot be reached or does not answer within the timeout.
-   * @param stream the Report stream, if the coordinator accepts claims on it; a call costs more than a message
+   * @param stream the Report stream, if the coordinator accepts claims on it. A claim on the stream is cheaper than a
+   * separate call.
    */
   open(request: OpenRequest, timeoutMs: number, onAnswer: OnClaimAnswer, stream?: Pick<StreamMessages, 'claim'>): void;
   /** Uploads an artifact (see uploadArtifact). */
@@ -93,7 +94,7 @@ function connections(servers: readonly string[], identity: Identity | undefined,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
     'grpc.max_reconnect_backoff_ms': reconnectMaxMs(servers),
-    // By default, all clients of a process share one connection to a server, also those of different agents.
+    // By default, all clients of a process share one connection to a server, even clients of different agents.
     'grpc.use_local_subchannel_pool': 1,
   });
   // These arguments have no effect, because the channel has the addresses and the credentials.

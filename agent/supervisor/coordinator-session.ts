@@ -1,6 +1,7 @@
 /**
- * The agent's session with its coordinator. One stream carries records, claims, their answers and commands. A broken
- * stream is reopened. If the coordinator does not accept batches, a separate call claims leases.
+ * The agent's session with its coordinator. One stream carries the records and the claims of the agent, and the answers
+ * and the commands of the coordinator. A broken stream is reopened. If the coordinator does not accept batches, leases
+ * are claimed by separate calls.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -79,7 +80,7 @@ export class CoordinatorSession {
   #acceptsReturns = false;
   #sending = false;
   #acks: { key: AttemptKey; seq: number }[] = [];
-  /** The highest leader epoch that a welcome has contained, and the cluster of that leader. */
+  /** The cluster and the leader epoch of the newest accepted welcome. */
   #leader = { cluster: '', epoch: 0 };
   readonly #backoff: Backoff;
   #retryTimer: NodeJS.Timeout | undefined;
@@ -349,8 +350,8 @@ export class CoordinatorSession {
 }
 
 /**
- * Returns the record for a coordinator that does not accept the outcome RETURNED. The attempt is then handed back as
- * drained, which also makes its trial pending and does not use the trial's retry budget.
+ * Returns the record for a coordinator that does not accept the outcome RETURNED. The record hands the attempt back as
+ * drained. Like RETURNED, this outcome makes the trial pending, and does not use the trial's retry budget.
  */
 function withoutReturn(record: RecordMessage): RecordMessage {
   if (!isReturn(record)) return record;

@@ -5,8 +5,8 @@ export const GATHER_MS = 2;
 
 /**
  * Runs the gathered work at the end of the current turn of the event loop or, if the previous run was less than
- * GATHER_MS ago, once this time has passed. A single event on an idle agent therefore waits for nothing, and frequent
- * events share runs.
+ * GATHER_MS ago, once this time has passed. A single event on an idle agent is therefore handled without a delay, and
+ * frequent events share runs.
  */
 export class Gathering {
   readonly #run: () => void;

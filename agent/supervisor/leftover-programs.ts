@@ -1,6 +1,6 @@
 /**
  * Ends the programs of dead workers. Usually a program's guard process ends the program (see
- * trainers/command/program.ts), but the guard can be killed too. The markers of programs have the form
+ * trainers/command/guard.ts), but the guard can be killed too. The markers of programs have the form
  * FOLDER.RUN.WORKER.GUARD.NUMBER, so that each run of an agent can identify its own programs. NUMBER counts the programs
  * of one guard.
  */

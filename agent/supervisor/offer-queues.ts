@@ -50,8 +50,8 @@ export interface OfferEvents {
 }
 
 /**
- * Represents the queue of one pool. Pulls at most as many offers as the agent's slots in the pool can take, including
- * attempts that they hold in advance.
+ * Represents the queue of one pool. Pulls at most as many offers as the agent's slots in the pool can take: to run them
+ * now, or to queue them.
  */
 export class OfferQueue {
   readonly #log: Logger;

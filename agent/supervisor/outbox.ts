@@ -9,7 +9,7 @@ import type { StreamMessages } from './stream-messages.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
-/** While an attempt has an upload, it begins another only if all attempts together have fewer uploads than this. */
+/** The maximum number of concurrent uploads, except that an attempt without an upload can always begin one. */
 const MAX_UPLOADS = 12;
 /** Sent entries are removed from a queue in batches of at least this size. */
 const SENT_ENTRIES = 1_024;
@@ -20,7 +20,7 @@ export interface OutboxEvents {
    * its replacement; undefined if no records of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
-  /** Called when `upload` rejects. The outbox sends no more records of that attempt. */
+  /** Called when `upload` rejects. The outbox then sends no more records of the record's attempt. */
   onError(error: unknown): void;
 }
 

@@ -55,9 +55,9 @@ export class RecordWriter {
   }
 
   /**
-   * Returns the attempts with records that are not in the spool yet, and whose leases must be renewed until they are
-   * sent. A returned attempt has no result to lose. While the disk is full, its lease expires, and its trial runs
-   * elsewhere.
+   * Returns the attempts whose records are not all in the spool yet, and whose leases must be renewed. Attempts that
+   * were returned without a start are omitted, because they have no result that an expired lease could lose. While the
+   * disk is full, their leases may expire, and their trials run elsewhere.
    */
   leasedAttempts(): AttemptKey[] {
     return keysOf(this.#pending.filter((record) => !isReturn(record)));

@@ -7,8 +7,8 @@ test('the upload of a file that conflicts with another file is not retried', () 
 });
 
 test('if a file does not fit on the disk of the coordinator, its upload is retried for 30 s', () => {
-  // The 30 s begin with the first such failure (FAILED_PRECONDITION). Failures for other reasons do not restart this
-  // period.
+  // The 30 s begin with the first failure for lack of space (FAILED_PRECONDITION). Failures for other reasons do not
+  // restart this period.
   const retries = new UploadRetries();
   expect(retries.isLast(status.RESOURCE_EXHAUSTED, 0)).toBe(false);
   expect(retries.isLast(status.FAILED_PRECONDITION, 100_000)).toBe(false);

@@ -83,8 +83,8 @@ export class RetryingTransfers {
   }
 
   /**
-   * Uploads the file of an artifact's record, and retries until the coordinator has stored it, cannot store it, or
-   * rejects the attempt.
+   * Uploads the file of an artifact's record, and retries until the coordinator has stored the file, cannot store the
+   * file, or rejects the attempt.
    * @param signal aborted when the stream is lost, which ends the retries
    */
   async upload({ key, body }: RecordMessage, signal: AbortSignal): Promise<UploadOutcome> {

@@ -27,7 +27,7 @@ export interface Slot {
   queue: readonly QueuedPack[];
   /** The offered attempts whose leases the slot has requested. */
   claims: readonly ClaimedOffer[];
-  /** The number of attempts or packs that may be queued, from the newest grant. */
+  /** The number of attempts or packs that may be queued, as stated in the newest grant. */
   prefetch: number;
   /**
    * Whether queued attempts were returned because they waited too long. The slot then queues no further attempts until
@@ -49,7 +49,7 @@ interface QueuedPack {
 
 interface SlotAttempt {
   readonly key: AttemptKey;
-  /** The attempt's place in the queue before it was handed to the worker. */
+  /** The entry of the queue that contained the attempt before the attempt was handed to the worker. */
   readonly pack: QueuedPack;
   readonly log: AttemptLog;
   /** The sequence number of the attempt's newest record. */
@@ -146,7 +146,9 @@ export function hasStoppedPrograms(slots: readonly Slot[]): boolean {
 }
 
 /**
- * Returns whether the slot still holds this attempt since the start with this number, and has not been asked to stop it.
+ * Returns whether the slot still holds an attempt, and is not stopping it.
+ * @param start the number of the slot's start with which the attempt was handed over. Returns false if the slot has
+ * started again since then.
  */
 export function isHeld(slot: Slot | undefined, start: number, key: AttemptKey): boolean {
   const attempt = attemptOf(slot, key);
@@ -196,7 +198,7 @@ export type ClaimDecision =
 /**
  * Handles the coordinator's answer to a claim. The answer is ignored when the slot no longer claims the attempt.
  * @param now the time in milliseconds, from any monotonic clock
- * @param isTaking whether the agent takes new trials. If it does not, for example because it stops, granted attempts are
+ * @param isTaking whether the agent takes new trials. If not, for example during a shutdown, granted attempts are
  * returned without being started
  * @returns `retry` if the coordinator has no session of the agent yet; the agent must then repeat the claim
  */
@@ -378,8 +380,8 @@ function recordLog(attempt: SlotAttempt, texts: readonly string[]): SlotEffect[]
 }
 
 /**
- * Ends the attempts that the worker has started. Attempts that the worker has not started return to the front of the
- * queue, because they did not cause its exit.
+ * Ends the attempts that the worker has started, and the attempts that are being stopped. The other attempts return to
+ * the front of the queue, because they did not cause the exit.
  * @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1`
  */
 export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {

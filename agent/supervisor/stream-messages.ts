@@ -69,8 +69,9 @@ export class StreamMessages {
   }
 
   /**
-   * Claims leases. Records that are gathered are sent first, because a claim may be for the slot of an attempt that
-   * they end. Calls back with an error if the stream ends, or if the coordinator does not answer within the timeout.
+   * Claims leases. Gathered records are sent first, because one of them may end the attempt that still occupies the
+   * slot of a claim. Calls back with an error if the stream ends, or if the coordinator does not answer within the
+   * timeout.
    */
   claim(claims: Claim[], timeoutMs: number, onAnswer: OnClaimAnswer): void {
     const id = this.#nextId++;

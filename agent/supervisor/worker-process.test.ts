@@ -1,4 +1,4 @@
-/** Tests when the exit of a worker process is handled, with real processes. */
+/** Tests with real processes when the exit of a worker process is handled. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';

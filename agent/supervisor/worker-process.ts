@@ -18,8 +18,8 @@ export const STOP_GRACE_MS = 2_000;
 const KEEP_FILES_MS = 60_000;
 
 /**
- * The message that an attempt has ended is held back until the worker's earlier output has been read. This is the
- * maximum wait, in turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
+ * The message that an attempt has ended is held back until the worker's earlier output has been read, but at most for
+ * this number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
  * least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
@@ -137,8 +137,9 @@ export class WorkerProcess {
 
 /**
  * Calls `callback` once when a process has exited and its output has been read. The `exit` event can precede the last
- * output. The `close` event always follows the last output, but never occurs if another process keeps the output open:
- * a child process that hangs in the kernel before it executes its program. The output is therefore closed after a limit.
+ * output. The `close` event always follows the last output, but never occurs while another process keeps the output
+ * open, such as a child process that hangs in the kernel before it executes its program. The output is therefore closed
+ * after a limit.
  */
 export function afterClose(
   child: ChildProcess,

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 
 /**
  * Not bundled: packages that load files by path, native packages, packages that must be loaded only once, because they
- * are also loaded by packages outside the bundle, and one that only the development build of Ink loads.
+ * are also loaded by packages outside the bundle, and a package that only the development build of Ink loads.
  */
 const EXTERNAL = [
   '@grpc/proto-loader',
@@ -18,8 +18,9 @@ const EXTERNAL = [
 ];
 
 /**
- * The module that is bundled as a whole, in one file: its library imports parts of itself only when it needs them, and a
- * process that runs for a long time could then no longer find them, because an upgrade has replaced the bundle.
+ * The module that is bundled into one file, together with the library that it imports. The library loads its own parts
+ * only when it needs them. If these parts were separate files, a running process could no longer find them after an
+ * upgrade has replaced the bundle.
  */
 const WHOLE = ['coordinator', 'artifacts', 's3-client.js'];
 
@@ -118,7 +119,7 @@ const requireExternal = {
 };
 
 /**
- * Imports a module that is bundled as a whole from its file, which is in the folder of the chunks.
+ * Makes the bundle import the module WHOLE from the module's own file, which is in the folder of the chunks.
  * @param {import('esbuild').Metafile} wholes
  * @returns {import('esbuild').Plugin}
  */

@@ -211,7 +211,8 @@ function remainingOf(trial: EtaTrial, pace: Pace, now: number): Part {
 }
 
 /**
- * Converts trials to the input of `etaOf`. The parameter `epochs`, if it is a number, gives the length of a whole run.
+ * Converts trials to the input of `etaOf`. The parameter `epochs`, if it is a positive number, gives the length of a
+ * whole run.
  */
 export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
   const ofConfigs = new Map<string, Parameters>();

@@ -46,7 +46,7 @@ export interface Pace {
   readonly noise: number;
   /** The degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
-  /** The share of its epochs that a trial runs on average: less than 1 if some trials fail or are stopped early. */
+  /** The mean share of a trial's epochs that are run: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
   /** The standard deviation of `share` between trials. */
   readonly shareSpread: number;

@@ -55,7 +55,7 @@ test('a parameter that exists only with one value of another parameter, and has 
   });
 });
 
-test('a parameter that exists only with one value of another, but has several values, varies on its own', () => {
+test('a parameter that exists only with one value of another parameter, but has several values, varies on its own', () => {
   const points = grid({ optimizer: ['adam', 'sgd', 'sgd'], depth: [2, 3, 4], width: [8, 16] }).map((point, at) =>
     point.optimizer === 'sgd' ? { momentum: at % 2 ? 0.8 : 0.9, ...point } : point,
   );

@@ -230,7 +230,7 @@ const MAX_KEPT_FRONTS = 8;
 /** The contributions of the most recently used fronts. A front rarely changes between two rankings. */
 const keptContributions = new Map<string, readonly number[]>();
 
-/** Returns for each point of a front the hypervolume that no other point dominates. Equal points count as one point. */
+/** Returns, for each point of a front, the hypervolume that only this point dominates. Equal points count as one. */
 export function contributionsOf(front: readonly Losses[]): readonly number[] {
   const key = front.join(';');
   const contributions = keptContributions.get(key) ?? computedContributions(front);

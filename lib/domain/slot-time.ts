@@ -72,8 +72,9 @@ interface EndedAttempt {
 }
 
 /**
- * Returns how long an ended attempt ran, in milliseconds. The wait for the previous attempt of its slot does not count,
- * except that of an attempt whose trial also has other attempts: only the total time of a trial's attempts is stored.
+ * Returns how long an ended attempt ran, in milliseconds. The wait for the previous attempt of its slot does not count
+ * if its trial has no other attempt. Otherwise the result can include the wait, because only the total time of a
+ * trial's attempts is stored.
  */
 export function attemptMs({ grantedAtMs, endedAtMs, leasedMs: all }: EndedAttempt): number {
   return Math.max(0, Math.min(endedAtMs - grantedAtMs, all));

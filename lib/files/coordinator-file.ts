@@ -20,9 +20,9 @@ const coordinatorFile = z.object({
 
 /** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
-/** The mark of a store in PostgreSQL. The mark is in the coordinator's folder. */
+/** The name of the file in a coordinator's folder that shows that the store is in PostgreSQL. */
 export const POSTGRES_MARK = 'postgres.high-water';
-/** The mark that `trawl migrate` moved the folder's own store to another place. */
+/** The name of the file that shows that `trawl migrate` moved the folder's own store to another place. */
 export const MOVED_FILE = 'moved.json';
 
 /** The maximum size in bytes. A larger file was not written by a coordinator. */

@@ -33,8 +33,8 @@ export function keepFilesPrivate(): void {
  * Creates a private folder, or makes an existing folder private.
  * @returns whether the permissions of an existing folder were reduced
  * @throws {BadInputError} when the folder cannot be used
- * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to another user; or when other
- * users could write to the folder, and a file in it belongs to one of them
+ * @throws {RejectedError} when the folder, or a symbolic link in its place, belongs to neither this user nor root; or
+ * when other users could write to the folder, and a file in it belongs to one of them
  */
 export function claimPrivateFolder(path: string): boolean {
   const isNew = !existsSync(path);

@@ -27,7 +27,7 @@ export function processIdentity(): string {
 
 /**
  * Whether the process has certainly ended. Returns false for a process of another machine, of another PID namespace (such
- * as another container) or of an earlier boot, because this process cannot see whether it runs.
+ * as another container) or of an earlier boot, because such a process is not visible here.
  * @param identity a text from `processIdentity`
  */
 export function hasEnded(identity: string): boolean {

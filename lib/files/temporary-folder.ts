@@ -48,7 +48,7 @@ function removeLeftovers(prefix: string): void {
       const found = lstatSync(path);
       if (found.isDirectory() && found.uid === process.geteuid?.()) removeFolder(path);
     } catch {
-      // Another process has removed the folder, or the next one will.
+      // Another process has removed the folder, or a later process will remove it.
     }
   }
 }

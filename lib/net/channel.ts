@@ -122,9 +122,10 @@ function userName(): string {
  * only to TLS connections. Loopback connections do not use TLS, but they keep the token secret, because only root can
  * read their traffic.
  *
- * A coordinator can start between the search for the token and the arrival of the call. It then rejects the call as
- * UNAUTHENTICATED, which clients treat as final. If another token is known by then, the call fails as UNAVAILABLE, so
- * that clients repeat it.
+ * A coordinator can start between the search for the token and the arrival of the call. The coordinator then rejects
+ * the call as UNAUTHENTICATED, and clients do not repeat a call with this error. After such a rejection, the token is
+ * searched for a second time. If the second search finds a different token, the call fails as UNAVAILABLE instead, so
+ * that clients repeat the call.
  */
 function addToken(tokenOf: TokenSource): Interceptor {
   return (options, nextCall) =>

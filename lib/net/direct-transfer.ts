@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 const IDLE_MS = 20_000;
 /** The time for which files pass through the coordinator after a failed direct transfer. */
 const CLOSED_MS = 5 * 60_000;
-/** The maximum number of characters that are read from an error response. */
+/** The number of characters of an error response after which the rest is not read. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /**
@@ -88,7 +88,7 @@ export async function sendDirectly(
 
 /**
  * Reads a file from `offset` to its end.
- * @throws {DirectTransferError} if the store cannot be reached or rejects the request
+ * @throws {DirectTransferError} if the store cannot be reached or rejects the request, or if the transfer ends early
  */
 export async function* readDirectly(
   url: string,

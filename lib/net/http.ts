@@ -63,7 +63,7 @@ export interface Protection {
 }
 
 export interface ServedPages {
-  /** The address of the server. If port 0 was requested, it contains the port that the system chose. */
+  /** The address of the server. If port 0 was requested, the address contains the port that the system chose. */
   readonly address: Address;
   /** Uses a renewed certificate for new connections, if the pages are served over TLS. */
   renew(identity: Identity): void;

@@ -72,7 +72,7 @@ test('if no address answers, each is tried in turn', () => {
 
 const known = ['a:1', 'b:1', 'c:1'];
 
-test('after any history, a client finds the leader within a few calls if the standbys name it or no leader', () => {
+test('after any history, a client finds the leader within a few calls if each standby names the leader or no address', () => {
   const event = fc.oneof(
     fc.constantFrom(...known, 'z:1', '').map((leader) => ({ kind: 'standby' as const, leader })),
     fc.constant({ kind: 'unreachable' as const }),

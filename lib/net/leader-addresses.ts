@@ -1,6 +1,6 @@
 /**
- * Decides which of several coordinators a client calls. One of them leads. The others name the leader in their answers
- * if they know it, or do not answer.
+ * Decides which of several coordinators a client calls. One coordinator leads. Each of the others either names the
+ * leader in its answer, if it knows the leader, or does not answer.
  */
 
 /** An address that could not be reached is avoided for this time, even if a standby names it as the leader's. */
@@ -66,7 +66,7 @@ export class LeaderAddresses {
     this.#tryNext(now);
   }
 
-  /** Records that the current address gave no answer in time. It may only be slow, so it is not avoided. */
+  /** Records that the current address gave no answer in time. The address may only be slow, and is not avoided. */
   onSilent(now: number): void {
     this.#tryNext(now);
   }
@@ -81,7 +81,10 @@ export class LeaderAddresses {
     return now - (this.#failedAt.get(address) ?? Number.NEGATIVE_INFINITY) < AVOID_MS;
   }
 
-  /** Continues with the next known address that did not fail or, if all failed, with the one that failed first. */
+  /**
+   * Continues with the next known address that is not avoided. If all are avoided, continues with the address that
+   * failed first.
+   */
   #tryNext(now: number): void {
     const at = this.#known.indexOf(this.#current);
     const others = [...this.#known.slice(at + 1), ...this.#known.slice(0, at + 1)];

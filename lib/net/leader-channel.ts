@@ -1,8 +1,8 @@
 /**
- * Calls the leader of several coordinators. A call that a coordinator did not run, because it stands by or cannot be
- * reached, is retried at another coordinator. A call that only reads is also retried if its connection breaks before
- * the first answer, if there is no answer in time, or if the leader cannot run it at the moment. A call with a stream of requests is not retried. If its caller
- * opens another call, that call goes to the other coordinator.
+ * Calls the leader of several coordinators. A call that a coordinator did not run, because the coordinator stands by or
+ * cannot be reached, is retried at another coordinator. A call that only reads is also retried if its connection breaks
+ * before the first answer, if there is no answer in time, or if the leader cannot run the call at the moment. A call
+ * with a stream of requests is never retried, but the next call of the client goes to another coordinator.
  */
 import {
   type ChannelInterface,
@@ -122,8 +122,9 @@ export class LeaderChannel implements ChannelInterface {
 
   /**
    * Chooses the address of later calls after a call to `address` has ended.
-   * @returns whether the call can be retried: the coordinator did not run it, or the call only reads, and its connection
-   * broke, it had no answer in time, or the leader could not run it at the moment
+   * @returns whether the call can be retried. Every call can be retried if the coordinator did not run it. A call that
+   * only reads can also be retried if its connection broke, if it had no answer in time, or if the leader could not run
+   * it at the moment.
    */
   onStatus(address: string, { code, details, metadata }: StatusObject, path: string): boolean {
     if (code !== status.UNAVAILABLE) {
@@ -153,8 +154,9 @@ export class LeaderChannel implements ChannelInterface {
   }
 
   /**
-   * Chooses another address, because the current coordinator does not lead.
-   * @param leader the leader that the coordinator named; empty if it named none; undefined if it could not be reached
+   * Chooses another address, because the current coordinator does not lead or could not be reached.
+   * @param leader the leader that the coordinator named; empty if it named no leader; undefined if the coordinator
+   * could not be reached
    * @param isRejected whether one side does not accept the connection
    */
   leave(leader: string | undefined, isRejected = false): void {
@@ -243,7 +245,7 @@ class FollowingCall implements Call {
   #call: Call | undefined;
   #isStarted = false;
   #listener: Partial<InterceptingListener> = {};
-  /** The message that was given before the call began. The caller waits for it before it gives another. */
+  /** The message that the caller sent before the call began. The caller sends the next message only after this one. */
   #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
   /** The request message, if the call can be retried. */
   #message: unknown;

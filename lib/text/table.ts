@@ -33,7 +33,7 @@ export const required = <Row>(column: Column<Row>): Column<Row> => ({ ...column,
 export interface TableLayout {
   readonly header: readonly Segment[];
   readonly rows: readonly (readonly Segment[])[];
-  /** Headers of the columns that did not fit. */
+  /** Headers of the columns that did not fit, except columns that are empty in every row. */
   readonly hidden: readonly string[];
 }
 
@@ -148,8 +148,8 @@ function measured<Row>(
 }
 
 /**
- * Returns the start and the end that all texts of a column share, if long texts are to be shortened there. With
- * `elide: 'start'`, texts are shortened there only if all of them have the same end.
+ * Returns the start and the end that all texts of a column share; undefined if long texts must not lose these parts.
+ * With `elide: 'start'`, texts lose these parts only if all texts have the same end.
  */
 function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
   if (elide !== 'common' && elide !== 'start') return undefined;
@@ -158,8 +158,8 @@ function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): Common
 }
 
 /**
- * Returns the headers with the same start and the same end as the header of a column. If both headers are cut in the
- * middle, they look the same.
+ * Returns the headers that start and end like the header of a column. Such headers look the same when they are cut in
+ * the middle.
  */
 function alikeHeaders<Row>({ header }: Column<Row>, columns: readonly Column<Row>[]): string[] {
   if (header.length <= MIN_HEADER_WIDTH) return [];

@@ -11,8 +11,8 @@ const EPSILON = 1e-8;
 
 /**
  * The scaling of the moments. `means` are exponential moving averages, as in the paper. `sums` are these averages
- * divided by 1 - b1 (first moment) or 1 - b2 (second moment), which makes them exponentially weighted sums. A restored
- * state is bitwise exact only if it was saved with the same scaling.
+ * divided by 1 - b1 (first moment) or 1 - b2 (second moment), that is, exponentially weighted sums. A restored state is
+ * bitwise exact only if it was saved with the same scaling.
  */
 export type Moments = 'means' | 'sums';
 
@@ -47,8 +47,8 @@ export function momentsAs(moments: Moments, state: AdamState): AdamState {
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 
 /**
- * Returns the rate and the epsilon of the step `p -= rate * m / (sqrt(v) + epsilon)` with moments that are means. They
- * include the bias corrections.
+ * Returns the rate and the epsilon of the step `p -= rate * m / (sqrt(v) + epsilon)` with moments that are means. The
+ * rate and the epsilon include the bias corrections.
  * @param steps the number of steps, including the current step
  */
 export function correctedRate(

@@ -96,7 +96,7 @@ export class Learner {
     return tf.tidy(() => this.engine.step(this.noisy(clean), clean));
   }
 
-  /** Uses the first `count` images of the file for {@link Learner.train}. The images are copied to a GPU. */
+  /** Uses the first `count` images of the file for {@link Learner.train}. On a GPU, copies the images to the device. */
   trainOn(file: ImageSource, count: number): void {
     if (this.engine.loop === undefined) {
       this.images = trainImages(file, count);

@@ -60,7 +60,7 @@ export class LossLog {
 
   /**
    * @param images number of images per member in the step
-   * @param losses mse and l1 of a step, `[members, 2]`, on the device or not; the log takes ownership of a tensor
+   * @param losses mse and l1 of a step, `[members, 2]`: a tensor, of which the log takes ownership, or an array
    * @returns whether all steps so far have been read
    */
   async add(images: number, losses: tf.Tensor2D | Float32Array): Promise<boolean> {

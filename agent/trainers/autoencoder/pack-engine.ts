@@ -21,7 +21,7 @@ interface SlotMember {
 
 /**
  * A member that leaves keeps its place in the graph until half of the places are free, because a smaller pack needs a
- * new session. A free place trains on, and its results are ignored.
+ * new session. A free place continues to train, and its results are ignored.
  */
 export class PackEngine implements Engine, StepLoop {
   readonly loop = this;
@@ -238,7 +238,7 @@ export class PackEngine implements Engine, StepLoop {
     this.#evaluated = undefined;
   }
 
-  /** Counts the steps of all places, and returns their numbers (see PACK_FEEDS). Must precede the call that trains. */
+  /** Counts the steps of all places, and returns the input `PACK_FEEDS.numbers`. Must precede the call that trains. */
   #numbers(steps: number, batch: number): tf.Tensor3D {
     this.#forget();
     if (this.#sameRates !== this.#hasSameRates()) {

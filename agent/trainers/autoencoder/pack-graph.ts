@@ -1,8 +1,9 @@
 /**
  * The training steps of a pack as one libtensorflow graph. Each parameter of all members is one variable, and each
- * operation computes all members. The graph holds the training images, so that a loop of steps runs in one call: it
- * receives only the indices of the images and the learning rates, and returns the losses. Nothing else leaves the
- * device. The graph computes the same step as training-graph.ts, on a CPU or a GPU.
+ * operation computes all members. The graph holds the training images, so that a loop of steps runs in one call. The
+ * inputs of this call are the indices of the images, three numbers per step and member (`PACK_FEEDS.numbers`) and, for
+ * denoising runs, the noise. Only the losses leave the device. The graph computes the same step as training-graph.ts,
+ * on a CPU or a GPU.
  */
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, INT32, type NodeAttributes, shapeAttribute } from './graph-text.ts';
@@ -16,7 +17,7 @@ export interface PackGraphOptions {
   readonly members: readonly Pick<Settings, 'lambdaL1' | 'weightDecay' | 'l1InGradient'>[];
   /**
    * Whether all members have the same learning rate and the same number of steps. If so, one fused operation updates a
-   * parameter of all members. Otherwise, a dozen operations do.
+   * parameter of all members. Otherwise, this update takes a dozen operations.
    */
   readonly sameRates: boolean;
   /** Whether noise is added to the images of a loop. */
@@ -141,9 +142,9 @@ class PackGraph {
   }
 
   /**
-   * The loop `for (step = 0; step < steps; step++)`, from the primitive operations of TensorFlow's control flow: Enter,
-   * Merge, Switch, NextIteration and Exit. Every value from outside enters the loop as a constant. Each iteration waits
-   * for all updates of the previous iteration.
+   * Adds the loop `for (step = 0; step < steps; step++)`. The loop consists of the primitive operations of TensorFlow's
+   * control flow: Enter, Merge, Switch, NextIteration and Exit. Every value from outside enters the loop as a constant.
+   * Each iteration waits for all updates of the previous iteration.
    */
   #addLoop(images: string): void {
     const graph = this.#graph;

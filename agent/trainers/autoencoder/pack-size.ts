@@ -1,6 +1,6 @@
 /**
- * Determines how many trials a pack should have on a GPU: at most as many as fit into its memory by a formula, and of
- * these the number with which the GPU trains fastest, by measurement.
+ * Determines how many trials a pack should have on a GPU. A formula gives the number of trials that fit into the GPU's
+ * memory. Measurements then select the fastest pack size up to this number.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { errorMessage } from '../../../lib/text/error-message.ts';
@@ -25,8 +25,9 @@ const MEASURED_S = 0.2;
 
 /**
  * The memory of one member during a step, in multiples of its parameters: the parameters, both moments, the gradient,
- * and the temporary values of the elastic net and of Adam. On a CPU, the memory of a process grew by 13.6 (different
- * learning rates) or 12.0 (equal ones) per member, including the arrays of JavaScript (docs/native.md).
+ * and the temporary values of the elastic net and of Adam. On a CPU, each member increased the memory of the process by
+ * 13.6 times its parameters with different learning rates, and by 12.0 times its parameters with equal learning rates,
+ * including the arrays of JavaScript (docs/gpu.md).
  */
 const PARAMETER_COPIES = 12;
 /** Single operations keep all of their tensors until the end of a step: up to this multiple of {@link memberBytes}. */
@@ -69,8 +70,8 @@ export async function fastestPackThatFits(sharedBy: number, warn: (message: stri
 }
 
 /**
- * Tries pack sizes from 1 to `most`, by powers of 2 from 4 on, until a larger pack is no longer worthwhile. A size that
- * cannot be measured is not used, for any reason: packs only save time, and a worker can also work without them.
+ * Tries the pack sizes 1, 4, 8, 16, ... up to `most`, until a larger pack is no longer worthwhile. Also ends at a size
+ * that cannot be measured, whatever the reason, because packs only save time.
  * @param rateOf measures the training steps per second of all members together
  * @param warn called with the reason if `rateOf` rejects
  * @returns 1 if not even one trial can be measured

@@ -1,7 +1,8 @@
 /**
  * Trains a pack with libtensorflow on the CPU in two ways: in a loop on held images, and step by step on fed images.
- * After the second step, two of three members leave. Prints as JSON the largest relative difference of a loss, and the
- * number of tensors that are left at the end.
+ * One of three members leaves after two steps, and a second member leaves after four steps. Prints as JSON the largest
+ * relative difference between a loss in the loop and the same loss step by step, and the number of tensors that are
+ * left at the end.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';

@@ -1,6 +1,6 @@
 /**
- * Assembles WebAssembly functions from instructions, as far as wasm-kernels.ts needs them. The names are those of the
- * WebAssembly specification. An operand is the code that pushes its value.
+ * Assembles WebAssembly functions from instructions. Contains only the instructions that wasm-kernels.ts needs, under
+ * the names in the WebAssembly specification. An operand is the code that pushes the operand's value.
  */
 
 /** The bytes of instructions. */
@@ -79,7 +79,7 @@ export function whileLoop(condition: Code, body: Code): Code {
 }
 
 export interface Variable {
-  /** The value. */
+  /** The code that pushes the value of the variable. */
   readonly get: Code;
   readonly set: (value: Code) => Code;
 }

@@ -110,7 +110,10 @@ export class WasmEngine implements Engine {
   }
 }
 
-/** @param first the first moments, and `second` the second moments, which are sums, in the layout of `parameters` */
+/**
+ * @param first the first moments as sums, in the layout of `parameters`
+ * @param second the second moments, in the same form
+ */
 function newMember(
   { settings, layers, parameters }: InitialMember,
   first: Float32Array,

@@ -1,4 +1,7 @@
-/** Starts a program while no file descriptors are left, and another one later. Prints the error and the exit code. */
+/**
+ * Starts a program while no file descriptors are left, and prints the error. Then frees the file descriptors, starts
+ * the program a second time, and prints the exit code.
+ */
 import { closeSync, openSync } from 'node:fs';
 import { Program } from './program.ts';
 

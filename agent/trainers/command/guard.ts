@@ -1,6 +1,6 @@
 /**
  * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program
- * of a worker, and guards one program at a time. If a guard dies while it guards a program, another one replaces it.
+ * of a worker, and guards one program at a time. A guard that dies while it guards a program is replaced.
  *
  * The guard's input closes when the worker has died. A forked child of the worker keeps this input open until the child
  * executes its program. From then on, the environment of the program contains the guard's marker, so the guard finds
@@ -16,8 +16,9 @@ import { MARKER } from './processes.ts';
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
  * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard searches for the whole time of `start`. The first search runs in the background: the
- * read of a process that hangs in the kernel can block, and must not delay SIGKILL.
+ * about to start, so the guard searches for the number of seconds in the line `start`. The first search runs in the
+ * background, because reading the environment of a process that hangs in the kernel can block, and must not delay
+ * SIGKILL.
  */
 const SCRIPT = `
 marker=$1

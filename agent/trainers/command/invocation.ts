@@ -43,7 +43,7 @@ export function programParameters(
 }
 
 /**
- * Expands the macros of a command. Each value becomes exactly one argument, regardless of its characters.
+ * Expands the macros of a command. No value is split into several arguments, whatever characters the value contains.
  * @throws {TrainingError} `preflight` for an environment variable that is not set; `rejected` for a parameter that the
  *   trial does not have, or for a macro that this version does not support
  */

@@ -26,11 +26,11 @@ test('later processes have ids up to the newest id', () => {
   expect(newestIdSince(earlier, { ...allocation, newest: 5_000 })).toBe(5_000);
 });
 
-test('they can have any id if the newest id is smaller than the earlier id', () => {
+test('later processes can have any id if the newest id is smaller than the earlier id', () => {
   expect(newestIdSince(earlier, { ...allocation, newest: 4_999 })).toBeUndefined();
 });
 
-test('they can have any id if all ids can have been allocated in the meantime', () => {
+test('later processes can have any id if enough time has passed to allocate all ids', () => {
   // 32,768 ids without 300 reserved ones and 1,000 in use; two cores allocate up to 400 per millisecond.
   expect(newestIdSince({ ...earlier, elapsedMs: 78 }, allocation)).toBe(5_010);
   expect(newestIdSince({ ...earlier, elapsedMs: 79 }, allocation)).toBeUndefined();
@@ -39,11 +39,11 @@ test('they can have any id if all ids can have been allocated in the meantime', 
   expect(newestIdSince(earlier, { ...allocation, limit: 300 })).toBeUndefined();
 });
 
-test('they can have any id if the allocation is unknown', () => {
+test('later processes can have any id if the allocation is unknown', () => {
   expect(newestIdSince(earlier, undefined)).toBeUndefined();
 });
 
-/** Allocates ids as Linux does: the next free id, and after the largest id, the smallest free id above 300. */
+/** Allocates ids as Linux does: the next free id or, after the largest id, the smallest free id from 300 on. */
 function allocate(first: number, count: number, limit: number, used: ReadonlySet<number>): number[] {
   const ids: number[] = [];
   let next = first;
@@ -54,7 +54,7 @@ function allocate(first: number, count: number, limit: number, used: ReadonlySet
   return ids;
 }
 
-test('for every history of ids, all later processes have ids in the range', () => {
+test('for every history of ids, the ids of all later processes are above the earlier id, and at most the returned id', () => {
   const history = fc.record({
     limit: fc.integer({ min: 500, max: 1_200 }),
     cores: fc.integer({ min: 1, max: 4 }),

@@ -1,12 +1,13 @@
 /**
- * Limits the search for a program's processes to the ids that they can have.
+ * Limits the search for a program's processes to the ids that these processes can have.
  *
- * Linux gives each new process and thread the next free id of its pid namespace. After the largest id, it continues with
- * the smallest ones. Processes that started after a program therefore have ids between the program's id and the newest id,
- * unless the ids have started again at the smallest since then. That has happened if the newest id is smaller than an
- * earlier newest id. A complete cycle is not visible in the newest id, but takes a minimum time, so the newest id is read
- * at short intervals. A process in a nested pid namespace also has an id in the outer namespace, for which the same rule
- * applies. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
+ * Linux gives each new process and thread the next free id of its pid namespace. After the largest id, Linux continues
+ * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
+ * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
+ * newest id is smaller than an earlier newest id. A complete cycle of the ids is not visible in the newest id, but
+ * takes a minimum time, so the newest id is read at short intervals. A process in a nested pid namespace also has an id
+ * in the outer namespace, and this id follows the same rule. Only a process with the privilege to choose ids, such as
+ * CRIU, can break the rule.
  */
 
 /**
@@ -16,7 +17,7 @@
 const MAX_IDS_PER_CORE_MS = 200;
 
 /**
- * When Linux starts again at the smallest ids, it skips the first ids, which are reserved for processes of the boot.
+ * When the ids restart at the smallest ids, Linux skips the first ids, which are reserved for processes of the boot.
  */
 const RESERVED_IDS = 300;
 
@@ -24,7 +25,7 @@ const RESERVED_IDS = 300;
 export interface IdAllocation {
   /** The id of the newest process or thread. It may have ended. */
   readonly newest: number;
-  /** The number of processes and threads on the machine, which is at least the number of ids that are in use. */
+  /** The number of processes and threads on the machine, in all pid namespaces. */
   readonly threads: number;
   /** All ids are less than this number. */
   readonly limit: number;
@@ -32,7 +33,7 @@ export interface IdAllocation {
 
 /**
  * Parses /proc/loadavg and /proc/sys/kernel/pid_max.
- * @returns undefined if the files do not contain the numbers (gVisor reports zeros)
+ * @returns undefined if the files do not contain plausible numbers (gVisor reports zeros)
  */
 export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation | undefined {
   const [, threads, newest] = /^\S+ \S+ \S+ \d+\/(\d+) (\d+)\s*$/.exec(loadavg) ?? [];
@@ -43,9 +44,9 @@ export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation
 }
 
 export interface EarlierId {
-  /** An id that was the newest one. */
+  /** An id that was the newest id at an earlier time. */
   readonly id: number;
-  /** The time since then, in milliseconds. */
+  /** The time since that earlier time, in milliseconds. */
   readonly elapsedMs: number;
   /** The number of cores of the machine. */
   readonly cores: number;
@@ -53,12 +54,14 @@ export interface EarlierId {
 
 /**
  * Returns the newest id if all ids that were allocated after the earlier id are above the earlier id, and at most the
- * newest one. Returns undefined if other ids are possible.
+ * newest id. Returns undefined if the allocation is unknown, or if the ids may have restarted at the smallest ids in
+ * the meantime, so that newer processes can have ids below the earlier id.
  */
 export function newestIdSince(earlier: EarlierId, allocation: IdAllocation | undefined): number | undefined {
   if (allocation === undefined) return undefined;
   const { newest, threads, limit } = allocation;
-  // The id of an ended process stays in use while a process group or a session has this id.
+  // The id of an ended process stays in use while a process group or a session has this id. More ids than threads can
+  // therefore be in use.
   const free = limit - RESERVED_IDS - 2 * threads;
   const canCycle = earlier.elapsedMs * earlier.cores * MAX_IDS_PER_CORE_MS >= free;
   return canCycle || newest < earlier.id ? undefined : newest;

@@ -28,7 +28,7 @@ const READ_MS = 1_000;
 /** While this many reads are blocked, no further environments are read: each read occupies one of libuv's few threads. */
 const MAX_BLOCKED_READS = 2;
 
-/** If more ids are possible, listing all processes takes less time than testing each id. */
+/** Above this number of possible ids, listing all processes takes less time than testing each id. */
 const MAX_TESTED_IDS = 2_000;
 
 /** Selects processes. */
@@ -54,8 +54,9 @@ export class StartedProgram {
   }
 
   /**
-   * Returns the largest id of the processes that were started after the program; undefined if they can have any id, or
-   * if there are too many ids to test. The result stays undefined if the method is not called at short intervals.
+   * Returns the largest id of the processes that were started after the program; undefined if these processes can have
+   * any id, or if there are too many ids to test. An undefined result is final. The method must therefore be called at
+   * short intervals.
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;
@@ -76,7 +77,7 @@ async function markedProcesses({ accepts, startedAfter }: Selection): Promise<nu
   return found ?? (await markedAnywhere(accepts));
 }
 
-/** Returns undefined if the processes can have any id. */
+/** Finds the selected processes that were started after the program; undefined if the ids to test are not limited. */
 function markedAfter(program: StartedProgram, accepts: Selection['accepts']): number[] | undefined {
   const found = new Set<number>();
   let tested = program.pid;
@@ -179,7 +180,7 @@ function markerIn(environment: Buffer): string | undefined {
   return environment.toString('latin1', start + ASSIGNMENT.length, end === -1 ? undefined : end);
 }
 
-/** Returns the id of a thread's process; none if it has ended. */
+/** Returns the id of the process of a thread; empty if the thread has ended. */
 function processOf(thread: number): number[] {
   const id = /^Tgid:\s*(\d+)$/m.exec(textOf(`/proc/${thread}/status`))?.[1];
   return id === undefined ? [] : [Number(id)];
@@ -193,8 +194,8 @@ function idAllocation(): ReturnType<typeof parseIdAllocation> {
 }
 
 /**
- * Returns whether /proc/loadavg describes this process's pid namespace. In LXC containers, the file can be replaced by
- * one of the host.
+ * Returns whether /proc/loadavg describes this process's pid namespace. In LXC containers, another file system can be
+ * mounted over the file.
  */
 function isOwnLoadavg(): boolean {
   try {

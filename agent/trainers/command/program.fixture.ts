@@ -1,4 +1,7 @@
-/** Starts two programs as a worker does; the second one is given as arguments. Passes the output on, and waits to be killed. */
+/**
+ * Runs two programs, one after the other, as a worker does. The arguments are the command of the second program. Prints
+ * the output of the second program, and waits to be killed.
+ */
 import { Program } from './program.ts';
 
 const start = (command: readonly string[]) =>

@@ -137,7 +137,7 @@ export class Reports {
   }
 
   /**
-   * Sends a warning if reports could not be read, or if they were printed only to stderr.
+   * Sends a warning if reports could not be read, or if the program printed its reports only to stderr.
    * @param stderr the end of stderr, where reports are not read
    */
   end(stderr = ''): void {

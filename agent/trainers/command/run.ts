@@ -67,7 +67,7 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
   const shownName = programName([name, ...rest]);
   const inherited = { ...process.env, ...own };
   const path = findProgram(name, workdir, inherited.PATH);
-  // W&B's agent also writes the parameters in Python's JSON format.
+  // The JSON has Python's format, which W&B's agent also uses.
   const json = pythonJson(parameters);
   if ([name, ...rest, ...Object.values(own)].some((text) => text.includes(folders.parameters))) {
     writeFileSync(folders.parameters, json);

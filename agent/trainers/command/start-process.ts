@@ -47,7 +47,7 @@ export function startProcess(start: ProcessStart, spawn: typeof spawnProcess = s
   });
 }
 
-/** Lets a program start that waits for its release. */
+/** Releases a program that waits for its release, so that the program starts. */
 export function release(child: ChildProcess): void {
   const gate = child.stdio?.[3];
   // Write errors mean that the process has exited, which is handled elsewhere.

@@ -77,8 +77,8 @@ export interface PruneRequest {
   dryRun: boolean;
   /**
    * Also removes the files that a start of the coordinator moved aside, if that start was at least older_than_ms ago.
-   * In a remote artifact store, also removes the objects that are at least that old, and at least an hour old, and that
-   * the store does not name.
+   * In a remote artifact store, also removes each object that the coordinator's store does not name, if the object is
+   * at least older_than_ms old and at least an hour old.
    */
   orphans: boolean;
   /** Removes every ended sweep except the newest sweep. Cannot be combined with older_than_ms or keep. */
@@ -101,7 +101,7 @@ export interface PruneResponse {
 
 /**
  * The files that one start of the coordinator moved aside, because the store did not name them. For a remote artifact
- * store, the objects that the store does not name.
+ * store, the objects that the coordinator's store does not name.
  */
 export interface OrphanSet {
   /**
@@ -121,7 +121,7 @@ export interface PrunedSweep {
   endedAtMs: number;
   trials: number;
   artifacts: number;
-  /** Total size of its artifacts. */
+  /** Total size of the sweep's artifacts. */
   bytes: number;
 }
 

@@ -975,7 +975,7 @@ export interface TrialCounts {
 export interface Trial {
   sweepId: string;
   id: string;
-  /** Identifies the parameters without the seed; replicates share it. */
+  /** Identifies the parameters without the seed. The replicates of a config have the same id. */
   configId: string;
   /** Position in the sweep's enumeration, from 0. */
   index: number;
@@ -987,7 +987,7 @@ export interface Trial {
   /** The agent and the backend of the latest attempt that is not hidden (see Attempt). */
   agentId: string;
   backend: string;
-  /** The failure of that attempt. Absent if the attempt runs or did not fail. */
+  /** The failure of the attempt that agent_id describes. Absent if the attempt runs or did not fail. */
   failure:
     | Failure
     | undefined;
@@ -1010,8 +1010,8 @@ export interface Trial {
    */
   stopReason: string;
   /**
-   * How long its ended attempts held their leases, without the time for which they were queued in a slot. The time
-   * between attempts does not count.
+   * How long the trial's ended attempts held their leases, without the time for which the attempts were queued in a
+   * slot. The time between attempts does not count.
    */
   leasedMs: number;
   /**
@@ -1088,8 +1088,9 @@ export interface Attempt {
   /** Whether the trial's results come from another attempt that runs or ran at the same time. */
   hidden: boolean;
   /**
-   * When the slot began to run the attempt; 0 if the attempt is queued or was returned. Only the total time of a trial's
-   * attempts is stored. For an ended attempt of a trial with several attempts, this can therefore be the time of the grant.
+   * When the slot began to run the attempt; 0 if the attempt is queued or was returned. For an ended attempt of a trial
+   * with several attempts, the value can be the time of the grant, because only the total time of all attempts is
+   * stored.
    */
   startedAtMs: number;
   /** Whether the attempt waits until the earlier attempts of its slot have ended. */
@@ -1139,7 +1140,7 @@ export interface Artifact {
 /** Parameters without the seed, and the combined results of the replicates. */
 export interface Config {
   id: string;
-  /** The index of its first trial. */
+  /** The index of the config's first trial. */
   index: number;
   parameters: { [key: string]: ParameterValue };
   counts:
@@ -1230,8 +1231,8 @@ export interface Agent {
     | Quarantine
     | undefined;
   /**
-   * When its process connected; 0 if unknown. A later connection of the same process does not change the time, unless
-   * the coordinator was restarted in between.
+   * When the agent's process connected; 0 if unknown. A later connection of the same process does not change the time,
+   * unless the coordinator was restarted in between.
    */
   connectedAtMs: number;
   /**
