@@ -9,9 +9,9 @@ import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of leases that one slot holds at a time, in addition to those that it may hold in advance
- * (prefetch.ts); all leases of a pack count as one. A slot needs two leases, because its agent can claim the next
- * attempt before the coordinator has stored the end of the previous one.
+ * The maximum number of leases that one slot holds at a time. prefetch.ts can allow further leases. All leases of a
+ * pack count as one lease. A slot needs two leases, because its agent can claim the next attempt before the coordinator
+ * has stored the end of the previous one.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 
@@ -23,7 +23,7 @@ export const MAX_ATTEMPT_LOG_CHARACTERS = 4_000_000;
 
 /**
  * The maximum size of an attempt's reports, in characters of JSON. Readers get the reports in pages, but the store must
- * sort all steps of the attempt to find a page. At the limit, this takes about half a second.
+ * sort all steps of the attempt to find a page. At the limit, the sort takes about half a second.
  */
 export const MAX_ATTEMPT_REPORT_CHARACTERS = 2 ** 28;
 
@@ -58,9 +58,9 @@ export interface StoredRecords {
 
 /**
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is not known. If there is such a record, the returned number allows
- * only the records that a correct agent still sends: none after a record with a list of packages, and one after a
- * record without such a list.
+ * of an attempt, so the number of program records is not known. If the attempt has a program record, the returned
+ * number allows only the program records that a correct agent still sends. After a record with a list of packages, a
+ * correct agent sends no other program record. After a record without a list, it sends one.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
@@ -103,8 +103,8 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
 }
 
 /**
- * The approximate size of a report's keys, step, time and event, in characters. With this size, the limit allows at
- * most about a million reports per attempt.
+ * The approximate size of a report's keys, step, time and event, in characters. With this size,
+ * MAX_ATTEMPT_REPORT_CHARACTERS allows at most about a million reports per attempt.
  */
 const CHARACTERS_PER_REPORT = 256;
 

@@ -110,7 +110,7 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
       lease.expiresAt = now + core.leaseMs;
       held.add(lease);
       // The slot's previous attempt may have ended without a record from the agent, for example because a user killed
-      // it.
+      // the trial.
       if (isQueued(lease) && lease.incarnation === incarnation) startOldest(core, lease, now);
     } else if (closingAttempt(core, agentId, key) !== undefined) {
       // The agent sent this heartbeat before it received the order to stop, or the order was lost.
@@ -123,7 +123,8 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
     }
   }
   const steps = [stepOf(changes, revoked)];
-  // After a takeover, heartbeats over NATS can arrive before the agent has connected again.
+  // After a takeover, heartbeats over NATS can arrive before the agent has connected again. Such heartbeats also renew
+  // unconfirmed leases.
   for (const key of beat.claimed ?? []) renewUnconfirmed(core, key, beat, now);
   if (!isCurrent) return combine(steps);
   for (const lease of [...agentLeases(core, agentId)]) {
@@ -135,8 +136,9 @@ export function onHeartbeat(core: Core, beat: HeartbeatFacts, now: number): Step
 }
 
 /**
- * Ends every attempt of an agent when its identity is revoked. Forgets the process of the revoked agent, so that later
- * heartbeats of the process renew no lease. The revoked agent is lost until it connects with a new identity.
+ * Ends every attempt of an agent when the identity of the agent is revoked. Forgets the process of the revoked agent,
+ * so that later heartbeats of the process renew no lease. The revoked agent is lost until it connects with a new
+ * identity.
  */
 export function onRevoked(core: Core, agentId: string, now: number): Step {
   const failure = { class: 'lost', message: `the identity of agent ${agentId} was revoked` } as const;

@@ -101,7 +101,10 @@ function drop(sweep: Sweep, trial: Trial): Change[] {
   return [moveTrial(sweep, trial, 'cancelled', { detail: DROPPED_DETAIL })];
 }
 
-/** Adds a dropped trial to the sweep again. If the trial was cancelled, it is pending again, as after a retry. */
+/**
+ * Restores a dropped trial, or resumes a trial that was cancelled when the sweep ended. A cancelled trial is pending
+ * again, as after a retry.
+ */
 function restore(sweep: Sweep, trial: Trial, requestId: string): Change[] {
   if (trial.dropped && isFinal(trial.state)) sweep.dropped[trial.state] -= 1;
   trial.dropped = false;

@@ -39,8 +39,8 @@ import {
 import { onAttemptEnd, onPromotion, onSecondAttemptEnd } from './warnings.ts';
 
 /**
- * Ends a running attempt, and retries, holds or ends its trial. If another attempt of the trial is running, a failure
- * of this attempt leaves the other attempt running. Any other end of this attempt supersedes the other attempt.
+ * Ends a running attempt, and retries, holds or ends its trial. A trial can have two running attempts. If one of them
+ * fails or is returned, the other continues. If one of them ends in a different way, the other is superseded.
  * @throws {Error} if the attempt holds no lease
  */
 export function endAttempt(
@@ -64,7 +64,7 @@ export function endAttempt(
 }
 
 /**
- * Ends an attempt that the early-stopping rule stops or holds. Its agent receives an order to stop the attempt. A
+ * Ends an attempt that the early-stopping rule stops or holds. Its agent receives an order to stop the attempt. The
  * program of a stopped trial can still send the rest of its log and its files.
  */
 export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number): Step {
@@ -81,7 +81,10 @@ export function endByRule(core: Core, key: AttemptKey, end: RuleEnd, now: number
   return combine([ended, stepOf([], [{ kind: 'revoke', agentId: lease?.agentId ?? '', key, refusal }])]);
 }
 
-/** Ends an attempt that its agent has not started. The trial is pending again, unless it has another attempt. */
+/**
+ * Ends an attempt that its agent has not started. If the trial has no other attempt, the trial is pending again. In a
+ * stopping sweep, the trial is cancelled instead.
+ */
 function endReturned(core: Core, { sweep, trial, lease }: RunningAttempt, other: Lease | undefined, now: number): Step {
   const how = { end: { outcome: 'returned' }, early: false, free: other !== undefined } as const;
   const promoted = other === undefined ? [] : promote(sweep, trial, other);
@@ -126,9 +129,9 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWi
 }
 
 /**
- * Whether the loss of an attempt is not charged to its trial. The loss of an attempt that was only queued is no evidence
- * that the trial crashes machines. But an attempt that crashes its machine before its first record is delivered can also
- * count as queued, so the number of such losses is limited.
+ * Whether the loss of an attempt is not charged to its trial. The loss of an attempt that was only queued is no
+ * evidence that the trial crashes machines. But an attempt that crashes its machine before its first record is
+ * delivered can also count as queued, so the number of losses without a charge is limited.
  */
 function isFreeLoss({ freeLosses }: Trial, lease: Lease): boolean {
   return isQueued(lease) && freeLosses < MAX_FREE_LOSSES;

@@ -126,13 +126,16 @@ export interface SlotUsage {
   readonly grantedAt: number;
   /** The time when the slot began to run the attempt or the pack. Undefined while it is queued. */
   startedAt: number | undefined;
-  /** The time from which the usage counts in the sweep's share: `startedAt`, or the start of the coordinator if later. */
+  /**
+   * The time from which the usage counts in the sweep's share: `startedAt`, or the start of the coordinator if that is
+   * later.
+   */
   countedFrom: number;
   /** The time of the last order to return the attempt or the pack. Undefined if there was none. */
   returnOrderedAt: number | undefined;
   /**
-   * The time of the last end of an attempt that was not returned. Undefined if there was none since the start of the
-   * coordinator.
+   * The time when an attempt of the usage last ended in a way other than `returned`. Undefined if no attempt has ended
+   * in such a way since the coordinator started.
    */
   ranUntil: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */

@@ -106,8 +106,8 @@ function acceptRecord(
 }
 
 /**
- * Marks an attempt as running, because its agent has sent a record of it. Its slot may still have an older attempt, for
- * example if the agent received the two grants in another order.
+ * Marks an attempt as running, because its agent has sent a record of it. The slot may still have an older attempt, for
+ * example if the agent received the grants of both attempts in reverse order.
  */
 function startUsage(core: Core, { key, usage }: Lease, now: number): void {
   const sweep = core.sweeps.get(key.sweepId);
@@ -115,7 +115,7 @@ function startUsage(core: Core, { key, usage }: Lease, now: number): void {
 }
 
 /**
- * Returns the end of an attempt that its agent returns. An attempt that has sent other records has started, so its
+ * Returns the end of an attempt that its agent returns. If the attempt has sent earlier records, it has started, so its
  * return counts like a drain.
  */
 function returnedEnd({ seq }: AttemptRecord): FinalEnd {
@@ -190,8 +190,8 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
 }
 
 /**
- * Ends an attempt if the store lacks acknowledged records that the agent has already deleted. This happens if the store
- * was restored from an older backup. The trial of the attempt is retried.
+ * Ends an attempt if the store lacks acknowledged records that the agent has already deleted. Such records are missing
+ * if the store was restored from an older backup. The trial of the attempt is retried.
  */
 function endWithoutRecords(
   core: Core,

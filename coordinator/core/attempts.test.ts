@@ -285,7 +285,7 @@ describe('restarted agents', () => {
     expect(send(key, 1, 'succeeded').answer).toEqual({ result: 'accepted' });
   });
 
-  test('a restarted agent can send records of its earlier attempts, and loses those that its heartbeat omits', () => {
+  test('a restarted agent can send records of its earlier attempts, and loses the attempts that its heartbeat omits', () => {
     const sweep = sweepOf(2);
     const [finished, cut] = [run(sweep, 't0'), run(sweep, 't1')];
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -508,7 +508,7 @@ describe('user actions', () => {
     expect(sweep.state).toBe('stopped');
   });
 
-  test('in a killed sweep, every trial ends now, leases are revoked, and records are rejected', () => {
+  test('in a killed sweep, every trial ends at once, leases are revoked, and records are rejected', () => {
     const sweep = sweepOf(3);
     const key = run(sweep, 't0');
     const step = onKill(core, { sweepId: '1', reason: 'wrong data' }, 0);

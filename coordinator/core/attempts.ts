@@ -187,7 +187,7 @@ function usageOf(sweep: Sweep, { incarnation, slots, gpus }: Agent, grantedAt: n
   return newSlotUsage(sweep, { incarnation, gpus: gpusPerSlot(slots, gpus.length), grantedAt });
 }
 
-/** Returns the settings of an attempt, its trial, and the checkpoint that it continues from. */
+/** Returns the settings of an attempt, its trial, and the checkpoint that the attempt continues from. */
 function assignmentOf(
   { policy }: Sweep,
   trial: Trial,

@@ -63,7 +63,7 @@ function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => voi
 }
 
 describe('sweeps of a billion points', () => {
-  test('a sweep of a billion points has a bounded number of created trials, each stored with the state of its source', () => {
+  test('a sweep of a billion points has a bounded number of created trials, and each is stored with the state of the source', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     const { changes } = schedule(core, 1);

@@ -1,6 +1,6 @@
 /**
- * Compares the curves of replicates without keeping their points. Of each curve, only a digest is kept: the sum of the
- * hashes of its values.
+ * Compares the curves of replicates without keeping their points. Only a digest of each curve is kept: the sum of the
+ * hashes of the curve's values.
  */
 import { createHash } from 'node:crypto';
 

@@ -40,7 +40,7 @@ export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<
 }
 
 /**
- * Keeps the curve up to a checkpoint. If the trial's next attempt resumes from the checkpoint, it continues this curve.
+ * Keeps the curve up to a checkpoint. The trial's next attempt continues this curve if it resumes from the checkpoint.
  */
 export function keepCurve({ earlyStopping }: Sweep, key: AttemptKey, { epoch }: Pick<Artifact, 'epoch'>): void {
   const curve = earlyStopping?.curves.get(keyText(key));

@@ -20,7 +20,7 @@ export type Identification = Pick<Agent, 'id' | 'incarnation' | 'instance' | 'lo
  * Returns the reason why the sender of a hello cannot use its id at present. Returns undefined if the sender can use
  * the id. An agent keeps its id until it has left or is lost. An agent that restarts on the same folder takes over its
  * id at once, because the lock of the folder proves that the earlier process has ended. An agent on a moved or copied
- * folder takes over the id only once the stream of the earlier agent has ended.
+ * folder takes over the id at once only if the stream of the earlier agent has ended.
  */
 export function idConflict(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const holder = core.agents.get(hello.id);
@@ -38,7 +38,7 @@ export function idConflict(core: Core, hello: Identification, now: number): IdCo
 
 /**
  * Returns the conflict with an agent that has not connected since the coordinator started. Such an agent keeps its id
- * for the duration of one lease.
+ * until one lease duration after the start of the coordinator.
  */
 function conflictWithPast(core: Core, hello: Identification, now: number): IdConflict | undefined {
   const past = core.pastAgents.get(hello.id);

@@ -51,8 +51,8 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
  * Starts the oldest attempt or pack that was granted to this slot and this process of the agent (`incarnation`), unless
  * it has started already. A process runs the attempts of a slot in the order of their grants. If another process has
  * replaced this process, nothing starts: the records that the earlier process left can arrive late, and an attempt that
- * never ran must not count as lost. For the same reason, the caller must know from a message of the agent that the
- * agent still runs.
+ * never ran must not count as lost. The caller must know from a message of the agent that the agent still runs, so that
+ * no attempt of a dead agent starts.
  */
 export function startOldest(
   core: Core,
@@ -60,7 +60,7 @@ export function startOldest(
   now: number,
 ): void {
   const agent = core.agents.get(agentId);
-  // After a takeover, heartbeats can arrive before the agent has connected again.
+  // After a takeover, heartbeats can arrive before the agent has connected again, so the agent may be unknown.
   if (agent !== undefined && agent.incarnation !== incarnation) return;
   const usages = core.slotsInUse.get(agentId)?.get(slot) ?? [];
   const usage = usages.find((one) => one.incarnation === incarnation);
@@ -91,7 +91,7 @@ export function agentLeases(core: Core, agentId: string): ReadonlySet<Lease> {
   return core.leasesByAgent.get(agentId) ?? NONE;
 }
 
-/** Returns the number of an agent's slots that run an attempt or a pack. */
+/** Returns the number of an agent's slots that hold an attempt or a pack. */
 export function busySlots(core: Core, agentId: string): number {
   return core.slotsInUse.get(agentId)?.size ?? 0;
 }

@@ -88,7 +88,7 @@ export interface Sweep {
    * contain trials that are no longer pending.
    */
   readonly readyElsewhere: Map<string, TinyQueue<Trial>>;
-  /** The pending and offered trials with a failed attempt that may be the fault of a machine. */
+  /** The pending and offered trials with a failed attempt whose failure may be the fault of a machine. */
   readonly retries: Set<Trial>;
   /**
    * The pending and offered trials, grouped by `packKey` and in order of index. A queue can contain trials that run or
@@ -96,8 +96,8 @@ export interface Sweep {
    */
   readonly packable: Map<string, TinyQueue<Trial>>;
   /**
-   * The trials that wait for their backoff to end, in order of time. The queue can contain trials that are no longer
-   * pending.
+   * The trials that wait for their backoff to end, in order of `readyAt`. The queue can contain trials that are no
+   * longer pending.
    */
   readonly delayed: TinyQueue<{ readonly trial: Trial; readonly readyAt: number }>;
   /**
@@ -126,9 +126,10 @@ export interface TrialCreation {
 /** A sweep's account of slot time (share.ts). */
 export interface Share extends DurationEstimate {
   /**
-   * The part of the sweep's level that does not come from its own slot time. The level of a sweep is the slot time
-   * that it has used, divided by its weight. This part grows when the sweep joins the other sweeps of its priority at
-   * their level, and is reset when the priority of the sweep changes.
+   * The part of the sweep's level that does not come from the slot time of the sweep. The level of a sweep is its used
+   * slot time divided by its weight, plus `base`. If the level of a sweep is too low when the sweep joins the other
+   * sweeps of its priority, `base` is increased. When the priority or the weight of the sweep changes, `base` is set so
+   * that the level is 0.
    */
   base: number;
   /** The slot time of usages that have ended, in milliseconds. */
@@ -139,7 +140,7 @@ export interface Share extends DurationEstimate {
   activeSlots: number;
   /** The sum of the start times of the usages that have started and have not ended. */
   startedAtSum: number;
-  /** The mean of the usages in which a trial succeeded. */
+  /** The average duration of the usages whose last attempt succeeded. */
   readonly success: DurationEstimate;
   /** Whether the last scheduling pass found a pending trial that a connected slot could run. */
   hasDemand: boolean;
@@ -152,7 +153,8 @@ export interface DurationEstimate {
 }
 
 /**
- * The maximum number of trials per sweep that are created but not started. The number is larger if the slots need more.
+ * Limits how many trials per sweep are created but not started. The limit is `trials`, or more if the slots need more
+ * trials. A search that uses results has a lower limit (create-trials.ts).
  */
 export interface CreationWindow {
   readonly trials: number;
@@ -166,8 +168,8 @@ export interface CreationWindow {
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
 /**
- * A slot holds queued attempts for at most about this time of work, in milliseconds. The time is so short that priority,
- * pause and the end of a sweep still take effect soon.
+ * The queued attempts of a slot take at most about this time in total, in milliseconds. The time is so short that a
+ * higher priority, a pause or the end of a sweep still takes effect soon.
  */
 const PREFETCH_MS = 100;
 
@@ -197,8 +199,8 @@ export interface Core extends DurationEstimate {
    */
   readonly slotsInUse: Map<string, Map<number, SlotUsage[]>>;
   /**
-   * By pool id, the number of attempts or packs that a slot may hold in addition to the one that it runs, as of the last
-   * scheduling pass (prefetch.ts). Pools without such a number are not in the map.
+   * By pool id, the number of attempts or packs that a slot may hold in addition to the one that it runs, as of the
+   * last scheduling pass (prefetch.ts). A pool is not in the map if the number is 0.
    */
   readonly prefetch: Map<string, number>;
   /** By pool id, the time since which the pool has had far more offers than its slots may take (scheduler.ts). */
@@ -208,10 +210,7 @@ export interface Core extends DurationEstimate {
    * leases expire.
    */
   listeningSince: number;
-  /**
-   * A time before which no lease expires. A tick before this time reads no leases, because most ticks would find that
-   * none has expired (tick.ts).
-   */
+  /** A time before which no lease expires. Until then, a tick need not look for expired leases (tick.ts). */
   nextExpiryAt: number;
   /** The time when this process of the coordinator started. */
   readonly startedAt: number;

@@ -1,4 +1,4 @@
-/** Chooses the trials that are leased to a slot together with the trial that it claims. */
+/** Chooses the trials that are leased to a slot together with the trial that the slot claims. */
 import type { Core, Sweep } from './model.ts';
 import { agentsFor, placementCandidates } from './placement.ts';
 import { freeSlotsFor } from './pools.ts';

@@ -81,7 +81,8 @@ function forgetOldest(core: Core): Change[] {
   const excess = away.length + core.pastAgents.size - MAX_PAST_AGENTS;
   if (excess <= 0) return [];
   const past = [...core.pastAgents].map(([id, { lastHeardAt }]) => ({ id, lastHeardAt }));
-  // An agent with attempts, with a drain or with a quarantine is never removed.
+  // An agent with a drain or a quarantine is never removed. An agent that has connected since the start is not removed
+  // while it holds attempts.
   const removable = [...past, ...away.filter(({ id }) => busySlots(core, id) === 0)].filter(
     ({ id }) => !core.drains.has(id) && !core.quarantines.has(id),
   );

@@ -48,7 +48,10 @@ function faultyAgents(core: Core, sweep: Sweep): { quarantined: readonly string[
   return { quarantined, suspects };
 }
 
-/** Whether `agentsFor` returns the agent. The other agents are examined only if an agent may be excluded. */
+/**
+ * Whether `agentsFor` returns the agent. The other agents are examined only if the trial avoids agents, or if an agent
+ * may be excluded.
+ */
 export function mayRunOn(core: Core, sweep: Sweep, trial: Trial, agent: Agent, now: number): boolean {
   const { quarantined, suspects } = faultyAgents(core, sweep);
   if (trial.avoidUntil === 0 && quarantined.length + suspects.length === 0) {
@@ -94,8 +97,9 @@ function knownAgents(core: Core, sweep: Sweep): Set<string> {
 }
 
 /**
- * Returns whether the trial can run on an agent on which it has not failed early: `present` if such an agent can run
- * the trial now, `expected` if such an agent may still reconnect, and undefined if there is none.
+ * Returns whether the trial can run on an agent that is not excluded and on which the trial has not failed early. The
+ * result is `present` if such an agent takes work, and `expected` if such an agent may still reconnect. Otherwise, the
+ * result is undefined.
  */
 export function agentElsewhere(
   core: Core,

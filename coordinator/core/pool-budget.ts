@@ -42,7 +42,7 @@ export class PoolBudget {
     return undefined;
   }
 
-  /** Returns the number of pools of all agents if an agent also has the given pools. */
+  /** Returns how many pools all agents have together if one agent also has the given pools. */
   #sizeWith(own: ReadonlyMap<string, number>): number {
     let size = this.#agents.size;
     for (const pool of own.keys()) if (!this.#agents.has(pool)) size += 1;

@@ -17,7 +17,10 @@ export function capabilityOf(agent: Omit<Announced, 'id' | 'slots' | 'isolated'>
   return { backend, labels, trainers, ...(agent.slotFacts[slot] ?? NO_GPU) };
 }
 
-/** Returns the id of a pool. The id is one token of a NATS subject, and is equal for slots of equal capability. */
+/**
+ * Returns the id of a pool. The id is one token of a NATS subject. The id is the same for all slots with the same
+ * capability and the same owner.
+ */
 function poolOf({ backend, gpus, vramBytes, labels, trainers }: Capability, owner: string | undefined): string {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   const content = JSON.stringify([

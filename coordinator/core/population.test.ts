@@ -61,7 +61,7 @@ function apply(more: readonly Change[]): void {
 
 const live = () => [...sweep.trials.values()].sort((a, b) => a.index - b.index);
 
-/** Grants a pending or offered trial a slot, and returns the epoch that the attempt continues from. */
+/** Grants a slot to a pending or offered trial, and returns the epoch that the attempt continues from. */
 function open(trial: Trial): number {
   pass();
   if (trial.state !== 'offered') return Number.NaN;

@@ -182,7 +182,7 @@ test('a claim is rejected if the slot already holds as many leases as it may', (
     schedule(core, now);
     return answer.granted ? answer.prefetch : answer.refusal.code;
   });
-  // Two leases as without prefetch, and two more.
+  // The slot may hold two leases, as without prefetch, and two more.
   expect(answers).toEqual([2, 2, 2, 2, RefusalCode.SLOT_FULL]);
 });
 
@@ -195,7 +195,8 @@ test.each<[string, () => void]>([
   queue(sweep);
   expect(returns()).toEqual([]);
   act();
-  // The agent ignores the order for t1, which it runs. Without a record of t1, the coordinator cannot know this.
+  // The agent ignores the order for t1, which it runs. Without a record of t1, the coordinator cannot know that t1
+  // runs.
   expect(returns()).toEqual(orderFor('t1', 't2', 't3', 't4'));
   // The trials become pending only when the agent answers, because it may have started them.
   expect(sweep.counts.running).toBe(4);
@@ -228,7 +229,7 @@ test('a quarantined agent returns the queued attempts from before its quarantine
   expect(sweep.share).toMatchObject({ activeSlots: 1, queuedSlots: 1 });
   now += RETURN_RETRY_MS;
   expect(returns()).toEqual([]);
-  // A returned probe has shown nothing about the machine, so the next one is not delayed.
+  // A returned probe has shown nothing about the machine, so the next probe is not delayed.
   sendReturned(sweep, 't2');
   expect(core.quarantines.get('a')).toEqual(quarantine);
   expect(isProbeDue(core, 'a', now)).toBe(true);
@@ -304,7 +305,7 @@ test('the agents that can run the trials of a sweep are determined once for all 
   const examined = vi.spyOn(core.agents, 'values');
   const [order] = orderReturns(core, now);
   expect(order).toMatchObject({ kind: 'return', keys: { length: 4 } });
-  // Once to find the agents that are shutting down, and once for the sweep.
+  // The agents are read once to find those that are shutting down, and once for the sweep.
   expect(examined).toHaveBeenCalledTimes(2);
 });
 
@@ -327,7 +328,7 @@ test('kill ends queued attempts like running ones', () => {
   expect(core.slotsInUse.size).toBe(0);
 });
 
-test('a returned attempt costs its trial nothing, and the trial is granted again as the next attempt', () => {
+test('a returned attempt costs its trial nothing, and the next attempt of the trial is granted', () => {
   const sweep = sweepOf();
   queue(sweep);
   sendReturned(sweep, 't2');
@@ -422,31 +423,29 @@ test('a queued attempt does not count as lost if its lease expires after the lea
   expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 0 });
 });
 
-test.each<[string, boolean, () => void]>([
-  ['nothing more is received from the agent', true, () => {}],
-  ['a heartbeat of the agent lists the next attempt', false, () => beat()],
-  ['a heartbeat of an older process of the agent lists the next attempt', true, () => beat('a0')],
+test.each<[string, 'is charged' | 'is not charged', () => void]>([
+  ['nothing more is received from the agent', 'is not charged', () => {}],
+  ['a heartbeat of the agent lists the next attempt', 'is charged', () => beat()],
+  ['a heartbeat of an older process of the agent lists the next attempt', 'is not charged', () => beat('a0')],
   [
     'the agent claims another attempt',
-    false,
+    'is charged',
     () => {
       schedule(core, now);
       grant(sweep1(), 't2');
     },
   ],
-])(
-  'if the running attempt is killed and then %s, the next attempt is lost without a charge to its trial: %s',
-  (_, free, act) => {
-    const sweep = sweepOf();
-    grant(sweep, 't0');
-    grant(sweep, 't1');
-    onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
-    expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 1 });
-    act();
-    expect(expire()).toContainEqual(['t1', free]);
-    expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
-  },
-);
+])('if the running attempt is killed and then %s, the loss of the next attempt %s to its trial', (_, charge, act) => {
+  const free = charge === 'is not charged';
+  const sweep = sweepOf();
+  grant(sweep, 't0');
+  grant(sweep, 't1');
+  onKillTrial(core, { sweepId: '1', trialId: 't0', reason: '' }, now);
+  expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 1 });
+  act();
+  expect(expire()).toContainEqual(['t1', free]);
+  expect(sampleTrial(sweep, 't1').failures).toEqual(free ? {} : { lost: 1 });
+});
 
 test.each<[string, () => void]>([
   ['sends the last record of the attempt before it', () => end(sweep1(), 't0')],
@@ -480,7 +479,7 @@ test.each<[string, () => void]>([
   expect(sampleTrial(sweep, 't1').failures).toEqual({});
 });
 
-test('the attempts of a slot that a new process of the agent holds start in order, before the earlier ones end', () => {
+test('the first attempt of a new process of the agent starts even if the slot still has an attempt of the earlier process', () => {
   const sweep = sweepOf();
   grant(sweep, 't0');
   onHello(core, agentHello('a', 'a2', 1), now);

@@ -1,10 +1,11 @@
 /**
  * Decides how many leases a slot may hold in addition to the attempt or pack that it runs, and which of them its agent
- * must return. An agent starts the next attempt of a slot without a round trip to the coordinator, which takes longer
- * than a very short trial.
+ * must return. If a slot has queued attempts, its agent starts the next attempt without a round trip to the
+ * coordinator. A round trip takes longer than a very short trial.
  *
- * A queued attempt is returned only by the answer of its agent, so that its trial never runs twice. Until then, the
- * attempt holds its lease. Even without an order, an agent returns the attempts that have waited for one second.
+ * A queued attempt is returned only by the answer of its agent, so that its trial never runs twice. Until the agent
+ * answers, the attempt holds its lease. Even without an order, an agent returns the attempts that have waited for one
+ * second.
  */
 import type { Lease } from './attempt-model.ts';
 import { isSuspect } from './attribution.ts';
@@ -22,7 +23,7 @@ export const MAX_PREFETCH_PER_SLOT = 16;
 /** An order to return an attempt is repeated after this time, in milliseconds, because the order may have been lost. */
 export const RETURN_RETRY_MS = 1_000;
 
-/** The maximum number of attempts in one order, which bounds the size of its message. */
+/** The maximum number of attempts in one order. The limit bounds the size of the order's message. */
 export const MAX_RETURN_KEYS = 1_000;
 
 /**
@@ -35,7 +36,7 @@ export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): vo
     ({ state, counts, search }) => state === 'running' && (search !== undefined || counts.pending + counts.offered > 0),
   );
   for (const pool of pools.values()) {
-    // A pool with an owner belongs to an agent that trials avoid.
+    // A pool with an owner belongs to an agent that some trials must avoid, so no attempts are queued there.
     if (pool.owner !== undefined) continue;
     const depths = waiting.filter((sweep) => isEligible(sweep, pool)).map((sweep) => prefetchDepth(core, sweep));
     pool.prefetch = depths.length === 0 ? 0 : Math.min(...depths);
@@ -44,9 +45,9 @@ export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): vo
 }
 
 /**
- * Returns the number of queued attempts or packs per slot that suits a sweep. The number is 0 until a trial of the sweep
- * has succeeded, if the next point of the search depends on results, and if the sweep limits its concurrency, because
- * queued attempts count against that limit.
+ * Returns the number of queued attempts or packs per slot that suits a sweep. The number is 0 until a trial of the
+ * sweep has succeeded. It is always 0 if the next point of the search depends on results. It is also 0 if the sweep
+ * limits its concurrency, because queued attempts count against that limit.
  */
 function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): number {
   const { meanMs } = share.success;
@@ -86,7 +87,7 @@ export function orderReturns(core: Core, now: number): Output[] {
   return outputs;
 }
 
-/** Returns the leases that `mustReturn` can apply to. */
+/** Returns the leases for which `mustReturn` can be true. */
 function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable<Lease> {
   const changed = new Set<string>();
   for (const { id, state, version, counts } of core.sweeps.values()) {
@@ -98,8 +99,8 @@ function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable
 }
 
 /**
- * Whether the attempt may not have started, and no order was sent recently. If the attempt counts as started, its agent
- * probably runs it, so the time between two orders doubles.
+ * Whether the attempt has possibly not started, and no order to return it was sent recently. If the attempt counts as
+ * started, its agent probably runs it, so the time between two orders doubles.
  */
 function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
   const { startedAt = now, returnOrderedAt } = usage;
@@ -125,7 +126,8 @@ function mustReturn(core: Core, { unavailable, placementOf }: Availability, leas
   if (agent?.state !== 'connected' || agent.disconnected) return false;
   if (sweep.state !== 'running' || trial.dropped) return true;
   if (!unavailable.has(agentId)) return false;
-  // While its probe is queued, a quarantined agent may run no other trial of the sweep.
+  // A queued probe stays on its agent. `agentsFor` does not return the agent, because no further probe is due while
+  // this probe has a lease.
   if (isProbe(core, lease) && takesWork(core, agent)) return false;
   return !agentsFor(core, sweep, trial, placementOf(sweep), now).has(agentId);
 }

@@ -46,8 +46,8 @@ export function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean
 
 /**
  * Updates the quarantine of an agent after the end of an attempt. The quarantine ends if the attempt shows that the
- * machine works. If the attempt was a probe and does not show this, a time is set for the next probe. A probe that the
- * agent returns has not started, so the probe is still due.
+ * machine works. If a probe that has started ends without a success, a time is set for the next probe. After a returned
+ * probe, the next probe is due at once.
  */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;
@@ -71,8 +71,8 @@ export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: numbe
 }
 
 /**
- * Ends the quarantine of an agent, or removes the suspicion against it, on a user's request. Nothing changes if the
- * agent is neither quarantined nor suspect.
+ * Ends the quarantine of an agent, and clears the agent's early failures, on a user's request. Nothing changes if the
+ * agent has neither a quarantine nor early failures.
  */
 export function onRelease(core: Core, { agentId }: { readonly agentId: string }): Step {
   const changes = core.quarantines.has(agentId) ? endQuarantine(core, agentId, `agent ${agentId} was released`) : [];

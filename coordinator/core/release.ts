@@ -26,8 +26,8 @@ export interface EndedHow {
 
 /**
  * Releases the lease of an attempt that ends. The next attempt of the slot stays queued until a message of the agent
- * shows that the agent can start it, because an attempt can also end without its agent, for example when it is lost or
- * killed.
+ * shows that the agent can start that attempt. An attempt can also end without a message of its agent, for example when
+ * the attempt is lost or killed.
  */
 export function releaseAttempt(
   core: Core,

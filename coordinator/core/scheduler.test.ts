@@ -104,7 +104,7 @@ describe('the window of offers', () => {
     expect([short.offers.size, urgent.offers.size]).toEqual([6, 10]);
   });
 
-  test('no offer is withdrawn if the window shrinks by less than half, but none is made before there is room', () => {
+  test('no offer is withdrawn if the window shrinks by less than half, and no offer is made until there is room', () => {
     const { core, short } = coreWithLongQueue();
     short.share.success.meanMs = 11;
     expect(schedule(core, NOW + 1).changes).toEqual([]);

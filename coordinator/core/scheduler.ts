@@ -42,9 +42,10 @@ export const IDLE_PATIENCE_MS = 5_000;
 export const OFFER_PATIENCE_MS = 30_000;
 
 /**
- * Offers of a pool are withdrawn if their number exceeds this multiple of the pool's window for this time, in
- * milliseconds. A smaller or shorter excess ends by itself, because agents take the offers, and because the window
- * follows the durations of the last few trials. Withdrawing such offers would cost more writes than it gains.
+ * Offers of a pool are withdrawn once their number has exceeded MAX_EXCESS times the pool's window for
+ * EXCESS_PATIENCE_MS milliseconds. A smaller or shorter excess ends by itself, because agents take the offers, and
+ * because the window follows the durations of the last few trials. In such a case, the writes of a withdrawal would
+ * cost more than the withdrawal gains.
  */
 const MAX_EXCESS = 2;
 export const EXCESS_PATIENCE_MS = 2_000;
@@ -381,8 +382,8 @@ export function preferredSweep(
 }
 
 /**
- * Returns the pools whose queue must be recreated. Slots of these pools are free, but no agent takes the offers. The
- * queue may have lost the offers. Sets the offer time of these offers to the current time, so that the new queue has
+ * Returns the pools whose queues must be recreated. Such a pool has free slots, but no agent takes its offers, so its
+ * queue may have lost the offers. Sets the time of each of these offers to the current time, so that each new queue has
  * the full OFFER_PATIENCE_MS.
  */
 export function takeStuckPools(core: Core, now: number): string[] {

@@ -255,7 +255,7 @@ describe('a sweep of higher priority', () => {
   });
 });
 
-test('a changed priority applies from the next grant, and the sweep then shares the slots with the sweeps of this priority', () => {
+test('a changed priority applies from the next grant, and the sweep then shares the slots with the sweeps of the new priority', () => {
   const cluster = new Cluster(2);
   cluster.add('1', 1_000, 1, 1_000);
   cluster.add('2', 1_000, 1, 1_000, -1);

@@ -4,10 +4,10 @@
  * SFQ(D) (W. Jin, J. S. Chase, J. Kaur: "Interposed Proportional Sharing for a Storage Service Utility", SIGMETRICS
  * 2004).
  *
- * The **level** of a sweep is the slot time that it has used, divided by its weight. Its **tag** is the level that it
- * will have when all of its current attempts and offers have ended. The next offer goes to the sweep with the smallest
- * tag. The average duration of the sweep's attempts is the estimate for its next attempt. A pack counts as the time of
- * one slot. Shares are not stored. After a restart, only the running attempts of a sweep count.
+ * The **level** of a sweep is its used slot time divided by its weight, plus `base` (model.ts). The **tag** of a sweep
+ * is its expected level when all of its current attempts and offers have ended. Each of them is expected to take the
+ * average duration of the sweep's earlier attempts. The next offer goes to the sweep with the smallest tag. A pack
+ * counts as the time of one slot. Shares are not stored. After a restart, only the running attempts of a sweep count.
  */
 import type { AttemptEnd, Lease, SlotUsage } from './attempt-model.ts';
 import type { DurationEstimate, Share, Sweep } from './model.ts';
@@ -49,7 +49,10 @@ export function newSlotUsage(
   };
 }
 
-/** Records that a slot starts to run an attempt or a pack of the sweep, unless it runs it already. */
+/**
+ * Records that a slot starts to run an attempt or a pack of the sweep. Does nothing if the attempt or the pack has
+ * started already.
+ */
 export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now: number, startedAt = now): void {
   if (usage.startedAt !== undefined) return;
   usage.startedAt = startedAt;
@@ -63,9 +66,9 @@ export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now
 
 /**
  * Records the end of a lease whose usage has no other leases. A returned attempt never ran, even if it counted as
- * started. If all attempts of the usage were returned, it has no slot time and no duration.
+ * started. If all attempts of the usage were returned, the usage has no slot time and no duration.
  * @param outcome the outcome of the attempt that ended last
- * @returns the slot time of the usage; undefined if the usage was only queued
+ * @returns the slot time of the usage; undefined if the usage was only queued, or if all of its attempts were returned
  */
 export function endSlotUsage(
   estimate: DurationEstimate,
@@ -115,7 +118,7 @@ function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
 
 /**
  * Updates whether the sweep has demand for slots. A sweep that gains demand joins at the level of its peers, so that it
- * gets no credit for the time before its submission or while it was paused. In each pool, the peer with the lowest
+ * gets no credit for the time before its submission or for the time of a pause. In each pool, the peer with the lowest
  * level is the next to get a slot. The sweep joins at the highest of these lowest levels.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
@@ -139,7 +142,7 @@ function raiseLevel(sweep: Sweep, minimum: number, now: number): void {
   sweep.share.base += Math.max(0, minimum - levelOf(sweep, now));
 }
 
-/** Resets the level of a sweep whose priority changes. The sweep joins its new peers like a new sweep. */
+/** Resets the level of a sweep whose priority or weight changes. The sweep joins its peers like a new sweep. */
 export function resetLevel(sweep: Sweep, now: number): void {
   sweep.share.base -= levelOf(sweep, now);
   sweep.share.hasDemand = false;

@@ -12,11 +12,9 @@ export interface SlotTimeMeter {
   /** The number of usages that have not ended, and the sum of their start times. */
   slots: number;
   sinceSum: number;
-  /**
-   * The number of GPUs of the usages that have not ended, and the sum of their start times, each multiplied by the
-   * number of GPUs of its usage.
-   */
+  /** The number of GPUs of the usages that have not ended. */
   gpus: number;
+  /** The sum of the start times of these usages, each multiplied by the number of GPUs of the usage. */
   gpuSinceSum: number;
   /** The number of attempts that have started and have not ended. Each attempt of a pack is counted. */
   attempts: number;

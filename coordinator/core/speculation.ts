@@ -68,7 +68,10 @@ function keeps(
   return true;
 }
 
-/** Whether the pool has an idle slot that has no offer and belongs to an agent that may run the attempt. */
+/**
+ * Whether the pool suits the sweep, has an idle slot without an offer, and has a slot of an agent that may run the
+ * attempt.
+ */
 function isSuitable(core: Core, sweep: Sweep, pool: Pool, agents: ReadonlySet<string>): boolean {
   if (pool.free <= pool.offered || !isEligible(sweep, pool)) return false;
   if (pool.owner !== undefined) return agents.has(pool.owner);

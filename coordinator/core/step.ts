@@ -114,7 +114,7 @@ export type Change =
       /** Whether another attempt of the trial was running at the time of the grant. */
       readonly speculative: boolean;
     }
-  /** The results of a speculative attempt become the results of the trial, because the other attempt ends. */
+  /** The results of a speculative attempt become the results of the trial, because the first attempt ends. */
   | { readonly kind: 'promoted'; readonly key: AttemptKey }
   | {
       readonly kind: 'ended';
@@ -127,11 +127,14 @@ export type Change =
        * in the queue of a slot.
        */
       readonly free: boolean;
-      /** The time from the start of the attempt to the end of the lease; 0 if the attempt was only queued. */
+      /**
+       * The time from the start of the attempt to the end of the lease; 0 if the attempt was only queued or was
+       * returned.
+       */
       readonly leasedMs: number;
       /**
-       * The slot time of the attempt or its pack. The slot time is undefined while other attempts of the pack hold the
-       * slot.
+       * The slot time of the attempt or its pack. Undefined while other attempts of the pack hold the slot, and
+       * undefined if no attempt of the pack has run.
        */
       readonly used: UsedSlotTime | undefined;
     }

@@ -93,8 +93,8 @@ interface Comparison {
 
 /**
  * Returns the duration that is expected of an attempt of the trial. If enough attempts of the trial's config have
- * succeeded, this is their median duration. Otherwise, the duration is predicted from the attempts of the whole sweep.
- * Returns undefined if too few attempts of the sweep have succeeded.
+ * succeeded, the expected duration is the median of their durations. Otherwise, it is predicted from the attempts of
+ * the whole sweep. Returns undefined if too few attempts of the sweep have succeeded.
  */
 function comparisonFor({ durations }: Sweep, { configId, parameters }: Trial): Comparison | undefined {
   const ofConfig = durations.ofConfigs.get(configId)?.sorted ?? [];
@@ -190,7 +190,10 @@ export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
   });
 }
 
-/** Whether an agent must not run speculative attempts of the sweep, because the agent itself is slow or suspect. */
+/**
+ * Whether an agent must not run speculative attempts of the sweep, because the agent is slow, is quarantined, or has
+ * early failures.
+ */
 export function isUnsuitable(core: Core, sweep: Sweep, agentId: string): boolean {
   if (sweep.durations.slowAgents.has(agentId) || isQuarantinedFor(core, sweep, agentId)) return true;
   if ((sweep.records.get(agentId)?.failures.size ?? 0) > 0) return true;

@@ -59,7 +59,9 @@ export interface AttemptDurations {
   readonly ofSweep: MeasuredAttempt[];
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
-  /** The agents on which a straggler has ended, if no other attempt has succeeded there since. */
+  /**
+   * The agents on which a straggler has ended. An agent is removed when an attempt that is no straggler succeeds on it.
+   */
   readonly slowAgents: Set<string>;
 }
 
@@ -70,8 +72,9 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent, by id. When an attempt ends on the agent without a failure, or a user
-   * releases the agent, all trials are removed. A trial is also removed when it ends as failed or cancelled.
+   * The trials that failed early on the agent, by id. All trials are removed when a trial succeeds, is stopped early or
+   * is held on the agent, when the agent's quarantine ends, and when a user releases the agent. A trial is also removed
+   * when it ends as failed or cancelled.
    */
   readonly failures: Map<string, EarlyFailure>;
 }

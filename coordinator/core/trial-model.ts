@@ -46,8 +46,8 @@ export interface Trial {
   pool: string | undefined;
   /**
    * The pools that received this offer before `pool`. The list is cleared when the queue of `pool` is recreated. The
-   * offer is not repeated to these pools, so that the offer stays in one queue long enough for the queue to count as
-   * stuck. The field is valid only in state `offered`.
+   * offer is not made to these pools again, so that it stays with `pool` long enough for the queue of `pool` to count
+   * as stuck. The field is valid only in state `offered`.
    */
   earlierPools: readonly string[];
   /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */

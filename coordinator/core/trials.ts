@@ -126,8 +126,8 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
 }
 
 /**
- * Returns whether the sweep has trials that have not ended, or may have further trials. Held trials count only if they
- * are members of a population, because such trials always continue or are replaced.
+ * Returns whether the sweep has trials that have not ended, or may have further trials. Held trials count only if the
+ * sweep has a population, because held members always continue or are replaced.
  */
 export function isUnfinished({ counts, search, earlyStopping }: Sweep): boolean {
   const held = earlyStopping?.population === undefined ? 0 : counts.held;

@@ -119,7 +119,10 @@ export class AttemptQueries {
     return row?.at ?? undefined;
   }
 
-  /** Returns the end time of the previous attempt, in Unix milliseconds. Undefined if no attempt precedes it. */
+  /**
+   * Returns the time when the last of the trial's earlier attempts ended, in Unix milliseconds. Undefined if no earlier
+   * attempt has ended.
+   */
   async previousEnd({ sweepId, trialId, attempt }: AttemptKey): Promise<number | undefined> {
     const sql =
       'select max(ended_at) as at from attempts where sweep_id = ? and trial_id = ? and number < ? and ended_at > 0';

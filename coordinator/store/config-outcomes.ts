@@ -15,7 +15,7 @@ export type TrialOutcome =
       readonly state: TrialStateName;
       readonly stopReason: string;
       readonly epoch: number;
-      /** One value per objective; empty if the trial has no result. */
+      /** One value per objective. A value is undefined or missing if the trial has no result for the objective. */
       readonly values: readonly (number | undefined)[];
     };
 

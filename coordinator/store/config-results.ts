@@ -19,8 +19,8 @@ const BOUNDED = `case when value > 1e290 then 1e290 when value < -1e290 then -1e
 const COLUMNS = '(sweep_id, config_id, idx, complete, epoch, n, value)';
 
 /**
- * `+ 0` keeps databases from using the index on `idx`: they would read the sweep's trials in order until they find the
- * config.
+ * `+ 0` keeps databases from using the index on `idx`. With the index, they would read the sweep's trials in order
+ * until they find the config.
  */
 const firstIndex = (table: string) =>
   `(select min(first.idx + 0) from trials as first

@@ -1,5 +1,5 @@
 /**
- * Defines the counts, sums, values and indices with which queries about a large sweep need not read all of its rows.
+ * Defines counts, sums, values and indices. With them, a query about a large sweep need not read all rows of the sweep.
  */
 
 /**

@@ -46,8 +46,8 @@ export const DIALECTS = {
 } as const satisfies Record<string, Dialect>;
 
 /**
- * Returns the number of the sweep with the given id, for queries with an id that a caller sent. If the text is not the
- * id of a sweep, returns 0, because no sweep has the number 0. PostgreSQL rejects a text that is not a number.
+ * Converts the id of a sweep to a number, for queries with an id that a caller sent. PostgreSQL would reject a text
+ * that is not a number. For such a text, returns 0, because no sweep has the number 0.
  */
 export function sweepNumber(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : 0;

@@ -76,10 +76,10 @@ const HOLDS = 'holds ';
 
 /**
  * Returns the problem if the store is behind its mark or is a different store. Reads the store over a read-only
- * connection, because the last writable connection empties the write-ahead log when it closes. Runs an SQL script
- * instead of a prepared statement, which would keep the connection open. A script returns no rows. If there is a
- * problem, the script therefore fails on purpose, and its error message contains the name of the store and
- * the number of its transactions.
+ * connection, because the last writable connection empties the write-ahead log when it closes. Runs an SQL script,
+ * because a prepared statement would keep the connection open. A script returns no rows. If there is a problem, the
+ * script therefore fails on purpose, and its error message contains the name of the store and the number of its
+ * transactions.
  */
 function shortfall(store: string, { cluster, commits }: HighWater): string | undefined {
   const db = new Database(`${pathToFileURL(store).href}?mode=ro`);

@@ -18,14 +18,17 @@ const COMMIT_INTERVAL_MS = 3;
  * processor time as the rows of about two trials.
  */
 const GATHER_MS = 4;
-/** The number of further changes that must be expected within GATHER_MS. A trial causes about six changes. */
+/**
+ * Changes wait for GATHER_MS only if at least this many changes are expected within that time. A trial causes about six
+ * changes.
+ */
 const EXPECTED_CHANGES = 8;
 /** The weight of the last transaction in the average rate of changes. */
 const RATE_WEIGHT = 0.2;
 /**
- * Changes that can wait are written once this multiple of the last transaction's duration has passed since the start of
- * that transaction, or after MAX_WAIT_MS. Transactions of such changes therefore use at most about a tenth of the time,
- * and contain more changes if more agents report.
+ * Changes that can wait are written once this multiple of the last transaction's duration, or MAX_WAIT_MS if that is
+ * shorter, has passed since the last transaction began. Unless MAX_WAIT_MS is shorter, transactions of such changes use
+ * at most about a tenth of the time. If more agents report, each transaction contains more changes.
  */
 const WAIT_PER_DURATION = 10;
 /** The maximum time that changes wait for a transaction. */
@@ -55,7 +58,10 @@ export class Journal {
   #pending: PendingCommit[] = [];
   /** The next flush, and the time (`performance.now()`) for which it is scheduled. */
   #next: { readonly at: number; readonly timer: NodeJS.Timeout | undefined } | undefined;
-  /** The time until which the gathered changes can wait. Undefined if a commit cannot wait for them, or if there are none. */
+  /**
+   * The time until which the gathered changes can wait. Undefined if a commit cannot wait, or if no changes are
+   * gathered.
+   */
   #waitsUntil: number | undefined;
   /** The write in progress. */
   #writing: Promise<void> | undefined;

@@ -61,7 +61,7 @@ interface RungColumns {
   readonly trialId: string;
   readonly rung: number;
   readonly value: number;
-  /** Empty if the trial was not promoted from the rung. */
+  /** With a rule that holds trials, empty if the trial was not promoted from the rung. */
   readonly detail: string;
 }
 

@@ -125,10 +125,10 @@ const GRANTS_PER_PAGE = 500;
 const MAX_GRANT_PAGES = 40;
 
 /**
- * Returns the sequence numbers of the events that record the grants of the given attempts, by name of attempt. The
- * events have the order of the grants, whereas all grants of a transaction have the same time. Reads at most
- * MAX_GRANT_PAGES pages from the end of the event log. Older grants are omitted, because an agent runs or returns
- * attempts that share a slot soon after their grant.
+ * Returns the sequence numbers of the events that record the grants of the given attempts, by `keyText`. The events
+ * have the order of the grants, whereas all grants of a transaction have the same time. Reads at most MAX_GRANT_PAGES
+ * pages from the end of the event log. Older grants are omitted, because an agent runs or returns attempts that share a
+ * slot soon after their grant.
  */
 export async function loadGrantSeqs(reader: Reader, keys: readonly AttemptKey[]): Promise<Map<string, number>> {
   const missing = new Set(keys.map(keyText));

@@ -67,7 +67,10 @@ function* batchesOf<Of extends ReportedAttempt>(attempts: readonly Of[], limit: 
   if (batch.length > 0) yield batch;
 }
 
-/** Returns the trial, the attempt, and the first and last sequence number to read, per attempt that has reports. */
+/**
+ * For each attempt that has reports, returns the trial, the attempt, and the first and the last sequence number to
+ * read.
+ */
 async function rangesOf(
   reader: Reader,
   sweepId: string,

@@ -171,7 +171,7 @@ async function loadFailures(reader: Reader, sweepId: string, list: string): Prom
   return byTrial;
 }
 
-/** Returns the trials that already had a speculative attempt. */
+/** Returns the trials that have had a speculative attempt since their last manual retry. */
 async function loadSpeculated(reader: Reader, sweepId: string, list: string): Promise<Set<string>> {
   const rows = await reader.all<{ id: string }>(
     `select distinct a.trial_id as id from ${attemptsSinceRetry(reader)} and a.speculative > 0`,

@@ -94,8 +94,8 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
 }
 
 /**
- * Starts the oldest usage of each slot, and the usages of attempts with records. The other usages of a slot start when
- * the oldest has ended, or when their agent sends a record.
+ * Starts the oldest usage of each slot, and the usages of attempts with records. A later usage of a slot starts when
+ * the older usages have ended, or when its agent sends a record of it.
  */
 function startUsages(core: Core, now: number): void {
   for (const { key, usage, lastSeq, grantedAt } of core.leases.values()) {
@@ -251,7 +251,8 @@ function countedTrials(
 }
 
 /**
- * The number of newest ended attempts whose durations are restored. The straggler rule needs fewer attempts than this.
+ * The maximum number of the newest succeeded attempts whose durations are restored. The number also limits how many of
+ * the newest unsuccessful stragglers are read, to find slow agents.
  */
 const LOADED_DURATIONS = 2_000;
 

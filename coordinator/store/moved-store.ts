@@ -1,7 +1,7 @@
 /**
- * Keeps two marks of `trawl migrate` in a coordinator's folder: `migration.json` while the copy of a store in the folder
- * is incomplete, and `moved.json` after the folder's own store was moved. No coordinator starts on a folder with one of
- * them.
+ * Keeps two marks of `trawl migrate` in a coordinator's folder: `migration.json` while the folder has an incomplete
+ * copy of a store, and `moved.json` after the folder's own store was moved. No coordinator starts on a folder with one
+ * of them.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,12 +24,15 @@ export const movedStore = z.object({
 });
 export type MovedStore = z.infer<typeof movedStore>;
 
-/** The store that an incomplete copy is made of. */
+/** The store from which an incomplete copy is made. */
 export const unfinishedMigration = z.object({
   cluster: z.string(),
   /** The folder, or the URL without its password. */
   from: z.string(),
-  /** Whether all rows are copied. A folder has the file of its store only then, and does not use this field. */
+  /**
+   * Whether all rows are copied. Only a copy in PostgreSQL uses this field, because a folder has the file of its store
+   * only once all rows are copied.
+   */
   copied: z.boolean().default(false),
 });
 export type UnfinishedMigration = z.infer<typeof unfinishedMigration>;

@@ -95,8 +95,8 @@ async function* reportsInOrder(
 }
 
 /**
- * Converts positions to arrays of numbers. The arrays need little memory. This matters, because a slow reader keeps the
- * positions for a long time.
+ * Converts positions to arrays of numbers. The arrays must need little memory, because a slow reader keeps them for a
+ * long time.
  */
 function packed(places: Awaited<ReturnType<Queries['attempts']['reportPlaces']>>) {
   return {

@@ -190,7 +190,7 @@ test('if the second attempt succeeds first, the trial has the values, curve and 
   expect((await queries.sweeps.get('1')).state).toBe('SWEEP_STATE_FINISHED');
 });
 
-test('if the first attempt succeeds first, the trial keeps the values of that attempt, and has none of the second attempt', async () => {
+test('if the first attempt succeeds first, the trial keeps the values of that attempt, and has no values of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, modelAttempt } = await coordinator();
   await speculate();
   await report(SECOND, 1, 1);

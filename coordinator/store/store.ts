@@ -3,10 +3,10 @@
  * the only source of truth. `SqliteStore` is a file in the coordinator's folder, and `PostgresStore` is a database in
  * PostgreSQL.
  *
- * Every write is one transaction, which is durable when its promise resolves. If the coordinator dies during a write,
- * the store has either all changes of the transaction or none of them. Writes do not overlap: a caller waits for the
- * previous write (Journal.between). Reads return only rows of durable transactions, and can overlap each other and a
- * write. A read of a list that grows with a sweep returns at most one page.
+ * Every write is one transaction. The transaction is durable when the promise of the write resolves. If the coordinator
+ * dies during a write, the store has either all changes of the transaction or none of them. Writes do not overlap: a
+ * caller waits for the previous write (Journal.between). Reads return only rows of durable transactions, and can
+ * overlap each other and a write. Most reads of lists that grow with a sweep return at most one page.
  *
  * Each load function runs several statements, and all of them must see the same state of the loaded data. `loadCore`
  * and `loadAgents` run before the first write. Operations of users call the other load functions, one at a time and

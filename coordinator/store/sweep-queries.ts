@@ -62,7 +62,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns only the state of a sweep. This is faster than `get`, which estimates the time left from many trials.
+   * Returns only the state of a sweep, and is faster than `get`, which estimates the time left from many trials.
    * @throws {NotFoundError}
    */
   async state(id: string): Promise<SweepStateName> {
@@ -158,7 +158,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns those settings of a sweep that the scheduler and the search use.
+   * Returns the settings of a sweep that the scheduler and the search use.
    * @throws {NotFoundError}
    */
   async policy(sweepId: string): Promise<SweepPolicy> {

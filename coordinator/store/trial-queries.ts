@@ -82,7 +82,7 @@ export class TrialQueries {
     return rows.map((row) => this.#trial(row));
   }
 
-  /** Counts those of the listed trials that have ended, by state. */
+  /** Counts, by state, the listed trials that have ended. */
   async endedStates(sweepId: string, ids: readonly string[]): Promise<Partial<Record<FinalState, number>>> {
     if (ids.length === 0) return {};
     const rows = await this.#reader.all<{ state: TrialState; n: number }>(
@@ -94,7 +94,7 @@ export class TrialQueries {
     return Object.fromEntries(rows.flatMap(({ state, n }) => (isFinal(state) ? [[state, n]] : [])));
   }
 
-  /** Returns those of the given ids for which the sweep has a trial. */
+  /** Returns the given ids for which the sweep has a trial. */
   async existing(sweepId: string, ids: readonly string[]): Promise<Set<string>> {
     const rows = await this.#reader.all<{ id: string }>(
       `select trials.id from ${this.#reader.dialect.rows('?2', 'wanted')} cross join trials
@@ -143,7 +143,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the same trials as `after`, but reads only the fields that rank a trial, which is several times as fast.
+   * Returns the same trials as `after`, but reads only the fields that rank a trial, and is therefore several times as
+   * fast.
    */
   async resultsAfter(sweepId: string, afterIndex: number, size: PageSize): Promise<TrialResult[]> {
     const { last } = await this.#pageAfter(sweepId, afterIndex, size);
@@ -321,8 +322,8 @@ export class TrialQueries {
 
   /**
    * Returns the trials that are needed to estimate the time left of a sweep, in the order in which they start: all
-   * unfinished trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id, which is independent
-   * of their durations.
+   * pending, offered and running trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id,
+   * which is independent of their durations.
    */
   async etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): Promise<EtaTrial[]> {
     const rows: EtaTrialRow[] = [];

@@ -24,8 +24,8 @@ interface TrialRow {
 type EarlierResult = Pick<TrialRow, 'state' | 'epoch' | 'stopReason'> & { readonly value: number | undefined };
 
 /**
- * Returns those configs of a sweep that have an ended trial, ordered by the end of their newest ended trial, oldest
- * first.
+ * Returns the configs of a sweep that have a succeeded, stopped or failed trial. The config whose newest such trial
+ * ended first comes first.
  */
 export async function earlierConfigs(reader: Reader, sweepId: string, metric: string): Promise<EarlierConfig[]> {
   const configs = new Map<string, { readonly parameters: string; readonly results: EarlierResult[] }>();
@@ -41,7 +41,7 @@ export async function earlierConfigs(reader: Reader, sweepId: string, metric: st
   });
 }
 
-/** Yields the ended trials of a sweep in pages, newest first. */
+/** Yields the succeeded, stopped and failed trials of a sweep in pages, newest first. */
 async function* newestEnded(reader: Reader, sweepId: string): AsyncGenerator<TrialRow, void, void> {
   let last = { ended_at: Number.MAX_SAFE_INTEGER, idx: 0 };
   for (let left = MAX_READ_TRIALS; left > 0; left -= ROWS_PER_PAGE) {

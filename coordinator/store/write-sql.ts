@@ -122,8 +122,8 @@ interface Gathered {
 
 /**
  * The statements of SQLite. Insertions, changes of rows and the values of trials are gathered, because a statement that
- * writes several rows costs much less than several statements. They are written before a statement that mentions their
- * table.
+ * writes several rows costs much less than several statements. The gathered rows of a table are written before a
+ * statement that mentions the table.
  */
 export class SqliteSql implements WriteSql {
   readonly progress: SqliteProgress;
@@ -132,7 +132,10 @@ export class SqliteSql implements WriteSql {
   readonly #db: Database;
   readonly #gathered = new Set<Gathered>();
   #tableNames: RegExp | undefined;
-  /** The sequence number of the newest event. Undefined if it must be read, at the start of each transaction. */
+  /**
+   * The sequence number of the newest event. Undefined until the first event of a transaction is inserted. The number
+   * is then read from the store.
+   */
   #lastEvent: number | undefined;
 
   constructor(db: Database) {

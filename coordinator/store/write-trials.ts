@@ -295,7 +295,7 @@ export function artifactWriter(sql: WriteSql) {
   };
   return {
     dropCheckpoints,
-    /** Adds the checkpoint of the parent to the child, which keeps it until the child stores its own checkpoint. */
+    /** Adds the checkpoint of the parent to the child. The child keeps this checkpoint until it stores its own. */
     inherit({ sweepId, trial: { trialId }, origin: { checkpoint } }: ChangeOf<'inherited'>, at: number): void {
       const { name, kind, epoch, size, sha256 } = checkpoint;
       insert(sweepId, trialId, PARENT_ATTEMPT, name, kind, epoch, size, sha256, 0, at);

@@ -38,8 +38,8 @@ interface TableContent {
 }
 
 /**
- * Returns the text whose checksum represents a row. Different rows have different texts, except for the real numbers 0
- * and -0, because SQLite stores both as 0.
+ * Returns the text whose checksum represents a row. Different rows have different texts. Only the real numbers 0 and -0
+ * have the same text, because SQLite stores both numbers as 0.
  */
 export function rowText(row: StoredRow): string {
   let text = '';

@@ -63,7 +63,7 @@ export interface Connected {
 /**
  * Opens a connection to the primary server. Statements are sent without waiting for the results of earlier statements.
  * @param settings the settings that override the usual settings of a connection (see clientConfig)
- * @throws {RejectedError} if no server accepts the user, the database, or the encryption, or all are too old
+ * @throws {RejectedError} if every server rejects the user, the database or the encryption, or is too old
  * @throws {UnreachableError} if no server answers, or if none accepts a connection at the moment
  */
 export async function connect({ urls, name }: PostgresLocation, settings: ClientConfig = {}): Promise<Connected> {
@@ -137,8 +137,8 @@ async function checkServer(client: Client, url: URL): Promise<void> {
   );
   const problem = serverProblem(rows[0], shownUrl(url));
   if (problem !== undefined) throw problem;
-  // An acknowledged change must survive a crash of the server. At another level of isolation, a statement that waits for
-  // another coordinator would fail instead of reading the new leadership.
+  // An acknowledged change must survive a crash of the server. At a level of isolation above `read committed`, a
+  // statement that waits for another coordinator would fail instead of reading the new leadership.
   await client.query(
     `select set_config('default_transaction_isolation', 'read committed', false),
        case when current_setting('synchronous_commit') in ('off', 'local')

@@ -37,7 +37,10 @@ export class PostgresElection implements Election {
     return this.#request((client) => tryToLead(client, holder, address, over));
   }
 
-  /** Returns the location of the artifacts that a leader has recorded; undefined for its data folder. */
+  /**
+   * Returns the recorded location of the artifacts. Undefined if no leader has recorded a location; the artifacts are
+   * then in the leader's folder.
+   */
   artifactLocation(): Promise<string | undefined> {
     return this.#request(async (client) => {
       const { rows: tables } = await client.query("select to_regclass('meta') is not null as exists");

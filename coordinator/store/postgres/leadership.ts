@@ -3,9 +3,9 @@
  *
  * The column `writer` numbers the connections that may write. It increases with each new leader, and each time a leader
  * opens a new connection. Each transaction names the number of its connection, and locks the row until the transaction
- * ends (`for key share`). `writer` is the primary key, so a change of it waits for that lock, and a renewal, which
- * changes other columns, does not. After a change of `writer`, every transaction of an earlier connection has therefore
- * ended, or will fail.
+ * ends (`for key share`). `writer` is the primary key, so a change of `writer` waits for that lock. A renewal changes
+ * only other columns, and does not wait. After a change of `writer`, every transaction of an earlier connection has
+ * therefore ended, or will fail.
  *
  * A renewal of an expired leadership succeeds if no other coordinator has led since.
  */
@@ -106,7 +106,7 @@ export async function release(client: Client, { epoch, holder }: Term): Promise<
  * Allows this connection to write. From then on, no earlier connection of the term can write. Waits until the
  * transactions of the earlier connections have ended. PostgreSQL ends a transaction whose coordinator sends nothing for
  * RENEW_INTERVAL_MS, so that a suspended leader does not keep another coordinator from leading.
- * @returns the number that the transactions of this connection name
+ * @returns the number of this connection, which each of its transactions must name
  * @throws {NotLeaderError} if the term has ended
  */
 export async function becomeWriter(client: Client, { epoch, holder }: Term): Promise<number> {

@@ -242,7 +242,8 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     await store.write(byNobody([GRANTED]), AT);
     for (let seq = 1; seq <= 6; seq++) {
       const writing = store.write(byNobody([reported(seq)]), AT);
-      // If `seq` is even, the relay falls silent after the server has received the data; otherwise before that.
+      // If `seq` is even, the relay falls silent after the server has received the data. If `seq` is odd, the relay
+      // falls silent before the server has received the data.
       if (seq % 2 === 0) await new Promise((resolve) => setImmediate(resolve));
       relay.silenceOpen();
       await writing;

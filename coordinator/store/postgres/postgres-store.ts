@@ -35,7 +35,7 @@ export interface PostgresStoreOptions {
   /** The coordinator's term as the leader. After the term ends, every write fails with a NotLeaderError. */
   readonly term: Term;
   /**
-   * Called if PostgreSQL does not answer for some seconds, with the reason. Called again when the reason changes, and
+   * Called with the reason if PostgreSQL does not answer for some seconds. Called again when the reason changes, and
    * with undefined once PostgreSQL answers.
    */
   readonly onProblem: (problem: string | undefined) => void;

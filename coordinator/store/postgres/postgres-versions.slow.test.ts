@@ -1,7 +1,8 @@
 /**
  * Tests the store with other versions of PostgreSQL, each from an npm package: the behavior that all stores share, and a
  * takeover. TRAWL_POSTGRES_VERSIONS lists versions of the package; `all` means one version of each major version.
- * Default: the newest version, with one kill of a writer. The installed version is tested by postgres-store.slow.test.ts.
+ * By default, only the newest version is tested, and a writer is killed only once. postgres-store.slow.test.ts tests the
+ * installed version.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

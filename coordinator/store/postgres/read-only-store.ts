@@ -36,8 +36,8 @@ export class ReadOnlyPostgresStore extends SqlStore {
    * @param location the URL of the database
    * @param dir the coordinator's folder, which records the number of acknowledged transactions; undefined without one
    * @throws {BadInputError | UnreachableError} if the URL is invalid, or if the server does not answer
-   * @throws {RejectedError} if the database has no complete store of this version, lacks acknowledged transactions, or
-   * if a coordinator leads the store
+   * @throws {RejectedError} if the database has no complete store of this version, if the store lacks acknowledged
+   * transactions, or if a coordinator leads the store
    */
   static async open(location: string, dir: string | undefined): Promise<ReadOnlyPostgresStore> {
     const parsed = parsePostgresLocation(location);

@@ -1,6 +1,6 @@
 /**
- * Runs transactions over a connection that can be lost. After a reconnect, the number of transactions in the store shows
- * whether the last transaction is durable. If it is not, it is repeated.
+ * Runs transactions over a connection that can be lost. After a reconnect, the number of transactions in the store
+ * shows whether the last transaction is durable. If the transaction is not durable, it is repeated.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotLeaderError, RejectedError, UnreachableError } from '../../../proto/errors.ts';
@@ -36,7 +36,7 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
     return this.#session;
   }
 
-  /** From then on, a transaction that fails is not repeated, and no transaction begins. */
+  /** After this call, a transaction that fails is not repeated, and no transaction begins. */
   end(): void {
     this.#isEnded = true;
   }

@@ -187,7 +187,7 @@ function checkMarks({ unfinished, moved }: MigrationMarks): void {
 /** Explains how to use a store in PostgreSQL again after `trawl migrate` has moved the store elsewhere. */
 export const UNMOVE = `run this SQL in its database: delete from meta where name = 'moved'`;
 
-/** Runs `change` in a transaction. Coordinators that start at the same time do this one after the other. */
+/** Runs `change` in a transaction. Coordinators that start at the same time run their changes one after the other. */
 async function changeSchema(client: Client, change: () => Promise<void>): Promise<void> {
   await client.query('begin');
   try {

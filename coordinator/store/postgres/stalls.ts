@@ -73,7 +73,8 @@ export async function serves(client: Client, pid: number): Promise<boolean> {
 }
 
 /**
- * If commits wait for a synchronous standby server, returns the reason. The owner of the database may run this query.
+ * If commits wait for a synchronous standby server, returns the reason. The query needs no special permission, because
+ * it reads only sessions of its own user.
  */
 export async function commitWaitProblem(client: Client): Promise<string | undefined> {
   const { rows } = await client.query(
