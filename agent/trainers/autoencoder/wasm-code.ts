@@ -36,7 +36,9 @@ export const i32 = {
   le_u: operation(0x4d),
 };
 
-export const f32 = { zero: [0x43, 0, 0, 0, 0] satisfies Code };
+export const f32 = {
+  const: (value: number): Code => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)],
+};
 
 export const f64 = { add: operation(0xa0) };
 
@@ -47,6 +49,8 @@ export const v128 = {
   /** Stores the first lane. */
   store32_lane0: simd(0x5a, ...ALIGNMENT, 0),
   and: simd(0x4e),
+  /** The first operand, without the bits of the second. */
+  andnot: simd(0x4f),
   or: simd(0x50),
   /** Moves the upper half of the operand to the lower half. The operand is evaluated twice. */
   upperHalf: (operand: Code): Code =>
@@ -58,12 +62,14 @@ export const i32x4 = { splat: simd(0x11) };
 export const f32x4 = {
   splat: simd(0x13),
   ne: simd(0x42),
-  abs: simd(0xe0),
+  lt: simd(0x43),
   sqrt: simd(0xe3),
   add: simd(0xe4),
   sub: simd(0xe5),
   mul: simd(0xe6),
   div: simd(0xe7),
+  /** The larger value. If the first value is NaN, the result is NaN. */
+  pmax: simd(0xeb),
 };
 
 export const f64x2 = {

@@ -64,3 +64,65 @@ test('if a parameter is NaN, its updated value and the returned sum are NaN', ()
     expect([...parameters.dataSync()].map(Number.isNaN)).toEqual([false, true, false]);
   });
 });
+
+/** Returns the values after updates with these gradients. The parameters and the moments start with the given values. */
+function updated(given: { parameter: number; first: number; second: number; gradient: number }, updates: number) {
+  return tf.tidy(() => {
+    const kernel = new TensorAdamKernel();
+    // Five values, so that both loops of the kernel run.
+    const [parameters, first, second] = [given.parameter, given.first, given.second].map((value) =>
+      tf.fill([5], value),
+    );
+    if (!(parameters && first && second)) throw new Error('missing tensors');
+    const gradient = tf.fill([5], given.gradient);
+    for (let steps = 1; steps <= updates; steps++) {
+      const numbers = { weightDecay: 0, l1: 0, beta1: BETA1, beta2: BETA2, ...rateOfSums(LEARNING_RATE, steps) };
+      kernel.update({ parameters, first, second }, gradient, numbers);
+    }
+    return { parameters: parameters.dataSync(), first: first.dataSync(), second: second.dataSync() };
+  });
+}
+
+/** The smallest positive float32 value that is not denormal. */
+const SMALLEST_NORMAL = 2 ** -126;
+
+test.each([4 * 2 ** -149, -4 * 2 ** -149, SMALLEST_NORMAL])(
+  'without a gradient, a first moment of %d becomes 0',
+  (first) => {
+    const after = updated({ parameter: 0.5, first, second: 0, gradient: 0 }, 1);
+    expect([...after.first].map(Math.abs)).toEqual(Array(5).fill(0));
+    expect([...after.parameters]).toEqual(Array(5).fill(0.5));
+  },
+);
+
+test.each([
+  [4 * 2 ** -149, 0],
+  [SMALLEST_NORMAL, 0],
+  [0, 1e-21],
+  [0, -1e-42],
+])(
+  'a second moment of %d with a gradient of %d does not become denormal, and the parameter keeps its value',
+  (second, gradient) => {
+    const after = updated({ parameter: 0.5, first: 0, second, gradient }, 30);
+    for (const value of after.second) {
+      expect(value).toBeGreaterThanOrEqual(SMALLEST_NORMAL);
+      expect(value).toBeLessThan(2 ** -114);
+    }
+    expect([...after.parameters]).toEqual(Array(5).fill(0.5));
+  },
+);
+
+test('moments of ordinary size are decayed sums, with either sign', () => {
+  for (const sign of [1, -1]) {
+    const after = updated({ parameter: 0.5, first: sign * 2 ** -80, second: 2 ** -80, gradient: 0 }, 1);
+    for (const value of after.first) expect(value / (sign * 2 ** -80)).toBeCloseTo(BETA1, 6);
+    for (const value of after.second) expect(value / 2 ** -80).toBeCloseTo(BETA2, 6);
+  }
+});
+
+test.each(['first', 'second', 'gradient'] as const)('if the value of %s is NaN, the parameter becomes NaN', (name) => {
+  const after = updated({ parameter: 0.5, first: 0, second: 0, gradient: 0, [name]: Number.NaN }, 1);
+  expect([...after.parameters].every(Number.isNaN)).toBe(true);
+  if (name !== 'second') expect([...after.first].every(Number.isNaN)).toBe(true);
+  if (name !== 'first') expect([...after.second].every(Number.isNaN)).toBe(true);
+});

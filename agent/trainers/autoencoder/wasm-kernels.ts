@@ -1,7 +1,8 @@
 /**
  * The update of the parameters as one WebAssembly kernel: a step of Adam with the elastic net. As TensorFlow.js
  * operations, this step would be 13 operations, each of which reads and writes all parameters. The kernel reads and
- * writes each value once, and computes the same float32 operations in the same order.
+ * writes each value once, and computes the same float32 operations in the same order, except that it avoids denormal
+ * moments.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BETA1, BETA2, rateOfSums } from './adam.ts';
@@ -94,13 +95,16 @@ export function newWasmMemory(bytes: number): WasmMemory {
   return new WebAssembly.Memory({ initial: pages, maximum: pages });
 }
 
+/** Compiled once per process, when the first kernel is created. */
+let adamModule: object | undefined;
+
 /** The kernel for arrays in one memory. */
 export class AdamKernel {
   readonly #adam: AdamFunction;
 
   constructor(memory: WasmMemory) {
-    const module = new WebAssembly.Module(wasmModule({ adam: adamCode() }));
-    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    adamModule ??= new WebAssembly.Module(wasmModule({ adam: adamCode() }));
+    const { exports } = new WebAssembly.Instance(adamModule, { env: { memory } });
     this.#adam = exports.adam as AdamFunction;
   }
 
@@ -156,6 +160,20 @@ function isWasmBackend(backend: object): backend is WasmBackend {
 
 const VECTOR_BYTES = 16;
 const SIGN_BIT = -0x80000000;
+/**
+ * First moments with a smaller magnitude become 0. Without this limit, the first moment of a weight whose gradient is 0
+ * would decay to a denormal value and stay there: 0.9 * m rounds to m for m = 4 * 2^-149. Many processors compute with
+ * denormal values more slowly, by a factor of 10 or more. The limit is far above the denormal values (below 2^-126), so
+ * that the product of a moment and the rate is not denormal either. A first moment below the limit would move a
+ * parameter by less than 1e-23 times the learning rate.
+ */
+const SMALLEST_FIRST_MOMENT = 2 ** -104;
+/**
+ * In the second moment, a smaller gradient counts as this value, so that neither its square nor the second moment is
+ * denormal. The square root of a second moment of such gradients is below 2^-57, which is less than half a unit in the
+ * last place of any epsilon (at least 1e-8).
+ */
+const SMALLEST_SQUARED_GRADIENT = 2 ** -62;
 
 function adamCode(): FunctionCode {
   const code = new FunctionCode(['i32', 'i32', 'i32', 'i32', 'i32', 'f32', 'f32', 'f32', 'f32', 'f32', 'f32'], 'f64');
@@ -178,11 +196,15 @@ function adamCode(): FunctionCode {
   const sum = code.local('v128');
   const [p, m, v, g] = [code.local('v128'), code.local('v128'), code.local('v128'), code.local('v128')];
 
+  // The constants are in local variables, because the loop is measurably slower if it contains them.
+  const [signBit, smallestFirst, smallestSquared] = [code.local('v128'), code.local('v128'), code.local('v128')];
+  const abs = (value: Code): Code => v128.andnot(value, signBit.get);
+
   const update = (bytes: number, load: (address: Code) => Code, store: (address: Code, value: Code) => Code): Code => {
-    const magnitude = f32x4.abs(p.get);
-    const sign = v128.and(p.get, i32x4.splat(i32.const(SIGN_BIT)));
+    const magnitude = abs(p.get);
+    const sign = v128.and(p.get, signBit.get);
     // 0 where the parameter is 0, otherwise l1 with the sign of the parameter.
-    const l1Gradient = v128.and(f32x4.ne(p.get, f32x4.splat(f32.zero)), v128.or(sign, l1));
+    const l1Gradient = v128.and(f32x4.ne(p.get, f32x4.splat(f32.const(0))), v128.or(sign, l1));
     const move = f32x4.div(f32x4.mul(m.get, rate), f32x4.add(f32x4.sqrt(v.get), epsilon));
     return [
       p.set(load(parameters.get)),
@@ -190,6 +212,9 @@ function adamCode(): FunctionCode {
       sum.set(f64x2.add(sum.get, f64x2.promote_low_f32x4(v128.upperHalf(magnitude)))),
       g.set(f32x4.add(f32x4.add(load(gradient.get), f32x4.mul(p.get, weightDecay)), l1Gradient)),
       m.set(f32x4.add(f32x4.mul(load(first.get), beta1), g.get)),
+      // NaN is not below the limit, and remains.
+      m.set(v128.andnot(m.get, f32x4.lt(abs(m.get), smallestFirst.get))),
+      g.set(f32x4.pmax(abs(g.get), smallestSquared.get)),
       v.set(f32x4.add(f32x4.mul(load(second.get), beta2), f32x4.mul(g.get, g.get))),
       store(first.get, m.get),
       store(second.get, v.get),
@@ -198,11 +223,14 @@ function adamCode(): FunctionCode {
     ].flat();
   };
   code.append(
+    signBit.set(i32x4.splat(i32.const(SIGN_BIT))),
+    smallestFirst.set(f32x4.splat(f32.const(SMALLEST_FIRST_MOMENT))),
+    smallestSquared.set(f32x4.splat(f32.const(SMALLEST_SQUARED_GRADIENT))),
     whileLoop(
       i32.le_u(i32.add(parameters.get, i32.const(VECTOR_BYTES)), end.get),
       update(VECTOR_BYTES, v128.load, v128.store),
     ),
-    // The remaining values, one at a time. The other lanes are 0, and remain 0.
+    // The remaining values, one at a time. The other lanes are not stored, and their parameters are 0.
     whileLoop(i32.lt_u(parameters.get, end.get), update(FLOAT_BYTES, v128.load32_zero, v128.store32_lane0)),
     f64.add(f64x2.extract_lane(sum.get, 0), f64x2.extract_lane(sum.get, 1)),
   );
