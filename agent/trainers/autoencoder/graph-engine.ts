@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { NativeSession } from './libtensorflow.ts';
-import { type MemberMemory, memberMemories } from './member-memory.ts';
+import { MemberMemory } from './member-memory.ts';
 import { type Layer, type ParameterLayout, parameterLayout, ROW } from './model.ts';
 import { networks } from './parameters.ts';
 import { forward, outputOf } from './passes.ts';
@@ -28,16 +28,12 @@ export class GraphEngine implements Engine {
   #members: readonly GraphMember[] = [];
 
   constructor(initial: readonly InitialMember[]) {
-    const layouts = initial.map(({ layers }) => parameterLayout(layers));
-    const memories = memberMemories(layouts);
     try {
-      for (const [at, { settings, layers, parameters }] of initial.entries()) {
-        const memory = itemAt(memories, at);
+      for (const { settings, layers, parameters } of initial) {
+        const layout = parameterLayout(layers);
+        const memory = new MemberMemory(layout);
         const session = new NativeSession(trainingGraph(layers));
-        this.#members = [
-          ...this.#members,
-          { settings, layers, layout: itemAt(layouts, at), memory, session, steps: 0 },
-        ];
+        this.#members = [...this.#members, { settings, layers, layout, memory, session, steps: 0 }];
         share(session, memory, parameterShapes(layers));
         memory.write('parameters', parameters);
         checkShared(session, memory);
@@ -100,6 +96,7 @@ export class GraphEngine implements Engine {
 
   dispose(): void {
     for (const { session } of this.#members) session.dispose();
+    this.#members = [];
   }
 
   #member(at: number): GraphMember {

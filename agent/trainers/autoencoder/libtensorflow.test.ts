@@ -34,6 +34,16 @@ test.runIf(isNative)(
   },
 );
 
+test.runIf(isNative)(
+  'the memory of a member is freed when the member leaves its pack, and the rest when the pack ends',
+  { timeout: 120_000 },
+  async () => {
+    const { stdout } = await runFixture(new URL('./released-memory.fixture.ts', import.meta.url));
+    const { expected, afterLeaving, afterEnd } = JSON.parse(stdout);
+    for (const released of [afterLeaving, afterEnd]) expect(released / expected).toBeGreaterThan(0.9);
+  },
+);
+
 const PROGRAM = new URL('./one-trial.fixture.ts', import.meta.url);
 const TRIAL = { depth: 5, noise_std: 0.5, lambda_l1: 1e-5, weight_decay: 1e-5, train_size: 200, epochs: 1 };
 

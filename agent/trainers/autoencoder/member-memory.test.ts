@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { BETA1, BETA2, rateOfSums } from './adam.ts';
-import { memberMemories, type Part } from './member-memory.ts';
+import { MemberMemory, type Part } from './member-memory.ts';
 import { type Layer, parameterLayout, ROW } from './model.ts';
 
 const PARTS: readonly Part[] = ['parameters', 'first', 'second', 'gradient'];
@@ -21,7 +21,7 @@ function flatValues(seed: number): Float32Array {
 
 /** Fills each part of each member with other values. */
 function filledMemories(count: number) {
-  const memories = memberMemories(Array.from({ length: count }, () => layout));
+  const memories = Array.from({ length: count }, () => new MemberMemory(layout));
   for (const [at, memory] of memories.entries())
     for (const [i, part] of PARTS.entries()) memory.write(part, flatValues(10 * at + i).map(Math.abs));
   return memories;
@@ -74,4 +74,13 @@ test('an update of several layers gives the values that Adam with the elastic ne
     expect(found[i]).toBeCloseTo(parameter - (NUMBERS.rate * first) / (Math.sqrt(second) + NUMBERS.epsilon), 5);
   }
   expect(found.subarray(layout.parameters).every((value) => value === 0)).toBe(true);
+});
+
+test('members can have more than the 4 GiB of one WebAssembly memory', () => {
+  const wide = parameterLayout([{ inputs: 784, outputs: 8000, activation: 'relu' }]);
+  // The system provides only the pages that are used.
+  const memories = Array.from({ length: 50 }, () => new MemberMemory(wide));
+  expect((memories.length * 4 * 4 * wide.parameters) / 2 ** 30).toBeGreaterThan(4);
+  for (const [at, memory] of memories.entries()) memory.views('parameters')[0]?.fill(at, 0, 1);
+  expect(memories.map((memory) => memory.views('parameters')[0]?.[0])).toEqual(memories.map((_, at) => at));
 });

@@ -1,9 +1,9 @@
 /**
- * The parameters, moments and gradients of members in WebAssembly memory, where one kernel updates them. libtensorflow
+ * The parameters, moments and gradients of a member in WebAssembly memory, where a kernel updates them. libtensorflow
  * reads the parameters and writes the gradients in the same memory, without copies.
  */
 import { type ParameterLayout, ROW } from './model.ts';
-import { AdamKernel, newWasmMemory, type UpdateNumbers, type WasmMemory } from './wasm-kernels.ts';
+import { AdamKernel, newWasmMemory, type UpdateNumbers } from './wasm-kernels.ts';
 
 /** libtensorflow shares memory only at addresses that are multiples of this number. */
 const ALIGNMENT = 64;
@@ -13,32 +13,24 @@ const PARTS = ['parameters', 'first', 'second', 'gradient'] as const;
 /** The arrays of a member. `first` and `second` are the moments, which are sums (see `Moments` in adam.ts). */
 export type Part = (typeof PARTS)[number];
 
-/** Returns the memory of each member, filled with zeros. The members share one WebAssembly memory. */
-export function memberMemories(layouts: readonly ParameterLayout[]): readonly MemberMemory[] {
-  const memory = newWasmMemory(layouts.reduce((sum, layout) => sum + PARTS.length * partBytes(layout), 0));
-  const kernel = new AdamKernel(memory);
-  let address = 0;
-  return layouts.map((layout) => {
-    const member = new MemberMemory(memory, kernel, layout, address);
-    address += PARTS.length * partBytes(layout);
-    return member;
-  });
-}
-
+/**
+ * The memory of one member, filled with zeros. Each member has a WebAssembly memory of its own, because a memory holds
+ * at most 4 GiB, and is freed only as a whole. It is freed when neither this object nor a session uses it.
+ */
 export class MemberMemory {
   readonly #kernel: AdamKernel;
   readonly #layout: ParameterLayout;
-  readonly #address: number;
   readonly #views: Readonly<Record<Part, readonly Float32Array[]>>;
 
-  constructor({ buffer }: WasmMemory, kernel: AdamKernel, layout: ParameterLayout, address: number) {
-    this.#kernel = kernel;
+  /** @throws {RangeError} if the memory cannot be allocated */
+  constructor(layout: ParameterLayout) {
+    const memory = newWasmMemory(PARTS.length * partBytes(layout));
+    this.#kernel = new AdamKernel(memory);
     this.#layout = layout;
-    this.#address = address;
     const viewsOf = (part: Part) => {
       let at = this.#addressOf(part);
       return layout.sizes.map((size) => {
-        const view = new Float32Array(buffer, at, size);
+        const view = new Float32Array(memory.buffer, at, size);
         at += alignedBytes(size);
         return view;
       });
@@ -77,8 +69,8 @@ export class MemberMemory {
   }
 
   /**
-   * Takes a step of Adam with the elastic net, with the gradients in this memory. The values between the arrays are
-   * zeros, and stay zeros.
+   * Takes a step of Adam with the elastic net, with the gradients in this memory. The parameters
+   * between the arrays are zeros, and stay zeros.
    * @returns sum|parameter| before the update
    */
   update(numbers: UpdateNumbers): number {
@@ -100,7 +92,7 @@ export class MemberMemory {
   }
 
   #addressOf(part: Part): number {
-    return this.#address + PARTS.indexOf(part) * partBytes(this.#layout);
+    return PARTS.indexOf(part) * partBytes(this.#layout);
   }
 }
 
