@@ -7,6 +7,7 @@ test.each([
   'Dst tensor is not initialized.',
   'CUDA_ERROR_OUT_OF_MEMORY: out of memory',
   'Array buffer allocation failed',
+  'WebAssembly.Memory(): could not allocate memory',
 ])('the error "%s" means that memory ran out', (message) => {
   expect(isOutOfMemory(new Error(message))).toBe(true);
 });

@@ -40,7 +40,7 @@ export class RunCompletion {
  * initialized` if the memory for a copy to the GPU could not be allocated.
  */
 const OUT_OF_MEMORY =
-  /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|failed to allocate|cannot enlarge memory|Dst tensor is not initialized/i;
+  /\bOOM\b|out of memory|RESOURCE_EXHAUSTED|allocation failed|failed to allocate|cannot enlarge memory|could not allocate memory|Dst tensor is not initialized/i;
 
 export function isOutOfMemory(error: unknown): error is Error {
   return error instanceof Error && OUT_OF_MEMORY.test(error.message);

@@ -3,6 +3,7 @@
  * step in one call of tfjs-node's addon. A WebAssembly kernel then updates the parameters.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { TrainingError } from '../trainer.ts';
 import { type AdamState, momentsAs } from './adam.ts';
 import type { Engine, InitialMember } from './engine.ts';
 import { NativeSession } from './libtensorflow.ts';
@@ -139,13 +140,17 @@ function share(session: NativeSession, memory: MemberMemory, shapes: readonly (r
 
 /**
  * Checks that the session reads the parameters that were written after {@link share}, and writes to the same gradients.
- * @throws {Error} if this version of libtensorflow copied the memory
+ * @throws {TrainingError} `preflight` if this version of libtensorflow copied the memory
  */
 function checkShared(session: NativeSession, memory: MemberMemory): void {
   session.run({}, FETCHES.copied).dispose();
   const [parameter, gradient] = [memory.views('parameters').at(-1), memory.views('gradient').at(-1)];
   if (parameter === undefined || !parameter.every((value, i) => value === gradient?.[i]))
-    throw new Error('this version of libtensorflow does not share memory with the trainer; use TRAWL_BACKEND=wasm');
+    throw new TrainingError(
+      'preflight',
+      'this version of libtensorflow copies the memory of the trainer instead of sharing it; set up the pinned version ' +
+        "with 'npm run setup:native', or set TRAWL_BACKEND=wasm in the agent's environment",
+    );
 }
 
 function itemAt<T>(items: readonly T[], at: number): T {
