@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
@@ -16,6 +16,7 @@ import {
 } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { LEADER_HEADER, REACHED_HEADER } from '../../proto/leader-header.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { LeaderChannel, type LeaderWait } from './leader-channel.ts';
 
 const pass = (bytes: Buffer) => bytes;
@@ -95,7 +96,8 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
 /** A server whose connections are accepted by the system, but which never answers. */
 async function silentServer() {
   const connections = new Set<Socket>();
-  const server = createServer((socket) => connections.add(socket)).listen(0, '127.0.0.1');
+  const port = await freePort();
+  const server = createServer((socket) => connections.add(socket)).listen(port, '127.0.0.1');
   const close = async () => {
     const closed = once(server, 'close');
     server.close();
@@ -106,7 +108,6 @@ async function silentServer() {
     if (server.listening) await close();
   });
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   return { address: `127.0.0.1:${port}`, port, close };
 }
 
