@@ -20,7 +20,7 @@ export function pidsIn(namespace: string): number[] {
   return (stdout ?? '').split('\n').filter(Boolean).map(Number);
 }
 
-/** Returns the reason why this computer cannot simulate machines. Undefined if it can. */
+/** Returns the reason why this computer cannot simulate machines. Undefined if there is no such reason. */
 export function machinesMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can create network namespaces';
   const probe = `trawl-probe-${process.pid}`;

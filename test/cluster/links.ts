@@ -38,7 +38,7 @@ export function inBothDirections(
   };
 }
 
-/** Drops everything that some machines send to other machines, but nothing in the other direction. */
+/** Drops everything that the machines in `from` send to the machines in `to`, but nothing in the other direction. */
 export function inOneDirection(from: readonly string[], to: readonly string[]): Cut['inflict'] {
   return async (cluster) => {
     const pairs = machines(cluster, from).flatMap((source) =>
@@ -51,7 +51,7 @@ export function inOneDirection(from: readonly string[], to: readonly string[]): 
   };
 }
 
-/** Cuts a link during a sweep. Checks that no report and at most `maxLostAttempts` attempts are lost. */
+/** Cuts a link during a sweep. Checks that no report is lost, and that at most `maxLostAttempts` attempts are lost. */
 export async function sweepThroughCut({ what, agents, inflict, maxLostAttempts = 0 }: Cut): Promise<void> {
   const folder = testFolder();
   const cluster = await SpreadCluster.start(folder);

@@ -12,8 +12,8 @@ import { until } from '../support/until.ts';
 import { ip, pidsIn, tryIp } from './ip.ts';
 
 /**
- * The script that starts a program on the machine. Names are resolved by the network's own hosts file, without a DNS
- * server.
+ * The script that starts a program on the machine. The script replaces /etc/hosts, so that the machine resolves the
+ * names of the network without a DNS server.
  */
 const BOOT = `
 mount --bind "$1/.hosts" /etc/hosts
@@ -33,7 +33,7 @@ interface MachineParts {
   readonly name: string;
   readonly address: string;
   readonly namespace: string;
-  /** The bridge's end of the machine's virtual cable. */
+  /** The name of the network interface at the bridge's end of the machine's virtual cable. */
   readonly plug: string;
   readonly folder: string;
   /** All machines of the network. */

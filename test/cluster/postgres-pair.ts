@@ -12,7 +12,7 @@ import type { Machine } from './machine.ts';
 export const DATABASE = 'trawl';
 const PORT = 5432;
 const NETWORK = '198.18.0.0/15';
-/** SQL after which a commit returns only once the standby has the transaction on its disk. */
+/** After this SQL, a commit returns only once the standby has written the transaction to its disk. */
 const SYNCHRONOUS = "alter system set synchronous_standby_names = '*'";
 const ALONE = 'alter system reset synchronous_standby_names';
 
@@ -82,7 +82,7 @@ export class PostgresPair {
     for (const sql of ['select pg_promote()', ALONE, 'select pg_reload_conf()']) await this.query('postgres', sql);
   }
 
-  /** Replaces the server of the standby's machine with a new copy of the primary server. */
+  /** Replaces the server on the standby's machine with a new copy of the primary server. */
   async rebuild(): Promise<void> {
     const { primary, standby } = this;
     const data = this.#data(standby);

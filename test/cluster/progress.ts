@@ -37,8 +37,8 @@ export class Progress {
   }
 
   /**
-   * Returns the longest time after `since` without an end of an attempt, in milliseconds. The time after the last end
-   * is not counted.
+   * Returns the longest time after `since` during which no attempt ended, in milliseconds. The time after the last
+   * attempt has ended is not counted.
    */
   longestPause(since: number): number {
     const pauses = this.#steps.slice(1).map(({ at }, before) => ({ at, from: this.#steps[before]?.at ?? at }));

@@ -31,8 +31,8 @@ async function threeServers(hasOwnRoute: boolean): Promise<{ urls: string; start
   const { path } = await findNatsBinary({ install: false });
   const ports = await Promise.all(Array.from({ length: 6 }, freePort));
   const routes = ports.slice(3).map((port) => `"nats-route://127.0.0.1:${port}"`);
-  // A new cluster takes its expected size from the routes of its first server. A route to the server itself is counted
-  // as another server, so the first two servers of a new cluster are not a majority and cannot elect a leader.
+  // A new cluster takes its expected size from the routes of its first server. If one of these routes leads to the
+  // server itself, the expected size is four, so the first two servers are not a majority and cannot elect a leader.
   const routesOf = (index: number) => routes.filter((_, at) => hasOwnRoute || at !== index).join(', ');
   const start = async (index: number) => {
     const dir = join(folder, `${index}`);

@@ -28,7 +28,7 @@ export const SLOTS_EACH = 2;
 const DAYS = 2;
 const PORT = 7070;
 const S3_PORT = 7075;
-/** The lease is shorter than the faults. */
+/** The lease is shorter than the time for which machines are off, cut off or suspended. */
 const LEASE = '5s';
 const RESTART_DELAY_MS = 1_000;
 const STANDS_BY = 'the coordinator stands by';
@@ -76,7 +76,7 @@ export class ReplicatedCluster {
     return this.network.machine(name);
   }
 
-  /** Starts the programs of a machine other than those of PostgreSQL. */
+  /** Starts the program of a machine. The machine must not be one of the PostgreSQL machines. */
   async startMachine(name: string): Promise<void> {
     this.#off.delete(name);
     const machine = this.machine(name);
@@ -152,7 +152,7 @@ export class ReplicatedCluster {
     return messages.findLast((msg) => /^the coordinator (stands by|is up|stopped)$/.test(msg)) === STANDS_BY;
   }
 
-  /** Returns the highest number of transactions that a coordinator counted as acknowledged. */
+  /** Each coordinator records the number of acknowledged transactions. Returns the highest recorded number. */
   acknowledged(): number {
     const marks = HEADS.map((name) => join(this.#dir(name), POSTGRES_MARK)).filter((path) => existsSync(path));
     return Math.max(0, ...marks.map((path) => parseHighWater(readFileSync(path, 'latin1'))?.commits ?? 0));

@@ -17,9 +17,9 @@ import { AGENTS, OBJECTS, type ReplicatedCluster, SLOTS_EACH } from './replicate
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
-/** How long a machine is lost. After this time, leases and the leadership have expired. */
+/** How long a machine is off, cut off or suspended. This is longer than a lease and than a leadership. */
 const AWAY_MS = 13_000;
-/** The time after which the operator promotes the standby of PostgreSQL. */
+/** The time from the beginning of a fault until the operator promotes the standby of PostgreSQL. */
 const UNTIL_PROMOTION_MS = 3_000;
 
 const EPOCHS = 4;
@@ -54,12 +54,12 @@ export interface Fault {
 
 export interface Outcome {
   readonly what: string;
-  /** The longest time without an end of an attempt, in milliseconds. */
+  /** The longest time during which no attempt ended, in milliseconds. */
   readonly pauseMs: number;
   /** The time until another coordinator led and answered, in milliseconds. */
   readonly takeoverMs: number | undefined;
   readonly reruns: number;
-  /** The number of acknowledged ends and transactions that are missing. */
+  /** The number of ends, reports and transactions that were durable before the fault and are missing afterward. */
   readonly losses: number;
 }
 
@@ -89,7 +89,7 @@ const stop: Inflict = async (cluster, name) => {
   await sleep(UNTIL_PROMOTION_MS);
 };
 
-/** The machine of a server of PostgreSQL fails, and returns with its data. */
+/** A machine with a PostgreSQL server fails, and returns with its data. */
 const restartServer: Inflict = async (cluster, name) => {
   const machine = cluster.machine(name);
   await machine.fail();
@@ -234,7 +234,7 @@ retry: {crash: 0, oom: 0, timeout: 0}
   return sweep;
 }
 
-/** Returns the number of ended attempts and reports that are missing or different. */
+/** Counts the ends of attempts and the reports that are in `before`, but are missing or different in `after`. */
 function lostOf(before: Stored, after: Stored): number {
   const ends = new Set(after.attempts.map(({ trial, number, outcome }) => `${trial} ${number} ${outcome}`));
   const reports = new Set(after.reports.map((report) => JSON.stringify(report)));

@@ -1,6 +1,6 @@
 /**
- * Sweeps on eleven machines, any of which can fail, be cut off or be suspended. By default, two faults are tested once.
- * TRAWL_REPLICATED_ROUNDS=N tests each fault N times, and TRAWL_REPLICATED_FAULTS selects faults by a regular
+ * Sweeps on eleven machines, any of which can fail, be cut off or be suspended. By default, two faults are tested, once
+ * each. TRAWL_REPLICATED_ROUNDS=N tests all faults, N times each. TRAWL_REPLICATED_FAULTS selects faults by a regular
  * expression.
  */
 import { expect, test } from 'vitest';
@@ -15,7 +15,7 @@ import { FAULTS, LEADER_DIES, type Outcome, PRIMARY_DIES, sweepThroughFault, tab
 const rounds = Number(process.env.TRAWL_REPLICATED_ROUNDS ?? 0);
 const selected = new RegExp(process.env.TRAWL_REPLICATED_FAULTS ?? '');
 const faults = rounds === 0 ? [LEADER_DIES, PRIMARY_DIES] : FAULTS;
-/** The number of trials of a sweep. Together, they last a few seconds longer than a fault, even without a delay. */
+/** With this many trials, a sweep lasts a few seconds longer than a fault, even if no trial is delayed. */
 const TRIALS = rounds === 0 ? 40 : 48;
 const LIMIT_MS = 300_000;
 

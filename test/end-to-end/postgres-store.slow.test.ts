@@ -50,7 +50,7 @@ async function expectReadableAfterDeath(url: string, known: { sweep: string; bes
   expect(await store.reader.get("select current_setting('search_path') as path")).toEqual({ path: 'public' });
   await expect(store.reader.all('delete from trials')).rejects.toThrow('read-only transaction');
 
-  // Nothing remains in the folder for temporary files if the reader closes the pipe, or if a signal ends the command.
+  // A command leaves no temporary files if the reader of its output closes the pipe, or if a signal ends the command.
   const temporary = testFolder();
   const env = { ...environment(), TMPDIR: temporary };
   const read = `"${process.execPath}" "${TRAWL}" export ${known.sweep} -f csv --curves --store '${url}'`;

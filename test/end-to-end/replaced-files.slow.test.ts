@@ -16,7 +16,7 @@ import { isSkipped } from '../support/requirements.ts';
 import { S3_CREDENTIALS, s3ServerMissing, startS3Server } from '../support/s3-server.ts';
 import { until } from '../support/until.ts';
 
-/** The longest time that a standby needs to load its modules in the background on a loaded machine. */
+/** The longest time that a standby needs to load its modules in the background on a busy machine. */
 const PRELOAD_MS = 3_000;
 
 /** Copies the program, so that its files can be removed. Returns the path of the copy. */

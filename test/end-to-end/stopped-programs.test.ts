@@ -5,7 +5,7 @@ import { Cluster } from '../support/cluster.ts';
 import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
-/** The last commands of each program. They write a file, report a bad value, and wait for SIGTERM. */
+/** The last commands of each program. They write a file, report a bad value, and run until the program is ended. */
 const RUN = 'echo before > $TRAWL_ARTIFACTS/before.txt; echo \'{"epoch": 1, "loss": 9}\'; while :; do sleep 0.1; done';
 
 /** The programs, named after their reaction to SIGTERM. */

@@ -91,7 +91,7 @@ class Replica {
     return `${response.status} ${await response.text()}`;
   }
 
-  /** Returns the time in milliseconds until this coordinator leads and answers calls. */
+  /** Waits until this coordinator leads and answers calls. Returns the duration of the wait, in milliseconds. */
   async untilLeads(): Promise<number> {
     const begun = performance.now();
     await until(`${this.address} leads`, async () => (await this.role()) === 'leads');
@@ -100,7 +100,10 @@ class Replica {
   }
 }
 
-/** Whether the coordinator answers a call. The start of a command would distort the measured time. */
+/**
+ * Whether the coordinator answers a call. The call is not made by a command, because the start of a command would
+ * distort the measured time.
+ */
 async function isAnswered(address: string): Promise<boolean> {
   const connection = await connect({ server: address });
   const answered = new Promise<boolean>((resolve) => {
@@ -212,8 +215,8 @@ test.skipIf(isSkipped(postgresMissing()))(
 );
 
 /**
- * The maximum duration of a coordinator's restart on a loaded machine. A leadership lasts longer, so the restarted
- * coordinator must not wait until the leadership of the killed process expires.
+ * The maximum duration of a coordinator's restart on a busy machine. A leadership lasts longer, so a restart that waits
+ * until the leadership of the killed process expires exceeds this maximum.
  */
 const RESTART_MS = 7_000;
 

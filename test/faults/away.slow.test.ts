@@ -6,7 +6,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 import { exactlyOnce, type NoopSweep, noopSweepText, printSeconds, untilRunning } from './noop-sweep.ts';
 
-/** The length of the outage. TRAWL_FAULT_AWAY, such as 120s, overrides it. */
+/** The duration of the outage. TRAWL_FAULT_AWAY sets another duration, such as 120s. */
 const AWAY_MS = durationOption(process.env.TRAWL_FAULT_AWAY ?? '6s');
 /** The lease is shorter than the outage: an attempt survives only if the restarted coordinator gives it a new lease. */
 const LEASE = '4s';

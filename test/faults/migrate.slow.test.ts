@@ -33,7 +33,7 @@ import { smallDisk } from '../support/small-disk.ts';
  * creates this file.
  */
 const FIXTURE = fileURLToPath(new URL('../../dist/test/support/coordinator/migrate.fixture.js', import.meta.url));
-/** Migrations are killed while they copy or verify these tables: all tables if TRAWL_FAULT_ROUNDS is above 1. */
+/** Migrations are killed while they copy or verify these tables. TRAWL_FAULT_ROUNDS above 1 selects all tables. */
 const TABLES = Number(process.env.TRAWL_FAULT_ROUNDS ?? 1) > 1 ? storeTables().map(({ name }) => name) : ['reports'];
 const STEPS = [
   'marked',
@@ -68,7 +68,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     return { name, url: await server.createDatabase(name) };
   };
   const location = () => `s3://trawl/${databases}?endpoint=${s3.url}&region=us-east-1`;
-  /** Copies a data folder. Tests open the store of the copy, because libsql locks a store until the process ends. */
+  /** Copies a data folder. Tests open the copied store, because libsql locks an opened store until the process ends. */
   const copyOf = (dir: string) => {
     const copy = newFolder();
     cpSync(dir, copy, { recursive: true });

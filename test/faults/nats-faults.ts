@@ -19,9 +19,9 @@ const FAULT_MS = 5_000;
 interface Fault {
   readonly name: string;
   begin(nats: ConfiguredNats, cluster: Cluster): Promise<void> | void;
-  /** The expected text of /readyz of the coordinator during the fault. Undefined if /readyz may stay unchanged. */
+  /** What the coordinator's /readyz must show during the fault. Undefined if /readyz may stay unchanged. */
   readonly ready?: RegExp;
-  /** The expected text of /readyz of the agent during the fault. Undefined if /readyz may stay unchanged. */
+  /** What the agent's /readyz must show during the fault. Undefined if /readyz may stay unchanged. */
   readonly agentReady?: RegExp;
   end(nats: ConfiguredNats): Promise<void> | void;
 }

@@ -102,7 +102,7 @@ describe.each(rejections)('while %s', (_, rejected) => {
   });
 
   test(
-    'running trials continue; one line is logged at the first rejected login, and one line at the recovery',
+    'running trials continue; each process logs one line at its first rejected login, and one line when it reconnects',
     LIMIT,
     async () => {
       const folder = testFolder();

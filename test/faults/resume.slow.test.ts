@@ -8,7 +8,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { killNow } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** The wait for a record: longer than a record needs to reach the store, and shorter than an epoch. */
+/** Every record reaches the store within this time. An epoch takes longer. */
 const RECORD_MS = 1_000;
 
 const SWEEP = `

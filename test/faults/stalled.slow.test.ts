@@ -35,7 +35,7 @@ async function superseded(cluster: Cluster): Promise<number> {
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('after an agent stalls past its lease, its late records are rejected, and its workers run trials again without a restart', {
+test('after an agent stalls past its lease, its late records are rejected, and its workers run further trials without a restart', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('when an agent is resumed after a suspension longer than its lease, it ends its program, even while disconnected', {
+test('an agent that is resumed after a suspension longer than its lease ends the program of its attempt, even while disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

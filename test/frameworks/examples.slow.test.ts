@@ -73,7 +73,7 @@ const EXAMPLES: readonly Example[] = [
     parameters: { 'learning-rate': { value: 0.01 }, units: { values: [16, 64, -1] }, epochs: { value: 5 } },
     metric: 'validation/epoch_loss',
     goal: 'minimize',
-    // The steps are the epochs from 0, and the iterations of Keras's evaluation_loss_vs_iterations.
+    // The first steps are the epochs, counted from 0. The others are the iterations of evaluation_loss_vs_iterations.
     steps: [...range(0, 4), ...range(22, 110, 22)],
     metrics: ['train/epoch_loss', 'train/epoch_accuracy', 'validation/epoch_loss', 'validation/epoch_accuracy'],
     artifacts: ['model.keras'],

@@ -10,7 +10,7 @@ import { extreme, noise, plausible, type SampleValues } from './values.ts';
 
 export type CallKind = (method: WireMethod, samples: SampleValues, random: TestRandom) => Omit<RawCall, 'path'>;
 
-/** A field whose declared length exceeds the message, so that no method can parse the message. */
+/** A message that ends before the declared length of its field, so that no method can parse the message. */
 export const TRUNCATED = grpcFrame(Uint8Array.of(0x0a, 0x7f));
 export const TOO_LARGE = grpcFrame(new Uint8Array(MAX_MESSAGE_BYTES + 1));
 

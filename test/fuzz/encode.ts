@@ -1,4 +1,4 @@
-/** Encodes random messages from their descriptors and a source of field values. */
+/** Encodes random messages. A message has the fields of its type, with values from a `Values` (values.ts). */
 import protobuf from 'protobufjs';
 import type { TestRandom } from '../support/random.ts';
 import type { Values } from './values.ts';

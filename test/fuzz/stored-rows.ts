@@ -46,7 +46,7 @@ export function storedRows(dir: string): StoredRows {
 
 function rowsOf(db: Database.Database, table: string): string[] {
   const rows = db.prepare(`select * from ${table}`).all() as Record<string, unknown>[];
-  // `seq` is left out, because the events that `IGNORE_OWN_CHANGES` deletes also use up numbers, so the numbers of the
+  // `seq` is replaced with 0. The events that `IGNORE_OWN_CHANGES` deletes also use up numbers, so the numbers of the
   // other events vary.
   return rows.map((row) => JSON.stringify(table === 'events' ? { ...row, seq: 0 } : row)).sort();
 }

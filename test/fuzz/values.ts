@@ -2,7 +2,7 @@
 import type protobuf from 'protobufjs';
 import type { TestRandom } from '../support/random.ts';
 
-/** Valid values of fields, by name (`seq` or `Hello.metrics`). One value of a list is picked at random. */
+/** Valid values of fields, by the name of the field (`seq` or `Hello.metrics`). Each use picks a value at random. */
 export type SampleValues = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface Values {

@@ -1,4 +1,4 @@
-/** The number of Prometheus series of a busy cluster. */
+/** Counts the Prometheus series of a busy cluster. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';

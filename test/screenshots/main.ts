@@ -67,7 +67,7 @@ reconstruct_every: 2
 replicates: 2
 `,
 };
-/** The number of trials of each sweep that must have ended before the screenshots are taken. */
+/** For each sweep, how many trials must have ended before the screenshots are taken. */
 const ENOUGH = { descent: 21, autoencoders: 9 };
 
 const PICTURES: readonly (readonly [keys: readonly string[], name: string])[] = [

@@ -46,7 +46,7 @@ const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
  * holds all reports in memory fails.
  */
 const COMMAND_HEAP_MIB = 64;
-/** The flood of an attempt's log is 30 times the limit per attempt. */
+/** The length of each log record. All records together are 30 times as long as the log of an attempt may be. */
 const FLOOD_CHARACTERS = 250_000;
 const FLOOD_RECORDS = (30 * MAX_ATTEMPT_LOG_CHARACTERS) / FLOOD_CHARACTERS;
 /** The minimum number of calls that the observer makes before its measurements are judged. */

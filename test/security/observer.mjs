@@ -11,7 +11,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 const INTERVAL_MS = 100;
 const PATH = '/trawl.v1.SweepService/ListSweeps';
 
-/** On every architecture, Linux reports CPU time in hundredths of a second. */
+/** On x86 and ARM, Linux reports CPU time in hundredths of a second. */
 const MS_PER_TICK = 10;
 
 /** @type {{ address: string, pid: number, deadlineMs: number, minAnswers: number }} */

@@ -23,7 +23,7 @@ afterEach(() => {
   process.umask(umask);
 });
 
-/** Lists each path under the folder, with its mode, if anyone but the owner has access to the path. */
+/** Lists the paths under the folder to which anyone but the owner has access, each with its mode. */
 function accessible(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))

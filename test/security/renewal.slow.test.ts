@@ -14,8 +14,9 @@ import { until } from '../support/until.ts';
 import { startSecured, startSecuredAgent, tokenHeaders } from './secured-cluster.ts';
 
 const LIMIT_MS = 300_000;
-/** The validity of renewed certificates, and of certificates that expire soon, in days. */
+/** How long renewed certificates are valid, in days. */
 const RENEWED = 30;
+/** How long a certificate that causes a warning is valid, in days. */
 const SOON = 3;
 
 const idleSweep = (name: string) => `name: ${name}\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n`;

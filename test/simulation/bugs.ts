@@ -1,4 +1,4 @@
-/** Every planted bug by name. The seeds of continuous integration must find each bug. */
+/** Every planted bug, by name. For each bug, the fast or the slow suite tests that the simulation finds the bug. */
 import { AGENT_BUGS } from './agent-bugs.ts';
 import type { Bug } from './bug.ts';
 import { COORDINATOR_BUGS } from './coordinator-bugs.ts';

@@ -511,7 +511,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       : ended,
   ),
   'requeued-at-the-order': {
-    about: 'a queued attempt ends at the order to return it, before its agent has answered',
+    about: 'a queued attempt ends as soon as the coordinator orders its return, before the agent has answered',
     runtime: (options) => RequeuesAtOrder.open(options),
   },
   'queued-losses-charged': {
@@ -524,7 +524,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       : ended,
   ),
   'promotions-lost': {
-    about: 'a trial keeps the results of its first attempt although the second one continues',
+    about: 'a trial keeps the results of its first attempt although the second attempt continues',
     runtime: (options) => LosesPromotions.open(options),
   },
   'stops-not-stored': {

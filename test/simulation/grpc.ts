@@ -181,7 +181,10 @@ export class CoordinatorConnections {
     this.#listening = listening;
   }
 
-  /** The leader that this agent calls. Undefined if the coordinator that it calls does not lead. */
+  /**
+   * The coordinator that this agent calls. Undefined if that coordinator has not started to serve, stands by, or is not
+   * certain that it leads.
+   */
   get listening(): Listening | undefined {
     const found = this.#listening.get(this.#addresses.current);
     const { now } = this.network.clock;

@@ -13,7 +13,7 @@ import {
   type Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** Calls `intercept`, which can change the record, before the coordinator gets it. */
+/** Calls `intercept`, which can change a record, before the coordinator gets the record. */
 export function onRecords(
   service: AttemptServiceServer,
   runtime: Runtime,
@@ -26,7 +26,10 @@ export function onRecords(
   });
 }
 
-/** Calls `begin` before the coordinator gets a message of a Report stream, and the returned function afterward. */
+/**
+ * Calls `begin` before the coordinator gets a message of a Report stream. Afterward, calls the function that `begin`
+ * returned.
+ */
 function aroundRequests(
   service: AttemptServiceServer,
   begin: (request: ReportRequest, sender: Pick<Hello, 'agentId' | 'incarnation'>) => () => void,
@@ -54,7 +57,7 @@ function claimsIn({ message }: ReportRequest): Claim[] {
   return message?.$case === 'batch' ? message.batch.claimRequests.flatMap(({ claims }) => claims) : [];
 }
 
-/** Calls `intercept`, which can change the message, before an agent gets its welcome. */
+/** Calls `intercept`, which can change a welcome message, before an agent gets the message. */
 export function onWelcome(service: AttemptServiceServer, intercept: (welcome: Welcome) => void): AttemptServiceServer {
   return {
     ...service,
@@ -69,7 +72,7 @@ export function onWelcome(service: AttemptServiceServer, intercept: (welcome: We
   };
 }
 
-/** Calls `begin` before claims are decided, and the returned function afterward. */
+/** Calls `begin` before the coordinator gets claims. Afterward, calls the function that `begin` returned. */
 export function aroundOpen(service: AttemptServiceServer, begin: () => () => void): AttemptServiceServer {
   const onStream = aroundRequests(service, (request) => (claimsIn(request).length > 0 ? begin() : () => {}));
   return {

@@ -28,7 +28,7 @@ import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** The number of commits per comparison of the ledger with the core. A comparison takes longer than a commit. */
+/** The ledger is compared with the core once in this many commits. A comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 /** The maximum time from a grant to its commit. */

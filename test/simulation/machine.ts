@@ -42,7 +42,7 @@ export class SimulatedMachine {
   readonly #world: MachineWorld;
   disk = new Disk();
   readonly files: MachineFiles = new Map();
-  /** The sequence number of the newest record on the disk, by attempt. */
+  /** For each attempt, the sequence number of the newest record that was written to the disk. */
   readonly #spooled = new Map<string, number>();
   /** The attempts that the agent has returned. The list survives the loss of the disk. */
   readonly #returned = new Set<string>();
@@ -55,7 +55,7 @@ export class SimulatedMachine {
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
   #agent: AgentRuntime | undefined;
-  /** The newest worker of each slot, in the order in which the slots started their first workers. */
+  /** The workers of all slots. A new worker replaces the first dead worker, which may be the worker of another slot. */
   #workers: SimulatedWorker[] = [];
   #left = false;
 
@@ -142,8 +142,8 @@ export class SimulatedMachine {
   }
 
   /**
-   * Returns the sequence number of the attempt's newest record on this disk. Zero if the disk has no record of the
-   * attempt, or if the records of the attempt were discarded.
+   * Returns the sequence number of the attempt's newest record that was written to this disk. Zero if no record was
+   * written, or if the records of the attempt were discarded.
    */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;

@@ -5,8 +5,8 @@ import { BUG_SEEDS, KNOWN_SEEDS } from './suites.ts';
 
 /**
  * Fails unless the planted bug violates an invariant in the simulation of at least one seed. Tries the known seed of
- * the bug, and then the seeds from 1 to BUG_SEEDS. If one of these seeds finds the bug and the known seed does not,
- * prints a warning, because these seeds can take minutes.
+ * the bug first. If the known seed does not find the bug, tries the seeds from 1 to BUG_SEEDS, which can take minutes.
+ * A warning then names the seed that finds the bug.
  */
 export async function expectFound(name: string): Promise<void> {
   const bug = BUGS[name];

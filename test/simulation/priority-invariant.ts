@@ -6,8 +6,8 @@ import type { Ledger } from '../support/coordinator/ledger.ts';
 import { canRun, type MachineResources } from './placement.ts';
 
 /**
- * Only trials that have been pending for this time are checked, because a claim may have been sent before the trial of
- * higher priority became pending.
+ * Only trials that have been pending for at least this time are checked, because a claim may have been sent before the
+ * trial of higher priority became pending.
  */
 const MIN_PENDING_MS = 1_000;
 

@@ -13,7 +13,7 @@ import { MAX_FREE_LOSSES } from '../../coordinator/core/retry.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
-/** The maximum time until the return of an attempt is durable, once the attempt has waited for MAX_QUEUED_MS. */
+/** A queued attempt may wait for MAX_QUEUED_MS. After that, its return must be durable within this time. */
 const RETURN_MS = 4_000;
 /**
  * The wait of a queued attempt is checked only on machines whose file transfers take at most this time. The reason is
@@ -153,8 +153,8 @@ export class QueueInvariant {
   }
 
   /**
-   * Marks a pack as started: the oldest pack in the slot that has the same agent process as the given pack. Does
-   * nothing if a newer process has replaced this agent process.
+   * Records that the slot of a pack has started its oldest pack. Packs of other agent processes are ignored. Does
+   * nothing if a newer process has replaced the agent process of the given pack.
    */
   #startOldest({ slot, incarnation, replaced }: HeldPack, started: 'maybe' | 'yes'): void {
     const oldest = this.#slots.get(slot)?.find((one) => one.incarnation === incarnation);
@@ -178,7 +178,7 @@ export class QueueInvariant {
   }
 }
 
-/** Whether only a record of the agent can end an attempt in this way. The agent starts the next attempt afterward. */
+/** Whether only a record of the agent can cause this end. After such an end, the slot starts its next attempt. */
 function isEndOfAgent(end: AttemptEnd): boolean {
   if (end.outcome === 'failed') return ['oom', 'nan', 'crash', 'preflight'].includes(end.failure.class);
   return end.outcome === 'succeeded' || end.outcome === 'stopped' || end.outcome === 'held';

@@ -109,8 +109,8 @@ function withSearches(scenario: Scenario, seed: number): Scenario {
 }
 
 /**
- * Two or three coordinators share one store. The faults kill and stop leaders, suspend leaders until their leadership
- * has expired, cut leaders off from the store, and replace the server of the store. The sweeps are plain grids.
+ * Two or three coordinators share one store. The faults kill, stop and suspend coordinators, cut coordinators off from
+ * the store, an agent or NATS, replace the server of the store, and kill agents. The sweeps are plain grids.
  */
 function withTakeovers(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x1ead);
@@ -180,7 +180,7 @@ function withTakeovers(scenario: Scenario, seed: number): Scenario {
 }
 
 /**
- * Slots hold attempts for several seconds of work, so that attempts are queued during each fault and each user action.
+ * Slots hold attempts for up to six seconds of work, so that attempts are queued when faults and user actions occur.
  * The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after the faults.
  */
 function withPrefetch(scenario: Scenario, seed: number): Scenario {

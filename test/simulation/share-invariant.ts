@@ -23,8 +23,8 @@ export class ShareInvariant {
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
   /**
-   * The highest number of simultaneous attempts. This number can exceed the number of slots, because the uploads of
-   * finished attempts continue.
+   * The highest number of simultaneous attempts. This number can exceed the number of slots, because an attempt counts
+   * until its files are uploaded, and its slot does not wait for the uploads.
    */
   #most = 0;
   #judged = 0;

@@ -40,7 +40,7 @@ export class SharedDatabase {
   #holder = '';
   #address = '';
   #expiresAt = Number.NEGATIVE_INFINITY;
-  /** The time until which the process of each place is suspended at its next transaction. */
+  /** By place: the process is suspended at its next transaction, until this time. */
   readonly #freezes = new Map<string, number>();
   /** The deviation of the clock of the present server. */
   #clockOffMs = 0;

@@ -31,7 +31,7 @@ export class SimulatedUser {
   /** The trials whose kill was acknowledged. */
   readonly killed: { readonly sweepId: string; readonly trialId: string }[] = [];
 
-  /** The acknowledged number of retried trials per request. Undefined if the request was rejected. */
+  /** By request id: the number of retried trials that the answer contained. Undefined if the request was rejected. */
   readonly retried = new Map<string, number | undefined>();
   readonly #onRetried: (requestId: string, trials: number) => void;
 

@@ -36,7 +36,7 @@ import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { PlannedEnd } from './training.ts';
 
-/** A virtual time that suffices for all retries of all trials, one after another. */
+/** A run ends at most this long after the faults. All retries fit into this time, even one after another. */
 const PATIENCE_MS = 30 * 60_000;
 /**
  * The maximum number of events of a run, several times the number of events of the busiest seed. A run with more events

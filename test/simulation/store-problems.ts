@@ -67,8 +67,8 @@ interface CreatedRow {
 
 /**
  * Checks that the trials of each sweep are the first points of the sweep, in order and without duplicates. A finished
- * sweep must have all of its points. A sweep with a new version also has trials of points that were dropped, and its
- * trials can be in a different order.
+ * sweep that was never stopped or killed must have all of its points. A sweep with a new version also has trials of
+ * points that were dropped, and its trials can be in a different order.
  */
 function creationProblems(db: Database): string[] {
   const sweeps = db

@@ -6,7 +6,7 @@ import { TIMEOUT_MS } from './suites.ts';
 interface Options {
   /** The names of the events and states that must occur with at least one of the seeds. Default: none. */
   readonly expected?: readonly string[];
-  /** The limit of the test, in milliseconds. Default: TIMEOUT_MS. */
+  /** The time limit of the test, in milliseconds. Default: TIMEOUT_MS. */
   readonly timeoutMs?: number;
 }
 
