@@ -115,7 +115,7 @@ function entriesOf(list: string): readonly string[] {
   return list.split(',').map((entry) => entry.trim());
 }
 
-/** Returns a note about the entry that ends a list. An empty list and `-1` are the usual ways to name no GPU. */
+/** Returns a note about the entry that ends a list. An empty list and `-1` are not errors: they hide all GPUs. */
 function endOfList(variable: string, entries: readonly string[], at: number): string {
   const entry = entries[at] ?? '';
   if (at === 0 && (entry === '' || entry === '-1')) return `${variable}=${entry} makes no GPU visible`;

@@ -1,4 +1,4 @@
-/** Tests the connections between the parts of an agent, with a simulated coordinator, queue and worker. */
+/** Tests how the parts of an agent work together, with a simulated coordinator, queue and worker. */
 import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -114,7 +114,7 @@ function startAgent(open: CoordinatorClient['open'], ...offered: AttemptKey[]) {
   return { agent, receive, records, sentToWorker, sendFromWorker, stream, leave };
 }
 
-test('an attempt with a grant that the agent cannot read fails in preflight, and the other attempts of the pack run', async () => {
+test('if the agent cannot read the grant of an attempt, the attempt fails in preflight, and the rest of its pack runs', async () => {
   const readable = Grant.fromPartial({ trainer: 'noop' });
   const unreadable = Grant.fromPartial({ trainer: 'noop', parameters: { lr: {} } });
   const decisions: OpenResponse['decisions'] = [
@@ -183,7 +183,7 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
     'is drained',
     ({ receive }) => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } }),
   ],
-])('an agent that %s returns an attempt that is granted late, without starting it', async (_, act) => {
+])('when an agent %s, it returns an attempt that is granted late, without starting it', async (_, act) => {
   const grant = Grant.fromPartial({ trainer: 'noop' });
   let answer = () => {};
   const started = startAgent(({ claims }, _, onAnswer) => {
@@ -207,7 +207,7 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
   expect(sentToWorker).toEqual([]);
 });
 
-test('an agent that stops returns its queued attempts at once, so no queued attempt starts when a running attempt ends', async () => {
+test('when an agent stops, it returns its queued attempts at once, so none of them starts when a running attempt ends', async () => {
   const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
   const granted: Claim[] = [];
   const { agent, receive, records, sentToWorker, sendFromWorker } = startAgent(

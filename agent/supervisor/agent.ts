@@ -332,7 +332,7 @@ export class AgentRuntime {
     if (areSlotsIdle(this.#slots)) this.#onQuiet?.();
   }
 
-  /** Returns the attempts that have waited in the queue of a slot for too long. */
+  /** Schedules the return of attempts that wait too long in the queue of a slot. */
   #watchQueues(): void {
     if (this.#queueTimer !== undefined || this.#closing || !hasQueue(this.#slots)) return;
     this.#queueTimer = setTimeout(() => {

@@ -42,8 +42,8 @@ export class LostFileError extends Error {}
  * Uploads a file, except for the bytes that the coordinator already has.
  * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
  * @throws {LostFileError} if the file is missing or was changed
- * @throws {DirectTransferError} if the file could not be sent directly to the artifact store. The next upload is then
- * sent to the coordinator
+ * @throws {DirectTransferError} if the file could not be sent directly to the artifact store. Later uploads are
+ * then sent to the coordinator for some time
  * @throws {ServiceError | NodeJS.ErrnoException} if the call failed, or if the file cannot be read
  */
 export async function uploadArtifact(

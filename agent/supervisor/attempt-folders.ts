@@ -33,8 +33,8 @@ export class AttemptFolders {
   }
 
   /**
-   * Waits for `delayMs` and until all records of the attempt are in the spool. Then marks the attempt's folder for
-   * removal.
+   * Waits for `delayMs`, and then until all records of the attempt are in the spool. Then marks the attempt's folder
+   * for removal.
    */
   releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
     setTimeout(() => {

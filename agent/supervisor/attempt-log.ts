@@ -12,7 +12,7 @@ const LOG_RECORD_CHARACTERS = 100_000;
 export interface AttemptLog {
   /** Whether the worker has reported that it received the attempt. */
   isStarted: boolean;
-  /** The worker's output before it received the attempt. It may be the output of the previous attempt. */
+  /** The output that the worker printed before it received the attempt, such as output of the previous attempt. */
   early: string;
   /** The number of characters of the log so far. */
   characters: number;

@@ -161,7 +161,7 @@ test('after a restart of the coordinator, claims and records are sent on the nex
   expect(unaryClaims).toBe(0);
 }, 30_000);
 
-test('a coordinator that does not accept returns receives a returned attempt as drained, even after a takeover', async () => {
+test('if a coordinator does not accept RETURNED, it receives a returned attempt as drained, even after a takeover', async () => {
   const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
   spool.add([{ key, seq: 1, atMs: 1, body: { $case: 'ended', ended } }]);
   session.wake();

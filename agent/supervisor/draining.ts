@@ -1,6 +1,6 @@
 /**
- * The state of drains and shutdowns: whether the agent takes new trials, whether a drain or a shutdown is in progress,
- * and when its grace period expires.
+ * The state of drains and shutdowns: whether the agent takes new trials, whether it is shutting down, and when the
+ * grace period of a drain or a shutdown expires.
  */
 import { MAX_TIMER_MS } from '../../lib/text/duration.ts';
 

@@ -69,9 +69,9 @@ export class Heartbeat {
   }
 
   /**
-   * Sends one heartbeat if a coordinator has welcomed the agent. The heartbeat also renews the leases of
-   * ended attempts, including those of an earlier run of the agent, until the coordinator has acknowledged their last
-   * record. Otherwise a slow connection could let a lease expire, and the trial would run again.
+   * Sends one heartbeat if a coordinator has welcomed the agent. The heartbeat also renews the lease of an ended
+   * attempt, even of an earlier run of the agent, until the coordinator has acknowledged the attempt's last record.
+   * Otherwise the lease could expire on a slow connection, and the trial would run again.
    */
   send(): void {
     if (this.#cluster === undefined) return;

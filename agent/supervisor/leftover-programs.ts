@@ -30,7 +30,7 @@ export class LeftoverPrograms {
 
   /** Ends the programs of earlier agent processes that used the same folder. */
   async endEarlier(): Promise<void> {
-    // A program of an earlier agent process may have started this agent. Such a program must not be ended.
+    // If this agent was started by a program of an earlier agent process, that program must not be ended.
     if (process.env[MARKER]?.startsWith(this.#folder) === true) return;
     await this.#end((marker) => marker.startsWith(this.#folder) && !marker.startsWith(this.#run));
   }

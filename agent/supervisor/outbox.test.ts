@@ -63,7 +63,7 @@ test('an attempt has up to 8 concurrent uploads; its records are sent in order, 
   expect(sent).toEqual(Array.from({ length: 3_000 }, (_, at) => `a${at + 1}`));
 });
 
-test('all attempts together have up to 12 concurrent uploads, but each attempt has at least one', () => {
+test('up to 12 uploads run at once, but an attempt without an upload can always begin one', () => {
   const { box, uploads } = outbox();
   for (let trial = 0; trial < 20; trial++) {
     for (let seq = 1; seq <= 9; seq++) box.add(record(`${trial}`, seq, 'artifact'));

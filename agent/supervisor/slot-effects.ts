@@ -38,7 +38,7 @@ export type SlotEffect =
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
   /** Returns the offer to the queue for another agent. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
-  /** Hands attempts to the slot's worker. `start` is the number of this start of the slot. */
+  /** Hands attempts to the slot's worker. `start` is the current value of the slot's `starts`. */
   | { readonly kind: 'run'; readonly slot: number; readonly start: number; readonly granted: readonly Granted[] }
   /** Stops an attempt. With `keepFiles`, the files that its program wrote are kept. */
   | { readonly kind: 'stop'; readonly slot: number; readonly key: AttemptKey; readonly keepFiles?: true }

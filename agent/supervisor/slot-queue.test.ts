@@ -67,7 +67,7 @@ test('when an attempt ends, its slot starts the next queued attempt at once, in 
   expect(areSlotsIdle(slots)).toBe(true);
 });
 
-test('a slot asks for as many offers as the newest grant permits, and only once half of its queue is free', () => {
+test('a slot asks for as many offers as the newest grant permits, but only while more than half of its queue is free', () => {
   const slots = queued('a');
   const room = () => wantedOffers(slots, always);
   expect(room()).toBe(4);
@@ -100,7 +100,7 @@ test('the queue survives the exit of the worker, and continues when the next wor
   expect(brief(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run b']);
 });
 
-test('if a worker dies before it starts an attempt, the next worker starts with this attempt, which does not end as a crash', () => {
+test('if a worker dies before it starts an attempt, the attempt does not end as a crash, and the next worker runs it first', () => {
   const slots = queued('a', 'b', 'c');
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
   expect(onWorkerLog(slots, 0, 'last words of the worker')).toEqual([]);
@@ -146,7 +146,7 @@ test('if a slot has also claimed a member of its pack separately, the member is 
   expect(areSlotsIdle(slots)).toBe(true);
 });
 
-test('a queued attempt is returned on an order of the coordinator, and a running attempt is not', () => {
+test('if the coordinator orders the return of attempts, queued attempts are returned, and running attempts continue', () => {
   const slots = queued('a', 'b', 'c');
   expect(onReturnOrder(slots, [key('a'), key('b')])).toEqual([
     { kind: 'record', key: key('b'), seq: 1, body: { kind: 'returned' } },
@@ -156,7 +156,7 @@ test('a queued attempt is returned on an order of the coordinator, and a running
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run c']);
 });
 
-test('after a second, a queued attempt is returned, and its slot queues no attempts until the running attempt ends', () => {
+test('after a second, a queued attempt is returned, and its slot takes no offers until the running attempt ends', () => {
   const slots = queued('a', 'b');
   expect(onWaited(slots, MAX_QUEUED_MS - 1)).toEqual([]);
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['b returned', 'finished b']);

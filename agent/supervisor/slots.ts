@@ -30,8 +30,8 @@ export interface Slot {
   /** The number of attempts or packs that may be queued, as stated in the newest grant. */
   prefetch: number;
   /**
-   * Whether queued attempts were returned because they waited too long. The slot then queues no further attempts until
-   * it starts the next one.
+   * Whether queued attempts were returned because they waited too long. The slot then takes no further offers until its
+   * running attempts have ended.
    */
   isSlow: boolean;
 }
@@ -88,7 +88,7 @@ export function newSlots(count: number): Slot[] {
 
 /**
  * Returns the number of offers that the slots for which `isEligible` returns true can take now. A slot that runs an
- * attempt asks for offers only when it can take several, so that few messages are needed.
+ * attempt asks for offers only when it can take more than half of `prefetch`, so that few messages are needed.
  */
 export function wantedOffers(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
   let wanted = 0;
@@ -125,7 +125,7 @@ export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap(({ claims }) => claims.map(({ key }) => key));
 }
 
-/** Returns the offer of a claim without an answer. Undefined if the slot does not claim the attempt. */
+/** Returns the offer of the slot's unanswered claim of an attempt. Undefined if the slot does not claim the attempt. */
 export function claimedOffer(slot: Slot | undefined, key: AttemptKey): OfferToken | undefined {
   return slot?.claims.find((claim) => sameAttempt(claim.key, key))?.offer;
 }
@@ -147,8 +147,8 @@ export function hasStoppedPrograms(slots: readonly Slot[]): boolean {
 
 /**
  * Returns whether the slot still holds an attempt, and is not stopping it.
- * @param start the number of the slot's start with which the attempt was handed over. Returns false if the slot has
- * started again since then.
+ * @param start the value of `starts` when the slot began to hand the attempt to its worker. If `starts` has increased
+ * since then, the function returns false.
  */
 export function isHeld(slot: Slot | undefined, start: number, key: AttemptKey): boolean {
   const attempt = attemptOf(slot, key);
@@ -259,14 +259,14 @@ function startNext(slot: Slot, at: number): SlotEffect[] {
   return [{ kind: 'run', slot: at, start: slot.starts, granted: next.granted }];
 }
 
-/** Returns queued attempts to the coordinator, on its order. Attempts that have started are not affected. */
+/** Handles an order of the coordinator to return attempts. Attempts that have started are not affected. */
 export function onReturnOrder(slots: Slot[], keys: readonly AttemptKey[]): SlotEffect[] {
   return returnQueued(slots, ({ key }) => keys.some((one) => sameAttempt(one, key)));
 }
 
 /**
- * Returns the queued attempts that have waited for MAX_QUEUED_MS. The slots of these attempts queue no further attempts
- * until they start the next one.
+ * Returns queued attempts to the coordinator after they have waited for MAX_QUEUED_MS. Their slots then take no further
+ * offers until the running attempts of the slots have ended.
  */
 export function onWaited(slots: Slot[], now: number): SlotEffect[] {
   const isOverdue = ({ since }: QueuedPack) => now - since >= MAX_QUEUED_MS;
@@ -274,7 +274,7 @@ export function onWaited(slots: Slot[], now: number): SlotEffect[] {
   return returnQueued(slots, (_, pack) => isOverdue(pack));
 }
 
-/** Returns all queued attempts, because the agent takes no new trials. */
+/** Returns all queued attempts to the coordinator, because the agent takes no new trials. */
 export function returnAllQueued(slots: Slot[]): SlotEffect[] {
   return returnQueued(slots, () => true);
 }
@@ -364,8 +364,8 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
 
 /**
  * Adds a worker's output to the logs of all attempts that the worker runs, because the output does not identify an
- * attempt. The output before the start of an attempt is kept back until the start: without a start, the attempt must
- * have no records.
+ * attempt. The output before the start of an attempt is kept back until the start, because an attempt that has not
+ * started must have no records.
  */
 export function onWorkerLog(slots: Slot[], at: number, text: string): SlotEffect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => recordLog(attempt, [addOutput(attempt.log, text)]));
@@ -449,8 +449,8 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
 /**
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
  * run their trials elsewhere. The attempts are handed back, and queued attempts are returned. If the coordinator has
- * not ended the lease of an attempt yet, its trial becomes pending as soon as the attempt is handed back. The slots drop
- * their claims, because the lease of a claim can expire before the grant arrives.
+ * not ended the lease of an attempt yet, the attempt's trial becomes pending as soon as the attempt is handed back. The
+ * slots drop their claims, because the lease of a claim can expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
   const stopped = slots.flatMap((slot, at): SlotEffect[] => {

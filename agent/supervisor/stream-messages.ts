@@ -14,7 +14,7 @@ import type {
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** The size of a batch at which it is sent, in bytes. The coordinator accepts messages of up to four times this size. */
+/** A batch is sent once it has this size in bytes. The coordinator accepts messages of up to four times this size. */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
@@ -107,7 +107,7 @@ export class StreamMessages {
   }
 }
 
-/** Returns the maximum size of a small record, in bytes. A character has at most four bytes in UTF-8. */
+/** Returns an upper bound of a small record's size, in bytes. A character has at most four bytes in UTF-8. */
 function maxBytes({ body }: RecordMessage): number {
   const names = body?.$case === 'epoch' ? Object.keys(body.epoch.metrics) : [];
   return names.reduce((sum, name) => sum + 4 * name.length + 16, 512);

@@ -18,8 +18,8 @@ export const STOP_GRACE_MS = 2_000;
 const KEEP_FILES_MS = 60_000;
 
 /**
- * The message that an attempt has ended is held back until the worker's earlier output has been read, but at most for
- * this number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
+ * The message that an attempt has ended waits until the worker's earlier output has been read, but for at most this
+ * number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
  * least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
@@ -38,8 +38,8 @@ export class WorkerProcess {
   /** For each attempt that is being stopped, a timer that kills the process unless the attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   /**
-   * The messages that report the end of an attempt and have not been handled yet. Each message is handled after all
-   * earlier output has been read.
+   * The messages that report the end of an attempt and have not been handled yet. Each message waits until the earlier
+   * output of the worker has been read, but for at most MAX_OUTPUT_TURNS turns.
    */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;
@@ -98,7 +98,7 @@ export class WorkerProcess {
   }
 
   /**
-   * Stops one attempt. Kills the whole process when the worker does not confirm the stop in time.
+   * Stops one attempt. If the worker does not confirm the stop in time, kills the worker.
    * @param keepFiles whether the files that the attempt's program wrote are kept
    */
   stop(key: AttemptKey, keepFiles: boolean): void {

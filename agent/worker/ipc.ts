@@ -29,8 +29,8 @@ export interface WorkerSetup {
    */
   readonly pack: number | 'auto';
   /**
-   * Whether the agent accepts the message `started`. If trawl's files were replaced while an older agent runs, that agent
-   * starts workers of the new version, and would end at an unknown message. Default: false.
+   * Whether the agent accepts the message `started`. If trawl's files are replaced while an older agent runs, that
+   * agent starts workers of the new version, and an unknown message would end the agent. Default: false.
    */
   readonly acceptsStarted?: boolean;
 }
@@ -81,8 +81,8 @@ export type FromWorker =
       readonly warnings?: readonly string[];
     }
   /**
-   * The worker sends this message when it has received a `run` message, before it runs the attempts, if the agent accepts
-   * the message.
+   * If the agent accepts this message, the worker sends it after it has received a `run` message and before it runs the
+   * attempts.
    */
   | { readonly kind: 'started'; readonly keys: readonly AttemptKey[] }
   /** The worker sends this message each time a trial loads its data set. */

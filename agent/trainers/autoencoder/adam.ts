@@ -200,7 +200,8 @@ export class Adam {
 
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // The clipped product equals the sign, except within 1e-30 of 0. On wasm, tf.sign is 0 for magnitudes below 1e-6.
+  // Scaling and clipping give the sign of a parameter, times the weight, except within 1e-30 of 0. tf.sign is not used
+  // here, because on wasm it is 0 for magnitudes below 1e-6.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }

@@ -69,8 +69,8 @@ export function writeCheckpoint(
 
 /**
  * Reads the checkpoint that a run resumes from.
- * @param rows rows of the network's flat parameter matrix
- * @param trainSize number of training images in use
+ * @param rows the number of rows of the network's flat parameter matrix
+ * @param trainSize the number of training images in use
  * @returns undefined for a checkpoint in the format of another version; the trial then starts from the first epoch
  * @throws {TrainingError} `preflight` when the file is not a checkpoint of the expected epoch, or is the checkpoint of
  * a trial that is neither this trial nor its parent

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { gpuStrategy } from './engine.ts';
 
-test('TRAWL_GPU_PACKS selects how a GPU computes packs, the default is single operations, and an unknown value is rejected', () => {
+test('TRAWL_GPU_PACKS accepts only "operations", which is the default, and "graph"', () => {
   expect(gpuStrategy({})).toBe('stacked');
   expect(gpuStrategy({ TRAWL_GPU_PACKS: '' })).toBe('stacked');
   expect(gpuStrategy({ TRAWL_GPU_PACKS: 'operations' })).toBe('stacked');

@@ -10,7 +10,7 @@ import { PIXELS } from './model.ts';
  * layer).
  */
 const CPU_CHUNK = 500;
-/** On a GPU, one pass over all images takes fewer calls, and its activations (31 MB per layer) are small. */
+/** On a GPU, one forward pass evaluates all test images. This takes few calls, and little memory (31 MB per layer). */
 const GPU_CHUNK = 10_000;
 
 /**

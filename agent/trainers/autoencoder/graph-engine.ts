@@ -139,7 +139,7 @@ function share(session: NativeSession, memory: MemberMemory, shapes: readonly (r
 }
 
 /**
- * Checks that the session reads the parameters that were written after {@link share}, and writes to the same gradients.
+ * Checks that the session reads its parameters from the member's memory, and writes its gradients to the same memory.
  * @throws {TrainingError} `preflight` if this version of libtensorflow copied the memory
  */
 function checkShared(session: NativeSession, memory: MemberMemory): void {

@@ -47,27 +47,27 @@ export class GraphText {
     return name;
   }
 
-  /** Adds a float32 constant. */
+  /** Adds a float32 constant that is a scalar. */
   number(value: number): string {
     const tensor = `tensor { dtype: DT_FLOAT tensor_shape { } float_val: ${value} }`;
     return this.node('Const', [], { dtype: 'type: DT_FLOAT', value: tensor });
   }
 
-  /** Adds a float32 vector of any shape. */
+  /** Adds a float32 constant with several values, by default a vector. */
   numbers(values: readonly number[], shape: readonly number[] = [values.length]): string {
     const entries = values.map((value) => `float_val: ${value}`).join(' ');
     const tensor = `tensor { dtype: DT_FLOAT tensor_${shapeAttribute(shape)} ${entries} }`;
     return this.node('Const', [], { dtype: 'type: DT_FLOAT', value: tensor });
   }
 
-  /** Adds an int32 vector. */
+  /** Adds an int32 constant that is a vector. */
   integers(values: readonly number[]): string {
     const entries = values.map((value) => `int_val: ${value}`).join(' ');
     const tensor = `tensor { dtype: DT_INT32 tensor_shape { dim { size: ${values.length} } } ${entries} }`;
     return this.node('Const', [], { dtype: 'type: DT_INT32', value: tensor });
   }
 
-  /** Adds an int32 constant. */
+  /** Adds an int32 constant that is a scalar. */
   integer(value: number): string {
     const tensor = `tensor { dtype: DT_INT32 tensor_shape { } int_val: ${value} }`;
     return this.node('Const', [], { dtype: 'type: DT_INT32', value: tensor });

@@ -32,11 +32,12 @@ interface LearnerMember {
 }
 
 /**
- * The steps of one call. The trainer returns to the event loop after each call, so that messages and requests to stop are
- * handled. With 3 layers on WebAssembly, this number of steps takes about 50 ms.
+ * The number of training steps per call. For an engine with a loop, this is only the initial number. The trainer returns
+ * to the event loop after each call, so that messages and requests to stop are handled. With 3 layers on WebAssembly,
+ * this number of steps takes about 50 ms.
  */
 const STEPS_PER_CALL = 4;
-/** The intended duration of a call to an engine with a loop. On a fast device, STEPS_PER_CALL steps take less time. */
+/** For an engine with a loop, the number of steps per call changes until a call takes this time (see `adapt`). */
 const CALL_MS = 50;
 const MAX_STEPS_PER_CALL = 128;
 /** The size limit of the noise of one call, which is drawn on the host. */

@@ -35,7 +35,7 @@ test.runIf(isNative)(
 );
 
 test.runIf(isNative)(
-  'the memory of a member is freed when the member leaves its pack, and the rest when the pack ends',
+  'when a member leaves its pack, its memory is freed; when the pack ends, the remaining memory is freed',
   { timeout: 120_000 },
   async () => {
     const { stdout } = await runFixture(new URL('./released-memory.fixture.ts', import.meta.url));

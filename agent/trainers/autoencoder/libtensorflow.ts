@@ -18,7 +18,7 @@ interface OutputInfo {
   readonly shape: number[];
 }
 
-/** The functions identify tensors by ids, and take several node names joined by commas. */
+/** The functions identify tensors by ids. Several node names are passed as one text, joined by commas. */
 interface Binding {
   readonly TF_FLOAT: number;
   readonly TF_ATTR_TYPE: number;

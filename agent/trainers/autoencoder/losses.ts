@@ -59,7 +59,7 @@ export class LossLog {
   }
 
   /**
-   * @param images number of images per member in the step
+   * @param images the number of images per member in the step
    * @param losses mse and l1 of a step, `[members, 2]`: a tensor, of which the log takes ownership, or an array
    * @returns whether all steps so far have been read
    */

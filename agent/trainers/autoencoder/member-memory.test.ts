@@ -19,7 +19,7 @@ function flatValues(seed: number): Float32Array {
   return flat;
 }
 
-/** Fills each part of each member with other values. */
+/** Returns memories in which each part of each member has different values. */
 function filledMemories(count: number) {
   const memories = Array.from({ length: count }, () => new MemberMemory(layout));
   for (const [at, memory] of memories.entries())
@@ -37,7 +37,7 @@ test('each part of each member keeps its own values, and each array is aligned t
   }
 });
 
-test('an update changes only the parameters and the moments of its member, and returns the absolute sum before it', () => {
+test('an update changes only the parameters and the moments of its member, and returns the absolute sum before the update', () => {
   const memories = filledMemories(3);
   const [before, middle, after] = memories;
   if (!(before && middle && after)) throw new Error('missing memories');

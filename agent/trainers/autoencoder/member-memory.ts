@@ -69,8 +69,8 @@ export class MemberMemory {
   }
 
   /**
-   * Takes a step of Adam with the elastic net, with the gradients in this memory. The parameters
-   * between the arrays are zeros, and stay zeros.
+   * Takes a step of Adam with the elastic net, with the gradients in this memory. The values between the arrays are
+   * zeros, and stay zeros.
    * @returns sum|parameter| before the update
    */
   update(numbers: UpdateNumbers): number {

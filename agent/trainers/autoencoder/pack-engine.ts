@@ -260,7 +260,7 @@ export class PackEngine implements Engine, StepLoop {
     return tf.tensor3d(numbers, [steps, 3, count]);
   }
 
-  /** Copies the values of one step from the order of the members to their places. */
+  /** Copies the values of one step, which are in the order of the members, to the places of the members. */
   #copy(from: Int32Array | Float32Array, to: Int32Array | Float32Array, step: number, size: number): void {
     for (const [member, place] of this.#members.entries())
       to.set(from.subarray(member * size, (member + 1) * size), (step * this.#places.length + place) * size);
@@ -277,7 +277,7 @@ export class PackEngine implements Engine, StepLoop {
     );
   }
 
-  /** Returns the values of the members, from `size` values per place. */
+  /** Selects the values of the members, in their order, from an array with `size` values per place. */
   #ofMembers(values: Float32Array, size: number): Float32Array {
     const own = new Float32Array(this.#members.length * size);
     for (const [member, place] of this.#members.entries())

@@ -15,7 +15,7 @@ import { settingsOf } from './settings.ts';
 export const MAX_AUTO_PACK = 64;
 /** The share of the free memory that a pack can use. The rest is left for the allocator and other processes. */
 const USABLE_SHARE = 0.6;
-/** The training images, and the activations of one evaluation, because members are evaluated one after another. */
+/** The memory that all members share, in bytes: the training images, and the activations of one evaluation at a time. */
 const SHARED_BYTES = (60_000 + 4 * 10_000) * PIXELS * 4;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const FLOAT_BYTES = 4;
@@ -25,12 +25,15 @@ const MEASURED_S = 0.2;
 
 /**
  * The memory of one member during a step, in multiples of its parameters: the parameters, both moments, the gradient,
- * and the temporary values of the elastic net and of Adam. On a CPU, each member increased the memory of the process by
- * 13.6 times its parameters with different learning rates, and by 12.0 times its parameters with equal learning rates,
- * including the arrays of JavaScript (docs/gpu.md).
+ * and the temporary values of the elastic net and of Adam. In a measurement on a CPU, each member increased the memory
+ * of the process by 13.6 times the size of its parameters if the learning rates of the members differed, and by 12.0
+ * times this size if the learning rates were equal. These numbers include the arrays of JavaScript (docs/gpu.md).
  */
 const PARAMETER_COPIES = 12;
-/** Single operations keep all of their tensors until the end of a step: up to this multiple of {@link memberBytes}. */
+/**
+ * Single operations keep all of their tensors until the end of a step. A member then needs up to this multiple of
+ * {@link memberBytes}.
+ */
 const OPERATIONS_FACTOR = 2;
 
 /**
@@ -60,7 +63,7 @@ export function packThatFits(freeBytes: number | undefined, strategy: 'stacked' 
 
 /**
  * Returns the fastest pack size for this process's GPU; 1 if nvidia-smi does not report the memory.
- * @param sharedBy number of slots that share the GPU evenly
+ * @param sharedBy the number of slots that share the GPU evenly
  * @param warn called with the reason if a pack size could not be measured
  */
 export async function fastestPackThatFits(sharedBy: number, warn: (message: string) => void): Promise<number> {

@@ -57,7 +57,7 @@ function tolerance(strategy: Strategy, metric: string): number {
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
 }
 
-/** The strategies that only one backend supports, with the depths to test. The first is the strategy of the backend. */
+/** For each backend, its own strategies, with the depths to test. The first strategy is the default of the backend. */
 const OWN_STRATEGIES: Readonly<Record<BackendName, readonly (readonly [Strategy, 3 | 5])[]>> = {
   wasm: [['in-turn', 3]],
   tensorflow: [

@@ -1,8 +1,7 @@
 /**
- * The update of the parameters as one WebAssembly kernel: a step of Adam with the elastic net. As TensorFlow.js
- * operations, this step would be 13 operations, each of which reads and writes all parameters. The kernel reads and
- * writes each value once, and computes the same float32 operations in the same order, except that it avoids denormal
- * moments.
+ * The update of the parameters as one WebAssembly kernel: a step of Adam with the elastic net. TensorFlow.js needs 13
+ * operations for this step, and each of them passes over all parameters. The kernel passes over the parameters once. It
+ * computes the same float32 operations in the same order, except that it avoids denormal moments.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BETA1, BETA2, rateOfSums } from './adam.ts';

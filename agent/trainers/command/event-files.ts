@@ -10,7 +10,7 @@ import type { FileSource } from './sources.ts';
 
 const MAX_FILES = 1_000;
 const MAX_DEPTH = 32;
-/** The minimum pause between two listings of the folders, as a multiple of the duration of the last listing. */
+/** The pause between two listings of the folders is at least this many times as long as the previous listing. */
 const LIST_SHARE = 10;
 
 interface Found {
@@ -25,7 +25,7 @@ interface Followed {
   reader: EventFileReader;
   /** The number of bytes that an earlier attempt wrote to the file. */
   skip: number;
-  /** The size and the modification times of the file at the last read. */
+  /** The size, the modification time and the change time of the file at the last read. */
   seen: string;
 }
 

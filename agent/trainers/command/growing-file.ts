@@ -5,7 +5,7 @@ import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /**
- * Before each read, this number of bytes before the read position is compared with the file, to detect changed content.
+ * The last bytes that were read, up to this number, are compared with the file again, to detect changed content.
  */
 const COMPARED_BYTES = 4_096;
 

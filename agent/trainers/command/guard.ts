@@ -2,9 +2,9 @@
  * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program
  * of a worker, and guards one program at a time. A guard that dies while it guards a program is replaced.
  *
- * The guard's input closes when the worker has died. A forked child of the worker keeps this input open until the child
- * executes its program. From then on, the environment of the program contains the guard's marker, so the guard finds
- * the program.
+ * The guard's input closes when the worker has died and no forked child of the worker keeps the input open. A child keeps
+ * it open until the child executes its program. From then on, the environment of the program contains the guard's marker,
+ * so the guard finds the program.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,9 +16,8 @@ import { MARKER } from './processes.ts';
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
  * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard searches for the number of seconds in the line `start`. The first search runs in the
- * background, because reading the environment of a process that hangs in the kernel can block, and must not delay
- * SIGKILL.
+ * about to start, so the guard waits for all SECONDS before its second search. The first search runs in the background,
+ * because reading the environment of a process that hangs in the kernel can block, and must not delay SIGKILL.
  */
 const SCRIPT = `
 marker=$1
@@ -54,7 +53,7 @@ const idle: Guard[] = [];
 export class Guard {
   readonly #marker: string;
   #programs = 0;
-  /** The input of the guard process; undefined if there is none. */
+  /** The input of the guard process; undefined if no guard process runs. */
   #input: Writable | undefined;
   /** The lines that describe the guarded program; none if the guard is idle. */
   #lines: string[] = [];
@@ -94,7 +93,7 @@ export class Guard {
       if (this.#lines.length > 0 && this.#replacements < MAX_REPLACEMENTS) this.#replace();
     });
     child?.unref();
-    // A worker that has no free file descriptors gets no input.
+    // If the worker has no free file descriptors, the guard process has no stdin.
     const input = child?.stdin ?? undefined;
     // Write errors mean that the guard process has ended. Its exit is handled above.
     input?.on('error', () => {});

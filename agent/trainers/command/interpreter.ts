@@ -1,4 +1,4 @@
-/** Finds the program and the Python interpreter of a command, from its words and the first line of its program. */
+/** Finds the program and the Python interpreter of a command, from the command's words and the program's first line. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';
@@ -9,8 +9,8 @@ const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=/;
 const SHEBANG_BYTES = 512;
 
 /**
- * Returns the absolute path of the interpreter. Undefined if the command does not start Python, or starts Python
- * through another program.
+ * Returns the path of the Python interpreter that a command starts: directly, through `env`, or by the first line of a
+ * script. Undefined if the command does not start Python, or starts Python in another way.
  * @param path the program's absolute path
  * @param rest the program's arguments
  */
@@ -37,7 +37,8 @@ export function pythonInterpreter(
 }
 
 /**
- * Returns the name of a command's program for messages. `env` is skipped: `/usr/bin/env A=1 python3 x.py` runs python3.
+ * Returns the name that messages use for the program of a command. For `/usr/bin/env A=1 python3 x.py`, this name is
+ * `python3`, because `env` only starts it.
  */
 export function programName([program = '', ...rest]: readonly string[]): string {
   if (basename(program) !== 'env') return program;

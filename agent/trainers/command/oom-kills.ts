@@ -11,7 +11,7 @@ export function oomKills(): number {
   for (const [at, file] of files.entries()) {
     const count = /^oom_kill (\d+)$/m.exec(textOf(file))?.[1];
     if (count === undefined) continue;
-    // The files without a counter are not read again, because a counter is read for each trial.
+    // Later calls skip the files without a counter. This saves time, because the counter is read for each trial.
     files = files.slice(at);
     return Number(count);
   }

@@ -6,7 +6,7 @@ const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
 
-/** The log of an attempt: the worker's output, which the supervisor sends to the coordinator. */
+/** Writes the log of an attempt. A worker writes it to its output, which the supervisor sends to the coordinator. */
 export interface AttemptLog {
   /** Adds output of the program. */
   text(text: string): void;

@@ -54,7 +54,7 @@ function allocate(first: number, count: number, limit: number, used: ReadonlySet
   return ids;
 }
 
-test('for every history of ids, the ids of all later processes are above the earlier id, and at most the returned id', () => {
+test('in every history of ids, all later processes have ids above the earlier id and up to the returned id', () => {
   const history = fc.record({
     limit: fc.integer({ min: 500, max: 1_200 }),
     cores: fc.integer({ min: 1, max: 4 }),

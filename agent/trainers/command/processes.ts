@@ -55,8 +55,8 @@ export class StartedProgram {
 
   /**
    * Returns the largest id of the processes that were started after the program; undefined if these processes can have
-   * any id, or if there are too many ids to test. An undefined result is final. The method must therefore be called at
-   * short intervals.
+   * any id, or if there are too many ids to test. An undefined result is final. The method must be called at short
+   * intervals, because the ids can restart at the smallest ids in a long interval.
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;
@@ -134,7 +134,7 @@ function startRead(id: number): Promise<Buffer | undefined> {
   return reading;
 }
 
-/** @param id the id of a process or thread; there may be none with this id */
+/** @param id a possible id of a process or thread; the id may be unused */
 function isMarked(id: number, accepts: Selection['accepts']): boolean {
   const marker = markerIn(environmentOf(id));
   return marker !== undefined && accepts(marker);
@@ -144,7 +144,7 @@ let buffer = Buffer.alloc(64 * 1024);
 
 /**
  * Returns the environment of a process; empty if it cannot be read. The result is valid until the next call. The read
- * is synchronous, because it takes much less time than an asynchronous one.
+ * is synchronous, because an asynchronous read takes much longer.
  */
 function environmentOf(id: number): Buffer {
   const path = `/proc/${id}/environ`;
@@ -180,7 +180,7 @@ function markerIn(environment: Buffer): string | undefined {
   return environment.toString('latin1', start + ASSIGNMENT.length, end === -1 ? undefined : end);
 }
 
-/** Returns the id of the process of a thread; empty if the thread has ended. */
+/** Returns the id of the process to which a thread belongs; empty if the thread has ended. */
 function processOf(thread: number): number[] {
   const id = /^Tgid:\s*(\d+)$/m.exec(textOf(`/proc/${thread}/status`))?.[1];
   return id === undefined ? [] : [Number(id)];

@@ -229,7 +229,7 @@ test.skipIf(!isLinux)('a guard that is killed while it guards a program is repla
   await waitForEnd(pids);
 });
 
-test('a script without a first line that names an interpreter runs in a shell', async () => {
+test('a script whose first line names no interpreter runs in a shell', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
   writeFileSync(file, 'echo $1 $PWD\n', { mode: 0o755 });
   const program = new Program({

@@ -40,7 +40,7 @@ export function startProcess(start: ProcessStart, spawn: typeof spawnProcess = s
     try {
       return spawn(program, rest, { ...options, stdio });
     } catch (error) {
-      // Some C libraries, such as musl, do not run a script without a first line that names an interpreter.
+      // Some C libraries, such as musl, do not run a script whose first line names no interpreter.
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOEXEC')) throw error;
       return spawn('/bin/sh', command, { ...options, stdio });
     }

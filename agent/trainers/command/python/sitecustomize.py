@@ -3,7 +3,7 @@
 Python imports ``sitecustomize`` at every start. trawl puts this folder first on PYTHONPATH for a sweep that asks for it
 (``report: {hook: [wandb, mlflow, tensorboard]}``; ``wandb`` is the default of a W&B sweep file). Values are appended to
 the file that TRAWL_METRICS names, one JSON object per line. Nothing here may ever break the program: every error is
-swallowed after one note on stderr. Works with Python 3.7 and later.
+caught, and each function prints only its first error to stderr. Works with Python 3.7 and later.
 """
 
 import collections.abc

@@ -47,7 +47,7 @@ test.each([
   expect(rowsOf(text)).toEqual(rows);
 });
 
-test('a file without a header continues the header and the row numbers of the file that it replaces', () => {
+test('a file without a header uses the header of the file that it replaces, and continues its row numbers', () => {
   const previous = new CsvTable();
   expect([...previous.push(Buffer.from('epoch,0\n1,2\n'))]).toHaveLength(1);
   expect(rowsOf('2,\n', { previous })).toEqual([[2, { epoch: '2' }]]);

@@ -7,8 +7,8 @@ export type CsvRow =
   | {
       readonly kind: 'row';
       /**
-       * The number of the row, from 1. Headers are not counted. In a file without a header, the numbers continue those
-       * of the file that it replaces.
+       * The number of the row, from 1. Headers are not counted. If a file without a header replaces another file, its
+       * numbers continue the numbers of that file.
        */
       readonly number: number;
       /** The cells that are not empty, by name. */

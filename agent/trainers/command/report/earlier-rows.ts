@@ -65,7 +65,7 @@ export class EarlierRows {
     return this.#passes > 1 && this.#held.length < this.#keys.length ? this.end() : [];
   }
 
-  /** Ends the comparison. Returns all rows that were held back, because they are new. */
+  /** Ends the comparison. All rows that were held back count as new, and are returned. */
   end(): readonly CsvRow[] {
     const held = this.#held ?? [];
     if (this.#held !== undefined) this.#keys = [];
