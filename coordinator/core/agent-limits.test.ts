@@ -53,7 +53,7 @@ test('a slot can hold leases for its running and its next attempt, and further c
   expect(claim(core, sweep, 't2', 0)).toBe('granted');
 });
 
-test('an agent holds at most two leases per slot, whatever slot numbers it claims for', () => {
+test('an agent holds at most two leases per slot, whatever slot numbers its claims name', () => {
   const { core, sweep } = world({ slots: 2, trials: 12 });
   for (const [at, trial] of [...sweep.trials.keys()].entries())
     claim(core, sweep, trial, [0, 1, 2, 99, 2 ** 31][at % 5] ?? 0);

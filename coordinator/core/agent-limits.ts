@@ -9,9 +9,9 @@ import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of leases that one slot holds at a time. prefetch.ts can allow further leases. All leases of a
- * pack count as one lease. A slot needs two leases, because its agent can claim the next attempt before the coordinator
- * has stored the end of the previous one.
+ * The maximum number of leases that one slot holds at a time, without the additional leases that prefetch.ts allows.
+ * All leases of a pack count as one lease. A slot needs two leases, because its agent can claim the next attempt before
+ * the coordinator has stored the end of the previous one.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 
@@ -60,7 +60,7 @@ export interface StoredRecords {
  * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
  * of an attempt, so the number of program records is not known. If the attempt has a program record, the returned
  * number allows only the program records that a correct agent still sends. After a record with a list of packages, a
- * correct agent sends no other program record. After a record without a list, it sends one.
+ * correct agent sends no other program record. After a record without a list, it sends one more.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
@@ -80,8 +80,8 @@ export function isSlotFull(core: Core, { id, pools }: Pick<Agent, 'id' | 'pools'
 }
 
 /**
- * Whether the slot of an agent holds a lease. Such a slot receives no speculative attempt: the attempt could be returned
- * from the queue, and a trial has only one speculative attempt.
+ * Whether the slot of an agent holds a lease. Such a slot receives no speculative attempt, because the attempt would be
+ * queued, and could be returned before it runs. A trial gets only one speculative attempt.
  */
 export function isSlotInUse(core: Core, { id }: Pick<Agent, 'id'>, slot: number): boolean {
   return core.slotsInUse.get(id)?.has(slot) === true;

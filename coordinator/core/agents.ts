@@ -79,7 +79,7 @@ export interface HeartbeatFacts {
 /**
  * The time after a grant during which the agent's heartbeats renew an unconfirmed lease. A lease is unconfirmed while
  * the agent still waits for the answer to its claim, for example because the answer was lost. After this time, the
- * lease is no longer renewed. It expires, and another agent can run the trial.
+ * lease is no longer renewed. When the lease has expired, another agent can run the trial.
  */
 export const UNCONFIRMED_LEASE_MS = 60_000;
 
@@ -159,7 +159,7 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
   return combine(steps);
 }
 
-/** Renews a lease and the leases of its pack while the agent has not yet received the grant. */
+/** Renews an unconfirmed lease and the leases of its pack, up to UNCONFIRMED_LEASE_MS after the grant. */
 function renewUnconfirmed(core: Core, key: AttemptKey, { agentId, incarnation }: HeartbeatFacts, now: number): void {
   const lease = core.leases.get(keyText(key));
   if (lease?.agentId !== agentId || lease.incarnation !== incarnation) return;

@@ -20,7 +20,10 @@ interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
-/** Every end of an attempt, except `superseded`. `returned` means that the agent has not started the attempt. */
+/**
+ * Every end of an attempt, except `superseded`. `returned` means that the agent handed the attempt back before its
+ * start.
+ */
 export type FinalEnd =
   | { readonly outcome: 'succeeded' | 'cancelled' }
   | { readonly outcome: 'returned' }
@@ -140,6 +143,6 @@ export interface SlotUsage {
   ranUntil: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
-  /** The number of leases that have not ended. */
+  /** The number of leases of the usage that have not ended. */
   leases: number;
 }

@@ -31,8 +31,8 @@ export interface ReceivedRecord {
   readonly agentId: string;
   readonly record: AttemptRecord;
   /**
-   * Whether the record is the first record of the attempt on the agent's stream. A stream begins with the oldest record
-   * that its agent still has, so earlier records cannot follow. Default: false.
+   * Whether the record is the first record of the attempt on the agent's stream. On each new stream, an agent begins
+   * with the oldest record that it still has of the attempt, so earlier records cannot follow. Default: false.
    */
   readonly isFirst?: boolean;
 }

@@ -395,7 +395,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'if an attempt ends before its timeout, but during an outage, its end is accepted up to one lease duration after the outage (%d ms)',
+    'if an attempt ends before its timeout, but during an outage, its end is accepted up to one lease duration after the outage (here, %d ms after it)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);

@@ -10,9 +10,9 @@ import type { Core, Sweep } from './model.ts';
 import type { AgentRecord } from './sweep-observations.ts';
 import type { Trial } from './trial-model.ts';
 
-/** A failure within this time after the start of the attempt counts as early: the machine may be its cause. */
+/** A failure within this time after the start of the attempt counts as early, because the machine may be the cause. */
 const EARLY_FAILURE_MS = 30_000;
-/** The number of trials that must fail early on an agent before the agent is excluded from the sweep or quarantined. */
+/** An agent is excluded from a sweep, or quarantined, only after this many trials have failed early on the agent. */
 const SUSPECT_TRIALS = 3;
 /** A trial whose preflight has failed on this many agents is not tried on a further agent. */
 export const MAX_PREFLIGHT_AGENTS = 3;
@@ -104,7 +104,10 @@ function rateElsewhere(sweep: Sweep, agentId: string): number {
   return (failed + 0.5) / (failed + succeeded + 1);
 }
 
-/** Whether early failures on the agent are not charged to the trials of the sweep. */
+/**
+ * Whether the agent is quarantined for the sweep, or suspect. While a healthy agent can run the sweep's trials, early
+ * failures on such an agent are not charged to the trials.
+ */
 export function isExempt(core: Core, sweep: Sweep, agentId: string): boolean {
   return isQuarantinedFor(core, sweep, agentId) || isSuspect(sweep, agentId);
 }

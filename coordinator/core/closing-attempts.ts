@@ -15,7 +15,7 @@ import { type Output, type Step, stepOf } from './step.ts';
  */
 export const CLOSING_MS = 10 * 60_000;
 
-/** Lets an attempt send the rest of its log and its files. Its lease must have ended. */
+/** Lets an attempt send the rest of its log and its files. The lease of the attempt must have ended. */
 export function startClosing(core: Core, lease: Lease, now: number): void {
   const { key, agentId, lastSeq, received } = lease;
   core.closing.set(keyText(key), { key, agentId, lastSeq, received, until: now + CLOSING_MS });
@@ -36,7 +36,7 @@ export function closeSilent(core: Core, now: number): Step[] {
   return [...core.closing.values()].filter(({ until }) => now >= until).map((attempt) => closeAttempt(core, attempt));
 }
 
-/** Ends the time in which a stopped attempt can send files. */
+/** Closes a stopped attempt. From then on, the attempt can send nothing more. */
 export function closeAttempt(core: Core, { key }: ClosingAttempt): Step {
   core.closing.delete(keyText(key));
   return stepOf([], [{ kind: 'closed', key }]);

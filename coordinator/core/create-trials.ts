@@ -10,7 +10,10 @@ import type { Change } from './step.ts';
 import { newTrial } from './trial-model.ts';
 import { addTrial, closeIfDone } from './trials.ts';
 
-/** The number of trials that are created in advance per slot: one to start, and one to offer. */
+/**
+ * The number of trials per slot that are created in advance: one that the slot can start, and one that can be offered
+ * next.
+ */
 const STARTS_AND_OFFERS_PER_SLOT = 2;
 
 /** The maximum number of points that one pass takes from the source of a sweep, so that the pass stays short. */
@@ -33,12 +36,12 @@ export function createTrials(core: Core, now: number): Change[] {
   return [...compared, ...created];
 }
 
-/** Returns the maximum number of trials of the sweep that may be created but not yet started. */
+/** Returns the maximum number of created trials of the sweep that have not started. */
 function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;
   }
-  // The window has room for one trial more than the slots can take. The extra trial shows the scheduler that the sweep
+  // The window has room for one more trial than the slots can take. The extra trial shows the scheduler that the sweep
   // still has demand.
   const forSlots = slots * STARTS_AND_OFFERS_PER_SLOT + 1;
   return Math.max(creationWindow.trials, forSlots, packs * creationWindow.packsPerSlot);

@@ -27,7 +27,7 @@ test('a report with two metrics has the same digest as two reports of one metric
   expect(digestOf([[1, 'acc', 1] as const, [1, 'loss', 0.5] as const])).toBe(once);
 });
 
-test('all values that are not finite have the same digest, and a long curve has a digest that is a safe integer', () => {
+test('all values that are not finite have the same digest, and the digest of a long curve is a safe integer', () => {
   const digests = [Number.NaN, Number.POSITIVE_INFINITY].map((value) => digestOf([[1, 'loss', value]]));
   expect(digests[0]).toBe(digests[1]);
   const many = digestOf(Array.from({ length: 1_000 }, (_, step) => [step, 'loss', step / 7] as const));

@@ -25,9 +25,9 @@ export const EMPTY_CURVE: CurveDigest = { sum: 0, reports: 0 };
 
 /**
  * Returns the digest of a curve after one more report. Curves with the same values at the same steps have the same sum.
- * The order of the reports does not matter, and the values of a step can be in one report or in several reports.
- * All values that are not finite count as equal, because the store does not distinguish them. Reports after the first
- * CURVE_REPORTS do not change the digest.
+ * The order of the reports does not matter, and the values of a step can be in one report or in several reports. All
+ * values that are not finite count as equal, because older versions of trawl stored NaN and infinity alike. Reports
+ * after the first CURVE_REPORTS do not change the digest.
  */
 export function withCurveReport(
   digest: CurveDigest,

@@ -33,7 +33,10 @@ export function newEarlyStopping({ earlyTerminate, ranking }: SweepPolicy): Earl
   return { name, rule, curves: new Map(), resumable: new Map(), scores: new Map(), promotion, population };
 }
 
-/** Begins the curve of an attempt. A resumed attempt keeps the curve up to its checkpoint. */
+/**
+ * Begins the curve of an attempt. The curve of a resumed attempt begins with the points up to the checkpoint that the
+ * attempt resumes from.
+ */
 export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<Lease, 'key' | 'resumedFrom'>): void {
   if (earlyStopping === undefined) return;
   earlyStopping.curves.set(keyText(key), resumedFrom > 0 ? [...(earlyStopping.resumable.get(key.trialId) ?? [])] : []);
@@ -95,7 +98,7 @@ export interface StopJudgment {
   readonly end: RuleEnd | undefined;
 }
 
-/** The reason why a trial is not held if it enters a rung with its last report. */
+/** The reason, for display, why a trial that enters a rung at its last epoch is not held. */
 export const LAST_EPOCH_DETAIL = 'a trial at its last epoch needs no promotion';
 
 const NO_JUDGMENT: StopJudgment = { changes: [], end: undefined };

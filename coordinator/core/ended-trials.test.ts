@@ -45,7 +45,7 @@ function sizeOf(sweep: Sweep): number {
   return trials.size + queued + sweep.ready.length + warnings.configs.size + warnings.values.size;
 }
 
-test.each([1, 4])('memory does not grow with the number of ended trials, on slots that train packs of %i', (pack) => {
+test.each([1, 4])('memory does not grow with the number of ended trials if the slots train packs of %i', (pack) => {
   const world = forgetfulCore(pack);
   const before = sizeOf(world.sweep);
   while (world.sweep.counts.succeeded < TRIALS - 10) runOne(world, { outcome: 'succeeded' });

@@ -55,6 +55,6 @@ test.each<[Demand, Capability, string[]]>([
     GPU,
     ['no label constructor (the sweep requires a)', 'label disk is fast (the sweep requires slow)'],
   ],
-])('the unmet demand %j has a reason', (wanted, slot, texts) => {
+])('each part of the demand %j that a slot does not meet has a reason', (wanted, slot, texts) => {
   expect(shortfallsOf(wanted, slot).map(shortfallText)).toEqual(texts);
 });

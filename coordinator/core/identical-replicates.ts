@@ -47,7 +47,7 @@ function addResult(config: ConfigResults, result: ReplicateResult): void {
 /**
  * Returns a digest of the final values and of the curve. The curve is included, because replicates with different
  * curves may have equal final values, such as an accuracy of 1. All values that are not finite count as equal, because
- * the store does not distinguish them. Returns undefined if no value is finite.
+ * older versions of trawl stored NaN and infinity alike. Returns undefined if no value is finite.
  */
 function digestOf({ values, curve }: ReplicateResult): string | undefined {
   const entries = [...values].map(([name, { value }]) => [name, value] as const);

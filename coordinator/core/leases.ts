@@ -50,9 +50,9 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
 /**
  * Starts the oldest attempt or pack that was granted to this slot and this process of the agent (`incarnation`), unless
  * it has started already. A process runs the attempts of a slot in the order of their grants. If another process has
- * replaced this process, nothing starts: the records that the earlier process left can arrive late, and an attempt that
- * never ran must not count as lost. The caller must know from a message of the agent that the agent still runs, so that
- * no attempt of a dead agent starts.
+ * replaced this process, nothing starts. Otherwise, a late record of the earlier process could start an attempt that
+ * never ran, and the loss of that attempt would be charged to its trial. The caller must know from a message of the
+ * agent that the agent still runs, so that no attempt of a dead agent starts.
  */
 export function startOldest(
   core: Core,

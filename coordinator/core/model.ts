@@ -113,7 +113,10 @@ export interface Sweep {
   readonly records: Map<string, AgentRecord>;
   /** The state of the sweep's early-stopping rule. Undefined if the sweep has no rule. */
   earlyStopping: EarlyStopping | undefined;
-  /** The consecutive failures since the last success or the last resume. */
+  /**
+   * The consecutive failures since the last attempt that succeeded, was stopped early or was held, or since the last
+   * resume.
+   */
   consecutiveFailures: readonly ConsecutiveFailure[];
 }
 
@@ -123,7 +126,7 @@ export interface TrialCreation {
   state: SourceState;
 }
 
-/** A sweep's account of slot time (share.ts). */
+/** The slot time of a sweep, from which the scheduler computes the sweep's level (share.ts). */
 export interface Share extends DurationEstimate {
   /**
    * The part of the sweep's level that does not come from the slot time of the sweep. The level of a sweep is its used
@@ -132,7 +135,7 @@ export interface Share extends DurationEstimate {
    * that the level is 0.
    */
   base: number;
-  /** The slot time of usages that have ended, in milliseconds. */
+  /** The slot time of usages (see SlotUsage) that have ended, in milliseconds. */
   doneMs: number;
   /** The number of usages that have not started. */
   queuedSlots: number;
@@ -148,7 +151,7 @@ export interface Share extends DurationEstimate {
 
 /** A moving average of the time for which an attempt, or a pack, occupies a slot. */
 export interface DurationEstimate {
-  /** Undefined until an attempt has ended. */
+  /** Undefined until the first duration is known. */
   meanMs: number | undefined;
 }
 
@@ -159,8 +162,8 @@ export interface DurationEstimate {
 export interface CreationWindow {
   readonly trials: number;
   /**
-   * The number of packs that are created in advance per slot, so that the scheduler can choose among trials for each
-   * pack.
+   * The trials of this many packs per slot are created in advance, so that the scheduler can choose among trials for
+   * each pack.
    */
   readonly packsPerSlot: number;
 }
@@ -187,7 +190,7 @@ export interface Core extends DurationEstimate {
   readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
   readonly quarantines: Map<string, Quarantine>;
-  /** Every running attempt, by `keyText`. Only leases.ts changes this map. */
+  /** The leases of all attempts that have not ended, by `keyText`. Only leases.ts changes this map. */
   readonly leases: Map<string, Lease>;
   /** The leases of each agent that holds a lease, by agent id. Only leases.ts changes this map. */
   readonly leasesByAgent: Map<string, Set<Lease>>;

@@ -7,7 +7,8 @@ import { type Change, NO_STEP, type Step, stepOf } from './step.ts';
 
 /**
  * The maximum number of disconnected agents whose facts are kept. The agents that have been silent for longest are
- * removed first.
+ * removed first. Agents with a drain or a quarantine are kept even above this number. So are agents that have connected
+ * since the coordinator started and still hold attempts.
  */
 export const MAX_PAST_AGENTS = 1_000;
 
@@ -81,8 +82,8 @@ function forgetOldest(core: Core): Change[] {
   const excess = away.length + core.pastAgents.size - MAX_PAST_AGENTS;
   if (excess <= 0) return [];
   const past = [...core.pastAgents].map(([id, { lastHeardAt }]) => ({ id, lastHeardAt }));
-  // An agent with a drain or a quarantine is never removed. An agent that has connected since the start is not removed
-  // while it holds attempts.
+  // An agent with a drain or a quarantine is never removed. An agent that has connected since the start of the
+  // coordinator is not removed while it holds attempts.
   const removable = [...past, ...away.filter(({ id }) => busySlots(core, id) === 0)].filter(
     ({ id }) => !core.drains.has(id) && !core.quarantines.has(id),
   );

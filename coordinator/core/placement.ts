@@ -12,7 +12,8 @@ import { isUnsuitable, speculationCandidates } from './stragglers.ts';
 import type { Trial } from './trial-model.ts';
 
 /**
- * The maximum time that a retry waits for an agent on which its trial has not failed, while all such agents are busy.
+ * If all agents on which its trial has not failed are busy, a retry waits for one of them for at most this time, in
+ * milliseconds.
  */
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 
@@ -49,8 +50,8 @@ function faultyAgents(core: Core, sweep: Sweep): { quarantined: readonly string[
 }
 
 /**
- * Whether `agentsFor` returns the agent. The other agents are examined only if the trial avoids agents, or if an agent
- * may be excluded.
+ * Whether the agent may run the trial (see agentsFor). The other agents are examined only if the trial avoids agents,
+ * or if an agent may be excluded.
  */
 export function mayRunOn(core: Core, sweep: Sweep, trial: Trial, agent: Agent, now: number): boolean {
   const { quarantined, suspects } = faultyAgents(core, sweep);
@@ -79,7 +80,10 @@ function hasOthers(
   return isReconnecting(core, now) && [...knownAgents(core, sweep)].some((id) => !set.has(id) && !core.agents.has(id));
 }
 
-/** Whether no agent except the given agent can run the sweep's trials. */
+/**
+ * Whether the agent is the only one that can run the sweep's trials. An agent that may still reconnect after a start of
+ * the coordinator counts as another one.
+ */
 export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
@@ -113,7 +117,10 @@ export function agentElsewhere(
   return hasOthers(core, sweep, usable, others, now) ? 'expected' : undefined;
 }
 
-/** Whether an agent that is neither quarantined nor suspect can run the sweep's trials. */
+/**
+ * Whether an agent that is neither quarantined nor suspect can run the sweep's trials, or may still reconnect after a
+ * start of the coordinator.
+ */
 export function hasHealthyAgent(core: Core, sweep: Sweep, now: number): boolean {
   const { usable } = placementCandidates(core, sweep, now);
   const faulty = new Set([...usable, ...sweep.records.keys()].filter((id) => isExempt(core, sweep, id)));
@@ -178,7 +185,7 @@ export function agentsForSpeculation(
 /**
  * Returns the agents whose slots need their own pools. These are the agents that a trial avoids, the agents with early
  * failures, the quarantined agents, and the agents that must not run a speculative attempt that a trial needs. Empty if
- * only one agent takes work.
+ * fewer than two agents take work.
  */
 export function agentsToIsolate(core: Core): Set<string> {
   const isolated = new Set<string>();

@@ -2,7 +2,7 @@
 
 /** The maximum number of different pools that one agent can announce within `POOL_WINDOW_MS`. */
 export const MAX_AGENT_POOLS = 128;
-/** The maximum number of pools of all agents within `POOL_WINDOW_MS`. */
+/** The maximum number of different pools that all agents together can announce within `POOL_WINDOW_MS`. */
 export const MAX_POOLS = 2_048;
 /**
  * The time for which the queue of a pool remains after its last agent has left. Within this time, an agent that

@@ -182,7 +182,7 @@ test('a claim is rejected if the slot already holds as many leases as it may', (
     schedule(core, now);
     return answer.granted ? answer.prefetch : answer.refusal.code;
   });
-  // The slot may hold two leases, as without prefetch, and two more.
+  // The slot may hold two leases even without prefetch, and two more because of prefetch.
   expect(answers).toEqual([2, 2, 2, 2, RefusalCode.SLOT_FULL]);
 });
 
@@ -320,7 +320,7 @@ test('an order names a bounded number of attempts', () => {
   expect(returns().map((output) => output.kind === 'return' && output.keys.length)).toEqual([MAX_RETURN_KEYS, 1]);
 });
 
-test('kill ends queued attempts like running ones', () => {
+test('when a sweep is killed, its queued attempts end like its running attempts', () => {
   const sweep = sweepOf();
   queue(sweep);
   const revoked = onKill(core, { sweepId: '1', reason: '' }, now).outputs;
@@ -448,7 +448,7 @@ test.each<[string, 'is charged' | 'is not charged', () => void]>([
 });
 
 test.each<[string, () => void]>([
-  ['sends the last record of the attempt before it', () => end(sweep1(), 't0')],
+  ['sends the last record of the previous attempt', () => end(sweep1(), 't0')],
   [
     'claims another attempt for the slot',
     () => {
@@ -465,7 +465,7 @@ test.each<[string, () => void]>([
       beat('a1');
     },
   ],
-])('an attempt that was queued by an earlier process of the agent is not charged if the new process %s', (_, act) => {
+])('if a new process of the agent %s, the loss of a queued attempt of the earlier process is not charged', (_, act) => {
   const sweep = sweepOf();
   grant(sweep, 't0');
   grant(sweep, 't1');

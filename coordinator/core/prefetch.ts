@@ -3,9 +3,9 @@
  * must return. If a slot has queued attempts, its agent starts the next attempt without a round trip to the
  * coordinator. A round trip takes longer than a very short trial.
  *
- * A queued attempt is returned only by the answer of its agent, so that its trial never runs twice. Until the agent
- * answers, the attempt holds its lease. Even without an order, an agent returns the attempts that have waited for one
- * second.
+ * A queued attempt counts as returned only after the answer of its agent, so that its trial never runs twice. Until the
+ * agent answers, the attempt holds its lease. Even without an order, an agent returns the attempts that have waited for
+ * one second.
  */
 import type { Lease } from './attempt-model.ts';
 import { isSuspect } from './attribution.ts';
@@ -27,8 +27,9 @@ export const RETURN_RETRY_MS = 1_000;
 export const MAX_RETURN_KEYS = 1_000;
 
 /**
- * Sets for each pool how many attempts or packs a slot may hold in addition to the one that it runs. The number suits
- * every sweep with trials for the pool, because a sweep with long trials must not wait for the queues of other sweeps.
+ * Sets for each pool how many attempts or packs a slot may hold in addition to the one that it runs. The number is the
+ * minimum over the sweeps with trials for the pool (see prefetchDepth), because a sweep with long trials must not wait
+ * for the queues of other sweeps.
  */
 export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): void {
   core.prefetch.clear();
@@ -57,8 +58,8 @@ function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): 
 
 /**
  * Orders the return of attempts that must not start: their sweep is paused or stopping, their point was dropped, or
- * their agent may not run their trials now, for example because it is drained or quarantined. Every attempt without a
- * record is included, because its agent may not have started it, even if it counts as started. The agent ignores the
+ * their agent may not run their trials now, for example because it is drained or quarantined. An attempt without a
+ * record is included even if it counts as started, because its agent may not have started it. The agent ignores the
  * order for attempts that it has started.
  */
 export function orderReturns(core: Core, now: number): Output[] {
@@ -100,7 +101,7 @@ function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable
 
 /**
  * Whether the attempt has possibly not started, and no order to return it was sent recently. If the attempt counts as
- * started, its agent probably runs it, so the time between two orders doubles.
+ * started, its agent probably runs it, so the time between two orders doubles each time.
  */
 function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
   const { startedAt = now, returnOrderedAt } = usage;

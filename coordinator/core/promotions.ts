@@ -1,5 +1,5 @@
 /**
- * Holds trials at their rungs, for populations (population.ts) and for the promotion variant of asha. In the promotion
+ * Holds trials at their rungs, for populations (population.ts) and for the promotion variant of asha. For the promotion
  * variant, this file also promotes the best of the held trials. When a sweep has no other trials left to run, its held
  * trials are stopped.
  */

@@ -36,7 +36,7 @@ export function isProbeDue(core: Core, agentId: string, now: number): boolean {
   return ![...agentLeases(core, agentId)].some((lease) => isProbe(core, lease));
 }
 
-/** Whether the agent of the lease was already quarantined for the lease's sweep when the lease was granted. */
+/** Whether a lease is a probe: its agent was already quarantined for the sweep when the lease was granted. */
 export function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean {
   const quarantine = core.quarantines.get(agentId);
   const sweep = core.sweeps.get(key.sweepId);

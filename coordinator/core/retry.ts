@@ -5,7 +5,9 @@ import type { RetryBudget } from './policy.ts';
 
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
-/** The maximum number of a trial's lost attempts that are not charged to it because they were only queued. */
+/**
+ * The loss of an attempt that was only queued is not charged to its trial, up to this number of such losses per trial.
+ */
 export const MAX_FREE_LOSSES = 10;
 /**
  * A trial fails after this many drained attempts, so that no trial is retried forever. The limit is far above the

@@ -76,7 +76,7 @@ describe('the window of offers', () => {
     expect(schedule(core, NOW + 2 + EXCESS_PATIENCE_MS).changes).toEqual([]);
   });
 
-  test('no offer is withdrawn if the window shrinks only for moments, because the durations of trials vary', () => {
+  test('no offer is withdrawn if the window shrinks only briefly, because the durations of trials vary', () => {
     const { core, short } = coreWithLongQueue();
     for (let at = 1; at < 4 * EXCESS_PATIENCE_MS; at += 100) {
       short.share.success.meanMs = at % 1_000 === 1 ? 1 : 60;

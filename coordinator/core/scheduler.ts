@@ -340,8 +340,8 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
 }
 
 /**
- * Makes offers of one pool to other pools with idle slots too, because the agents of the first pool may never pull the
- * offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
+ * Also makes the offers of one pool to other pools with idle slots, because the agents of the first pool may never pull
+ * the offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {

@@ -6,8 +6,9 @@
  *
  * The **level** of a sweep is its used slot time divided by its weight, plus `base` (model.ts). The **tag** of a sweep
  * is its expected level when all of its current attempts and offers have ended. Each of them is expected to take the
- * average duration of the sweep's earlier attempts. The next offer goes to the sweep with the smallest tag. A pack
- * counts as the time of one slot. Shares are not stored. After a restart, only the running attempts of a sweep count.
+ * average duration of the sweep's earlier attempts. The next offer goes to the sweep with the smallest tag. The time of
+ * a pack counts once, however many trials the pack has. Shares are not stored. After a restart, only the running
+ * attempts of a sweep count.
  */
 import type { AttemptEnd, Lease, SlotUsage } from './attempt-model.ts';
 import type { DurationEstimate, Share, Sweep } from './model.ts';

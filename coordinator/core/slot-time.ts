@@ -14,7 +14,9 @@ export interface SlotTimeMeter {
   sinceSum: number;
   /** The number of GPUs of the usages that have not ended. */
   gpus: number;
-  /** The sum of the start times of these usages, each multiplied by the number of GPUs of the usage. */
+  /**
+   * The sum of the start times of the usages that have not ended, each multiplied by the number of GPUs of the usage.
+   */
   gpuSinceSum: number;
   /** The number of attempts that have started and have not ended. Each attempt of a pack is counted. */
   attempts: number;

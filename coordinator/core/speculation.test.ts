@@ -142,7 +142,7 @@ describe('offers of second attempts', () => {
     ['of another sweep', 1, 0],
     ['of a sweep of higher priority', 1, 1],
   ])(
-    'an offer of a second attempt is withdrawn, and its claim is rejected, while a trial %s is pending',
+    'an offer of a second attempt is withdrawn, and a claim of the offer is rejected, while a trial %s is pending',
     (_, trials, priority) => {
       connect('a', 'b');
       const sweep = sweepOf(trials);

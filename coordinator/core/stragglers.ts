@@ -32,7 +32,9 @@ const NORMAL_MAD = 1.4826;
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
-/** The maximum number of durations that are kept per sweep and per config. Each new duration replaces the oldest. */
+/**
+ * The maximum numbers of durations that are kept per sweep and per config. Each further duration replaces the oldest.
+ */
 export const KEPT_DURATIONS = { ofSweep: 500, ofConfig: 100 };
 /** Durations are kept for this many configs per sweep: the configs with the most recent successes. */
 export const KEPT_CONFIGS = 1_000;
@@ -59,7 +61,8 @@ export interface EndedAttempt extends Pick<Lease, 'agentId' | 'resumedFrom' | 's
 
 /**
  * Records the end of an attempt. The duration is kept only if the attempt succeeded and did not resume from a
- * checkpoint. If there are more than KEPT_CONFIGS configs, the config with the oldest success is removed.
+ * checkpoint. If there are more than KEPT_CONFIGS configs, the config that has had no such duration for the longest
+ * time is removed.
  */
 export function recordDuration(
   { durations }: Sweep,

@@ -50,7 +50,7 @@ export function newSweep(id: string, state: SweepState, policy: SweepPolicy, pri
 
 export interface SweepRequest {
   readonly sweepId: string;
-  /** The reason for the change, which is stored for display. May be empty. */
+  /** The reason for the change. The reason is stored for display, and may be empty. */
   readonly reason: string;
 }
 

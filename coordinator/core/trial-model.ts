@@ -35,7 +35,7 @@ export interface Trial {
    * that the attempt avoids no agent.
    */
   avoidUntil: number;
-  /** The failure that put the trial in its current state. Undefined if the last attempt did not fail. */
+  /** The class of the failure that put the trial in its current state. Undefined if no failure caused this state. */
   failure: FailureClassName | undefined;
   /** The time when the trial was offered. The field is valid only in state `offered`. */
   offeredAt: number;
@@ -50,7 +50,10 @@ export interface Trial {
    * as stuck. The field is valid only in state `offered`.
    */
   earlierPools: readonly string[];
-  /** The earliest time at which the trial may be offered, which is the end of the backoff before a retry. */
+  /**
+   * The earliest time at which the trial may be offered, which is the end of the backoff before a retry; 0 without a
+   * backoff.
+   */
   readyAt: number;
   /** The newest checkpoint. Without a checkpoint, the next attempt starts from scratch. */
   checkpoint: Checkpoint | undefined;

@@ -100,7 +100,7 @@ export function onReport(
   return [...facts, ...show(sweep, 'missing_metric', missingMetric(sweep, thirdStep), now), ...showSilent(sweep, now)];
 }
 
-/** Keeps the first distinct steps that an attempt reports. */
+/** Adds a step to the distinct steps of an attempt, unless STEPS_WITHOUT_METRIC steps are already kept. */
 export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
@@ -123,10 +123,7 @@ function forgetAttempt(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   return warnings.silent.delete(name) ? [...showSilent(sweep, now), ...stragglers] : stragglers;
 }
 
-/**
- * Records the end of an attempt, if no attempt of the trial is running any more. The trial must already have its new
- * state.
- */
+/** Records the end of the last running attempt of a trial. The trial must already have its new state. */
 export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): Change[] {
   const { warnings } = sweep;
   const curve = warnings.progress.get(keyText(key))?.curve ?? EMPTY_CURVE;

@@ -1,4 +1,4 @@
-/** Keeps the outcomes of trials by config, for searchers that suggest configs and compare them by their replicates. */
+/** Computes the outcome of each config from the outcomes of its trials, for searchers that suggest configs. */
 import { mean } from 'd3-array';
 import { countedResults, hasResult } from '../../lib/domain/trial-result.ts';
 import type { TrialStateName } from '../../proto/names.ts';

@@ -51,8 +51,9 @@ export function insertConfigResults(condition: string): string {
 }
 
 /**
- * Adds the result of a trial to its config. A longer result replaces shorter ones, a shorter one is ignored, and a
- * result of the same length is added to the mean. The mean of equal values is exactly that value.
+ * Adds the result of a trial to its config. A complete result is longer than a result that was cut off, and of two
+ * results that were cut off, the one with the later epoch is longer. A longer result replaces shorter ones, a shorter
+ * one is ignored, and a result of the same length is added to the mean. The mean of equal values is exactly that value.
  */
 const ADD_RESULT = `insert into config_results as c ${COLUMNS}
   select sweep_id, config_id,
@@ -77,7 +78,7 @@ const ADD_RESULT = `insert into config_results as c ${COLUMNS}
 export interface ConfigResults {
   /** Adds the result of a trial that has just succeeded or stopped. */
   add(trial: { readonly sweepId: string; readonly trialId: string }): Steps;
-  /** Computes the results of a sweep's configs again, after a change of the trials that are ranked. */
+  /** Computes the results of a sweep's configs again. Must be called when the set of ranked trials has changed. */
   rebuild(sweepId: string): void;
 }
 

@@ -174,9 +174,9 @@ function counter(db: Db): Statement {
 
 /**
  * Checks that a store in PostgreSQL holds every transaction up to the mark in `dir`. PostgreSQL can lose acknowledged
- * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. `dir` may
- * contain an SQLite store only if `trawl migrate` has moved that store to PostgreSQL.
- * @param name the name of the store for messages
+ * transactions when an asynchronous standby becomes the primary server, or when a backup is restored. `dir` may contain
+ * an SQLite store only if `trawl migrate` has moved that store to PostgreSQL.
+ * @param name the name that messages use for the store
  * @throws {RejectedError} if the store lacks transactions or is a different store, or if the folder has another store
  */
 export function checkPostgresMark(dir: string, name: string, { cluster, commits }: HighWater): void {

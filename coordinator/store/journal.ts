@@ -26,9 +26,9 @@ const EXPECTED_CHANGES = 8;
 /** The weight of the last transaction in the average rate of changes. */
 const RATE_WEIGHT = 0.2;
 /**
- * Changes that can wait are written once this multiple of the last transaction's duration, or MAX_WAIT_MS if that is
- * shorter, has passed since the last transaction began. Unless MAX_WAIT_MS is shorter, transactions of such changes use
- * at most about a tenth of the time. If more agents report, each transaction contains more changes.
+ * Changes that can wait are written at a certain time after the last transaction began: this multiple of the duration
+ * of that transaction, but at most MAX_WAIT_MS. Below that maximum, transactions of such changes use at most about a
+ * tenth of the time. If more agents report, each transaction contains more changes.
  */
 const WAIT_PER_DURATION = 10;
 /** The maximum time that changes wait for a transaction. */

@@ -61,7 +61,7 @@ interface RungColumns {
   readonly trialId: string;
   readonly rung: number;
   readonly value: number;
-  /** With a rule that holds trials, empty if the trial was not promoted from the rung. */
+  /** If the rule holds trials, the detail is empty until the trial is promoted from the rung. */
   readonly detail: string;
 }
 

@@ -95,7 +95,7 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
 
 /**
  * Starts the oldest usage of each slot, and the usages of attempts with records. A later usage of a slot starts when
- * the older usages have ended, or when its agent sends a record of it.
+ * the older usages have ended, or when a record of one of its attempts arrives.
  */
 function startUsages(core: Core, now: number): void {
   for (const { key, usage, lastSeq, grantedAt } of core.leases.values()) {
@@ -251,8 +251,8 @@ function countedTrials(
 }
 
 /**
- * The maximum number of the newest succeeded attempts whose durations are restored. The number also limits how many of
- * the newest unsuccessful stragglers are read, to find slow agents.
+ * The durations of the newest succeeded attempts are restored, up to this number of attempts. To find slow agents, the
+ * newest stragglers that did not succeed are also read, up to the same number.
  */
 const LOADED_DURATIONS = 2_000;
 
@@ -330,8 +330,8 @@ async function loadRecords(reader: Reader, sweep: Sweep): Promise<void> {
 }
 
 /**
- * Returns the failures since the last success or the last resume, oldest first. Failures within one millisecond may be
- * in a different order than before the restart.
+ * Returns the failures since the last attempt that succeeded, was stopped early or was held, or since the last resume.
+ * The oldest failure is first. Failures within one millisecond may be in a different order than before the restart.
  */
 async function loadConsecutiveFailures(
   reader: Reader,

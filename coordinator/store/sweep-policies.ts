@@ -1,4 +1,4 @@
-/** Keeps the policies of sweeps that writes need. */
+/** Keeps the policies of sweeps in memory, because many writes need them. */
 import type { SweepPolicy } from '../core/policy.ts';
 import type { Steps, WriteSql } from './write-sql.ts';
 

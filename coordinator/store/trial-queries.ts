@@ -143,8 +143,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the same trials as `after`, but reads only the fields that rank a trial, and is therefore several times as
-   * fast.
+   * Returns the same trials as `after`, but reads only the fields that determine the rank of a trial, and is therefore
+   * several times as fast.
    */
   async resultsAfter(sweepId: string, afterIndex: number, size: PageSize): Promise<TrialResult[]> {
     const { last } = await this.#pageAfter(sweepId, afterIndex, size);
@@ -161,8 +161,8 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the index of the last trial of a page, and whether further trials follow. SQLite determines the sizes
-   * without reading the texts.
+   * Returns the index of the last trial of a page, and whether further trials follow. SQLite computes `octet_length`
+   * without reading the text itself.
    */
   async #pageAfter(
     sweepId: string,
@@ -220,7 +220,7 @@ export class TrialQueries {
     return rows.map((row) => this.#trial(row));
   }
 
-  /** Returns the running trials of a sweep, each with the fields that rank it, in order of index. */
+  /** Returns the running trials of a sweep, with the fields that determine their ranks, in order of index. */
   async runningResults(sweepId: string): Promise<(TrialResult & { readonly configId: string })[]> {
     const rows = await this.#reader.all<Pick<TrialRow, 'idx' | 'state' | 'metrics' | 'dropped_in' | 'config_id'>>(
       `select idx, state, metrics, dropped_in, config_id from trials ${this.#index('trials_by_state')}

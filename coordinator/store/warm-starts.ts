@@ -24,8 +24,8 @@ interface TrialRow {
 type EarlierResult = Pick<TrialRow, 'state' | 'epoch' | 'stopReason'> & { readonly value: number | undefined };
 
 /**
- * Returns the configs of a sweep that have a succeeded, stopped or failed trial. The config whose newest such trial
- * ended first comes first.
+ * Returns the configs of a sweep that have a succeeded, stopped or failed trial. The configs are in the order in which
+ * their newest such trials ended.
  */
 export async function earlierConfigs(reader: Reader, sweepId: string, metric: string): Promise<EarlierConfig[]> {
   const configs = new Map<string, { readonly parameters: string; readonly results: EarlierResult[] }>();

@@ -1,6 +1,7 @@
 /**
  * Defines the statements of the write path. Changes are written through this interface, so that the same functions
- * write to every SQL database. SQLite runs each statement immediately.
+ * write to every SQL database. In SQLite, a query returns its rows immediately. In PostgreSQL, a write that needs rows
+ * waits for them (see Steps).
  */
 import type { Database, Statement } from 'libsql';
 import type { MetricValues } from '../../lib/domain/metric-values.ts';

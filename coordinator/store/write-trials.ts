@@ -119,7 +119,10 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
       }
       addEvent(sweepId, trialId, 0, state, detail);
     },
-    /** Adds the time of a lease to its trial, with the next change of the trial's state or in `finish`. */
+    /**
+     * Adds the time of a lease to its trial. The time is written with the next change of the trial's state, or by
+     * `finish`.
+     */
     addLeased({ sweepId, trialId }: AttemptKey, ms: number): void {
       const earlier = leased.get(`${sweepId}/${trialId}`)?.ms ?? 0;
       leased.set(`${sweepId}/${trialId}`, { sweepId, trialId, ms: earlier + ms });

@@ -201,11 +201,11 @@ function sweepWriter(sql: WriteSql) {
     used.clear();
   };
   return {
-    /** Stores the state of a sweep's source, in `finish`. */
+    /** Stores the state of a sweep's source when `finish` is called. */
     search({ sweepId, state, done }: Searched): void {
       searched.set(sweepId, { sweepId, state, done });
     },
-    /** Adds slot time to a sweep, in `finish`. */
+    /** Adds slot time to a sweep when `finish` is called. */
     addUsed(sweepId: string, { slotMs, gpuMs }: UsedSlotTime): void {
       const earlier = used.get(sweepId);
       used.set(sweepId, { slotMs: slotMs + (earlier?.slotMs ?? 0), gpuMs: gpuMs + (earlier?.gpuMs ?? 0) });

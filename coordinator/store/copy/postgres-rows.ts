@@ -4,7 +4,9 @@ import { fromStored, toStored } from '../postgres/values.ts';
 import type { ColumnType, StoreTable } from '../store-tables.ts';
 import { OWN_META, PAGE_BYTES, PAGE_ROWS, type RowTarget, type StoredRow, type StoredValue } from './rows.ts';
 
-/** The number of rows of the first page, whose size is not known yet. */
+/**
+ * The number of rows in the first page. The number of rows in each later page depends on the size of the previous page.
+ */
 const FIRST_ROWS = 50;
 
 /** Values are read as the texts that PostgreSQL sends. */

@@ -92,7 +92,7 @@ export async function writeSqliteStore(path: string, fill: (rows: RowTarget) => 
     db.exec('pragma journal_mode = off; pragma synchronous = off; begin');
     db.exec(TABLES);
     const triggers = db.prepare("select name, sql from sqlite_schema where type = 'trigger'").all();
-    // The counts that the triggers keep are copied.
+    // The triggers must not run, because the counts that they maintain are copied too.
     for (const { name } of triggers as { name: string }[]) db.exec(`drop trigger ${name}`);
     await fill(new SqliteRows(db));
     for (const { sql } of triggers as { sql: string }[]) db.exec(sql);

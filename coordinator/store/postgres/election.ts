@@ -14,7 +14,7 @@ import { ensureLeadershipTable } from './schema.ts';
 import { commitWaitProblem } from './stalls.ts';
 import { isDisconnect } from './transactions.ts';
 
-/** The time after which a request fails. A leader then has time for another renewal. */
+/** A request fails after this time, in milliseconds, so that a leader has time for another renewal. */
 const REQUEST_LIMIT_MS = RENEW_INTERVAL_MS * 0.6;
 
 const SETTINGS = {

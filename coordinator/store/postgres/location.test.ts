@@ -36,7 +36,7 @@ test.each([
       'postgres://u:p@b/x?sslmode=require&target_session_attrs=read-write',
     ],
   ],
-])('%s names each of its servers', (url, servers) => {
+])('the URL %s is split into one URL per server', (url, servers) => {
   expect(parsePostgresLocation(url).urls.map(({ href }) => href)).toEqual(servers);
 });
 

@@ -10,13 +10,13 @@ const FORM = /^(?<scheme>postgres(?:ql)?:\/\/)(?<login>[^/?#]*@)?(?<hosts>[^/?#@
 export interface PostgresLocation {
   /** The URL of each server; at least one. */
   readonly urls: readonly URL[];
-  /** The URL for messages, without its password. */
+  /** The URL without its password. Messages use it as the name of the store. */
   readonly name: string;
 }
 
 /**
  * Parses the URL of a store. With several servers, as in `postgres://user@a:5432,b/database`, one is the primary.
- * @param option the option or the variable that has the URL, for messages
+ * @param option the option or the variable that contains the URL; messages name it
  * @throws {BadInputError} if the URL is invalid, or if it names another machine without `sslmode`
  */
 export function parsePostgresLocation(text: string, option = '--store'): PostgresLocation {

@@ -278,7 +278,8 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await second.tryToLead('c', 'host-c:1', { holder: 'b' })).toMatchObject({ holder: 'a', epoch: 3 });
     const stale = await second.tryToLead('c', 'host-c:1', { holder: 'a' });
     expect(stale).toMatchObject({ holder: 'c', epoch: 4 });
-    // With its current `expiresAt`, a leadership can be taken over before it expires. A renewal changes `expiresAt`.
+    // A coordinator that names the current `expiresAt` of a leadership can take over the leadership before it expires.
+    // A renewal changes `expiresAt`.
     expect(await second.renew(stale, 'host-c:1')).toBe(true);
     expect(await first.tryToLead('d', 'host-d:1', { expiresAt: stale.expiresAt })).toMatchObject({
       holder: 'c',
@@ -286,7 +287,8 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     });
     const { expiresAt } = await first.tryToLead('d', 'host-d:1');
     expect(await first.tryToLead('d', 'host-d:1', { expiresAt })).toMatchObject({ holder: 'd', epoch: 5 });
-    // An attempt that waits for the transaction of another coordinator succeeds, whatever the isolation of the database.
+    // A takeover that waits for the transaction of another coordinator succeeds, although the database has the
+    // isolation level `serializable` by default.
     await expireLeadership(url);
     const { client, cut } = await openConnection(parsePostgresLocation(url));
     await client.query('begin');

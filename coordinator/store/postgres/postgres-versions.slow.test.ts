@@ -33,7 +33,7 @@ describe.each(versions)('a store in PostgreSQL %s', (version) => {
     return () => server.close();
   }, INSTALL_LIMIT_MS);
 
-  test('the server has the version', async () => {
+  test('the server has the requested version', async () => {
     const [found] = await server.query('postgres', "select current_setting('server_version') as version");
     expect(version).toMatch(new RegExp(`^${found?.version}\\.`));
   });

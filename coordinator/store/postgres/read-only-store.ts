@@ -34,7 +34,8 @@ export class ReadOnlyPostgresStore extends SqlStore {
 
   /**
    * @param location the URL of the database
-   * @param dir the coordinator's folder, which records the number of acknowledged transactions; undefined without one
+   * @param dir the coordinator's folder, which records the number of acknowledged transactions; undefined if there is
+   * no such folder
    * @throws {BadInputError | UnreachableError} if the URL is invalid, or if the server does not answer
    * @throws {RejectedError} if the database has no complete store of this version, if the store lacks acknowledged
    * transactions, or if a coordinator leads the store

@@ -11,7 +11,7 @@ const RECONNECT_LIMIT_MS = 60_000;
 const RECONNECT_INTERVAL_MS = 250;
 
 export interface RepeatedOptions<Session> {
-  /** The store, for error messages. */
+  /** The name that error messages use for the store. */
   readonly name: string;
   /**
    * Replaces a session whose connection is lost. From then on, the lost connection can write nothing.
@@ -47,7 +47,8 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
    * @param onFailed called after each failed attempt
    * @throws {NotLeaderError} if another coordinator leads, or after `end`
    * @throws {UnreachableError} if the server does not answer for a minute
-   * @throws {RejectedError} if the store has other transactions than this coordinator has made
+   * @throws {RejectedError} if the number of transactions in the store differs from the number that this coordinator
+   * has made
    */
   async run<T>(
     attempt: (session: Session) => Promise<{ readonly result: T; readonly counters: Counters }>,

@@ -331,7 +331,7 @@ export class Transactions {
   }
 }
 
-/** Reads the values of the trials that the transaction changes, with one query. */
+/** Reads, with one query, the values of the trials that the transaction changes. */
 async function readProgress(transaction: Transaction, trials: readonly TrialKey[]): Promise<void> {
   const { rows } = await transaction.send(
     `select t.sweep_id, t.id, t.metrics, t.metric_steps
