@@ -64,7 +64,7 @@ import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
-/** The longest time that an orderly stop waits for a write in progress, so that a standby leads within 3 s. */
+/** An orderly stop waits at most this long for a write in progress, so that a standby leads within 3 s. */
 const HANDOVER_LIMIT_MS = 1_000;
 
 const LOCAL_ARTIFACTS_TEXT =
@@ -94,7 +94,7 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
   readonly advertise: Address | undefined;
   readonly leaseMs: number;
   /**
-   * The time in milliseconds after which ended sweeps are pruned. If undefined, sweeps are never pruned automatically.
+   * Sweeps that ended more than this many milliseconds ago are pruned. If undefined, no sweep is pruned automatically.
    */
   readonly retainMs: number | undefined;
   readonly version: string;
@@ -342,8 +342,8 @@ function measureStream(metrics: CoordinatorMetrics, { messages, limit }: StreamF
 }
 
 /**
- * Moves aside the files that no row of the store names. The files of a running attempt are kept, because a later record
- * of the attempt can name them.
+ * Moves aside the files that no row of the store names. The files of a running attempt are kept, because a record of
+ * the attempt may still name them.
  */
 async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger): Promise<void> {
   const moved = await files.moveOrphans(

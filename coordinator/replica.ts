@@ -16,7 +16,7 @@ import {
 import { isHeld, type Leadership } from './leader/leadership.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
 
-/** How long an orderly stop waits for a takeover that has begun. */
+/** An orderly stop waits at most this long for a takeover that has begun. */
 const STOP_LIMIT_MS = 5_000;
 
 export interface ReplicaOptions extends CoordinatorOptions {
@@ -34,7 +34,7 @@ export interface Replica {
    * of the leader.
    */
   readonly failed: Promise<never>;
-  /** Stops the coordinator. If it leads, a standby then leads at once. */
+  /** Stops the coordinator. If the coordinator leads, a standby takes over at once. */
   stop(): Promise<void>;
 }
 
@@ -124,7 +124,7 @@ function preload({ artifacts }: CoordinatorOptions): void {
   for (const each of modules) each.catch(() => {});
 }
 
-/** The leader listens where the standby listened. */
+/** After a takeover, the coordinator listens on the same addresses as before. */
 function addressesOf({ address, metrics }: Standby): Pick<CoordinatorOptions, 'listen' | 'metrics'> {
   return { listen: address, metrics };
 }

@@ -1,4 +1,4 @@
-/** Finds a part of the results in which every combination of parameter values has the same seeds. */
+/** Finds a part of the results in which every combination of parameter values has results with the same seeds. */
 
 import { rollup } from 'd3-array';
 import { ownValue } from '../../lib/domain/own-value.ts';

@@ -28,7 +28,7 @@ const past = (points: readonly Parameters[], noise = (_: number) => 1): PastTria
   }));
 const totalMs = (points: readonly Parameters[]) => points.reduce((total, point) => total + secondsOf(point) * 1000, 0);
 
-test('a grid that is repeated is estimated to take as long as before', () => {
+test('a repeated grid is estimated to take as long as its first run', () => {
   const sample = grid(AXES);
   const estimate = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
   expect(estimate?.slotTime.expected).toBeGreaterThan(totalMs(sample) * 0.95);
@@ -84,7 +84,7 @@ test('early stopping shortens the slot time to the measured share, but does not 
   expect(parallel?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
 });
 
-test('a continuous parameter that does not matter does not make the estimate large or uncertain', () => {
+test('a continuous parameter without an effect on the duration makes the estimate neither large nor uncertain', () => {
   const random = new TestRandom(3);
   const drawn = (count: number) => Array.from({ length: count }, () => ({ epochs: 1, lr: 10 ** (-5 * random.next()) }));
   const history = drawn(20).map((parameters) => ({ sweepId: '1', parameters, ms: 1000 * (0.9 + 0.2 * random.next()) }));

@@ -121,7 +121,7 @@ function seedsOrder(moreSeeds: MoreSeeds): number {
   return moreSeeds === ABOVE_LIMIT ? MAX_SEEDS_NEEDED + 1 : moreSeeds;
 }
 
-/** Describes the decisive step of a claim, by the verdict on the claim. */
+/** For each verdict on a claim, the text that describes the decisive step of the claim. */
 const WHICH: Readonly<Record<Verdict, string>> = {
   supported: 'the step with the smallest effect',
   refuted: 'the refuted step',

@@ -428,7 +428,7 @@ test('a dropped trial that ends while the store is read counts once, in memory a
   expect(world.dropped()).toMatchObject({ succeeded: 1, cancelled: 1 });
 });
 
-test('a sweep that changes during each comparison keeps its version', async () => {
+test('a new version is rejected if the sweep changes during each comparison', async () => {
   const text = FILE.replace('{values: [1, 2, 3, 4]}', '{min: 1, max: 100, step: 1}');
   let during = async () => {};
   const world = await coordinator(text, (sql) => (isLastComparison(sql) ? during() : Promise.resolve()));

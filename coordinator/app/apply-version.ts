@@ -168,7 +168,10 @@ async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, spac
   return marks;
 }
 
-/** The maximum number of times that a file is compared with a sweep that changes during each comparison. */
+/**
+ * A comparison is repeated if the sweep changes during the comparison. After this number of comparisons, the file is
+ * rejected.
+ */
 const MAX_COMPARISONS = 20;
 
 /**
@@ -303,8 +306,8 @@ interface NewSpace {
 }
 
 /**
- * Returns the state from which further trials are created. The points of a new grid are visited from the first one, and
- * points that already have a trial are skipped. In all other cases, the search continues.
+ * Returns the state from which further trials are created. The points of a new grid are visited from the first point
+ * on, and points that already have a trial are skipped. In all other cases, the search continues.
  */
 async function searchOf(
   runtime: Runtime,

@@ -3,7 +3,7 @@
  * coordinator.
  */
 
-/** The time without a heartbeat or a record, in milliseconds, after which an attempt is lost. */
+/** An attempt is lost after this many milliseconds without a heartbeat or a record. */
 export const DEFAULT_LEASE_MS = 15_000;
 /** The shortest lease, which is several times the shortest heartbeat interval of 100 ms. */
 export const MIN_LEASE_MS = 1_000;

@@ -18,7 +18,10 @@ import type { Store } from '../store/store.ts';
 import { TimeLeftEstimates } from './time-left.ts';
 import { type SourceOpener, sourceOpener } from './trial-sources.ts';
 
-/** The start time in Unix milliseconds. `now` adds monotonic time to this value, so that the result never jumps. */
+/**
+ * The time when the process started, in Unix milliseconds. `now` adds monotonic time to this value, so that the result
+ * never jumps.
+ */
 const startedAt = Date.now() - performance.now();
 
 /** Returns the time in Unix milliseconds, from a clock that never jumps. */
@@ -40,7 +43,7 @@ export interface RuntimeOptions {
   /** Sends an output. The function must not throw. */
   readonly send: (output: Output) => void;
   /**
-   * Called when a write to the store fails, or when a pass of the scheduler throws an error. The state in memory can
+   * Called when a write to the store fails, or when a pass of the scheduler throws an error. The state in memory may
    * then be ahead of the store, so the process must end.
    */
   readonly onBroken: (error: unknown) => void;
@@ -79,7 +82,7 @@ export class Runtime {
   /** Whether a pass is scheduled or running. */
   #isPassing = false;
   #stopped = false;
-  /** Whether the changes that were gathered before the stop are written. */
+  /** Whether the stop no longer waits for writes. A write that fails later does not count as a broken store. */
   #hasStopped = false;
 
   /** Creates a runtime with the sweeps of the store that have not ended. */

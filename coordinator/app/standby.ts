@@ -32,13 +32,13 @@ export interface StandbyOptions extends AccessOptions, PageOptions {
   readonly version: string;
 }
 
-/** The parts that can keep a standby from leading. */
+/** The parts whose problems can prevent a standby from leading. */
 type StandbyPart = 'store' | 'artifacts' | 'nats';
 
 export interface Standby {
   readonly address: Address;
   readonly metrics: Address;
-  /** Names the leader in the answers of all later calls. */
+  /** Sets the leader that the answers to all later calls name. */
   follow(leadership: Leadership): void;
   /** @param problem the reason why this coordinator could not take over now; undefined if the part works */
   setProblem(part: StandbyPart, problem: string | undefined): void;

@@ -4,7 +4,7 @@
  */
 import type { SourceState, SourceStep } from '../search/trial-source.ts';
 
-/** The maximum number of points to compute in advance, and of trials to look for in one query. */
+/** The maximum number of points, and of new trials among them, that are computed before each query of the store. */
 const MAX_POINTS = 5_000;
 const MAX_TRIALS = 256;
 /** Further steps are computed when fewer than this number of steps are left. */

@@ -7,8 +7,8 @@ import { createdTrials, uncreatedTrials } from '../core/trials.ts';
 import { slotShareOf } from './slot-share.ts';
 
 /**
- * The time for which an estimate is reused, in milliseconds per trial of the sweep. The estimate of a large sweep reads
- * thousands of trials, so it is reused for longer.
+ * An estimate is reused for this many milliseconds per created trial of the sweep. The estimate of a large sweep is
+ * reused for longer, because it reads thousands of trials.
  */
 const MAX_AGE_MS_PER_TRIAL = 1;
 

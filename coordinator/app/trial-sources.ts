@@ -95,8 +95,8 @@ function resultSource(
       isUnprepared = false;
     },
     next(state, isKnown) {
-      // A sweep may be added during a pass, after the pass has prepared the sources. Its source has not yet read the
-      // history of the search, and would start the search over.
+      // A sweep may be added during a pass, after the pass has prepared the sources. The source of such a sweep has
+      // not yet read the history of the search, and would start the search over.
       if (!isPrepared) {
         isUnprepared = true;
         return { kind: 'wait' };

@@ -104,7 +104,7 @@ test('configs with values outside the space are left out, and the sweep shows a 
   ]);
 });
 
-test('the replicates of an earlier config count as one result, which is their mean', async () => {
+test('an earlier config counts as one result, which is the mean of its replicates', async () => {
   const { db, submit } = await coordinator();
   await submit(`${GRID.replace('{min: 0, max: 5, step: 0.25}', '{value: 0}')}replicates: 3\n`);
   db.exec(`update trials set state = 'succeeded', ended_at = 5, metrics = json_object('test_loss', 10 + seed)

@@ -6,7 +6,7 @@ const BYTES = Buffer.from('trawl checks that this location can be used\n');
 
 /**
  * Checks that an object can be written, read, listed and deleted. Also checks whether the server verifies checksums.
- * The object is deleted in the end, even after a failure, if the server permits the deletion.
+ * The object is deleted at the end, even after a failure, if the server permits the deletion.
  * @param key the key of the small object. It must be different from the keys of all other objects.
  * @param whileStored called between the write and the deletion of the object
  * @throws {S3UnavailableError | NoSpaceError} if the location cannot be used

@@ -151,8 +151,8 @@ export class CodeArchives {
   }
 
   /**
-   * Copies all intact archives of the folder that the remote store lacks, such as archives from before the coordinator
-   * used the remote store.
+   * Copies each intact archive in the folder to the remote store, if the remote store lacks the archive. For example,
+   * the remote store lacks archives that were uploaded before the coordinator used it.
    * @returns the number of new copies
    */
   async copyMissing(): Promise<number> {

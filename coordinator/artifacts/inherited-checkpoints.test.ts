@@ -23,7 +23,7 @@ function checkpointsWith(share: () => Promise<void>) {
   return { checkpoints, warnings };
 }
 
-/** Returns whether a promise resolves before other work that is ready. */
+/** Returns whether a promise resolves before a callback of `setImmediate`. */
 async function isResolved(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending');
   const later = new Promise((resolve) => setImmediate(() => resolve(pending)));

@@ -35,7 +35,7 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
   });
 }
 
-/** The shortest and the longest delay before the addition of a file is retried, in milliseconds. */
+/** The shortest and the longest delay before adding a file is retried, in milliseconds. */
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
@@ -43,7 +43,7 @@ const RETRY_MAX_MS = 30_000;
 export class InheritedCheckpoints {
   readonly #files: Pick<ArtifactStore, 'share'>;
   readonly #log: Warn;
-  /** The files that are being added, by the file of the child. */
+  /** The files that are being added. The key names the child and the file. */
   readonly #pending = new Map<string, { readonly parentFile: string; readonly settled: Promise<void> }>();
   readonly #closed = new AbortController();
 
@@ -54,9 +54,10 @@ export class InheritedCheckpoints {
 
   /**
    * Adds files to children. Existing files are not changed, so a coordinator that starts after a crash adds only the
-   * files that are missing. While the artifact store fails, the addition of a file is retried. If the file of the
-   * parent is missing or damaged, the attempts of the child fail, and their error names the missing checkpoint.
-   * @returns resolves once each file was added, or its addition has failed for the first time
+   * files that are missing. If the artifact store fails, adding a file is retried until it succeeds. If the file of the
+   * parent is missing or damaged, adding the file is not retried: the attempts of the child fail, and their error names
+   * the missing checkpoint.
+   * @returns a promise that resolves once adding each file has succeeded or has failed for the first time
    */
   async add(inherited: readonly InheritedCheckpoint[]): Promise<void> {
     await Promise.all(inherited.map((one) => new Promise<void>((resolve) => this.#start(one, resolve))));

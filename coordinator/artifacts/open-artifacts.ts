@@ -16,7 +16,7 @@ import { parseS3Location, s3Place } from './s3-location.ts';
 import { SpaceLedger } from './space-ledger.ts';
 
 const RETRY_CHECK_MS = 5_000;
-/** The time for which a starting coordinator waits for the check of a location that was used before. */
+/** A starting coordinator waits at most this long for the check of a location that was used before. */
 const CHECK_LIMIT_MS = 3_000;
 const UPKEEP_MS = 3_600_000;
 

@@ -28,7 +28,10 @@ import { s3Place } from './s3-location.ts';
 
 /** The age at which an incomplete multipart upload is aborted. A later retry then sends the whole file again. */
 export const MAX_INCOMPLETE_UPLOAD_MS = 24 * 3_600_000;
-/** Objects without a record are kept for this time, because a record may still arrive. */
+/**
+ * `prune --orphans` removes an object without a record only if the object is at least this old, because the record may
+ * still arrive.
+ */
 const MIN_ORPHAN_AGE_MS = 3_600_000;
 /**
  * The validity of a presigned URL, in seconds. If the URL of an upload expires before the agent uses it, the agent
@@ -156,7 +159,7 @@ export class S3Artifacts implements ArtifactStore {
     });
   }
 
-  /** Stores a verified file of this machine. */
+  /** Uploads a verified file of this machine to the store. */
   putFile(key: AttemptKey, artifact: StoredArtifact, path: string): Promise<void> {
     return this.#bucket.putFile(this.#objectOf(key, artifact), path, artifact);
   }

@@ -20,8 +20,8 @@ export interface S3Location {
    */
   readonly region: string | undefined;
   /**
-   * Whether the bucket is in the path of a URL, not in the name of its host. The default is true if the location names
-   * an endpoint, because few S3-compatible servers have a host name for each bucket.
+   * Whether URLs name the bucket in the path instead of in the host name. The default is true if the location names an
+   * endpoint, because few S3-compatible servers have a host name for each bucket.
    */
   readonly pathStyle: boolean;
   /**

@@ -18,7 +18,7 @@ export type SpaceAnswer = 'fits' | 'later' | 'never';
  * @param free the number of free bytes; bytes that have already arrived are no longer free
  * @param reserved the number of bytes that other uploads may still send
  * @param keep the number of bytes that uploads leave free
- * @returns `later` if the upload fits only without the reservations, and `never` if it does not fit even then
+ * @returns `later` if the upload fits only without the reservations, and `never` if it does not fit even without them
  */
 export function spaceAnswer(need: number, free: number, reserved: number, keep = MIN_FREE_BYTES): SpaceAnswer {
   const available = free - keep;

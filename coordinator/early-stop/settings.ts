@@ -21,8 +21,8 @@ export type RuleName = EarlyTerminate['type'];
 export interface HyperbandSettings {
   readonly type: 'hyperband';
   /**
-   * Either the first rung (`minIter`), or the number of values that a complete trial reports (`maxIter`) with the
-   * maximum number of rungs below it (`brackets`).
+   * Either the first rung (`minIter`), or two numbers: the number of values that a complete trial reports (`maxIter`),
+   * and the maximum number of rungs below `maxIter` (`brackets`).
    */
   readonly steps: { readonly minIter: number } | { readonly maxIter: number; readonly brackets: number };
   /** The ratio of consecutive rungs; above 1. */

@@ -99,7 +99,7 @@ test('the patience rule never stops a trial that improves with every value', () 
   );
 });
 
-test('the threshold rule stops a trial at the first step with a worse value, starting at min_iter', () => {
+test('from min_iter on, the threshold rule stops a trial at the first value that is worse than the threshold', () => {
   expect(new Race(THRESHOLD).run('a', [9, 0.5, 0.6, 0.1])).toEqual({
     kind: 'stop',
     step: 3,

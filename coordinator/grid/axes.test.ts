@@ -33,7 +33,7 @@ test('the values of an axis of a billion steps are computed only on access', () 
   expect(axis.indexOf(0.123456789)).toBe(123_456_789);
 });
 
-test('indexOf is the inverse of at on a stepped axis', () => {
+test('on a stepped axis, `indexOf` is the inverse of `at`', () => {
   const bounds = fc.record({
     from: fc.integer({ min: -1_000_000, max: 1_000_000 }),
     by: fc.integer({ min: 1, max: 10_000 }),

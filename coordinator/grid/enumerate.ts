@@ -8,8 +8,8 @@ import { allSteps, initialState, MAX_REPEATED_POINTS, nextStep } from './trials.
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config are consecutive; of adaptive replicates, only the minimum number is yielded. The
- * memory grows with the number of yielded trials.
+ * fastest. The replicates of a config are consecutive. With adaptive replicates, only the minimum number per config is
+ * yielded. The memory grows with the number of yielded trials.
  * @throws {BadInputError} if the sweep has no trials, or as soon as the next trial would depend on results (TPE: after
  * its random first configs; Optuna and warm_start: at once)
  */

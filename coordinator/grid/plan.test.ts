@@ -71,7 +71,7 @@ when: [{if: {c: 1}, set: {a: 9}}]
   expect(plan(parseSweep(text, 'x.yaml'))).toMatchObject({ configs: 5, duplicates: 1 });
 });
 
-test('zipped rows stay distinct if `when` overrides one zipped parameter and another still differs', () => {
+test('zipped rows stay distinct if `when` overrides one zipped parameter and another zipped parameter differs', () => {
   const text = `
 trainer: noop
 parameters: {a: {min: 1, max: 1000, step: 1}, b: {min: 1, max: 1000, step: 1}, c: {values: [0, 1]}}

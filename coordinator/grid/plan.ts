@@ -192,7 +192,7 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** By parameter, the value that a rule names and that all points of the cell have, if there is such a value. */
+  /** For each divided dimension of which the cell covers a single named row (see `Class`), the values in this row. */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];

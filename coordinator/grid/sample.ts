@@ -30,8 +30,8 @@ function evenlySpaced(spec: SweepSpec, limit: number): (Parameters & GridPoint)[
 }
 
 /**
- * Returns the fraction of the distance by which a position is moved; 0 if every point of the grid is taken. The
- * fractions are multiples of the golden ratio, modulo 1, because such multiples are evenly distributed.
+ * Returns how far a position is moved, as a fraction of the distance between positions; 0 if every point of the grid is
+ * taken. The fractions are multiples of the golden ratio, modulo 1, because such multiples are evenly distributed.
  */
 function fractionAt(index: number, isSample: boolean): number {
   return isSample ? ((index + 1) * 0.6180339887498949) % 1 : 0;

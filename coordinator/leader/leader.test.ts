@@ -80,7 +80,7 @@ test('a standby leads within half a second after the leader has released its lea
   expect((sentAt ?? 0) - releasedAt).toBeLessThanOrEqual(500);
 });
 
-test('a standby continues to try while the store does not answer', async () => {
+test('while the store does not answer, a standby continues to try to lead', async () => {
   const election = new MemoryElection();
   election.problem = new UnreachableError('no answer');
   const { elected, problems } = candidate(election);
@@ -252,7 +252,7 @@ test('a check detects a newer leader at once', async () => {
   expect(onLost).toHaveBeenCalledOnce();
 });
 
-test('a leader releases its leadership once, and a store that does not answer delays the end by two seconds at most', async () => {
+test('a leader releases its leadership once, and waits at most two seconds for a store that does not answer', async () => {
   const election = new MemoryElection();
   const { leader } = leaderOf(election);
   await leader.release();

@@ -69,7 +69,7 @@ export interface Candidacy {
 
 interface CandidateOptions extends Candidacy {
   readonly signal: AbortSignal;
-  /** Called after each attempt during which another coordinator leads. */
+  /** Called after each attempt to lead that fails because another coordinator leads. */
   readonly onStandby: (leadership: Leadership) => void;
   /** @param problem the reason why the store does not answer; undefined once it answers */
   readonly onProblem: (problem: string | undefined) => void;
@@ -144,7 +144,7 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
 }
 
 /**
- * Leads at once. If another process led and has died, leads as soon as the leadership of that process expires.
+ * Leads at once or, if another process led and has died, as soon as the leadership of that process expires.
  * @param rejection returns the error if another process renews its leadership
  * @throws {UnreachableError} if the store does not answer
  */
@@ -262,7 +262,7 @@ export class Leader {
     this.check();
   }
 
-  /** Renews the leadership now, for example because a caller knows a newer leader. */
+  /** Renews the leadership now, for example because a caller knows of a newer leader. */
   check(): void {
     clearTimeout(this.#timer);
     this.#renewing ??= this.#renew().finally(() => {
@@ -271,7 +271,7 @@ export class Leader {
     });
   }
 
-  /** Ends the term, so that a standby leads at once. Every write of the term must have ended before. */
+  /** Ends the term, so that a standby leads at once. All writes of the term must have ended before this call. */
   async release(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

@@ -32,7 +32,7 @@ test('a failed renewal is repeated soon, and does not extend the leadership', ()
   expect(isCertain(renewed, 11_499)).toBe(true);
 });
 
-test('a standby tries to lead at once after a release, and no later than at the expiry', () => {
+test('a standby tries to lead at once after a release, and otherwise no later than at the expiry', () => {
   expect(untilAttempt({ holder: '', remainingMs: 5_000 })).toBe(0);
   expect(untilAttempt({ holder: 'a', remainingMs: 5_000 })).toBe(STANDBY_INTERVAL_MS);
   expect(untilAttempt({ holder: 'a', remainingMs: 120 })).toBe(120);
@@ -99,7 +99,7 @@ test('a leader whose requests take up to a second is always certain', () => {
         const sentAt = now;
         now += took;
         expect(isCertain(renewals, now)).toBe(true);
-        // Two failures in a row leave enough time.
+        // After two failures in a row, there is enough time for a further renewal.
         failures = isFailed && failures < 2 ? failures + 1 : 0;
         renewals = afterRenewal(renewals, sentAt, failures === 0);
       }

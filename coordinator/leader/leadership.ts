@@ -16,8 +16,8 @@ export const RENEW_RETRY_MS = 500;
 /** The time between two attempts of a standby to lead. An attempt changes nothing while another coordinator leads. */
 export const STANDBY_INTERVAL_MS = 500;
 /**
- * The time before the expiry at which a leader pauses. The clocks of the leader and the store may differ by a tenth in
- * speed.
+ * A leader pauses this long before the expiry, because the speeds of its clock and of the store's clock may differ by a
+ * tenth.
  */
 const PAUSE_MARGIN_MS = LEADERSHIP_MS / 9;
 
@@ -39,7 +39,10 @@ export interface Leadership extends Term {
   readonly expiresAt: string;
 }
 
-/** A leadership, and the time since which it has not been renewed, on the clock of the process that reads it. */
+/**
+ * A leadership, and the time since which it has not been renewed. The time is on the clock of the process that reads
+ * the leadership.
+ */
 export interface SeenLeadership {
   readonly leadership: Leadership;
   readonly since: number;

@@ -21,7 +21,7 @@ import { SweepSeries } from './sweep-series.ts';
 import { TrialSeries } from './trial-series.ts';
 
 /**
- * The time for which the series of a sweep remain after its end, in milliseconds, so that the last values are scraped.
+ * The series of a sweep remain for this many milliseconds after its end, so that Prometheus scrapes the last values.
  */
 const SERIES_RETENTION_MS = 10 * 60_000;
 

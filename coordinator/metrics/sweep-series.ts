@@ -43,7 +43,7 @@ export class SweepSeries {
   readonly ranking: Ranking;
   readonly #metrics: CoordinatorMetrics;
   readonly #best = new Map<string, number>();
-  /** The states that already have a series. They keep it even if their count is 0 again. */
+  /** The states that already have a series. A state keeps its series even if its count is 0 again. */
   readonly #seen = new Set<string>();
 
   /**

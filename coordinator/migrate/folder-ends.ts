@@ -121,7 +121,10 @@ function checkNewFolder(dir: string, { cluster, name, moved }: OriginStore): voi
   if (other !== undefined) throw new RejectedError(`${dir} has another file (${other}): use a new folder`);
 }
 
-/** The operating system releases the lock of SQLite even if its holder is killed. */
+/**
+ * Locks a folder. The lock is a lock of SQLite, because the operating system releases such a lock even if the process
+ * that holds it is killed.
+ */
 function lockFolder(dir: string): Db {
   const db = new Database(join(dir, LOCK_FILE));
   try {

@@ -29,7 +29,7 @@ const options = (dir: string, to: string): MigrationOptions => ({
   now: 0,
 });
 
-/** Copies a folder, because libsql keeps the locks of this process. */
+/** Returns a copy of a folder, because libsql keeps the lock of the original store until this process ends. */
 function copyOf(dir: string): string {
   const copy = `${dir}-copy${Math.random()}`;
   cpSync(dir, copy, { recursive: true });

@@ -132,8 +132,8 @@ export async function openPostgresOrigin(location: string): Promise<OriginStore>
 }
 
 /**
- * Returns why a database cannot get a store; undefined if it is empty, or has an incomplete copy of the same store. The
- * tables of an interrupted `trawl doctor` do not count.
+ * Returns why the store cannot be moved into a database; undefined if the database is empty, or has an incomplete copy
+ * of the same store. The tables of an interrupted `trawl doctor` do not count.
  */
 async function newDatabaseProblem(client: Client, name: string, origin: OriginStore): Promise<string | undefined> {
   const { rows } = await client.query(

@@ -20,7 +20,7 @@ const config = (parameters: Record<string, number | string>, value?: number) => 
   lacksMetric: false,
 });
 
-test('two spaces whose parameters have the same names and kinds are the same, even if the limits differ', () => {
+test('two spaces whose parameters have the same names and kinds count as equal, even if the limits differ', () => {
   const own = kindsOfSpace(
     new Map<string, Distribution>([
       ['x', x],

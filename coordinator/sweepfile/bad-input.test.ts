@@ -137,7 +137,7 @@ const order: [string, string][] = [
 ];
 
 const unsupported: [string, string][] = [
-  ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write early_terminate'],
+  ['early_stop: {type: asha}', '4:1: unknown key "early_stop"; write "early_terminate"'],
   ['optuna: {}', '4:1: optuna applies to method optuna only; the method is grid'],
   [
     'method: optuna\noptuna: {sampler: CmaESampler}',

@@ -166,7 +166,7 @@ test.each([
   ['seeds: 3', 'seeds: expected a list of seeds, got 3; write "replicates" for a number of seeds'],
   ['max_failed: 0.1', /got 0.1; write "10%"$/],
   ['early_terminate: {typ: asha}', 'unknown key "typ"; did you mean "type"?'],
-  ['early_terminate: {method: asha}', 'unknown key "method"; write type'],
+  ['early_terminate: {method: asha}', 'unknown key "method"; write "type"'],
   ['order: random', 'order: expected grid or shuffled, got "random"; did you mean "shuffled"?'],
   ['concurrency: "4"', 'concurrency: expected a whole number from 1 to 100000, got "4"; remove the quotes'],
 ])('the error for a mistake in a nested mapping names the key: %s', (line, message) => {
@@ -178,7 +178,7 @@ test.each([
 
 test.each([
   ['trainr: autoencoder\nparameters: {}\n', 'unknown key "trainr"; did you mean "trainer"?'],
-  ['trainer: autoencoder\nsearch_space: {depth: {value: 3}}\n', 'unknown key "search_space"; write parameters'],
+  ['trainer: autoencoder\nsearch_space: {depth: {value: 3}}\n', 'unknown key "search_space"; write "parameters"'],
   [
     'trainer: noop\nmethod: random\nrun_cap: 3\nparameters: {x: {min: 0.1, max: 1, log: true}}\n',
     'unknown key "log"; write distribution: log_uniform_values',

@@ -57,7 +57,7 @@ test('omitted keys of pbt have their defaults, and the trainer decides which par
   });
 });
 
-test('the first members are random points with different seeds, even if the points are equal', () => {
+test('the first members are random points, and even members with equal points have different seeds', () => {
   const spec = parseSweep(`${SWEEP.replace(PARAMETERS, '')}parameters: {noise_std: {values: [0, 0.1]}}`, 'x');
   const seeds: number[] = [];
   const known = new Set<string>();

@@ -76,7 +76,7 @@ test.each([
   [['early_terminate'], 'reduction_factor', 'eta'],
   [['pbt'], 'perturbation_interval', 'interval'],
 ] as const)('at %j, the key %s of another tool means %s', (path, key, meant) => {
-  expect(keyHint(path, key, [meant, 'other'])).toBe(`; write ${meant}`);
+  expect(keyHint(path, key, [meant, 'other'])).toBe(`; write "${meant}"`);
 });
 
 test('no key is suggested at a path where it would be invalid', () => {

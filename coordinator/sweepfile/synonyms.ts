@@ -134,10 +134,11 @@ function synonymOf(path: Path, key: string, known: readonly string[]): string | 
 
 const keyOf = (meant = ''): string => meant.split(':')[0] ?? '';
 
-/** Returns a hint that suggests a valid key, such as `; write x` for a key of another tool. May be empty. */
+/** Returns a hint that suggests a valid key, such as `; write "x"` for a key of another tool. May be empty. */
 export function keyHint(path: Path, key: string, known: readonly string[]): string {
   const meant = synonymOf(path, key, known);
-  return meant !== undefined && nearest(key, known) !== meant ? `; write ${meant}` : didYouMean(key, known);
+  if (meant === undefined || nearest(key, known) === meant) return didYouMean(key, known);
+  return keyOf(meant) === meant ? `; write "${meant}"` : `; write ${meant}`;
 }
 
 /** Returns the known key that the author probably means by an unknown key. Undefined if no known key is close. */

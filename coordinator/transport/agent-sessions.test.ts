@@ -22,7 +22,7 @@ function session(id = 'a', ackDelayMs = DELAY_MS): AgentSession {
 
 const acks = () => sent.map((message) => (message?.$case === 'batch' ? message.batch.acks.map(({ seq }) => seq) : []));
 
-test('acknowledgements of reports wait, and one message has the newest acknowledgement of each attempt', () => {
+test('acknowledgements of reports are delayed, and one message has the newest acknowledgement of each attempt', () => {
   const one = session();
   one.acknowledge(KEY, 1, true);
   vi.advanceTimersByTime(DELAY_MS - 1);
@@ -35,7 +35,7 @@ test('acknowledgements of reports wait, and one message has the newest acknowled
   expect(sent).toHaveLength(1);
 });
 
-test('an answer that cannot wait is sent at once, with the acknowledgements that wait', () => {
+test('an answer that cannot wait is sent at once, together with the delayed acknowledgements', () => {
   const one = session();
   one.acknowledge(KEY, 1, true);
   one.acknowledge(KEY, 2, false);
@@ -54,7 +54,7 @@ test.each([
   [19, 0],
   [300, 300],
   [5_000, MAX_ACK_DELAY_MS],
-])('with %i agents, acknowledgements of reports wait for %i ms', (agents, delayMs) => {
+])('with %i agents, acknowledgements of reports are delayed by %i ms', (agents, delayMs) => {
   const sessions = new AgentSessions();
   for (let at = 0; at < agents; at++) sessions.add(session(`a${at}`));
   expect(sessions.ackDelayMs).toBe(delayMs);

@@ -15,12 +15,13 @@ import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 /**
- * Acknowledgements of reports wait for further acknowledgements for this time, multiplied by the number of connected
- * agents. The coordinator thus sends at most about 1,000 such messages per second. The cost of a message hardly depends
- * on its size. Agents do not wait for these acknowledgements. They keep the records on their disks in the meantime.
+ * Acknowledgements of reports are delayed by this many milliseconds per connected agent, so that one message has
+ * several of them. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such messages per second. The
+ * cost of a message hardly depends on its size. Agents do not wait for these acknowledgements. They keep the records on
+ * their disks in the meantime.
  */
 const ACK_DELAY_MS_PER_AGENT = 1;
-/** A shorter delay would save no messages. */
+/** A delay that would be shorter than this is omitted, because it would save hardly any messages. */
 const MIN_ACK_DELAY_MS = 20;
 export const MAX_ACK_DELAY_MS = 1_000;
 
@@ -35,7 +36,7 @@ export class AgentSessions {
   /** The open sessions of each agent, by agent id. The newest session of an agent is last. */
   readonly #open = new Map<string, AgentSession[]>();
 
-  /** The time that acknowledgements of reports wait for further acknowledgements. */
+  /** The delay of acknowledgements of reports and logs; 0 if they are not delayed. */
   get ackDelayMs(): number {
     const delayMs = Math.min(MAX_ACK_DELAY_MS, ACK_DELAY_MS_PER_AGENT * this.#open.size);
     return delayMs < MIN_ACK_DELAY_MS ? 0 : delayMs;
@@ -87,7 +88,7 @@ export class AgentSession {
   /** Whether the answers are sent in the next turn of the event loop. */
   #isDue = false;
 
-  /** @param ackDelayMs returns the time that acknowledgements of reports and logs wait for further ones; 0 for none */
+  /** @param ackDelayMs returns the delay of acknowledgements of reports and logs; 0 if they are not delayed */
   constructor(call: AgentStream, hello: Hello, ackDelayMs: () => number) {
     this.call = call;
     this.hello = hello;

@@ -59,7 +59,7 @@ export interface AttemptServiceOptions {
   readonly log: Logger;
   /** The epoch of this coordinator as the leader. Default: 0, for a store that only one coordinator can use. */
   readonly leaderEpoch?: number;
-  /** Called when an agent knows a leader with a higher epoch. */
+  /** Called when an agent knows of a leader with a higher epoch. */
   readonly onNewerLeader?: () => void;
 }
 
@@ -293,7 +293,7 @@ export class AttemptService {
     return session;
   }
 
-  /** @throws {UnreachableError} if the agent knows a leader with a higher epoch */
+  /** @throws {UnreachableError} if the agent knows of a leader with a higher epoch */
   #requireCurrentLeader({ agentId, leaderEpoch }: Hello): void {
     const { onNewerLeader, log } = this.#options;
     if (this.#leaderEpoch === 0 || leaderEpoch <= this.#leaderEpoch) return;

@@ -1,4 +1,4 @@
-/** Adds the times at which slots began to run attempts. */
+/** Adds start times to attempts. An attempt starts when its slot begins to run it. */
 import { attemptMs } from '../../lib/domain/slot-time.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';

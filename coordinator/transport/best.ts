@@ -10,8 +10,9 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * How many more configs than the limit are read from the database. `rankConfigs` then ranks all these configs again,
- * because SQLite can round a mean differently, and therefore can order configs with almost equal means differently.
+ * The number of configs that are read from the database in addition to the limit. `rankConfigs` then ranks all read
+ * configs again, because SQLite can round a mean differently, and therefore can order configs with almost equal means
+ * differently.
  */
 const NEAR_TIES = 100;
 
@@ -59,7 +60,7 @@ export async function bestConfigs(
   return ranked.length < limit ? undefined : ranked.slice(0, limit);
 }
 
-/** Returns the ids of the configs of up to `limit` trials with the best results. */
+/** Returns the ids of the best configs, at most `limit`. Only for sweeps whose configs have one trial each. */
 async function configsOfBest(queries: Queries, sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
   const best = await queries.trials.bestResults(sweepId, goal, limit);
   const indices = best.map(({ index }) => index);

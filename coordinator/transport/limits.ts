@@ -37,9 +37,9 @@ export const MIN_UPLOAD_BYTES_PER_S = 1_024;
  * number, the coordinator stops reading the stream.
  */
 export const MAX_UNSETTLED_RECORDS = 4_096;
-/** The maximum number of answers that an agent has not read yet. */
+/** The maximum number of answers that an agent has not read yet. A further answer ends the agent's stream. */
 export const MAX_UNREAD_ANSWERS = 8_192;
-/** The maximum number of events that a watcher has not read yet. */
+/** The maximum number of events that a watcher has not read yet. Further events end the watch. */
 export const WATCH_BACKLOG = 10_000;
 
 /**

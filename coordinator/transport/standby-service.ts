@@ -1,4 +1,4 @@
-/** Answers the calls that a coordinator receives while it does not lead. No handler runs, so a caller can repeat a call. */
+/** Answers the calls that a coordinator receives while it does not lead. No handler runs, so calls can be repeated. */
 import {
   Metadata,
   type Server,

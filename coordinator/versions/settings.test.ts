@@ -84,7 +84,7 @@ test.each([
   ['x: {min: 1, max: 4, step: 1}', 'x: {values: [2.0, 3]}', '2 became 2.0'],
   ['x: {min: 1, max: 4, step: 1}', 'x: {min: 1.0, max: 4, step: 1}', 'whole numbers became floats'],
   ['x: {min: 1.0, max: 4, step: 1}', 'x: {min: 1, max: 4, step: 1}', 'floats became whole numbers'],
-])('a kept value must keep its notation: {%s} cannot become {%s}', (before, after, change) => {
+])('a value in both versions must keep its notation: {%s} cannot become {%s}', (before, after, change) => {
   expect(() => changeOf(before, after)).toThrow(`parameters.x: ${change}`);
   expect(() => changeOf(before, after)).toThrow(/keep the notation, or submit the file as a new sweep/);
 });

@@ -1,8 +1,8 @@
 /**
  * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna
  * receives only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal,
- * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share
- * of the distribution from 0 to 1.
+ * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a
+ * number from 0 to 1, which is a share of the distribution.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';
@@ -46,7 +46,7 @@ export interface OptunaSpace {
   readonly rules: readonly ActivityRule[];
 }
 
-/** The lowest and highest share of a distribution. The value of an unbounded distribution is infinite at 0 and 1. */
+/** The lowest and highest share that is used. At 0 and 1, the value of an unbounded distribution would be infinite. */
 const MIN_SHARE = 1e-9;
 const MAX_SHARE = 1 - 1e-9;
 

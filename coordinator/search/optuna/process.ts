@@ -15,7 +15,7 @@ const KEPT_OUTPUT = 4_000;
 const MAX_DETAIL = 300;
 
 interface ProcessEvents {
-  /** Called for each line of the process. */
+  /** Called for each line that the process sends. */
   readonly onLine: (line: string) => void;
   /** Called once when the process has ended, or could not start. Not called after `end`. */
   readonly onEnd: (reason: string) => void;
