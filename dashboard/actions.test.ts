@@ -45,7 +45,7 @@ test('R retries the marked trials after a confirmation, independently of the cur
   at.stop();
 });
 
-test('R on a config sends a request only if a replicate failed or was cancelled; R on a trial always sends one', async () => {
+test('R on a config sends a request only if a replicate failed or was cancelled; R on a trial always sends a request', async () => {
   const at = await start();
   await at.press('j', 'R');
   expect(at.status()).toBe('retry: none of the selected trials failed or was cancelled');

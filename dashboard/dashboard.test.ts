@@ -375,7 +375,7 @@ test('[ and ] switch between the epochs of the reconstructions', async () => {
   at.stop();
 });
 
-test('keys that are typed before the rows arrive wait for them, but keys that change the sweep are ignored', async () => {
+test('keys that are typed before the rows arrive take effect after the rows arrive, but keys that change the sweep are ignored', async () => {
   const at = await start({ updates: [] });
   await at.press('j', ' ', 'j', ' ', 'p', 'x', 'y', 'c');
   expect(at.view()).toEqual({ kind: 'sweep' });

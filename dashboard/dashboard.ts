@@ -262,7 +262,10 @@ export class Dashboard {
     }
   }
 
-  /** Applies updates, but only after a key is handled, so that the key applies to the rows that the user saw. */
+  /**
+   * Applies the updates that have arrived, but at most once per FRAME_MS, and publishes a model. Called after a key or
+   * a mouse event is handled, and not before, so that the event applies to the rows that the user saw.
+   */
   #publishAfterKey(): void {
     if (performance.now() - this.#updatedAtMs >= FRAME_MS) this.#applyUpdates();
     this.#requestDetails();

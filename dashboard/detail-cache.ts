@@ -83,7 +83,7 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When `sweeps` was requested. Zero if the list of sweeps was never requested. */
+  /** When `sweeps` was requested, in Unix milliseconds. Zero until the first list of sweeps has arrived. */
   get sweepsRequestedMs(): number {
     return this.#sweepsRequestedMs;
   }

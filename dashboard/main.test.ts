@@ -113,7 +113,7 @@ test('only changed lines are written', async () => {
   await result;
 });
 
-test('drawOnce returns one complete frame of any width without a terminal', async () => {
+test('without a terminal, drawOnce returns one complete frame that is no wider than the requested width', async () => {
   for (const columns of [60, 80, 240]) {
     const text = await drawOnce(source, { sweep: 'last', style: PLAIN, size: { columns, rows: 30 } });
     const lines = text.split('\n');

@@ -73,7 +73,10 @@ interface ReplayControl {
   readonly set: (clock: ReplayClock) => void;
 }
 
-/** A coordinator, a store without a coordinator, or the replay of an ended sweep. A method that fails throws an error with the reason. */
+/**
+ * A coordinator, a store without a coordinator, or the replay of an ended sweep. A method that fails throws an error
+ * with the reason.
+ */
 export interface Source {
   /** Whether actions are rejected: either no coordinator runs, or a replay is shown. */
   readonly readonly?: boolean | undefined;

@@ -127,7 +127,7 @@ test.each(['../../x', 'a/b', 'a"} }', 'a..b', '.', 'a\u001b[2J', 'x'.repeat(65),
   },
 );
 
-test('the name of an agent can be a fully qualified host name', async () => {
+test('the name of an agent may be a fully qualified host name', async () => {
   await certs('init');
   expect(await certs('agent', 'gpu1.lab.example.org')).toMatchObject({ exitCode: 0 });
   expect(readIdentity(join(dir, 'agent-gpu1.lab.example.org'), ['agent']).name).toBe('gpu1.lab.example.org');
@@ -150,7 +150,7 @@ test('an identity needs an authority, and the identity of a user needs a role', 
   expect((await certs('user', 'ann', '--role', 'agent')).exitCode).toBe(2);
 });
 
-test('the identities for several coordinators have all addresses, and the server certificate has all hosts', async () => {
+test('with several coordinators, each identity has the address of every coordinator, and the server certificate has every host', async () => {
   const hosts = ['--host', 'head-a,10.0.0.5', '--standby', 'head-b,fe80::7'];
   const { stderr, exitCode } = await certs('init', ...hosts, '--agent', 'gpu-1');
   expect(exitCode).toBe(0);
@@ -210,7 +210,7 @@ test('the host name reserved for agents is rejected', async () => {
   expect(certificate('agent-a').checkHost('trawl-agent')).toBe('trawl-agent');
 });
 
-test('a renewal changes only the certificate, which keeps its name, hosts and key', async () => {
+test('a renewal changes only cert.pem, and the new certificate has the same name, hosts and key as before', async () => {
   await certs('init', '--host', 'head.lan', '--nats', 'head', '--days', '10');
   await certs('agent', 'a', '--days', '10');
   const folders = ['agent-a', 'nats-head', 'server'];
@@ -241,7 +241,7 @@ test('a renewal changes only the certificate, which keeps its name, hosts and ke
   expect(readIdentity(join(dir, 'agent-a'), ['agent']).name).toBe('a');
 });
 
-test('only existing identities are renewed, and a renewed certificate does not outlive the authority', async () => {
+test('only existing identities are renewed, and a certificate that would expire after the authority is rejected', async () => {
   await certs('init', '--ca-days', '100');
   await certs('agent', 'a');
   await certs('agent', 'b');

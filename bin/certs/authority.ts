@@ -33,7 +33,7 @@ const LOCAL_HOSTS = ['localhost', '127.0.0.1', '::1'];
 const HOST = /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/;
 const TOKEN_BYTES = 32;
 const SERIAL_BYTES = 8;
-/** The maximum length of a certificate's common name (RFC 5280). */
+/** The maximum length of a certificate's common name, in characters (RFC 5280). */
 const MAX_NAME = 64;
 
 export interface InitOptions {
@@ -45,7 +45,7 @@ export interface InitOptions {
   readonly natsHosts?: readonly string[];
   readonly days: number;
   readonly authorityDays: number;
-  /** Whether to replace an existing authority, which invalidates every identity that it has issued. */
+  /** Whether to replace an existing authority. The identities that the old authority has issued are then invalid. */
   readonly force: boolean;
 }
 

@@ -77,7 +77,8 @@ export async function issue(
 }
 
 /**
- * Signs a certificate again: the same subject, key and extensions, with a new validity.
+ * Signs a new certificate with the subject, the key and the extensions of an existing certificate. The new certificate
+ * is valid for `days` days.
  * @returns the new certificate
  */
 export async function renewed(authority: KeyAndCertificate, certificate: string, days: number): Promise<string> {

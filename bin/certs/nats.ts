@@ -22,7 +22,7 @@ import { writePrivately } from './private-file.ts';
 export const NATS_CONFIG = 'nats.conf';
 export const NATS_ACCOUNTS = 'nats-accounts.conf';
 
-/** The maximum size of a message. Enough for a heartbeat, which has about a hundred bytes per attempt of an agent. */
+/** The maximum size of a message. Enough for a heartbeat: about 100 bytes for each attempt that the agent runs. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_CONNECTIONS = 4_096;
 /** The maximum number of subscriptions of one client. An agent needs one subscription. */
@@ -145,8 +145,8 @@ ${imported.map((entry) => `      ${entry}`).join('\n')}
 }
 
 /**
- * @param serial the serial number in the certificate's subject, by which NATS rejects earlier certificates of the same
- * name
+ * @param serial the serial number in the certificate's subject. NATS compares this number, and so rejects earlier
+ * certificates of the same name
  */
 function user(role: string, name: string, { publish, subscribe }: Permissions, serial?: string): string {
   const allow = (subjects: readonly string[]) => `{ allow: [${subjects.map(text).join(', ')}] }`;
@@ -205,8 +205,8 @@ export function isNatsFolder(dir: string, name: string): boolean {
 }
 
 /**
- * Returns the folder of a NATS server. Its name contains no colons, because scp would parse a colon of an IPv6 address
- * as the end of a host name.
+ * Returns the folder of a NATS server. The folder's name contains no colons, because scp would parse a colon of an IPv6
+ * address as the end of a host name.
  */
 function natsFolder(dir: string, host: string): string {
   return join(dir, `${PREFIX}${host.replaceAll(':', '-')}`);

@@ -1,4 +1,4 @@
-/** Renews certificates: signs the same name, host names and key again, with a new expiry. */
+/** Renews certificates: signs new certificates with the same names, host names and keys, and with a new expiry. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIdentities } from '../../coordinator/auth/identities.ts';

@@ -24,8 +24,8 @@ const reports = (attempt: number, ...epochs: number[]): Report[] =>
   epochs.map((epoch) => ({ attempt, epoch, atMs: 1, metrics: { loss: epoch } }));
 
 /**
- * A method that streams messages, and a function that reads the stream. The connection breaks after the number of
- * messages in `breaksAfter`.
+ * A method that streams messages, and a function that reads the stream. The connection breaks after `breaksAfter`
+ * messages.
  */
 interface Case {
   readonly method: keyof SweepServiceServer;
@@ -104,15 +104,18 @@ async function reading(server: string): Promise<Connection> {
   return connection;
 }
 
-test.each(Object.entries(cases))('%s: all messages are read once, although the stream breaks', async (_name, each) => {
-  const whole = await serveBroken(each, 0);
-  const expected = await each.read(await reading(whole.address));
-  const broken = await serveBroken(each);
-  // The same server under two names, so that the client knows several coordinators.
-  const both = `${broken.address},${broken.address.replace('127.0.0.1', 'localhost')}`;
-  expect(await each.read(await reading(both))).toEqual(expected);
-  expect(broken.calls()).toBe(2);
-});
+test.each(Object.entries(cases))(
+  '%s: if the stream breaks, each message is still read exactly once',
+  async (_name, each) => {
+    const whole = await serveBroken(each, 0);
+    const expected = await each.read(await reading(whole.address));
+    const broken = await serveBroken(each);
+    // Two names of the same server, so that the client assumes that there are several coordinators.
+    const both = `${broken.address},${broken.address.replace('127.0.0.1', 'localhost')}`;
+    expect(await each.read(await reading(both))).toEqual(expected);
+    expect(broken.calls()).toBe(2);
+  },
+);
 
 test('with one coordinator, a stream that breaks is an error', async () => {
   const [each] = Object.values(cases);
@@ -131,7 +134,7 @@ test('a stream that also breaks after each of five restarts is an error', async 
   expect(broken.calls()).toBe(6);
 });
 
-test('a broken stream of curves cannot resume at a trial that was removed in the meantime', async () => {
+test('a broken stream of curves cannot resume if the trial at which it broke has been removed', async () => {
   const curve = (trialId: string) => ({ curves: [{ trialId, reports: reports(1, 0) }] });
   let calls = 0;
   const { address, stop } = await serveCanned({

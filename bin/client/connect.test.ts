@@ -43,7 +43,7 @@ test.each([
   [status.PERMISSION_DENIED, EXIT.rejected],
   [status.UNAUTHENTICATED, EXIT.rejected],
   [status.UNAVAILABLE, EXIT.unreachable],
-])('the gRPC status %i of a call gives exit code %i and a message', async (code, exitCode) => {
+])('a call that fails with the gRPC status %i gives exit code %i and a message', async (code, exitCode) => {
   const { address } = await serve({ listSweeps: (_call, callback) => callback({ code, details: 'because of x' }) });
   const error = await list({ server: address }).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(TrawlError);

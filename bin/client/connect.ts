@@ -79,7 +79,7 @@ export interface ConnectOptions {
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 
 const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 };
-/** With several coordinators, the death of the machine of the leader is noticed after at most about 13 s. */
+/** With several coordinators, a client notices within about 13 s that the leader's machine has died. */
 const KEEPALIVE_OF_SEVERAL = { 'grpc.keepalive_time_ms': 5_000, 'grpc.keepalive_timeout_ms': 8_000 };
 
 /**

@@ -13,7 +13,7 @@ function isServiceError(error: unknown): error is ServiceError {
 
 /**
  * Converts the error of a failed call to an error with a message for the user. Returns other errors unchanged. If the
- * server does not speak gRPC, detects the kind of the server, which takes up to two seconds.
+ * error does not show the cause, detects the kind of the server, which takes up to two seconds.
  */
 export async function explainCallError(error: unknown, peer: Peer): Promise<unknown> {
   if (!isServiceError(error)) return error;

@@ -20,7 +20,7 @@ const UNARY_DEADLINE_MS = 15_000;
  */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
-/** The maximum number of times that a stream that breaks is read again from its start. */
+/** If a stream breaks, it is read again from its start. After this many repetitions, the next break is an error. */
 const MAX_RESTARTS = 5;
 
 const RETRY_DELAYS_MS = [200, 500, 1_000];

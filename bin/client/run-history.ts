@@ -13,7 +13,7 @@ import type { Connection } from './connect.ts';
 import { unary } from './rpc.ts';
 import { getSweep, listTrials } from './sweeps.ts';
 
-/** The maximum number of sweeps that are read, newest first. */
+/** At most this many sweeps are read, newest first. */
 const MAX_SWEEPS = 20;
 /**
  * Once `trials` of RunHistory has this number of entries, no older sweep is read. A sweep that has more trials than this
@@ -33,7 +33,7 @@ export interface RunHistory {
    * least 1 if there are trials.
    */
   readonly slots: number;
-  /** The number of trials that ran on one slot at the same time, as a pack. At least 1. */
+  /** The highest usual number of concurrent trials per slot in any of the sweeps. At least 1; higher with packs. */
   readonly perSlot: number;
   /**
    * The successful and the stopped trials of the earlier sweeps that had the same early stopping as the new sweep. Empty
@@ -43,8 +43,9 @@ export interface RunHistory {
 }
 
 /**
- * Reads the trials that ran from their first epoch to their last, from the newest sweeps with the trainer and the command
- * of `spec`. From sweeps that also have the early stopping of `spec`, reads all successful and stopped trials.
+ * Reads the newest sweeps that have the trainer and the command of `spec`. Returns their trials that ran from the first
+ * epoch to the last. From sweeps that also have the early stopping of `spec`, returns all successful and stopped
+ * trials, too.
  */
 export async function runHistory(connection: Connection, spec: SweepSpec): Promise<RunHistory> {
   const { sweeps } = await unary(connection, connection.client.listSweeps, {});

@@ -9,7 +9,7 @@ import { parseAddress } from '../../lib/net/address.ts';
  */
 export type ServerKind = 'plain' | 'tls' | 'http' | 'nats' | 'ssh' | 'closing' | 'silent' | 'other';
 
-/** The time to wait for data from the server before a request is sent, and the time to wait for the answer. */
+/** A request is sent if the server has sent no data within GREETING_MS. The server then has ANSWER_MS to answer. */
 const GREETING_MS = 300;
 const ANSWER_MS = 700;
 

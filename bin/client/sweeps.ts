@@ -175,7 +175,7 @@ export async function* streamCurves(
   }
 }
 
-/** The last report of a stream of curves. */
+/** The last report that was received from a stream of curves. */
 interface CurvePosition {
   readonly trialId: string;
   readonly epoch: number;

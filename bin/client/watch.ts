@@ -34,7 +34,7 @@ export function outageNotes({ address }: Connection): Required<Pick<WatchOptions
  * Yields the Watch stream of a sweep until the sweep has ended, across restarts of the coordinator. After an outage the
  * stream continues with the missed events, and no event is repeated. If the outage interrupted a snapshot, or another
  * store now answers, the stream continues with a new snapshot. Ends early, without an error, on a signal.
- * @param sweep the id of the sweep: after a reconnect, `last` could be another sweep
+ * @param sweep the id of the sweep, and not `last`, because `last` could select another sweep after a reconnect
  * @throws {UnreachableError} when the first connection fails, or an outage lasts longer than `patienceMs`
  */
 export async function* watchSweep(

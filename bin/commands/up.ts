@@ -165,7 +165,7 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** Stands for the sweep of `up` until the sweep has an id. It is not a valid name, so no sweep has this name. */
+/** Selects the sweep of `up` until the sweep has an id. An empty name is not valid, so no sweep has this name. */
 const OWN_SWEEP = '';
 
 /**

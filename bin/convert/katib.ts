@@ -51,7 +51,7 @@ export function fromKatib(data: unknown): Converted {
   const { method } = search;
   const additional = listAt(objective, 'additionalMetricNames');
   if (additional.length > 0)
-    notes.push(`additional metrics are always recorded and need no key: ${additional.join(', ')}.`);
+    notes.push(`additionalMetricNames (${additional.join(', ')}) are omitted: all metrics are recorded.`);
   const stop = textAt(recordAt(spec, 'earlyStopping'), 'algorithmName');
   if (stop !== undefined && method === 'pbt')
     notes.push(`early stopping ${stop} is omitted: pbt stops members itself.`);
@@ -152,7 +152,7 @@ function resourcesOf(spec: unknown): Record<string, unknown> | undefined {
   return gpus === undefined ? undefined : { gpu: gpus };
 }
 
-/** The file of metrics if a `File` collector names none. */
+/** The file with the metrics if a `File` collector names no file. */
 const DEFAULT_FILE = '/var/log/katib/metrics.log';
 
 function reportOf(spec: unknown, notes: string[]): unknown {

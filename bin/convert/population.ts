@@ -73,7 +73,7 @@ export function nniPopulation(
 
 interface Settings {
   readonly size: number;
-  /** The fraction of the members that are replaced in each generation. */
+  /** The fraction of the members that is replaced in each generation. */
   readonly share: number;
   readonly resample: number;
   readonly perturb?: readonly number[] | undefined;

@@ -8,8 +8,8 @@ import { TrawlError } from '../../proto/errors.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * A larger difference between the clocks of this machine and of the store causes a warning. S3 servers reject requests
- * if the clocks differ by more than 15 minutes.
+ * A warning is given if the clocks of this machine and of the store differ by more than this time. S3 servers reject
+ * requests if the clocks differ by more than 15 minutes.
  */
 const MAX_CLOCK_DIFFERENCE_MS = 60_000;
 const URL_EXPIRES_S = 60;

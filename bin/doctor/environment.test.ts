@@ -48,17 +48,29 @@ test('doctor warns about an id that an agent on another host uses, and names tha
 });
 
 test.each<[string, Parameters<typeof agentIdFinding>[0], RegExp]>([
-  ['this host', { id: 'gpu1.lab', host: 'node7', agents: [other] }, /no agent on another host has it/],
-  ['another id', { id: 'gpu1', host: 'node1', agents: [other] }, /no agent on another host has it/],
-  ['a lost agent', { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LOST }] }, /no agent/],
-  ['an agent that left', { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LEFT }] }, /no agent/],
   [
-    'no coordinator',
+    'the agent with this id is on this host',
+    { id: 'gpu1.lab', host: 'node7', agents: [other] },
+    /no agent on another host has it/,
+  ],
+  ['the other agent has another id', { id: 'gpu1', host: 'node1', agents: [other] }, /no agent on another host has it/],
+  [
+    'the agent with this id is lost',
+    { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LOST }] },
+    /no agent/,
+  ],
+  [
+    'the agent with this id has left',
+    { id: 'gpu1.lab', host: 'node1', agents: [{ ...other, state: AgentState.LEFT }] },
+    /no agent/,
+  ],
+  [
+    'no coordinator answers',
     { id: 'a', host: 'h', agents: 'the coordinator does not answer' },
     /^a; not compared .*: the coordinator does not answer$/,
   ],
-  ['no folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
-])('doctor gives no warning about the agent id in the case of %s', (_, facts, detail) => {
+  ['no agent has used the folder', { id: undefined, host: 'gpu1.lab', agents: [] }, /such as gpu1\.lab-1a2b3c$/],
+])('doctor gives no warning about the agent id if %s', (_, facts, detail) => {
   expect(agentIdFinding(facts)).toMatchObject({ state: 'ok', detail: expect.stringMatching(detail) });
 });
 

@@ -48,7 +48,7 @@ test('a connection without TLS to this machine is no problem', () => {
 test.each([
   [{ unusable: 'the store was moved to sweeps' }, 'the store was moved to sweeps'],
   [{ schema: SCHEMA_VERSION + 1 }, 'of a newer trawl'],
-])('a store with %o is a fault', (change, detail) => {
+])('doctor reports a database as a fault if its store has %o', (change, detail) => {
   const store = { schema: SCHEMA_VERSION, transactions: 7, unusable: undefined, leader: undefined, ...change };
   expect(faults(postgresFindings({ ...FACTS, store }))).toEqual([
     expect.objectContaining({ detail: expect.stringContaining(detail) }),

@@ -46,7 +46,7 @@ test('values of every type are read back unchanged from a Parquet file, and miss
   ]);
 });
 
-test('values of several kinds in a text column are written as text', async () => {
+test('values of several types in a text column are written as text', async () => {
   const { rows } = await written({ columns: [column('x', 'text')], rows: [{ x: 1 }, { x: true }, { x: 'auto' }] });
   expect(rows).toEqual([{ x: '1' }, { x: 'true' }, { x: 'auto' }]);
 });

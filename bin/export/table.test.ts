@@ -91,7 +91,7 @@ test('a table with a row per epoch has the columns of the trial first, then the 
   );
 });
 
-test('the step of the ranking metric is exported, and has type number if any step is fractional', () => {
+test('the step of the ranking metric is exported, and its column has type number if any step is fractional', () => {
   const trials = [
     trial({ epoch: 12, metrics: { val: 1 }, metric_steps: { val: 10, train: 12 } }),
     trial({ epoch: 11, metrics: { train: 1 }, metric_steps: { train: 11 } }),

@@ -29,7 +29,7 @@ const TRIAL_LEADING: readonly ExportColumn<TrialJson>[] = [
 ];
 /** The number of the trial's front (1 is the Pareto front). Only for sweeps with several objectives. */
 const FRONT: ExportColumn<TrialJson> = { name: 'front', type: 'integer', read: ({ front }) => front ?? null };
-/** Columns only for sweeps in which a trial of a population replaced another trial. */
+/** These columns are exported only if a trial of the sweep's population has replaced another trial. */
 const ORIGIN: readonly ExportColumn<TrialJson>[] = [
   { name: 'parent', type: 'text', read: ({ parent }) => parent ?? null },
   { name: 'parent_epoch', type: 'number', read: ({ parent_epoch }) => parent_epoch ?? null },

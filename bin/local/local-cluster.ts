@@ -119,7 +119,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
           ...(options.dataDir === undefined ? [] : ['--data', options.dataDir]),
           ...(options.requireGpu ? ['--require-gpu'] : []),
           ...['--pack', `${options.pack}`],
-          // Ctrl-C should exit quickly; interrupted trials resume from their checkpoints next time.
+          // Ctrl-C should exit quickly. Interrupted trials resume from their checkpoints at the next start.
           ...['--drain-grace', '0s'],
         ],
         natsUrl,

@@ -32,7 +32,7 @@ export async function newLogger(part: string, options: LogOptions, fd = 2): Prom
     base: { part },
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,
-    // Logs contain names that other users chose, so control characters are escaped before they reach a terminal.
+    // Logs contain names that other users chose. A terminal would interpret control characters in these names.
     hooks: { streamWrite: text ? visibleRecord : jsonSafe },
     redact: ['password', 'token', 'secret', '*.password', '*.token', '*.secret'],
   };

@@ -64,7 +64,7 @@ test.each(['0', '-1', '1.5', '1e3', '4097', '1000000000', 'NaN', 'Infinity', '0x
   },
 );
 
-test('counts up to the limit are accepted, and so are durations from the minimum', () => {
+test('counts up to the maximum and durations from the minimum to the maximum are accepted', () => {
   expect(['1', '007', '4096'].map(countUpTo(4096))).toEqual([1, 7, 4096]);
   expect(['1s', '24d'].map(durationFrom(1_000, '1s'))).toEqual([1_000, 24 * 86_400_000]);
   for (const text of ['0s', '999ms']) expect(() => durationFrom(1_000, '1s')(text)).toThrow('Expected at least 1s.');

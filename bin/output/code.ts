@@ -69,7 +69,7 @@ export function environmentJson({ sha256, python, packages, agents, attempts }: 
   return { sha256, python: python || null, packages: packages.split('\n'), agents, attempts };
 }
 
-/** Returns a line for each of the first files that are left out of the code, and a line with the number of the rest. */
+/** Returns a line per file that is left out of the code. After OMITTED_SHOWN lines, one line counts the other files. */
 function omittedLines({ omitted }: CodeFolder): string[] {
   const lines = omitted.slice(0, OMITTED_SHOWN).map(({ path, reason }) => `${path} is left out: ${reason}`);
   return omitted.length > OMITTED_SHOWN ? [...lines, `${omitted.length - OMITTED_SHOWN} more are left out`] : lines;

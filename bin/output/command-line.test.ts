@@ -27,7 +27,7 @@ parameters: {lr: {value: 0.5}, seed: {values: [3, 5]}}
   expect(second).toContain('--seed=5');
 });
 
-test('arguments, including the seed, have the order of the file', () => {
+test('the arguments, including the seed, are in the order of the sweep file', () => {
   const space = 'parameters: {z: {value: 1}, seed: {value: 4}, a: {parameters: {c: {value: 3}, b: {value: null}}}}';
   expect(linesOf(`command: [t, "\${args}"]\n${space}\n`)).toEqual(['t --z=1 --seed=4 --a.c=3 --a.b=None']);
 });

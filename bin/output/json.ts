@@ -158,7 +158,7 @@ export function reportJson(report: Report) {
 /** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Rank by the mean of the requested metric, from 1. Null if the config has no value of this metric. */
+  /** Rank by the mean of the requested metric or by several objectives, from 1. Null if the config has no value. */
   readonly rank: number | null;
   /** The number of the config's nondominated front, from 1. Undefined unless several objectives rank the configs. */
   readonly front?: number | undefined;

@@ -13,11 +13,12 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
-/** The size of one write, in characters. */
+/** Text is collected until it has at least this many characters, and is then written at once. */
 const CHARACTERS_PER_WRITE = 64 * 1024;
 
 /**
- * Prints an indented JSON object as `printJson` does, with a list whose items need not fit into memory.
+ * Prints an indented JSON object that contains a list, in the format of `printJson`. Only a part of the list is in
+ * memory at a time.
  * @param before the fields before the list
  * @param after the fields after the list
  */

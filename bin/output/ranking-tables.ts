@@ -197,8 +197,8 @@ function hasFailures({ counts }: Config): boolean {
 }
 
 /**
- * Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. A line
- * below the table states how many results are not in the means.
+ * Renders configs in the given order, with the mean and standard deviation of each metric over the replicates. If any
+ * results are not in the means, a line below the table states how many.
  * @throws {BadInputError} if the table lacks one of the chosen columns
  */
 export function renderConfigs(table: ConfigTableOptions, terminal: Terminal): string {

@@ -30,7 +30,7 @@ const grid = (text = '') =>
     NOW,
   );
 
-test('a report has the question, the design, the results and how to reproduce them', () => {
+test('a report has the question, the design, the results and the commands that reproduce the results', () => {
   const document = grid();
   expect(sectionIds(document)).toEqual(['question', 'design', 'ranking', 'curves', 'effects', 'parallel', 'reproduce']);
   expect(document.title).toBe('grid');

@@ -39,7 +39,7 @@ test('if several parameters qualify for the color of the lines, the most importa
   expect(laidOut(parameters, { a: 10, b: 1 }).legend).toEqual(['a=1', 'a=2', 'a=3']);
 });
 
-test('panels that are empty because of `exclude` are omitted, so that every config still has its own line', () => {
+test('panels that are empty because of `exclude` do not count toward the limit, so that every config still has its own line', () => {
   const axes = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}: { values: [1, 2] }`).join(', ');
   const rest = '\nexclude: [{ a: 1, b: 1 }, { c: 2, d: 1 }, { c: 1, d: 2 }]\n';
   const { panels, isPerConfig } = laidOut(`{ ${axes} }${rest}`, { a: 5, b: 4, c: 3, d: 2, e: 1 });

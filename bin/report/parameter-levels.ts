@@ -55,10 +55,10 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 }
 
 /**
- * Returns the names in the same order, without parameters that are determined by an earlier parameter (by `when` or
+ * Returns the names in the same order, without the parameters that an earlier parameter determines (by `when` or
  * `zip`).
- * @param own the independent axes. Such an axis is kept if another parameter determines it only because each value of
- * that parameter occurs once.
+ * @param own the names of the independent axes. If each value of a parameter occurs in only one config, the parameter
+ * determines all others by chance; an independent axis is kept in this case
  */
 export function independentParameters(
   parameters: readonly Parameters[],

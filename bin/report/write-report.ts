@@ -13,7 +13,7 @@ import { markdownOf } from './markdown.ts';
 export interface ReportRequest {
   readonly sweep: string;
   readonly format: ReportFormat;
-  /** A file, or a folder (existing, or with a trailing slash). */
+  /** The path of a file or of a folder. A path with a trailing slash is a new folder if it does not exist. */
   readonly out: string | undefined;
   /** A sweep file whose hypotheses replace the hypotheses of the sweep. */
   readonly file: string | undefined;

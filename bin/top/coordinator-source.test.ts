@@ -26,7 +26,7 @@ test('after a takeover, the log of a trial continues with the same attempt, even
     },
   });
   onTestFinished(stop);
-  // The same server under two names, so that the client knows several coordinators.
+  // Two names of the same server, so that the client assumes that there are several coordinators.
   const server = `${address},${address.replace('127.0.0.1', 'localhost')}`;
   const connection = await connect({ server, identity: false });
   onTestFinished(() => connection.close());

@@ -71,7 +71,7 @@ function retryRequestOf(which: RetrySelection): Partial<RetryTrialsRequest> {
 
 /**
  * Returns the dashboard's source for a coordinator.
- * @param patienceMs how long an outage can last before the watch fails
+ * @param patienceMs the time in milliseconds for which an outage can last before the watch fails
  */
 export function coordinatorSource(connection: Connection, patienceMs: number): Source {
   const { client } = connection;

@@ -50,7 +50,7 @@ const rejectChange = async () => {
 /**
  * Returns the dashboard's source for a replay.
  * @param live the source of all data that `history` lacks
- * @param speed factor of the original speed
+ * @param speed the speed as a multiple of the original speed
  */
 export function replaySource(live: Source, history: History, speed: number): ReplaySource {
   const { sweep, curves, events } = history;

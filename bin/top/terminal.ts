@@ -28,9 +28,7 @@ function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   return () => guard.stdin.end('given\n');
 }
 
-/**
- * Detects what the terminal supports: colors unless disabled, and non-ASCII characters if the locale is UTF-8.
- */
+/** Detects whether the output is a terminal, and whether colors and non-ASCII characters can be used. */
 export function terminalLook(
   options: LookOptions,
   terminal: { readonly isTTY?: boolean },

@@ -60,7 +60,7 @@ test('failures are grouped by class and error, with their number, age and agents
   at.stop();
 });
 
-test('for the group under the cursor, the view shows the trials, and each line of the newest output', async () => {
+test('for the group under the cursor, the view shows the trials, and the newest failure with each line of its output', async () => {
   const at = await start();
   expect(at.drawn().slice(4).filter(Boolean)).toEqual([
     'oom: torch.OutOfMemoryError: CUDA out of memory',

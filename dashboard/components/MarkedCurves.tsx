@@ -6,7 +6,7 @@ import { markedRows } from '../state/selectors.ts';
 import { Legend, Plot } from './Plot.tsx';
 import { seriesOf } from './TrialCurves.tsx';
 
-/** The maximum number of marked rows in the chart. A reader cannot distinguish more curves. */
+/** The maximum number of marked rows in the chart. More curves would be hard to distinguish. */
 const MAX_OTHERS = 6;
 
 interface Props {

@@ -22,8 +22,8 @@ export function PaneTabs({ model, columns }: { readonly model: Model; readonly c
 }
 
 /**
- * The forms of the list of panes: names with wide gaps, abbreviated names, or only the name of the open pane. The first
- * form that leaves room for the filter is used.
+ * The forms of the list of panes: names with wide gaps, names with narrow gaps, or only the name of the open pane. The
+ * first form that leaves room for the position of the cursor and the filter is used.
  */
 const FORMS = ['wide', 'narrow', 'keys'] as const;
 
@@ -42,7 +42,7 @@ function tabsOf({ ui, state }: Model, form: (typeof FORMS)[number]): Segment[] {
   });
 }
 
-/** The position of the cursor in the list; for a filtered list, also the filter and the number of all rows. */
+/** The position of the cursor in the list. For a filtered list, also the filter and the unfiltered number of rows. */
 function positionOf(model: Model): Segment[] {
   const { ui, board, state, earlierEvents } = model;
   const list = listViewOf(ui);

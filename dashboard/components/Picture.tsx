@@ -17,8 +17,8 @@ interface Props {
 }
 
 /**
- * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports it, and half blocks
- * otherwise.
+ * An image, as large as possible. Uses Kitty's graphics protocol if the terminal supports it, and otherwise characters
+ * (see pixel-image.ts).
  */
 export function Picture({ image, columns, lines, shrink: given }: Props) {
   const { kitty } = useContext(ScreenContext);

@@ -9,7 +9,7 @@ export function StateBar({ counts, columns }: { readonly counts: TrialCounts; re
   return <Line segments={stateBar(counts, columns)} columns={columns} />;
 }
 
-/** Each state has its own density, so that the bar is readable without color. */
+/** The characters make the bar readable without color. Similar states, such as offered and pending, share one. */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['succeeded', '█'],
   ['stopped', '▓'],

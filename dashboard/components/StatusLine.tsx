@@ -11,7 +11,7 @@ interface Props {
   readonly columns: number;
 }
 
-/** Shows the open prompt. If no prompt is open, shows the last message, the filter or the latest event. */
+/** Shows the open prompt, or else the last message, or else the filter, or else the latest event. */
 export function StatusLine({ model: { ui, state }, columns }: Props) {
   const { prompt, status } = ui;
   if (prompt?.kind === 'confirm') return <Question prompt={prompt} columns={columns} />;

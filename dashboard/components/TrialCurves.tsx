@@ -5,7 +5,7 @@ import { Legend, Plot, type PlotSeries } from './Plot.tsx';
 
 const LOSS = /loss/;
 const PSNR = /psnr/;
-/** The maximum number of curves in one panel. A reader cannot distinguish more curves. */
+/** The maximum number of curves in one panel. More curves would be hard to distinguish. */
 const MAX_SERIES = 6;
 
 export function seriesOf(name: string, points: readonly ReportPoint[], metric: string): PlotSeries {

@@ -36,8 +36,8 @@ interface Props {
 }
 
 /**
- * The trial under the cursor of a list, with its replicates: its state, failure, parameters and curves, and its
- * reconstructions if they fit.
+ * The trial under the cursor of a list: its state, failure, parameters, metrics and curves. A wide terminal also shows
+ * the replicates of the trial's config and, if they fit, the reconstructions of the trial.
  */
 export function TrialPreview({ model, trial, replicates, columns, lines }: Props) {
   const room = lines - 1;

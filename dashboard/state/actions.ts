@@ -171,7 +171,7 @@ export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** Retries the selected trial. If several trials are selected, retries those that failed or were cancelled. */
+/** Retries the selected trial. If several trials are selected, retries the failed and the cancelled trials. */
 export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
   const selected = context.selectedTrials();
   // The coordinator reports why a single trial cannot be retried.

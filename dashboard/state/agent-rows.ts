@@ -20,8 +20,8 @@ export interface AgentRow {
   /** The sweep's trials that most recently ended on the agent, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * How many of the sweep's trials ended with a result on the agent per hour, measured over the last hour. Undefined
-   * during the first minute of the connection or of the sweep.
+   * The number of trials of the sweep that end with a result on the agent per hour, measured over at most the last
+   * hour. Undefined until this period is at least a minute long (see trialsPerHour).
    */
   readonly perHour: number | undefined;
 }

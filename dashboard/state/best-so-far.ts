@@ -25,7 +25,7 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
 
-/** Returns the end of the last trial that counts for a config's result; undefined while no trial has ended. */
+/** Returns the end of the last trial that counts for a config's result; undefined while the config has no result. */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
   if (!trials.some(isEnded)) return undefined;
   const ended = countedReplicates(trials).filter(isEnded);

@@ -8,7 +8,7 @@ import type { Ui } from './ui.ts';
 
 /**
  * Returns the board's configs in the user's order. Sorts the configs only if the user's choice or the metrics have
- * changed.
+ * changed, or after a new snapshot.
  */
 export function chosenOrder(board: Board, columns: readonly BoardColumn[], ui: Ui): ChosenOrder {
   const { filter, filterText, reversed } = ui;

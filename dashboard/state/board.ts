@@ -29,7 +29,7 @@ export interface Board {
   readonly hasReplicates: boolean;
   /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
-  /** Ids of the configs on the Pareto front of all metrics. Empty if there is only one metric. */
+  /** Ids of the configs on the Pareto front of the ranking metrics (`metrics`). Empty if there is only one. */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];

@@ -13,7 +13,7 @@ const NAME_COLUMNS = 14;
 const ROW_COLUMNS = 20;
 const GAP = 2;
 
-/** The maximum number of compared rows. A reader cannot distinguish more curves in one chart. */
+/** The maximum number of compared rows. More curves in one chart would be hard to distinguish. */
 const MAX_COMPARED = 8;
 
 /** Returns the width of a table of the compared rows. */

@@ -31,7 +31,7 @@ export class CurveCache {
   /** The cached curves, least recently visible first. */
   readonly #entries = new Map<string, Entry>();
 
-  /** Returns the points of a trial; empty until the points before the newest report have been fetched. */
+  /** Returns the points of a trial; empty until the points have been complete for the first time. */
   get(trialId: string): readonly ReportPoint[] {
     const entry = this.#entries.get(trialId);
     return entry?.begun ? entry.points : [];

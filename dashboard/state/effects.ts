@@ -17,7 +17,7 @@ export interface ShownEffect {
 
 export interface ShownEffects {
   readonly effects: readonly ShownEffect[];
-  /** Undefined if no trial has finished. */
+  /** Undefined if there is no mean to draw, for example because no trial has finished. */
   readonly scale: Scale | undefined;
   readonly estimated: boolean;
   /** The reason why there is no analysis, or the parameters that the analysis skipped. */

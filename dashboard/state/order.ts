@@ -30,7 +30,7 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Maps the sort keys of rows to numbers. Words map to higher numbers than the numeric keys. */
+/** Maps sort keys to numbers. Words map to numbers above half of Number.MAX_VALUE, and so above numeric keys. */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
   /** The number that stands for a missing key. It is infinite, and comes last in the direction of the order. */

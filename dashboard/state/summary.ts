@@ -27,8 +27,8 @@ const RATE_WINDOW_MS = 10 * 60_000;
 export interface Summary {
   readonly elapsedMs: number;
   /**
-   * The number of trials that end per minute. The period is the last RATE_WINDOW_MS before now, or before the end of an
-   * ended sweep. The time before the start of the first trial is left out. Undefined if no trial ended in this period.
+   * The number of trials that ended per minute, over the RATE_WINDOW_MS before now or, for an ended sweep, before its
+   * end. The time before the start of the first trial is left out. Undefined if no trial ended in this period.
    */
   readonly perMinute: number | undefined;
   /** The remaining time of the sweep and of each trial, counted from `summarizedAtMs`. */

@@ -69,7 +69,8 @@ function eventFileName(ms: number): string {
 
 /**
  * Gives every report a whole step, because TensorBoard requires whole steps. If a run has fractional or huge steps, its
- * reports are numbered from 1, and the metric `step` contains the original step.
+ * reports are numbered from 1, and the metric `step` contains the original step, unless the program reports a metric
+ * with this name.
  */
 function withWholeSteps(reports: readonly Report[]): readonly Report[] {
   if (reports.every(({ epoch }) => Number.isSafeInteger(epoch))) return reports;

@@ -14,7 +14,7 @@ const BOTTOM = 34;
 /** The horizontal length of a branch in pixels. */
 const BRANCH = 12;
 const MOST_CHARACTERS = 26;
-/** The thickness of lines that never overlap, and of lines that can overlap, in pixels. */
+/** The thickness of lines in pixels: THICK for lines that never overlap, and THIN for lines that can overlap. */
 const THICK = 5;
 const THIN = 3;
 
@@ -39,7 +39,7 @@ export interface LineageLine {
   /** The trial's value of the parameter, in a chart of one parameter (`scheduleChart`). */
   readonly value: number | undefined;
   readonly steps: readonly LineageStep[];
-  /** The place of the parent's line, where the branch to this line starts. Undefined if no parent is drawn. */
+  /** The position of the parent's line, where the branch to this line starts. Undefined if no parent is drawn. */
   readonly parent: { readonly row: number | undefined; readonly value: number | undefined } | undefined;
 }
 

@@ -17,7 +17,7 @@ export interface ParallelAxis {
 }
 
 export interface ParallelLine {
-  /** The index of the label, by axis. */
+  /** For each axis, the index of the label at which the line crosses the axis. */
   readonly places: readonly number[];
   readonly value: number;
   readonly best: boolean;

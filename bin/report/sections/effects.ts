@@ -105,8 +105,8 @@ function levelsFigure(metric: string, effects: readonly ParameterEffect[]): Figu
   return {
     title: `${metric} by parameter`,
     caption:
-      'Marginal effects: the mean of all trials with each value, with whiskers of one standard error. All panels have the ' +
-      'same scale.',
+      'Marginal effects: the mean of the analyzed trials with each value, with whiskers of one standard error. All panels ' +
+      'have the same scale.',
     legend: [],
     panels: drawn.map(
       ({ parameter, share, points, ordered }): Panel => ({

@@ -74,7 +74,7 @@ test('the section has the reason and method of each verdict, and a table for eac
   ]);
 });
 
-test('the table and the sentence about a hypothesis state the same number of seeds, even above the limit', () => {
+test('the table and the sentence about a hypothesis both state that more than 100 seeds are needed', () => {
   const claims = ['loss[width]: 16 > 32 > 64', 'loss[width]: 16 > 64 > 32', 'loss[width=32] > loss[width=64]'];
   const own = claims.map((claim, i) => `  - { name: h${i}, claim: "${claim}" }`).join('\n');
   const [design] = SWEEP.split('  - ');
