@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 const studies = Number(values.studies);
 const limits = { min: Number(values.min), max: Number(values.max) };
-/** The differences between the two means, in standard deviations. */
+/** The simulated differences between the means of the two configs, in standard deviations. */
 const EFFECTS = [0, 0.5, 1, 1.5, 2];
 const LEVEL = 0.95;
 

@@ -25,10 +25,10 @@ const AXES = {
 };
 const EPOCHS = 10;
 const FIXED = { train_size: 1000, test_size: 500, epochs: EPOCHS };
-/** How many of the grid's best configs are trained with more seeds. */
+/** This many of the grid's best configs are trained with more seeds. */
 const REPLICATED = 4;
 const SEEDS = [1, 2, 3, 4, 5];
-/** The share of the grid's epochs after which ASHA's best config is judged. */
+/** ASHA's best config is also judged after this share of the grid's epochs. */
 const SHARE = 1 / 5;
 const REPLAYS = 1000;
 const ETAS = [2, 3, 4, 5, 6, 8];

@@ -17,7 +17,7 @@ import { median } from 'd3-array';
 import type { Assignment, FromWorker, ToWorker, WorkerSetup } from '../agent/worker/ipc.ts';
 import { TICKS_PER_SECOND } from './process-figures.ts';
 
-/** Trials before the measurement, in which Node compiles the worker's functions. */
+/** This many trials run before the measurement, so that Node has compiled the worker's functions. */
 const WARM_UP = 50;
 const COMMAND = ['echo', '{"epoch": 1, "test_loss": 1}'];
 

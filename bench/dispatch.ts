@@ -36,12 +36,12 @@ const trials = Number(values.trials);
 const slots = Number(values.slots);
 const agents = Number(values.agents);
 
-/** The limits of the interval between two scrapes. Each scrape costs the coordinator the CPU time of many trials. */
+/** The shortest and longest time between two scrapes. A scrape costs the coordinator the CPU time of many trials. */
 const SCRAPE_MS = { min: 500, max: 20_000 };
 
 interface Result {
   readonly seconds: number;
-  /** By process, the CPU time per trial in microseconds. */
+  /** The CPU time per trial in microseconds, for each process. */
   readonly slope: ReadonlyMap<string, number>;
   readonly lines: readonly string[];
 }
@@ -94,7 +94,7 @@ class Cluster {
   }
 }
 
-/** The text of a sweep with the given number of trials that do nothing. */
+/** Returns the text of a sweep file with `trials` trials that do nothing. */
 function sweepText(): string {
   const program = values.trainer === 'command' ? 'command: ["true"]\n' : '';
   return `trainer: ${values.trainer}\n${program}parameters:\n  a: {min: 1, max: ${trials}, step: 1}\n`;

@@ -107,7 +107,7 @@ export class OverloadedError extends TrawlError {
   readonly grpcCode = STATUS.RESOURCE_EXHAUSTED;
 }
 
-/** The coordinator's disk or the artifact store has no space for a file. Only a person can free the space. */
+/** The coordinator's disk or the artifact store has no space for a file. Usually, an operator must free space. */
 export class NoSpaceError extends TrawlError {
   readonly exitCode = EXIT.rejected;
   readonly grpcCode = STATUS.FAILED_PRECONDITION;

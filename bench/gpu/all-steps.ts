@@ -232,7 +232,7 @@ async function checkKernels(log: StepLog): Promise<string> {
 
 /**
  * Returns the strategy to check. On a GPU, this is one graph per pack, although a worker on a GPU does not use this
- * strategy by default. On other backends, this is undefined: the default.
+ * strategy by default. On other backends, returns undefined, which selects the default strategy.
  */
 function ownStrategy(backend: BackendName): Strategy | undefined {
   return backend === 'tensorflow-gpu' ? 'pack-graph' : undefined;

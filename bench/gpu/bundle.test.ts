@@ -68,7 +68,7 @@ async function bundled(): Promise<string> {
   return out;
 }
 
-test('the pieces of a bundle, in several transfers, become the installation that run.sh starts', async () => {
+test('install.sh combines pieces that arrive in several transfers, and run.sh starts the benchmark', async () => {
   const out = await bundled();
   const target = join(folder, 'there');
   const parts = readdirSync(out).filter((name) => name.startsWith('part-'));

@@ -1,7 +1,8 @@
 /**
- * Packs everything that `bench:gpu -- --all` needs into pieces of limited size, for a machine that has no network and
- * receives little per transfer: this checkout with its packages, Node, nats-server, and libtensorflow for GPUs with the
- * libraries of CUDA that TensorFlow opens. install.sh puts the pieces together on that machine.
+ * Packs everything that `bench:gpu -- --all` needs, except PyTorch and the driver: this checkout with its packages,
+ * Node, nats-server, and libtensorflow for GPUs with the libraries of CUDA that TensorFlow opens. The bundle consists
+ * of pieces of limited size, for a machine that has no network and receives little per transfer. install.sh puts the
+ * pieces together on that machine.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -3,8 +3,8 @@
     python3 kernels.py FOLDER < OPERATIONS
 
 FOLDER contains libtensorflow_cc.so.2 and libtensorflow_framework.so.2. Each line of OPERATIONS has the name of an operation
-and its types: `Slice T=9 Index=3` (numbers of TensorFlow's DataType). Prints each line without a kernel for its operation
-and types, and then the version and the number of lines, such as `TensorFlow 2.18.1: 60 operations`.
+and its types: `Slice T=9 Index=3` (numbers of TensorFlow's DataType). Prints each line whose operation has no GPU kernel for
+its types, and then the version and the number of lines, such as `TensorFlow 2.18.1: 60 operations`.
 """
 
 import ctypes

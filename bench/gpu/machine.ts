@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageRoot } from '../../bin/package.ts';
 
-/** The libraries of CUDA that TensorFlow 2.18 opens when it looks for GPUs. If one is missing, it uses the CPU. */
+/**
+ * The libraries of CUDA that TensorFlow 2.18 opens when it looks for GPUs. If one of them is missing, TensorFlow uses
+ * the CPU.
+ */
 export const CUDA_LIBRARIES = [
   'libcudart.so.12',
   'libcublas.so.12',

@@ -22,7 +22,7 @@ export function writeReport(folder: string, report: BenchReport): void {
   replace('results.md', markdownOf(report));
 }
 
-/** A summary with one row per step, and then a section per step that has findings. */
+/** Returns a summary with one row per step, followed by a section for each step that has findings. */
 export function markdownOf({ command, started, steps }: BenchReport): string {
   const summary = table(
     ['step', 'result', 'time', 'limit', 'finding'],
@@ -38,7 +38,7 @@ export function markdownOf({ command, started, steps }: BenchReport): string {
   return `# GPU benchmark\n\n\`${command}\`, started ${started}\n\n${summary}\n${sections.join('\n')}`;
 }
 
-/** One line per step, for the terminal. */
+/** Returns one line per step, for the terminal. */
 export function summaryLines(steps: readonly StepReport[]): string[] {
   const width = Math.max(...steps.map(({ name }) => name.length));
   return steps.map(({ name, state, reason }) => `${name.padEnd(width)}  ${state}${reason && `: ${firstLine(reason)}`}`);

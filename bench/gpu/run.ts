@@ -9,8 +9,8 @@
  *
  *   npm run bench:gpu -- --all [--out DIR] [--only NAME,NAME] [--limit 600]
  *
- * `--bundle DIR` packs everything that `--all` needs into pieces of at most 64 MiB (`--piece BYTES`), for a machine without
- * a network (docs/gpu.md).
+ * `--bundle DIR` packs everything that `--all` needs, except PyTorch and the driver, into pieces of at most 64 MiB
+ * (`--piece BYTES`), for a machine without a network (docs/gpu.md).
  *
  * `--backend wasm` or `tensorflow` runs the benchmark on a CPU, and `--small` reduces the work, to test this script.
  */
@@ -59,7 +59,8 @@ try {
 
 /** @throws {RangeError} if an option is invalid */
 async function runAll(backend: BackendName): Promise<number> {
-  // The graph is what remains to be checked on a GPU. The processes of all steps inherit this variable.
+  // Selects one graph per pack, because this strategy remains to be checked on a GPU. The processes of all steps
+  // inherit this variable.
   process.env.TRAWL_GPU_PACKS = 'graph';
   const steps = allSteps({ backend, small: values.small });
   const names = values.only?.split(',') ?? steps.map(({ name }) => name);

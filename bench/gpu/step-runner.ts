@@ -47,7 +47,7 @@ export interface Step {
 /** Something that a step needs is missing. */
 export class CouldNotRun extends Error {}
 
-/** The time that a step has to end its processes after its time limit. */
+/** After a step's time limit, the runner waits at most this many milliseconds for the step to end its processes. */
 const ENDING_MS = 3_000;
 
 /**
@@ -55,7 +55,7 @@ const ENDING_MS = 3_000;
  * time ends is reported as `could not run`.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
- * @param now the time in ms, which determines how much of `totalS` is left
+ * @param now returns the time in milliseconds, from which the rest of `totalS` is computed
  */
 export async function runSteps(
   steps: readonly Step[],

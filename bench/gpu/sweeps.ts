@@ -17,7 +17,7 @@ import { lastErrorOf } from '../train/peer.ts';
 
 const TRAWL = join(packageRoot(), 'bin', 'trawl.mjs');
 const POLL_MS = 300;
-/** The time that `trawl up` has to stop its processes after SIGTERM. */
+/** If `trawl up` has not ended this many milliseconds after SIGTERM, all its processes are killed. */
 const STOP_MS = 10_000;
 
 export interface SweepOptions {

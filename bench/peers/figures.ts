@@ -18,7 +18,7 @@ export interface Run {
   readonly cpuS: number;
   /** The largest sum of the proportional set sizes of all processes, in bytes. */
   readonly peakBytes: number;
-  /** The number of trials that had finished, with duplicates. */
+  /** The number of trials that had finished, including duplicates. */
   readonly finished: number;
   /** The number of different points that had finished. Undefined if the time limit ended the run. */
   readonly distinct: number | undefined;
@@ -90,7 +90,7 @@ export function overheadOf(run: Run, workS: number, cores: number): number {
   return slots / rateOf(run) - workS;
 }
 
-/** Aggregates the runs of one peer, work and number of slots. */
+/** Aggregates runs that have the same peer, the same work and the same number of slots. */
 export function summaryOf(runs: readonly Run[], workS: number | undefined, cores: number): Summary {
   const of = (figure: (run: Run) => number) => median(runs, figure) ?? Number.NaN;
   const [first] = runs;

@@ -12,7 +12,7 @@ const MAX_TRIALS = 1_000_000;
 /** A kill is measured with `KILL_TRIALS` trials of 0.1 s on `KILL_SLOTS` slots. */
 export const KILL_TRIALS = 24;
 export const KILL_SLOTS = 2;
-/** The time limit of a run with a kill is longer, because peers wait until they notice the kill. */
+/** The time limit of a run with a kill. It is longer than other limits, because peers take time to notice the kill. */
 export const KILL_LIMIT_S = 60;
 const RECOVERY_S = 6;
 const STOP_S = 1.5;

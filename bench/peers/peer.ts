@@ -1,6 +1,6 @@
 /**
- * A peer: another program that runs trials. Each peer has a program that runs the work of a cell and reports its
- * progress. `process_tree.py` starts the program, and cell.ts measures it.
+ * A peer: a system that runs trials, such as Ray Tune. Each peer has a program that runs the work of a cell and reports
+ * its progress. `process_tree.py` starts the program, and cell.ts measures it.
  */
 
 /** The work of a trial: nothing, a sleep of 0.1 s, or one epoch of the 3-layer autoencoder on 2,000 images. */
@@ -34,7 +34,7 @@ export interface ProgramMessage {
   readonly finished?: number;
   /** All trials have ended. */
   readonly end?: true;
-  /** The points of the finished trials, in the peer's own records. Duplicates are kept. The last message. */
+  /** The points of the finished trials, in the peer's own records. Duplicates are kept. This is the last message. */
   readonly points?: readonly number[];
   /** A remark for the table. */
   readonly note?: string | null;
@@ -80,7 +80,7 @@ export interface Peer {
   readonly database?: true;
   readonly worker: Kill | Impossible;
   readonly controller: Kill | Impossible;
-  /** Rough wall times in seconds on two idle cores, for the estimate: the start, and a trial of `noop` and `train`. */
+  /** Rough wall times in seconds on two idle cores, for the estimate: the start, a `noop` trial, a `train` trial. */
   readonly cost: { readonly start: number; readonly noop: number; readonly train: number };
 }
 

@@ -11,7 +11,7 @@ import { processesOf, type TreeProcess } from './process-tree.ts';
 const SCRIPTS = join(packageRoot(), 'bench', 'peers');
 /** The program that trains one trial. */
 export const AUTOENCODER = join(SCRIPTS, 'autoencoder.py');
-/** The first line of an error in the output of Node.js and Python, without its stack. */
+/** Matches the line with the message of an error, as Node.js and Python print it. */
 const ERROR_LINE = /^\w*(Error|Exception)\b.*: /;
 
 /** Returns the command that runs a peer's program. @param python the interpreter that has the peer's packages */

@@ -116,7 +116,7 @@ const styblinskiTang: Formula = (x) => sum(x, (value) => value ** 4 - 16 * value
 
 const rastrigin: Formula = (x) => 10 * x.length + sum(x, (value) => value ** 2 - 10 * Math.cos(2 * Math.PI * value));
 
-/** Returns the function with noise. The regret of a search is computed from the values of its points without noise. */
+/** Returns the function with noise. The regret of a search is computed from the noise-free values of its points. */
 function noisy(f: TestFunction, deviation: number): TestFunction {
   return {
     ...f,

@@ -8,7 +8,7 @@ import { rowsOfImages } from '../../agent/trainers/autoencoder/images.ts';
 import { type Answer, IMAGES, type Ready, type Request } from './peer.ts';
 import { type MeasuredStep, matmulStep, stockStep, trawlStep } from './steps.ts';
 
-/** The time before the first measurement, in which code is compiled and memory allocated. */
+/** The duration of the warm-up before the first measurement. In the warm-up, code is compiled and memory allocated. */
 const WARM_UP_S = 0.5;
 
 interface PreparedStep {

@@ -11,7 +11,7 @@ export function libtensorflowCache(env) {
 }
 
 const TEMPORARY = '.filling-';
-/** The age at which a temporary folder is removed. This is longer than any download or build takes. */
+/** Temporary folders that are older than this are removed. No download or build takes this long. */
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**

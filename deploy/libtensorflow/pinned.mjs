@@ -34,5 +34,5 @@ export const WHEEL = {
   },
 };
 
-/** The free bytes that a setup needs while it unpacks. Less than half of these bytes stay in use afterward. */
+/** The disk space that a setup needs while it unpacks, in bytes. Less than half of the space stays in use afterward. */
 export const SPACE_BYTES = { cpu: 2.5 * 2 ** 30, cuda: 8 * 2 ** 30 };

@@ -75,7 +75,7 @@ function clear(folder) {
  * Restores the recorded placement after the packages were reinstalled, if the cache still has the libraries and the
  * binding.
  * @param {string} root
- * @returns {readonly string[]} the packages that were completed
+ * @returns {readonly string[]} the packages whose native files were restored
  */
 export function restorePlacement(root) {
   if (!existsSync(recordFile(root))) return [];

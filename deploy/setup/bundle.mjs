@@ -2,8 +2,9 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Not bundled: packages that load files by path, native packages, packages that must be loaded only once, because they
- * are also loaded by packages outside the bundle, and a package that only the development build of Ink loads.
+ * The packages that are not bundled: packages that load files by path; native packages; packages that other packages
+ * outside the bundle also load, and that must be loaded only once; and a package that only the development build of Ink
+ * loads.
  */
 const EXTERNAL = [
   '@grpc/proto-loader',

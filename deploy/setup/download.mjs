@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf } from './common.mjs';
 
-/** The time limit for a transfer that receives no data. A slow transfer that makes progress has no time limit. */
+/** A transfer fails after this time without data. A slow transfer that makes progress has no time limit. */
 const STALL_LIMIT_MS = 15_000;
 const RETRY_DELAYS_MS = [500, 2_000];
 

@@ -244,7 +244,7 @@ describe('the files of a code folder', () => {
   });
 });
 
-test('a folder that is missing, empty or a data folder is rejected', async () => {
+test('a missing folder, an empty folder and a data folder are rejected', async () => {
   await expect(listCode(join(dir, 'missing'))).rejects.toThrow('is not a folder');
   mkdirSync(join(dir, 'empty'));
   await expect(listCode(join(dir, 'empty'))).rejects.toThrow('has no files to send');

@@ -36,9 +36,9 @@ export interface EpochTimeModel {
   readonly effects: ReadonlyMap<string, Effects>;
   /** The parameters that the model leaves out. */
   readonly ignored: ReadonlySet<string>;
-  /** The number of independent effects: for each parameter, one less than its number of values. */
+  /** The number of independent effects. A parameter with n values has n - 1 independent effects. */
   readonly levels: number;
-  /** The part of the logarithm of each measured time that the model does not explain, in the order of the times. */
+  /** For each measured time, in order: the difference between its logarithm and the prediction of the model. */
   readonly residuals: readonly number[];
 }
 
@@ -138,8 +138,8 @@ function factorOf(name: string, times: readonly EpochTime[]): Factor {
 }
 
 /**
- * Fits the effects of one factor to the residuals that remain without it, and updates the residuals. Returns the
- * largest change of an effect.
+ * Fits the effects of one factor, while the effects of all other factors stay the same, and updates the residuals.
+ * Returns the largest change of an effect.
  */
 function refit({ levelOf, counts, effects }: Factor, residuals: number[]): number {
   const sums = counts.map(() => 0);

@@ -41,8 +41,8 @@ export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<
 }
 
 /**
- * Returns a trial and its ancestors by id. The value of an ancestor is the epoch after which its child started, and the
- * value of the trial itself is its last epoch. The map is empty if the trial is undefined.
+ * Returns a map from the ids of a trial and its ancestors to epochs: for an ancestor, the epoch after which its child
+ * started, and for the trial itself, its last epoch. The map is empty if the trial is undefined.
  */
 export function ancestryOf(trials: readonly LineageTrial[], trial: LineageTrial | undefined): Map<string, number> {
   const byId = new Map(trials.map((one) => [one.id, one]));

@@ -20,7 +20,8 @@ export interface EtaTrial {
   /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
   /**
-   * The start of the latest attempt; its grant, if the trial has not ended. 0 if the trial has no attempt.
+   * When the latest attempt started or, if the trial has not ended, when this attempt was granted. 0 if the trial has
+   * no attempt.
    */
   readonly startedAtMs: number;
   /** The end of the trial; 0 until the trial ends. */
@@ -46,7 +47,7 @@ export interface Pace {
   readonly noise: number;
   /** The degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
-  /** The mean share of a trial's epochs that are run: less than 1 if some trials fail or are stopped early. */
+  /** The mean share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
   /** The standard deviation of `share` between trials. */
   readonly shareSpread: number;
@@ -115,7 +116,7 @@ export function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefin
   };
 }
 
-/** The logarithm of the epoch time that is expected of a config before its own measurements. */
+/** The expected logarithm of a config's epoch time, before the measurements of this config are used. */
 interface ExpectedEpochTime {
   readonly logMs: number;
   /** The variance between configs around `logMs`. */

@@ -78,7 +78,7 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** With fewer points, no parameter is regarded as determined by another, because the match could be a coincidence. */
+/** With fewer points than this, no parameter counts as determined by another: a match could be a coincidence. */
 const MIN_ORDERED_POINTS = 8;
 
 interface OrderedParameters {

@@ -21,8 +21,8 @@ export interface Objective {
 export const MAX_EXACT_FRONT = 1_000;
 
 /**
- * Each coordinate of the reference point of the hypervolume. Objectives are scaled so that the best value of all items
- * is 0 and the worst is 1.
+ * The reference point of the hypervolume has this value in every objective. The objectives are scaled so that the best
+ * value of all items is 0 and the worst is 1.
  */
 const REFERENCE = 1.1;
 

@@ -67,7 +67,7 @@ export function lastStartMs({
 interface EndedAttempt {
   readonly grantedAtMs: number;
   readonly endedAtMs: number;
-  /** The time for which the attempts of its trial ran, without the time that they waited for their slots. */
+  /** The time for which all attempts of the same trial ran, without the time for which they waited for their slots. */
   readonly leasedMs: number;
 }
 

@@ -15,7 +15,7 @@ test.each([
   expect(reachesTarget(value, 0.02, goal)).toBe(reached);
 });
 
-test('a reason for ending a sweep at its target has the trial, value and target, and endedByTarget recognizes it', () => {
+test('targetReason names the trial, the value and the target, and endedByTarget recognizes this reason', () => {
   const reason = targetReason({ trialId: 'abc', metric: 'loss', value: 0.01, step: 3, target: 0.02 });
   expect(reason).toBe('target reached: trial abc has loss 0.01 at step 3 (target 0.02)');
   expect(endedByTarget({ reason })).toBe(true);

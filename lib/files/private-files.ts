@@ -54,7 +54,7 @@ export function claimPrivateFolder(path: string): boolean {
   const { mode, uid } = statSync(path);
   // A volume that a container runtime mounts belongs to root, so only root can change the permissions of the volume.
   const canChange = (mode & PRIVATE_UMASK) !== 0 && uid === user;
-  // This step comes first, so that no file is added after the check.
+  // The permissions are reduced before the files are checked, so that other users cannot add a file after the check.
   if (canChange) chmodSync(path, mode & ~PRIVATE_UMASK & 0o7777);
   const foreign = (mode & WRITABLE_BY_OTHERS) === 0 ? undefined : foreignEntry(path, user);
   if (foreign === undefined) return canChange;

@@ -6,11 +6,11 @@ import { hasEnded, processIdentity } from './process-identity.ts';
 
 const isLinux = process.platform === 'linux';
 
-test('a process that runs has not ended', () => {
+test('hasEnded returns false for the process that calls it', () => {
   expect(hasEnded(processIdentity())).toBe(false);
 });
 
-test.skipIf(!isLinux)('a killed process, or one whose id another process uses, has ended', async () => {
+test.skipIf(!isLinux)('a killed process has ended, and so has one whose id another process uses', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   const [boot, namespace] = processIdentity().split('.');
   const start = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19];

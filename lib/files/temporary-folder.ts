@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasEnded, processIdentity } from './process-identity.ts';
 
-/** The signals that end a process without an `exit` event. The command handles SIGINT. */
+/** The signals that end a process without an `exit` event. SIGINT is not listed, because the commands handle it. */
 const SIGNALS = ['SIGTERM', 'SIGHUP'] as const;
 
 const folders = new Set<string>();

@@ -11,7 +11,7 @@ import { DirectPath, DirectTransferError, readDirectly, sendDirectly } from './d
 
 /** The secret part of every URL in this file. No error may contain it. */
 const SECRET = 'X-Amz-Signature=0123456789abcdef';
-/** A file that is larger than the buffers of a socket, so that it does not fit into them. */
+/** The content of a file. It is larger than the buffers of a socket, so a sender must wait for the receiver to read. */
 const BYTES = randomBytes(8 * 2 ** 20);
 const MIB = 2 ** 20;
 /** The idle time after which a transfer fails. It is longer than any pause of a loaded machine. */
@@ -55,7 +55,7 @@ const serveObject: Handler = ({ headers }, response) => {
   response.end(BYTES.subarray(start));
 };
 
-/** Accepts a PUT if the body has the announced size and checksum, as an object store does. */
+/** Stores the body of each PUT, as an object store does. Rejects a body that does not match the announced checksum. */
 function acceptObject(stored: Buffer[]): Handler {
   return async (request, response) => {
     const chunks: Buffer[] = [];

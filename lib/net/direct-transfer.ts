@@ -7,11 +7,11 @@ import { type IncomingMessage, type RequestOptions, request as requestHttp } fro
 import { request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 
-/** The default time without progress after which a transfer fails. */
+/** By default, a transfer fails after this time without progress. */
 const IDLE_MS = 20_000;
-/** The time for which files pass through the coordinator after a failed direct transfer. */
+/** After a failed direct transfer, files pass through the coordinator for this time. */
 const CLOSED_MS = 5 * 60_000;
-/** The number of characters of an error response after which the rest is not read. */
+/** After this many characters of an error response, the rest of the response is not read. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /**
@@ -31,12 +31,12 @@ export interface DirectPart {
 export interface TransferOptions {
   /** When this signal is aborted, the transfer fails with a DirectTransferError. */
   readonly signal?: AbortSignal;
-  /** The time in milliseconds without progress after which the transfer fails. Default: 20,000. */
+  /** The transfer fails after this time without progress, in milliseconds. Default: 20,000. */
   readonly idleMs?: number;
 }
 
 export interface SendOptions extends TransferOptions {
-  /** Called with the number of bytes of each chunk that was handed to the network. */
+  /** Called with the size of each chunk in bytes, just before the chunk is handed to the network. */
   readonly onSent?: (bytes: number) => void;
 }
 

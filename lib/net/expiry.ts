@@ -1,6 +1,6 @@
 /** Determines whether a certificate has expired or will expire soon. */
 
-/** How long before the expiry of a certificate the warnings begin, in seconds. */
+/** The warnings begin this many seconds before a certificate expires. */
 const EXPIRY_WARNING_S = 7 * 86_400;
 
 export type ExpiryState = 'valid' | 'soon' | 'expired';

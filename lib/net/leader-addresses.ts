@@ -1,6 +1,6 @@
 /**
- * Decides which of several coordinators a client calls. One coordinator leads. Each of the others either names the
- * leader in its answer, if it knows the leader, or does not answer.
+ * Decides which of several coordinators a client calls. One coordinator leads. The others either do not answer, or
+ * answer that they stand by. Such an answer names the leader if the standby knows the leader.
  */
 
 /** An address that could not be reached is avoided for this time, even if a standby names it as the leader's. */
@@ -8,7 +8,7 @@ export const AVOID_MS = 15_000;
 
 export class LeaderAddresses {
   readonly #known: readonly string[];
-  /** The time at which each address could not be reached. */
+  /** For each address that could not be reached, the time of the last failure. */
   readonly #failedAt = new Map<string, number>();
   /** The addresses at which the last attempt failed for a reason that remains, such as an unknown certificate. */
   readonly #rejected = new Set<string>();

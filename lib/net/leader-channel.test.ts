@@ -157,7 +157,7 @@ test('a call with several addresses skips an address where nothing listens, and 
   expect(performance.now() - begun).toBeLessThan(4_000);
 });
 
-test('a call waits for a leader although no address answers', async () => {
+test('if no address answers, a call waits for a leader', async () => {
   const [one, other] = [await silentServer(), await silentServer()];
   const notices: number[] = [];
   const wait = { limitMs: 30_000, onWait: () => notices.push(1) };

@@ -24,13 +24,13 @@ type NextCall = Parameters<Interceptor>[1];
 type Call = ReturnType<NextCall>;
 type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 
-/** The time after which a connection attempt to one of several addresses is abandoned. */
+/** If there are several addresses, a connection attempt to one of them is abandoned after this time. */
 const CONNECT_LIMIT_MS = 2_000;
 /** The delay before a call is retried. A takeover takes seconds. */
 const RETRY_DELAY_MS = 300;
 /** By default, a call is retried for up to this time, but not after its deadline. A takeover takes up to 15 s. */
 const REPEAT_LIMIT_MS = 20_000;
-/** The time after which `onWait` is called. */
+/** `onWait` is called after a call has waited for this time. */
 const WAIT_NOTICE_MS = 2_000;
 
 /** The connection to one coordinator. */
@@ -245,7 +245,10 @@ class FollowingCall implements Call {
   #call: Call | undefined;
   #isStarted = false;
   #listener: Partial<InterceptingListener> = {};
-  /** The message that the caller sent before the call began. The caller sends the next message only after this one. */
+  /**
+   * The message that the caller sent before the call began. There is at most one, because the caller sends the next
+   * message only after this message was sent.
+   */
   #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
   /** The request message, if the call can be retried. */
   #message: unknown;
@@ -333,7 +336,10 @@ class FollowingCall implements Call {
     this.#listener.onReceiveStatus?.(ended);
   }
 
-  /** With several coordinators, a call is repeated for some time, so that it outlasts a takeover. */
+  /**
+   * Whether a failed call may be repeated. With several coordinators, a call is repeated until `#repeatUntil`, because
+   * a takeover takes seconds.
+   */
   #mayRepeat(): boolean {
     if (this.#channel.isClosed || this.#isEnded || this.#isCancelled) return false;
     if (this.#options.method_definition.requestStream || this.#channel.areRejected) return false;

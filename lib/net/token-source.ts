@@ -45,7 +45,7 @@ export function fileToken(path: string): TokenSource {
  * this user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
  * secret, so no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this
  * user only, even if the file or TRAWL_TOKEN contains that token. If no token is known, no request is sent to a process
- * of another person, but requests are sent to a system service.
+ * of another person, but requests are sent to a service with a user id below FIRST_PERSON.
  * @param file the value of --token-file
  * @throws {BadInputError} if the file or TRAWL_TOKEN has no valid token, or if a file is given and the address is not
  * on the loopback
@@ -123,7 +123,11 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
   return { kind: 'token', token: readToken(path) };
 }
 
-/** The first user id of a person. Services, such as a coordinator that systemd runs, have lower user ids. */
+/**
+ * A process whose user id is at least this number counts as the process of a person. Services usually have lower user
+ * ids. A service with systemd's DynamicUser has a higher one (61184 to 65519) and counts as another person, so its
+ * users set --token-file.
+ */
 const FIRST_PERSON = 1_000;
 
 /**

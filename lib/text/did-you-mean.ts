@@ -1,6 +1,6 @@
 /** Suggests corrections of misspelled names. */
 
-/** The number of characters per permitted edit. At least one edit is always permitted. */
+/** A candidate permits one edit per this many of its characters, but at least one edit. */
 const CHARACTERS_PER_EDIT = 3;
 
 /** Returns `; did you mean "x"?`, or an empty string if no candidate is close. */
@@ -9,7 +9,7 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
   return name === undefined ? '' : `; did you mean "${name}"?`;
 }
 
-/** The minimum length of a prefix that counts as a match: `lat` matches `latent_dim`, and `crash` matches `crashes`. */
+/** A prefix counts as a match from this length on: `lat` matches `latent_dim`, and `crash` matches `crashes`. */
 const MIN_PREFIX = 3;
 
 /**

@@ -16,7 +16,7 @@ import { countText } from './numbers.ts';
 import { formatSize } from './size.ts';
 import { firstLine } from './visible-text.ts';
 
-/** Failures that are never retried, because the same parameters give the same result. */
+/** The classes of failures that are never retried, because the same parameters give the same result. */
 const NEVER_RETRIED: readonly FailureClassName[] = ['nan', 'rejected'];
 
 /**

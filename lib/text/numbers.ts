@@ -18,9 +18,10 @@ export function formatMetric(value: number | undefined): string {
 }
 
 /**
- * Formats a mean and a standard deviation, such as `0.16840 ±0.0015`. The deviation has two significant digits, but is
- * rounded to the decimals of the mean if it would have more. If it would then be zero, it has one significant digit and
- * an exponent. A deviation of exactly zero is `±0`. A single value has no deviation. Returns `-` for undefined.
+ * Formats a mean and a standard deviation, such as `0.16840 ±0.0015`. The deviation has two significant digits. It has
+ * at most as many decimals as the mean, unless the mean is shown as a whole number or with an exponent. If this limit
+ * would round the deviation to zero, the deviation has one significant digit and an exponent. A deviation of exactly
+ * zero is `±0`. A single value has no deviation. Returns `-` for undefined.
  */
 export function formatSpread(spread: Spread | undefined): string {
   if (spread === undefined) return '-';

@@ -19,7 +19,7 @@ export interface Column<Row> {
    * out the parts that all rows have in common.
    */
   readonly elide?: OmittedPart | 'common';
-  /** The least width to which a text is cut before other columns are hidden. Default: 8. */
+  /** Other columns are hidden before a text of this column is cut below this width. Default: 8. */
   readonly minWidth?: number;
   /** Whether the column is hidden only after all columns that are not required. */
   readonly required?: boolean;

@@ -91,7 +91,7 @@ test('the compose file passes the locations of the stores, and their credentials
   }
 });
 
-test('each file that a Dockerfile copies exists in the repository or is created by the build', () => {
+test('each path that a Dockerfile copies from /app of the build stage exists or is created by the build', () => {
   for (const name of ['coordinator.Dockerfile', 'agent.Dockerfile']) {
     const copied = [...read('docker', name).matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(
       ([, path]) => path ?? '',

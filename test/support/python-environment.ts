@@ -16,7 +16,8 @@ const ENVIRONMENTS = join(packageRoot(), '.trawl', 'python');
 const run = promisify(execFile);
 
 /**
- * Installs packages into a Python environment, once per list of packages.
+ * Installs packages into a Python environment, unless an environment with the same packages and the same version of
+ * Python already exists.
  * @param requirements the lines of a requirements.txt
  * @param root the folder of the environments. Default: `.trawl/python` of this clone
  * @param compiles whether to compile all modules now, so that the first import is as fast as later imports

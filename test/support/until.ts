@@ -9,7 +9,7 @@ export const PATIENCE_MS = Number(process.env.TRAWL_TEST_PATIENCE_MS ?? 60_000);
 const SHORTEST_POLL_MS = 50;
 /** Polls become less frequent during a wait, because a call to a coordinator uses about 10 ms of CPU time. */
 const LONGEST_POLL_MS = 150;
-/** The part of the time waited so far that passes until the next poll. */
+/** The time until the next poll, as a share of the time waited so far. */
 const POLL_SHARE = 1 / 20;
 
 /**

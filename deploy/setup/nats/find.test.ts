@@ -101,7 +101,7 @@ describe('a running server named by TRAWL_NATS', () => {
     return `nats://someone:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  test('the server in TRAWL_NATS takes precedence over every program', async () => {
+  test('findNatsServer prefers the server in TRAWL_NATS to every program, but findNatsBinary ignores it', async () => {
     program('path', 'v2.11.0');
     const url = await serverSending('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
     expect(await findNatsServer(within({ TRAWL_NATS: url }))).toEqual({ kind: 'running', url, version: '2.10.1' });
@@ -135,7 +135,7 @@ describe('a running server named by TRAWL_NATS', () => {
   });
 });
 
-describe('with install', () => {
+describe('with the option install', () => {
   async function mirror(version: string, sha256?: string) {
     const name = `nats-server-v${version}-${releasePlatform()}`;
     program(`release/${name}`, `v${version}`);

@@ -75,9 +75,9 @@ const MIN_EARLY_TRIALS = 3;
 
 export class Ledger {
   readonly trials = new Map<string, Entry>();
-  /** By sweep and agent, the sweep's trials that failed early on the agent since a trial last succeeded there. */
+  /** For each sweep and agent: the sweep's trials that failed early on the agent since a trial last succeeded there. */
   readonly #early = new Map<string, Set<string>>();
-  /** By quarantined agent, the sweeps whose trials failed on the agent. */
+  /** For each quarantined agent: the sweeps whose trials failed on the agent. */
   readonly quarantines = new Map<string, readonly string[]>();
   readonly sweeps = new Map<
     string,

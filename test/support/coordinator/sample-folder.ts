@@ -8,7 +8,7 @@ import { sha256Of } from '../../../lib/files/checksum.ts';
 import { EVERY_CHANGE } from './every-change.ts';
 import { AT, byNobody, NEW_SWEEP, planned } from './store-writer.ts';
 
-/** Texts and numbers that a copy can easily change. */
+/** Texts and numbers that a faulty copy could easily alter. */
 const UNUSUAL_TEXTS = ['', 'a\0b\u0001\u0001c\u0001', '\\u0000 \\ "', 'é😀\u2028', '\ufeff,{}NULL', 'NULL', '\r\n\t'];
 const UNUSUAL_REALS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, Infinity, -Infinity, 1e22, -0.1, 123456789012345680];
 const LONG_TEXT_LENGTH = 1_100_000;

@@ -334,7 +334,7 @@ export function testStore(
       granted('1', 't0'),
     ];
     await store.write(byNobody(grants), AT);
-    // The store does not read this many later grants at once.
+    // There are more later grants than the store reads at once.
     const others = Array.from({ length: 600 }, (_, at): Change[] => {
       const key = { sweepId: '1', trialId: 't4', attempt: at + 1 };
       const end = { outcome: 'returned' } as const;

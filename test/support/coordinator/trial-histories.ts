@@ -109,7 +109,7 @@ const HISTORIES: readonly ((trial: TrialChanges) => readonly Change[])[] = [
   ],
 ];
 
-/** A sweep with a trial per history, and two trials per config. */
+/** A sweep with one trial per history, and two trials per config. */
 const HISTORIES_SWEEP: NewSweep = {
   ...NEW_SWEEP,
   policy: { ...NEW_SWEEP.policy, speculate: true },

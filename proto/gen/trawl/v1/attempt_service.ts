@@ -255,7 +255,7 @@ export interface AttemptKey {
   attempt: number;
 }
 
-/** A message on NATS that offers a trial. To run the trial, the agent needs a lease, which it requests with Open. */
+/** A message on NATS that offers a trial. To run the trial, the agent needs a lease, which it requests with a Claim. */
 export interface Offer {
   key: AttemptKey | undefined;
 }
@@ -354,7 +354,10 @@ export interface ProgramSpec {
   code:
     | CodeArchive
     | undefined;
-  /** Parameters whose whole numbers are all written as floats (`1.0`), as in the sweep file. */
+  /**
+   * Parameters for which the sweep file writes every whole number as a float (`1.0`). The program receives these
+   * numbers as floats too.
+   */
   floatParameters: string[];
   /** The metric that ranks the sweep. Empty if the sweep file names no metric. */
   metric: string;
@@ -570,7 +573,7 @@ export interface ClaimAnswer {
 }
 
 export interface Welcome {
-  /** The name of this coordinator in NATS subjects and streams. */
+  /** The name of the cluster in NATS subjects and streams. All coordinators of a store have the same name. */
   cluster: string;
   heartbeatMs: number;
   /** Set while the agent is drained. */

@@ -283,8 +283,8 @@ export interface ListTrialsRequest {
   rankBy: string;
   /**
    * If unspecified, the goals of the sweep apply to its objectives. The goal of any other metric follows from the words
-   * in its name: for example, accuracy and psnr are maximized. Names without such a word are minimized. Rejected if
-   * the trials are ranked by several objectives.
+   * in its name: for example, accuracy and psnr are maximized. Metrics without such a word are minimized. A goal is
+   * rejected if the trials are ranked by several objectives.
    */
   goal: Goal;
   /** 0 means all. */
@@ -377,8 +377,8 @@ export interface RungSummary {
   /** The best value at the rung. */
   best: number;
   /**
-   * A trial that now enters the rung continues only if its value is at least as good as this. Absent while too
-   * few trials have entered the rung for a comparison.
+   * A trial that now enters the rung continues only if its value is at least as good as this bound. Absent while
+   * too few trials have entered the rung for a comparison.
    */
   bound?:
     | number
@@ -401,8 +401,8 @@ export interface WatchRequest {
   sweep: string;
   /**
    * The last event that the watcher has received. The deltas contain every later event of the sweep, and every row that
-   * changed with such an event. -1 begins with the first event. 0 begins with a snapshot, and so does a number above
-   * that of the newest stored event.
+   * changed with such an event. With -1, the stream begins with the first event. With 0, or a number above that of
+   * the newest stored event, the stream begins with a snapshot.
    */
   sinceEventSeq: number;
 }

@@ -505,7 +505,7 @@ export function failureClassToNumber(object: FailureClass): number {
 }
 
 export const AttemptOutcome = {
-  /** UNSPECIFIED - Still running. */
+  /** UNSPECIFIED - The attempt has not ended. */
   UNSPECIFIED: "ATTEMPT_OUTCOME_UNSPECIFIED",
   SUCCEEDED: "ATTEMPT_OUTCOME_SUCCEEDED",
   STOPPED: "ATTEMPT_OUTCOME_STOPPED",
@@ -987,7 +987,7 @@ export interface Trial {
   /** The agent and the backend of the latest attempt that is not hidden (see Attempt). */
   agentId: string;
   backend: string;
-  /** The failure of the attempt that agent_id describes. Absent if the attempt runs or did not fail. */
+  /** The failure of the latest attempt that is not hidden. Absent if this attempt runs or did not fail. */
   failure:
     | Failure
     | undefined;
