@@ -41,7 +41,7 @@ const SCRAPE_MS = { min: 500, max: 20_000 };
 
 interface Result {
   readonly seconds: number;
-  /** The CPU time per trial in microseconds, for each process. */
+  /** The slope of each group of processes, in microseconds of CPU time per trial (see above). */
   readonly slope: ReadonlyMap<string, number>;
   readonly lines: readonly string[];
 }

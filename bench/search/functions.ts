@@ -141,8 +141,8 @@ const choice = (...values: ParameterValue[]): Distribution => ({
 
 /**
  * Returns a function whose first parameter is the choice of one of three models. Every point also has `scaling`. Each
- * of the other parameters belongs to one model. The loss of each model has a smooth minimum. The network has the lowest
- * minimum, in a narrow region of learning rates that depends on the batch size. Trials with high learning rates fail.
+ * of the other parameters belongs to one model. The network has the lowest minimum, in a narrow region of learning rates
+ * that depends on the batch size. Trials with high learning rates fail.
  */
 function conditional(): TestFunction {
   const space = new Map<string, Distribution>([

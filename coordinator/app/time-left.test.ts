@@ -117,7 +117,7 @@ test('the gauge of the time left has the same value as the estimate of the sweep
   expect(Math.abs((timeLeft?.expectedMs ?? Number.NaN) - seconds * 1000)).toBeLessThan(limitMs);
 });
 
-test('the slot time left is at most the time left multiplied by the slots, and an ended sweep has no slot time left', async () => {
+test('the remaining slot time is at most the remaining time multiplied by the slots of the sweep, and is undefined for an ended sweep', async () => {
   const { runtime } = await busy(24);
   const { timeLeft, slotTimeLeft, slotShare } = await runtime.queries.sweeps.get('1');
   const onAllSlots = (timeLeft?.expectedMs ?? Number.NaN) * (slotShare?.slots ?? Number.NaN);

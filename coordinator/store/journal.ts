@@ -14,7 +14,7 @@ import type { DroppedArtifact, StoredEvent } from './write-events.ts';
  */
 const COMMIT_INTERVAL_MS = 3;
 /**
- * The time that changes wait for more changes if many changes arrive. Each transaction costs the coordinator as much
+ * If many changes arrive, a transaction begins at least this long after its first change. Each transaction costs the coordinator as much
  * processor time as the rows of about two trials.
  */
 const GATHER_MS = 4;

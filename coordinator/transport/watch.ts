@@ -16,8 +16,8 @@ import { pagesOf, ROWS_PER_MESSAGE, TRIALS_PER_READ, trialBytes } from './pages.
 const WATCH_INTERVAL_MS = 100;
 /**
  * Two reads of the agent list are at least this many milliseconds apart, multiplied by the number of agents. Heartbeats
- * change the list all the time, and a watcher gets all agents after each change, so the cost of a shorter interval
- * would grow with the square of the number of agents.
+ * change the list all the time, and each changed list is sent in full. With a fixed interval, the cost per second would
+ * grow with the number of agents.
  */
 const AGENT_LIST_MS_PER_AGENT = 2;
 /** The maximum number of events in one message, each with a detail of up to about 4,000 characters. */

@@ -118,7 +118,7 @@ function openFolder(): string {
   return folder;
 }
 
-test('another user cannot use any port, method or file of a coordinator and an agent, but their owner can', {
+test('another user is rejected by every method, login and page of a coordinator and an agent except the health pages, and cannot open a file; the owner is accepted', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();
@@ -140,7 +140,7 @@ test('another user cannot use any port, method or file of a coordinator and an a
   ).finally(() => cluster.run('kill', sweep, '-y'));
 });
 
-test('another user cannot use any port, method, process or file of trawl up, but the owner can', {
+test('another user is rejected by every method, login and page of trawl up except the health pages, and cannot open a file or read the environment of a process; the owner is accepted', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();

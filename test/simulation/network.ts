@@ -108,8 +108,8 @@ export class Lane {
   }
 
   /**
-   * Sends a message even if the sender is dead. The operating system closes the connection of a dead process with such
-   * a message, which arrives after all earlier messages.
+   * Sends a message even if the sender is dead. When a process dies, the operating system sends a last message that
+   * closes its connections. That message arrives after all earlier messages.
    */
   sendLast(work: () => void): void {
     if (this.#closed) return;

@@ -43,7 +43,7 @@ export class Cluster {
     this.#auth = requireToken ? [] : ['--no-auth'];
   }
 
-  /** Starts a nats-server and a coordinator, but no agents (see `startAgent`). */
+  /** Starts a coordinator and, unless `natsUrl` is given, a nats-server. Starts no agents (see `startAgent`). */
   static async start(folder: string, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(folder, options);
     await mkdir(folder, { recursive: true });

@@ -79,8 +79,8 @@ export class GraphText {
   }
 
   /**
-   * Adds the nodes of a loop's body. A constant in the body then waits for the current iteration, because a node without
-   * inputs would otherwise belong to no iteration.
+   * Adds the nodes of a loop's body. Each constant in the body gets a control dependency on `iteration`. Without an
+   * input, a node would belong to no iteration.
    * @param iteration a node that runs once per iteration
    */
   inLoop(iteration: string, addBody: () => void): void {

@@ -117,7 +117,7 @@ export async function measuredRate(pack: number, strategy?: Strategy): Promise<n
   try {
     learner.trainOn({ read: (indices) => new Uint8Array(indices.length * PIXELS) }, batchSize);
     const batch = Int32Array.from({ length: pack * batchSize }, (_, at) => at % batchSize);
-    // The first call compiles the graph.
+    // The first call is slower. With a graph, it also compiles the graph.
     tf.dispose(trainOnce(learner, batch).filter((losses) => losses instanceof tf.Tensor));
     const start = performance.now();
     let steps = 0;

@@ -1,6 +1,7 @@
 /**
  * Guard processes end the programs of a worker that dies. A guard is a shell that is started before the first program
- * of a worker, and guards one program at a time. A guard that dies while it guards a program is replaced.
+ * of a worker, and guards one program at a time. A guard that dies while it guards a program is replaced, up to
+ * `MAX_REPLACEMENTS` times.
  *
  * The guard's input closes when the worker has died and no forked child of the worker keeps the input open. A child keeps
  * it open until the child executes its program. From then on, the environment of the program contains the guard's marker,

@@ -190,8 +190,8 @@ export class StepReader {
 }
 
 /**
- * Returns the values that name the step of a line, in order of precedence. The case of a name and the spaces around the
- * name are ignored. An exact match takes precedence.
+ * Returns the fields of a line that give its step, in order of precedence. Names are compared without regard to case and
+ * surrounding spaces, but an exact match is preferred.
  * @param metric a name that is a metric, unless it is exactly the name of a step
  */
 function stepValuesOf(values: LineObject, metric?: string): StepValue[] {

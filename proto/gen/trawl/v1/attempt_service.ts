@@ -376,7 +376,7 @@ export interface ProgramSpec {
    * this order.
    */
   parameterOrder: string[];
-  /** For parameters outside float_parameters: each value in which the sweep file writes whole numbers as floats. */
+  /** The values with whole numbers that the sweep file writes as floats, except those of float_parameters. */
   floatValues: FloatValue[];
 }
 

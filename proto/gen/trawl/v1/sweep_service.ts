@@ -497,7 +497,7 @@ export interface WaitReason {
     | undefined;
 }
 
-/** The store is open without a coordinator. */
+/** No coordinator runs, and the command reads the store directly. Trials wait until a coordinator starts. */
 export interface WaitReason_NoCoordinator {
 }
 
