@@ -154,12 +154,16 @@ function withoutOptuna(): string {
 }
 
 const TRIALS = 7;
+/**
+ * A suggestion depends on the results that are known when it is requested. The trials are long, so that on a loaded machine,
+ * a new sampler process still answers before the running trial ends.
+ */
 const SWEEP = `method: optuna
 optuna: {sampler: TPESampler, options: {n_startup_trials: 2}}
 run_cap: ${TRIALS}
 trainer: noop
 parameters:
-  duration_ms: {value: 1000}
+  duration_ms: {value: 3000}
   x: {min: 0.0, max: 1.0}
   rate: {distribution: log_uniform_values, min: 1.0e-4, max: 1.0e-1}
 `;
