@@ -280,14 +280,19 @@ test('queued attempts of dropped points are returned, and their trials are cance
   expect(sampleTrial(sweep, 't2').state).toBe('cancelled');
 });
 
-test('queued attempts of a suspect agent are returned if another agent can run their trials', () => {
-  const sweep = sweepOf();
-  queue(sweep);
+/** Lets three trials fail early on agent `a`. */
+function makeSuspect(sweep: Sweep): void {
   const early = { agentId: 'a', class: 'crash', early: true, free: false } as const;
   for (const id of ['t10', 't11', 't12']) {
     sampleTrial(sweep, id).failedAttempts = [early];
     agentRecordOf(sweep, 'a').failures.set(id, { pack: id, refuted: false });
   }
+}
+
+test('queued attempts of a suspect agent are returned if another agent can run their trials', () => {
+  const sweep = sweepOf();
+  queue(sweep);
+  makeSuspect(sweep);
   expect(orderedTrials()).toEqual([]);
   onHello(core, agentHello('b', 'b1', 1), now);
   expect(orderedTrials()).toEqual(['t1', 't2', 't3', 't4']);
@@ -297,11 +302,7 @@ test('the agents that can run the trials of a sweep are determined once for all 
   onHello(core, agentHello('b', 'b1', 1), now);
   const sweep = sweepOf();
   queue(sweep);
-  const early = { agentId: 'a', class: 'crash', early: true, free: false } as const;
-  for (const id of ['t10', 't11', 't12']) {
-    sampleTrial(sweep, id).failedAttempts = [early];
-    agentRecordOf(sweep, 'a').failures.set(id, { pack: id, refuted: false });
-  }
+  makeSuspect(sweep);
   const examined = vi.spyOn(core.agents, 'values');
   const [order] = orderReturns(core, now);
   expect(order).toMatchObject({ kind: 'return', keys: { length: 4 } });

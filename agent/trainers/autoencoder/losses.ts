@@ -60,7 +60,7 @@ export class LossLog {
 
   /**
    * @param images the number of images per member in the step
-   * @param losses mse and l1 of a step, `[members, 2]`: a tensor, of which the log takes ownership, or an array
+   * @param losses mse and l1 of a step, `[members, 2]`: a tensor, which the log disposes, or an array
    * @returns whether all steps so far have been read
    */
   async add(images: number, losses: tf.Tensor2D | Float32Array): Promise<boolean> {
