@@ -1,4 +1,4 @@
-// Logistic regression on random points: a Node program without dependencies that trawl can sweep.
+// Logistic regression on random points: a Node program that trawl can sweep. The program has no dependencies.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 

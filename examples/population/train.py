@@ -40,8 +40,8 @@ def predict(weights, x):
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
-# The state has everything that training changes, but no parameters. A child continues from the state of its parent, and
-# gets its own parameters as arguments.
+# The state has everything that training changes, but neither the learning rate nor the momentum. A child continues from
+# the state of its parent, and gets its own learning rate and momentum as arguments.
 state = {"epoch": 0, "weights": [0.0] * INPUTS, "velocity": [0.0] * INPUTS}
 if "TRAWL_CHECKPOINT" in os.environ:
     with open(os.environ["TRAWL_CHECKPOINT"]) as file:

@@ -218,7 +218,7 @@ const epochTimeOf = ({ dataset, depth }: Parameters) => 1_000 * Number(depth) * 
 
 interface FirstWave {
   readonly trials: readonly EtaTrial[];
-  /** The actual time of all waiting trials together. */
+  /** The sum of the actual times of all waiting trials. */
   readonly workMs: number;
 }
 

@@ -127,7 +127,7 @@ function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
 /** Trials that are still to be created. They are equal, so an estimate needs one object for all of them. */
 interface FutureTrials {
   readonly count: number;
-  /** The work of one of the trials. Each trial has its own config, although all of them share this id. */
+  /** The work of one of the trials. All trials share its `configId`, although each trial has its own config. */
   readonly each: Part;
 }
 

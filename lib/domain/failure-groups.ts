@@ -50,7 +50,7 @@ export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
     );
 }
 
-/** The patterns of earlier calls, kept because a sweep with many failures is grouped again after each change. */
+/** The patterns of earlier calls, kept because all failures of a sweep are grouped again after each change. */
 const patterns = new WeakMap<Failure, string>();
 
 function patternOf({ failure }: Trial): string {

@@ -49,7 +49,7 @@ test('each trial without an origin is a member of its own', () => {
   expect(shown([trial('b', 1, 3), trial('a', 0, 2)])).toEqual([[['a', 0, 2, undefined]], [['b', 0, 3, undefined]]]);
 });
 
-test('the ancestry of a trial has the last epoch of the trial, and the epoch at which the child of each ancestor started', () => {
+test('an ancestry has the last epoch of its trial and, for each ancestor, the epoch after which the child started', () => {
   const trials = [trial('a', 0, 6), trial('b', 1, 4, ['a', 2, 'x']), trial('c', 2, 8, ['b', 4, 'y'])];
   expect([...ancestryOf(trials, trials[2])]).toEqual([
     ['c', 8],

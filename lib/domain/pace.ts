@@ -20,8 +20,8 @@ export interface EtaTrial {
   /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
   /**
-   * When the latest attempt started or, if the trial has not ended, when this attempt was granted. 0 if the trial has
-   * no attempt.
+   * When the latest attempt of the trial started. If the trial has not ended, when the latest attempt was granted. 0 if
+   * the trial has no attempt.
    */
   readonly startedAtMs: number;
   /** The end of the trial; 0 until the trial ends. */

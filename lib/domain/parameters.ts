@@ -177,7 +177,7 @@ export function toWire(parameters: Parameters): Record<string, WireValue> {
   return Object.fromEntries(
     Object.entries(parameters).map(([written, value]): [string, WireValue] => {
       const name = parameterKey(written);
-      // The store keeps parameters as JSON, which has no negative zero.
+      // The store keeps parameters as JSON, and JSON.stringify writes -0 as 0.
       if (typeof value === 'number') return [name, { kind: { $case: 'number', number: value === 0 ? 0 : value } }];
       if (typeof value === 'string') return [name, { kind: { $case: 'text', text: value } }];
       if (typeof value === 'boolean') return [name, { kind: { $case: 'flag', flag: value } }];

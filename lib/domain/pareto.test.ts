@@ -151,7 +151,7 @@ test('the items of a front are ordered by the hypervolume that each item alone d
   ]);
 });
 
-test('losses whose distance exceeds the largest number are ranked like smaller losses in the same proportions', () => {
+test('multiplying all losses by a factor does not change the ranking, even if a distance then exceeds the largest number', () => {
   const losses = [
     [-1.7, 1.7],
     [-1.6, 1.5],
