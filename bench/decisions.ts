@@ -1,6 +1,6 @@
 /**
- * Measures the processor time of the coordinator's periodic decisions against the number of agents and of sweeps. The
- * core runs in this process, without a store, NATS or gRPC. All slots are busy.
+ * Measures how the processor time of the coordinator's periodic decisions depends on the numbers of agents and sweeps.
+ * The core runs in this process, without a store, NATS or gRPC. All slots are busy.
  *
  *   npm run bench:decisions -- [--cases AGENTS/SWEEPS,...] [--draw curves.svg]
  */
@@ -91,7 +91,7 @@ for (const { agents, sweeps } of cases) {
   const tick = cpuMicros(() => void onTick(core, now));
   const pass = cpuMicros(() => void schedule(core, now));
   if (sweeps === 1) measured.push({ agents, grant, heartbeat, tick: tick / 1000, pass: pass / 1000 });
-  // Each agent sends a heartbeat on two paths every 3 s. A tick, and a pass after it, run four times per second.
+  // Each agent sends a heartbeat every 3 s by gRPC and by NATS. A tick and its pass run four times per second.
   const cores = ((heartbeat * agents * 2) / 3 + (tick + pass) * 4) / 1e6;
   console.log(
     [agents, core.leases.size, sweeps].map(column).join('') +

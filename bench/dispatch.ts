@@ -5,9 +5,10 @@
  *   npm run bench:dispatch -- [--trials 10000] [--slots 32] [--agents 1] [--trainer noop]
  *                             [--builds DIR,DIR] [--rounds 1] [--profile DIR]
  *
- * The slope is the CPU time per trial between the end of the first tenth of the trials and the end of the last trial,
- * without the start of the processes. With `--builds`, each round runs every build once, in alternating order. A build
- * is a folder with a checkout that was built. `--profile` writes a CPU profile of the coordinator and of the agents.
+ * The slope is the CPU time per trial between the end of the first tenth of the trials and the end of the last trial.
+ * It therefore excludes the start of the processes. With `--builds`, each round runs every build once, in alternating
+ * order. A build is a folder with a checkout that was built. `--profile` writes a CPU profile of the coordinator and of
+ * the agents.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -144,7 +145,7 @@ async function measure(cluster: Cluster): Promise<Result> {
   let text = '';
   let done = 0;
   while (done < trials) {
-    // Half of the time that the missing trials need at the rate so far.
+    // Waits for half of the time that the missing trials would take at the rate so far.
     const missing = (first === undefined ? trials / 10 : trials) - done;
     const waitMs = (missing / 2) * ((performance.now() - submitted) / done);
     await sleep(Math.min(SCRAPE_MS.max, Math.max(SCRAPE_MS.min, Number.isFinite(waitMs) ? waitMs : 0)));

@@ -1,7 +1,8 @@
 /**
- * Runs the same work under trawl and under its peers, in turns, and compares throughput, CPU time, memory, overhead and
- * correctness, also after processes were killed. Installs the peers from the Python registry, with pinned versions,
- * into `~/.cache/trawl/peers`. Needs Linux and python3 with venv, and PostgreSQL for one of the peers.
+ * Runs the same work under trawl and under its peers, in turns, and compares throughput, CPU time, memory and overhead.
+ * Also kills processes of each peer, and compares the lost points, the duplicate results and the recovery times.
+ * Installs the peers from the Python registry, with pinned versions, into `~/.cache/trawl/peers`. Needs Linux and python3
+ * with venv, and PostgreSQL for one of the peers.
  *
  *   npm run bench:peers -- [--only trawl,hyperqueue] [--work noop,sleep,train,kill] [--slots 2,8,32] [--rounds 2]
  *                          [--trials N] [--limit 6] [--quick] [--json FILE]

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { userCache } from '../deploy/setup/common.mjs';
 import { pythonEnvironment } from '../test/support/python-environment.ts';
 
-/** PyTorch prints a warning without NumPy. */
+/** PyTorch prints a warning if NumPy is missing. */
 export const TORCH: readonly string[] = ['torch==2.15.0', 'numpy==2.4.6'];
 const ENVIRONMENTS = join(userCache(process.env), 'peers');
 

@@ -37,7 +37,7 @@ function report(attempt: number, seq: number): Change {
 }
 
 /**
- * Measures a store. Every attempt commits batches of reports, each as soon as its previous batch is durable.
+ * Measures a store. Every attempt commits a batch of reports as soon as the previous batch of the attempt is durable.
  * @param serverCpu returns the CPU time of the database's own processes in seconds
  */
 async function measure(name: string, store: Store, serverCpu: () => number): Promise<void> {

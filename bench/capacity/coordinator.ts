@@ -30,8 +30,8 @@ export class MeasuredCoordinator {
   /** Starts a coordinator and waits until it is ready. */
   static async start(dir: string, natsUrl: string, profile?: string): Promise<MeasuredCoordinator> {
     removeCoordinatorFile(dir);
-    // The coordinator requires no token, because a client on the same machine reads the list of all connections before it
-    // sends a token, and this list is long if all agents are on one machine.
+    // The coordinator requires no token. Before a client on the same machine sends a token, it reads the list of all
+    // connections, which is long if all agents are on one machine.
     const listen = ['--no-auth', '--listen', '127.0.0.1:0', '--metrics', '127.0.0.1:0', '--log-level', 'warn'];
     const profiling = profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', profile];
     const args = [...profiling, TRAWL, 'coordinator', '--dir', dir, '--nats', natsUrl, ...listen];

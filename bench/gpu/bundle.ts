@@ -48,13 +48,13 @@ export const OMITTED = [
   'node_modules/dprint-node',
   'node_modules/knip',
   'node_modules/.bin',
-  // The native part is placed again on the other machine.
+  // The installation of libtensorflow on the other machine creates these folders again.
   'node_modules/@tensorflow/*/deps',
   'node_modules/@tensorflow/*/lib/napi-v*',
 ];
 /** Folders that the bundle needs although git ignores them. */
 const BUILT = ['dist', 'node_modules'];
-/** The folder of the checkout that the bundle omits. */
+/** The bundle omits this folder of the checkout. */
 const DOCUMENTATION = 'docs/';
 /** Libraries that the libraries in CUDA_LIBRARIES open. Without the graph library, cuDNN ends the process. */
 const FURTHER_LIBRARIES = ['libnvJitLink.so.12', 'libcudnn_graph.so.9'];

@@ -1,4 +1,4 @@
-/** Runs steps of the command on the CPU: the measurement, a sweep with packs, and a killed worker. */
+/** Runs steps of the command on the CPU: the measurement of speed, a sweep with packs, and the kill of a worker. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

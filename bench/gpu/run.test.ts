@@ -25,7 +25,7 @@ function run(args: readonly string[], path: string, cache: string): Promise<Ende
   });
 }
 
-test('with the recorded nvidia-smi, every step ends, and each step that needs the card states what is missing', {
+test('with recorded output of nvidia-smi, every step ends, and each step that needs a GPU states what is missing', {
   timeout: 180_000,
 }, async () => {
   const folder = testFolder();

@@ -1,6 +1,7 @@
 /**
  * Measures training on an NVIDIA GPU. By default, checks that TensorFlow.js can use the GPU, and then measures the speed
- * and the use of the GPU for single trials and packs of 4, 16 and 64, beside PyTorch (TRAWL_PYTHON, or python3).
+ * and the use of the GPU for single trials and for packs of 4, 16 and 64. For comparison, also measures single trials
+ * in PyTorch, if the interpreter (TRAWL_PYTHON, or python3) has it.
  *
  *   npm run setup:native -- --cuda && npm run bench:gpu -- [--seconds 5] [--packs 1,4,16,64] [--backend tensorflow-gpu]
  *

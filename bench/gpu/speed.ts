@@ -1,4 +1,4 @@
-/** Measures training steps on a GPU: trawl's packs, and PyTorch's networks, alone and in several processes. */
+/** Measures training steps on a GPU: packs in trawl, and single networks in one or in several processes of PyTorch. */
 import { BACKENDS, type BackendName } from '../../agent/machine/backend.ts';
 import { measureInTurns, type Rate } from '../train/compare.ts';
 import { type MeasuringProcess, pytorchPeer, type Request, tfjsPeer } from '../train/peer.ts';

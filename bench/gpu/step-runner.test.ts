@@ -68,7 +68,7 @@ test('a step that exceeds its limit is aborted and fails, and its findings so fa
   expect(reports[1]?.state).toBe('PASS');
 });
 
-test('a step that has not started when the total time is over is reported as could not run', async () => {
+test('a step that has not started when the time limit of all steps expires is reported as `could not run`', async () => {
   let nowMs = 0;
   const first = step('first', async ({ signal }) => {
     await once(signal, 'abort');
@@ -83,7 +83,7 @@ test('a step that has not started when the total time is over is reported as cou
   );
   expect(states(reports)).toEqual([
     ['first', 'FAIL', 'exceeded its time limit of 0.1 s'],
-    ['second', 'could not run', 'the time limit of 0.1 s for all steps was over'],
+    ['second', 'could not run', 'the time limit of 0.1 s for all steps had expired'],
   ]);
 });
 

@@ -1,7 +1,10 @@
 /** Runs the steps of `npm run bench:gpu -- --all`, each within its own time limit, and reports each result at once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** `could not run`: something that the step needs is missing, such as a GPU, or the total time is over. */
+/**
+ * `could not run`: something that the step needs is missing, such as a GPU, or the time limit of all steps together has
+ * expired.
+ */
 type Outcome = 'PASS' | 'FAIL' | 'could not run';
 
 interface Table {
@@ -51,11 +54,11 @@ export class CouldNotRun extends Error {}
 const ENDING_MS = 3_000;
 
 /**
- * Runs the steps in order. A step that fails does not affect the others. A step that has not started when the total
- * time ends is reported as `could not run`.
+ * Runs the steps in order. A step that fails does not affect the others. A step that has not started when the time
+ * limit of all steps together expires is reported as `could not run`.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
- * @param now returns the time in milliseconds, from which the rest of `totalS` is computed
+ * @param now returns the time in milliseconds, from which the remaining time is computed
  */
 export async function runSteps(
   steps: readonly Step[],
@@ -76,7 +79,7 @@ export async function runSteps(
     };
     const leftMs = end - now();
     if (leftMs <= 0) {
-      update({ state: 'could not run', reason: `the time limit of ${totalS} s for all steps was over` });
+      update({ state: 'could not run', reason: `the time limit of ${totalS} s for all steps had expired` });
       continue;
     }
     await runStep(step, Math.min(step.limitS * 1000, leftMs), update, () => reports[at]);

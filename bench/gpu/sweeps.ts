@@ -160,7 +160,7 @@ export async function untilTrials(
 
 /**
  * Checks that every trial of a sweep succeeded exactly once.
- * @returns the number of attempts, and of attempts by failure class
+ * @returns the number of all attempts, of attempts that crashed, and of attempts that ran out of memory
  * @throws {Error} that names the first trial that did not succeed exactly once
  */
 export function checkOnce({ trials, attempts }: Stored, expected: number) {

@@ -1,4 +1,4 @@
-/** Draws costs over a count, such as the number of points of a sweep. */
+/** Draws costs as functions of a count, such as the number of points of a sweep. */
 import { scaleLog } from 'd3-scale';
 import { line as lineOf } from 'd3-shape';
 import { AREA, HEIGHT, labelsBelow, valueAxis, valueScale, WIDTH } from '../../bin/report/charts/plot-area.ts';

@@ -111,7 +111,7 @@ export function measure(peer: Peer, machine: Machine, options: CellOptions): Pro
 }
 
 /**
- * Kills processes of a peer in the middle of its work, and counts the points that the peer has finished at the end.
+ * Kills processes of a peer in the middle of its work, waits for the end of the work, and counts the finished points.
  * @throws {Error} when the peer does not start, does not resume, or has no process to kill
  */
 export function measureKill(peer: Peer, machine: Machine, killed: 'worker' | 'controller'): Promise<KillRun> {

@@ -40,7 +40,7 @@ export interface KillRun {
   readonly duplicates: number | undefined;
   /** The number of points whose work was completed at least once. */
   readonly completed: number;
-  /** How often the work of a trial was completed for a point that had already been completed. */
+  /** The number of times that the work of a point was completed again after its first completion. */
   readonly repeated: number;
   /** From the kill to the end, in seconds. */
   readonly recoveryS: number;

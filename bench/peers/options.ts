@@ -20,10 +20,10 @@ const STOP_S = 1.5;
 export interface Options {
   readonly peers: readonly (Peer | AbsentPeer)[];
   readonly works: readonly Work[];
-  /** Undefined: the slots of the work in `SLOTS` or `QUICK_SLOTS`. */
+  /** If undefined, `SLOTS` or, with `quick`, `QUICK_SLOTS` has the numbers of slots for each kind of work. */
   readonly slots: readonly number[] | undefined;
   readonly rounds: number;
-  /** Undefined: the trials of `trialsOf`. */
+  /** If undefined, `trialsOf` returns the number of trials of a cell. */
   readonly trials: number | undefined;
   /** The time limit of a cell in seconds, without the start of the peer. */
   readonly limitS: number;

@@ -18,7 +18,7 @@ export interface ProgramSettings {
   readonly log: string | null;
   /** MNIST's file of training images. */
   readonly images: string;
-  /** The interpreter that has PyTorch, for `train` in a process of its own. */
+  /** The interpreter that has PyTorch, for peers that run each trial of `train` in a separate process. */
   readonly python: string;
   readonly resume: boolean;
   readonly variant: string;
@@ -61,9 +61,9 @@ export interface Peer {
   readonly name: string;
   /** How the peer runs the trials. */
   readonly about: string;
-  /** Requirements for pip, with pinned versions. Empty: the peer has no package in Python. */
+  /** Requirements for pip, with pinned versions; empty if the peer needs no Python package. */
   readonly packages: readonly string[];
-  /** Whether a trial is a program of its own. Otherwise, PyTorch is added to the packages for `train`. */
+  /** Whether trials run without the peer's Python environment. If not, PyTorch is added to `packages` for `train`. */
   readonly startsPrograms: boolean;
   /** The program in this folder, or `trawl`. */
   readonly program:

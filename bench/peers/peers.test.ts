@@ -51,7 +51,7 @@ test('training is measured only in the first round, unless no other work is meas
   expect(train(['--work', 'train'])).toBe(2);
 });
 
-test('the estimate of a default run is at most 40 minutes, and of a quick run at most 8 minutes', () => {
+test('the estimated duration is less than 40 minutes for a default run, and less than 8 minutes for a quick run', () => {
   expect(estimateS(options())).toBeLessThan(40 * 60);
   expect(estimateS(options('--quick'))).toBeLessThan(8 * 60);
   expect(estimateS(options('--rounds', '4'))).toBeGreaterThan(estimateS(options()));

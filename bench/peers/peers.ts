@@ -1,4 +1,4 @@
-/** The peers, each with the fastest way to run many trials that its documentation describes. */
+/** The peers. Each runs many trials in the fastest way that its documentation describes. */
 import type { AbsentPeer, Peer } from './peer.ts';
 
 const RAY = 'ray[tune]==2.60.0';
@@ -79,7 +79,7 @@ const PEERS: readonly Peer[] = [
     controller: {
       ...HQ_PROCESS,
       processes: / server start /,
-      how: 'the server restarts with its journal, and a worker',
+      how: 'the server restarts with its journal, and another worker starts',
     },
     cost: { start: 2, noop: 0.002, train: 2 },
   },

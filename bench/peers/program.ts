@@ -95,7 +95,7 @@ export class Program {
     return this.#isOver;
   }
 
-  /** All processes of the peer, without the process that holds the tree together. */
+  /** All processes of the peer, without `process_tree.py`, which is the root of the tree. */
   processes(): TreeProcess[] {
     const { pid } = this.#child;
     if (pid === undefined) return [];

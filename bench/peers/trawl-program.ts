@@ -1,6 +1,6 @@
 /**
  * The program that runs trials under trawl, with the processes of `trawl up`: nats-server, a coordinator and one agent.
- * The sweep uses a built-in trainer, or with the variant `command` one process per trial. Reads its settings from its
+ * The sweep uses a built-in trainer or, with the variant `command`, one process per trial. The settings are in the
  * first argument.
  */
 import { writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import type { ProgramMessage, ProgramSettings } from './peer.ts';
 import { AUTOENCODER } from './program.ts';
 
 const SLEEP_MS = 100;
-/** The duration of the trials that start the agent's worker processes. */
+/** The duration of a warm-up trial. The warm-up starts the agent's worker processes: it has one trial per slot. */
 const WARM_UP_MS = 200;
 /** trawl replaces this text with the point of the trial. */
 const POINT_MACRO = `\${param:point}`;

@@ -84,7 +84,7 @@ function progress(
   return axes(SIZE, x, y) + dots.join('') + lines.reverse().join('') + label;
 }
 
-/** Returns the best loss so far as a line with steps. */
+/** Returns the points of a stepped line: the best loss after each trial. */
 function steps({ trials }: RecordedRun, x: (at: number) => number, y: (loss: number) => number): Point[] {
   let best = Number.POSITIVE_INFINITY;
   return trials.flatMap((trial, at): Point[] => {

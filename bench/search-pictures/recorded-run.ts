@@ -23,7 +23,7 @@ export interface RecordedTrial {
   readonly start: number;
   /** The index of the trial whose checkpoint this trial started from. */
   readonly parent?: number | undefined;
-  /** The epochs after which the trial waited for a promotion, and was promoted. */
+  /** The epochs after which the trial waited until it was promoted. */
   readonly waited: readonly number[];
 }
 

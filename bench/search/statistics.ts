@@ -1,4 +1,4 @@
-/** Tests whether two methods differ, from pairs of their results. */
+/** Tests from pairs of results whether two methods differ. */
 import jStat from 'jstat';
 
 /**

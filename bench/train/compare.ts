@@ -27,8 +27,8 @@ export async function answersInTurns(rows: readonly Row[], rounds: number): Prom
 }
 
 /**
- * Measures the rows alternately, so that other load on the machine affects all rows alike. Returns the best round of
- * each row, which other load affected least.
+ * Measures the rows alternately, so that other load on the machine affects all rows alike. Returns the fastest round of
+ * each row, because other load affected this round least.
  */
 export async function measureInTurns(rows: readonly Row[], rounds: number): Promise<readonly Rate[]> {
   const answers = await answersInTurns(rows, rounds);

@@ -22,9 +22,11 @@ export interface TrainerTimes {
   /** The CPU time of a step, of all threads together, in ms. */
   readonly cpuMs: number;
   readonly cpuRatio: number;
-  /** The time of an epoch of 60,000 images without evaluation, in seconds: the time of a step times the steps. */
+  /**
+   * The time of an epoch of 60,000 images without evaluation, in seconds: the time of a step times the number of steps.
+   */
   readonly epochS: number;
-  /** The duration of the first step, in seconds. It includes compilation, and is in none of the other values. */
+  /** The duration of the first step, in seconds. It includes compilation; the other values do not. */
   readonly firstStepS: number;
 }
 

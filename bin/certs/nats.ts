@@ -91,7 +91,8 @@ cluster {
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
   # The other servers connect to this address. Its host is the name in this server's certificate.
   advertise: ${text(addressOf(name))}
-  # Clients are not sent other addresses, because certificates are valid only for the host names that clients know.
+  # The server does not send the addresses of other servers to clients: the certificates are valid only for the host
+  # names that clients know.
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {

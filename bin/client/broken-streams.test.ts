@@ -125,7 +125,7 @@ test('with one coordinator, a stream that breaks is an error', async () => {
   expect(broken.calls()).toBe(1);
 });
 
-test('a stream that also breaks after each of five restarts is an error', async () => {
+test('the fifth restart of a stream is the last, and the next break is an error', async () => {
   const [each] = Object.values(cases);
   if (each === undefined) throw new Error('there is no case');
   const broken = await serveBroken(each, Number.POSITIVE_INFINITY);

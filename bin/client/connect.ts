@@ -54,10 +54,10 @@ export interface ConnectOptions {
    * coordinator of the identity, or else DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
-  /** A data folder. Connects to the coordinator that uses the folder, or else serves the folder from this process. */
+  /** A data folder. If a coordinator uses the folder, connects to it; otherwise, this process serves the store. */
   readonly dir?: string | undefined;
   /**
-   * The URL of a database, which is served from this process. If a coordinator uses `dir`, connects to that coordinator.
+   * The URL of a database. If a coordinator uses `dir`, connects to it; otherwise, this process serves the database.
    * Default: TRAWL_STORE, if the store of `dir` is in PostgreSQL.
    */
   readonly store?: string | undefined;
@@ -73,8 +73,8 @@ export interface ConnectOptions {
 }
 
 /**
- * The maximum size of a received message. The value is larger than gRPC's default of 4 MiB, because the whole answer to
- * a unary call is one message, for example the list of all sweeps.
+ * The maximum size of a received message. The value is larger than gRPC's default of 4 MiB, because the answer to a
+ * unary call, for example the list of all sweeps, is a single message.
  */
 const MAX_MESSAGE_BYTES = 256 * 2 ** 20;
 

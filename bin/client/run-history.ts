@@ -33,7 +33,10 @@ export interface RunHistory {
    * least 1 if there are trials.
    */
   readonly slots: number;
-  /** The highest usual number of concurrent trials per slot in any of the sweeps. At least 1; higher with packs. */
+  /**
+   * The usual number of concurrent trials per slot, from the sweep in which this number was highest. At least 1; higher
+   * with packs.
+   */
   readonly perSlot: number;
   /**
    * The successful and the stopped trials of the earlier sweeps that had the same early stopping as the new sweep. Empty

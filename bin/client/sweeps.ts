@@ -103,7 +103,7 @@ export async function* streamReports(
   }
 }
 
-/** The end of the part of a log that was already received. */
+/** The position in a log up to which the text has been received. */
 export class LogPosition {
   #received = 0;
   #skip = 0;
@@ -186,7 +186,7 @@ function positionAfter(before: CurvePosition | undefined, { trialId, reports }: 
   return { trialId, epoch: before?.trialId === trialId ? Math.max(before.epoch, last) : last };
 }
 
-/** Returns the reports in a part of a curve that were not received before. A curve is in order of epoch. */
+/** Returns only those reports of a part of a curve that were not received before. A curve is in order of epoch. */
 function reportsAfter({ trialId, epoch: last }: CurvePosition, curve: Curve): Report[] {
   return curve.trialId === trialId ? curve.reports.filter(({ epoch }) => epoch > last) : curve.reports;
 }

@@ -32,8 +32,8 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
 }
 
 /**
- * Yields all events of a sweep, oldest first. Without `follow`, ends after the newest event at the time of the call.
- * With `follow`, ends when the sweep ends.
+ * Yields all events of a sweep, oldest first. Without `follow`, ends after the event that was the newest at the time of
+ * the call. With `follow`, ends when the sweep ends.
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);

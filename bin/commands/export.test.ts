@@ -160,7 +160,7 @@ test.each([
   ['json', ['--curves']],
   ['parquet', []],
   ['parquet', ['--curves']],
-])('an export as %s %j is recognized as an output of trawl', async (format, options) => {
+])('an export as %s with the options %j is recognized as a file that trawl wrote', async (format, options) => {
   const out = join(dir, `trials.${format}`);
   const listed = async (call: Parameters<SweepServiceServer['listTrials']>[0]) => {
     const ids = { id: 'ab12'.repeat(4), configId: '0123'.repeat(4) };

@@ -165,7 +165,7 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** Selects the sweep of `up` until the sweep has an id. An empty name is not valid, so no sweep has this name. */
+/** Selects the sweep of `up` until the sweep has an id. A name is never empty, so no other sweep matches. */
 const OWN_SWEEP = '';
 
 /**

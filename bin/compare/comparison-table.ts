@@ -27,7 +27,7 @@ function differenceText(difference: Difference | undefined): string {
 const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
-/** Returns a note with the configs that have no difference because of early stopping. Empty if there are none. */
+/** Returns a note that the configs have no difference because early stopping cut off trials. Empty without ids. */
 function cutOffText(ids: readonly string[]): string {
   if (ids.length === 0) return '';
   return `no difference is shown for ${ids.join(', ')}: early stopping cut off trials with bad values, so the mean of the others is biased`;

@@ -25,7 +25,7 @@ export interface ExamineOptions {
   readonly dir: string;
   /** The agent folder to check. */
   readonly agentDir: string;
-  /** The coordinator whose agents are checked for the agent id of this machine. See ConnectOptions. */
+  /** The coordinator that is asked whether another agent has the agent id of this machine. See ConnectOptions. */
   readonly server?: string | undefined;
   readonly identity?: string | undefined;
   /** The artifact location to check. Undefined if a coordinator would keep artifacts in its data folder. */

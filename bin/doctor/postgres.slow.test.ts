@@ -23,7 +23,7 @@ test.skipIf(isSkipped(postgresMissing()))(
       detail: expect.stringContaining('a durable commit takes'),
     });
     expect(await find('store, content')).toMatchObject({ detail: expect.stringContaining('the database is empty') });
-    // The server of the tests does not wait for the disk.
+    // Servers of tests run with fsync off.
     expect(await find('store, fsync')).toMatchObject({ state: 'warning' });
     expect(await find('store, TLS')).toBeUndefined();
     expect(await server.query('sweeps', "select 1 from pg_class where relnamespace = 'public'::regnamespace")).toEqual(

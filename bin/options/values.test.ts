@@ -48,7 +48,7 @@ test.each(['', '2', '-1s', '1 h', '1w', 's', '25d', `${'9'.repeat(400)}s`])('the
   expect(() => durationOption(text)).toThrow(/90s/);
 });
 
-test('an option for an age accepts durations beyond the limit of a timer', () => {
+test('an option for an age accepts a duration that is longer than the longest delay of a timer', () => {
   expect(ageOption('365d')).toBe(31_536_000_000);
   expect(() => ageOption(`${'9'.repeat(400)}d`)).toThrow(/365d/);
 });

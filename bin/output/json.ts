@@ -59,7 +59,7 @@ export interface TrialJson {
   readonly seed: number;
   readonly epoch: number;
   readonly metrics: Readonly<Record<string, number | null>>;
-  /** The step that each metric's value comes from. */
+  /** For each metric, the step at which its value was reported. */
   readonly metric_steps: Readonly<Record<string, number>>;
   readonly attempts: number;
   readonly agent: string | null;

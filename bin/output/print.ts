@@ -46,7 +46,7 @@ export async function printJsonWithList<Item>(
 
 let held: { readonly show: (text: string) => void; readonly notes: string[] } | undefined;
 
-/** Prints a message to stderr. While a dashboard holds messages back, the message is printed only after the hold. */
+/** Prints a message to stderr. While `holdNotes` holds messages back, prints the message only after the hold. */
 export function note(text: string): void {
   if (held === undefined) {
     process.stderr.write(`trawl: ${visibleLines(text)}\n`);

@@ -30,7 +30,7 @@ export interface TrialTableOptions {
   readonly swept?: readonly string[];
   /** The headers of the columns to show, in this order. Default: all columns. */
   readonly columns?: readonly string[] | undefined;
-  /** Whether to show the steps of the ranking metric even if every trial reported its value at its last step. */
+  /** Whether to show the steps of the ranking metric even if each trial's value is from the trial's last step. */
   readonly wide?: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface BalancedGrid {
    */
   readonly factors: readonly Factor[];
   readonly observations: readonly TrialValue[];
-  /** One sentence per parameter that is not a factor, because other parameters determine its value. */
+  /** One sentence for each parameter that is not a factor because other parameters determine its value. */
   readonly dependencies: readonly string[];
   /** One sentence for each group of trials that was skipped to balance the grid. */
   readonly skipped: readonly string[];
@@ -34,9 +34,9 @@ const MAX_FACTOR_LEVELS = 100;
 
 /**
  * Returns a balanced grid, or the reason why the results contain none. As long as some combination of values has no
- * result, the value with the smallest share of combinations that have a result is dropped. Then, each seed that lacks a
- * result in some combination is dropped. The method is a heuristic, because it is NP-hard to find the largest balanced
- * grid.
+ * result, one value is dropped: the value for which the smallest share of combinations has a result. Then, each seed
+ * that lacks a result in some combination is dropped. The method is a heuristic, because it is NP-hard to find the
+ * largest balanced grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
  * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The

@@ -88,8 +88,8 @@ export function verdictOf({ low, high }: Estimate): Verdict {
 }
 
 /**
- * Returns the number of further seeds that would probably decide an undecided comparison or trend. The text states this
- * number, or why there is none.
+ * Returns the number of further seeds that would probably decide an undecided comparison or trend, and a text that
+ * states this number or the reason why there is none.
  */
 export function moreSeedsFor(cells: readonly Cell[], level: number): { seeds: MoreSeeds; text: string } {
   const { effect, standardError } = contrastOf(cells);

@@ -70,7 +70,7 @@ test('a run has its metrics at each epoch, with the time of the report', async (
   ]);
 });
 
-test('the reports of a run with fractional or huge steps are numbered, and the metric `step` has the original step or the value in the report', async () => {
+test('if the steps of a run are fractional or huge, its reports are numbered, and the metric `step` has the original step unless the program reports this metric', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'trawl-runs-'));
   const report = (epoch: number, metrics: Record<string, number>) => ({ attempt: 1, epoch, atMs: START_MS, metrics });
   async function* fractional(): AsyncGenerator<Curve> {

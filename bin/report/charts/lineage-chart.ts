@@ -27,9 +27,7 @@ export interface LineageStep {
    * trial has no value at this epoch.
    */
   readonly quality: number | undefined;
-  /**
-   * Whether the step is part of the best trial's line, or of an ancestor's line before the branch to the best trial.
-   */
+  /** Whether the step belongs to the best trial, or to an ancestor of that trial before the branch to the child. */
   readonly isBest: boolean;
 }
 

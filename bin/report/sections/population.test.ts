@@ -53,7 +53,8 @@ test('the report of a population draws one row per member, and a branch from the
   });
   const [lineage, parameters] = section === undefined ? [] : figuresOf(section);
   const drawing = lineage?.panels[0]?.drawing.content ?? '';
-  // Three members have two steps each, and a member and a child have one step each, all in shades of the first color.
+  // Three members have two steps each; the replaced member and the child have one step each. All steps have shades of
+  // the first color.
   expect(drawing.match(/class="s0"/g)).toHaveLength(8);
   // The second color shows the path to the best trial: the parent up to epoch 2, the branch, and the child.
   expect(drawing.match(/class="strong s1"/g)).toHaveLength(3);

@@ -158,7 +158,7 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
     title: 'Lineage',
     caption:
       'One line per member over the epochs. A branch leads from a parent to its child, which replaces the trial of another member. ' +
-      `The stronger a line, the better its place by ${metric} at that epoch. The best trial and its ancestors have another color.`,
+      `The stronger a line at an epoch, the better the rank of the trial by ${metric} at this epoch. The best trial and its ancestors have another color.`,
     legend: [],
     panels: [
       {

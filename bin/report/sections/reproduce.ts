@@ -70,7 +70,7 @@ function codeBlocks({ facts: { source } }: ReportData): ReportBlock[] {
   ];
 }
 
-/** Returns the packages of the most frequent environment, and how the packages of each other environment differ. */
+/** Returns the packages of the most frequent environment, and for every other environment, how its packages differ. */
 function environmentBlocks({ facts: { environments } }: ReportData): ReportBlock[] {
   const [first, ...others] = environments;
   if (first === undefined) return [];

@@ -36,12 +36,12 @@ const READING =
   'Effects are in the unit of the metric, and positive in the direction of the claim; n counts trials. A claim is ' +
   'supported if the confidence interval of its effect lies entirely above 0, refuted if the interval lies entirely ' +
   'below 0, and otherwise undecided. The column "more seeds" is the number of further seeds per config that would ' +
-  `probably decide the claim (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total). For a claim of several steps, it is ` +
-  'the number for the step that needs the most.';
+  `probably decide the claim (> ${MAX_SEEDS_NEEDED}: more than ${MAX_SEEDS_NEEDED} seeds per config in total). For a claim of several steps, this ` +
+  'is the number for the step that needs the most seeds.';
 
 /**
- * The usual confidence level, in percent. The header of the table states this level, so an interval states its level
- * only if its level is different.
+ * The usual confidence level, in percent. The header of the table states this level, so the text of an interval states
+ * a level only if it differs from the usual level.
  */
 const USUAL_LEVEL = 95;
 
