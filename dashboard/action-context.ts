@@ -120,7 +120,7 @@ function selectedTrials(model: Model): Trial[] {
   return trialsUnderCursor(model);
 }
 
-/** Returns the trials of the group of failures under the cursor of the errors view. */
+/** Returns the trials of the failure group under the cursor in the errors view. */
 function failuresUnderCursor({ ui, state }: Model): readonly Trial[] {
   const groups = failureRows(state);
   const indexOf = (id: string) => groups.findIndex((group) => failureGroupId(group) === id);

@@ -25,7 +25,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config retries its failed replicate, without a question if only one replicate failed', async () => {
+test('R on a config with one failed replicate retries this replicate without a question', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);

@@ -147,7 +147,7 @@ export class Dashboard {
     this.#start(id);
   }
 
-  /** Stops permanently. A watch that is about to start does not start. */
+  /** Stops permanently. A call of `watch` that is still looking for its sweep then starts nothing. */
   close(): void {
     this.#closed = true;
     this.stop();

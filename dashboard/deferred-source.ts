@@ -2,7 +2,7 @@ import type { Source } from './source.ts';
 
 /**
  * Returns a source that waits for another source, so that the dashboard can open before the connection is established.
- * Calls reject if the other source cannot be created.
+ * All calls fail if the other source cannot be created.
  */
 export function deferredSource(ready: Promise<Source>): Source {
   let source: Source | undefined;

@@ -80,7 +80,7 @@ interface ReplayControl {
 export interface Source {
   /** Whether actions are rejected: either no coordinator runs, or a replay is shown. */
   readonly readonly?: boolean | undefined;
-  /** Only set for a replay. */
+  /** Controls the replay. Undefined if no replay is shown. */
   readonly replay?: ReplayControl | undefined;
   /** Returns the id of a sweep, given its id, its name or `last`. */
   find(sweep: string): Promise<string>;

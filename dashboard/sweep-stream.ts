@@ -71,8 +71,8 @@ export class SweepStream {
   }
 
   /**
-   * Follows the stream again if the stream has ended, but a list of sweeps that was requested after the end shows that
-   * the sweep is active.
+   * Follows an ended stream again if `sweeps` shows that the sweep is active. Does nothing if `sweeps` was requested
+   * before the stream ended.
    */
   restartIfRunning(sweeps: readonly Sweep[], requestedMs: number): void {
     if (this.#endedMs === undefined || requestedMs <= this.#endedMs) return;

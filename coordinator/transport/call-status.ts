@@ -1,6 +1,6 @@
 /**
- * Observes the final status of every call, which a handler, an interceptor or the gRPC library can send. If a message
- * is unreadable, the library ends the call before any interceptor sees the message.
+ * Observes the final status of every call. A handler, an interceptor or the gRPC library can send this status. If a
+ * message is unreadable, the library ends the call before any interceptor sees the message.
  */
 import {
   ServerInterceptingCall,

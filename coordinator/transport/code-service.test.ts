@@ -192,8 +192,8 @@ test('a submission must include code if and only if its sweep file declares code
 
 test('a coordinator that restarts between the upload and the submit still has the archive', async () => {
   await put([BYTES]);
-  // libsql keeps the lock of a store until the process ends, so the second coordinator gets a copy of the folder
-  // without the store.
+  // libsql keeps the lock of a store until the process ends, so the second coordinator gets a new folder, with a copy
+  // of the code archives only.
   const next = newFolder();
   cpSync(join(dir, 'code'), join(next, 'code'), { recursive: true });
   end();

@@ -16,7 +16,7 @@ export interface CallLimit {
   readonly total: number;
 }
 
-/** The limits for calls that keep few rows, or one chunk of a file, in memory while the client reads slowly. */
+/** The limits for calls that keep only a few rows, or one chunk of a file, in memory while the client reads slowly. */
 const STREAMS: CallLimit = { perCaller: 64, total: 512 };
 /** The limits for calls that read a whole sweep. */
 const WHOLE_SWEEPS: CallLimit = { perCaller: 16, total: 64 };

@@ -36,7 +36,7 @@ async function* batches() {
   for (let i = 0; i < BATCHES; i++) yield batch;
 }
 
-test('a call whose client reads nothing times out, and the generator of its messages ends', async () => {
+test('if the client of a call reads nothing, the call times out, and the generator of its messages ends', async () => {
   let over = false;
   async function* endless() {
     try {

@@ -5,8 +5,8 @@ import { BadInputError } from '../../proto/errors.ts';
 /** The maximum size of a message, in bytes. A submission contains a sweep file and a diff of up to 1 MiB each. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /**
- * The maximum number of open calls per connection. An agent has one stream, and a few calls for each slot in which an
- * attempt starts.
+ * The maximum number of open calls per connection. An agent has one stream, and a few calls for each slot that
+ * transfers files.
  */
 export const MAX_STREAMS = 1_024;
 /**
@@ -33,8 +33,8 @@ export const STALL_MS = 60_000;
 export const MIN_UPLOAD_BYTES_PER_S = 1_024;
 
 /**
- * The maximum number of records and claims that one agent has sent on its stream and that are not durable yet. At this
- * number, the coordinator stops reading the stream.
+ * When this many records and claims of an agent are not durable yet, the coordinator stops reading the stream of the
+ * agent. The coordinator continues when fewer than half of this number are left.
  */
 export const MAX_UNSETTLED_RECORDS = 4_096;
 /** The maximum number of answers that an agent has not read yet. A further answer ends the agent's stream. */
@@ -54,7 +54,9 @@ export const MAX_TRAINERS = 64;
 /** The maximum length of a reason, a file name, a request id or a metric name, in characters. */
 export const MAX_NAME = 1_000;
 
-/** The maximum size of a repository's state as JSON, in bytes. The state lists untracked files. */
+/**
+ * The maximum size of a repository's state as JSON, in bytes. The state can be large, because it lists untracked files.
+ */
 export const MAX_GIT_STATE_BYTES = 256 * 1024;
 
 /**

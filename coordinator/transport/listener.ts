@@ -23,7 +23,7 @@ export interface ListenerOptions {
   readonly maxConnections?: number;
   /**
    * Whether calls are authenticated. If so, `Listener.authenticated` must be called after each authenticated call.
-   * Default: false. With TLS, the certificate authenticates the connection.
+   * Default: false. Not needed with TLS, because the certificate of the client authenticates the whole connection.
    */
   readonly authenticatesCalls?: boolean;
   readonly handshakeMs?: number;

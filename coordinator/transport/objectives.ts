@@ -37,7 +37,8 @@ export function requestedObjectives(
 type Result = Pick<Trial, 'index' | 'state' | 'metrics' | 'droppedIn'>;
 
 /**
- * Ranks the trials of a sweep. Keeps only numbers, because the rows of a large sweep must not stay in memory.
+ * Ranks the trials of a sweep. Of each trial, keeps only the index and the values to rank, because the rows of a large
+ * sweep would need too much memory.
  * @param pages the results of all trials, in order of index
  */
 export async function indicesByObjectives(

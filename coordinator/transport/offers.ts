@@ -24,8 +24,8 @@ import { POOL_WINDOW_MS } from '../core/pool-budget.ts';
 import type { OpenOffer } from '../core/scheduler.ts';
 
 /**
- * The time after which an unanswered offer is delivered again. An agent usually answers within milliseconds, after an
- * Open call. If an answer takes longer, the agent extends the time.
+ * The time after which an unanswered offer is delivered again. An agent usually answers within milliseconds, when the
+ * coordinator has decided the agent's claim. If the decision takes longer, the agent extends the time.
  */
 const OFFER_ACK_WAIT_MS = 5_000;
 /** The maximum number of delivered offers without an answer, over all agents. */

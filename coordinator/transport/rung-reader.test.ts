@@ -12,7 +12,9 @@ const ENTRIES: readonly Entry[] = [
   { trialId: 'c', rung: 2, value: 0.3, state: 'running' },
 ];
 
-/** Returns a reader of `ENTRIES`, with its clock and the number of its reads. Each read takes a millisecond. */
+/**
+ * Returns a reader of `ENTRIES`, and an object with the clock and the number of reads. Each read takes a millisecond.
+ */
 function sampleReader(page: number) {
   const at = { now: 0, reads: 0 };
   const asha = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 } as const;

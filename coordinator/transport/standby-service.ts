@@ -92,7 +92,7 @@ export class CertaintyGate {
     };
   }
 
-  /** Ends all calls in progress. Their changes may be durable. */
+  /** Ends all calls in progress. The changes of these calls may already be durable. */
   endCalls(): void {
     const open = [...this.#open];
     this.#open.clear();

@@ -88,7 +88,10 @@ export interface SweepSource extends WatchSource {
    * store.
    */
   explain(sweepId: string, trialId: string): Explanation | undefined;
-  /** Returns the start of an attempt that has not ended. Undefined if it is unknown. */
+  /**
+   * Returns the start time of an attempt that has not ended, or `queued` if the attempt has not started. Undefined if
+   * the start is unknown.
+   */
   startOf(key: AttemptKey): AttemptStart | undefined;
 }
 
@@ -220,7 +223,10 @@ async function* pages<Row extends Pick<Trial, 'index'>>(
   }
 }
 
-/** Ranks a sweep's trials. Keeps only numbers, because the rows of a large sweep must not stay in memory. */
+/**
+ * Ranks a sweep's trials. Of each trial, keeps only the index and the value, because the rows of a large sweep would
+ * need too much memory.
+ */
 async function rankedIndices(
   queries: Queries,
   sweep: Sweep,
@@ -256,8 +262,8 @@ async function rankedIndices(
 }
 
 /**
- * The last ranking of configs. The next ranking waits for it, because a ranking holds a part of each row of the sweep
- * in memory.
+ * The ranking of configs that was requested last. The next ranking waits until this ranking has ended, because each
+ * ranking holds a part of every row of its sweep in memory.
  */
 let lastRanking: Promise<unknown> = Promise.resolve();
 
@@ -280,8 +286,8 @@ async function* listConfigs(
 }
 
 /**
- * Returns a request for only the best rows by the sweep's own metric. Undefined if the client's request needs other
- * rows.
+ * Converts the client's request to a request for only the best configs by the sweep's own metric. Undefined if the
+ * client requests all configs, or a different ranking.
  */
 function bestRequest(
   sweep: Sweep,
@@ -300,7 +306,10 @@ interface RankedConfig {
   readonly front: number | undefined;
 }
 
-/** Ranks a sweep's configs. Keeps only the metrics that rank them. */
+/**
+ * Ranks a sweep's configs. Of the values of each trial, keeps only the metrics that determine the ranking, to save
+ * memory.
+ */
 async function rankedConfigs(
   queries: Queries,
   sweep: Sweep,

@@ -148,7 +148,7 @@ test('an event that becomes durable between two reads of the catch-up is sent on
   expect(watcher.events).toEqual(await storedEvents(left));
 });
 
-test('a watcher with a newer event number than the store receives a snapshot', async () => {
+test('if the last event of a watcher is newer than every event in the store, the watcher receives a snapshot', async () => {
   const watcher = new Watcher();
   watcher.since = (await served.runtime.queries.sweeps.lastEvent()) + 1;
   await watcher.watch(1);

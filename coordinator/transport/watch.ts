@@ -15,9 +15,9 @@ import { pagesOf, ROWS_PER_MESSAGE, TRIALS_PER_READ, trialBytes } from './pages.
 
 const WATCH_INTERVAL_MS = 100;
 /**
- * Two reads of the agent list are at least this many milliseconds apart, multiplied by the number of agents. Heartbeats
- * change the list all the time, and each changed list is sent in full. With a fixed interval, the cost per second would
- * grow with the number of agents.
+ * The minimum interval between two reads of the agent list, in milliseconds per agent in the list. Heartbeats change
+ * the list all the time, and each changed list is sent in full. With a fixed interval, the cost per second would grow
+ * with the number of agents.
  */
 const AGENT_LIST_MS_PER_AGENT = 2;
 /** The maximum number of events in one message, each with a detail of up to about 4,000 characters. */

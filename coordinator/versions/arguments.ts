@@ -19,8 +19,8 @@ export function requireSameArguments(before: SweepSpec, after: SweepSpec): void 
   if (before.program.seedParameter !== after.program.seedParameter) {
     const change = after.program.seedParameter === '' ? 'removed from' : 'added to';
     throw new BadInputError(
-      `parameters.seed cannot be ${change} a sweep that has results, because the program would receive other ` +
-        'arguments for the points of existing trials: submit the file as a new sweep',
+      `parameters.seed cannot be ${change} a sweep that has results, because the program would receive ` +
+        'different arguments for the points of existing trials: submit the file as a new sweep',
     );
   }
   const names = parameterNames(after);
@@ -29,8 +29,8 @@ export function requireSameArguments(before: SweepSpec, after: SweepSpec): void 
     const change = changedNotation(name, before, after);
     if (change === undefined) continue;
     throw new BadInputError(
-      `parameters.${name}: ${change}, so the program would receive another argument for the points of existing ` +
-        'trials: keep the notation, or submit the file as a new sweep',
+      `parameters.${name}: ${change}, so the program would receive a different argument for the points of ` +
+        'existing trials: keep the notation, or submit the file as a new sweep',
     );
   }
 }

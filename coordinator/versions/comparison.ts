@@ -18,7 +18,10 @@ export const MAX_COMPARED_TRIALS = 100_000;
 /** The difference between the points of two versions. `contains` returns whether the new version has a trial. */
 export type SpaceChange =
   | { readonly kind: 'same' }
-  /** Both versions have the same points in the same order, and differ only in run_cap. `contains` ignores run_cap. */
+  /**
+   * The versions differ only in run_cap: their points are the same, up to the lower run_cap. `contains` ignores
+   * run_cap.
+   */
   | { readonly kind: 'cap'; readonly contains: (trial: TrialPoint) => boolean }
   /** The versions are two different grids. */
   | { readonly kind: 'grid'; readonly contains: (trial: TrialPoint) => boolean };

@@ -17,8 +17,8 @@ export interface TrialPoint {
 }
 
 /**
- * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. The time of a call
- * depends on the rules and on the length of zipped lists, not on the size of the grid.
+ * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. The duration of a
+ * call of this function depends on the rules and on the length of zipped lists, not on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];

@@ -76,8 +76,8 @@ export function compareSettings(before: SweepSpec, after: SweepSpec): SettingCha
 }
 
 /**
- * Returns whether a setting differs although its text is equal. The names of hypotheses can be equal while their claims
- * differ.
+ * Returns whether a setting differs between the versions although its text is the same in both versions. The names of
+ * hypotheses can be equal while their claims differ.
  */
 function isEdited(key: string, before: SweepSpec, after: SweepSpec): boolean {
   return key === 'hypotheses' && jsonText(before.hypotheses) !== jsonText(after.hypotheses);

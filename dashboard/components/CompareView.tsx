@@ -103,7 +103,10 @@ export function CompareView({ model, columns, lines: visible }: Props) {
   );
 }
 
-/** Returns the mean curve of a row's replicates. If there are several, a band shows one standard deviation. */
+/**
+ * Returns the mean curve of a row's replicates. If the row has several replicates, a band shows one standard deviation
+ * above and below the mean.
+ */
 function meanSeries(model: Model, row: MarkedRow, name: string, metric: string): PlotSeries {
   const trials = curveTrials(row);
   const curve = meanCurve(

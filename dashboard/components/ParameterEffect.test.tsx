@@ -35,7 +35,7 @@ function drawn(effect: ShownEffect, estimated = false): string[] {
   return lines;
 }
 
-test('a parameter value has a dot on the common scale, an interval, its mean and its number of results', () => {
+test('each parameter value is shown with a dot on the common scale, its mean and its number of results, and with an interval if it is known', () => {
   const [title, first, second] = drawn(EFFECT);
   expect(title).toContain('60.0%  p=0.002');
   expect(first).toMatch(/3 .*├─+●─+┤.* 1\.2500 ±0\.10 +n=3/);

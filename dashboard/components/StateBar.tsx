@@ -9,7 +9,9 @@ export function StateBar({ counts, columns }: { readonly counts: TrialCounts; re
   return <Line segments={stateBar(counts, columns)} columns={columns} />;
 }
 
-/** The characters make the bar readable without color. Similar states, such as offered and pending, share one. */
+/**
+ * The characters make the bar readable without color. Similar states, such as offered and pending, share a character.
+ */
 const PARTS: readonly (readonly [TrialStateName, string])[] = [
   ['succeeded', '█'],
   ['stopped', '▓'],

@@ -8,7 +8,7 @@ const CHECKS = {
   pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
 };
 
-test('one character shows two pixels: as two grays with colors, and as one shade without colors', () => {
+test('with colors, one character shows two pixels in their grays; without colors, it shows both pixels as one shade', () => {
   const [first] = imageLines(CHECKS, 1, { color: true, ascii: false });
   expect(first).toEqual([
     { text: '▀▀', grays: [23, 0] },

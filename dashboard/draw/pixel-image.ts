@@ -19,7 +19,7 @@ export function imageSize({ width, height }: PixelImage, shrink: number): { colu
   return { columns: Math.ceil(width / shrink), lines: Math.ceil(height / shrink / 2) };
 }
 
-/** Returns the smallest multiple of 1/8, at least 1, by which the image must be shrunk to fit. */
+/** Returns the factor by which the image must be shrunk to fit: at least 1, and rounded up to a multiple of 1/8. */
 export function shrinkToFit(image: PixelImage, columns: number, lines: number): number {
   const exact = Math.max(1, image.width / Math.max(1, columns), image.height / 2 / Math.max(1, lines));
   return Number.isInteger(exact) ? exact : Math.ceil(exact * 8) / 8;

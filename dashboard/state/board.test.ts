@@ -24,7 +24,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   return reduce(EMPTY_STATE, snapshot(sampleSweep(), trials));
 };
 
-test('a board that is updated incrementally equals a new board of the same trials, for any split of the reports', () => {
+test('a board that is updated incrementally equals a new board of the same trials, however the reports are divided into updates', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
       const ordering = { key: (row: ConfigRow) => configValue(row.trials, 'psnr'), descending: true, keep: () => true };

@@ -29,7 +29,10 @@ export interface Board {
   readonly hasReplicates: boolean;
   /** One order per metric, best first. Configs without a value are omitted. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
-  /** Ids of the configs on the Pareto front of the ranking metrics (`metrics`). Empty if there is only one. */
+  /**
+   * Ids of the configs on the Pareto front of the ranking metrics (`metrics`). Empty if there is only one ranking
+   * metric.
+   */
   readonly pareto: ReadonlySet<string>;
   /** Every reported metric, sorted by name. */
   readonly metricNames: readonly string[];
@@ -59,7 +62,7 @@ type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
 
 /**
  * Updates the board for changed trials.
- * @param changed new and changed trials, in order; undefined rebuilds the board
+ * @param changed new and changed trials, in order; if undefined, the board is rebuilt from all trials
  */
 export function updateBoard(board: Board, state: DashboardState, changed: readonly Trial[] | undefined): Board {
   if (state.sweep === undefined) return EMPTY_BOARD;

@@ -23,7 +23,9 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
-  /** Whether the points have been complete at some time. If so, only points reported since then can be missing. */
+  /**
+   * Whether the points were complete at any earlier time. If so, only points that were reported later can be missing.
+   */
   begun: boolean;
 }
 

@@ -15,7 +15,7 @@ const OPENS_PROMPT: ReadonlySet<string> = new Set(['/', ':']);
 
 /**
  * Returns whether a key waits until the rows arrive. A key waits if it needs the rows, or if an earlier key waits.
- * Ctrl-C never waits. A key that goes back waits only if an earlier waiting key opens a prompt, because the later key
+ * Ctrl-C never waits. A key that goes back waits only if an earlier waiting key opens a prompt: the key that goes back
  * can then be text for the prompt.
  * @param held the keys that already wait
  */

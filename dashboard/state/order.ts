@@ -120,7 +120,8 @@ function positionOf<Row extends Indexed>(order: RowOrder<Row>, row: Row): number
   const key = numberOf(order.ordering.key(row), order.scale);
   const at = key === undefined ? -1 : firstAfter(order, key, row.index) - 1;
   if (order.rows[at]?.id === row.id) return at;
-  // Some keys, such as the running time, change without an update. The row is then not at the position of its key.
+  // Some keys, such as the running time, change without an update. A row with such a key may not be at the position
+  // that its current key determines.
   return order.rows.findIndex(({ id }) => id === row.id);
 }
 

@@ -55,7 +55,7 @@ test('the remaining time covers running and pending trials, but only running tri
   expect(paused.sweep?.lowMs).toBeLessThan(paused.sweep?.highMs ?? 0);
 });
 
-test('the remaining time assumes that running trials that wait for the previous trial of their slot run one after another', () => {
+test('if several trials are queued on one slot, the remaining time assumes that they run one after another', () => {
   const trials = [endedTrial(0, {}), ...[1, 2, 3, 4].map((index) => runningTrial(index, 0, {}))];
   const leftWith = (attempts: number) => {
     const slotTime = { ...NO_SLOT_TIME, slots: 1, attempts };

@@ -57,7 +57,7 @@ export type ListView = 'agents' | 'events';
 export interface ListChoice {
   readonly filterText: string;
   readonly filter: Filter;
-  /** The column that sorts the list. Undefined means the order of the coordinator. */
+  /** The column by which the list is sorted. Undefined means the order of the coordinator. */
   readonly sort: string | undefined;
   readonly reversed: boolean;
 }
@@ -68,7 +68,7 @@ export interface Ui {
   /** The open views. The dashboard shows the last view. The key q returns to the previous view. */
   readonly stack: readonly [View, ...View[]];
   readonly cursors: Partial<Record<ViewKind, Cursor>>;
-  /** The column that sorts the leaderboard. Undefined means the first metric of the leaderboard. */
+  /** The column by which the leaderboard is sorted. Undefined means the first metric of the leaderboard. */
   readonly sortColumn: string | undefined;
   readonly reversed: boolean;
   readonly filterText: string;

@@ -42,7 +42,7 @@ test('files that a killed setup left are never used as a complete folder', async
   expect(readdirSync(path)).toEqual(['file']);
 });
 
-test('files that a killed setup left are removed after a day, even one folder deeper, and other folders are kept', () => {
+test('temporary folders of a killed setup are removed after a day, in the cache and in its subfolders; other folders are kept', () => {
   const names = () => readdirSync(folder, { recursive: true }).sort();
   const created = ['.filling-dead', 'whole', 'whole/.filling-dead', 'whole/library'];
   for (const name of created) mkdirSync(join(folder, name));

@@ -19,7 +19,7 @@ const LIMIT_MS = 5 * 60_000;
  * Trains a small network with the package, in a separate process.
  * @param {string} packageFolder
  * @returns {Promise<Proof>}
- * @throws {Error} if the package does not load, with the output of the process; or if the package does not learn
+ * @throws {Error} if the package does not load (the message contains the output of the process) or does not learn
  */
 export async function prove(packageFolder) {
   const { code, stdout, stderr } = await run(packageFolder);

@@ -97,8 +97,8 @@ export async function obtain(sources, cache, log) {
     [
       'no libtensorflow is available. Tried:',
       ...failures,
-      'Provide one with --from PATH: a folder with lib/ and include/, a .tar.gz of it, a tensorflow wheel, or the folder',
-      '`tensorflow` of a Python installation.',
+      'Provide one with --from PATH: a folder with lib/ and include/, a .tar.gz of such a folder, a tensorflow wheel, or',
+      'the folder `tensorflow` of a Python installation.',
     ].join('\n'),
   );
 }

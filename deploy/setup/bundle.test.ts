@@ -45,7 +45,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const run = (command: string) =>
   execFileSync(process.execPath, [join(root, 'bin', 'trawl.mjs'), command], { encoding: 'utf8' });
 
-test('commands run from the bundle, and the worker program is beside the folder of their files', () => {
+test('commands run from the bundle, which has the worker program at ../worker/main.js relative to the files of the commands', () => {
   for (const command of ['top', 'plan']) {
     const url = run(command).trim();
     expect(url).toContain('/dist/bundle/');

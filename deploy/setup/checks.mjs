@@ -10,8 +10,8 @@ const RELEASE_ROUNDS = {
   TRAWL_FAULT_ROUNDS: '20',
   TRAWL_FAULT_AWAY: '120s',
   TRAWL_FUZZ_ROUNDS: '20',
-  // The seeds differ between runs, so each run tests other random values and messages. A failed property test prints
-  // its seed, and so does each round of random messages.
+  // The seeds differ between runs, so each run tests different random values and messages. A failed property test
+  // prints its seed, and so does each round of random messages.
   TRAWL_FUZZ_SEED: String(Date.now() % 1_000_000),
   TRAWL_PROPERTY_SEED: String(Date.now() % 1_000_000),
   TRAWL_PROPERTY_RUNS: '1000',

@@ -93,8 +93,8 @@ function isAlive(pid) {
 }
 
 /**
- * Removes the lock of a dead owner. The lock is renamed first, and restored if a third process has taken it over in the
- * meantime.
+ * Removes a stale lock. Another process may have replaced the stale lock with its own lock in the meantime. The lock is
+ * therefore renamed first, and restored if it has another owner.
  * @param {string} path
  * @param {LockOwner} deadOwner
  */

@@ -7,8 +7,8 @@ const CPU = ['arm64', 'arm', 'armv7', 'ia32', 'loong64', 'ppc64', 'riscv64', 's3
  * Returns entries for the optional packages that are missing from a lock file, by path.
  *
  * npm omits an optional package from package-lock.json if the registry in use does not have it (for example, a mirror
- * that holds only the binaries of this platform). `npm ci` then rejects this lock file on every machine. The entries
- * have no checksum, because the package was not available.
+ * that holds only the binaries of this platform). `npm ci` then rejects this lock file on every machine. The returned
+ * entries have no checksums, because their packages were not available.
  * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
  * @returns {Record<string, object>}
  */

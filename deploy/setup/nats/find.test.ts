@@ -101,7 +101,7 @@ describe('a running server named by TRAWL_NATS', () => {
     return `nats://someone:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  test('findNatsServer prefers the server in TRAWL_NATS to every program, but findNatsBinary ignores it', async () => {
+  test('findNatsServer prefers the server in TRAWL_NATS to every program, but findNatsBinary ignores TRAWL_NATS', async () => {
     program('path', 'v2.11.0');
     const url = await serverSending('INFO {"version":"2.10.1","jetstream":true,"server_name":"one"} \r\n');
     expect(await findNatsServer(within({ TRAWL_NATS: url }))).toEqual({ kind: 'running', url, version: '2.10.1' });

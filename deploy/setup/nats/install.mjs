@@ -109,8 +109,8 @@ export function cacheBin(env) {
 
 /**
  * Adds nats-server to the cache. The program is prepared in a temporary folder on the same file system and then
- * renamed, so that the cache never contains an incomplete program, even if this process is killed, or two processes
- * add the program at the same time.
+ * renamed. The cache therefore never contains an incomplete program, even if this process is killed, or if two
+ * processes add the program at the same time.
  * @param {string} bin from cacheBin
  * @param {(folder: string) => Promise<string>} fetch puts the program into the folder and returns its path
  * @returns {Promise<string>} path of the program in the cache
