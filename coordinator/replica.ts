@@ -24,7 +24,7 @@ export interface ReplicaOptions extends CoordinatorOptions {
   readonly standsBy: boolean;
   /** Whether this coordinator stands by even if the artifacts are in the data folder of the leader. */
   readonly allowLocalArtifacts: boolean;
-  /** Called once another coordinator leads. The process must then end at once. */
+  /** Called when another coordinator has become the leader. The process must then end at once. */
   readonly onLost: (error: NotLeaderError) => void;
 }
 

@@ -90,7 +90,7 @@ export function coordinatorMetrics() {
     bestMetric: gauge('best_metric', 'Best value reported so far.', ['sweep', 'metric']),
     lastImprovement: gauge(
       'last_improvement_timestamp_seconds',
-      "Unix time at which the best value of the sweep's own metric was reported.",
+      'Unix time at which the best value of the ranking metric was reported.',
       ['sweep'],
     ),
     lastReport: gauge('last_report_timestamp_seconds', 'Unix time of the newest report.', ['sweep']),
@@ -102,7 +102,9 @@ export function coordinatorMetrics() {
       'sweep',
       'rule',
     ]),
-    savedEpochs: counter('saved_epochs_total', 'Epochs that stopped trials did not run.', ['sweep']),
+    savedEpochs: counter('saved_epochs_total', 'Epochs that were not run because their trials were stopped early.', [
+      'sweep',
+    ]),
     sweepWarnings: gauge('sweep_warnings', 'Occurrences of each warning that the sweep shows.', ['sweep', 'kind']),
     trialMetric: gauge('trial_metric', 'The newest value that a trial reported (--trial-metrics).', [
       'sweep',
@@ -141,7 +143,7 @@ export function coordinatorMetrics() {
     agents: gauge('agents', 'Agents by state.', ['state']),
     supersededReports: counter(
       'superseded_reports_total',
-      'Records rejected because their agent does not hold the lease of the attempt, or earlier records are missing.',
+      'Records rejected because their agent does not hold the lease of the attempt, or because earlier records are missing.',
     ),
     leaseExpirations: counter(
       'lease_expirations_total',

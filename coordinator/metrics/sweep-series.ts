@@ -28,7 +28,7 @@ const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
  */
 export const MAX_BEST_METRICS = 200;
 
-/** The figures of a sweep that are in the store when the series of the sweep are added. */
+/** The stored data from which the series of a sweep get their first values. */
 interface StoredFigures {
   readonly sweep: StoredSweep;
   readonly method: string;

@@ -62,7 +62,7 @@ export class TrialSeries {
     this.#metrics.trialMetric.reset();
     this.#metrics.trialEpoch.reset();
     for (const [sweep, best] of this.#ended) for (const values of best) this.#show(sweep, values);
-    // If two attempts of a trial run, the series shows the values of the first attempt.
+    // If two attempts of the same trial are running, the series show the values of the attempt that reported first.
     for (const { sweep, values } of [...this.#running.values()].reverse()) this.#show(sweep, values);
   }
 

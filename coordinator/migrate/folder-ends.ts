@@ -24,7 +24,7 @@ import {
 import { openReadOnly } from '../store/open.ts';
 import { type NewStore, type OriginStore, unfinishedOf } from './store-ends.ts';
 
-/** The name of the folder of files that are being written. */
+/** The name of the subfolder for files that are not yet complete. */
 export const PARTS_FOLDER = 'migration.parts';
 const LOCK_FILE = 'migration.lock';
 
@@ -118,7 +118,8 @@ function checkNewFolder(dir: string, { cluster, name, moved }: OriginStore): voi
   const isOwn = (file: string) =>
     own.some((each) => file === each || file.startsWith(`${each}-`) || file.startsWith(`${each}.`));
   const other = names.find((file) => !isOwn(file) && file !== 'token' && !file.startsWith('token.'));
-  if (other !== undefined) throw new RejectedError(`${dir} has another file (${other}): use a new folder`);
+  if (other !== undefined)
+    throw new RejectedError(`${dir} has a file that is not part of the copy (${other}): use a new folder`);
 }
 
 /**

@@ -36,7 +36,7 @@ function copyOf(dir: string): string {
   return copy;
 }
 
-test('a store in a new folder has every row, index and trigger, every file and the token', async () => {
+test('a store that was moved to a new folder has all rows, indices, triggers and files, and the token', async () => {
   const parent = testFolder();
   const dir = await sampleFolder(parent);
   const before = readFileSync(join(dir, 'store.db'));
@@ -68,7 +68,7 @@ test('the old store of a migration is rejected until its mark is deleted', async
   openStore(moved).close();
 });
 
-test('a folder with files, a folder without a store and a store in use are rejected, and nothing changes', async () => {
+test('a new folder with files, an old folder without a store and a store in use are rejected, and nothing changes', async () => {
   const parent = testFolder();
   const dir = await sampleFolder(parent);
   const to = join(parent, 'new');
@@ -93,7 +93,7 @@ test('a damaged file ends the migration, and so does a missing file unless --all
   appendFileSync(join(dir, path), 'x');
   await expect(migrate(options(dir, to))).rejects.toThrow(DamagedError);
   rmSync(join(dir, path));
-  await expect(migrate(options(dir, to))).rejects.toThrow(`1 of the files that the store names are missing in ${dir}`);
+  await expect(migrate(options(dir, to))).rejects.toThrow(`1 of the files recorded in the store are missing in ${dir}`);
   expect(() => openStore(copyOf(to))).toThrow(`the copy of ${dir} in`);
   expect(existsSync(join(dir, 'moved.json'))).toBe(false);
   const { files } = await migrate({ ...options(dir, to), allowMissing: true });

@@ -1,5 +1,6 @@
 /**
- * Moves a store, its artifacts and its code archives between a coordinator's folder and PostgreSQL with S3.
+ * Moves a store, its artifacts and its code archives to a new place. A store is in a coordinator's folder or in
+ * PostgreSQL. The artifacts and the code archives are in the folder or in S3.
  *
  * The order of the steps keeps the original usable until the copy is complete. First, the new store is marked as
  * incomplete. The files are copied and verified. The rows are copied and verified in one transaction. Then, the
@@ -48,7 +49,7 @@ export interface MigrationOptions {
    * store is moved into a database, stay where they are.
    */
   readonly artifacts: string | undefined;
-  /** Whether the migration continues if files that the store names do not exist. */
+  /** Whether the migration continues if files that are recorded in the store do not exist. */
   readonly allowMissing: boolean;
   /**
    * Called after each file, before each table that is copied or verified, and after each of the steps `marked`,
@@ -157,8 +158,8 @@ async function openNewStore(origin: OriginStore, { dir, to }: MigrationOptions):
     const token = existsSync(tokenFile(dir)) ? readToken(tokenFile(dir)) : undefined;
     return openNewFolder(to.dir, origin, token);
   } catch (error) {
-    // An earlier migration has already moved the store. The error therefore names the place of the complete store, not
-    // the problem of the requested place.
+    // If an earlier migration has already moved the store, the error names the place to which it was moved, instead of
+    // the problem with the requested place.
     if (origin.moved === undefined || !(error instanceof RejectedError)) throw error;
     throw movedError(origin.name, origin.moved, origin.unmove);
   }
@@ -216,7 +217,7 @@ function copiedRows(rows: RowSource, created: NewStore, { onProgress }: Migratio
 
 const LOCATION = 'artifacts';
 
-/** Returns the same rows, with `location` as the recorded location of the artifacts. */
+/** Returns the rows of `source`, with `location` as the recorded location of the artifacts. */
 function relocated(source: RowSource, location: string | undefined): RowSource {
   return {
     lastEvent: () => source.lastEvent(),

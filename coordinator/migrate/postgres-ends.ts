@@ -1,4 +1,7 @@
-/** Moves a store out of or into PostgreSQL. The process leads meanwhile, so that no coordinator uses the database. */
+/**
+ * Moves a store out of or into PostgreSQL. Meanwhile, this process is the leader of the store, so that no coordinator
+ * uses the database.
+ */
 import type { Client } from 'pg';
 import { pino } from 'pino';
 import { RejectedError } from '../../proto/errors.ts';
@@ -27,19 +30,19 @@ interface Led {
   release(): Promise<void>;
 }
 
-/** Connects without a limit for the time of a statement, because a statement can read a whole table. */
+/** Connects without a time limit for statements, because a statement can read a whole table. */
 function openConnection(location: PostgresLocation): Promise<Connected> {
   return connect(location, { application_name: 'trawl migrate', query_timeout: 0 });
 }
 
 /**
  * Becomes the leader of the store in the database. Waits until the leadership of an ended process has expired.
- * @throws {RejectedError} if a coordinator leads
+ * @throws {RejectedError} if a coordinator or another `trawl migrate` is the leader
  */
 async function leadStore(client: Client, location: string, name: string): Promise<Led> {
   const election = new PostgresElection(location);
   try {
-    // The process answers no calls.
+    // This leader has no address, because it answers no calls.
     const address = '';
     const elected = await electedAlone({ election, holder: newHolder(), address }, (leadership) =>
       inUse(leadership, name),

@@ -16,7 +16,7 @@ export interface OriginStore {
   readonly artifacts: string | undefined;
   /** Where an earlier migration, which may be incomplete, moved the store. */
   readonly moved: MovedStore | undefined;
-  /** How the store is made usable again after it was moved. */
+  /** Instructions for a user who wants to use the store again after it was moved. */
   readonly unmove: string;
   /** Durably records that no coordinator may use this store any longer. */
   markMoved(moved: MovedStore): Promise<void>;

@@ -1,4 +1,4 @@
-/** Copies and verifies the artifacts and the code archives that a store names. */
+/** Copies and verifies the artifacts and the code archives of a store. */
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
@@ -23,9 +23,9 @@ import { PARTS_FOLDER } from './folder-ends.ts';
 /** The number of files that are copied at the same time. */
 const CONCURRENT_FILES = 4;
 
-/** Keeps the files that a store names. */
+/** A place for the artifacts and the code archives of a store. */
 export interface FilePlace {
-  /** The folder, or the place in S3. Equal texts are the same place. */
+  /** The folder, or the location in S3. Two places with equal texts are the same place. */
   readonly place: string;
   /** Reads a file. @throws {NotFoundError} or ENOENT if the file is missing */
   read(file: StoredFile): AsyncIterable<Uint8Array>;
@@ -109,13 +109,13 @@ async function write(content: AsyncIterable<Uint8Array>, path: string): Promise<
 export interface CopiedFiles {
   readonly files: number;
   readonly bytes: number;
-  /** The paths of the files that the store names and that do not exist. */
+  /** The paths of the files that are recorded in the store, but do not exist. */
   readonly missing: readonly string[];
 }
 
 /**
- * Copies all files that a store names, and reads each copy to verify it. A file that is already in the new place is
- * only verified.
+ * Copies all files that are recorded in a store, and reads each copy to verify it. A file that is already in the new
+ * place is only verified.
  * @param onFile called after each file
  * @throws {DamagedError} if a file differs from its record
  */
@@ -190,7 +190,7 @@ async function stateOf(content: () => AsyncIterable<Uint8Array>, { size, sha256 
   }
 }
 
-/** Yields the artifacts and the code archives that a store names, in pages. */
+/** Yields the artifacts and the code archives that are recorded in a store, in pages. */
 async function* namedFiles(rows: RowSource): AsyncGenerator<readonly StoredFile[]> {
   yield* pagesOf(rows, 'artifacts', ({ sweep_id, trial_id, attempt, name, size, sha256 }) => {
     const key = { sweepId: `${sweep_id}`, trialId: `${trial_id}`, attempt: Number(attempt) };
@@ -226,7 +226,7 @@ export function requireAll({ missing }: CopiedFiles, from: FilePlace): void {
   const [first] = missing;
   if (first === undefined) return;
   throw new RejectedError(
-    `${missing.length} of the files that the store names are missing in ${from.place}, such as ${first}: name the folder of ` +
-      'the coordinator with --dir, or use --allow-missing to continue without them',
+    `${missing.length} of the files recorded in the store are missing in ${from.place}, such as ${first}: name the ` +
+      'folder of the coordinator with --dir, or use --allow-missing to continue without them',
   );
 }

@@ -99,7 +99,7 @@ export class Pruner {
   }
 
   /**
-   * Removes code archives that no sweep names any longer and whose last upload was at least an hour ago.
+   * Removes code archives that no sweep uses any longer and whose last upload was at least an hour ago.
    * @param pruned the sweeps that count as removed, even in a dry run
    */
   pruneCode(pruned: readonly PrunedSweep[], dryRun: boolean, now: number): Promise<RemovedCode> {

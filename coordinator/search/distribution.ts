@@ -148,7 +148,7 @@ export const DISTRIBUTION_NAMES = Object.keys(SHAPES) as [DistributionName, ...D
  * `distribution`, W&B's defaults apply: `value` means `constant`, `values` means `categorical`, and `values` with
  * `probabilities` means `categorical_w_probabilities`. `min` and `max` mean `int_uniform` if both are whole numbers,
  * and `uniform` otherwise.
- * @param floats whether the file writes an end of the range as a float (`1.0`), which makes the default `uniform`
+ * @param floats whether `min` or `max` is written as a float in the file (`1.0`); the default is then `uniform`
  */
 export function distributionOf(entry: DistributionEntry, floats = false): Distribution | string {
   const name = entry.distribution ?? impliedName(entry, floats);

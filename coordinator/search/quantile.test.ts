@@ -115,7 +115,7 @@ const anyDistribution: fc.Arbitrary<Distribution> = fc.oneof(
   shapes.map((all) => ({ kind: 'beta' as const, ...all })),
 );
 
-test('every value of a distribution without a drawing problem is finite and within the limits', () => {
+test('if the values of a distribution can be drawn, every value is finite and within the limits', () => {
   fc.assert(
     fc.property(anyDistribution, share, (distribution, u) => {
       fc.pre(drawingProblem(distribution) === undefined);

@@ -66,7 +66,7 @@ interface SamplerHistory {
   readonly suggestions: readonly PastSuggestion[];
   /**
    * The newest answer of the sampler. Undefined if the sampler has not answered since the source of the sweep was
-   * opened, for example at the start of the coordinator.
+   * opened. The source is opened, for example, when the coordinator starts.
    */
   readonly answer: SamplerAnswer | undefined;
 }
@@ -91,7 +91,7 @@ export interface SearchHistory {
    * committed their ends.
    */
   readonly results: readonly SearchResult[];
-  /** The results of earlier sweeps, which `results` begins with. Default: none. */
+  /** The results of earlier sweeps. They are also the first elements of `results`. Default: none. */
   readonly warm?: readonly SearchResult[];
   /** The parameters of the trials that have not ended, in order of index. */
   readonly live: readonly Parameters[];

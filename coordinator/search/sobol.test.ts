@@ -21,7 +21,7 @@ const SCIPY = [
   ],
 ];
 
-test('the points of a Sobol search are those of SciPy without the first point', () => {
+test('a Sobol search has the same points as SciPy, except that it omits the first point of SciPy', () => {
   expect(ROWS.map((row) => COLUMNS.map((dimension) => sobolCoordinate(row - 1, dimension)))).toEqual(SCIPY);
 });
 

@@ -31,8 +31,8 @@ export interface SourceState {
   /** The number of points since the last new config. */
   readonly repeated: number;
   /**
-   * The number of trials created so far whose points the current version of the sweep lacks. These trials do not count
-   * against run_cap. Default: 0.
+   * The number of trials created so far whose points are not in the current version of the sweep. These trials do not
+   * count against run_cap. Default: 0.
    */
   readonly outside?: number | undefined;
   /**

@@ -119,7 +119,7 @@ test('a warm start uses the newest configs up to its maximum', () => {
   expect(warm.older).toBe(3);
 });
 
-test('a warm start without any ended trial has a warning, and a complete warm start has none', () => {
+test('a warm start without an ended trial gives a warning, and a warm start that uses all configs gives none', () => {
   const space = new Map([['x', x]]);
   expect(warmStartWarning(warmStartOf([], space, always), 'loss')).toEqual({
     message:

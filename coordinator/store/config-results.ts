@@ -10,8 +10,9 @@ import type { Steps, WriteSql } from './write-sql.ts';
 const IS_COMPLETE = `case when state = 'stopped' and stop_reason not like '${PATIENCE}%' then 0 else 1 end`;
 
 /**
- * A value whose magnitude is 0 or within bounds. PostgreSQL rejects a sum or a quotient that is too large or too small
- * for a number, and a transaction must not fail because of a reported value.
+ * The reported value. A very large magnitude is reduced to a bound, and a very small magnitude becomes 0. Otherwise, a
+ * transaction could fail because of a reported value: PostgreSQL rejects a sum or a quotient that is too large or too
+ * small for a number.
  */
 const BOUNDED = `case when value > 1e290 then 1e290 when value < -1e290 then -1e290
   when abs(value) < 1e-290 then 0 else value end`;

@@ -1,5 +1,6 @@
 /**
- * Defines counts, sums, values and indices. With them, a query about a large sweep need not read all rows of the sweep.
+ * Defines the stored counts, sums, values and indices that save a query about a large sweep from reading all rows of
+ * the sweep.
  */
 
 /**

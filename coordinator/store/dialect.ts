@@ -53,7 +53,7 @@ export function sweepNumber(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : 0;
 }
 
-/** Returns the value of the parameter for `Dialect.rows`. The list has one row per id. */
+/** Returns a list with one row per id, as a value of the parameter of `Dialect.rows`. */
 export function rowsOfIds(ids: Iterable<string | number>): string {
   return JSON.stringify(Array.from(ids, (id) => [id]));
 }

@@ -40,8 +40,8 @@ export function endedSweeps(reader: Reader, { endedBefore, keep }: EndedSweepCho
 }
 
 /**
- * The tables that contain rows of a sweep. The table of trials comes first, because a trigger on the removal of
- * trials changes rows of another of these tables.
+ * The tables that contain rows of a sweep. The table of trials comes first, because a trigger changes rows of other
+ * tables in this list when trials are removed.
  */
 export const SWEEP_TABLES = [
   'trials',

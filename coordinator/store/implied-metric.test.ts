@@ -44,7 +44,7 @@ test('a sweep without a metric is ranked by the first metric that occurs in two 
   expect(await sweep.report('t1', { zeta: 2 })).toEqual(['val_accuracy', 'GOAL_MAXIMIZE']);
 });
 
-test('a metric that the sweep file names is kept', async () => {
+test('a metric that is set in the sweep file is kept', async () => {
   const sweep = newSweep('loss');
   await sweep.report('t0', { zeta: 1 });
   expect(await sweep.report('t0', { zeta: 1 })).toEqual(['loss', 'GOAL_MINIMIZE']);

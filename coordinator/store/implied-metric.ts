@@ -1,4 +1,4 @@
-/** Determines the ranking metric of a sweep from its first reports, if the sweep file names none. */
+/** Determines the ranking metric of a sweep from its first reports, if the sweep file does not set the metric. */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { firstRepeatedMetric, usualGoal } from '../../lib/domain/ranking.ts';
 import type { ConfigResults } from './config-results.ts';
@@ -6,8 +6,8 @@ import type { Steps, WriteSql } from './write-sql.ts';
 
 /**
  * Prepares the statements.
- * @returns a function that sets the metric of a sweep whose file names none. The function must be called before each
- * report is inserted.
+ * @returns a function that sets the metric of a sweep whose file does not set it. The function must be called before
+ * each report is inserted.
  */
 export function impliedMetricWriter(
   sql: WriteSql,

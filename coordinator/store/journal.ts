@@ -14,8 +14,8 @@ import type { DroppedArtifact, StoredEvent } from './write-events.ts';
  */
 const COMMIT_INTERVAL_MS = 3;
 /**
- * If many changes arrive, a transaction begins at least this long after its first change. Each transaction costs the coordinator as much
- * processor time as the rows of about two trials.
+ * If many changes arrive, a transaction begins at least this long after its first change. Each transaction costs the
+ * coordinator as much processor time as writing the rows of about two trials.
  */
 const GATHER_MS = 4;
 /**

@@ -127,8 +127,8 @@ const MAX_GRANT_PAGES = 40;
 /**
  * Returns the sequence numbers of the events that record the grants of the given attempts, by `keyText`. The events
  * have the order of the grants, whereas all grants of a transaction have the same time. Reads at most MAX_GRANT_PAGES
- * pages from the end of the event log. Older grants are omitted, because an agent runs or returns attempts that share a
- * slot soon after their grant.
+ * pages from the end of the event log. Older grants are not needed, because only the order of attempts that share a
+ * slot matters, and an agent runs or returns such attempts soon after their grant.
  */
 export async function loadGrantSeqs(reader: Reader, keys: readonly AttemptKey[]): Promise<Map<string, number>> {
   const missing = new Set(keys.map(keyText));
@@ -170,7 +170,8 @@ export async function* loadProgress(
 ): AsyncGenerator<readonly [LoadedLease, ReportProgress], void, void> {
   const newest = { end: 'newest', limit: READ_REPORTS } as const;
   const first = { end: 'first', limit: CURVE_REPORTS } as const;
-  // For attempts with at most READ_REPORTS reports, the newest reports include the first reports.
+  // The first reports are read separately only for attempts with more than READ_REPORTS reports. For other attempts,
+  // the newest reports include the first reports.
   const longest = leases.filter(({ reports }) => reports > READ_REPORTS);
   const digests = new Map<LoadedLease, ReportProgress['curve']>();
   for await (const [lease, reports] of reportsOf(reader, sweepId, longest, first)) {

@@ -40,7 +40,7 @@ function write(db: Database, changes: readonly Change[], at: number): void {
   for (const change of changes) writer(change, at, { events: [], dropped: [] });
 }
 
-test('after a restart, a previously connected agent is lost, an agent that left is still left, and both keep their facts', async () => {
+test('after a restart, an agent that was connected is lost, an agent that had left still counts as left, and both keep their facts', async () => {
   const db = newStore();
   const core = emptyCore();
   const hello = { ...agentHello('gone', 'i', 3), host: 'gpu-7', version: '1.2.3', gpus: ['H100'] };

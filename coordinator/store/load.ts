@@ -86,7 +86,7 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
     reader,
     leases.map(({ key }) => key),
   );
-  // The grants of a pack follow each other, so any of them gives the place of the pack.
+  // The grants of a pack are consecutive events, so the number of any of these events gives the position of the pack.
   const order = new Map(leases.map(({ key, usage }) => [usage, seqs.get(keyText(key)) ?? 0]));
   for (const slot of shared) {
     slot.sort((a, b) => a.grantedAt - b.grantedAt || (order.get(a) ?? 0) - (order.get(b) ?? 0));
@@ -219,7 +219,7 @@ export async function loadUnfinishedSearch(
   const { text, fileName, planned, searching, search } = await sweepRow(reader, id);
   if (searching > 0 || search === null) return undefined;
   const state = parseSourceState(search);
-  // If a population has a child, all of its first members were created, so no trial is left to create.
+  // If a population has a child, all first members of the population were created, so no trial is left to create.
   const hasChildren = earlyStopping?.population !== undefined && (await hasChild(reader, id));
   if (hasChildren || (planned !== null && state.created >= planned)) return undefined;
   return { source: openSource({ id, text, fileName }), state };

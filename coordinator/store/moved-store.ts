@@ -83,7 +83,7 @@ function readMark<T>(dir: string, name: string, schema: z.ZodType<T>): T | undef
   }
 }
 
-/** Returns the error for a store that was moved. @param remedy what makes the old copy usable again */
+/** Returns the error for a store that was moved. @param remedy how the user can make the old copy usable again */
 export function movedError(name: string, { to, at }: MovedStore, remedy: string): RejectedError {
   return new RejectedError(
     `the store of ${name} was moved to ${to} on ${at}: start the coordinator there with ${storeOptions(to)}. The old copy ` +

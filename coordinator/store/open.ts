@@ -15,7 +15,10 @@ import { checkHighWater, trackHighWater } from './high-water.ts';
 import { checkNotMoved } from './moved-store.ts';
 import { checkSchemaVersion, ensureSchema, schemaVersion } from './schema.ts';
 
-/** The size of SQLite's page cache in KiB. Rows of live trials are on random pages, because trial ids are hashes. */
+/**
+ * The size of SQLite's page cache in KiB. It is larger than SQLite's default, because the rows of live trials are on
+ * random pages (trial ids are hashes).
+ */
 const CACHE_KIB = 16 * 1024;
 
 export interface OpenStoreOptions {

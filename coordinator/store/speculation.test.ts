@@ -234,7 +234,7 @@ test('if the first attempt fails, the trial continues with the values of the sec
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('a third attempt resumes from the checkpoint of the first, without the reports of the second', async () => {
+test('a third attempt resumes from the checkpoint of the first attempt, and ignores the reports of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = await coordinator();
   for (const epoch of [1, 2, 3]) await report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;

@@ -61,7 +61,7 @@ export interface LoadOptions {
 export interface StoreSnapshot {
   /** The size of the copy, in bytes. */
   readonly size: number;
-  /** The artifacts and code archives that the copy names. */
+  /** The artifacts and code archives that are recorded in the copy. */
   readonly files: readonly StoredFile[];
   /** Returns the bytes of the copy. */
   read(): AsyncIterable<Buffer>;

@@ -111,7 +111,7 @@ export class SweepQueries {
     return row && sourceOf(row);
   }
 
-  /** Returns the ids of the sweeps that name the code archive. */
+  /** Returns the ids of the sweeps that use the code archive. */
   async withCode(sha256: string): Promise<string[]> {
     const sql = 'select cast(sweep_id as text) as id from sources where sha256 = ?';
     return (await this.#reader.all<{ id: string }>(sql, sha256)).map(({ id }) => id);
@@ -123,7 +123,7 @@ export class SweepQueries {
     return (await this.#reader.get(sql, sweepNumber(sweepId))) !== undefined;
   }
 
-  /** Returns whether a sweep names the code archive. */
+  /** Returns whether any sweep uses the code archive. */
   async usesCode(sha256: string): Promise<boolean> {
     return (await this.#reader.get('select 1 as found from sources where sha256 = ? limit 1', sha256)) !== undefined;
   }

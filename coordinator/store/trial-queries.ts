@@ -321,9 +321,9 @@ export class TrialQueries {
   }
 
   /**
-   * Returns the trials that are needed to estimate the time left of a sweep, in the order in which they start: all
-   * pending, offered and running trials, and up to `maxEnded` ended trials per state. Ended trials are chosen by id,
-   * which is independent of their durations.
+   * Returns the trials that are needed to estimate the time left of a sweep: all trials that have not ended, and up to
+   * `maxEnded` ended trials per state. The trials are in order of index. Ended trials are chosen by id, which is
+   * independent of their durations.
    */
   async etaTrials(sweepId: string, maxEnded = MAX_MEASURED_TRIALS): Promise<EtaTrial[]> {
     const rows: EtaTrialRow[] = [];

@@ -134,8 +134,8 @@ export class SqliteSql implements WriteSql {
   readonly #gathered = new Set<Gathered>();
   #tableNames: RegExp | undefined;
   /**
-   * The sequence number of the newest event. Undefined until the first event of a transaction is inserted. The number
-   * is then read from the store.
+   * The sequence number of the newest event. The number is read from the store when a transaction inserts its first
+   * event, and is undefined before.
    */
   #lastEvent: number | undefined;
 
@@ -288,7 +288,7 @@ export class SqliteSql implements WriteSql {
     gathered.characters = 0;
     gathered.keys.clear();
     this.#gathered.delete(gathered);
-    // Few different numbers of rows are used, so that few statements are prepared.
+    // Each statement writes a number of rows that is a power of two, so that few statements are prepared.
     for (let at = 0, size = MAX_ROWS; at < rows.length; at += size) {
       while (size > rows.length - at) size /= 2;
       statement(size).run(rows.slice(at, at + size).flat());
@@ -316,7 +316,7 @@ interface KnownProgress {
   readonly values: MetricValues;
   /** Undefined if the values are written. */
   epoch: number | undefined;
-  /** Whether the values need not be in memory once they are written. */
+  /** Whether the values are removed from memory once they are written. */
   isReleased: boolean;
 }
 

@@ -168,7 +168,7 @@ test('without run_cap, the default limit of a search is a multiple of its replic
   expect(spec.notes).toEqual(['the file has no run_cap: the sweep has at most 9,999 trials']);
 });
 
-test('a distribution whose values cannot be drawn is rejected at its key, but a stored sweep with it can be read', () => {
+test('a distribution whose values cannot be drawn is rejected at its key, but is accepted in a stored sweep', () => {
   const text = `trainer: noop
 method: random
 run_cap: 5

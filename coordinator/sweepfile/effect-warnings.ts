@@ -113,7 +113,7 @@ function checkpointWarnings(
   ];
 }
 
-/** Warnings about `exclude` rules that drop no point, and about values in conditions that no point has. */
+/** Warnings about `exclude` rules that drop no point, and about conditions with a value that no point has. */
 function conditionWarnings(spec: SweepSpec, { excluded }: Plan): string[] {
   const rules = [
     ...spec.exclude.map(({ conditions }, index) => ({ key: 'exclude', conditions, count: excluded[index]?.count })),

@@ -72,7 +72,7 @@ test('the plan of autoencoders.yaml has 90 trials, 30 configs, 12 excluded point
   });
 });
 
-test("the study's sweep matches its protocol: exactly three seeds of each net", async () => {
+test('the sweep of the study has exactly the nets of its protocol, with three seeds each', async () => {
   const spec = await example('autoencoder-study.yaml');
   expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
   const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));

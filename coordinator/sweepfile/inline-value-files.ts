@@ -13,7 +13,7 @@ interface FileKey {
 /**
  * Returns the text in which `values: [...]` replaces each `file: NAME`. If each `file: NAME` is on one line, the line
  * numbers do not change.
- * @param read returns the text of a file that the sweep file names
+ * @param read returns the text of the file with a given name
  * @throws {SweepFileError} if a file cannot be read or has no values, or if the text contains `file` and is not YAML
  */
 export async function inlineValueFiles(

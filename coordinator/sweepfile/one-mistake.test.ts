@@ -1,4 +1,4 @@
-/** Tests that each mistake in a sweep file gives exactly one error, without errors that only follow from it. */
+/** Tests that each mistake in a sweep file gives exactly one error, and no further errors that only follow from it. */
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { parseSweep } from './parse.ts';
@@ -139,7 +139,7 @@ test.each(CASES)('in the file %s, a wrong value of %s gives exactly one error', 
 });
 
 test.each(['gird', 'bayesian', 'xyz', 3, ['grid'], { name: 'random' }])(
-  'the wrong method %j gives exactly one error, whatever the parameters',
+  'the wrong method %j gives exactly one error about the key "method", regardless of the other keys',
   (method) => {
     for (const text of Object.values(FILES)) {
       const data = { ...parse(text), method };
@@ -169,7 +169,7 @@ test.each([
   ['early_terminate: {method: asha}', 'unknown key "method"; write "type"'],
   ['order: random', 'order: expected grid or shuffled, got "random"; did you mean "shuffled"?'],
   ['concurrency: "4"', 'concurrency: expected a whole number from 1 to 100000, got "4"; remove the quotes'],
-])('the error for a mistake in a nested mapping names the key: %s', (line, message) => {
+])('a mistake in a line gives exactly one error, which names the wrong or missing key: %s', (line, message) => {
   const errors = errorsOf(`${HEAD}${line}\n`);
   expect(errors).toHaveLength(1);
   if (typeof message === 'string') expect(errors[0]).toBe(message);
@@ -183,7 +183,7 @@ test.each([
     'trainer: noop\nmethod: random\nrun_cap: 3\nparameters: {x: {min: 0.1, max: 1, log: true}}\n',
     'unknown key "log"; write distribution: log_uniform_values',
   ],
-])('a required key under another name gives one error: %j', (text, message) => {
+])('a required key with a wrong name gives exactly one error: %j', (text, message) => {
   expect(errorsOf(text)).toEqual([message]);
 });
 

@@ -140,16 +140,19 @@ test.each([
   ['trainer: autoencoder', 'trainer: autoencoder\nrun_cap: 5', 'run_cap: expected at least 8 (the population), got 5'],
   ['trainer: autoencoder', 'trainer: noop', 'trainer noop stores no checkpoints, so method pbt cannot use it'],
   ['method: pbt', 'method: random', 'population applies to method pbt only'],
-])('%s replaced by %s is rejected', (from, to, message) => {
+])('a file in which %s is replaced by %s is rejected', (from, to, message) => {
   expect(problemsOf(SWEEP.replace(from, to))).toContain(message);
 });
 
 test.each([
   ['population: 8', 'population: 1', ['population: expected a whole number from 2 to 1000, got 1']],
   ['interval: 2', 'interval: 0', ['interval: expected a whole number from 1 to 1000000000, got 0']],
-])('%s replaced by %s has only one problem; the key is not also reported as missing', (from, to, problems) => {
-  expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
-});
+])(
+  'a file in which %s is replaced by %s has only one problem; the key is not also reported as missing',
+  (from, to, problems) => {
+    expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
+  },
+);
 
 test('an interval that is not shorter than the longest trial is rejected, because members would never be compared', () => {
   const problem = (least: number, got: number) =>

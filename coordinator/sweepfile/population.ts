@@ -10,7 +10,7 @@ import { type Findings, has } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 import { namesMetric } from './trainer-rules.ts';
 
-/** Keys that method pbt excludes, with the reason. */
+/** Keys that cannot be used with method pbt, each with the reason. */
 const EXCLUDED_KEYS = {
   early_terminate: 'the population replaces its worst members itself',
   replicates: 'every trial has its own seed',

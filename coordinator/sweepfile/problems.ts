@@ -95,22 +95,22 @@ export class Findings {
     this.#placeOf = placeOf;
   }
 
-  /** Adds a problem at the position of the value at a path. */
+  /** Adds a problem to `problems`, at the position of the value at a path. */
   atValue(path: Path, message: string): void {
     this.problems.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
-  /** Adds a mistake at the position of the value at a path. */
+  /** Adds a problem to `mistakes`, at the position of the value at a path. */
   mistakeAtValue(path: Path, message: string): void {
     this.mistakes.push({ ...this.#placeOf(locate(this.root, path).offset), message });
   }
 
-  /** Adds a problem at the position of the last key of a path. */
+  /** Adds a problem to `problems`, at the position of the last key of a path. */
   atKey(path: Path, message: string): void {
     this.problems.push(this.#atKey(path, message));
   }
 
-  /** Adds a mistake at the position of the last key of a path. */
+  /** Adds a problem to `mistakes`, at the position of the last key of a path. */
   mistakeAtKey(path: Path, message: string): void {
     this.mistakes.push(this.#atKey(path, message));
   }

@@ -30,10 +30,13 @@ test.each([
   ['1e-5', 1e-5, 1e-5],
   ['2024-01-01', '2024-01-01', '2024-01-01'],
   ['_', '_', '_'],
-])('%s is read as PyYAML reads it in a W&B file, and as YAML 1.2 in other files', (written, expected, other) => {
-  expect(value(WANDB, written)).toBe(expected);
-  expect(value(OTHER, written)).toBe(other);
-});
+])(
+  '%s is read by the rules of PyYAML in a W&B file, and by the rules of YAML 1.2 in other files',
+  (written, expected, other) => {
+    expect(value(WANDB, written)).toBe(expected);
+    expect(value(OTHER, written)).toBe(other);
+  },
+);
 
 test('"parameters", "exclude" and "early_terminate" of a W&B file are read as PyYAML reads them, but "wandb" is not', () => {
   const text = `${WANDB}wandb: off

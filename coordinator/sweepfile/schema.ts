@@ -234,7 +234,9 @@ export const sweepFileSchema = z.strictObject(
       MAX_RULES,
     )
       .optional()
-      .describe('rules that set parameters of the points that match their conditions; default: none'),
+      .describe(
+        'rules that set parameters; a rule applies to the points that match all of its conditions; default: none',
+      ),
     replicates: replicates
       .optional()
       .describe(

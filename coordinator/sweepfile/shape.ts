@@ -51,8 +51,8 @@ function withMeantMethod(rest: unknown, used: unknown): unknown {
 
 /**
  * If a value matches none of its possible shapes, returns the problems inside the value for the shape with the fewest
- * problems. If several shapes tie for the fewest problems, returns a problem with the keys of the value that no shape
- * has. If nothing is found in this way, returns the original problem.
+ * problems. If several shapes tie for the fewest problems, returns a problem that lists the keys that are valid in none
+ * of the shapes. If nothing is found in this way, returns the original problem.
  */
 function specificIssues(issue: Issue, data: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
@@ -68,7 +68,7 @@ function specificIssues(issue: Issue, data: unknown): Issue[] {
   return inner.map((problem) => ({ ...problem, path: [...issue.path, ...problem.path] }));
 }
 
-/** Returns a problem that lists the keys of the value that no shape has. Empty if every key is in some shape. */
+/** Returns a problem that lists the keys that are valid in none of the shapes. Empty if there is no such key. */
 function unknownKeysOf(shapes: readonly (readonly Issue[])[]): Issue[] {
   const [first = [], ...others] = shapes.map((problems) =>
     problems.flatMap((problem) =>

@@ -13,7 +13,7 @@ test('an attempt that waits for its slot is queued, and has no start', () => {
   expect(startOf({}, { start: 'queued' })).toEqual({ startedAtMs: 0, queued: true });
 });
 
-test('a running attempt has the start of its slot, or the time of its grant if the start is unknown', () => {
+test('a running attempt starts when its slot begins to run it; if this time is unknown, the time of the grant is used', () => {
   expect(startOf({}, { start: 1_800 })).toEqual({ startedAtMs: 1_800, queued: false });
   expect(startOf({})).toEqual({ startedAtMs: 1_000, queued: false });
 });

@@ -7,7 +7,8 @@ import type { Attempt, Trial } from '../../proto/gen/trawl/v1/types.ts';
 export type AttemptStart = number | 'queued';
 
 /**
- * Returns the attempts of a trial with the times of their starts. The start of an ended attempt follows from its duration.
+ * Returns the attempts of a trial with the times of their starts. The start of an ended attempt is computed from its
+ * end and its duration.
  * @param startOf returns the start of an attempt that has not ended; undefined if it is unknown
  */
 export function withStarts(

@@ -10,8 +10,8 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * The number of configs that are read from the database in addition to the limit. `rankConfigs` then ranks all read
- * configs again, because SQLite can round a mean differently, and therefore can order configs with almost equal means
+ * The number of configs that are read from the database in addition to the limit. `rankConfigs` then ranks these
+ * configs again. SQLite may round means differently, and may therefore order configs with almost equal means
  * differently.
  */
 const NEAR_TIES = 100;

@@ -150,7 +150,8 @@ export const sweep = () =>
       graph(
         {
           title: 'Epochs saved',
-          about: 'Epochs that stopped trials did not run. No data for a sweep without a rule.',
+          about:
+            'Epochs that were not run because their trials were stopped early. No data for a sweep without a rule.',
           unit: 'short',
         },
         { 'epochs saved': `trawl_saved_epochs_total{${OF_SWEEP}}` },

@@ -47,7 +47,7 @@ describe.each(Object.entries(KINDS))('%s', (_, distribution) => {
   });
 });
 
-test('Optuna receives limits, scales and multiples of q, but no parameter with a single value', () => {
+test('Optuna receives the kind, limits and scale of each parameter that has more than one value', () => {
   const { parameters } = new OptunaDimensions(
     space({ ...KINDS, fixed: { kind: 'constant', value: 1 }, single: { kind: 'int_uniform', min: 2, max: 2 } }),
     [],

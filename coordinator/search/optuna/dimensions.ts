@@ -1,8 +1,8 @@
 /**
  * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna
  * receives only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal,
- * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a
- * number from 0 to 1, which is a share of the distribution.
+ * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share,
+ * which is a number from 0 to 1. The value of the parameter is the quantile of its distribution at this share.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';
@@ -31,7 +31,7 @@ interface Dimension {
 
 /** A rule of `when` in terms of Optuna's values. */
 interface ActivityRule {
-  /** Each condition is fulfilled by a value within one of the intervals. All conditions must be fulfilled. */
+  /** A condition is fulfilled if the value is within one of its intervals. All conditions must be fulfilled. */
   readonly conditions: readonly {
     readonly name: string;
     readonly anyOf: readonly (readonly [number, number])[];
@@ -46,7 +46,7 @@ export interface OptunaSpace {
   readonly rules: readonly ActivityRule[];
 }
 
-/** The lowest and highest share that is used. At 0 and 1, the value of an unbounded distribution would be infinite. */
+/** Shares are clamped to these limits. At 0 and 1, the value of an unbounded distribution would be infinite. */
 const MIN_SHARE = 1e-9;
 const MAX_SHARE = 1 - 1e-9;
 

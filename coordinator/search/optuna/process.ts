@@ -5,7 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { visibleText } from '../../../lib/text/visible-text.ts';
 
-/** The Python interpreter of samplers, unless a coordinator or a sweep file names another. */
+/** The default Python interpreter for samplers. A coordinator or a sweep file can set a different interpreter. */
 export const DEFAULT_PYTHON = 'python3';
 
 /** The maximum length of an answer's line, in characters. A normal answer has only a few kilobytes. */
@@ -47,7 +47,7 @@ function spawnPython(python: string, script: string): ChildProcess {
     OMP_NUM_THREADS: '1',
     OPENBLAS_NUM_THREADS: '1',
     ...Object.fromEntries(inherited),
-    // A set of names must have the same order in every process.
+    // With a fixed seed, Python iterates over a set of names in the same order in every process.
     PYTHONHASHSEED: '0',
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONIOENCODING: 'utf-8',

@@ -33,7 +33,7 @@ export function samplerText({ sampler, options }: SamplerSettings): string {
   return `${sampler}(${listed.join(', ')})`;
 }
 
-/** Returns the setting, if any, with which the file's author runs a program or code on the coordinator's machine. */
+/** Returns the setting, if any, that lets the author of the file run a program or code on the coordinator's machine. */
 export function ownCodeOf({ sampler, python }: SamplerSettings): string | undefined {
   if (python !== undefined) return `optuna.python (${python})`;
   return sampler.includes(':') ? `optuna.sampler (${sampler})` : undefined;

@@ -21,7 +21,7 @@ const MAX_RETRY_MS = 60_000;
 
 export interface SamplersOptions {
   readonly start: StartProcess;
-  /** The Python interpreter for sweeps whose file names none. */
+  /** The Python interpreter for sweeps whose file does not set one. */
   readonly python: string;
   /**
    * Whether a sweep file may name a Python interpreter, or a sampler class from the author's own code. The interpreter

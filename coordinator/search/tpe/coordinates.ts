@@ -1,6 +1,6 @@
 /**
- * Maps the values of a distribution to coordinates between 0 and 1. The mapping is the inverse of quantile.ts. In these
- * coordinates, every distribution is uniform.
+ * Maps the values of a distribution to coordinates between 0 and 1. This mapping is the inverse of the mapping in
+ * quantile.ts. In these coordinates, every distribution is uniform.
  */
 import jStat from 'jstat';
 import type { Distribution } from '../distribution.ts';

@@ -50,7 +50,7 @@ test('TPE with several objectives suggests the same points for the same history'
   expect(run(30, ['minimize', 'maximize'], 1)).toEqual(run(30, ['minimize', 'maximize'], 1));
 });
 
-test('a trial that lacks an objective counts as worse than all others', () => {
+test('a trial without a value for one objective counts as worse than all other trials', () => {
   const ended = Array.from({ length: 20 }, (_, at): SearchResult => {
     const isComplete = at % 2 === 0;
     const parameters = { x: isComplete ? 3 + at / 100 : 9, y: isComplete ? 0.1 : 9 };

@@ -10,7 +10,7 @@ import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts'
 
 /**
  * After more than this number of consecutive points that add no trial, points are random until a point adds a trial. If
- * few points of the space are untried, all of the best candidates have often been tried already.
+ * few points of the space are untried, it is likely that all of the best candidates have already been tried.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 

@@ -126,7 +126,7 @@ describe('nextPoint', () => {
     );
   });
 
-  it('of the values of the trials, only the order from best to worst affects the next point', () => {
+  it('the next point depends on the order of the trials from best to worst, but not on their exact values', () => {
     fc.assert(
       fc.property(histories, (given) => {
         const { search, ended, running } = caseOf(given);

@@ -38,8 +38,8 @@ interface TableContent {
 }
 
 /**
- * Returns the text whose checksum represents a row. Different rows have different texts. Only the real numbers 0 and -0
- * have the same text, because SQLite stores both numbers as 0.
+ * Returns the text whose checksum represents a row. Different rows have different texts, except that the real numbers 0
+ * and -0 have the same text, because SQLite stores both numbers as 0.
  */
 export function rowText(row: StoredRow): string {
   let text = '';
@@ -84,8 +84,9 @@ export async function copyStoreRows(
 }
 
 /**
- * Reads all rows of two stores.
+ * Compares all rows of two stores.
  * @param onTable called before each table
+ * @returns the size and the checksum of each table
  * @throws {DamagedError} if the stores differ
  */
 export async function compareStoreRows(

@@ -88,7 +88,7 @@ export async function writeSqliteStore(path: string, fill: (rows: RowTarget) => 
   for (const name of [path, `${path}-journal`]) rmSync(name, { force: true });
   const db = new Libsql(path);
   try {
-    // If the process is killed, the file is written again.
+    // No journal is needed: if the process is killed, the file is written again.
     db.exec('pragma journal_mode = off; pragma synchronous = off; begin');
     db.exec(TABLES);
     const triggers = db.prepare("select name, sql from sqlite_schema where type = 'trigger'").all();

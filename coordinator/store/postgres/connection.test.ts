@@ -21,11 +21,14 @@ test.each([
   ['postgres://u@h/x?options=-c%20b%3D2', undefined, '-c b=2 -c a=1'],
   ['postgres://u@h/x', '-c c=3', '-c c=3 -c a=1'],
   ['postgres://u@h/x?options=-c%20b%3D2', '-c c=3', '-c b=2 -c a=1'],
-])('the options of a read follow those of the user: %s with PGOPTIONS=%s', (url, variable, expected) => {
-  vi.stubEnv('PGOPTIONS', variable);
-  expect(sentParameters(url, { options: '-c a=1' }).connectionParameters.options).toBe(expected);
-  vi.unstubAllEnvs();
-});
+])(
+  'the options of the user are sent before the options of a connection: %s with PGOPTIONS=%s',
+  (url, variable, expected) => {
+    vi.stubEnv('PGOPTIONS', variable);
+    expect(sentParameters(url, { options: '-c a=1' }).connectionParameters.options).toBe(expected);
+    vi.unstubAllEnvs();
+  },
+);
 
 test('the limits of a connection override the parameters of the URL', () => {
   const url = new URL('postgres://u@h/x?query_timeout=5&connectionTimeoutMillis=6&application_name=mine');

@@ -57,7 +57,7 @@ const EXPIRY = "cast(extract(epoch from greatest(expires_at, 'epoch')) as text)"
 const DURATION = "cast($3 as bigint) * interval '1 millisecond'";
 
 /**
- * Leads if no other coordinator leads. Waits until the transactions of the previous leader have ended.
+ * Becomes the leader if no other coordinator leads. Waits until the transactions of the previous leader have ended.
  * @param address HOST:PORT of this coordinator
  * @param over a leadership that has ended, although it has not expired
  * @returns the leadership in the store, which another coordinator may hold

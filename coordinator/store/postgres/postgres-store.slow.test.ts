@@ -213,7 +213,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(events.filter(({ kind }) => kind === 'reported')).toHaveLength(reports);
   });
 
-  test('the counts of states are correct after many changes in one transaction', async () => {
+  test('the numbers of trials by state are correct after many changes in one transaction', async () => {
     const { url, name } = await newDatabase();
     const store = await opened(url);
     const trials = 5_000;
@@ -232,7 +232,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(await server.query(name, 'select count(*) as n from trawl_count_changes')).toEqual([{ n: 0 }]);
   });
 
-  test('if a network drops the data of a connection without notice, a new connection replaces it', async () => {
+  test('if a network drops the data of a connection without notice, a new connection replaces the old connection', async () => {
     const { url } = await newDatabase();
     const relay = await startSilencer(server.port);
     const through = new URL(url);

@@ -317,7 +317,7 @@ export class Transactions {
       forget: (sweepId, trialId) => {
         this.#transaction().progress.delete(key(sweepId, trialId));
       },
-      // Values are kept until the transaction ends, because they are possibly not sent yet.
+      // Values are kept until the transaction ends, because they may not have been sent yet.
       release() {},
       forgetAll() {},
     };
