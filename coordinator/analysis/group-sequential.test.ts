@@ -19,7 +19,7 @@ test('a single look spends the whole error rate', () => {
   expect(lookLevels([1], [0.05])[0]).toBeCloseTo(0.05, 6);
 });
 
-test('the last look has a level above the error rate that it spends, and below the whole error rate', () => {
+test('the level of the last look is above the error rate that this look spends, and below the whole error rate', () => {
   const levels = lookLevels(
     SHARES,
     SHARES.map((share) => 0.05 * share ** 2),

@@ -33,7 +33,10 @@ export function lookLevels(shares: readonly number[], spent: readonly number[]):
   });
 }
 
-/** The probability density of the test statistic after a look, over the studies that have no verdict yet. */
+/**
+ * The probability density of the test statistic after a look. It excludes the cases in which the statistic has crossed
+ * a boundary at this look or at an earlier look.
+ */
 interface Density {
   readonly points: readonly number[];
   /** The density at each point, times the weight of the point in Simpson's rule. */

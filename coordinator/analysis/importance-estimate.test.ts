@@ -83,7 +83,7 @@ test('a parameter that explains nearly everything is estimated as soon as its se
 
 const measured = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 24, maxLength: 24 });
 
-test('the estimate of a complete grid has the shares of the exact analysis and the means of the results', () => {
+test('the estimate of a complete grid has the shares of the exact analysis, and the mean of the results at each value', () => {
   fc.assert(
     fc.property(measured, (values) => {
       let next = 0;

@@ -55,12 +55,13 @@ export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
 const MAX_MODEL_COLUMNS = 150;
 
 /**
- * Analyzes the variance of a metric over the trials that have a result. A complete grid gives exact shares. Otherwise
- * each share is an estimate for the complete grid, from the adjusted means. The test of a parameter uses the variation
- * that only this parameter explains (Type II sums of squares: Langsrud, Statistics and Computing 13, 2003).
- * The model contains the interaction of two parameters if every pair of their values has a result. If a model with
- * interactions has no residual for a test, for example because there are no replicates, the interactions are used as
- * the residual (Montgomery, Design and Analysis of Experiments, chapter 5).
+ * Analyzes the variance of a metric over the trials that have a result. A complete grid gives exact shares. For an
+ * incomplete grid, the shares are estimates for the complete grid. The share of a parameter is then computed from its
+ * adjusted means. The test of a parameter uses the variation that only this parameter explains (Type II sums of
+ * squares: Langsrud, Statistics and Computing 13, 2003). The model contains the interaction of two parameters if every
+ * pair of their values has a result. If a model with interactions has no residual for a test, for example because there
+ * are no replicates, the interactions are used as the residual (Montgomery, Design and Analysis of Experiments, chapter
+ * 5).
  * @param axes see `importanceOf`
  */
 export function estimateImportance(
@@ -128,8 +129,8 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
 };
 
 /**
- * Returns the shares of the balanced part of the results, and the means of all results, without intervals. Used if the
- * model would be too large.
+ * Returns the shares of the balanced part of the results, and the mean of all results at each value. The means have no
+ * confidence intervals. Used if the model would be too large.
  */
 function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;

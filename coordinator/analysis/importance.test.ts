@@ -40,7 +40,7 @@ test('the analysis of variance agrees with statsmodels', () => {
   ]);
 });
 
-test('the effects omit configs with a trial that early stopping cut off', () => {
+test('configs with a trial that early stopping cut off are left out of the effects', () => {
   const reason = { state: 'stopped', stopReason: 'asha: 99 ranks 9 of 9 at rung 1' } as const;
   const stopped = trial({ depth: 7, latent: 15 }, 0, { metrics: { loss: 99 }, ...reason });
   const { why, effects } = importanceOf([...grid, stopped], 'loss', AXES);

@@ -28,7 +28,7 @@ export interface Importance {
   readonly balanced: boolean;
   /**
    * Notes on the analysis: which results were left out because of early stopping, which trials were left out to balance
-   * the grid, and which parameters change together. If the analysis has no effects, the text states why.
+   * the grid, and which parameters change together. If the analysis has no effects, the notes state why.
    */
   readonly why: string;
   readonly effects: readonly ParameterEffect[];
@@ -78,8 +78,8 @@ export function importanceOf(trials: readonly JudgedTrial[], metric: string, axe
 }
 
 /**
- * Returns the trials that have a result, with their values, and the text about the results that are left out because of
- * early stopping (trial-result.ts). The text is empty if none is left out.
+ * Returns the trials that have a result, with their values. `leftOut` is a text about the results that are left out
+ * because of early stopping (trial-result.ts). It is empty if no result is left out.
  */
 export function observationsOf(
   trials: readonly JudgedTrial[],

@@ -15,8 +15,8 @@ export interface JudgedTrial {
   /** The rule that stopped the trial, with its reason. Empty if no rule stopped the trial. */
   readonly stopReason: string;
   /**
-   * The value of each metric in the trial: the value at the metric's highest step. With `at: best`, the ranking metric
-   * has the best value instead.
+   * The value of each metric at the metric's highest step. With `at: best`, the ranking metric has its best value
+   * instead.
    */
   readonly metrics: Readonly<Record<string, number>>;
   /** The metric values of each epoch, in order. */

@@ -106,7 +106,7 @@ test.each([
       if (low <= 2 && 2 <= high) covered += 1;
     }
     // In published simulations with 3 seeds, 94 to 97% of Welch's intervals contain the effect. The standard error of
-    // the share is about 0.5% here.
+    // the share of intervals that is measured here is about 0.5%.
     expect(covered / 2_000).toBeGreaterThan(0.93);
     expect(covered / 2_000).toBeLessThan(0.985);
   },

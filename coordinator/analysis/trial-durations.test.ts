@@ -61,7 +61,7 @@ test('an untried value widens the interval of the estimate', () => {
   expect(width(grid({ ...AXES, optimizer: ['adam'] }))).toBeGreaterThan(2 * same);
 });
 
-test('more slots shorten the estimated duration down to the longest trial, and do not change the slot time', () => {
+test('more slots shorten the estimated duration, but not below that of the longest trial, and keep the slot time', () => {
   const sample = grid(AXES);
   const on = (slots: number) => estimateSweep(past(sample), { sample, trials: sample.length, slots });
   expect(on(4)?.slotTime).toEqual(on(1)?.slotTime);
@@ -72,7 +72,7 @@ test('more slots shorten the estimated duration down to the longest trial, and d
   expect(on(1000)?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
 });
 
-test('early stopping shortens the slot time to the measured share, but does not shorten the longest trial', () => {
+test('early stopping shortens the slot time as much as in earlier trials, but does not shorten the longest trial', () => {
   const sample = grid(AXES);
   const underRule = past(sample).map((trial) => ({ ...trial, ms: trial.ms / 4 }));
   const whole = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });
@@ -100,7 +100,7 @@ test('two trials are not enough for an estimate', () => {
   expect(estimateSweep(past(sample), { sample: [], trials: 0, slots: 1 })).toBeUndefined();
 });
 
-test('durations are estimated as finite, positive intervals, which contain most outcomes of noisy histories', () => {
+test('the interval of an estimate is finite and positive, and contains the true slot time for most noisy histories', () => {
   const sample = grid(AXES);
   let [covered, runs] = [0, 0];
   fc.assert(

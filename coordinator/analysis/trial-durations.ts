@@ -58,7 +58,7 @@ const TWO_SIDED_90 = 1.645;
 
 /** Assumed standard deviations of the logarithm of a time, for variation that the earlier trials do not show. */
 const PRIOR = {
-  /** The deviation between two sweeps with the same parameters, because machines and their load change. */
+  /** The deviation between two sweeps with the same parameters. They differ, because machines and their load change. */
   sweeps: 0.1,
   /** The deviation between trials with the same parameters. */
   noise: 0.05,

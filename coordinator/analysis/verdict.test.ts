@@ -81,7 +81,7 @@ test('swapping the sides inverts the verdict, and adding a constant does not cha
   );
 });
 
-test('an undecided comparison has the number of further seeds that would probably decide it', () => {
+test('the verdict on an undecided comparison states how many further seeds would probably decide it', () => {
   const close = [...replicates({ d: 15 }, [1.0, 1.6, 0.7]), ...replicates({ d: 30 }, [0.9, 0.8, 1.1])];
   const judged = verdictOn('loss[d=15] > loss[d=30]', close);
   expect(judged).toMatchObject({ verdict: 'undecided', moreSeeds: 65 });

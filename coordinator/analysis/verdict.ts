@@ -22,7 +22,7 @@ import {
 import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 
-/** Judges each hypothesis once, by all trials that have a result. */
+/** Judges each hypothesis by all trials that have a result, with the whole error rate. */
 export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => judgeHypothesis(hypothesis, trials));
 }

@@ -209,8 +209,9 @@ export async function applyVersion(
 }
 
 /**
- * Returns two texts that reveal changes of a sweep. `trials` changes whenever an earlier comparison of the file is no
- * longer correct. `reports` changes whenever the history that was read for an early-stopping rule becomes incomplete.
+ * Returns two texts that reveal changes of a sweep. `trials` changes if the state of the sweep changes, or if trials
+ * are created or end: an earlier comparison of the file may then be wrong. `reports` changes if an attempt starts,
+ * sends a record or ends: the history that was read for an early-stopping rule may then be incomplete.
  */
 function factsOf({ core }: Runtime, sweepId: string): { readonly trials: string; readonly reports: string } {
   const sweep = core.sweeps.get(sweepId);
@@ -268,7 +269,7 @@ async function prepareVersion(
       replicates: plan.replicates,
       excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
       policy,
-      // If both versions of the file have the same priority, a priority that a user has set in between is kept.
+      // If both versions of the file have the same priority, a priority that a user has set since is kept.
       priority: before.priority === after.priority ? sweep.priority : after.priority,
       detail: describe(changes),
     };

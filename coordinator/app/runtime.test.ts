@@ -76,7 +76,7 @@ test('a pass that cannot read the store is repeated, and the coordinator continu
   expect(failed).toEqual(['Error: the connection is closed (1)', 'Error: the connection is closed (2)']);
 });
 
-test('a change that fails after a stop does not count as a broken store', async () => {
+test('if a change cannot be written after a stop, the store does not count as broken', async () => {
   const broken: unknown[] = [];
   const store = new SqliteStore(openStore(newFolder()), '');
   const onBroken = (error: unknown) => broken.push(error);

@@ -82,7 +82,10 @@ export class Runtime {
   /** Whether a pass is scheduled or running. */
   #isPassing = false;
   #stopped = false;
-  /** Whether the stop no longer waits for writes. A write that fails later does not count as a broken store. */
+  /**
+   * Whether `stop` or `stopWithin` has stopped waiting for writes. If a write fails after that, the store does not
+   * count as broken.
+   */
   #hasStopped = false;
 
   /** Creates a runtime with the sweeps of the store that have not ended. */
@@ -176,8 +179,8 @@ export class Runtime {
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
    * @param by the name of the user who requested the step. Default: none
    * @param canWait whether the step can wait for more changes (see journal.ts). Has no effect if the step has outputs
-   * or stores anything except reports and logs. Pass true if no answer depends on the step except the acknowledgement
-   * of a record, because agents do not wait for such acknowledgements. Default: false
+   * or stores anything except reports and logs. Pass true only if nothing waits for the step. The acknowledgement of a
+   * record can be late, because agents send further records before it arrives. Default: false
    */
   async settle(step: Step, by = '', canWait = false): Promise<void> {
     this.#dropEnded(step.changes);
@@ -260,8 +263,8 @@ export class Runtime {
   }
 
   /**
-   * Rejects a sweep whose sampler runs code that the coordinator does not permit. Nothing is rejected if a command runs
-   * without a coordinator: the coordinator that later opens the data folder decides.
+   * Rejects a sweep whose sampler runs code that the coordinator does not permit. A command without a coordinator
+   * rejects nothing here: the coordinator that later opens the data folder decides.
    * @throws {RejectedError}
    */
   checkSampler({ search }: Pick<SweepSpec, 'search'>): void {
@@ -283,8 +286,7 @@ export class Runtime {
 
   /**
    * Stops the scheduler and the samplers, and writes the gathered changes. Writes of later changes may fail, because
-   * another coordinator may then lead. These changes are not acknowledged, so the failure does not count as a broken
-   * store.
+   * another coordinator may then lead. These changes are not acknowledged, so the store does not count as broken.
    */
   async stop(): Promise<void> {
     this.#end();

@@ -11,7 +11,7 @@ import { samplerProblem } from './sampler-problem.ts';
 const TEXT = 'trainer: noop\nmethod: optuna\nrun_cap: 5\nparameters: {x: {min: 0.0, max: 1.0}}\n';
 const SPEC = parseSweep(TEXT, 'x.yaml');
 
-/** Returns the path of a fake Python interpreter, which runs these shell commands each time the sampler is started. */
+/** Returns the path of a fake Python interpreter, which runs the shell commands each time the sampler is started. */
 function interpreter(commands: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-python-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
@@ -34,7 +34,7 @@ test('if Optuna is not installed, the problem names the command that installs it
   );
 });
 
-test('a process that ends without an answer is a problem, and the message has the last line of its output', async () => {
+test('if the process ends without an answer, the problem includes the last line of the output of the process', async () => {
   const python = interpreter('echo "ImportError: no cmaes" >&2; exit 1');
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBe(
     'the Python process of the sampler exited with code 1: ImportError: no cmaes',

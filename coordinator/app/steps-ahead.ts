@@ -4,7 +4,7 @@
  */
 import type { SourceState, SourceStep } from '../search/trial-source.ts';
 
-/** The maximum number of points, and of new trials among them, that are computed before each query of the store. */
+/** The maximum number of points that are computed before each query of the store, and of new trials at these points. */
 const MAX_POINTS = 5_000;
 const MAX_TRIALS = 256;
 /** Further steps are computed when fewer than this number of steps are left. */
@@ -78,7 +78,7 @@ export class StepsAhead {
       this.#steps = [];
       return this.#next(state, () => true);
     }
-    // The last step is kept, because a source that is done can be asked again, for example by adaptive replicates.
+    // The last step is kept, because a source can be asked again after its end, for example for adaptive replicates.
     if ('state' in ahead.step) this.#steps.shift();
     return ahead.step;
   }

@@ -85,8 +85,8 @@ async function retry(runtime: Runtime, request: RetryTrialsRequest, by: string):
 }
 
 /**
- * The maximum number of trials to load for one name. The error about an ambiguous name lists five trials, and one more
- * trial shows that the list is not complete.
+ * The maximum number of trials to load for one name. The error about an ambiguous name lists five trials; a sixth trial
+ * shows that the list is not complete.
  */
 const MAX_MATCHES = 6;
 

@@ -23,8 +23,8 @@ const CLUSTER = {
 
 async function busy(run: number) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
-  // The ended trials took about a millisecond each. After this wait, the running trials have run longer than the ended
-  // trials did, and the estimated time left is not 0.
+  // The ended trials took about a millisecond each. After this wait, the running trials have already run longer, and
+  // the estimated time left is not 0.
   await sleep(CLUSTER.trialsPerSweep);
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;
@@ -161,7 +161,7 @@ test('a trial that waits for the previous trial of its slot counts as pending, a
   );
   const left = await estimates.of('1');
   const slotTime = await estimates.slotTimeOf('1');
-  // Half of the first trial and the whole second trial, of about a second each, run one after the other.
+  // A trial takes about a second. Half of the first trial is left, and then the whole second trial runs.
   expect(left?.expectedMs).toBeGreaterThan(1_300);
   expect(slotTime?.expectedMs).toBeCloseTo(left?.expectedMs ?? 0, 6);
 });

@@ -129,12 +129,12 @@ test.each([
   [
     'a sweep with other parameters',
     TPE.replace('opt: {values: [adam, sgd]}', 'work_ms: {value: 0}'),
-    'sweep 1 has another space: it has no parameter "work_ms"',
+    'sweep 1 has a different search space: it has no parameter "work_ms"',
   ],
   [
     'a sweep with a parameter of another kind',
     TPE.replace('[adam, sgd]', '[1, 2]'),
-    'sweep 1 has another space: it has values other than numbers in parameter "opt", but this file has only numbers',
+    'sweep 1 has a different search space: it has values other than numbers in parameter "opt", but this file has only numbers',
   ],
   [
     'a sweep of another trainer',
@@ -148,7 +148,7 @@ test.each([
   expect(await runtime.queries.sweeps.all()).toHaveLength(1);
 });
 
-test('a warm start that leaves out every earlier result is rejected, with the parameter that differs', async () => {
+test('a warm start that leaves out every earlier result is rejected, and the error names the parameter that differs', async () => {
   const { submit, end, runtime } = await coordinator();
   const epochs = (text: string, count: number) =>
     text.replace('parameters: {', `parameters: {epochs: {value: ${count}}, `);

@@ -17,8 +17,8 @@ import type { Runtime } from './runtime.ts';
 
 /**
  * Returns the results that a search starts with. Undefined if the sweep names no earlier sweep.
- * @throws {BadInputError} if an earlier sweep does not exist, is named twice, or has another trainer or space, or if
- * earlier trials have ended but the search can use none of their results
+ * @throws {BadInputError} if an earlier sweep does not exist, is named twice, or has a different trainer or search
+ * space, or if earlier trials have ended but the search can use none of their results
  */
 export async function readWarmStart(runtime: Runtime, spec: SweepSpec): Promise<WarmStart | undefined> {
   const { search } = spec;
@@ -78,6 +78,6 @@ async function mustMatch(queries: Queries, id: string, spec: SweepSpec): Promise
   }
   const difference = spaceDifference(parameterKinds(spec), parameterKinds(earlier));
   if (difference !== undefined) {
-    throw new BadInputError(`warm_start: sweep ${id} has another space: it ${difference}`);
+    throw new BadInputError(`warm_start: sweep ${id} has a different search space: it ${difference}`);
   }
 }

@@ -100,7 +100,7 @@ test('a partial upload that is too long or wrong is discarded, and the upload st
   expect(await completeUpload(files)).toEqual({ offset: 0, whole: true });
 });
 
-test('a file with the same name and other contents does not count as stored', async () => {
+test('a file with the same name and different contents does not count as stored', async () => {
   const files = new ArtifactFiles(dir);
   await completeUpload(files);
   writeFileSync(files.path(key(1), FILE.name), 'a chockpeint');

@@ -15,7 +15,7 @@ const CHECKPOINT: InheritedCheckpoint = {
 const PARENT = { sweepId: '1', trialId: 'parent', attempt: 2 };
 const CHILD = { sweepId: '1', trialId: 'child', attempt: PARENT_ATTEMPT };
 
-/** Returns checkpoints whose files are added by `share`, and the warnings so far. */
+/** Returns inherited checkpoints that call `share` to add a file to a child, and the list of their warnings. */
 function checkpointsWith(share: () => Promise<void>) {
   const warnings: string[] = [];
   const checkpoints = new InheritedCheckpoints({ share }, { warn: (_, message) => warnings.push(message) });

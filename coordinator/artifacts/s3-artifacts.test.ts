@@ -6,7 +6,7 @@ import { conflictingName, parseObjectKey } from './s3-artifacts.ts';
 import { PART_BYTES, piecesOf } from './s3-bucket.ts';
 import { explainS3Error, S3UnavailableError } from './s3-errors.ts';
 
-test('the parts of a file cover it without gaps, and only the last part can be smaller', () => {
+test('the parts of a file cover it without gaps, and each part except the last has the full size', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 30 }), (size) => {
       const pieces = piecesOf(size);
@@ -61,7 +61,7 @@ test.each([
   expect(found.message).toContain(advice);
 });
 
-test('an overloaded, failing or unreachable server allows a retry, and other errors have their own types', () => {
+test('if the server is overloaded, failing or unreachable, no person is needed; other errors have their own types', () => {
   for (const error of [
     failure('SlowDown', 503),
     failure('InternalError', 500),

@@ -159,7 +159,7 @@ export class S3Artifacts implements ArtifactStore {
     });
   }
 
-  /** Uploads a verified file of this machine to the store. */
+  /** Uploads a verified local file to the store. */
   putFile(key: AttemptKey, artifact: StoredArtifact, path: string): Promise<void> {
     return this.#bucket.putFile(this.#objectOf(key, artifact), path, artifact);
   }

@@ -335,7 +335,7 @@ export class S3Bucket {
     return this.#run('presign', 'could not presign a request', () =>
       sign({
         expiresIn,
-        // The time on the server's clock. The library has measured the difference between the two clocks.
+        // The time on the server's clock. The library has measured how far this clock differs from the local clock.
         signingDate: new Date(Date.now() + (this.#client.config.systemClockOffset ?? 0)),
         unhoistableHeaders: new Set(['x-amz-checksum-sha256']),
         signableHeaders: new Set(['host', 'content-length']),

@@ -15,7 +15,7 @@ export interface S3Location {
    */
   readonly endpoint: string | undefined;
   /**
-   * If undefined, AWS_REGION is used. Without AWS_REGION, `us-east-1` is used if there is an endpoint, otherwise the
+   * If undefined, AWS_REGION is used. Without AWS_REGION, `us-east-1` is used if `endpoint` is set, otherwise the
    * region in `~/.aws/config`.
    */
   readonly region: string | undefined;

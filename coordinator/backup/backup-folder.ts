@@ -135,8 +135,8 @@ export async function verifyFile(path: string, { size, sha256 }: StoredFile): Pr
 }
 
 /**
- * Checks a store, and reads its schema version and the files that it names. Switches the store out of write-ahead mode,
- * so that the store is one file.
+ * Checks a store. Returns its schema version and the list of the files that it names. Switches the store out of
+ * write-ahead mode, so that the store is one file.
  */
 function readStore(path: string): { schema: number; named: readonly StoredFile[] } {
   const db = new Database(path);

@@ -27,7 +27,7 @@ const NOW = 1_000;
 function world({ slots = 1, trials = 8 } = {}): { core: Core; sweep: Sweep } {
   const core = emptyCore();
   onHello(core, agentHello('a', 'a1', slots), NOW);
-  // Agent b provides more slots, so that more trials are offered than agent a has slots.
+  // Because of the slots of agent b, the number of offered trials is larger than the number of slots of agent a.
   onHello(core, agentHello('b', 'b1', 16), NOW);
   const sweep = addSweep(core, '1', trials);
   schedule(core, NOW);

@@ -130,8 +130,8 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWi
 
 /**
  * Whether the loss of an attempt is not charged to its trial. The loss of an attempt that was only queued is no
- * evidence that the trial crashes machines. But an attempt that crashes its machine before its first record is
- * delivered can also count as queued, so the number of losses without a charge is limited.
+ * evidence that the trial crashes machines. An attempt may also count as queued if it crashes its machine before its
+ * first record is delivered. The number of losses without a charge is therefore limited.
  */
 function isFreeLoss({ freeLosses }: Trial, lease: Lease): boolean {
   return isQueued(lease) && freeLosses < MAX_FREE_LOSSES;

@@ -143,6 +143,6 @@ export interface SlotUsage {
   ranUntil: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */
   readonly gpus: number;
-  /** The number of leases of the usage that have not ended. */
+  /** The number of the usage's leases that have not ended. */
   leases: number;
 }

@@ -116,7 +116,7 @@ describe('claims', () => {
 });
 
 describe('records', () => {
-  test('records of an attempt are accepted once and in order, and a gap is answered with the expected number', () => {
+  test('records of an attempt are accepted once and in order, and the answer to a gap has the number of the expected record', () => {
     const key = run(sweepOf(1));
     expect(send(key, 2).answer).toEqual({ result: 'gap', expected: 1 });
     expect(send(key, 1).answer).toEqual({ result: 'accepted' });

@@ -127,7 +127,7 @@ describe('faulty machines', () => {
 describe('failures that the program causes', () => {
   const broken: Plan = { afterMs: 500, end: 'crash', message: "ModuleNotFoundError: No module named 'torch'\nmore" };
 
-  test('a bad program on a single agent pauses its sweep after 10 failures, with the errors grouped', () => {
+  test('a bad program on a single agent pauses its sweep after 10 failures, and the reason groups the errors', () => {
     const cluster = new VirtualCluster([agent('only', broken, 1)]);
     const sweep = cluster.submit(30, NO_RETRY);
     cluster.runUntilDone(sweep);

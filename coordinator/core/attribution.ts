@@ -21,8 +21,9 @@ export const PROGRAM_FAILURES = 10;
 /** The maximum number of consecutive failures that a sweep records. */
 export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
- * An agent is quarantined only if its failures are not chance: the probability that a healthy machine has as many
- * failures must be below this limit. The probability is estimated from the rate of early failures on other agents.
+ * An agent is quarantined only if its failures are unlikely to be due to chance: the probability that a healthy machine
+ * has as many failures must be below this limit. The probability is estimated from the rate of early failures on other
+ * agents.
  */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors that are listed in the reason for a pause. */

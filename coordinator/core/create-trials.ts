@@ -36,7 +36,7 @@ export function createTrials(core: Core, now: number): Change[] {
   return [...compared, ...created];
 }
 
-/** Returns the maximum number of created trials of the sweep that have not started. */
+/** Returns the size of the sweep's window: how many created trials may be pending or offered. */
 function windowOf({ creationWindow }: Core, { search, policy }: Sweep, slots: number, packs: number): number {
   if (search?.source.usesResults === true) {
     return Math.min(slots, policy.concurrency ?? slots) * STARTS_AND_OFFERS_PER_SLOT;

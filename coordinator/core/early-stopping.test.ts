@@ -88,7 +88,7 @@ test('if the rule stops a trial at a report, the attempt and the trial end, and 
   expect(core.leases.has(keyText(second))).toBe(false);
 });
 
-test('if an agent missed the order to stop an attempt, it gets the order after its next heartbeat, and its next record is rejected', () => {
+test('if an agent missed the order to stop an attempt, the order is repeated after the next heartbeat, and the next record is rejected', () => {
   const sweep = sweepOf(ASHA);
   report(open(sweep, 't0'), 1, 0.5);
   const key = open(sweep, 't1', 'a', 1);

@@ -74,7 +74,7 @@ test('a claim or a record of a trial that has left memory is rejected', () => {
   expect(onRecord(core, { agentId: 'a', record }, 2).answer).toEqual({ result: 'rejected', refusal });
 });
 
-test('a trial that is loaded back into memory can be retried once, and then leaves memory', () => {
+test('an ended trial that is loaded into memory can be retried, and leaves memory when it has ended again', () => {
   const world = forgetfulCore(1);
   const { core, sweep, settle } = world;
   schedule(core, 1);

@@ -37,9 +37,9 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Cleans the queue of packable trials to which the given trial belongs: discards the trials at its head, up to the
- * first trial that still waits. Agents that train no packs never take trials from these queues, so the queues would
- * otherwise keep every ended trial.
+ * Discards trials at the head of the queue of packable trials with the same pack key, up to the first trial that still
+ * waits. Agents that train no packs never take trials from these queues, so the queues would otherwise keep every ended
+ * trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);

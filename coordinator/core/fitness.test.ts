@@ -19,7 +19,7 @@ const demand = (resources: Partial<Resources>, trainer = 'autoencoder'): Demand 
 
 test.each<[string, Demand, Capability]>([
   ['nothing', demand({}), CPU],
-  ['no GPU, on a slot without one', demand({ gpu: false }), CPU],
+  ['no GPU (the slot has none)', demand({ gpu: false }), CPU],
   ['a GPU', demand({ gpu: 1 }), GPU],
   ['exactly the memory of the GPU', demand({ vramBytes: 16 * GIB }), GPU],
   ['labels', demand({ labels: { disk: 'fast', zone: 'a' } }), GPU],

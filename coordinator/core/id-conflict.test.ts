@@ -64,7 +64,7 @@ describe('the id of an agent whose stream has ended', () => {
   });
 });
 
-test('once an agent is silent for over half the lease duration, the conflict is "wait" instead of "in use"', () => {
+test('once an agent has been silent for over half the lease duration, the conflict is "wait" instead of "in use"', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });

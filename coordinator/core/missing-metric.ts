@@ -39,7 +39,7 @@ export function factsOf({ id: sweepId, warnings: { reported, lacking } }: Sweep)
   return { kind: 'facts', sweepId, reported: [...reported], lacking };
 }
 
-/** @param thirdStep whether a trial has reported STEPS_WITHOUT_METRIC distinct steps */
+/** @param thirdStep whether a trial has reported its third distinct step (STEPS_WITHOUT_METRIC) */
 export function missingMetric(sweep: Sweep, thirdStep: boolean): Omit<Warning, 'since'> | undefined {
   const { metric } = sweep.policy.ranking;
   if (metric === '') return undefined;

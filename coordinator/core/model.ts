@@ -209,8 +209,8 @@ export interface Core extends DurationEstimate {
   /** By pool id, the time since which the pool has had far more offers than its slots may take (scheduler.ts). */
   readonly excessSince: Map<string, number>;
   /**
-   * The start of the current period in which agents could reach the coordinator. Only silence after this time lets
-   * leases expire.
+   * The start of the current period in which agents could reach the coordinator. No lease expires because of silence
+   * before this time.
    */
   listeningSince: number;
   /** A time before which no lease expires. Until then, a tick need not look for expired leases (tick.ts). */

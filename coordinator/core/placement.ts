@@ -81,8 +81,8 @@ function hasOthers(
 }
 
 /**
- * Whether the agent is the only one that can run the sweep's trials. An agent that may still reconnect after a start of
- * the coordinator counts as another one.
+ * Whether no other agent can run the sweep's trials. An agent that may still reconnect after a start of the coordinator
+ * counts as an agent that can run them.
  */
 export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);

@@ -58,7 +58,7 @@ function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): 
 
 /**
  * Orders the return of attempts that must not start: their sweep is paused or stopping, their point was dropped, or
- * their agent may not run their trials now, for example because it is drained or quarantined. An attempt without a
+ * their agent must not run their trials now, for example because it is drained or quarantined. An attempt without a
  * record is included even if it counts as started, because its agent may not have started it. The agent ignores the
  * order for attempts that it has started.
  */
@@ -100,8 +100,9 @@ function leasesToExamine(core: Core, unavailable: ReadonlySet<string>): Iterable
 }
 
 /**
- * Whether the attempt has possibly not started, and no order to return it was sent recently. If the attempt counts as
- * started, its agent probably runs it, so the time between two orders doubles each time.
+ * Whether an order to return the attempt is due: the attempt has sent no record, so it may not have started, and no
+ * such order was sent recently. If the attempt counts as started, its agent probably runs it, so the time between two
+ * orders doubles each time.
  */
 function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
   const { startedAt = now, returnOrderedAt } = usage;

@@ -1,7 +1,7 @@
 /**
  * Holds trials at their rungs, for populations (population.ts) and for the promotion variant of asha. For the promotion
- * variant, this file also promotes the best of the held trials. When a sweep has no other trials left to run, its held
- * trials are stopped.
+ * variant, this file also promotes the best of the held trials, and stops the held trials when the sweep has no other
+ * trials left to run.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';

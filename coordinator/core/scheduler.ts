@@ -42,10 +42,10 @@ export const IDLE_PATIENCE_MS = 5_000;
 export const OFFER_PATIENCE_MS = 30_000;
 
 /**
- * Offers of a pool are withdrawn once their number has exceeded MAX_EXCESS times the pool's window for
- * EXCESS_PATIENCE_MS milliseconds. A smaller or shorter excess ends by itself, because agents take the offers, and
- * because the window follows the durations of the last few trials. In such a case, the writes of a withdrawal would
- * cost more than the withdrawal gains.
+ * Offers of a pool are withdrawn if, for EXCESS_PATIENCE_MS milliseconds, their number has been larger than MAX_EXCESS
+ * times the pool's window. A smaller or shorter excess ends by itself, because agents take the offers, and because the
+ * window follows the durations of the last few trials. In such a case, the writes of a withdrawal would cost more than
+ * the withdrawal gains.
  */
 const MAX_EXCESS = 2;
 export const EXCESS_PATIENCE_MS = 2_000;

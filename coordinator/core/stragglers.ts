@@ -24,7 +24,10 @@ import { showStragglers } from './warnings.ts';
 
 /** An attempt is a straggler once its duration has reached this multiple of the expected duration. */
 const STRAGGLER_FACTOR = 3;
-/** A straggler also exceeds a predicted duration by at least this many standard deviations, on a logarithmic scale. */
+/**
+ * If the expected duration is predicted from the parameters, a straggler also exceeds it by at least this many standard
+ * deviations, on a logarithmic scale.
+ */
 const STRAGGLER_DEVIATIONS = 3;
 /** The standard deviation of a normal distribution, divided by its median absolute deviation. */
 const NORMAL_MAD = 1.4826;
@@ -126,7 +129,7 @@ interface Prediction {
   readonly deviation: number;
 }
 
-/** The prediction from each list of durations. A prediction is valid until the next duration arrives. */
+/** A cache of the predictions from lists of durations. A prediction is valid until the next duration arrives. */
 const predictions = new WeakMap<readonly MeasuredAttempt[], Prediction>();
 
 function predictionOf(measured: readonly MeasuredAttempt[]): Prediction {

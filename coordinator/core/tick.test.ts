@@ -12,7 +12,7 @@ const AGENTS = 3;
 /** The duration is short, so that many events are in the same millisecond as the end of a lease. */
 const LEASE_MS = 8;
 
-test('a lease expires with the first tick after its time, for any grants and heartbeats between the ticks', () => {
+test('the first tick at or after the end of a lease ends the attempt, for any grants and heartbeats between the ticks', () => {
   const event = fc.record({
     afterMs: fc.integer({ min: 1, max: LEASE_MS / 4 }),
     agent: fc.nat(AGENTS - 1),

@@ -66,7 +66,7 @@ function endOverdue(core: Core, now: number): Step[] {
   return steps;
 }
 
-/** Returns a time before which no lease expires, including the leases that are granted from now on. */
+/** Returns a time before which no lease expires, not even a lease that is granted from now on. */
 function nextExpiry({ leases, listeningSince, leaseMs }: Core, now: number): number {
   let earliest = now + leaseMs;
   for (const { expiresAt } of leases.values()) earliest = Math.min(earliest, expiresAt);

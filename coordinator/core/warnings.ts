@@ -144,8 +144,8 @@ export function onAttemptEnd(sweep: Sweep, trial: Trial, key: AttemptKey, now: n
 }
 
 /**
- * Records that a held trial was stopped. The digests of its curves were removed when its attempts ended, so only its
- * values are compared.
+ * Records that a held trial was stopped. The digests of its curves were removed when its attempts ended. Its result
+ * therefore has an empty curve, and can equal only the results of replicates that were also stopped while held.
  */
 export function onHeldTrialStopped(sweep: Sweep, trial: Trial, now: number): Change[] {
   const { warnings } = sweep;

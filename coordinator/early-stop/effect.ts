@@ -9,7 +9,7 @@ interface FirstComparison {
   readonly key: 'min_iter' | 'max_iter' | 'patience' | 'interval';
   /** The lowest step at which the rule can stop or hold a trial. */
   readonly step: number;
-  /** `step` minus the value of the setting. With `max_iter`, `step` minus the first rung. */
+  /** `step` minus the value of the setting `key`. If `key` is `max_iter`, `step` minus the first rung. */
   readonly offset: number;
 }
 

@@ -6,7 +6,7 @@ import type { HyperbandSettings } from './settings.ts';
 
 const HYPERBAND: HyperbandSettings = { type: 'hyperband', steps: { maxIter: 5, brackets: 2 }, eta: 2, strict: false };
 
-test('in the example of the sweeps package of Weights & Biases, hyperband stops only run b', () => {
+test('in the example of the sweeps package of Weights & Biases, hyperband stops run b and no other run', () => {
   const race = new Race(HYPERBAND);
   race.run('a', [10, 9]);
   race.run('c', [10, 8]);

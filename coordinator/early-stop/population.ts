@@ -74,7 +74,7 @@ export function populationSize(
 
 /** Returns the number of members in a quantile, rounded down. */
 export function quantileCount(members: number, quantile: number): number {
-  // Without rounding, 0.29 of 100 members would be 28.999999999999996 members.
+  // The product is first rounded to 12 digits: otherwise, 0.29 of 100 members would be 28.999999999999996 members.
   return Math.floor(Number((members * quantile).toPrecision(12)));
 }
 

@@ -74,7 +74,7 @@ export interface PopulationSettings {
   readonly population: number;
   /** The number of epochs between two comparisons of the members. */
   readonly interval: number;
-  /** The share of the members to replace, and also the share that can be parents; above 0, up to 0.5. */
+  /** The share of the members to replace; an equal share can be parents. Above 0, up to 0.5. */
   readonly quantile: number;
   /** The factors of a perturbation. One of them is chosen at random for each parameter. */
   readonly perturb: readonly number[];

@@ -121,8 +121,8 @@ function drawnPlan(spec: SweepSpec): Plan {
 }
 
 /**
- * Returns the plan of a search without drawing its points. The number of trials is run_cap, because a search replaces
- * each point that a rule drops.
+ * Returns the plan of a search without drawing its points. The number of trials is run_cap or its default, because a
+ * search replaces each point that a rule drops.
  */
 function searchPlan(spec: SweepSpec): Plan {
   const trials = trialLimit(spec);
@@ -192,7 +192,10 @@ function defaultsOf(spec: SweepSpec): Parameters {
 interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
-  /** For each divided dimension of which the cell covers a single named row (see `Class`), the values in this row. */
+  /**
+   * The values of the rows that rules name (see `Class`), for the divided dimensions in which the cell covers exactly
+   * one such row. The other dimensions have no values here.
+   */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];

@@ -158,7 +158,7 @@ test('a process leads at once if the leading process ran on this machine and has
 
 test.each([
   ['renews its leadership', 0, RENEW_INTERVAL_MS],
-  ['renews its leadership on a clock that was set back', -3_600_000, RENEW_INTERVAL_MS],
+  ['renews its leadership, although the clock of the store was set back', -3_600_000, RENEW_INTERVAL_MS],
 ])('a reader finds a leader that %s', async (_name, clockMs, intervalMs) => {
   const begun = Date.now();
   const read = async (): Promise<Leadership> => {

@@ -61,7 +61,7 @@ const request = fc.record({
 /** The speed of the leader's clock relative to the clock of the store. */
 const speed = fc.double({ min: 0.9, max: 1.1, noNaN: true });
 
-test('while a leader is certain, its leadership has not expired, whatever happens to its requests', () => {
+test('while a leader is certain that it leads, its leadership has not expired, whatever happens to its requests', () => {
   fc.assert(
     fc.property(fc.array(request, { maxLength: 30 }), speed, (requests, leaderSpeed) => {
       const local = (storeTime: number) => storeTime * leaderSpeed;
@@ -87,7 +87,7 @@ test('while a leader is certain, its leadership has not expired, whatever happen
   );
 });
 
-test('a leader whose requests take up to a second is always certain', () => {
+test('if requests take up to a second and at most two in a row fail, a leader is always certain that it leads', () => {
   const quick = fc.integer({ min: 0, max: 1_000 });
   fc.assert(
     fc.property(fc.array(fc.tuple(quick, fc.boolean()), { maxLength: 100 }), (requests) => {
