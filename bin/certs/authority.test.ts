@@ -56,7 +56,9 @@ test('an identity has a name and server addresses, and the servers store the has
   expect(second).toMatchObject({ name: 'ann', role: 'operator' });
   const everything = readdirSync(join(dir, 'server')).map((file) => readFileSync(join(dir, 'server', file), 'utf8'));
   expect(everything.join('\n')).not.toContain(agent.token);
-  expect(() => readIdentity(join(dir, 'user-ann'), ['agent'])).toThrow(/operator ann: expected one of role agent/);
+  expect(() => readIdentity(join(dir, 'user-ann'), ['agent'])).toThrow(
+    /operator ann: expected an identity with the role agent/,
+  );
 });
 
 test('keys and tokens are private to their owner, and no partial file remains', async () => {

@@ -149,7 +149,7 @@ function firstFrontOf(points: readonly Losses[], order: Iterable<number>): [fron
 
 /** The place of an item among all items with losses. */
 export interface ParetoPlace {
-  /** The place, from 1. Items with equal losses, and items of a front that is too large to compare, share a place. */
+  /** The place, from 1. Equal losses share a place, and so do all items of a front that is too large to compare. */
   readonly place: number;
   /** The number of the item's front, from 1. Front 1 is the Pareto front. */
   readonly front: number;
@@ -164,8 +164,8 @@ interface Scored<T> {
 
 /**
  * Orders items best first. Items without losses come last, with place and front 0, in the order of their index.
- * @param limit the number of places that the caller needs; default: all. Beyond the limit, the items of a front share a
- * place.
+ * @param limit the number of items whose places the caller needs; default: all. If at least this many items come before
+ * a front, all items of the front share a place.
  */
 export function rankByLosses<T extends { readonly index: number }>(
   items: readonly T[],
@@ -221,13 +221,13 @@ function endsOf(points: readonly Losses[]): Ends[] {
 function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
   if (!(high > low)) return 0;
   const distance = high - low;
-  // If the distance exceeds the largest number, the function computes with the halves of the losses.
+  // If the distance exceeds the largest finite number, all losses are halved first.
   return Number.isFinite(distance) ? (loss - low) / distance : (loss / 2 - low / 2) / (high / 2 - low / 2);
 }
 
 /** The maximum number of fronts whose contributions are kept. */
 const MAX_KEPT_FRONTS = 8;
-/** The contributions of the most recently used fronts. A front rarely changes between two rankings. */
+/** The contributions of the most recently used fronts, kept because a front rarely changes between two rankings. */
 const keptContributions = new Map<string, readonly number[]>();
 
 /** Returns, for each point of a front, the hypervolume that only this point dominates. Equal points count as one. */

@@ -8,8 +8,8 @@ export interface SweepProgress {
   readonly finished: number;
   readonly total: number;
   /**
-   * The finished share of all trials, from 0 to 1: zero for a sweep without trials or without a limit, and a lower bound
-   * if the number of trials is an upper bound.
+   * The finished share of all trials, from 0 to 1. The share is 0 if the sweep has no trials, or if the number of its
+   * trials has no limit. If the number of trials is an upper bound, the share is a lower bound.
    */
   readonly share: number;
 }
@@ -32,7 +32,7 @@ export function sweepProgress(sweep: Sweep): SweepProgress {
   };
 }
 
-/** Shown in place of the remaining time. */
+/** The text that is shown instead of the remaining time. */
 export const NO_ESTIMATE_TEXT = 'no trial finished yet';
 
 /** Whether the remaining time of a sweep is unknown because the sweep runs and none of its trials has finished. */

@@ -39,7 +39,10 @@ const BETTER_IF_HIGHER = new Set([
     'top5',
   ],
 ]);
-/** Words that reverse the goal of a name, as in `score_loss` and `f1_error`. */
+/**
+ * The default goal of a metric is minimize if its name has one of these words, even if the name also has a word from the
+ * list above. Examples: `score_loss` and `f1_error`.
+ */
 const BETTER_IF_LOWER = new Set([
   ...['brier', 'cer', 'distance', 'err', 'error', 'errors', 'fid', 'latency', 'loss', 'losses', 'mae', 'mse', 'nll'],
   ...['perplexity', 'ppl', 'regret', 'rmse', 'std', 'time', 'variance', 'wer'],
@@ -59,10 +62,7 @@ export function usualGoal(metric: string): GoalName {
   return words.some((word) => BETTER_IF_HIGHER.has(word)) ? 'maximize' : 'minimize';
 }
 
-/**
- * Returns the goal of a metric in a sweep: the sweep's goal for the sweep's own metric, and the default goal for other
- * metrics.
- */
+/** Returns the goal that the sweep sets for a metric or, if the sweep sets none, the metric's default goal. */
 export function goalOf(sweep: Sweep, metric: string): GoalName {
   const own = sweep.objectives.find(({ name }) => name === metric) ?? sweep.metric;
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
@@ -103,7 +103,7 @@ export function firstRepeatedMetric(
 
 /**
  * Returns the ranking metric of a sweep: its own metric or, while it has none, the first metric of the first item with
- * metrics. Returns an empty string if no item has metrics either.
+ * metrics. Returns an empty string if the sweep has no metric and no item has metrics.
  * @param own the sweep's own metric, or an empty string if it has no metric yet
  * @param items the trials or configs
  */

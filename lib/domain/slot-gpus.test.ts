@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { gpusPerSlot, slotGpuIndexes } from './slot-gpus.ts';
 
-test('several slots share a GPU, or each slot has several GPUs', () => {
+test('with more slots than GPUs, slots share a GPU; with fewer slots, each slot has several GPUs', () => {
   const indexes = (slots: number, gpus: number, hasMig = false) =>
     Array.from({ length: slots }, (_, slot) => slotGpuIndexes(slot, slots, gpus, hasMig));
   expect(indexes(4, 2)).toEqual([[0], [1], [0], [1]]);

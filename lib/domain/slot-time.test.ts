@@ -11,7 +11,7 @@ import {
   trialsPerSlot,
 } from './slot-time.ts';
 
-test('the slot time grows in proportion to the held slots, and the GPU time grows in proportion to their GPUs', () => {
+test('the slot time grows with the number of slots in use, and the GPU time with the number of their GPUs', () => {
   const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000, attempts: 4 };
   expect(slotTimeAt(time, 12_000)).toEqual({ ...time, slotMs: 7_000, gpuMs: 3_500, atMs: 12_000 });
   expect(slotTimeAt(time, 9_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
@@ -43,14 +43,14 @@ test('the duration of an attempt excludes the time that it waited for its slot, 
   expect(attemptMs({ ...attempt, endedAtMs: 900, leasedMs: 5 })).toBe(0);
 });
 
-test('the last attempt of an ended trial starts after the wait for its slot', () => {
+test('lastStartMs is the end of the wait for the slot if the trial has ended, and the time of the grant otherwise', () => {
   const trial = { startedAtMs: 1_000, endedAtMs: 1_090, leasedMs: 5 };
   expect(lastStartMs(trial)).toBe(1_085);
   expect(lastStartMs({ ...trial, endedAtMs: 0 })).toBe(1_000);
   expect(lastStartMs({ ...trial, startedAtMs: 0, leasedMs: 0 })).toBe(0);
 });
 
-test('only the attempts that have started count as trials per slot, and the other running trials are queued', () => {
+test('trialsPerSlot counts only attempts that have started, and queuedTrials counts the other running trials', () => {
   const packed = { ...NO_SLOT_TIME, slots: 8, attempts: 32 };
   expect(trialsPerSlot(packed)).toBe(4);
   expect(queuedTrials(136, packed)).toBe(104);

@@ -6,7 +6,7 @@ import type { SlotTime, Trial } from '../../proto/gen/trawl/v1/types.ts';
 
 export const NO_SLOT_TIME: SlotTime = { slotMs: 0, gpuMs: 0, slots: 0, gpus: 0, atMs: 0, attempts: 0 };
 
-/** Returns the slot time at `now` (Unix time in milliseconds), assuming that the same slots are held until then. */
+/** Returns the slot time at `now` (Unix time in milliseconds), assuming that the same slots are in use until then. */
 export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs, attempts }: SlotTime, now: number): SlotTime {
   const ms = Math.max(0, now - atMs);
   return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now, attempts };
@@ -22,7 +22,7 @@ export function trialsPerSlot({ slots, attempts }: Pick<SlotTime, 'slots' | 'att
  * @param running the number of running trials
  */
 export function queuedTrials(running: number, { attempts }: Pick<SlotTime, 'attempts'>): number {
-  // At least one attempt of a sweep with running trials has started. A coordinator of an older release sends 0.
+  // If trials run, at least one attempt has started, so only a coordinator of an older release sends 0.
   return attempts === 0 ? 0 : Math.max(0, running - attempts);
 }
 
@@ -42,8 +42,9 @@ export function slotTimeText({ slotMs, gpuMs }: SlotTime): string {
 }
 
 /**
- * Returns how long all attempts of a trial have held their leases, in milliseconds. The time between attempts does not
- * count. The time that an attempt waits for the previous attempt of its slot does not count once the attempt has ended.
+ * Returns the total time for which the attempts of a trial have held their leases, in milliseconds. The time between
+ * attempts does not count. The time that an attempt waits for the previous attempt of its slot does not count once the
+ * attempt has ended.
  */
 export function leasedMs({ state, startedAtMs, leasedMs: ended }: Trial, now: number): number {
   const running = state === 'TRIAL_STATE_RUNNING' && startedAtMs > 0 ? Math.max(0, now - startedAtMs) : 0;
@@ -72,9 +73,9 @@ interface EndedAttempt {
 }
 
 /**
- * Returns how long an ended attempt ran, in milliseconds. The wait for the previous attempt of its slot does not count
- * if its trial has no other attempt. Otherwise the result can include the wait, because only the total time of a
- * trial's attempts is stored.
+ * Returns how long an ended attempt ran, in milliseconds. If the trial has only this attempt, the result excludes the
+ * wait for the previous attempt of the slot. If the trial has several attempts, the result can include this wait,
+ * because only the total time of a trial's attempts is stored.
  */
 export function attemptMs({ grantedAtMs, endedAtMs, leasedMs: all }: EndedAttempt): number {
   return Math.max(0, Math.min(endedAtMs - grantedAtMs, all));

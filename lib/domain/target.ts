@@ -29,7 +29,7 @@ export function targetReason({
 
 /**
  * Returns whether the sweep ended because a trial reached the target. The cancelled trials of such a sweep were not
- * needed.
+ * needed, so commands do not count them as failures.
  */
 export function endedByTarget({ reason }: Pick<Sweep, 'reason'>): boolean {
   return reason.startsWith(PREFIX);

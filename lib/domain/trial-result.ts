@@ -2,8 +2,8 @@
  * Defines which trials have a result, the value of a result, and how the values of replicates are combined.
  *
  * A result is complete if the trial succeeded, or if the rule `patience` stopped the trial because its curve no longer
- * improved. The other rules cut a trial off: its value belongs to an early epoch. Results of different lengths are
- * never averaged:
+ * improved. The other rules cut a trial off: its value belongs to an early epoch. A result that was cut off is never
+ * averaged with a complete result, or with a result that was cut off at another epoch:
  * - The value of a config is the mean of its complete results. If all of its results were cut off, the value is the
  *   mean of the results with the highest epoch.
  * - Comparisons (verdicts, differences, effects of parameters) use only configs of which no result was cut off. In
@@ -62,7 +62,7 @@ export function trialValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: strin
   return hasValue(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
 
-/** Returns the value of a finished trial's result. Undefined while the trial runs, and if the trial has no result. */
+/** Returns the value of a trial's result. Undefined while the trial runs, and if the trial ended without a result. */
 export function finishedValue(trial: Ranked & Pick<Trial, 'metrics'>, metric: string): number | undefined {
   return endedWithResult(trial) ? finiteMetric(trial.metrics, metric) : undefined;
 }
@@ -168,7 +168,7 @@ export function configSpread(replicates: readonly Trial[], metric: string): Spre
   return values.length === 0 ? undefined : spreadOf(values);
 }
 
-/** Returns all replicates except those whose results the value of the config leaves out. */
+/** Returns the replicates of a config, except replicates whose result does not count in the value of the config. */
 function representatives(replicates: readonly Trial[]): readonly Trial[] {
   const counted = new Set(countedReplicates(replicates));
   return replicates.filter((trial) => counted.has(trial) || !endedWithResult(trial));

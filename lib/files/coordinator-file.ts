@@ -20,9 +20,9 @@ const coordinatorFile = z.object({
 
 /** The name of the store's file in a coordinator's folder. */
 export const STORE_FILE = 'store.db';
-/** The name of the file in a coordinator's folder that shows that the store is in PostgreSQL. */
+/** If a coordinator's folder contains a file with this name, the coordinator's store is in PostgreSQL. */
 export const POSTGRES_MARK = 'postgres.high-water';
-/** The name of the file that shows that `trawl migrate` moved the folder's own store to another place. */
+/** If the folder contains a file with this name, `trawl migrate` has moved the folder's own store to another place. */
 export const MOVED_FILE = 'moved.json';
 
 /** The maximum size in bytes. A larger file was not written by a coordinator. */

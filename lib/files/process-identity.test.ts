@@ -10,7 +10,7 @@ test('hasEnded returns false for the process that calls it', () => {
   expect(hasEnded(processIdentity())).toBe(false);
 });
 
-test.skipIf(!isLinux)('a killed process has ended, and so has one whose id another process uses', async () => {
+test.skipIf(!isLinux)('a killed process has ended, and so has a process whose id was reused', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   const [boot, namespace] = processIdentity().split('.');
   const start = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19];

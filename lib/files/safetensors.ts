@@ -131,7 +131,7 @@ function parseEntry(name: string, entry: unknown): TensorEntry {
 }
 
 function tensorAt({ dtype, shape, begin, end }: TensorEntry, data: Uint8Array): SafeTensor {
-  // If the data is a `Buffer`, its own `slice` would share the memory of the buffer, and could be unaligned.
+  // `data` can be a `Buffer`. The `slice` of a `Buffer` would share its memory, and the result could be unaligned.
   const { buffer } = Uint8Array.prototype.slice.call(data, begin, end);
   switch (dtype) {
     case 'F32':

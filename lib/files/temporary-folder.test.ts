@@ -70,7 +70,7 @@ test('a temporary folder is removed when its process exits by itself', async () 
   expect(existsSync(path)).toBe(false);
 });
 
-test('a process with its own handler of a signal continues to use its folder', async () => {
+test('if a process handles a signal itself, its folder is kept until the process exits', async () => {
   const { child, exited, path } = await startOwner(
     "process.on('SIGTERM', () => setTimeout(() => process.exit(5), 300));",
   );

@@ -1,6 +1,7 @@
 /**
- * Creates temporary folders that do not outlive their process: a folder is removed when the process exits, also on a
- * signal. The folder of a process that was killed is removed when a later process creates a folder for the same purpose.
+ * Creates temporary folders that do not outlive their process: a folder is removed when the process exits, or when
+ * SIGTERM or SIGHUP ends the process. The folder of a process that was killed is removed when a later process creates a
+ * folder for the same purpose.
  */
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
  * The file `token` in a data folder. It contains the secret that clients need for everything that trawl serves on the
- * loopback interface, except /healthz and /readyz.
+ * loopback interface, except /healthz, /readyz and /leader.
  */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * The filter language: `psnr>20 and depth=3`, `state=failed or agent~gpu`, `not (latent_dim<30)`. A word without a
- * comparison matches every trial that has the word in one of its ids, its state, agent, failure or parameters, or in
- * the reason why it was stopped early.
+ * comparison matches each trial that has the word in its ids, state, agent, failure or parameters, or in the reason for
+ * its early stop.
  *
  *     or         = and { "or" and }
  *     and        = not { "and" not }

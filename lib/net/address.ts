@@ -55,7 +55,7 @@ export function coordinatorAddresses(option: string | undefined, ofIdentity: str
   return parseServers(ofIdentity ?? DEFAULT_ADDRESS, 'the coordinator in servers.json of the identity');
 }
 
-/** Whether the host can only be this machine. */
+/** Whether the host always means this machine: `localhost`, or an IP address of the loopback interface. */
 export const isLoopback = ({ host }: Address): boolean => LOOPBACK.test(host);
 
 const NATS_URL =

@@ -50,7 +50,7 @@ test('a server on all addresses accepts each of its addresses, localhost and the
   }
 });
 
-test('a server on one address or name accepts this address or name, the name of the machine and allowed names', () => {
+test('a server that listens on one address or name accepts it, the name of the machine, and the allowed names', () => {
   expect(isAllowedHost('10.0.0.1:9464', at('10.0.0.1'))).toBe(true);
   expect(isAllowedHost('10.0.0.2:9464', at('10.0.0.1'))).toBe(false);
   expect(isAllowedHost('Head.lan', at('10.0.0.1'))).toBe(true);

@@ -100,7 +100,7 @@ test('a call to a port that another user listens on fails, and nothing is sent',
   expect(error).toMatchObject({ code: status.UNAVAILABLE, details: 'the port belongs to another user' });
 });
 
-/** Returns a source whose first answer differs from all later ones. */
+/** Returns a token source that answers `first` to the first call, and `later` to all later calls. */
 function changing(first: ReturnType<TokenSource>, later: ReturnType<TokenSource>): TokenSource {
   let asked = 0;
   return () => (asked++ === 0 ? first : later);
@@ -110,9 +110,9 @@ const NONE = { kind: 'none' } as const;
 const token = (text: string) => ({ kind: 'token', token: text }) as const;
 
 test.each([
-  ['no token, and the coordinator then started', changing(NONE, token('new'))],
-  ['the token from before a restore', changing(token('old'), token('new'))],
-])('a rejected call that contained %s can be repeated', async (_, source) => {
+  ['a coordinator has created a token since then', changing(NONE, token('new'))],
+  ['a restore has replaced the token since then', changing(token('old'), token('new'))],
+])('a rejected call can be repeated if %s', async (_, source) => {
   const { arrived, error } = await headerOf(source, status.UNAUTHENTICATED);
   expect(arrived).toBe(true);
   expect(error).toMatchObject({ code: status.UNAVAILABLE });
@@ -120,9 +120,9 @@ test.each([
 });
 
 test.each([
-  ['the same token', changing(token('same'), token('same')), status.UNAUTHENTICATED],
-  ['no token, and no token is known later', changing(NONE, NONE), status.UNAUTHENTICATED],
-  ['a new token, and failed for another reason', changing(token('old'), token('new')), status.PERMISSION_DENIED],
-])('a call that contained %s keeps its error', async (_, source, code) => {
+  ['the token is still the same', changing(token('same'), token('same')), status.UNAUTHENTICATED],
+  ['there is still no token', changing(NONE, NONE), status.UNAUTHENTICATED],
+  ['it failed for a reason other than its token', changing(token('old'), token('new')), status.PERMISSION_DENIED],
+])('a failed call keeps its error if %s', async (_, source, code) => {
   expect((await headerOf(source, code)).error).toMatchObject({ code, details: 'wrong token' });
 });

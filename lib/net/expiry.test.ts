@@ -11,6 +11,6 @@ test.each([
   [NOW + 1, 'soon'],
   [NOW, 'expired'],
   [NOW - 1, 'expired'],
-])('a certificate that expires at %i is %s', (expires, state) => {
+])('the state of a certificate that expires at %i is %s', (expires, state) => {
   expect(expiryState(expires, NOW * 1_000)).toBe(state);
 });

@@ -50,8 +50,8 @@ export interface TokenAuth {
 
 export interface Protection {
   /**
-   * The required credentials. By default, plain HTTP requires none, and TLS requires a client certificate of the
-   * authority.
+   * The required credentials. By default, callers need no credentials over plain HTTP, and a client certificate of the
+   * authority over TLS.
    */
   readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */

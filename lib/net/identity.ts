@@ -65,7 +65,7 @@ export function readIdentity(dir: string, acceptedRoles: readonly Identity['role
   const { name, role, expires } = factsOf(dir, certificate);
   if (!(acceptedRoles as readonly string[]).includes(role)) {
     throw new RejectedError(
-      `${dir} is the identity of ${role} ${name}: expected one of role ${acceptedRoles.join(' or ')}`,
+      `${dir} is the identity of ${role} ${name}: expected an identity with the role ${acceptedRoles.join(' or ')}`,
     );
   }
   if (expires * 1_000 < Date.now()) {

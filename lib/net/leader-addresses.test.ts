@@ -30,7 +30,7 @@ test('a leader that could not be reached is avoided for a while, even if a stand
   expect(addresses.current).toBe('a:1');
 });
 
-test('a leader that answers again is not avoided', () => {
+test('a leader is no longer avoided once it has answered', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0);
   addresses.onAnswer('a:1');

@@ -10,7 +10,7 @@ export class LeaderAddresses {
   readonly #known: readonly string[];
   /** For each address that could not be reached, the time of the last failure. */
   readonly #failedAt = new Map<string, number>();
-  /** The addresses at which the last attempt failed for a reason that remains, such as an unknown certificate. */
+  /** The addresses at which the last attempt failed for a permanent reason, such as an unknown certificate. */
   readonly #rejected = new Set<string>();
   #current: string;
   #hasStandbys: boolean;
@@ -39,7 +39,7 @@ export class LeaderAddresses {
     return this.#hasStandbys;
   }
 
-  /** Whether every given address failed for a reason that remains, so that further attempts are useless. */
+  /** Whether every given address failed for a permanent reason, so that further attempts are useless. */
   get areRejected(): boolean {
     return this.#known.every((address) => this.#rejected.has(address));
   }
@@ -57,7 +57,7 @@ export class LeaderAddresses {
 
   /**
    * Records that the current address could not be reached.
-   * @param isRejected whether the reason remains, such as an unknown certificate
+   * @param isRejected whether the reason is permanent, such as an unknown certificate
    */
   onUnreachable(now: number, isRejected = false): void {
     this.#failedAt.set(this.#current, now);

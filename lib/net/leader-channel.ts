@@ -130,7 +130,7 @@ export class LeaderChannel implements ChannelInterface {
     if (code !== status.UNAVAILABLE) {
       if (code === status.CANCELLED || BROKEN.test(details)) return isRead(path);
       if (code === status.DEADLINE_EXCEEDED) {
-        // Without an answer, the coordinator may not have been reached, or it may only be slow.
+        // If there is no answer, the coordinator may be unreachable, or may only be slow.
         if (address === this.address) this.#addresses.onSilent(performance.now());
         return isRead(path);
       }

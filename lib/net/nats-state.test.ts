@@ -56,7 +56,7 @@ test('an error that is not a rejected login does not count as a lost connection'
   expect({ lines, events }).toEqual({ lines: [], events: [] });
 });
 
-test('each kind of denied subject is logged once, and a denial ends after a period without a repetition', async () => {
+test('denials of subjects of one kind are logged once, and a denial ends if it is not repeated for some time', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const denied = (operation: string, subject: string): Partial<Status> => ({

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 /** The shortest time between two lines, in milliseconds. */
 export const LOG_EVERY_MS = 1_000;
 
-/** At most one line per second is logged. Each line has the number of lines that were suppressed before it. */
+/** At most one line per second is logged. If lines were suppressed, the next line has their number. */
 export class SparseLog {
   readonly #log: Logger;
   readonly #message: string;

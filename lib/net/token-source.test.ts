@@ -173,7 +173,7 @@ asRoot('a runtime folder is ignored if it belongs to another user or others can 
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('entries of processes that are gone are removed when a coordinator starts', () => {
+test('when a coordinator starts, the files of coordinators whose process has ended are removed', () => {
   const stale = join(home, 'runtime', 'trawl', '127.0.0.1:1.json');
   announce();
   writeFileSync(stale, JSON.stringify({ dir, pid: 2 ** 22 + 1, nats: '' }));
@@ -182,7 +182,7 @@ test('entries of processes that are gone are removed when a coordinator starts',
   expect(findLocalCoordinator({ host: '127.0.0.1', port: 1 })).toBeUndefined();
 });
 
-test.each(['', '{', '[]', '{"dir": 1}'])('the token entry %j is ignored', (text) => {
+test.each(['', '{', '[]', '{"dir": 1}'])('a file in the runtime folder that contains %j is ignored', (text) => {
   announce();
   for (const folder of ['runtime/trawl', 'state/trawl/run']) rmSync(join(home, folder), { recursive: true });
   mkdirSync(join(home, 'runtime', 'trawl'), { mode: 0o700 });
@@ -190,7 +190,7 @@ test.each(['', '{', '[]', '{"dir": 1}'])('the token entry %j is ignored', (text)
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
 });
 
-test('if no runtime folder is writable, the announcement of a coordinator returns the reasons and throws no error', () => {
+test('if no runtime folder is writable, announceCoordinator returns the errors and does not throw', () => {
   vi.stubEnv('XDG_RUNTIME_DIR', '/proc/none');
   vi.stubEnv('XDG_STATE_HOME', '/proc/none');
   expect(announce()).toHaveLength(2);

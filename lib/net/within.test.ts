@@ -5,7 +5,7 @@ import { settlesWithin, untilDrained, within, withResolvers } from './within.ts'
 
 const late = new Error('late');
 
-test('within returns the result, or throws the error of the promise or of the limit', async () => {
+test('within returns the result or throws the error of a promise, and throws the given error after the limit', async () => {
   expect(await within(1_000, late, Promise.resolve(7))).toBe(7);
   await expect(within(1_000, late, Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   await expect(within(1, late, sleep(1_000, undefined, { ref: false }))).rejects.toThrow('late');

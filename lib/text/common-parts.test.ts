@@ -19,7 +19,7 @@ test('shortened names fit, and different names stay different at the minimum wid
   );
 });
 
-test('names stay different even if the parts in which they differ contain a piece of the common end', () => {
+test('names stay different even if a piece of their common end also occurs in the parts in which they differ', () => {
   const names = ['1b-b-1.-a1.111.1', '1b-b-1.-.111.1', '1b-b-1.-..111.1'];
   expect(names.map((name) => commonParts(names).cut(name, 10))).toEqual(['1b-b-1…a1…', '1b-b-1.-…', '1b-b-1.-.…']);
 });

@@ -1,6 +1,9 @@
 /** Suggests corrections of misspelled names. */
 
-/** A candidate permits one edit per this many of its characters, but at least one edit. */
+/**
+ * A candidate may differ from the written name by one edit per this many characters of the candidate. One edit is
+ * always permitted.
+ */
 const CHARACTERS_PER_EDIT = 3;
 
 /** Returns `; did you mean "x"?`, or an empty string if no candidate is close. */

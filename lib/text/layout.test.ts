@@ -85,7 +85,7 @@ test('a required column is visible even if an earlier column is hidden', () => {
   expect(hidden).toEqual(['b']);
 });
 
-test('names are shortened in the middle, values at the start, and agents in the parts that they have in common', () => {
+test('names are shortened in the middle, values at the start, and agent ids in the parts that all ids have in common', () => {
   const columns = [
     { ...text('name', 0), elide: 'middle' as const },
     { ...text('value', 1), elide: 'start' as const },

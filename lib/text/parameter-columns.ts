@@ -11,8 +11,8 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
 const MAX_READ_ROWS = 5_000;
 
 /**
- * Defines the columns of parameters: parameters that vary on their own, and then parameters that another parameter
- * determines.
+ * The columns of parameters. `own` has the parameters that vary on their own, and `determined` has the parameters whose
+ * values another parameter determines.
  */
 export interface ParameterColumns<Row> {
   readonly own: readonly Column<Row>[];

@@ -98,7 +98,10 @@ function jsonText(text: string): string {
   );
 }
 
-/** Formats a number. Python writes an exponent of at least two digits for numbers below 1e-4 and from 1e16 on. */
+/**
+ * Formats a number. Python writes floats with an exponent of at least two digits if their absolute value is at least
+ * 1e16, or below 1e-4 and not 0.
+ */
 function pythonNumber(number: number | PythonFloat): string {
   const float = number instanceof PythonFloat;
   const value = float ? number.value : number;

@@ -86,7 +86,7 @@ export class CommandRunner {
     expect(await machine.run(...this.#terminal(block.lines)), logEnd(machine.log(this.lastLog))).toBe(0);
   }
 
-  /** Runs lines in a shell that waits for the programs that the lines start in the background. */
+  /** Runs lines in a shell. The shell also waits for the programs that the lines start in the background. */
   openShell(machine: Machine, lines: readonly string[]): Promise<Daemon> {
     return machine.start(...this.#terminal([...lines, 'wait']));
   }

@@ -37,7 +37,7 @@ export class ReplicatedCluster {
   readonly network: Network;
   readonly postgres: PostgresPair;
   readonly #certs: string;
-  /** The processes that are started again when they end, as by a service manager. */
+  /** The processes that are restarted when they end, as a service manager would do. */
   readonly #supervised = new Map<string, Daemon>();
   /** The machines that are switched off. */
   readonly #off = new Set<string>();
@@ -141,7 +141,7 @@ export class ReplicatedCluster {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Returns the reasons that the coordinators logged since a time, for example that the store does not answer. */
+  /** Returns the reasons in the log entries that the coordinators wrote after a time. */
   reasonsSince(since: number): string[] {
     const entries = HEADS.flatMap((name) => entriesOf(this.machine(name).log('coordinator')));
     return entries.filter(({ time }) => Date.parse(time) > since).flatMap(({ reason }) => reason || []);

@@ -17,7 +17,7 @@ import { AGENTS, OBJECTS, type ReplicatedCluster, SLOTS_EACH } from './replicate
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
-/** How long a machine is off, cut off or suspended. This is longer than a lease and than a leadership. */
+/** How long a machine is off, cut off or suspended. This time is longer than a lease, and longer than a leadership. */
 const AWAY_MS = 13_000;
 /** The time from the beginning of a fault until the operator promotes the standby of PostgreSQL. */
 const UNTIL_PROMOTION_MS = 3_000;

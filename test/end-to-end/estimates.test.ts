@@ -10,7 +10,7 @@ parameters: {x: {values: [1, 2, 3]}, duration_ms: {value: 700}, epochs: {value: 
 replicates: {min: 2, max: 4, until: decided}
 `;
 
-test('while a sweep runs, `show` prints an estimate of the total duration, as an upper bound if replicates are adaptive', {
+test('while a sweep runs, `show` prints the estimated total duration, which is an upper bound if replicates are adaptive', {
   timeout: 120_000,
 }, async () => {
   const folder = testFolder();

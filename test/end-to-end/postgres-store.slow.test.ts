@@ -39,7 +39,10 @@ async function expectReadable(dir: string, url: string, known: { sweep: string; 
   expect(await rows()).toEqual(before);
 }
 
-/** Expects that options in the URL cannot make the store writable, and that commands can read after a leader died. */
+/**
+ * Expects that options in the URL cannot make the store writable, and that commands can read the store after its leader
+ * has died.
+ */
 async function expectReadableAfterDeath(url: string, known: { sweep: string; best: unknown }): Promise<void> {
   const options = '-c default_transaction_read_only=off -c search_path=public';
   const written = new URL(url);

@@ -1,6 +1,6 @@
 /**
- * Tests that a coordinator that stands by no longer needs the files of its program. An upgrade may replace these files
- * before the coordinator takes over.
+ * Tests that a standby does not need the files of its program after it has loaded its modules. An upgrade may replace
+ * these files before the standby takes over.
  */
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

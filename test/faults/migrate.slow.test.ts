@@ -68,7 +68,10 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     return { name, url: await server.createDatabase(name) };
   };
   const location = () => `s3://trawl/${databases}?endpoint=${s3.url}&region=us-east-1`;
-  /** Copies a data folder. Tests open the copied store, because libsql locks an opened store until the process ends. */
+  /**
+   * Copies a data folder. Tests open the store in the copy, because libsql keeps an open store locked until the process
+   * ends.
+   */
   const copyOf = (dir: string) => {
     const copy = newFolder();
     cpSync(dir, copy, { recursive: true });

@@ -45,7 +45,7 @@ test('short trials end exactly once although their agent and their coordinator a
   await cluster.startAgent('agent-2', SLOTS);
   const { attempts } = await exactlyOnce(cluster, sweep, short);
   expect(mostLeasesOfSlot(attempts)).toBeGreaterThan(2);
-  // The attempts that were queued when the agent was killed end as lost, and are not charged to their trials.
+  // The attempts that were queued when the agent was killed are lost, and are not charged to their trials.
   expect(attempts.filter(({ failureClass }) => failureClass === 'lost').length).toBeGreaterThan(0);
   expect(attempts.some(({ agent }) => agent === 'agent-2')).toBe(true);
 });

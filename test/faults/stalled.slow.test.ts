@@ -78,7 +78,7 @@ metric: {name: test_loss, goal: minimize}
 retry: {crash: 0, timeout: 0}
 `;
 
-test('an agent that is resumed after a suspension longer than its lease ends the program of its attempt, even while disconnected', {
+test('if an agent was suspended for longer than its lease, it ends the program of its attempt, even while disconnected', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

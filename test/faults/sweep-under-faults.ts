@@ -1,6 +1,6 @@
 /**
- * Runs a sweep of 24 trials on an agent with two slots, kills processes of the cluster meanwhile, and then checks the
- * store.
+ * Runs a sweep of 24 trials on an agent with two slots, kills processes of the cluster during the sweep, and checks the
+ * store afterward.
  */
 import { expect } from 'vitest';
 import { noopLoss } from '../../agent/trainers/noop.ts';

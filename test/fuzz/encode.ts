@@ -1,4 +1,4 @@
-/** Encodes random messages. A message has the fields of its type, with values from a `Values` (values.ts). */
+/** Encodes random messages of a given type. The values of the fields come from a `Values` object (values.ts). */
 import protobuf from 'protobufjs';
 import type { TestRandom } from '../support/random.ts';
 import type { Values } from './values.ts';

@@ -1,4 +1,4 @@
-/** Sends bytes that are not gRPC calls to the coordinator's port. */
+/** Connects to the coordinator's port, and sends bytes that are not gRPC calls. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -10,8 +10,8 @@ export function patterns(agentId: string, pool: string): string[] {
 }
 
 /**
- * Returns a random subject that matches the pattern. In half of the subjects, `stars` replaces the first wildcards of
- * the pattern. All other wildcards are replaced by tokens from `known`, or by strange tokens.
+ * Returns a random subject that matches the pattern. In half of the subjects, the tokens in `stars` replace the first
+ * wildcards of the pattern. Tokens from `known`, or strange tokens, replace all other wildcards.
  * @param stars the tokens of a subject that is in use, in the order of the wildcards
  * @param known plausible tokens
  */

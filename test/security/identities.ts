@@ -42,7 +42,7 @@ export class TestIdentities {
     return { ...identity, certificate: Buffer.from(signed.certificate), key: Buffer.from(signed.key) };
   }
 
-  /** Returns the identity of the same user, but with a certificate of the same authority that expired yesterday. */
+  /** Returns the identity of the same user, but with an expired certificate of the same authority. */
   async expired(identity: Identity): Promise<Identity> {
     const { name, role } = identity;
     const signed = await issue(this.#authority(), { name, role }, -1);

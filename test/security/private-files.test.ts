@@ -7,7 +7,10 @@ import { trawl } from '../support/trawl.ts';
 
 const LIMIT_MS = 120_000;
 
-/** The program records its umask. Its files follow that umask, but are in folders that only the owner can access. */
+/**
+ * The program records its umask. Its files have the permissions that this umask gives, but are in folders that only the
+ * owner can access.
+ */
 const SWEEP = `
 command: [sh, -c, 'umask > ../seen; echo content > "$TRAWL_ARTIFACTS/weights.bin"; echo "{\\"epoch\\": 1, \\"loss\\": 1}"']
 metric: {name: loss, goal: minimize}

@@ -524,7 +524,7 @@ export const COORDINATOR_BUGS: Readonly<Record<string, Bug>> = {
       : ended,
   ),
   'promotions-lost': {
-    about: 'a trial keeps the results of its first attempt although the second attempt continues',
+    about: 'a trial keeps the results of its failed first attempt while its second attempt continues',
     runtime: (options) => LosesPromotions.open(options),
   },
   'stops-not-stored': {

@@ -85,7 +85,7 @@ export function aroundOpen(service: AttemptServiceServer, begin: () => () => voi
   };
 }
 
-/** Calls `intercept` before the coordinator decides a claim. */
+/** Calls `intercept` before the coordinator decides on a claim. */
 export function onClaims(
   service: AttemptServiceServer,
   runtime: Runtime,

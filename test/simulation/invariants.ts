@@ -28,7 +28,7 @@ import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** The ledger is compared with the core once in this many commits. A comparison takes longer than a commit. */
+/** After this many commits, the ledger is compared with the core. A comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 /** The maximum time from a grant to its commit. */
@@ -452,7 +452,9 @@ export class Invariants {
     for (const [failure, times] of Object.entries(trial.charged) as [FailureClassName, number][]) {
       const allowed = budget(failure, policy);
       if (times > allowed || (times === allowed && !FINAL.includes(trial.state))) {
-        this.violated(`trial ${sweepId}/${trialId} is ${trial.state} after ${failure} ${times} times of ${allowed}`);
+        this.violated(
+          `trial ${sweepId}/${trialId} is ${trial.state} after ${times} failures (${failure}); ${allowed} make it fail`,
+        );
       }
     }
   }

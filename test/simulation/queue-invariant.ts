@@ -1,7 +1,7 @@
 /**
- * Invariants of the attempts that slots hold in advance (coordinator/core/prefetch.ts): their number per slot is
- * bounded, they do not wait for long, only their agent can return them, and the loss of an attempt is charged to its
- * trial only if the attempt has started.
+ * Invariants of the attempts that slots hold in advance (coordinator/core/prefetch.ts). The number of attempts per slot
+ * is limited, and no attempt waits for long. Only the agent of an attempt can return the attempt. The loss of an
+ * attempt is charged to its trial only if the attempt has started.
  */
 import { MAX_QUEUED_MS } from '../../agent/supervisor/slots.ts';
 import { MAX_LEASES_PER_SLOT } from '../../coordinator/core/agent-limits.ts';
@@ -13,7 +13,10 @@ import { MAX_FREE_LOSSES } from '../../coordinator/core/retry.ts';
 import type { Change } from '../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
-/** A queued attempt may wait for MAX_QUEUED_MS. After that, its return must be durable within this time. */
+/**
+ * If an attempt has been queued for MAX_QUEUED_MS, its agent returns it. The return must then be durable within this
+ * time.
+ */
 const RETURN_MS = 4_000;
 /**
  * The wait of a queued attempt is checked only on machines whose file transfers take at most this time. The reason is
@@ -153,8 +156,8 @@ export class QueueInvariant {
   }
 
   /**
-   * Records that the slot of a pack has started its oldest pack. Packs of other agent processes are ignored. Does
-   * nothing if a newer process has replaced the agent process of the given pack.
+   * Records that the slot of the given pack has started the oldest pack that the same agent process holds in this slot.
+   * Does nothing if a newer process has replaced that agent process.
    */
   #startOldest({ slot, incarnation, replaced }: HeldPack, started: 'maybe' | 'yes'): void {
     const oldest = this.#slots.get(slot)?.find((one) => one.incarnation === incarnation);

@@ -88,7 +88,7 @@ export interface VersionOrder {
   readonly without: number;
   /** The number of points that the new version adds. */
   readonly more: number;
-  /** The number of retries after a crash that the new version allows. */
+  /** The limit that the new version sets on the retries after a crash. */
   readonly crashRetries: number;
 }
 

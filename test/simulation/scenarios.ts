@@ -180,8 +180,9 @@ function withTakeovers(scenario: Scenario, seed: number): Scenario {
 }
 
 /**
- * Slots hold attempts for up to six seconds of work, so that attempts are queued when faults and user actions occur.
- * The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after the faults.
+ * The queued attempts of a slot take up to six seconds in total, so that attempts are queued when faults and user
+ * actions occur. The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after
+ * the faults.
  */
 function withPrefetch(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x9fe7);

@@ -173,7 +173,7 @@ export class SearchInvariant {
     const before = this.#suggestions.get(key);
     const outcome = outcomeOf(step);
     if (before !== undefined && before.outcome !== outcome)
-      this.#violated(`sweep ${sweepId} repeats the suggestion ${before.outcome} as ${outcome}`);
+      this.#violated(`sweep ${sweepId} suggested ${before.outcome}, and then ${outcome} from the same history`);
     if (before !== undefined && before.process < this.#processes && step.kind === 'trial')
       this.reached.add('a suggestion repeated after a restart');
     this.#suggestions.set(key, { outcome, process: this.#processes });

@@ -40,7 +40,7 @@ export class SharedDatabase {
   #holder = '';
   #address = '';
   #expiresAt = Number.NEGATIVE_INFINITY;
-  /** By place: the process is suspended at its next transaction, until this time. */
+  /** For each place whose process is to be suspended at its next transaction, the end of the suspension. */
   readonly #freezes = new Map<string, number>();
   /** The deviation of the clock of the present server. */
   #clockOffMs = 0;
@@ -208,7 +208,7 @@ export class SharedElection implements Election {
 
 interface SharedStoreOptions {
   readonly bug: Bug;
-  /** Called for each durable transaction, when it is durable. */
+  /** Called for each transaction as soon as it is durable. */
   readonly onDurable: (changes: readonly AttributedChange[]) => void;
 }
 

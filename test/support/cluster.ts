@@ -128,7 +128,7 @@ export class Cluster {
 
   /**
    * Starts an agent, and does not wait until the agent has joined. After a kill, the agent starts in its earlier
-   * folder. An agent that cannot reach NATS is restarted, as by a service manager.
+   * folder. An agent that cannot reach NATS is restarted, as a service manager would do.
    * @param slots default: the agent's own default
    * @param server the coordinator's address
    * @param pack number of trials that a slot trains together
@@ -148,8 +148,8 @@ export class Cluster {
       ...(slots === undefined ? [] : ['--slots', `${slots}`]),
       ...['--dir', join(this.folder, name), '--id', name, '--log-format', 'json'],
       ...this.#auth,
-      // An agent finds the token by the coordinator's address. A proxy has another address, so the agent is given the
-      // path of the token file.
+      // An agent looks up the token by the coordinator's address. A proxy has another address, so the agent is given
+      // the path of the token file.
       ...(server === this.address ? [] : ['--token-file', tokenFile(this.dir)]),
       ...more,
     );

@@ -284,7 +284,7 @@ export class Ledger {
         this.#end(this.#openAttempt(change.key), change);
         const entry = this.#entry(change.key);
         if (keyText(change.key) === keyText(entry.open?.key ?? change.key)) {
-          assert.equal(entry.second, undefined, 'the remaining attempt is promoted before the first one ends');
+          assert.equal(entry.second, undefined, 'the second attempt is promoted before the first attempt ends');
           entry.open = undefined;
         } else entry.second = undefined;
         break;
@@ -411,7 +411,7 @@ export class Ledger {
       this.#closing.set(keyText(key), { ...ended });
     }
     if (end.outcome === 'succeeded' || end.outcome === 'stopped') {
-      assert.equal(others.length, 0, 'a result is the end of the last running attempt of its trial');
+      assert.equal(others.length, 0, 'an attempt ends with a result only if no other attempt of its trial is running');
       entry.succeededOn = agentId;
     }
     if (end.outcome !== 'failed') {
@@ -498,7 +498,10 @@ export class Ledger {
         const { succeededOn } = this.#entry({ sweepId, trialId });
         return succeededOn !== undefined && succeededOn !== agentId;
       });
-      assert.ok(evidence.length >= MIN_EARLY_TRIALS, `agent ${agentId} is quarantined after ${evidence.length} trials`);
+      assert.ok(
+        evidence.length >= MIN_EARLY_TRIALS,
+        `agent ${agentId} is quarantined, but only ${evidence.length} trials failed early on it and succeeded elsewhere`,
+      );
     }
     this.quarantines.set(agentId, quarantine.sweepIds);
   }
@@ -618,7 +621,7 @@ export class Ledger {
         'a sweep counts its queued and its running usages',
       );
     }
-    assert.deepEqual(core.leasesByAgent, leases, 'the leases of each agent match the leases');
+    assert.deepEqual(core.leasesByAgent, leases, 'the map of leases by agent contains exactly the leases');
   }
 
   #sweep(id: string) {

@@ -419,7 +419,7 @@ export function testStore(
     );
   });
 
-  test('if a transaction has reports of a trial and its end, the reports count for the result of the trial', async () => {
+  test('if a transaction has both reports and the end of a trial, the reports count for the result of the trial', async () => {
     const tested = await open();
     const trials = ['t0', 't1', 't2', 't3'].map((id, index) => ({ ...planned(id, index), configId: `c${index >> 1}` }));
     const id = await tested.store.addSweep({ ...NEW_SWEEP, replicates: 2 }, trials, AT);
