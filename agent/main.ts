@@ -335,7 +335,10 @@ function certifiedId({ name }: Identity, requested: string | undefined): string 
   throw new BadInputError(`--id is ${requested}, but the certificate is for agent ${name}; omit --id`);
 }
 
-/** @throws {RejectedError | BadInputError} when other machines could read `/metrics` without authentication */
+/**
+ * @throws {RejectedError} when other machines could read `/metrics` without authentication
+ * @throws {BadInputError} when `metricsTls` is set without an identity
+ */
 function checkMetricsAccess({ metrics, metricsAuth, metricsTls, identity, insecure }: AgentOptions): void {
   if (metricsTls && identity === undefined) throw new BadInputError('--metrics-tls requires --identity');
   const isProtected = metricsTls || metricsAuth !== undefined;

@@ -21,7 +21,7 @@ export interface DatasetSpec {
 }
 
 /**
- * Describes the files of a data set in which each file has the same size as the file of MNIST with the same name.
+ * Describes the files of a data set whose files have the same names and sizes as the files of MNIST.
  * @param sha256 the checksums of the uncompressed files
  */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {

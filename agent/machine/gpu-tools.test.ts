@@ -39,7 +39,7 @@ test('a lost GPU and a GPU with an error are reported, and the other GPUs are us
 test.each([
   ['nvidia-smi-no-driver.txt', /^NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver/],
   ['nvidia-smi-mismatch.txt', /^Failed to initialize NVML: Driver\/library version mismatch$/],
-])('the output %s lists no card, and its error is reported', (file, error) => {
+])('the error in the output %s is reported, and no card is listed', (file, error) => {
   expect(parseNvidiaCards(recorded(file))).toEqual({ gpus: [], broken: [] });
   expect(nvidiaError(recorded(file))).toMatch(error);
 });

@@ -26,7 +26,7 @@ const NO_FRAME = ['--format=csv,noheader,nounits'];
 export interface GpuDiscovery extends VisibleGpus {
   /** The number of usable GPUs of the machine, including GPUs that are not visible. */
   readonly found: number;
-  /** The vendor of the GPUs. Undefined if the machine has no GPU. */
+  /** The vendor of the usable GPUs. Undefined if the machine has no usable GPU. */
   readonly vendor: Gpu['vendor'] | undefined;
   /** The reasons why GPUs of the machine cannot be used. Each reason is one sentence. */
   readonly problems: readonly string[];
@@ -211,7 +211,7 @@ export class GpuWatch {
   readonly #visible: readonly Gpu[] | undefined;
   #figures: readonly CardFigures[] = [];
 
-  /** @param gpus the visible GPUs; only their cards are measured. By default, all cards are measured */
+  /** @param gpus the visible GPUs; `figures` has only the values of their cards, and by default those of all cards */
   constructor(gpus?: readonly Gpu[]) {
     this.#visible = gpus;
     void this.#refresh();

@@ -56,7 +56,10 @@ export function interpreterIn(
 }
 
 export interface PythonPackages {
-  /** The value of `sys.executable`. It differs from the path of `PythonInterpreter` if that path names a wrapper. */
+  /**
+   * The value of `sys.executable`, which differs from `PythonInterpreter.path` if that path names a wrapper. If the
+   * value is unknown, `PythonInterpreter.path`.
+   */
   readonly interpreter: string;
   /** The version of Python, such as 3.12.4. Empty if the version is unknown. */
   readonly python: string;

@@ -1,5 +1,6 @@
 /**
- * Divides a machine among the slots of an agent: the number of slots, and the GPUs, threads and pack size of each slot.
+ * Divides a machine among the slots of an agent: determines the number of slots, and the GPUs, threads and pack size of
+ * each slot.
  */
 import { slotGpuIndexes } from '../../lib/domain/slot-gpus.ts';
 import { formatSize } from '../../lib/text/size.ts';

@@ -45,7 +45,7 @@ test.each([
   expect(indexes({ CUDA_VISIBLE_DEVICES: list })).toEqual(expected);
 });
 
-test('CUDA_VISIBLE_DEVICES makes no GPU visible twice, and an additional entry hides GPUs only if it repeats a GPU', () => {
+test('CUDA_VISIBLE_DEVICES makes each GPU visible at most once, and an additional entry hides GPUs only if it repeats a GPU', () => {
   const entry = fc.constantFrom('0', '1', '2', '3', '9', '-1', '');
   fc.assert(
     fc.property(fc.array(entry, { minLength: 2, maxLength: 6 }), (entries) => {

@@ -209,7 +209,7 @@ function sizeOfRange(text: string): number {
 
 /**
  * Returns the variables that restrict a program to the given GPUs. An empty list hides all GPUs of the machine.
- * @param vendor the vendor of the machine's GPUs; undefined if the machine has no GPU
+ * @param vendor the vendor of the machine's GPUs; undefined if the machine has no usable GPU
  */
 export function gpuEnvironment(vendor: Gpu['vendor'] | undefined, gpus: readonly VisibleGpu[]): Record<string, string> {
   const ids = gpus.map(({ id }) => id).join(',');

@@ -35,7 +35,10 @@ export interface AgentPagesOptions {
 }
 
 export interface AgentPages {
-  /** The HOST:PORT at which other machines can reach the pages. */
+  /**
+   * The HOST:PORT of the pages, as the agent reports it to the coordinator. If the pages are served on all interfaces,
+   * HOST is the name of the machine.
+   */
   readonly advertised: string;
   countDatasetUse(use: DatasetUse): void;
   countUnreadable(via: 'nats'): void;

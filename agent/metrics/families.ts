@@ -1,6 +1,6 @@
 /**
- * Defines the Prometheus metrics of an agent, which describe its machine (docs/metrics.md). The coordinator exports all
- * other metrics.
+ * Defines the Prometheus metrics that an agent exports about itself and its machine (docs/metrics.md). The coordinator
+ * exports the metrics of sweeps and trials.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { addProcessMetrics } from '../../lib/net/http.ts';

@@ -183,7 +183,7 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
     'is drained',
     ({ receive }) => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } }),
   ],
-])('when an agent %s, it returns an attempt that is granted late, without starting it', async (_, act) => {
+])('when an agent %s, it does not start an attempt that is granted late, but returns it', async (_, act) => {
   const grant = Grant.fromPartial({ trainer: 'noop' });
   let answer = () => {};
   const started = startAgent(({ claims }, _, onAnswer) => {

@@ -13,11 +13,11 @@ const RETRY_MS = 500;
 export interface ClaimEvents {
   /** Called with the resulting effects after the coordinator has answered a claim. */
   onEffects(effects: readonly SlotEffect[]): void;
-  /** Called repeatedly while the claim of an offer is unanswered, so that NATS does not redeliver the offer. */
+  /** Called each time that the claim of an offer is repeated, so that NATS does not redeliver the offer. */
   onDelayed(offer: OfferToken): void;
 }
 
-/** The parts of the agent that determine what happens with claims. */
+/** The state of the agent that claims depend on. */
 export interface ClaimContext {
   /** Returns the session with the coordinator. Undefined before the first worker is ready. */
   session(): Pick<CoordinatorSession, 'open'> | undefined;

@@ -138,7 +138,8 @@ test.each([
 });
 
 test('after a restart of the coordinator, claims and records are sent on the next stream', async () => {
-  // The server reads none of these records, so that the session waits for room on the stream that is lost.
+  // The server reads none of these records, so that the session is waiting for room on the stream when the stream is
+  // lost.
   calls[0]?.pause();
   const text = 'x'.repeat(100_000);
   const body = { $case: 'log', log: { text } } as const;

@@ -206,7 +206,7 @@ export class CoordinatorSession {
     stream.write({ message: { $case: 'hello', hello } });
   }
 
-  /** Whether a leader with a higher epoch is known. The epoch 0 means that the coordinator has no standby. */
+  /** Whether a leader with a higher epoch is known. The epoch is 0 if no other coordinator can use the store. */
   #isOutdated(leaderEpoch: number): boolean {
     return leaderEpoch > 0 && leaderEpoch < this.#leader.epoch;
   }

@@ -54,7 +54,7 @@ onLinux('when a worker exits, its programs are ended, and the programs of other 
   expect([other.exitCode, other.signalCode]).toEqual([null, null]);
 });
 
-onLinux('an agent started by a program of an earlier agent ends no programs of the earlier agent', async () => {
+onLinux('if a program of an earlier agent starts an agent, none of the earlier programs are ended', async () => {
   const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
   process.env[MARKER] = `${new LeftoverPrograms(LOCATION, log).markerOfWorker()}2`;
   await new LeftoverPrograms(LOCATION, log).endEarlier();

@@ -15,7 +15,7 @@ test('an agent stops at its time limit even while it is busy', () => {
   expect(lifetimeEnd(limits(1_000, 5_000), { upMs: 5_000, idleMs: 5_000 })).toBe('max-time');
 });
 
-test('an agent without limits never shuts down without a signal', () => {
+test('an agent without limits does not shut down by itself', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), (upMs, idleMs) => {
       expect(lifetimeEnd(limits(), { upMs, idleMs })).toBeUndefined();

@@ -20,7 +20,7 @@ export interface OutboxEvents {
    * its replacement; undefined if no records of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
-  /** Called when `upload` rejects. The outbox then sends no more records of the record's attempt. */
+  /** Called when `upload` rejects. The outbox then sends no more records of this attempt. */
   onError(error: unknown): void;
 }
 
@@ -30,7 +30,10 @@ interface Entry {
   ready: RecordMessage | undefined;
 }
 
-/** The unsent records of one attempt, starting with the first artifact that is not uploaded. */
+/**
+ * The records of one attempt that wait for an upload: the record of an artifact, and all later records. Sent records
+ * are removed later (see SENT_ENTRIES).
+ */
 class Queue {
   entries: Entry[] = [];
   /** The index of the first entry that has not been sent. */

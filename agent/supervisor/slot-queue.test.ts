@@ -58,7 +58,7 @@ const brief = (effects: SlotEffect[] | 'retry') =>
         return 'key' in effect ? `${effect.kind} ${effect.key.trialId}` : effect.kind;
       });
 
-test('when an attempt ends, its slot starts the next queued attempt at once, in order of grant', () => {
+test('when an attempt ends, its slot at once starts the queued attempt that was granted first', () => {
   const slots = queued('a', 'b', 'c');
   expect(heldAttempts(slots)).toEqual(['a', 'b', 'c'].map(key));
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
@@ -100,7 +100,7 @@ test('the queue survives the exit of the worker, and continues when the next wor
   expect(brief(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run b']);
 });
 
-test('if a worker dies before it starts an attempt, the attempt does not end as a crash, and the next worker runs it first', () => {
+test('if a worker dies before it starts an attempt, the attempt does not end as a crash, and is the first that the next worker runs', () => {
   const slots = queued('a', 'b', 'c');
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
   expect(onWorkerLog(slots, 0, 'last words of the worker')).toEqual([]);
@@ -156,7 +156,7 @@ test('if the coordinator orders the return of attempts, queued attempts are retu
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run c']);
 });
 
-test('after a second, a queued attempt is returned, and its slot takes no offers until the running attempt ends', () => {
+test('an attempt that has been queued for a second is returned, and its slot takes no offers until the running attempt ends', () => {
   const slots = queued('a', 'b');
   expect(onWaited(slots, MAX_QUEUED_MS - 1)).toEqual([]);
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['b returned', 'finished b']);

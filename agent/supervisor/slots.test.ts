@@ -110,7 +110,7 @@ test('records are numbered from 1 without gaps, and the last record reports the 
   expect(wantedOffers(slots, () => true)).toBe(1);
 });
 
-test('an unknown message of a worker of a newer version is ignored', () => {
+test('an unknown message from a worker of a newer version is ignored', () => {
   const slots = running();
   const unknown = JSON.parse('{"kind":"of a newer version","key":{"sweepId":"1","trialId":"t","attempt":1}}');
   expect(onWorkerMessage(slots, 0, unknown)).toEqual([]);

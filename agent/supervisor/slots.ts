@@ -43,13 +43,13 @@ interface ClaimedOffer {
 
 interface QueuedPack {
   readonly granted: readonly Granted[];
-  /** The time of the grant, by the clock that is passed to `onDecision`. */
+  /** The time of the grant, as passed to `onDecision`. */
   readonly since: number;
 }
 
 interface SlotAttempt {
   readonly key: AttemptKey;
-  /** The entry of the queue that contained the attempt before the attempt was handed to the worker. */
+  /** The queue entry from which the attempt was handed to the worker. */
   readonly pack: QueuedPack;
   readonly log: AttemptLog;
   /** The sequence number of the attempt's newest record. */
@@ -58,7 +58,7 @@ interface SlotAttempt {
    * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed
    * attempt are written, because the coordinator rejects them. An attempt that was stopped by a rule still sends its
    * log and its artifacts. An attempt that is handed back, because of a drain or a suspension of the agent, still sends
-   * reports and ends as drained.
+   * reports, and ends as drained unless it completes before it is stopped.
    */
   stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
@@ -87,8 +87,9 @@ export function newSlots(count: number): Slot[] {
 }
 
 /**
- * Returns the number of offers that the slots for which `isEligible` returns true can take now. A slot that runs an
- * attempt asks for offers only when it can take more than half of `prefetch`, so that few messages are needed.
+ * Returns the number of offers that the eligible slots can take now. A slot that runs an attempt asks for offers only
+ * when it can take more than half of `prefetch`, so that few messages are needed.
+ * @param isEligible returns whether a slot may take offers
  */
 export function wantedOffers(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
   let wanted = 0;
@@ -125,7 +126,7 @@ export function claimedAttempts(slots: readonly Slot[]): AttemptKey[] {
   return slots.flatMap(({ claims }) => claims.map(({ key }) => key));
 }
 
-/** Returns the offer of the slot's unanswered claim of an attempt. Undefined if the slot does not claim the attempt. */
+/** Returns the offer of an attempt while the slot's claim of the attempt is unanswered; otherwise undefined. */
 export function claimedOffer(slot: Slot | undefined, key: AttemptKey): OfferToken | undefined {
   return slot?.claims.find((claim) => sameAttempt(claim.key, key))?.offer;
 }
@@ -487,7 +488,7 @@ function dropClaims(slots: Slot[]): SlotEffect[] {
 
 function end(slots: Slot[], at: number, key: AttemptKey, body: RecordBody): SlotEffect[] {
   const attempt = attemptOf(slots[at], key);
-  // A dismissed attempt leaves its slot only when the worker reports it as stopped.
+  // A dismissed attempt leaves its slot when the worker reports it as stopped, or exits.
   if (attempt === undefined || attempt.stopping === 'dismissed') return [];
   return [...logTail(attempt), ...record(attempt, body), ...remove(slots, at, key)];
 }

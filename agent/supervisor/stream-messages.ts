@@ -113,7 +113,7 @@ function maxBytes({ body }: RecordMessage): number {
   return names.reduce((sum, name) => sum + 4 * name.length + 16, 512);
 }
 
-/** Whether a record is usually small. Logs, programs and messages of failures can be large. */
+/** Whether a record is of a kind that is usually small. Logs, programs and messages of failures can be large. */
 function isSmall({ body }: RecordMessage): boolean {
   return body?.$case === 'epoch' || (body?.$case === 'ended' && body.ended.failure === undefined);
 }

@@ -1,4 +1,4 @@
-/** Tests with real processes when the exit of a worker process is handled. */
+/** Uses real processes to test when the exit of a worker process is handled. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';

@@ -18,9 +18,9 @@ export const STOP_GRACE_MS = 2_000;
 const KEEP_FILES_MS = 60_000;
 
 /**
- * The message that an attempt has ended waits until the worker's earlier output has been read, but for at most this
- * number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at
- * least 64 KiB.
+ * The message that an attempt has ended is handled after the worker's earlier output has been read, or after this
+ * number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at least
+ * 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -38,8 +38,7 @@ export class WorkerProcess {
   /** For each attempt that is being stopped, a timer that kills the process unless the attempt stops first. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   /**
-   * The messages that report the end of an attempt and have not been handled yet. Each message waits until the earlier
-   * output of the worker has been read, but for at most MAX_OUTPUT_TURNS turns.
+   * The messages that report the end of an attempt and have not been handled yet (see MAX_OUTPUT_TURNS).
    */
   readonly #ends = new Set<FromWorker>();
   #hasOutput = false;

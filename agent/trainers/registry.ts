@@ -5,7 +5,7 @@ import { noop } from './noop.ts';
 import type { Trainer } from './trainer.ts';
 
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
-  // The module is loaded on first use, because no-op trials should not wait for TensorFlow.js.
+  // The module is loaded on first use, because the supervisor needs only the names, and should not load TensorFlow.js.
   autoencoder: {
     run: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
     pack: (runs) => {

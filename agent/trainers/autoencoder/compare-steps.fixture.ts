@@ -1,4 +1,4 @@
-/** Compares steps of the trainer with the same steps in float64, on the backend of this process. */
+/** Compares steps of the trainer on the backend of this process with the same steps in float64. */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Parameters, TRAINERS, withDefaults } from '../../../proto/trainers.ts';
 import type { Strategy } from './engine.ts';

@@ -36,7 +36,7 @@ export class RunCompletion {
 }
 
 /**
- * Messages about missing memory: of V8, WebAssembly, CUDA and TensorFlow. TensorFlow reports `Dst tensor is not
+ * Matches the out-of-memory messages of V8, WebAssembly, CUDA and TensorFlow. TensorFlow reports `Dst tensor is not
  * initialized` if the memory for a copy to the GPU could not be allocated.
  */
 const OUT_OF_MEMORY =

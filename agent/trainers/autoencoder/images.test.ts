@@ -41,7 +41,7 @@ test('pixels are scaled to [-1, 1]: x / 127.5 - 1', async () => {
     expect(scaled[byte]).toBeCloseTo(expected, 7);
 });
 
-test('a range of images converts to a tensor and back to the same bytes', async () => {
+test('a range of images that is converted to a tensor and back has the same bytes', async () => {
   const images = imagesOf(5);
   const rows = deviceRows(images, 2, 4);
   expect(rows.shape).toEqual([2, 784]);

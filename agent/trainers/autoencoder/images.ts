@@ -45,9 +45,10 @@ export interface TrainImages {
 }
 
 /**
- * Returns the first `count` images for single operations. On a GPU, the images are on the device, and a batch needs no
- * transfer. On a CPU, the images stay in the file, which all workers share. It takes only a fraction of a millisecond to
- * read and scale a batch. If each worker kept the scaled images instead, each would need 188 MB for them.
+ * Returns the first `count` images for an engine without a loop. On a GPU, the images are on the device, and a batch
+ * needs no transfer. On a CPU, the images stay in the file, which all workers share. It takes only a fraction of a
+ * millisecond to read and scale a batch. If each worker kept the scaled images instead, each would need 188 MB for
+ * them.
  */
 export function trainImages(file: ImageSource, count: number): TrainImages {
   return isOnGpu() ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };

@@ -10,7 +10,7 @@ import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
 
 const SEED = 4;
-/** Longer than the limit of the fixture, so that a fixture that takes too long is reported as such. */
+/** Longer than the fixture's own limit, so that the error names the fixture if it takes too long. */
 const BACKEND_LIMIT_MS = FIXTURE_LIMIT_MS + 30_000;
 
 beforeAll(async () => {

@@ -34,13 +34,13 @@ interface LearnerMember {
 /**
  * The number of training steps per call. For an engine with a loop, this is only the initial number. The trainer returns
  * to the event loop after each call, so that messages and requests to stop are handled. With 3 layers on WebAssembly,
- * this number of steps takes about 50 ms.
+ * this number of steps takes 30 to 60 ms.
  */
 const STEPS_PER_CALL = 4;
 /** For an engine with a loop, the number of steps per call changes until a call takes this time (see `adapt`). */
 const CALL_MS = 50;
 const MAX_STEPS_PER_CALL = 128;
-/** The size limit of the noise of one call, which is drawn on the host. */
+/** The maximum size of the noise for one call. The noise is drawn in the memory of the host. */
 const MAX_NOISE_BYTES = 64 * 2 ** 20;
 
 export class Learner {

@@ -7,7 +7,7 @@ import { probeBackends } from '../../machine/probe.ts';
 
 const isNative = (await probeBackends()).some(({ name, loads }) => name === 'tensorflow' && loads);
 
-test.runIf(isNative)('libtensorflow writes nothing to stderr after its first session', async () => {
+test.runIf(isNative)('after its first session is opened, libtensorflow writes nothing more to stderr', async () => {
   const { stdout, stderr } = await runFixture(new URL('./first-session.fixture.ts', import.meta.url));
   expect(stdout).toBe('true\n');
   expect(stderr).toMatch(/(^|\n)ready\n$/);
@@ -24,7 +24,7 @@ test.runIf(isNative)(
 );
 
 test.runIf(isNative)(
-  'a loop of steps has the losses of single steps, even when members leave the pack, and leaks no tensor',
+  'a loop of steps gives the losses of single steps within rounding, even when members leave the pack, and leaks no tensor',
   { timeout: 120_000 },
   async () => {
     const { stdout } = await runFixture(new URL('./pack-steps.fixture.ts', import.meta.url));

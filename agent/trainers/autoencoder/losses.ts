@@ -61,7 +61,7 @@ export class LossLog {
   /**
    * @param images the number of images per member in the step
    * @param losses mse and l1 of a step, `[members, 2]`: a tensor, which the log disposes, or an array
-   * @returns whether all steps so far have been read
+   * @returns whether the losses of all steps so far have been read
    */
   async add(images: number, losses: tf.Tensor2D | Float32Array): Promise<boolean> {
     this.unread.push({ images, losses });
@@ -75,7 +75,7 @@ export class LossLog {
     return this.read[member] ?? [];
   }
 
-  /** Reads the steps that are still on the device. */
+  /** Reads the losses that are still on the device. */
   async readBack(): Promise<void> {
     if (this.unread.length === 0) return;
     const tensors = this.unread.flatMap(({ losses }) => (losses instanceof Float32Array ? [] : [losses]));

@@ -96,7 +96,7 @@ export class MemberMemory {
   }
 }
 
-/** The size of a part of a member, in which each array is aligned. */
+/** Returns the size in bytes of one part of a member's memory, in which each array is aligned. */
 function partBytes({ sizes }: ParameterLayout): number {
   return sizes.reduce((sum, size) => sum + alignedBytes(size), 0);
 }

@@ -38,7 +38,7 @@ function loopOf(nodes: ReadonlyMap<string, Node>): ReadonlySet<string> {
 describe.each([
   { sameRates: true, noise: false },
   { sameRates: false, noise: true },
-])('the graph of a pack with $sameRates equal rates and noise $noise', (options) => {
+])('the graph of a pack (equal rates: $sameRates, noise: $noise)', (options) => {
   const graph = { ...options, layers: layersOf(3, 15), members: [MEMBER, { ...MEMBER, lambdaL1: 0 }] };
   const nodes = nodesOf(packGraph({ ...graph, device: 'GPU:0' }));
 

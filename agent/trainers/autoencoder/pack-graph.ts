@@ -1,9 +1,9 @@
 /**
- * The training steps of a pack as one libtensorflow graph. Each parameter of all members is one variable, and each
- * operation computes all members. The graph holds the training images, so that a loop of steps runs in one call. The
- * inputs of this call are the indices of the images, three numbers per step and member (`PACK_FEEDS.numbers`) and, for
- * denoising runs, the noise. Only the losses leave the device. The graph computes the same step as training-graph.ts,
- * on a CPU or a GPU.
+ * The training steps of a pack as one libtensorflow graph. A variable contains the same weight or bias of all members,
+ * and each operation computes all members. The graph holds the training images, so that a loop of steps runs in one
+ * call. The inputs of this call are the indices of the images, three numbers per step and member (`PACK_FEEDS.numbers`)
+ * and, for denoising runs, the noise. Only the losses leave the device. The graph computes the same step as
+ * training-graph.ts, on a CPU or a GPU.
  */
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, INT32, type NodeAttributes, shapeAttribute } from './graph-text.ts';
@@ -143,7 +143,7 @@ class PackGraph {
 
   /**
    * Adds the loop `for (step = 0; step < steps; step++)`. The loop consists of the primitive operations of TensorFlow's
-   * control flow: Enter, Merge, Switch, NextIteration and Exit. Every value from outside enters the loop as a constant.
+   * control flow: Enter, Merge, Switch, NextIteration and Exit. Values that do not change enter the loop as constants.
    * Each iteration waits for all updates of the previous iteration.
    */
   #addLoop(images: string): void {

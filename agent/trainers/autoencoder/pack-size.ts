@@ -74,7 +74,7 @@ export async function fastestPackThatFits(sharedBy: number, warn: (message: stri
 
 /**
  * Tries the pack sizes 1, 4, 8, 16, ... up to `most`, until a larger pack is no longer worthwhile. Also ends at a size
- * that cannot be measured, whatever the reason, because packs only save time.
+ * that cannot be measured, whatever the reason, because packs are only an optimization.
  * @param rateOf measures the training steps per second of all members together
  * @param warn called with the reason if `rateOf` rejects
  * @returns 1 if not even one trial can be measured

@@ -93,7 +93,7 @@ function expectSame(found: Reports | undefined, wanted: Reports | undefined): vo
 describe.each([...ownStrategies, ['stacked', 3], ['stacked', 5]] as const)(
   '%s, depth %d',
   (strategy: Strategy, depth) => {
-    test('a member of a pack has the same metrics as its trial without a pack, within the tolerance of the strategy', {
+    test('a trial has the same metrics in a pack as alone, within the tolerance of the strategy', {
       timeout: 120_000,
     }, async () => {
       const alone = MEMBERS.map((given) => runOf({ ...given, depth }));

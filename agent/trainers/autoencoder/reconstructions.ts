@@ -103,8 +103,8 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Converts a row or a column of the grid into the index of an image along that axis, and the row or column in that
- * image. A row or column of SIDE or more is in the gap after the image.
+ * Converts a pixel row or column of the grid into the index of the image along that axis, and the pixel row or column
+ * of that image before its enlargement. If the latter is SIDE or more, the pixel is in the gap after the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

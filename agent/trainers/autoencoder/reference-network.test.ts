@@ -68,7 +68,7 @@ test('mse is the mean over all pixels, and l1 is lambda times the sum of |parame
   expect(silent.losses(batch).l1).toBeCloseTo(0.5 * 0.25 * PARAMETERS[3], 6);
 });
 
-test("Adam's first step is lr * g / (|g| + 1e-8), where g includes the trained part of the elastic net", () => {
+test("Adam's first step is lr * g / (|g| + 1e-8), where g includes the terms of the elastic net that are in the gradient", () => {
   const net = { depth: 3, lambdaL1: 1e-3, weightDecay: 0.01, learningRate: 0.002 } as const;
   for (const l1InGradient of [true, false]) {
     const network = networkOf({ ...PLAIN, ...net, l1InGradient });

@@ -1,7 +1,7 @@
 /**
  * Trains a step of a pack with libtensorflow on the CPU. Then half of the members leave, and then the pack ends. Prints
  * as JSON the bytes of the parameters, moments and gradients of half of the members, and by how many bytes the resident
- * memory of the process shrinks each time.
+ * memory of the process shrinks when the members leave and when the pack ends.
  */
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';

@@ -5,8 +5,8 @@
  *
  * The parameters and the gradients are variables whose memory belongs to the caller, who updates the parameters between
  * the calls. The graph does not update the parameters, because libtensorflow has no single operation for Adam with the
- * elastic net. Separate operations read and write all parameters several times, and took almost half of the time of a
- * step.
+ * elastic net. Separate operations would read and write all parameters several times. In an earlier version, they took
+ * almost half of the time of a step.
  */
 import { FLOAT, GraphText, type NodeAttributes, shapeAttribute } from './graph-text.ts';
 import type { Layer } from './model.ts';

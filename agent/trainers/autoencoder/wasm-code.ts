@@ -1,6 +1,6 @@
 /**
  * Assembles WebAssembly functions from instructions. Contains only the instructions that wasm-kernels.ts needs, under
- * the names in the WebAssembly specification. An operand is the code that pushes the operand's value.
+ * the names in the WebAssembly specification. An operand is passed as the code that pushes its value.
  */
 
 /** The bytes of instructions. */

@@ -23,7 +23,7 @@ interface Followed {
   name: string;
   readonly file: GrowingFile;
   reader: EventFileReader;
-  /** The number of bytes that an earlier attempt wrote to the file. */
+  /** The number of bytes that are from before the program's start. Their scalars are not reported. */
   skip: number;
   /** The size, the modification time and the change time of the file at the last read. */
   seen: string;

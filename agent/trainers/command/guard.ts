@@ -17,8 +17,9 @@ import { MARKER } from './processes.ts';
  * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
  * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
  * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard waits for all SECONDS before its second search. The first search runs in the background,
- * because reading the environment of a process that hangs in the kernel can block, and must not delay SIGKILL.
+ * about to start, so the guard waits for the whole time SECONDS before its second search. The first search runs in the
+ * background, because reading the environment of a process that hangs in the kernel can block, and must not delay
+ * SIGKILL.
  */
 const SCRIPT = `
 marker=$1

@@ -203,7 +203,7 @@ export interface ProgramFolders {
   readonly parameters: string;
   /** The folder with the attempt's own copy of the code, if the sweep has code. */
   readonly code: string;
-  /** The folder of W&B's files, in the mode `offline`. */
+  /** The folder of W&B's files, if the mode of W&B is `offline`. */
   readonly wandb: string;
   readonly wandbParameters: string;
   /** A file that the import hook creates. */
@@ -228,7 +228,10 @@ export function makeFolders(relative: string): ProgramFolders {
   return folders;
 }
 
-/** Removes the folders of `makeFolders` that are empty, because removing a tree of folders later takes longer. */
+/**
+ * Removes those folders that `makeFolders` has created and that are empty. To remove them later, together with the
+ * attempt's folder, would take longer.
+ */
 export function removeEmptyFolders({ own, artifacts }: ProgramFolders): void {
   for (const folder of [own, artifacts]) {
     try {

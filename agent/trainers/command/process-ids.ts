@@ -4,15 +4,15 @@
  * Linux gives each new process and thread the next free id of its pid namespace. After the largest id, Linux continues
  * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
- * newest id is smaller than an earlier newest id. A complete cycle of the ids is not visible in the newest id, but
- * takes a minimum time, so the newest id is read at short intervals. A process in a nested pid namespace also has an id
- * in the outer namespace, and this id follows the same rule. Only a process with the privilege to choose ids, such as
- * CRIU, can break the rule.
+ * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
+ * complete cycle. A complete cycle takes a minimum time, so the newest id is read at shorter intervals. A process in a
+ * nested pid namespace also has an id in the outer namespace, and this id follows the same rule. Only a process with
+ * the privilege to choose ids, such as CRIU, can break the rule.
  */
 
 /**
  * The maximum number of ids that one core can allocate per millisecond. A core needs more than 5 microseconds to create
- * a process or a thread, even if the creation fails at a limit after the allocation of the id.
+ * a process or a thread, even if the creation fails after the id was allocated, for example because of a limit.
  */
 const MAX_IDS_PER_CORE_MS = 200;
 

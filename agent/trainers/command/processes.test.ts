@@ -1,4 +1,4 @@
-/** Tests the search for marked processes with real processes. */
+/** Uses real processes to test the search for marked processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -148,7 +148,8 @@ let buffer = Buffer.alloc(64 * 1024);
  */
 function environmentOf(id: number): Buffer {
   const path = `/proc/${id}/environ`;
-  // An error is much slower than this test, and most ids that are tested belong to ended processes.
+  // Opening a missing file throws an error, which takes much longer than this test. Most tested ids belong to ended
+  // processes.
   if (!existsSync(path)) return buffer.subarray(0, 0);
   let length = 0;
   let file: number | undefined;

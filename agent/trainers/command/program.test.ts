@@ -242,7 +242,7 @@ test('a script whose first line names no interpreter runs in a shell', async () 
   expect(await textOf(program.stdout)).toBe('hello /\n');
 });
 
-test('a program that cannot be executed is an error', async () => {
+test('a program that cannot be executed fails with the error of the system', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
   writeFileSync(file, '#!/no/such/interpreter\n', { mode: 0o755 });
   const program = new Program({ command: [file], workdir: '/', environment: {}, graceS: 1, marker: '' });

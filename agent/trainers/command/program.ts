@@ -16,8 +16,9 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 /**
- * While a program is young, the newest process id is read at this interval in milliseconds, so that the search for its
- * processes tests few ids. For an older program, the time of a search of all processes is negligible.
+ * During the first YOUNG_MS of a program, the newest process id is read at this interval in milliseconds, so that the
+ * search for the program's processes tests few ids. For an older program, the time of a search of all processes is
+ * negligible.
  */
 const ID_INTERVAL_MS = 25;
 const YOUNG_MS = 2_000;

@@ -20,8 +20,8 @@ import { type Reading, StepReader } from './report/steps.ts';
 
 const EXAMPLE_LINE = '{"epoch": 1, "test_loss": 0.25}';
 /**
- * The number of reports after which the reader pauses. This allows 1,000 reports per second. During a pause, no output
- * is read, so that the output waits in the pipe and not in memory.
+ * The number of reports after which the reader pauses. At most 1,000 reports per second are read. During a pause, no
+ * output is read, so that the output waits in the pipe and not in memory.
  */
 const REPORTS_PER_BATCH = 100;
 const BATCH_PAUSE_MS = 100;

@@ -216,7 +216,7 @@ test.each([
 test('an attempt fails in preflight if the interpreter of its program does not exist', async () => {
   writeFileSync(join(folder, 'train.py'), '#!/no/such/python\n', { mode: 0o755 });
   expect((await runProgram(['./train.py'])).failure).toMatch(
-    /^preflight: could not start .*train\.py in .*ENOENT \(.*first line exist/,
+    /^preflight: could not start .*train\.py in .*ENOENT \(.*first line exists\)$/,
   );
 });
 
@@ -225,7 +225,7 @@ test('an attempt fails in preflight if its workdir is removed before the program
   mkdirSync(workdir);
   const started = () => rmSync(workdir, { recursive: true });
   expect((await runProgram(['/bin/sh', '-c', ':'], { workdir, started })).failure).toMatch(
-    /^preflight: could not start \/bin\/sh in .*workdir: .*ENOENT \(the folder was found before, but no longer exists\)$/,
+    /^preflight: could not start \/bin\/sh in .*workdir: .*ENOENT \(the folder was removed after the attempt began\)$/,
   );
 });
 

@@ -253,8 +253,8 @@ function startProgram(start: ProgramStart): Program {
 function startFailure({ command, workdir }: ProgramStart, error: unknown): TrainingError {
   const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
   const cause = existsSync(workdir)
-    ? 'the program was found before: does the interpreter in its first line exist?'
-    : 'the folder was found before, but no longer exists';
+    ? 'the program exists: check that the interpreter in its first line exists'
+    : 'the folder was removed after the attempt began';
   const hint = isMissing ? ` (${cause})` : '';
   const reason = `${errorMessage(error)}${hint}`;
   return new TrainingError('preflight', `could not start ${command[0]} in ${workdir}: ${reason}`, { cause: error });
@@ -282,7 +282,7 @@ function exitFailure(
   );
   const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`;
   const isKilled = signal === 'SIGKILL' || code === 128 + constants.signals.SIGKILL;
-  const hint = isKilled ? ' (possibly out of memory, because the kernel then kills programs)' : '';
+  const hint = isKilled ? ' (possibly out of memory: the kernel kills programs when memory runs out)' : '';
   const [stream, tail] = stderr.text.trim() === '' ? (['stdout', stdout] as const) : (['stderr', stderr] as const);
   const cause = errorLine(tail.text);
   const { lines } = tail;

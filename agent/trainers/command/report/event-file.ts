@@ -51,7 +51,7 @@ export class EventFileReader {
       if (!matches(this.#rest, 0, LENGTH_BYTES)) {
         this.#isEnded = true;
         this.#rest = Buffer.alloc(0);
-        this.#onDamage('the length of a record does not match its checksum, and everything after it is not read');
+        this.#onDamage('the length of a record does not match its checksum; the rest of the file is not read');
         return scalars;
       }
       const length = Number(this.#rest.readBigUInt64LE(0));

@@ -1,5 +1,5 @@
 /**
- * Parses one line of a program's output into an object of named values, in each format that a sweep file can select.
+ * Parses one line of a program's output into an object of named values, in any format that a sweep file can select.
  */
 import { LimitedRegExp } from './limited-regexp.ts';
 import { parsePythonDict } from './python-literal.ts';

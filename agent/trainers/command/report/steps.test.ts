@@ -106,7 +106,7 @@ describe('steps', () => {
     expect(read([{ [name]: 7, loss: 1 }])).toEqual([[7, { loss: 1 }]]);
   });
 
-  test('an exact step name takes precedence over a similar name, and the ranking metric is never the step', () => {
+  test('an exact step name takes precedence over a similar name, and a ranking metric with a similar name is not the step', () => {
     expect(read([{ Epoch: 7, epoch: 2, loss: 1 }])).toEqual([[2, { Epoch: 7, loss: 1 }]]);
     expect(read([{ step: 3, Epoch: 7, loss: 1 }])).toEqual([[7, { step: 3, loss: 1 }]]);
     expect(read([{ Step: 7, epoch: 2 }], { metric: 'Step' })).toEqual([[2, { Step: 7 }]]);

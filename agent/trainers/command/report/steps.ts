@@ -83,7 +83,7 @@ export class StepReader {
     this.#last = resumedFrom;
   }
 
-  /** The highest step so far; before the first report, the step from which the attempt resumes. */
+  /** The highest step so far; before the first report, the step after which the attempt resumes. */
   get last(): number {
     return this.#last;
   }
