@@ -200,7 +200,7 @@ export class Replay {
 /** The leases of a replay, and the slot time that results from these leases. */
 class ReplayedLeases {
   readonly #leases = new Map<string, { readonly slot: string; readonly sinceMs: number }>();
-  /** By slot: since when the slot has been in use, and the number of its leases. */
+  /** For each slot in use: the time at which its use began, and the number of its current leases. */
   readonly #slots = new Map<string, { readonly sinceMs: number; leases: number }>();
   #doneMs = 0;
   #atMs = 0;
@@ -229,8 +229,8 @@ class ReplayedLeases {
   }
 
   /**
-   * Returns the slot time so far. Events do not record GPUs, so each slot is assumed to have the mean number of GPUs
-   * per slot of the whole sweep.
+   * Returns the slot time so far. Events do not record GPUs. Each slot is therefore assumed to have the sweep's mean
+   * number of GPUs per slot, which is computed from `whole`.
    */
   slotTime(whole: SlotTime = NO_SLOT_TIME): SlotTime {
     const gpusPerSlot = whole.slotMs > 0 ? whole.gpuMs / whole.slotMs : 0;

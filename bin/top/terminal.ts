@@ -6,8 +6,8 @@ import type { LookOptions } from '../options/common.ts';
 import { showsUnicode } from '../output/terminal.ts';
 
 /**
- * A script that restores the terminal when its stdin closes because the parent process died. A line on stdin means that
- * the terminal was already restored.
+ * A shell script that restores the terminal if the parent process dies. The script's stdin is then closed without a
+ * line. A line on stdin means that the terminal was already restored.
  */
 const GUARD = `
 read -r given && exit
@@ -16,8 +16,8 @@ stty sane <&1
 `;
 
 /**
- * Starts a guard process, because SIGKILL or a crash of Node would leave the terminal in raw mode. The guard runs in a
- * separate process session, so that keys such as Ctrl-C do not end the guard.
+ * Starts a guard: a process that restores the terminal after SIGKILL or a crash of Node, which leave the terminal in
+ * raw mode. The guard runs in a separate process session, so that keys such as Ctrl-C do not end the guard.
  */
 function guardTerminal(terminal: NodeJS.WriteStream): () => void {
   const guard = spawn('/bin/sh', ['-c', GUARD], { stdio: ['pipe', terminal, 'ignore'], detached: true });
@@ -43,8 +43,9 @@ export function terminalLook(
 }
 
 /**
- * Limits V8's heap to three times its size after the last full collection; the default is up to four times. Each frame
- * leaves about 2 MB of garbage among the old objects. A lower limit costs a third more CPU time.
+ * Limits V8's heap to three times its size after the last full garbage collection; V8's default is up to four times.
+ * The limit matters, because each frame leaves about 2 MB of garbage in V8's old space. A limit of twice the size costs
+ * a third more CPU time.
  */
 const HEAP_GROWTH = '--heap-growing-percent=200';
 
@@ -55,7 +56,7 @@ export async function onTerminal(
   source: Source,
   options: Omit<DashboardOptions, 'stdout' | 'stdin'>,
 ): Promise<DashboardResult> {
-  // The development build of React collects data without a limit while React renders.
+  // The development build of React stores more data with each render, without a limit.
   process.env.NODE_ENV ??= 'production';
   setFlagsFromString(HEAP_GROWTH);
   const { runDashboard } = await import('../../dashboard/main.tsx');
@@ -69,7 +70,8 @@ export async function onTerminal(
 }
 
 /**
- * Whether the environment variables name a terminal with Kitty's graphics protocol. tmux does not forward the protocol.
+ * Whether the environment variables identify a terminal that supports Kitty's graphics protocol. Always false inside
+ * tmux and screen, because tmux does not forward the protocol.
  */
 export function hasKittyGraphics(environment: NodeJS.ProcessEnv): boolean {
   if ((environment.TMUX ?? '') !== '' || /^(screen|tmux)/.test(environment.TERM ?? '')) return false;

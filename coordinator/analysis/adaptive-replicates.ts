@@ -1,6 +1,6 @@
 /**
  * Decides which configs need further replicates. Each hypothesis is judged several times while replicates arrive. Each
- * of these judgments is called a look. All looks together have the error rate of a single judgment. Without
+ * of these judgments is called a look. All looks together have the error rate of a single judgment. In a sweep without
  * hypotheses, the looks decide which config is the best.
  */
 import { group, least } from 'd3-array';
@@ -16,11 +16,11 @@ import { counterpartsOf } from './pairing.ts';
 import { contrastOf, pValueOf } from './statistics.ts';
 import { comparisonsOf, judgeHypothesis } from './verdict.ts';
 
-/** From one look to the next, the number of replicates grows by one fifth (rounded down), and by at least one. */
+/** From one look to the next, the number of replicates grows by one fifth (rounded down), but by at least one. */
 const REPLICATES_PER_STEP = 5;
 
 interface Look {
-  /** The number of replicates per config that the look judges: the replicates with seeds below this number. */
+  /** The look judges this many replicates of each config: the replicates with seeds below this number. */
   readonly replicates: number;
   /** The probability of a wrong verdict at this look alone. */
   readonly errorRate: number;
@@ -36,9 +36,9 @@ export interface MissingReplicate {
 const known = new Map<string, readonly Look[]>();
 
 /**
- * Returns the looks of a sweep. Once a share `t` of the maximum number of replicates is judged, all looks so far have
- * together spent `t ** 2` of the error rate (the power family of Kim and DeMets, Biometrika 74, 1987). Early looks
- * therefore decide only clear effects, and the last look has almost the power of a single judgment.
+ * Returns the looks of a sweep. Up to and including the look that judges a share `t` of the maximum number of
+ * replicates, `t ** 2` of the error rate is spent (the power family of Kim and DeMets, Biometrika 74, 1987). Early
+ * looks therefore decide only clear effects, and the last look has almost the power of a single judgment.
  */
 export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
   const key = `${min} ${max}`;
@@ -59,8 +59,8 @@ export function looksOf({ min, max }: AdaptiveReplicates): readonly Look[] {
 }
 
 /**
- * Judges each hypothesis at the looks whose trials have all ended, up to the first look with a verdict. Later results
- * do not change this verdict.
+ * Judges each hypothesis at the looks whose trials have all ended, up to the first look that supports or refutes the
+ * hypothesis. Later results do not change this verdict.
  */
 export function judgeAtLooks(
   hypotheses: readonly Hypothesis[],
@@ -71,9 +71,9 @@ export function judgeAtLooks(
 }
 
 /**
- * Returns the replicates that are missing for the next look at each undecided hypothesis. Without hypotheses, returns
- * the replicates that are missing for the next look at the configs that may still be the best. Returns no replicates if
- * everything is decided, or if each config has the maximum number of replicates.
+ * Returns the replicates that must still be created for the next look at each undecided hypothesis. Without hypotheses,
+ * returns the replicates that must still be created for the next look at the configs that may still be the best.
+ * Returns no replicates if everything is decided, or if each config has the maximum number of replicates.
  * @param trials all trials of the sweep; all must have ended
  */
 export function missingReplicates(
@@ -158,8 +158,9 @@ function inOrder(missing: readonly MissingReplicate[]): MissingReplicate[] {
 
 /**
  * Returns the missing replicates of the configs that may still be the best. A config is dropped at a look if it is
- * significantly worse than the leading config, or if it has fewer than two results. The comparisons at a look share its
- * error rate (Bonferroni), so the probability that a comparison drops the best config is at most this rate.
+ * significantly worse than the leading config, or if it has fewer than two results. The comparisons at a look share the
+ * look's error rate (Bonferroni). The probability that any of them drops the best config is therefore at most this
+ * rate.
  */
 function missingOfBest(
   { name, goal }: Pick<Metric, 'name' | 'goal'>,

@@ -33,10 +33,10 @@ export interface BalancedGrid {
 const MAX_FACTOR_LEVELS = 100;
 
 /**
- * Returns a balanced grid, or the reason why the results contain none. As long as some combination of values has no
- * result, one value is dropped: the value for which the smallest share of combinations has a result. Then, each seed
- * that lacks a result in some combination is dropped. The method is a heuristic, because it is NP-hard to find the
- * largest balanced grid.
+ * Returns a balanced grid, or the reason why the results contain none. Values are dropped one by one until every
+ * combination of the remaining values has a result. Each step drops the value whose combinations most often lack a
+ * result. After that, each seed that lacks a result in some combination is dropped. The method is a heuristic, because
+ * it is NP-hard to find the largest balanced grid.
  * @param axes the axes of the sweep. If several parameters change together, their factor has the name of the first axis
  * among them.
  * @param others the other parameters. Such a parameter is a factor only if the axes do not determine its value. The

@@ -7,11 +7,12 @@ import type { Condition } from '../grid/points.ts';
 export type Direction = '>' | '<';
 
 /**
- * The mean of a metric over the trials that match the conditions, or the range of its means over a parameter's values.
+ * Either the mean of a metric over the trials that match the conditions, or the range of such means: the largest minus
+ * the smallest of the means at the values of a parameter.
  */
 export interface Quantity {
   readonly metric: string;
-  /** The parameter over whose values the range is taken. Undefined if the quantity is a mean. */
+  /** The parameter of the range. Undefined if the quantity is a mean. */
   readonly over: string | undefined;
   readonly conditions: readonly Condition[];
 }

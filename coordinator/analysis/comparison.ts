@@ -25,7 +25,7 @@ export interface ClaimedComparison {
 }
 
 export interface ComparedPart extends JudgedPart {
-  /** The number of settings of the other parameters at which the two sides are compared (pairing.ts). */
+  /** The number of settings at which the two sides are compared. pairing.ts defines a setting. */
   readonly settings: number;
 }
 
@@ -75,7 +75,7 @@ function partOf(
 
 /**
  * Estimates an effect and its confidence interval.
- * @param cells the cells, with weights that make the effect positive in the claim's direction
+ * @param cells the cells, with weights such that an effect in the claim's direction is positive
  */
 export function estimateOf(cells: readonly Cell[], level: number, n: readonly [number, number]): Estimate {
   const contrast = contrastOf(cells);

@@ -1,9 +1,9 @@
 /** Decides which reports of a trial's attempts form its curve. */
 
 /**
- * Returns, by the number of each attempt, the last epoch that the attempt contributes to the curve. An attempt that
- * resumed from a checkpoint continues the curve from the checkpoint. An attempt that started from scratch (epoch 0)
- * replaces the curve.
+ * Returns the last epoch that each attempt contributes to the curve. The keys of the map are the numbers of the
+ * attempts. An attempt that resumed from a checkpoint continues the curve from the checkpoint. An attempt that started
+ * from scratch (epoch 0) replaces the curve.
  * @param attempts the attempts with reports, in order
  */
 export function curveBounds(

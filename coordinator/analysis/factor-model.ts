@@ -27,8 +27,8 @@ export interface AdjustedMean {
 const INTERCEPT = 0;
 
 /**
- * A pivot that has shrunk below this share of its original value counts as 0, because what is left is a rounding
- * error. The column of the pivot is then a linear combination of earlier columns.
+ * A pivot that has shrunk below this share of its original value counts as 0, because only a rounding error is left.
+ * The column of the pivot is then a linear combination of earlier columns.
  */
 const DEPENDENT_SHARE = 1e-9;
 

@@ -6,19 +6,21 @@
 import jStat from 'jstat';
 import { normalTwoSided } from './statistics.ts';
 
-/** The number of intervals of each numerical integral. The number is even, because Simpson's rule requires this. */
+/** The number of intervals in each numerical integration. Simpson's rule requires an even number. */
 const INTERVALS = 100;
 const BISECTIONS = 30;
-/** The largest boundary, in standard errors. The computed probability of exceeding it is 0 in double precision. */
+/**
+ * The largest boundary, in standard errors. In double precision, the probability of a value above it is computed as 0.
+ */
 const LARGEST_BOUNDARY = 12;
 
 /**
- * Returns the two-sided significance level of each look. The levels are chosen so that, after each look, the
- * probability of a wrong verdict so far is the error rate that is spent so far. The test statistic is treated as a
- * Brownian motion that is observed at the looks, and the probabilities are integrated numerically (Armitage, McPherson
- * and Rowe, Journal of the Royal Statistical Society A 132, 1969). The p-values of t-tests are compared with these
- * levels, which is known as the significance level approach (Jennison and Turnbull, Group Sequential Methods, 2000,
- * section 3.3).
+ * Returns the two-sided significance level of each look. The levels are chosen so that the probability of a wrong
+ * verdict at a look or at any earlier look equals the error rate that is spent up to this look. The test statistic is
+ * treated as a Brownian motion that is observed at the looks, and the probabilities are integrated numerically
+ * (Armitage, McPherson and Rowe, Journal of the Royal Statistical Society A 132, 1969). The p-values of t-tests are
+ * compared with these levels, which is known as the significance level approach (Jennison and Turnbull, Group
+ * Sequential Methods, 2000, section 3.3).
  * @param shares the share of the full data at each look: ascending, above 0 and at most 1
  * @param spent the error rate that is spent up to and including each look: ascending
  */
@@ -44,7 +46,8 @@ interface Density {
 }
 
 /**
- * Returns the boundary for this look: with probability `error`, this look is the first at which a boundary is crossed.
+ * Returns the boundary for a look. With this boundary, the probability that the statistic crosses a boundary for the
+ * first time at this look is `error`.
  */
 function boundaryOf(before: Density | undefined, step: number, error: number, unit: number): number {
   let [low, high] = [0, LARGEST_BOUNDARY * unit];

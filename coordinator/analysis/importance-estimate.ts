@@ -16,7 +16,10 @@ import { tQuantile } from './statistics.ts';
 
 interface EstimatedLevel {
   readonly value: ParameterValue;
-  /** The adjusted mean (factor-model.ts). If the model does not determine it, the mean of the results at this value. */
+  /**
+   * The adjusted mean (factor-model.ts). If the model does not determine the adjusted mean, this is the mean of the
+   * results at this value.
+   */
   readonly mean: number;
   /**
    * The confidence interval of the mean at the level `1 - ERROR_RATE`. Undefined if it cannot be computed from the
@@ -51,17 +54,17 @@ export interface ImportanceEstimate extends Pick<Importance, 'metric' | 'why'> {
   readonly interactions: readonly { readonly parameters: readonly [string, string]; readonly share: number }[];
 }
 
-/** The maximum number of columns of a model. The time of a fit grows with the cube of the number of columns. */
+/** The maximum number of columns of a model. The time that a fit takes grows with the cube of this number. */
 const MAX_MODEL_COLUMNS = 150;
 
 /**
  * Analyzes the variance of a metric over the trials that have a result. A complete grid gives exact shares. For an
- * incomplete grid, the shares are estimates for the complete grid. The share of a parameter is then computed from its
+ * incomplete grid, the shares are estimates for the complete grid, and each parameter's share is computed from its
  * adjusted means. The test of a parameter uses the variation that only this parameter explains (Type II sums of
  * squares: Langsrud, Statistics and Computing 13, 2003). The model contains the interaction of two parameters if every
- * pair of their values has a result. If a model with interactions has no residual for a test, for example because there
- * are no replicates, the interactions are used as the residual (Montgomery, Design and Analysis of Experiments, chapter
- * 5).
+ * pair of their values has a result. If the model with interactions has no residual for a test, for example because
+ * there are no replicates, the model without interactions is used. Its residual contains the interactions (Montgomery,
+ * Design and Analysis of Experiments, chapter 5).
  * @param axes see `importanceOf`
  */
 export function estimateImportance(
@@ -129,8 +132,8 @@ const withoutEffects = ({ metric, why }: Importance): ImportanceEstimate => {
 };
 
 /**
- * Returns the shares of the balanced part of the results, and the mean of all results at each value. The means have no
- * confidence intervals. Used if the model would be too large.
+ * Returns shares that are computed from the balanced part of the results. The mean at each value uses all results, and
+ * has no confidence interval. This function is used if the model would have too many columns.
  */
 function withoutIntervals(exact: Importance, all: readonly TrialValue[]): ImportanceEstimate {
   const { metric, balanced, why, interactions } = exact;
@@ -150,8 +153,8 @@ const columnsOf = (model: FactorModel, terms: readonly ModelTerm[]): number =>
   sum(terms, (term) => model.columnsOf(term));
 
 /**
- * Returns the fit with interactions. Undefined if the results determine no interaction, or if the model would be too
- * large or have no residual.
+ * Returns the fit of the model with interactions. Returns undefined if no two parameters have a result at every pair of
+ * their values, if the model would have too many columns, or if it would have no residual.
  */
 function crossedFit(model: FactorModel, mains: readonly ModelTerm[]) {
   const pairs = mains.flatMap(([a]) =>

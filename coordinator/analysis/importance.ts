@@ -19,7 +19,7 @@ export interface ParameterEffect {
    */
   readonly f: number | undefined;
   readonly p: number | undefined;
-  /** The mean and the standard deviation of the metric at each value, over all other parameters and seeds. */
+  /** For each value of the parameter: the mean and the standard deviation of all analyzed results with this value. */
   readonly levels: readonly { readonly value: ParameterValue; readonly spread: Spread }[];
 }
 

@@ -5,14 +5,14 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import type { Condition } from '../grid/points.ts';
 import type { Direction, Quantity } from './claim.ts';
 
-/** The fields of a trial that are used to analyze hypotheses and importance. */
+/** The fields of a trial that are used to judge hypotheses and to measure the importance of parameters. */
 export interface JudgedTrial {
   readonly id: string;
   readonly configId: string;
   readonly seed: number;
   readonly parameters: Parameters;
   readonly state: TrialStateName;
-  /** The rule that stopped the trial, with its reason. Empty if no rule stopped the trial. */
+  /** The rule that stopped the trial, and why it did. Empty if no rule stopped the trial. */
   readonly stopReason: string;
   /**
    * The value of each metric at the metric's highest step. With `at: best`, the ranking metric has its best value
@@ -68,14 +68,14 @@ export interface JudgedHypothesis {
   readonly where: string;
   readonly verdict: Verdict;
   /**
-   * The reason for the verdict: the measured values of the decisive part and, if that part is undecided, the number of
-   * further seeds that would probably decide it.
+   * The reason for the verdict: the measured values of the decisive part (see `decisivePart`) and, if that part is
+   * undecided, the number of further seeds that would probably decide it.
    */
   readonly because: string;
   readonly parts: readonly JudgedPart[];
   /**
-   * The number of further seeds that the decisive part needs. A hypothesis is decided when the part that needs the most
-   * seeds is decided.
+   * The number of further seeds that the decisive part needs. If the hypothesis is undecided, no other undecided part
+   * needs more.
    */
   readonly moreSeeds: MoreSeeds;
   /** The statistical method, in one sentence. */
@@ -95,8 +95,8 @@ export function percentText(share: number): string {
 }
 
 /**
- * Returns a text such as `the difference is 0.003 against the claim, 95% interval -0.008 to 0.002 (effect size g = -0.9,
- * n = 3 and 3)`. Positive numbers in the interval are in the direction of the claim.
+ * Returns a text such as `the difference is 0.003 against the claim, 95% interval -0.008 to 0.002 (effect size g =
+ * -0.9, n = 3 and 3)`. In the interval, a positive number is a difference in the claim's direction.
  */
 export function estimateText(estimate: Estimate): string {
   const { effect, effectSize, n } = estimate;

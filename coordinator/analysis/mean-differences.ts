@@ -1,7 +1,7 @@
 import { ERROR_RATE, estimateOf, moreSeedsFor, verdictOf } from './comparison.ts';
 import { type Cell, contrastOf, holmRates, pValueOf } from './statistics.ts';
 
-/** The difference between the mean of a set of results and the mean of the first set. */
+/** The mean of a set of results minus the mean of the first set. */
 export interface MeanDifference {
   readonly difference: number;
   /** The confidence interval of the difference. */
@@ -13,7 +13,10 @@ export interface MeanDifference {
    */
   readonly level: number;
   readonly verdict: 'higher' | 'lower' | 'undecided';
-  /** How many further seeds would probably decide the difference, as text. Empty if the difference is decided. */
+  /**
+   * A text that states how many further seeds would probably decide the verdict, or why no number is known. Empty if
+   * `verdict` is not `undecided`.
+   */
   readonly moreSeeds: string;
 }
 

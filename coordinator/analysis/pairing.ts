@@ -1,7 +1,7 @@
 /**
  * Pairs the two sides of a comparison. A setting is one combination of values of the parameters that the claim does not
  * name. Only trials with the same setting are compared. The effect is the mean of the differences at the settings that
- * both sides have.
+ * occur on both sides.
  */
 
 import { greatest, group, least, sum } from 'd3-array';
@@ -15,7 +15,10 @@ import type { JudgedTrial } from './judgment.ts';
 import { type Cell, contrastOf } from './statistics.ts';
 
 export interface Pairing {
-  /** The cells of the contrast: the left side minus the right side. Empty if the sides cannot be compared. */
+  /**
+   * The cells (statistics.ts) whose weighted sum is the left side minus the right side. Empty if the sides cannot be
+   * compared.
+   */
   readonly cells: readonly Cell[];
   /** The mean of each side of the comparison, left and right, over the paired settings. */
   readonly sides: readonly [number, number];
@@ -31,7 +34,10 @@ export interface Pairing {
   readonly found: readonly [number, number];
 }
 
-/** For a range, the results at each value of its parameter. For a mean, all results, with the empty string as key. */
+/**
+ * For a range: the results at each value of the range's parameter, with the value as the key. For a mean: all results,
+ * with the empty string as the key.
+ */
 type Levels = ReadonlyMap<string, readonly number[]>;
 
 export function pair(trials: readonly JudgedTrial[], left: Quantity, right: Quantity): Pairing {
@@ -100,9 +106,9 @@ function pairLevels(left: Levels, right: Levels, isRange: boolean): SettingPair 
 }
 
 /**
- * Returns the cells of a range: the level with the largest mean and the level with the smallest mean. The choice of
- * these two levels also depends on chance, which is ignored (delta method: Oehlert, The American Statistician 46,
- * 1992). The result is accurate unless two levels have nearly equal means.
+ * Returns the two cells of a range: the results with the largest mean and the results with the smallest mean. Which
+ * results these are also depends on chance. The confidence interval ignores this (delta method: Oehlert, The American
+ * Statistician 46, 1992), and is accurate unless two means are nearly equal.
  */
 function rangeCells(lists: readonly (readonly number[])[]): Cell[] {
   return [

@@ -1,7 +1,7 @@
 /**
  * Computes estimates, intervals and tests for weighted sums of means. A cell is a set of replicates, such as the
- * replicates of one config. Variances may differ between cells. For two cells of weights 1 and -1, the test is Welch's
- * t-test (Biometrika 34, 1947). For any number of cells, the degrees of freedom are Satterthwaite's (Biometrics
+ * replicates of one config. Variances may differ between cells. For two cells with the weights 1 and -1, the test is
+ * Welch's t-test (Biometrika 34, 1947). For any number of cells, the degrees of freedom are Satterthwaite's (Biometrics
  * Bulletin 2, 1946).
  *
  * Distributions come from jstat, which has no dependencies and agrees with scipy to nine digits in the range used here.
@@ -141,7 +141,7 @@ export function tTwoSided(t: number, df: number): number {
 
 /**
  * Returns the upper tail probability of the F distribution. Uses the incomplete beta function, because `1 - cdf` would
- * be 0 below 1e-16.
+ * round probabilities below 1e-16 to 0.
  */
 export function fTail(f: number, df1: number, df2: number): number {
   return jStat.ibeta(df2 / (df2 + df1 * f), df2 / 2, df1 / 2);

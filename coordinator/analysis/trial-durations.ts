@@ -44,8 +44,8 @@ export interface PlannedWork {
   /** The number of trials that run on one slot at the same time. Default: 1. */
   readonly perSlot?: number;
   /**
-   * Earlier trials with the same early-stopping rule, including stopped trials. Default: none, for a sweep without
-   * early stopping.
+   * Earlier trials that ran under the sweep's early-stopping rule, including the trials that the rule stopped. Default:
+   * none, which is correct for a sweep without early stopping.
    */
   readonly underRule?: readonly PastTrial[];
 }
@@ -56,9 +56,15 @@ export const MIN_PAST_TRIALS = 3;
 /** The quantile of the normal distribution for a two-sided 90% interval. */
 const TWO_SIDED_90 = 1.645;
 
-/** Assumed standard deviations of the logarithm of a time, for variation that the earlier trials do not show. */
+/**
+ * Assumed standard deviations of the logarithm of a duration. They account for variation that the earlier trials do not
+ * show.
+ */
 const PRIOR = {
-  /** The deviation between two sweeps with the same parameters. They differ, because machines and their load change. */
+  /**
+   * The deviation between sweeps with the same parameters, whose durations differ because machines and their load
+   * change.
+   */
   sweeps: 0.1,
   /** The deviation between trials with the same parameters. */
   noise: 0.05,
@@ -66,7 +72,8 @@ const PRIOR = {
 
 /**
  * Estimates a sweep's slot time and duration.
- * @returns the estimate; undefined with fewer than MIN_PAST_TRIALS earlier trials, or without trials to estimate
+ * @returns the estimate; undefined if there are fewer than MIN_PAST_TRIALS earlier trials, or if the sweep has no
+ * trials
  */
 export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): SweepEstimate | undefined {
   const { sample, trials, slots, perSlot = 1, underRule = [] } = work;
@@ -95,8 +102,7 @@ export function estimateSweep(past: readonly PastTrial[], work: PlannedWork): Sw
 }
 
 /**
- * Returns the expected duration in milliseconds, given the prediction of its logarithm (the mean of a log-normal
- * distribution).
+ * Returns the expected duration in milliseconds: the mean of the log-normal distribution that the prediction describes.
  */
 function meanOf({ noise }: Model, { logMs, unknown }: EpochTimePrediction): number {
   return Math.exp(logMs + (noise ** 2 + unknown ** 2) / 2);

@@ -22,7 +22,7 @@ import {
 import { MAX_SEEDS_NEEDED } from './statistics.ts';
 import { judgeTrend } from './trend.ts';
 
-/** Judges each hypothesis by all trials that have a result, with the whole error rate. */
+/** Judges each hypothesis by all trials that have a result, at the error rate ERROR_RATE. */
 export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: readonly JudgedTrial[]): JudgedHypothesis[] {
   return hypotheses.map((hypothesis) => judgeHypothesis(hypothesis, trials));
 }
@@ -32,8 +32,8 @@ export function judgeHypotheses(hypotheses: readonly Hypothesis[], trials: reado
  * effect lies entirely on the claimed side of 0. It is refuted if the interval lies entirely on the other side, and
  * otherwise undecided. An ordering is supported if all of its steps are supported, and refuted if one of them is
  * refuted. trend.ts defines when a trend is supported or refuted. `not A > B` is judged as `A < B`, because the absence
- * of a significant difference supports neither claim. Comparisons leave out configs with a result that early stopping
- * cut off. Trends use every curve, because a trend compares a trial only with itself.
+ * of a significant difference supports neither claim. Comparisons leave out each config with a trial that early
+ * stopping cut off (see `isCutOff`). Trends use every curve, because a trend compares a trial only with itself.
  * @param errorRate the probability of a wrong verdict if there is no effect; default 5%
  */
 export function judgeHypothesis(

@@ -29,8 +29,8 @@ export interface AccessOptions {
   readonly insecure: boolean;
   /**
    * The username and the password that `/metrics` requires. If undefined, `/metrics` requires a client certificate when
-   * it is served over TLS. Without TLS, it requires the coordinator's token on a loopback address, and no credentials
-   * on other addresses.
+   * it is served over TLS. Without TLS, `/metrics` requires the coordinator's token on a loopback address, and requires
+   * no credentials on other addresses.
    */
   readonly metricsAuth: BasicAuth | undefined;
   /** Whether the metrics are served over TLS, with the server's certificate. */
@@ -61,8 +61,9 @@ export function checkAddresses(options: AccessOptions, identity: Identity | unde
 }
 
 /**
- * Returns the rule that admits calls: by identity or, on the loopback address, by token. Returns undefined if the
- * coordinator has neither identities nor a token for this address. Every call is then admitted.
+ * Returns the rule that decides which calls are admitted. With identities, the rule checks the caller's identity.
+ * Without identities, on a loopback address, the rule checks the coordinator's token. Returns undefined if there is
+ * nothing to check, in which case every call is admitted.
  */
 export function admission(
   { listen }: AccessOptions,

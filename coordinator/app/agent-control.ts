@@ -16,7 +16,7 @@ export interface AgentControl {
   /** `request.by` names the user who requested the drain, and may be empty. */
   drain(agent: string, request: Omit<DrainRequest, 'agentId'>): Promise<Agent>;
   undrain(agent: string, by: string): Promise<Agent>;
-  /** Ends the quarantine of an agent, and removes the suspicion against it. */
+  /** Ends the quarantine of an agent, and clears the early failures that count against the agent. */
   release(agent: string, by: string): Promise<Agent>;
 }
 
@@ -61,7 +61,7 @@ export function agentsOf(core: Core, now: number): Agent[] {
   return [...core.agents.keys(), ...core.pastAgents.keys()].map((id) => agentOf(core, id, now));
 }
 
-/** Builds the message about a disconnected agent from its stored facts. */
+/** Builds the `Agent` message of a disconnected agent from the agent's stored facts. */
 export function pastAgentOf(id: string, facts: AgentFacts): Agent {
   const { host, version, slots, backend, gpus, state, connectedAt, lastHeardAt } = facts;
   return AgentMessage.fromPartial({
@@ -87,7 +87,7 @@ function quarantineOf(core: Core, id: string, now: number): Quarantine | undefin
 }
 
 /**
- * Builds the message about an agent. After a restart of the coordinator, only the stored facts about the agent are
+ * Builds the `Agent` message of an agent. After a restart of the coordinator, only the stored facts about the agent are
  * known until the agent connects.
  */
 function agentOf(core: Core, id: string, now: number): Agent {

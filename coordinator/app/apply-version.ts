@@ -41,8 +41,9 @@ interface VersionComparison {
 }
 
 /**
- * Compares a file with the current version of a sweep. All earlier changes must be durable before the comparison.
- * @throws {BadInputError | RejectedError} if the sweep cannot change to the file
+ * Compares a file with the current version of a sweep. All earlier changes of the sweep must be durable before the
+ * comparison.
+ * @throws {BadInputError | RejectedError} if the file cannot become the next version of the sweep
  */
 async function compareVersion(
   queries: Queries,
@@ -175,10 +176,11 @@ async function marksOf(queries: Queries, sweepId: string, after: SweepSpec, spac
 const MAX_COMPARISONS = 20;
 
 /**
- * Resolves once the new version is durable. The comparison reads the store. If trials are created or end during these
- * reads, the file is compared again, so that the new version applies to the sweep as it is in memory.
+ * Resolves once the new version is durable. While the comparison reads the store, the sweep in memory can change. If
+ * such a change affects the comparison (see `factsOf`), the file is compared again.
  * @returns the differences from the previous version
- * @throws {RejectedError} if the sweep cannot change to the file, or if it changed during each comparison
+ * @throws {RejectedError} if the file cannot become the next version of the sweep, or if the sweep changed during every
+ * comparison
  */
 export async function applyVersion(
   runtime: Runtime,
@@ -209,9 +211,10 @@ export async function applyVersion(
 }
 
 /**
- * Returns two texts that reveal changes of a sweep. `trials` changes if the state of the sweep changes, or if trials
- * are created or end: an earlier comparison of the file may then be wrong. `reports` changes if an attempt starts,
- * sends a record or ends: the history that was read for an early-stopping rule may then be incomplete.
+ * Returns two texts, which are taken before and after a comparison of the file. If `trials` is no longer the same, the
+ * state of the sweep has changed, a trial was created or a trial has ended, so the comparison may be wrong. If
+ * `reports` is no longer the same, an attempt has started, has sent a record or has ended, so the history that was read
+ * for an early-stopping rule may be incomplete.
  */
 function factsOf({ core }: Runtime, sweepId: string): { readonly trials: string; readonly reports: string } {
   const sweep = core.sweeps.get(sweepId);
@@ -269,7 +272,8 @@ async function prepareVersion(
       replicates: plan.replicates,
       excluded: plan.excluded.reduce((sum, { count }) => sum + count, 0),
       policy,
-      // If both versions of the file have the same priority, a priority that a user has set since is kept.
+      // If both versions of the file have the same priority, the sweep keeps its current priority, which a user may
+      // have set.
       priority: before.priority === after.priority ? sweep.priority : after.priority,
       detail: describe(changes),
     };
@@ -300,15 +304,16 @@ interface NewSpace {
   readonly after: SweepSpec;
   readonly request: Pick<ApplySweepRequest, 'text' | 'fileName'>;
   readonly space: SpaceChange;
-  /** The number of created trials that the new version lacks. */
+  /** The number of created trials that the new version does not contain. */
   readonly outside: number;
   /** The number of trials of the new version. */
   readonly total: number;
 }
 
 /**
- * Returns the state from which further trials are created. The points of a new grid are visited from the first point
- * on, and points that already have a trial are skipped. In all other cases, the search continues.
+ * Returns the source of further trials and its state. If the new version has a different grid, or no state is stored,
+ * the points are visited from the first point on, and points that already have a trial are skipped. In all other cases,
+ * the search continues from its stored state.
  */
 async function searchOf(
   runtime: Runtime,

@@ -27,7 +27,8 @@ export class HeartbeatSubscription {
   readonly #unreadable: SparseLog;
   #subscription: Subscription;
   /**
-   * The last error of the subscription. If the subscription is closed, this error is why no heartbeats arrive.
+   * The last error of the subscription. If the subscription is closed, this error is the reason why no heartbeats
+   * arrive over NATS.
    */
   #problem: string | undefined;
 

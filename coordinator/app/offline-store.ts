@@ -1,6 +1,6 @@
 /**
- * Serves a store without a coordinator, for read-only commands. The store in a data folder is also served for prune,
- * backup, retry and apply.
+ * Serves a store to commands while no coordinator runs. Read-only commands can use every store. The commands prune,
+ * backup, retry and apply can use only a store in a data folder.
  */
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';

@@ -162,7 +162,7 @@ export class Runtime {
     return result;
   }
 
-  /** Runs a write that is not a step, such as the addition of a sweep. Writes do not overlap. */
+  /** Runs a write to the store that is not part of a step, such as the addition of a sweep. Writes do not overlap. */
   write<T>(operation: () => Promise<T>): Promise<T> {
     return this.#journal.between(operation);
   }
@@ -178,9 +178,10 @@ export class Runtime {
   /**
    * Resolves when this step and all earlier steps are durable and the outputs of this step are sent.
    * @param by the name of the user who requested the step. Default: none
-   * @param canWait whether the step can wait for more changes (see journal.ts). Has no effect if the step has outputs
-   * or stores anything except reports and logs. Pass true only if nothing waits for the step. The acknowledgement of a
-   * record can be late, because agents send further records before it arrives. Default: false
+   * @param canWait whether the write of the step can be delayed, so that later changes are written with it (see
+   * journal.ts). Has no effect if the step has outputs or stores anything except reports and logs. Pass true only if a
+   * delay does no harm. For example, the acknowledgement of a record can be delayed, because agents send further
+   * records without waiting for it. Default: false
    */
   async settle(step: Step, by = '', canWait = false): Promise<void> {
     this.#dropEnded(step.changes);
@@ -263,8 +264,9 @@ export class Runtime {
   }
 
   /**
-   * Rejects a sweep whose sampler runs code that the coordinator does not permit. A command without a coordinator
-   * rejects nothing here: the coordinator that later opens the data folder decides.
+   * Rejects a sweep whose sampler runs code that the coordinator does not permit. A command that runs without a
+   * coordinator rejects no sampler here. The coordinator that later opens the data folder decides whether to run the
+   * sampler.
    * @throws {RejectedError}
    */
   checkSampler({ search }: Pick<SweepSpec, 'search'>): void {
@@ -285,8 +287,9 @@ export class Runtime {
   }
 
   /**
-   * Stops the scheduler and the samplers, and writes the gathered changes. Writes of later changes may fail, because
-   * another coordinator may then lead. These changes are not acknowledged, so the store does not count as broken.
+   * Stops the scheduler and the samplers, and writes the gathered changes. If a change is made after that, its write
+   * may fail, because another coordinator may lead by then. Such a change is not acknowledged, so the store does not
+   * count as broken.
    */
   async stop(): Promise<void> {
     this.#end();
@@ -295,7 +298,7 @@ export class Runtime {
   }
 
   /**
-   * Stops as `stop` does, but waits only for a limited time.
+   * Stops as `stop` does, but waits at most `limitMs` milliseconds for the writes.
    * @returns whether the changes were written in time
    */
   async stopWithin(limitMs: number): Promise<boolean> {

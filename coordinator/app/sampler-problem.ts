@@ -1,6 +1,6 @@
 /**
- * Checks a sampler before its sweep is submitted: starts its Python process, and asks for the first suggestion of an
- * empty study.
+ * Checks the sampler of a sweep before the sweep is submitted. Starts the sampler's Python process, and asks it for the
+ * first suggestion of an empty study.
  */
 import type { SweepSpec } from '../grid/spec.ts';
 import { studyOf } from '../grid/trials.ts';
@@ -14,7 +14,7 @@ import type { StartProcess } from '../search/optuna/process.ts';
 const CHECK_TIMEOUT_MS = 20_000;
 
 export interface CheckOptions {
-  /** The Python interpreter for a sweep whose file names none. */
+  /** The Python interpreter for a sweep whose file does not name an interpreter. */
   readonly python: string;
   readonly start: StartProcess;
   /** Default: CHECK_TIMEOUT_MS */

@@ -8,10 +8,10 @@ import { capabilityOf, isEligible } from '../core/pools.ts';
 
 /**
  * Returns the number of slots that a sweep gets, and the time that the sweep waits for them. A slot that trains packs
- * counts once per trial of a pack. Sweeps with a higher priority come first, up to their concurrency. Sweeps of the
- * same priority share the remaining slots by weight. Slots that run the last trials of other sweeps also count, because
- * these slots will become free. Undefined if sweeps with a higher priority use all slots, and the time until one of
- * these sweeps ends is unknown.
+ * of N trials counts as N slots. Sweeps with a higher priority come first, up to their concurrency. Sweeps of the same
+ * priority share the remaining slots by weight. Slots that run the last trials of other sweeps also count, because
+ * these slots will become free. Undefined if sweeps with a higher priority use all slots and it is unknown when any one
+ * of them ends.
  * @param expectedMsOf returns the expected time until a sweep ends; undefined if it is unknown
  */
 export function slotShareOf(

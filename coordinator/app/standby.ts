@@ -1,4 +1,6 @@
-/** Serves a coordinator that stands by: its health, its role, and the address of the leader. */
+/**
+ * Runs the servers of a standby. Their answers contain the standby's health and role, and the address of the leader.
+ */
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
@@ -38,7 +40,7 @@ type StandbyPart = 'store' | 'artifacts' | 'nats';
 export interface Standby {
   readonly address: Address;
   readonly metrics: Address;
-  /** Sets the leader that the answers to all later calls name. */
+  /** Sets the leader. The answers to all later calls name this leader. */
   follow(leadership: Leadership): void;
   /** @param problem the reason why this coordinator could not take over now; undefined if the part works */
   setProblem(part: StandbyPart, problem: string | undefined): void;
@@ -75,7 +77,7 @@ export async function startStandby(options: StandbyOptions): Promise<Standby> {
       registry: metrics.registry,
       measure: () => {},
       unready: () => (problems.size === 0 ? undefined : [...problems.values()].join('; ')),
-      // Prometheus discovers the agents at the leader.
+      // Prometheus gets the list of agents from the leader.
       json: { '/sd': () => [] },
       standby: () => (leader === '' ? 'no coordinator leads' : `the coordinator at ${leader} leads`),
     },
@@ -119,7 +121,7 @@ const NATS_RETRY_MS = 500;
 const MAX_NATS_RETRY_MS = 5_000;
 
 /**
- * Keeps a connection to NATS, so that a problem shows before this coordinator leads.
+ * Keeps a connection to NATS, so that a problem with NATS is noticed before this coordinator becomes the leader.
  * @returns a function that closes the connection
  */
 function watchNats(

@@ -1,10 +1,10 @@
 /**
- * Computes the next steps of a trial source in advance, so that one query finds which of their trials the store already
- * has. Used only for searches whose points do not depend on results.
+ * Computes the next steps of a trial source in advance, so that a single query can find out which of the trials of
+ * these steps the store already has. Used only for searches whose points do not depend on results.
  */
 import type { SourceState, SourceStep } from '../search/trial-source.ts';
 
-/** The maximum number of points that are computed before each query of the store, and of new trials at these points. */
+/** The maximum numbers of points and of new trials that are computed before each query of the store. */
 const MAX_POINTS = 5_000;
 const MAX_TRIALS = 256;
 /** Further steps are computed when fewer than this number of steps are left. */
@@ -33,7 +33,7 @@ export class StepsAhead {
   #steps: Ahead[] = [];
   #isExhausted = false;
 
-  /** @param findStored returns those of the given trials that the store has */
+  /** @param findStored returns the ids of the given trials that the store already has */
   constructor(next: NextStep, findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>) {
     this.#next = next;
     this.#findStored = findStored;

@@ -8,7 +8,7 @@ import { slotShareOf } from './slot-share.ts';
 
 /**
  * An estimate is reused for this many milliseconds per created trial of the sweep. The estimate of a large sweep is
- * reused for longer, because it reads thousands of trials.
+ * reused for longer, because a new estimate must read thousands of trials.
  */
 const MAX_AGE_MS_PER_TRIAL = 1;
 

@@ -1,4 +1,4 @@
-/** Opens the sources of the trials of submitted sweeps. */
+/** Opens the trial sources of submitted sweeps. */
 import { BadInputError } from '../../proto/errors.ts';
 import { adaptiveSource } from '../grid/adaptive-trials.ts';
 import { type SweepSpec, usesResults } from '../grid/spec.ts';

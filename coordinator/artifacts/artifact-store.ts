@@ -61,8 +61,8 @@ export interface ArtifactStore {
   readonly direct: DirectTransfers | undefined;
   /**
    * Returns whether the file of an artifact record was uploaded. The answer is synchronous, so that the records of an
-   * attempt are processed in their order. No request to a remote store is needed: before the agent sends the record, it
-   * has uploaded the file, or has learned from `holds` that the file is already stored.
+   * attempt are processed in order. No request to a remote store is needed: before the agent sends the record, it has
+   * uploaded the file, or has learned from `holds` that the file is already stored.
    */
   has(key: AttemptKey, name: string): boolean;
   /**
@@ -104,23 +104,24 @@ export interface ArtifactStore {
    */
   keepAll(): () => Promise<void>;
   /**
-   * Removes from an ended attempt the files that `isNamed` rejects, such as partial uploads. No later record can name
-   * them, because an ended attempt accepts no records. Files that are being uploaded are kept.
+   * Removes the files of an ended attempt that no record names, such as partial uploads. No later record can name these
+   * files, because an ended attempt accepts no records. Files that are being uploaded are kept.
    */
   removeUnnamed(key: AttemptKey, isNamed: (name: string, sha256?: string) => Promise<boolean>): Promise<void>;
   /**
-   * Moves files to `orphans/` if `isNamed` rejects them. Used only at startup, when no upload is in progress.
+   * Moves the files that no record names to `orphans/`. Used only at startup, when no upload is in progress.
    * @param at the time of the move in Unix milliseconds
    * @returns the number of moved files
    */
   moveOrphans(isNamed: (key: AttemptKey, name: string) => Promise<boolean>, at: number): Promise<number>;
   /**
-   * Removes the sets of files that were moved aside at or before `before`. In a remote store, also removes the objects
-   * that `isNamed` rejects and that are older than `before`, except objects younger than an hour.
+   * Removes the sets of orphans that were moved at or before `before`. In a remote store, also removes the objects that
+   * no record names, if they were stored at or before `before` and are at least an hour old.
    * @param before a time in Unix milliseconds
    * @param now the current time in Unix milliseconds
-   * @param dryRun whether orphans are only counted
-   * @returns the removed sets; the removed objects of a remote store are one set, which is named after their location
+   * @param dryRun whether orphans are only counted, not removed
+   * @returns the removed sets. The removed objects of a remote store form one set, whose name is the location of the
+   * objects
    */
   removeOrphans(
     isNamed: (key: AttemptKey, name: string, sha256: string) => Promise<boolean>,

@@ -152,7 +152,7 @@ export class CodeArchives {
 
   /**
    * Copies each intact archive in the folder to the remote store, if the remote store lacks the archive. For example,
-   * the remote store lacks archives that were uploaded before the coordinator used it.
+   * it lacks archives that were uploaded before the coordinator began to use a remote store.
    * @returns the number of new copies
    */
   async copyMissing(): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * Cleans up after ended attempts: removes their files that no record names, such as partial uploads and files whose
- * record did not arrive.
+ * Removes the unneeded files of ended attempts. A file is unneeded if no record names it: for example, a partial
+ * upload, or a file whose record did not arrive.
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';

@@ -66,9 +66,8 @@ export class ArtifactFiles implements ArtifactStore {
   }
 
   /**
-   * Returns whether the artifact file is complete and intact. If so, syncs the folders above the file before it
-   * returns, because an earlier coordinator may have been killed after it moved the file and before it synced the
-   * folders.
+   * Returns whether the artifact file is complete and intact. If so, first syncs the folders above the file, because an
+   * earlier coordinator may have been killed after it moved the file and before it synced the folders.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     return isStored({ path: this.path(key, artifact.name), top: this.dir }, artifact);

@@ -117,8 +117,8 @@ function conflictOf(error: unknown, path: string): unknown {
 }
 
 /**
- * Returns whether the uploaded file is complete and intact. If so, syncs the folders above the file before it returns,
- * because an earlier coordinator may have been killed after it moved the file and before it synced the folders.
+ * Returns whether the uploaded file is complete and intact. If so, first syncs the folders above the file, because an
+ * earlier coordinator may have been killed after it moved the file and before it synced the folders.
  */
 export async function isStored({ path, top }: FilePlace, { size, sha256 }: Checksum): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);

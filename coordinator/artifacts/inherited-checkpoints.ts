@@ -1,7 +1,8 @@
 /**
- * Gives the checkpoints of parents to their children (population based training). In the store, a row of the child also
- * names the parent's file, so that the file is kept until the child has a checkpoint of its own. The file is added to
- * the child after the commit that created the child. The parent's file is removed only after that.
+ * Gives the checkpoints of parents to their children (population based training). The commit that creates a child also
+ * adds a row to the store that names the parent's checkpoint as a file of the child. The child keeps this file until it
+ * has a checkpoint of its own. After the commit, the file itself is added to the child. Only after that can the
+ * parent's file be removed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
@@ -35,7 +36,7 @@ export function inheritedBy(changes: readonly Change[]): InheritedCheckpoint[] {
   });
 }
 
-/** The shortest and the longest delay before adding a file is retried, in milliseconds. */
+/** The shortest and the longest delay before the next try to add a file, in milliseconds. */
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
@@ -54,10 +55,10 @@ export class InheritedCheckpoints {
 
   /**
    * Adds files to children. Existing files are not changed, so a coordinator that starts after a crash adds only the
-   * files that are missing. If the artifact store fails, adding a file is retried until it succeeds. If the file of the
-   * parent is missing or damaged, adding the file is not retried: the attempts of the child fail, and their error names
-   * the missing checkpoint.
-   * @returns a promise that resolves once adding each file has succeeded or has failed for the first time
+   * files that are missing. If the artifact store fails, this method retries until the file is added. If the parent's
+   * file is missing or damaged, it does not retry: the attempts of the child fail, and their error names the missing
+   * checkpoint.
+   * @returns a promise that resolves once the first try to add each file has succeeded or failed
    */
   async add(inherited: readonly InheritedCheckpoint[]): Promise<void> {
     await Promise.all(inherited.map((one) => new Promise<void>((resolve) => this.#start(one, resolve))));

@@ -52,7 +52,8 @@ export function chooseLocation(
 }
 
 /**
- * Returns why a standby that takes over would not have the artifacts of the store; undefined if it would have them.
+ * Returns the reason why a standby would not have the artifacts of the store after a takeover; undefined if it would
+ * have them.
  * @param requested the value of --artifacts of the standby
  * @param recorded the location that the leader has recorded; undefined if the leader keeps artifacts in its data folder
  * @param leader HOST:PORT of the leader

@@ -21,7 +21,7 @@ export interface OrphanSet {
 }
 
 /**
- * Returns the name for a set of orphans moved at the given time. A number distinguishes sets of orphans that are moved
+ * Returns the name of a set of orphans that are moved at the time `at`. `number` distinguishes the sets that are moved
  * in the same millisecond.
  */
 export function orphanSetName(at: number, number: number): string {

@@ -1,7 +1,7 @@
 /**
  * Keeps artifacts in an S3-compatible store, as PREFIX/CLUSTER/artifacts/SWEEP/TRIAL/ATTEMPT/NAME/SHA256. The cluster
- * name separates coordinators that share a bucket. Because the key contains the checksum, a late or repeated upload can
- * never replace other contents, regardless of its sender.
+ * name separates coordinators that share a bucket. The key contains the checksum, so a late or repeated upload can
+ * never replace a file that has other contents.
  *
  * A file that is uploaded through the coordinator is received as a partial file in the coordinator's folder, verified,
  * and then stored. A file that an agent uploads directly is verified in the store.
@@ -130,8 +130,8 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Verifies an object by the SHA-256 that the server reports. If the server did not compute the SHA-256 from the whole
-   * object, the object is read. An object of a running attempt is verified only once.
+   * Verifies an object by the SHA-256 that the server reports. If the server reports no SHA-256 of the whole object,
+   * this method reads the object and computes its SHA-256. An object of a running attempt is verified only once.
    */
   async holds(key: AttemptKey, artifact: Artifact): Promise<boolean> {
     if (this.#uploaded.get(keyText(key))?.get(artifact.name) === artifact.sha256) return true;
@@ -373,7 +373,7 @@ export class S3Artifacts implements ArtifactStore {
   }
 
   /**
-   * Runs a removal, or defers it while all artifacts are kept.
+   * Runs a removal, or defers it while `keepAll` is in effect.
    * @returns whether the removal is complete
    */
   async #orDefer(remove: () => Promise<void>): Promise<boolean> {

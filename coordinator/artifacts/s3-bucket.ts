@@ -146,8 +146,9 @@ export class S3Bucket {
   }
 
   /**
-   * Stores a file, in parts if it is large. An interrupted upload in parts resumes with its missing parts. The server
-   * verifies the checksum of each request. Each part has its own checksum, which is computed when the part is sent.
+   * Stores a file, in parts if it is large. After an interruption, an upload in parts resumes with the missing parts.
+   * The server verifies the checksum of each request. Each part has its own checksum, which is computed when the part
+   * is sent.
    * @param checksum the verified checksum of the file
    */
   async putFile(key: string, path: string, checksum: Checksum): Promise<void> {
@@ -202,7 +203,7 @@ export class S3Bucket {
     );
   }
 
-  /** Aborts an upload in parts, which deletes its parts. */
+  /** Aborts an upload in parts. The server then deletes the parts. */
   async abort(key: string, uploadId: string): Promise<void> {
     await this.#run('abort_upload', `could not abort the upload of ${key}`, () =>
       this.#client

@@ -64,7 +64,7 @@ export function isMissingUpload(error: unknown): boolean {
   return s3Code(error).code === MISSING_UPLOAD;
 }
 
-/** Returns the advice for an unknown error code. Undefined if a retry can succeed. */
+/** Returns the advice for an HTTP status whose error code is unknown. Undefined if a retry can succeed. */
 function adviceFor(status: number | undefined): string | undefined {
   if (status === 403) return NEEDS_PERSON.AccessDenied;
   if (status === undefined || status < 300 || status >= 500 || [408, 409, 429].includes(status)) return undefined;

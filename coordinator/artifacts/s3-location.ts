@@ -10,8 +10,8 @@ export interface S3Location {
   /** The start of all keys: empty, or a path that ends with `/`. */
   readonly prefix: string;
   /**
-   * The URL of the server. If undefined, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or Amazon's server of the region is
-   * used.
+   * The URL of the server. If undefined, the URL is taken from AWS_ENDPOINT_URL_S3 or, if that is not set, from
+   * AWS_ENDPOINT_URL. If neither is set, the server is Amazon's server for the region.
    */
   readonly endpoint: string | undefined;
   /**
@@ -101,8 +101,8 @@ function hasLoopbackHost(endpoint: string | undefined): boolean {
 }
 
 /**
- * Returns the bucket and the prefix, which together identify the place of stored artifacts. The other parameters can
- * change.
+ * Returns the bucket and the prefix, which together identify the place of stored artifacts. The other parameters of a
+ * location can change.
  */
 export function s3Place({ bucket, prefix }: Pick<S3Location, 'bucket' | 'prefix'>): string {
   return `s3://${bucket}/${prefix}`;

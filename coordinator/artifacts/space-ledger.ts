@@ -1,7 +1,7 @@
 /**
  * Reserves space for uploads: on the coordinator's disk, or in the quota of a remote store. The bytes that an upload
- * has announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. Reservations
- * exist only in memory, and end with their upload or with the process.
+ * has announced but not sent yet are reserved, so that concurrent uploads cannot fill the disk together. A reservation
+ * exists only in memory, and ends when its upload or the process ends.
  */
 import { statfs } from 'node:fs/promises';
 import { formatSize } from '../../lib/text/size.ts';
