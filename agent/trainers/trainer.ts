@@ -32,13 +32,15 @@ export interface TrainingRun {
   readonly dir: string;
   /** Identifies the attempt. */
   readonly key: AttemptKey;
-  /** The user's program for the trainer `command`, with macros (see proto/command.ts). */
+  /**
+   * For the trainer `command`: the command line of the user's program, with unexpanded macros (see proto/command.ts).
+   */
   readonly command: readonly string[];
   /** The settings for running the user's program and reading its reports. If undefined, the default settings apply. */
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
-  /** The prefix of the marker of the program's processes (see command/processes.ts). */
+  /** The prefix of the marker that identifies the processes of the program (see command/processes.ts). */
   readonly marker: string;
   /** The path of the archive with the code of the program. Undefined if the program runs in `workdir`. */
   readonly code: string | undefined;
@@ -100,7 +102,10 @@ export interface Trainer {
   pack?(runs: readonly TrainingRun[]): readonly Promise<void>[];
 }
 
-/** The abort reason of `TrainingRun.signal` if a rule of the sweep stopped the trial. The program's files are kept. */
+/**
+ * The abort reason of `TrainingRun.signal` if a rule of the sweep stopped the trial. In this case, the files that the
+ * program wrote are kept.
+ */
 export class StoppedByRule extends Error {
   override readonly name = 'StoppedByRule';
 
@@ -109,7 +114,7 @@ export class StoppedByRule extends Error {
   }
 }
 
-/** The failure of an attempt, with its class. */
+/** The error of a failed attempt, with the class of the failure. */
 export class TrainingError extends Error {
   override readonly name = 'TrainingError';
   readonly failureClass: FailureClassName;

@@ -49,8 +49,8 @@ export interface Assignment {
   readonly reconstructEvery: number;
   readonly resume: ResumePoint | undefined;
   /**
-   * The attempt's folder (see folders.ts). The folder is created at the first write, and the supervisor removes the
-   * folder.
+   * The attempt's folder (see folders.ts). The worker creates the folder only when it needs the folder. The supervisor
+   * removes the folder later.
    */
   readonly folder: string;
 }
@@ -63,7 +63,7 @@ export interface KeptFile extends KeptArtifact {
 }
 
 export type ToWorker =
-  /** Several assignments are a pack, whose attempts the trainer runs together. */
+  /** If there are several assignments, they form a pack: the trainer runs their attempts together. */
   | { readonly kind: 'run'; readonly assignments: readonly Assignment[] }
   /**
    * Stops the attempt. With `keepFiles`, the files that its program wrote are kept. The worker always answers this
@@ -75,7 +75,7 @@ export type FromWorker =
   | {
       readonly kind: 'ready';
       readonly backend: string;
-      /** The number of trials that the worker trains together. */
+      /** The maximum number of trials that the worker trains together. */
       readonly pack: number;
       /** Reasons why `pack` is not larger, for the agent's log. */
       readonly warnings?: readonly string[];

@@ -38,7 +38,8 @@ process.on('message', (message: ToWorker) => {
 
 try {
   const forced = forcedBackend(process.env);
-  // Checked now, so that an invalid TRAWL_GPU_PACKS fails the start of the worker, not the first trial.
+  // Checked now, so that a worker with an invalid TRAWL_GPU_PACKS does not start. Otherwise, its first trial would
+  // fail.
   gpuStrategy(process.env);
   const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
   openFirstSession();

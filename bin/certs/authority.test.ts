@@ -156,7 +156,7 @@ test('with several coordinators, each identity has the address of every coordina
   const hosts = ['--host', 'head-a,10.0.0.5', '--standby', 'head-b,fe80::7'];
   const { stderr, exitCode } = await certs('init', ...hosts, '--agent', 'gpu-1');
   expect(exitCode).toBe(0);
-  expect(stderr).toContain('the same on head-b, fe80::7, with the same --store');
+  expect(stderr).toContain('the same command on head-b, fe80::7, with the same --store');
   const server = certificate('server');
   for (const host of ['head-a', 'head-b']) expect(server.checkHost(host)).toBe(host);
   expect(server.checkIP('fe80::7')).toBe('fe80::7');

@@ -48,7 +48,7 @@ export async function createAuthority(days: number): Promise<KeyAndCertificate> 
   return { certificate: pem(certificate), key: await privatePem(keys) };
 }
 
-/** Signs a certificate for a new key. */
+/** Creates a new key, and a certificate for this key, signed by the authority. */
 export async function issue(
   authority: KeyAndCertificate,
   subject: CertificateSubject,
@@ -97,7 +97,7 @@ export async function renewed(authority: KeyAndCertificate, certificate: string,
   );
 }
 
-/** The object identifier of the attribute `serialNumber` of a name (X.520). */
+/** The object identifier of the name attribute `serialNumber` (X.520). */
 const SERIAL_NUMBER = '2.5.4.5';
 
 function subjectName({ name, role, serial }: CertificateSubject): x509.JsonName {

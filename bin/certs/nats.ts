@@ -85,14 +85,15 @@ const addressOf = (host: string) => `${isIP(host) === 6 ? `[${host}]` : host}:${
 
 function clusterConfig({ name, hosts, certificates }: NatsMember): string {
   const routes = hosts.map((host) => text(`nats-route://${addressOf(host)}`));
-  return `# The other servers. Only servers with these keys are accepted, because agents have certificates of the same authority.
+  return `# Connections between the servers. Only servers with the keys in pinned_certs are accepted, because
+# agents also have certificates of this authority.
 cluster {
   name: "trawl"
   listen: "0.0.0.0:${NATS_CLUSTER_PORT}"
   # The other servers connect to this address. Its host is the name in this server's certificate.
   advertise: ${text(addressOf(name))}
-  # The server does not send the addresses of other servers to clients: the certificates are valid only for the host
-  # names that clients know.
+  # Clients already know the host names of all servers. The server does not send them other addresses, because the
+  # certificates are not valid for those.
   no_advertise: true
   routes: [${routes.join(', ')}]
   tls {
@@ -146,8 +147,8 @@ ${imported.map((entry) => `      ${entry}`).join('\n')}
 }
 
 /**
- * @param serial the serial number in the certificate's subject. NATS compares this number, and so rejects earlier
- * certificates of the same name
+ * @param serial the serial number in the subject of the certificate. NATS rejects certificates with the same name and
+ * another serial number, such as earlier certificates of the agent
  */
 function user(role: string, name: string, { publish, subscribe }: Permissions, serial?: string): string {
   const allow = (subjects: readonly string[]) => `{ allow: [${subjects.map(text).join(', ')}] }`;
@@ -157,7 +158,7 @@ function user(role: string, name: string, { publish, subscribe }: Permissions, s
         subscribe: ${allow(subscribe)} } }`;
 }
 
-/** The role of the servers' certificates. NATS and the coordinator reject clients with the role of a server. */
+/** The role in the certificates of NATS servers. NATS and the coordinator reject clients with this role. */
 const ROLE = 'nats';
 const PREFIX = 'nats-';
 
@@ -200,7 +201,7 @@ export function natsFolders(dir: string): string[] {
   return cluster.length > 0 ? cluster.map((name) => join(dir, name)) : [join(dir, 'server')];
 }
 
-/** Whether a folder has the identity of a server of the cluster. */
+/** Whether a folder contains the identity of a NATS server of a cluster. */
 export function isNatsFolder(dir: string, name: string): boolean {
   return name.startsWith(PREFIX) && existsSync(join(dir, name, NATS_CONFIG));
 }

@@ -24,7 +24,7 @@ export interface PackedCode {
 type SpecifiedFile = Pick<LoadedSweepFile, 'fileName' | 'spec'>;
 
 /**
- * Lists the files of the folder that a sweep file names with `code`. Returns undefined if the sweep file has no `code`.
+ * Lists the files in the code folder of a sweep file. Returns undefined if the sweep file has no `code`.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile): Promise<CodeFolder | undefined> {
@@ -32,8 +32,8 @@ export async function codeFolderOf({ fileName, spec: { code } }: SpecifiedFile):
 }
 
 /**
- * Packs the folder that a sweep file names with `code`, and passes the archive to `work`. The archive is removed when
- * `work` has ended. If the sweep file has no `code`, `work` receives undefined.
+ * Packs the code folder of a sweep file, and passes the archive to `work`. The archive is removed when `work` has
+ * ended. If the sweep file has no `code`, `work` receives undefined.
  * @throws {BadInputError} when the folder is missing, is empty or exceeds its limit
  */
 export async function withPackedCode<T>(

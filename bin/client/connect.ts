@@ -37,9 +37,9 @@ export interface Connection {
   readonly artifacts: ArtifactServiceClient;
   readonly code: CodeServiceClient;
   readonly operations: OperationsServiceClient;
-  /** HOST:PORT of the coordinator that is called now. Changes when another coordinator becomes the leader. */
+  /** HOST:PORT of the coordinator to which calls are sent. Changes when another coordinator becomes the leader. */
   readonly address: string;
-  /** Whether several coordinators are known. If so, a standby may lead soon if the leader does not answer. */
+  /** Whether several coordinators are known. In that case, a standby may soon replace a leader that does not answer. */
   readonly hasStandbys: boolean;
   /** Whether the connection uses TLS, with an identity. */
   readonly usesTls: boolean;
@@ -54,18 +54,21 @@ export interface ConnectOptions {
    * coordinator of the identity, or else DEFAULT_ADDRESS.
    */
   readonly server?: string | undefined;
-  /** A data folder. If a coordinator uses the folder, connects to it; otherwise, this process serves the store. */
+  /**
+   * A data folder. If a coordinator uses the folder, the connection is to this coordinator. Otherwise, this process
+   * serves the store of the folder.
+   */
   readonly dir?: string | undefined;
   /**
-   * The URL of a database. If a coordinator uses `dir`, connects to it; otherwise, this process serves the database.
-   * Default: TRAWL_STORE, if the store of `dir` is in PostgreSQL.
+   * The URL of a database. If a coordinator uses `dir`, the connection is to this coordinator. Otherwise, this process
+   * serves the database. Default: TRAWL_STORE, if the store of `dir` is in PostgreSQL.
    */
   readonly store?: string | undefined;
   /** Identity folder of the user. Default: TRAWL_IDENTITY. False means no identity, even if TRAWL_IDENTITY is set. */
   readonly identity?: string | false | undefined;
   /**
-   * A file with the token of a coordinator on the loopback interface. Default: the token in `dir`, or else TRAWL_TOKEN,
-   * or else the token of this user's coordinator at the address.
+   * A file with the token of a coordinator on the loopback interface. With `dir`, the default is the token in that
+   * folder. Otherwise, the default is TRAWL_TOKEN, or else the token of this user's coordinator at the address.
    */
   readonly tokenFile?: string | undefined;
   /** The time in milliseconds for which calls wait for a leader. Default: LEADER_WAIT_MS. */
@@ -83,8 +86,8 @@ const KEEPALIVE = { 'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms
 const KEEPALIVE_OF_SEVERAL = { 'grpc.keepalive_time_ms': 5_000, 'grpc.keepalive_timeout_ms': 8_000 };
 
 /**
- * With several coordinators, a call waits for up to this time until one of them leads. A takeover takes up to 15 s
- * after the death of the leader, and longer while PostgreSQL does not answer.
+ * With several coordinators, a call waits up to this time, in milliseconds, for one of them to become the leader. After
+ * the death of a leader, the takeover takes up to 15 s, or longer if PostgreSQL does not answer.
  */
 export const LEADER_WAIT_MS = 60_000;
 
@@ -212,7 +215,7 @@ async function connectToFolder(dir: string, options: ConnectOptions): Promise<Co
 
 /** Returns the URL in TRAWL_STORE if the store of a folder is in PostgreSQL. */
 function storeOfFolder(dir: string): string | undefined {
-  // After `trawl migrate`, the folder still has its own store, with a mark that it was moved.
+  // After `trawl migrate`, the folder still contains its old store, and a file that marks this store as moved.
   const hasOwnStore = existsSync(join(dir, STORE_FILE)) && !existsSync(join(dir, MOVED_FILE));
   const isElsewhere = existsSync(join(dir, POSTGRES_MARK)) && !hasOwnStore;
   return isElsewhere ? storeLocation(undefined) : undefined;
@@ -240,7 +243,7 @@ function runningCoordinator(dir: string): CoordinatorFile | undefined {
 }
 
 /**
- * Returns the error for a store that is in use, if the coordinator of the folder runs but did not answer. Returns
+ * Returns the error for a store that is in use by the folder's coordinator, which runs but did not answer. Returns
  * undefined if the folder has no running coordinator.
  */
 function silentHolder(dir: string): UnreachableError | undefined {

@@ -47,7 +47,7 @@ export async function programWarnings(
     : warnings;
 }
 
-/** Returns a warning if all reports come from patterns and no pattern has a group for the ranking metric. */
+/** Returns a warning if all report sources are regular expressions, and none has a group for the ranking metric. */
 export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string | undefined {
   const sources = program?.report ?? [];
   const metric = program?.metric ?? '';
@@ -60,7 +60,8 @@ export function metricWarning({ program }: Pick<SweepSpec, 'program'>): string |
 }
 
 /**
- * Returns a warning about varying parameters that occur neither in the command nor in `env`.
+ * Returns a warning about parameters with several values that occur neither in the command nor in `env`. Also returns a
+ * warning if no parameter occurs there.
  * @param script the text of the program's script; empty if the text is not known
  */
 export function parametersWarning(spec: SweepSpec, script: string): string | undefined {

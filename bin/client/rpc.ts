@@ -20,7 +20,7 @@ const UNARY_DEADLINE_MS = 15_000;
  */
 export const LARGE_CHANGE_DEADLINE_MS = 60_000;
 
-/** If a stream breaks, it is read again from its start. After this many repetitions, the next break is an error. */
+/** The maximum number of times that a broken stream is read again from its start. */
 const MAX_RESTARTS = 5;
 
 const RETRY_DELAYS_MS = [200, 500, 1_000];
@@ -60,8 +60,8 @@ export function unary<Request, Response>(
 }
 
 /**
- * Makes a server-streaming call. The call is cancelled when the caller leaves the loop, or when the signal is aborted.
- * The signal ends the loop without an error.
+ * Makes a server-streaming call. The call is cancelled when the caller stops the iteration, or when the signal is
+ * aborted. The signal ends the iteration without an error.
  */
 export async function* stream<Request, Response>(
   connection: Connection,
@@ -86,9 +86,10 @@ export async function* stream<Request, Response>(
 }
 
 /**
- * Makes a server-streaming call that only reads, as `stream` does. With several coordinators, a stream that breaks after
- * some messages is read again from its start, up to five times, so that it outlasts a takeover.
- * @param onRestart called before each repetition. The caller must discard the received messages, or skip them when they
+ * The same as `stream`, for calls that change nothing. If there are several coordinators, and the stream breaks after
+ * its first message, the stream is read again from its start, up to five times. A takeover by a standby therefore does
+ * not end the call.
+ * @param onRestart called before each restart. The caller must discard the received messages, or skip them when they
  * arrive again
  */
 export async function* restartingStream<Request, Response>(
@@ -107,7 +108,7 @@ export async function* restartingStream<Request, Response>(
       }
       return;
     } catch (error) {
-      // A call without an answer has already been repeated by the channel.
+      // If no message has been received, the channel has already repeated the call.
       const mayRestart = hasReceived && connection.hasStandbys && restarts < MAX_RESTARTS;
       if (!(error instanceof UnreachableError) || !mayRestart) throw error;
       await onRestart();
@@ -116,9 +117,10 @@ export async function* restartingStream<Request, Response>(
 }
 
 /**
- * Makes a call, and repeats it while the coordinator is unreachable: up to three times or, with several coordinators,
- * until LEADER_WAIT_MS have passed since the first attempt. The call must be safe to repeat: for example, its request
- * carries the same request_id each time, so that the coordinator executes the request once.
+ * Makes a call, and repeats it while the coordinator is unreachable. With one coordinator, the call is repeated up to
+ * three times. With several coordinators, it is repeated until LEADER_WAIT_MS have passed since the first attempt. The
+ * call must be safe to repeat. For example, its request contains the same request_id each time, so that the coordinator
+ * executes the request once.
  */
 export async function retryUnreachable<T>(
   connection: Pick<Connection, 'hasStandbys'>,

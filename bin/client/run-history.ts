@@ -101,9 +101,10 @@ function areEqual(one: unknown, other: unknown): boolean {
 }
 
 /**
- * Returns the usual number of concurrent trials: the number of trials that ran at once for the longest total time. A
- * short overlap of two consecutive trials therefore does not count. The time for which a trial waited for the previous
- * trial of its slot does not count either.
+ * Returns the usual number of concurrent trials. For each number n, the function adds up the periods in which exactly n
+ * trials ran at once, and returns the n with the longest total. A short overlap of two consecutive trials therefore
+ * does not change the result. A trial that waits for the previous trial of its slot is usually not counted (see
+ * `lastStartMs`).
  */
 export function usualAtOnce(trials: readonly Pick<Trial, 'startedAtMs' | 'endedAtMs' | 'leasedMs'>[]): number {
   const changes = trials.flatMap((trial) => [

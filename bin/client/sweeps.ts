@@ -143,8 +143,8 @@ export async function* streamLog(
 }
 
 /**
- * Yields the metrics of each trial by epoch, in the order of the trials in the sweep. Trials without a report are
- * omitted. A long curve is yielded in several consecutive parts.
+ * Yields the curve of each trial, which contains its metrics by epoch. The trials have the same order as in the sweep.
+ * Trials without a report are omitted. A long curve is yielded in several consecutive parts.
  * @param trialIds limits the result to these trials; an empty list means all trials
  */
 export async function* streamCurves(
@@ -170,7 +170,7 @@ export async function* streamCurves(
   }
   if (isSkipping) {
     throw new UnreachableError(
-      `the connection broke, and the sweep no longer has trial ${position?.trialId}, at which the curves would continue; retry`,
+      `the connection broke, and the curves cannot continue, because the sweep no longer has trial ${position?.trialId}; retry`,
     );
   }
 }
@@ -186,17 +186,17 @@ function positionAfter(before: CurvePosition | undefined, { trialId, reports }: 
   return { trialId, epoch: before?.trialId === trialId ? Math.max(before.epoch, last) : last };
 }
 
-/** Returns only those reports of a part of a curve that were not received before. A curve is in order of epoch. */
+/** Returns the reports of `curve` that were not received before. The reports of a trial arrive in order of epoch. */
 function reportsAfter({ trialId, epoch: last }: CurvePosition, curve: Curve): Report[] {
   return curve.trialId === trialId ? curve.reports.filter(({ epoch }) => epoch > last) : curve.reports;
 }
 
-/** Returns whether a report follows another one in order of attempt and step. */
+/** Returns whether `report` comes after `before` in order of attempt and step. */
 function isAfter(report: Report, before: Report): boolean {
   return report.attempt > before.attempt || (report.attempt === before.attempt && report.epoch > before.epoch);
 }
 
-/** The maximum number of curve values that a command keeps in memory. They take up to about 1 GB. */
+/** The maximum number of curve values that a command keeps in memory. This many values take up to about 1 GB. */
 const MAX_CURVE_VALUES = 10_000_000;
 
 /** Counts the curve values that a command keeps in memory. */
@@ -268,7 +268,7 @@ export function getSource(connection: Connection, sweep: string): Promise<GetSou
 /**
  * Submits a sweep, and retries if the coordinator is unreachable. The code of the sweep is uploaded first, so that
  * the sweep never names code that the coordinator does not have.
- * @param code the packed code; undefined if the sweep file names no folder of code
+ * @param code the packed code; undefined if the sweep file has no `code`
  */
 export async function submitSweep(
   connection: Connection,

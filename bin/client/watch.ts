@@ -32,8 +32,9 @@ export function outageNotes({ address }: Connection): Required<Pick<WatchOptions
 
 /**
  * Yields the Watch stream of a sweep until the sweep has ended, across restarts of the coordinator. After an outage the
- * stream continues with the missed events, and no event is repeated. If the outage interrupted a snapshot, or another
- * store now answers, the stream continues with a new snapshot. Ends early, without an error, on a signal.
+ * stream continues with the missed events, and no event is repeated. If the outage interrupted a snapshot, or if the
+ * coordinator now serves another store, the stream continues with a new snapshot. Ends early, without an error, when
+ * `signal` is aborted.
  * @param sweep the id of the sweep, and not `last`, because `last` could select another sweep after a reconnect
  * @throws {UnreachableError} when the first connection fails, or an outage lasts longer than `patienceMs`
  */
@@ -63,7 +64,7 @@ export async function* watchSweep(
         outageSince = undefined;
         connectedOnce = true;
         backoff.reset();
-        // Further trials can follow the message with the end of the sweep, so the stream is read to its end.
+        // The stream is read to its end, because further trials can follow the message that reports the sweep's end.
         ended = endsSweep(response) ?? ended;
         yield fresh;
       }
@@ -78,7 +79,7 @@ export async function* watchSweep(
       outageSince = Date.now();
       onOutage?.(reason);
     } else if (Date.now() - outageSince > patienceMs) {
-      throw new UnreachableError(`the coordinator at ${connection.address} did not come back: ${reason}`);
+      throw new UnreachableError(`the coordinator at ${connection.address} did not recover: ${reason}`);
     }
     if (!isImmediate) await sleep(backoff.next(), undefined, signal ? { signal } : {}).catch(() => {});
   }
@@ -110,7 +111,7 @@ export class WatchPosition {
   /**
    * Returns the new part of a message. An interrupted batch of events is sent again as a whole, so events that were
    * already received are dropped.
-   * @returns undefined if another store answers now, so that the caller must request a new snapshot
+   * @returns undefined if the coordinator now serves another store. The caller must then request a new snapshot
    */
   take(response: WatchResponse): WatchResponse | undefined {
     const { update } = response;

@@ -83,9 +83,10 @@ async function best(selector: string, options: Options): Promise<void> {
 }
 
 /**
- * Returns the heading of the table. For a sweep with several objectives, the heading lists them. If the goal is only
- * assumed, or if the trials are ranked by their best steps, the heading states the goal and the metric. Otherwise, the
- * heading is empty.
+ * Returns the heading of the table. For a ranking by several objectives, the heading lists the objectives. For other
+ * rankings, the heading states the goal and the metric if the goal is assumed, or if each trial is ranked by its best
+ * step. The goal is assumed if --goal is not given and the metric is not the metric of the sweep. In all other cases,
+ * the heading is empty.
  */
 function headingOf(
   sweep: Sweep,

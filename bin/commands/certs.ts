@@ -44,7 +44,7 @@ async function init({ dir, days, caDays, host, standby, nats, force = false, ...
   note('start the servers, each on its machine:');
   for (const folder of servers.nats) note(`  (cd ${folder} && nats-server --config nats.conf)`);
   note(`  trawl coordinator --identity ${servers.coordinator} --listen 0.0.0.0:7070`);
-  if (standbys.length > 0) note(`  the same on ${standbys.join(', ')}, with the same --store and --artifacts`);
+  if (standbys.length > 0) note(`  the same command on ${standbys.join(', ')}, with the same --store and --artifacts`);
   for (const role of ROLES) {
     for (const name of splitCommas(names[role])) {
       await print(`${await addIdentity(dir, { name, role }, { days, force })}\n`);

@@ -37,7 +37,7 @@ async function newestEvent(connection: Connection, sweep: string): Promise<numbe
  */
 async function* eventsOf(connection: Connection, sweep: string, follow: boolean): AsyncGenerator<Event> {
   const until = follow ? Number.POSITIVE_INFINITY : await newestEvent(connection, sweep);
-  // With several coordinators, a call without `follow` outlasts a takeover.
+  // With several coordinators, this command waits for a takeover by a standby even without `follow`.
   const listPatienceMs = connection.hasStandbys ? LEADER_WAIT_MS : 0;
   const options = {
     patienceMs: follow ? PATIENCE_MS : listPatienceMs,
@@ -70,8 +70,9 @@ interface Selection {
 }
 
 /**
- * @param selector the id or the name of a sweep, or `last`. If undefined, the sweep of the trial is selected, or else
- * the newest sweep
+ * @param selector the id or the name of a sweep, or `last`. If undefined, the sweep of the trial is selected or,
+ * without a trial, the newest sweep
+ * @param name the selector of a trial; undefined if the whole sweep is selected
  */
 async function select(
   connection: Connection,

@@ -74,7 +74,7 @@ function startCommand({ dir, to }: MigrationResult): string {
   return `trawl coordinator --dir ${shellLine([dir])}${store}`;
 }
 
-/** Returns a function that prints the progress of a long step from time to time. */
+/** Returns a function that prints the progress, but at most once per PROGRESS_INTERVAL_MS. */
 function progressNotes(): (progress: MigrationProgress) => void {
   let printedAt = performance.now();
   return (progress) => {

@@ -42,7 +42,7 @@ function planJson(
   const size = isPopulation ? populationSize(earlyTerminate, last) : undefined;
   return {
     ...counts,
-    // `trials` is null if there is no upper bound: the number then depends on how many epochs the program runs.
+    // `trials` is null if the number of trials has no upper bound. It then depends on how many epochs the program runs.
     ...(size === undefined ? {} : { trials: size.maxTrials ?? null, members: size.members }),
     at_most: isBound || isPopulation || undefined,
     min_replicates: spec.adaptiveReplicates?.min,

@@ -180,7 +180,7 @@ function attemptsText(attempts: readonly Attempt[], terminal: Terminal): string 
   return attempts.length === 0 ? '' : `\n${renderTable(columns, attempts, terminal)}`;
 }
 
-/** Limits on the newest reports in a table: their number, and the total length of the names of their metrics. */
+/** Limits on the reports that a table shows: their number, and the total length of their metric names in characters. */
 const MAX_SHOWN_REPORTS = 1_000;
 const MAX_SHOWN_CHARACTERS = 4 * 1024 * 1024;
 
@@ -229,13 +229,14 @@ function rungsText(rungs: readonly Rung[], stopReason: string, terminal: Termina
     { header: 'rung', numeric: true, cell: ({ rung }) => formatStep(rung) },
     { header: 'epoch', numeric: true, cell: ({ step }) => formatStep(step) },
     { header: 'value', numeric: true, cell: ({ value }) => formatMetric(value) },
-    // The rung at which a trial was stopped has no reason of its own, so the reason of the stop is shown.
+    // The rung at which a trial was stopped has no reason of its own. For this rung, the stop reason of the trial is
+    // shown.
     { header: 'decision', cell: (rung) => rung.reason || (rung === rungs.at(-1) ? stopReason : '') || '-' },
   ];
   return rungs.length === 0 ? '' : `\n${renderTable(columns, rungs, terminal)}`;
 }
 
-/** Finds a sweep, or else a trial. */
+/** Finds the sweep that the selector names. If there is no such sweep, finds the trial that the selector names. */
 async function find(connection: Connection, selector: string, options: ServerOptions) {
   try {
     return { kind: 'sweep', ...(await getSweep(connection, selector)) } as const;

@@ -47,7 +47,7 @@ async function submit(file: string, options: Options): Promise<void> {
   });
 }
 
-/** Prints a notice about a sweep with the same content, because a second submission runs all trials again. */
+/** Prints a note if an earlier sweep has the same content, because this submission runs all trials again. */
 async function noteEarlierSubmission(connection: Connection, { fingerprint }: LoadedSweepFile): Promise<void> {
   const { sweeps } = await retryUnreachable(connection, () => unary(connection, connection.client.listSweeps, {}));
   const earlier = sweeps.filter((sweep) => sweep.fingerprint === fingerprint).at(-1);

@@ -27,8 +27,8 @@ interface Options extends GlobalOptions, ServerOptions {
 const PIPE_SIZE = { columns: 120, rows: 50 };
 
 /**
- * Loads the client code for the coordinator after the first frame, because that frame does not need the code, and
- * loading the code takes about as long as drawing the frame.
+ * Loads the code that connects to the coordinator. The dashboard draws its first frame before it calls this function,
+ * because the frame does not need the code, and loading the code takes about as long as drawing the frame.
  */
 const loadClient = async () => {
   const [{ withConnection }, { unary }, { coordinatorSource }] = await Promise.all([
@@ -66,7 +66,7 @@ async function printFrame(
   return print(await drawOnce(coordinatorSource(connection, 0), { sweep, style, size, view }));
 }
 
-/** Opens the dashboard at once, and connects after its first frame. */
+/** Opens the dashboard immediately, and connects to the coordinator after the first frame. */
 async function showSweep(sweep: string, style: TerminalStyle, options: Options, signal: AbortSignal): Promise<void> {
   const progress = new StartProgress();
   const { promise: ready, resolve, reject } = withResolvers<Source>();

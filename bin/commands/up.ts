@@ -67,7 +67,7 @@ async function up(fileName: string, options: Options): Promise<void> {
   keepFilesPrivate();
   const file = await loadSweepFile(fileName);
   requireFittingSlots(options.slots, machineMemoryBytes());
-  // With too many slots, the agent does not start. Without this check, only its log would contain the reason.
+  // With too many slots, the agent does not start. Without this check, only the agent's log would contain the reason.
   if (options.slotsPerGpu !== undefined) await requireGpuSlots(options);
   requireExistingFolder('--workdir', options.workdir);
   if (options.data !== undefined) requireFolder('--data', options.data);
@@ -112,7 +112,7 @@ async function up(fileName: string, options: Options): Promise<void> {
 
 /**
  * Checks the sampler of a sweep before the processes start. If the folder already has a store, a problem is only a
- * warning, because the folder may contain this sweep already, and the sweep may need no further suggestion.
+ * warning: the store may already contain this sweep, and the sweep may need no further suggestions from the sampler.
  * @throws {RejectedError} if the sampler cannot run
  */
 async function checkSampler({ spec }: LoadedSweepFile, dir: string): Promise<void> {
@@ -165,7 +165,10 @@ function openScreen({ spec }: LoadedSweepFile, options: Options, signal: AbortSi
   };
 }
 
-/** Selects the sweep of `up` until the sweep has an id. A name is never empty, so no other sweep matches. */
+/**
+ * The selector of the sweep that `up` runs. The dashboard uses this selector, because it opens before the sweep has an
+ * id. The name of a sweep is never empty, so the selector matches no other sweep.
+ */
 const OWN_SWEEP = '';
 
 /**
@@ -208,9 +211,9 @@ async function run(
 }
 
 /**
- * Shows the sweep until the sweep ends or the signal is aborted. A terminal shows the dashboard. Without a dashboard,
- * or after the user has closed it, one line per event is printed. Without a terminal, the output also ends when
- * the sweep is paused and has no running trials.
+ * Shows the sweep until the sweep ends or the signal is aborted. The sweep is shown in the dashboard (`screen`).
+ * Without a dashboard, or after the user has closed it, the function prints one line per event. Without a terminal, the
+ * function also returns when the sweep is paused and has no running trials.
  */
 async function follow(
   connection: Connection,
@@ -246,7 +249,7 @@ async function follow(
   }
 }
 
-/** Yields the updates unchanged, and reports their warnings. */
+/** Yields the updates unchanged, and prints each warning of the sweep once. */
 async function* withWarnings(
   updates: AsyncIterable<WatchResponse>,
   warnings: WarningNotes,

@@ -23,12 +23,12 @@ import { WarningNotes } from '../output/warnings.ts';
 
 export interface WaitOptions extends ServerOptions, OutputOptions {
   readonly timeout?: number;
-  /** Omits the summary, so that the only result is the exit code. */
+  /** If true, no summary is printed, so that the exit code is the only result. */
   readonly quiet?: true;
 }
 
 /**
- * The time for which the coordinator may be unreachable before the command fails. It is long enough to move the
+ * The time for which the coordinator may be unreachable before the command fails. This time is enough to move the
  * coordinator to another machine.
  */
 const PATIENCE_MS = 60 * 60_000;
@@ -64,8 +64,8 @@ async function follow(
 }
 
 /**
- * Waits until the sweep ends. Without a terminal, a paused sweep is also returned once the sweep has no running trials.
- * Returns undefined on Ctrl-C.
+ * Waits until the sweep ends. Without a terminal, also stops waiting once the sweep is paused and has no running
+ * trials. Returns the sweep, or undefined on Ctrl-C.
  * @throws {UnreachableError} when `timeout` expires
  */
 async function waitUntilEnded(connection: Connection, first: Sweep, options: WaitOptions): Promise<Sweep | undefined> {

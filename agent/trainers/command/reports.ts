@@ -138,7 +138,7 @@ export class Reports {
 
   /**
    * Sends a warning if reports could not be read, or if the program printed its reports only to stderr.
-   * @param stderr the end of stderr, where reports are not read
+   * @param stderr the last part of the program's stderr. Reports are not read from stderr
    */
   end(stderr = ''): void {
     const misplaced = this.#count === 0 ? this.#reportsIn(stderr) : [];
@@ -179,7 +179,8 @@ export class Reports {
 
   /**
    * Handles the first report or checkpoint in a text.
-   * @returns the text for the log: the text before the report or the checkpoint, or else the whole text
+   * @returns the part of the text that belongs in the log: the part before the report or checkpoint, or the whole text
+   * if it contains neither
    */
   async #takeText(text: string, follows: boolean): Promise<string> {
     for (const [start, values, areMetrics] of this.#readings(text, follows)) {

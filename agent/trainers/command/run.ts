@@ -184,8 +184,8 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
 }
 
 /**
- * Returns the receiver of reports from files. Once the attempt has been stopped, the receiver throws when it gets
- * values, so that the unread rows of a large file do not delay the stop.
+ * Returns the object that receives the reports read from files. Once the attempt has been stopped, this object throws
+ * when it receives values, so that the unread rows of a large file do not delay the stop.
  */
 function whileRunning(
   reports: Reports,

@@ -1,4 +1,4 @@
-/** Follows the files in which a program reports. */
+/** Reads new content of the files to which a program writes its reports. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**

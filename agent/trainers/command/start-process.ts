@@ -7,8 +7,9 @@ import { USER_UMASK } from '../../../lib/files/private-files.ts';
 const CAN_FIND_PROCESSES = existsSync('/proc/self/environ');
 
 /**
- * The script that executes a program after `release`. If the worker dies earlier, the script exits. On systems where
- * processes cannot be found by their marker, the guard must know the process group before the program starts.
+ * The script that waits for `release`, and then executes a program. If the worker dies before the release, the script
+ * exits. The script is needed on systems where processes cannot be found by their marker. There, the guard (see
+ * guard.ts) must know the process group before the program starts.
  */
 const GATE = 'read -r _ <&3 || exit 0; exec 3<&-; exec "$@"';
 
@@ -25,7 +26,7 @@ export interface ProcessStart {
  * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
  * reach them.
  * @param spawn Node's `spawn`; tests replace it
- * @throws {Error} when an argument or a variable contains a NUL, or when no process can be started
+ * @throws {Error} when an argument or an environment variable contains a NUL, or when no process can be started
  */
 export function startProcess(start: ProcessStart, spawn: typeof spawnProcess = spawnProcess): ChildProcess {
   const { command, cwd, env, waitsForRelease = !CAN_FIND_PROCESSES } = start;
@@ -47,7 +48,7 @@ export function startProcess(start: ProcessStart, spawn: typeof spawnProcess = s
   });
 }
 
-/** Releases a program that waits for its release, so that the program starts. */
+/** Starts a program that waits for this call (see `waitsForRelease`). Does nothing for other programs. */
 export function release(child: ChildProcess): void {
   const gate = child.stdio?.[3];
   // Write errors mean that the process has exited, which is handled elsewhere.

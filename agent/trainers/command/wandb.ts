@@ -14,7 +14,10 @@ import type { AttemptLog } from './output.ts';
 import { wandbRows } from './report/wandb-run-file.ts';
 import type { Reports } from './reports.ts';
 
-/** Writes the trial's parameters to a file that W&B reads, and returns W&B's variables; none if W&B is not used. */
+/**
+ * Writes the trial's parameters to a file that W&B reads, and returns the environment variables for W&B. Does nothing,
+ * and returns no variables, if the sweep does not use W&B.
+ */
 export function wandbEnvironment(
   { key }: Pick<TrainingRun, 'key'>,
   parameters: ProgramParameters,
@@ -47,7 +50,7 @@ function wandbParameters(parameters: ProgramParameters): string {
   return `${['wandb_version: 1', ...lines].join('\n')}\n`;
 }
 
-/** The values of the parameters as YAML text, by name. */
+/** The values of the parameters as YAML text, by name. Nested maps also contain the parameters with dotted names. */
 type YamlTree = Map<string, string | YamlTree>;
 
 /**
@@ -91,7 +94,7 @@ export function hooksOf(spec: ProgramSpec | undefined): string[] {
   return (spec?.report ?? []).flatMap(({ source }) => (source?.$case === 'hook' ? [source.hook] : []));
 }
 
-/** Returns the variables that load the import hooks in Python. */
+/** Returns the environment variables that make Python load the import hooks. */
 export function hookEnvironment(
   hooks: readonly string[],
   marker: string,
@@ -106,7 +109,7 @@ export function hookEnvironment(
   };
 }
 
-/** Returns whether the words of a command show that it starts Python. */
+/** Returns whether a command appears to start Python, judging by its words. */
 export function isPython(command: readonly string[]): boolean {
   return /python/i.test(basename(command[0] ?? '')) || command.some((item) => item.endsWith('.py'));
 }

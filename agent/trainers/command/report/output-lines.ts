@@ -4,7 +4,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 
-/** The maximum number of characters of a line that can be a report. A longer line is passed on in parts, as text. */
+/** The maximum length of a report's line, in characters. A longer line is yielded in parts, which are never reports. */
 export const MAX_LINE = 256 * 1024;
 
 export interface OutputLine {
@@ -23,7 +23,7 @@ export interface OutputLine {
 
 export class OutputLines {
   #rest = '';
-  /** Whether `#rest` continues a line whose beginning was already passed on. */
+  /** Whether `#rest` continues a line whose beginning was already yielded. */
   #inside = false;
   #overwrites = false;
 
@@ -58,12 +58,13 @@ export class OutputLines {
 
 function indexOfEnd(text: string, from: number): number {
   const feed = text.indexOf('\n', from);
-  // The search for a carriage return ends at the line feed. Otherwise the whole text would be searched for each line.
+  // The search for a carriage return ends at the line feed. Without this limit, each line would require a search of the
+  // whole remaining text.
   const carriage = text.slice(from, feed === -1 ? undefined : feed).indexOf('\r');
   return carriage === -1 ? feed : from + carriage;
 }
 
-/** C0 and C1 control characters except tab and line feed, and DEL. */
+/** Matches DEL, and the C0 and C1 control characters except tab and line feed. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the point
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
@@ -95,7 +96,10 @@ export class LogTextFormatter {
     return shown === '' && (isReport || replaced) ? '' : `${shown}\n`;
   }
 
-  /** Returns the last state of a progress line that has no line end when the output ends. */
+  /**
+   * Must be called when the output has ended. Returns the last state of a progress line that is still unfinished. If
+   * there is no such line, returns an empty text.
+   */
   end(): string {
     const state = this.#state;
     this.#state = '';

@@ -125,7 +125,9 @@ class LiteralReader {
     }
   }
 
-  /** Parses a constant, such as `None`, or a call, such as `np.float64(0.5)`. A call is read as its first argument. */
+  /**
+   * Parses a constant, such as `None`, or a call, such as `np.float64(0.5)`. The value of a call is its first argument.
+   */
   #word(depth: number): unknown {
     const word = this.#match(WORD);
     if (word === undefined) throw new SyntaxMismatch();
@@ -164,7 +166,7 @@ class LiteralReader {
     return true;
   }
 
-  /** Skips spaces, and returns the text that the sticky pattern matches. */
+  /** Skips spaces, and returns the text that `pattern` matches at this position. The pattern must be sticky. */
   #match(pattern: RegExp): string | undefined {
     this.#skipSpace();
     pattern.lastIndex = this.#at;

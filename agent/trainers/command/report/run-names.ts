@@ -1,17 +1,18 @@
-/** Names the metrics of TensorBoard's runs: each folder with event files is a run. */
+/** Chooses the metric names for the tags of TensorBoard runs. Each folder that contains event files is a run. */
 
 /** Matches names with a digit. Such names, for example `version_0`, usually differ from one trial to the next. */
 const OWN_NAME = /\d/;
 
-/** Distinguishes the tags of several runs. There is one object per attempt. */
+/** Assigns each run a prefix for its metric names. Each attempt has its own object of this class. */
 export class RunNames {
   readonly #runs = new Map<string, string>();
 
   /**
-   * Returns the metric name of a tag. The folders below the source's folder become a prefix, as in TensorBoard
-   * (`validation/epoch_loss`). Folders with a digit in their name are omitted, unless a run that was read earlier
-   * already has the resulting prefix. Tags of the source's own folder never have a prefix, even if a run that was read
-   * earlier has an empty prefix. Such a run may be the separate run that SummaryWriter's `add_hparams` writes.
+   * Returns the metric name of a tag. The names of the folders below the source's folder become a prefix, as in
+   * TensorBoard (`validation/epoch_loss`). Folder names with a digit are omitted from the prefix, unless an earlier run
+   * already has the shortened prefix. Tags of the source's own folder never have a prefix. An earlier run can also have
+   * an empty prefix, because all of its folder names contain a digit. An example is the separate run that
+   * SummaryWriter's `add_hparams` writes.
    * @param run the path of the event file's folder, relative to the source's folder, with `/` between folders; empty
    * for the source's folder itself
    */

@@ -19,8 +19,8 @@ interface StepValue {
 }
 
 /**
- * The step of a line. `counted`: the line names a step, but its value is unreadable, such as null. The step is then
- * counted from the highest step so far.
+ * The step of a line. `counted`: the line names a step, but the value is unreadable, such as null. The metrics of the
+ * line then belong to the highest step so far, or to the next step if the highest step already has one of them.
  */
 interface LineStep {
   readonly step: number | 'counted';
@@ -48,7 +48,7 @@ export type Reading =
       /** The step of the report: a finite number of at least 0. */
       readonly step: number;
       readonly metrics: ReadonlyMap<string, number>;
-      /** The names of values that are ignored: they are not numbers, have an invalid name, or exceed a limit. */
+      /** The names of ignored values: values that are not numbers, have an invalid name, or exceed a limit. */
       readonly ignored: readonly string[];
     }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly path: string };
@@ -62,19 +62,19 @@ export interface StepReaderOptions {
 
 export class StepReader {
   readonly #metric: string | undefined;
-  /** The metrics that earlier steps contained. */
+  /** The names of all metrics in the reports so far. */
   readonly #known = new Set<string>();
   #knownCharacters = 0;
-  /** The metrics of the highest step so far. */
+  /** The names of the metrics in the reports of the highest step so far. */
   readonly #atLast = new Set<string>();
-  /** The steps assigned to texts that contain a position, such as `1/10`, but are not numbers. */
+  /** The steps assigned to texts such as `1/10`, which contain a digit but are not numbers. */
   readonly #unreadable = new Map<string, number>();
   /**
-   * The names of numbers in lines without a step, if there is no ranking metric. A line that repeats one of these names
-   * is a report.
+   * The names of the numbers in earlier lines without a step. They are used only without a ranking metric: a later line
+   * that repeats one of these names is a report.
    */
   readonly #candidates = new Set<string>();
-  /** Whether a line had an epoch that is a number. */
+  /** Whether any line so far had a numeric epoch. */
   #hasEpochs = false;
   #last: number;
 
@@ -128,12 +128,12 @@ export class StepReader {
     return { kind: 'report', step, metrics, ignored };
   }
 
-  /** Whether the highest step so far already has one of the metrics, or there is no step yet. */
+  /** Whether the highest step so far already has one of the metrics, or whether there is no report yet. */
   #repeats(metrics: ReadonlyMap<string, number>): boolean {
     return this.#known.size === 0 || [...metrics.keys()].some((name) => this.#atLast.has(name));
   }
 
-  /** Whether a line without a step begins the next step. */
+  /** Whether a line without a step, but with these metrics, is the report of the next step. */
   #continues(metrics: ReadonlyMap<string, number>): boolean {
     const names = [...metrics.keys()];
     if (names.some((name) => name === this.#metric || this.#known.has(name))) return true;
@@ -181,7 +181,7 @@ export class StepReader {
     return { metrics, ignored };
   }
 
-  /** Returns the step of an earlier line with the same text, or else the step after the highest step so far. */
+  /** Returns the step assigned to the same text in an earlier line, or else the step after the highest step so far. */
   #stepOfUnreadable(text: string): number {
     const step = this.#unreadable.get(text) ?? this.#last + 1;
     if (this.#unreadable.size < 100_000) this.#unreadable.set(text, step);
@@ -192,7 +192,7 @@ export class StepReader {
 /**
  * Returns the fields of a line that give its step, in order of precedence. Names are compared without regard to case and
  * surrounding spaces, but an exact match is preferred.
- * @param metric a name that is a metric, unless it is exactly the name of a step
+ * @param metric the ranking metric. A field with this name gives the step only if the name is exactly `epoch` or `step`
  */
 function stepValuesOf(values: LineObject, metric?: string): StepValue[] {
   return STEP_KINDS.flatMap((kind) => {
@@ -211,7 +211,7 @@ function isStep(value: number | undefined): value is number {
   return value !== undefined && Number.isFinite(value) && value >= 0;
 }
 
-/** Returns whether a value is a text that contains a position, such as `1/10`, but is not a number. */
+/** Returns whether a value is a text such as `1/10`, which contains a digit but is not a number. */
 function isNumbered(value: unknown): value is string {
   return typeof value === 'string' && numberOf(value) === undefined && /\d/.test(value);
 }
