@@ -64,7 +64,10 @@ import { sweepService } from './transport/sweep-service.ts';
 
 const HEARTBEATS_PER_LEASE = 5;
 
-/** An orderly stop waits at most this long for a write in progress, so that a standby leads within 3 s. */
+/**
+ * The maximum time in milliseconds for which an orderly stop waits for a write in progress, so that a standby leads
+ * within 3 s.
+ */
 const HANDOVER_LIMIT_MS = 1_000;
 
 const LOCAL_ARTIFACTS_TEXT =
@@ -98,7 +101,7 @@ export interface CoordinatorOptions extends AccessOptions, PageOptions {
    */
   readonly retainMs: number | undefined;
   readonly version: string;
-  /** Whether `/metrics` contains a series per trial. */
+  /** Whether `/metrics` contains series for individual trials. */
   readonly trialMetrics: boolean;
   /** The folder of the .proto files, for gRPC reflection. */
   readonly protoDir: string;
@@ -354,8 +357,9 @@ async function moveOrphans(runtime: Runtime, files: ArtifactStore, log: Logger):
 }
 
 /**
- * Returns a function to call after each commit. The function logs the changes, and copies and removes checkpoints. An
- * old checkpoint is removed only after it has been copied to the trials that continue from it.
+ * Returns a function to call after each commit. The function logs the changes, copies inherited checkpoints, and
+ * removes old checkpoints. An old checkpoint is removed only after it has been copied to the trials that continue from
+ * it.
  */
 function commitFollower(inherited: InheritedCheckpoints, files: ArtifactStore, log: Logger): (commit: Commit) => void {
   return ({ changes, dropped }) => {

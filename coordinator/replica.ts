@@ -16,7 +16,7 @@ import {
 import { isHeld, type Leadership } from './leader/leadership.ts';
 import { advertisedAddress, type CoordinatorOptions, type RunningCoordinator, startCoordinator } from './main.ts';
 
-/** An orderly stop waits at most this long for a takeover that has begun. */
+/** The maximum time in milliseconds for which an orderly stop waits for a takeover that has begun. */
 const STOP_LIMIT_MS = 5_000;
 
 export interface ReplicaOptions extends CoordinatorOptions {
@@ -82,15 +82,15 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
   let artifactsProblem: string | undefined;
   const onHeld = async ({ address }: Leadership) => {
     const recorded = await election.artifactLocation();
-    // Without --artifacts, this coordinator uses the recorded location after a takeover, and then needs S3.
+    // Without --artifacts, this coordinator uses the recorded location after a takeover. It then needs the S3 client.
     if (recorded !== undefined) loadS3Client().catch(() => {});
     const problem = standbyArtifactsProblem(options.artifacts, recorded, address);
     if (options.artifacts === undefined) {
       if (problem !== undefined && !options.allowLocalArtifacts) await end(new RejectedError(problem));
       return;
     }
-    // This coordinator still stands by, because the leader may not have recorded its location yet, or may be restarted
-    // with the location of this coordinator.
+    // This coordinator still stands by, because the leader may not have recorded the location of its artifacts yet, or
+    // may be restarted with the location that this coordinator uses.
     standby.setProblem('artifacts', problem);
     if (problem === artifactsProblem) return;
     artifactsProblem = problem;
@@ -120,7 +120,7 @@ export async function startReplica(options: ReplicaOptions): Promise<Replica> {
  */
 function preload({ artifacts }: CoordinatorOptions): void {
   const modules = [import('./store/postgres/postgres-store.ts'), ...(artifacts === undefined ? [] : [loadS3Client()])];
-  // The takeover reports a module that cannot be loaded.
+  // A module that cannot be loaded is reported by the takeover, not here.
   for (const each of modules) each.catch(() => {});
 }
 

@@ -41,7 +41,7 @@ export interface Promotion {
  * The most recent durations of a group of attempts, in milliseconds. `arrived` and `sorted` contain the same values.
  */
 export interface RecentDurations {
-  /** The durations in order of arrival. */
+  /** The durations, oldest first. */
   readonly arrived: number[];
   /** In ascending order. */
   readonly sorted: number[];
@@ -60,7 +60,8 @@ export interface AttemptDurations {
   /** By config id. The config with the newest duration is last. */
   readonly ofConfigs: Map<string, RecentDurations>;
   /**
-   * The agents on which a straggler has ended. An agent is removed when an attempt that is no straggler succeeds on it.
+   * The ids of the agents on which a straggler has ended. An agent is removed when an attempt that is not a straggler
+   * succeeds on it.
    */
   readonly slowAgents: Set<string>;
 }
@@ -72,9 +73,9 @@ export interface AgentRecord {
   /** The number of trials that failed early on this agent and then succeeded on another agent. */
   refuted: number;
   /**
-   * The trials that failed early on the agent, by id. All trials are removed when a trial succeeds, is stopped early or
-   * is held on the agent, when the agent's quarantine ends, and when a user releases the agent. A trial is also removed
-   * when it ends as failed or cancelled.
+   * The trials that failed early on the agent, by id. The map is cleared when any trial of the sweep succeeds, is
+   * stopped early or is held on the agent. It is also cleared when the agent's quarantine ends, and when a user
+   * releases the agent. A single trial is removed when it ends as failed or cancelled.
    */
   readonly failures: Map<string, EarlyFailure>;
 }
@@ -124,11 +125,11 @@ export interface SweepWarnings {
   /** The results of the configs that have trials in memory, by config id. */
   readonly configs: Map<string, ConfigResults>;
   readonly identical: IdenticalConfigs;
-  /** The reports of each running attempt so far, by `keyText`. */
+  /** A summary of the reports of each running attempt, by `keyText`. */
   readonly progress: Map<string, ReportProgress>;
-  /** The running attempts whose programs are silent, by `keyText`. */
+  /** For each running attempt whose program is silent, the text of the warning, by `keyText`. */
   readonly silent: Map<string, string>;
-  /** The running attempts that are stragglers, by `keyText`. */
+  /** For each running attempt that is a straggler, the text of the warning, by `keyText`. */
   readonly stragglers: Map<string, string>;
   readonly notices: Map<WarningKindName, NoticeCounts>;
 }
@@ -144,22 +145,22 @@ export interface ConfigResults {
    * reported no finite number.
    */
   digest: string | undefined;
-  /** Whether the config counts as one with identical replicates. */
+  /** Whether the config is counted in `IdenticalConfigs`. */
   isIdentical: boolean;
 }
 
-/** The configs whose replicates have identical results. */
+/** Counts the configs whose replicates have identical results. */
 interface IdenticalConfigs {
   count: number;
-  /** The numbers of identical replicates of some of these configs, by config id. */
+  /** Some of these configs, by config id, each with the number of its identical replicates. */
   readonly examples: Map<string, number>;
 }
 
-/** The counts of the notices of one kind. */
+/** The counts that attempts have sent in warnings of one kind (notices). */
 export interface NoticeCounts {
-  /** The newest count of each running attempt, by `keyText`. */
+  /** The newest count that each running attempt has sent, by `keyText`. */
   readonly running: Map<string, number>;
-  /** The sum of the last counts of the attempts that have ended. */
+  /** The sum of the last counts that the ended attempts had sent. */
   ended: number;
 }
 

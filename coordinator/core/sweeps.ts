@@ -54,7 +54,7 @@ export interface SweepRequest {
   readonly reason: string;
 }
 
-/** Stops offers and grants of the sweep. Its running trials continue. */
+/** Pauses the sweep: its trials are neither offered nor granted. Its running trials continue. */
 export function onPause(core: Core, { sweepId, reason }: SweepRequest): Step {
   const sweep = activeSweep(core, sweepId, 'pause');
   if (sweep.state === 'paused') return NO_STEP;
@@ -101,8 +101,8 @@ function stop(sweep: Sweep, reason: string): Change[] {
 }
 
 /**
- * Stops the sweep if a report of one of its running trials reaches the target. The running trials finish. A report of a
- * trial whose point was dropped is ignored.
+ * Stops the sweep if a running trial reports a value that reaches the sweep's target. The running trials finish. A
+ * report of a trial whose point was dropped is ignored.
  */
 export function stopAtTarget(
   sweep: Sweep,

@@ -12,8 +12,8 @@ import { makeReady } from './trials.ts';
 import { onSilence } from './warnings.ts';
 
 /**
- * A gap between two ticks counts as an outage if the gap exceeds this fraction of the lease duration. The rest of the
- * lease duration leaves time for several heartbeats.
+ * A gap between two ticks counts as an outage if the gap exceeds this fraction of the lease duration. After a shorter
+ * gap, enough of the lease duration is left for several heartbeats.
  */
 const MAX_TICK_GAP = 1 / 4;
 
@@ -73,7 +73,7 @@ function nextExpiry({ leases, listeningSince, leaseMs }: Core, now: number): num
   return Math.max(earliest, listeningSince + leaseMs);
 }
 
-/** Returns the timeouts of the sweeps that have one, by sweep id and in milliseconds. */
+/** Returns the timeouts of the sweeps in milliseconds, by sweep id. A sweep without a timeout has no entry. */
 function timeoutsOf(core: Core): ReadonlyMap<string, number> {
   const timeouts = new Map<string, number>();
   for (const { id, policy } of core.sweeps.values()) {
@@ -89,8 +89,8 @@ function expiryOf(core: Core, timeouts: ReadonlyMap<string, number>, lease: Leas
   const timeoutMs = timeouts.size === 0 ? undefined : timeouts.get(lease.key.sweepId);
   const { startedAt } = lease.usage;
   if (timeoutMs === undefined || startedAt === undefined) return undefined;
-  // After an outage of the coordinator, the agent has the duration of one lease to report that the attempt ended in
-  // time.
+  // The attempt may have ended before its timeout, during an outage of the coordinator. The agent then has one lease
+  // duration after the outage to report this.
   const reportableUntil = startedAt < core.listeningSince ? core.listeningSince + core.leaseMs : startedAt;
   if (now >= Math.max(startedAt + timeoutMs, reportableUntil)) {
     return { class: 'timeout', message: `exceeded the sweep's timeout of ${timeoutMs / 1000} s` };

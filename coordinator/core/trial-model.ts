@@ -45,14 +45,13 @@ export interface Trial {
    */
   pool: string | undefined;
   /**
-   * The pools that received this offer before `pool`. The list is cleared when the queue of `pool` is recreated. The
-   * offer is not made to these pools again, so that it stays with `pool` long enough for the queue of `pool` to count
-   * as stuck. The field is valid only in state `offered`.
+   * The pools that received this offer before `pool`. The offer is not made to these pools again: each move resets
+   * `offeredAt`, so an offer that alternates between pools would never be old enough to reveal a stuck queue. The list
+   * is cleared when the queue of `pool` is recreated. The field is valid only in state `offered`.
    */
   earlierPools: readonly string[];
   /**
-   * The earliest time at which the trial may be offered, which is the end of the backoff before a retry; 0 without a
-   * backoff.
+   * The time at which the backoff before a retry ends; 0 without a backoff. The trial is not offered before this time.
    */
   readyAt: number;
   /** The newest checkpoint. Without a checkpoint, the next attempt starts from scratch. */
@@ -123,8 +122,8 @@ export function newTrial({ trainer }: Pick<SweepPolicy, 'trainer'>, planned: Pla
 }
 
 /**
- * Whether a trial in this state has ended. An ended trial changes its state only if a user retries the trial, or
- * applies a version of the sweep file that runs a cancelled trial again.
+ * Whether a trial in this state has ended. An ended trial changes its state only in two cases: a user retries it, or it
+ * is cancelled and a user applies a version of the sweep file that contains its point.
  */
 export function isFinal(state: TrialState): state is FinalState {
   return FINAL_STATES.some((one) => one === state);

@@ -30,7 +30,7 @@ export function moveTrial(
   return { kind: 'trial', sweepId: sweep.id, trialId: trial.id, state, detail, failure, hasCheckpoint };
 }
 
-/** Changes the state of a trial in memory. The caller must return the matching change. */
+/** Changes the state of a trial in memory. The caller must return a `Change` that records the new state. */
 export function setState(sweep: Sweep, trial: Trial, state: TrialState): void {
   sweep.counts[trial.state] -= 1;
   sweep.counts[state] += 1;
@@ -110,7 +110,7 @@ export function nextAttemptKey(sweep: Sweep, trial: Trial): AttemptKey {
 
 /**
  * Returns how many more attempts the concurrency limit of the sweep allows. Speculative offers do not count against the
- * limit, because pending trials have precedence.
+ * limit, because pending trials take precedence over them.
  */
 export function remainingConcurrency({ policy, counts, speculations }: Sweep): number {
   if (policy.concurrency === undefined) return Number.POSITIVE_INFINITY;
@@ -126,8 +126,8 @@ export function withdrawSpeculativeOffer(sweep: Sweep, trial: Trial): void {
 }
 
 /**
- * Returns whether the sweep has trials that have not ended, or may have further trials. Held trials count only if the
- * sweep has a population, because held members always continue or are replaced.
+ * Returns whether the sweep has trials that have not ended, or may still get further trials. Held trials count only if
+ * the sweep has a population: held members of a population always continue or are replaced.
  */
 export function isUnfinished({ counts, search, earlyStopping }: Sweep): boolean {
   const held = earlyStopping?.population === undefined ? 0 : counts.held;
@@ -135,15 +135,15 @@ export function isUnfinished({ counts, search, earlyStopping }: Sweep): boolean 
 }
 
 /**
- * Returns the total number of trials of the sweep, without ended trials whose points were dropped. If the search has no
- * limit, returns the number of trials created so far.
+ * Returns the number of trials that the sweep will have or, if the search has no limit, the number created so far.
+ * Ended trials whose points were dropped are not counted.
  */
 export function expectedTrials(sweep: Sweep): number {
   const total = Number.isFinite(sweep.planned) ? sweep.planned : createdTrials(sweep);
   return total - droppedTrials(sweep);
 }
 
-/** Returns the number of trials that have ended and whose points the current version lacks. */
+/** Returns the number of ended trials whose points are not in the current version of the sweep. */
 export function droppedTrials({ dropped }: Sweep): number {
   return Object.values(dropped).reduce((sum, count) => sum + count, 0);
 }
@@ -158,7 +158,7 @@ export function uncreatedTrials({ search, planned }: Sweep): number {
   return search === undefined ? 0 : Math.max(0, planned - search.state.created);
 }
 
-/** Ends the sweep if all of its trials have ended. */
+/** Ends the sweep unless it still has trials to run (see `isUnfinished`). */
 export function closeIfDone(sweep: Sweep): Change[] {
   if (isEnded(sweep.state) || isUnfinished(sweep)) return [];
   return [

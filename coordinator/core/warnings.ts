@@ -17,11 +17,14 @@ import type { NoticeCounts, ReportProgress, SweepWarnings, Warning } from './swe
 import type { Trial } from './trial-model.ts';
 
 /**
- * The shortest silence after a report, in milliseconds, that can cause a warning. The default limit for the first
- * report is the same time.
+ * The shortest silence after a report, in milliseconds, that can cause a warning. This is also the default limit for
+ * the time until the first report.
  */
 const SILENCE_MS = 5 * 60_000;
-/** A program counts as silent after this multiple of the longest interval between its reports. */
+/**
+ * A program counts as silent if its last report is older than this multiple of the longest interval between its
+ * reports.
+ */
 const SILENT_INTERVALS = 3;
 
 export function newWarnings(): SweepWarnings {
@@ -40,8 +43,8 @@ export function newWarnings(): SweepWarnings {
 }
 
 /**
- * Records the grant of an attempt. If the attempt starts from scratch and is not speculative, the values from earlier
- * attempts of the trial no longer count.
+ * Records the grant of an attempt. If the attempt starts from scratch and is not speculative, discards the values that
+ * earlier attempts of the trial reported.
  */
 export function onGrant(sweep: Sweep, trial: Trial, key: AttemptKey, now: number): void {
   if (!tracksProgram(sweep)) return;
@@ -105,7 +108,7 @@ export function addStep({ steps }: ReportProgress, step: number): void {
   if (steps.size < STEPS_WITHOUT_METRIC) steps.add(step);
 }
 
-/** Records the end of an attempt of a trial that has two attempts. */
+/** Records the end of one of the two attempts of a trial. */
 export function onSecondAttemptEnd(sweep: Sweep, key: AttemptKey, now: number): Change[] {
   sweep.warnings.values.delete(keyText(key));
   return forgetAttempt(sweep, key, now);
@@ -189,8 +192,8 @@ function noticesOf({ warnings: { notices } }: Sweep, warning: WarningKindName): 
 }
 
 /**
- * Finds running programs that have not reported for longer than expected. For one lease duration after an outage of the
- * coordinator, no program counts as silent, because agents may still send reports from the time of the outage.
+ * Finds running programs whose next report is overdue. For one lease duration after an outage of the coordinator, no
+ * program counts as silent, because agents may still send reports from the time of the outage.
  */
 export function onSilence(core: Core, now: number): Change[] {
   if (now - core.listeningSince < core.leaseMs) return [];
@@ -238,7 +241,7 @@ export interface SamplerProblem {
   readonly failures: number;
 }
 
-/** Shows or removes the warning that the sampler of a search fails. */
+/** Shows the warning that the sampler of a search fails, or removes this warning if the sampler works again. */
 export function onSamplerProblem(core: Core, { sweepId, problem, failures }: SamplerProblem, now: number): Step {
   const sweep = core.sweeps.get(sweepId);
   if (sweep === undefined) return NO_STEP;
@@ -246,7 +249,8 @@ export function onSamplerProblem(core: Core, { sweepId, problem, failures }: Sam
 }
 
 /**
- * Shows or removes the warning that no child of a population could be created, because no parent has a checkpoint.
+ * Shows the warning that no child of a population could be created because no parent has a checkpoint, or removes this
+ * warning.
  * @param problem undefined if the members could be replaced
  */
 export function onComparison(sweep: Sweep, problem: string | undefined, now: number): Change[] {

@@ -1,5 +1,5 @@
 /**
- * Asynchronous successive halving, in the form that stops trials (Li et al., A System for Massively Parallel
+ * Asynchronous successive halving, in the variant that stops trials (Li et al., A System for Massively Parallel
  * Hyperparameter Tuning, MLSys 2020). A trial that reaches a rung continues only if it is among the best 1/eta of the
  * trials that have reached the rung so far. No trial waits for another trial.
  */
@@ -27,7 +27,7 @@ export function ashaRule({ minIter, maxIter, eta, variant }: AshaSettings, { at,
       return isNew ? { rung, score: at === 'best' ? point.best : point.score } : undefined;
     },
     decide(_curve, scoresOf, entered) {
-      // Trials that wait for a promotion are compared in promotion.ts.
+      // With the variant `promotion`, trials are compared in promotion.ts.
       if (entered === undefined || variant === 'promotion') return CONTINUE;
       const scores = scoresOf(entered.rung);
       const place = bisectLeft(scores, entered.score) + 1;

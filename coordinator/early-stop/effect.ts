@@ -3,9 +3,9 @@ import { bracketsOf } from './hyperband.ts';
 import { risingRungs } from './rungs.ts';
 import type { EarlyTerminate } from './settings.ts';
 
-/** The first comparison of a rule. */
+/** The first comparison at which a rule can stop or hold a trial. */
 interface FirstComparison {
-  /** The key, in a sweep file, of the setting that determines the comparison. */
+  /** The sweep-file key of the setting that determines `step`. */
   readonly key: 'min_iter' | 'max_iter' | 'patience' | 'interval';
   /** The lowest step at which the rule can stop or hold a trial. */
   readonly step: number;
@@ -42,8 +42,8 @@ export function firstComparison(settings: EarlyTerminate, firstStep: 0 | 1): Fir
 
 /**
  * Returns the rungs of asha or hyperband, in ascending order. Empty for all other rules.
- * @param last the last epoch of the longest trial, at which no trial is stopped. If undefined, only the first three
- * rungs are returned
+ * @param last the last epoch of the longest trial. No trial is stopped at this epoch. If undefined, only the first
+ * three rungs are returned
  */
 export function shownRungs(settings: EarlyTerminate, last: number | undefined): number[] {
   const rungs = rungsOf(settings);

@@ -2,8 +2,8 @@
  * Hyperband as in Weights & Biases (early_terminate: {type: hyperband}). W&B calls the rungs brackets. A rung is a
  * number of reported values of the metric. At every report, a trial is compared at the highest rung that it has
  * reached. At this rung, the values of the n trials that have reached it are sorted, best first. The value at index
- * floor(n / eta), counted from 0, is the bound. The trial stops if its best value so far is worse than the bound.
- * With `strict`, the trial's value at the rung takes the place of its best value.
+ * floor(n / eta), counted from 0, is the bound. The trial stops if its best value so far is worse than the bound. With
+ * `strict`, the trial's value at the rung is compared instead of its best value.
  */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { countText } from '../../lib/text/numbers.ts';
@@ -15,10 +15,7 @@ export function bracketsOf({ steps, eta }: HyperbandSettings): number[] {
   return 'minIter' in steps ? risingRungs(steps.minIter, eta) : fallingRungs(steps.maxIter, eta, steps.brackets);
 }
 
-/**
- * Returns the score at the bound of a rung: the worst score with which a trial continues. Undefined if no trial has a
- * score.
- */
+/** Returns the bound of a rung as a score: a trial with a worse score stops. Undefined if no trial has a score. */
 export function hyperbandBound(scores: readonly number[], eta: number): number | undefined {
   return scores[Math.floor((1 / eta) * scores.length)];
 }

@@ -1,4 +1,4 @@
-/** Stops a trial whose metric has not improved for a number of consecutive values. */
+/** Stops a trial whose metric has not improved in the last `patience` reported values. */
 import type { RankingRule } from '../../lib/domain/metric-values.ts';
 import { CONTINUE, type EarlyStopRule, scoreText } from './rule.ts';
 import type { PatienceSettings } from './settings.ts';

@@ -11,7 +11,10 @@ import { randomCoordinate } from '../search/random.ts';
 import { CONTINUE, type EarlyStopRule } from './rule.ts';
 import type { ExploredDistribution, PopulationSettings } from './settings.ts';
 
-/** The rungs are the multiples of the interval. The members are compared in core/population.ts. */
+/**
+ * Creates a rule whose rungs are the multiples of `interval`. The rule itself stops no trial: core/population.ts
+ * compares the members.
+ */
 export function populationRule({ interval }: PopulationSettings, { at }: RankingRule): EarlyStopRule {
   return {
     entryOf(curve) {
@@ -47,7 +50,10 @@ export function selectMembers<M>(ranked: readonly M[], failed: number, quantile:
 /** The numbers of members, comparisons and trials of a population. */
 export interface PopulationSize {
   readonly members: number;
-  /** The maximum number of children that one comparison creates, unless a larger number of members has failed. */
+  /**
+   * The maximum number of children per comparison. A comparison exceeds it only if more members have failed, because
+   * every failed member is replaced.
+   */
   readonly childrenPerComparison: number;
   /** The number of comparisons. Undefined if the number of epochs is not known. */
   readonly comparisons: number | undefined;
@@ -55,7 +61,9 @@ export interface PopulationSize {
   readonly maxTrials: number | undefined;
 }
 
-/** @param last the last epoch of the longest trial, at which members are not compared. Undefined if it is not known */
+/**
+ * @param last the last epoch of the longest trial; undefined if it is not known. Members are not compared at this epoch
+ */
 export function populationSize(
   { population, interval, quantile, maxTrials = Number.POSITIVE_INFINITY }: PopulationSettings,
   last: number | undefined,
@@ -109,8 +117,8 @@ export function explored(parent: Parameters, settings: PopulationSettings, child
 
 /**
  * Returns a perturbed value. A number is multiplied by the factor, and stays within the limits of its distribution. A
- * value of a list becomes the next value of the list if the factor is above 1, and the previous value otherwise. The
- * last value has no next value, and the first value has no previous value; these values then do not change.
+ * value from a list is replaced by the next value of the list if the factor is above 1, and by the previous value
+ * otherwise. If there is no such value, the value does not change.
  */
 export function perturbed(value: ParameterValue, distribution: ExploredDistribution, factor: number): ParameterValue {
   if (distribution.kind === 'categorical') {

@@ -1,5 +1,5 @@
 /**
- * Asynchronous successive halving, in the form that promotes trials (Li et al., A System for Massively Parallel
+ * Asynchronous successive halving, in the variant that promotes trials (Li et al., A System for Massively Parallel
  * Hyperparameter Tuning, MLSys 2020, algorithm 2). A trial that reaches a rung waits there until it is among the best
  * 1/eta of the trials that have reached the rung.
  */
@@ -17,7 +17,7 @@ export interface PromotionRung {
   readonly scores: number[];
   /** The scores of the promoted trials, in ascending order. */
   readonly promoted: number[];
-  /** The trials that were not promoted, in ascending order of their scores, then of their ids. */
+  /** The trials that have not been promoted, in ascending order of their scores, then of their ids. */
   readonly waiting: WaitingTrial[];
 }
 
@@ -35,8 +35,8 @@ const byOrder = bisector(inRungOrder);
 const byScore = bisector(({ score }: WaitingTrial) => score);
 
 /**
- * Returns the number of trials that are promoted from a rung. The number can be 0. In the form of ASHA that stops
- * trials (asha.ts), at least one trial always continues.
+ * Returns the number of trials that are promoted from a rung. The number can be 0. In the variant that stops trials
+ * (asha.ts), at least one trial always continues.
  */
 export function promotedAt(trials: number, eta: number): number {
   return Math.floor(trials / eta);
@@ -53,7 +53,8 @@ export function isWaitingAt({ waiting }: PromotionRung, trial: WaitingTrial): bo
 }
 
 /**
- * Returns the rank of a waiting trial at its rung, from 1. Promoted trials precede waiting trials with equal scores.
+ * Returns the rank of a waiting trial at its rung, counted from 1. Promoted trials precede waiting trials with equal
+ * scores.
  */
 export function promotionRank({ scores, promoted, waiting }: PromotionRung, trial: WaitingTrial): number {
   const { score } = trial;

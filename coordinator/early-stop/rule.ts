@@ -50,7 +50,7 @@ export function signOf(goal: GoalName): 1 | -1 {
   return goal === 'minimize' ? 1 : -1;
 }
 
-/** Formats the metric value of a score, rounded for display. */
+/** Converts a score to the metric value, and formats this value with at most six significant digits. */
 export function scoreText(score: number, goal: GoalName): string {
   return `${Number((signOf(goal) * score).toPrecision(6))}`;
 }

@@ -8,13 +8,13 @@ import { promotedAt } from './promotion.ts';
 import { signOf } from './rule.ts';
 import type { EarlyTerminate } from './settings.ts';
 
-/** The entry of one trial at a rung. */
+/** One trial that has entered a rung. */
 export interface RungEntryRow {
   readonly rung: number;
   readonly value: number;
   /** The state of the trial that entered the rung. */
   readonly state: TrialStateName;
-  /** Whether the trial has entered no later rung. */
+  /** Whether this is the last rung that the trial has entered. */
   readonly isLast: boolean;
 }
 

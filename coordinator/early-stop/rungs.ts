@@ -1,4 +1,4 @@
-/** Places the rungs of successive halving. */
+/** Computes the rungs of successive halving. */
 
 /** The largest possible rung. */
 export const MAX_RUNG = 1_000_000_000;

@@ -1,7 +1,7 @@
 /** Formats the settings of an early-stopping rule, for plans. */
 import type { EarlyTerminate } from './settings.ts';
 
-/** Returns the settings under the keys of a sweep file, defaults included. Settings without a value are undefined. */
+/** Returns the settings by their sweep-file keys, including defaults. Settings without a value are undefined. */
 export function earlyTerminateJson(settings: EarlyTerminate): Record<string, unknown> {
   const { type } = settings;
   switch (type) {

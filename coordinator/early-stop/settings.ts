@@ -1,6 +1,6 @@
 /**
- * Defines the settings of the early-stopping rules, as a sweep file declares them. Steps are the steps of a trial's
- * reports.
+ * Defines the settings of the early-stopping rules, as a sweep file declares them. Unless stated otherwise, a step is
+ * the step that a trial reports with a value.
  */
 
 import type { Distribution } from '../search/distribution.ts';
@@ -35,13 +35,13 @@ export interface AshaSettings {
   readonly type: 'asha';
   /** The step of the first rung. Rung k, counted from 0, is at step `minIter * eta^k`, rounded down. */
   readonly minIter: number;
-  /** No rung is at this step or at a later step. If undefined, the number of rungs is not limited. */
+  /** All rungs are below this step. If undefined, the number of rungs is not limited. */
   readonly maxIter: number | undefined;
   /** The ratio of consecutive rungs; above 1. About one in `eta` trials continues after each rung. */
   readonly eta: number;
   /**
-   * With `promotion`, trials wait at each rung until they are promoted (promotion.ts). If undefined, trials are stopped
-   * instead.
+   * With `promotion`, trials wait at each rung until they are promoted (promotion.ts). If undefined, trials do not
+   * wait: at each rung, a trial either continues or is stopped.
    */
   readonly variant?: 'promotion' | undefined;
 }
@@ -56,7 +56,7 @@ export interface MedianSettings {
 
 export interface PatienceSettings {
   readonly type: 'patience';
-  /** The number of consecutive values without an improvement after which a trial is stopped. */
+  /** A trial is stopped after this number of consecutive values without an improvement. */
   readonly patience: number;
   /** An improvement must be larger than this value, which is 0 or more. */
   readonly minDelta: number;
@@ -74,7 +74,10 @@ export interface PopulationSettings {
   readonly population: number;
   /** The number of epochs between two comparisons of the members. */
   readonly interval: number;
-  /** The share of the members to replace; an equal share can be parents. Above 0, up to 0.5. */
+  /**
+   * The share of the members that a comparison replaces; above 0 and at most 0.5. An equal share of the members, the
+   * best ones, can be parents.
+   */
   readonly quantile: number;
   /** The factors of a perturbation. One of them is chosen at random for each parameter. */
   readonly perturb: readonly number[];

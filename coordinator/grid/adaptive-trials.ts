@@ -5,7 +5,10 @@ import type { PlannedTrial, SourceState, TrialSource } from '../search/trial-sou
 import type { AdaptiveReplicates, SweepSpec } from './spec.ts';
 import { idsOf } from './trial-id.ts';
 
-/** Returns whether the results can still cause further replicates. False once the sweep has run_cap trials. */
+/**
+ * Returns whether replicates may still be added because of the results. False if the sweep has no adaptive replicates,
+ * or already has run_cap trials.
+ */
 export function canAddReplicates(
   { adaptiveReplicates, runCap }: SweepSpec,
   { created, outside = 0 }: SourceState,
@@ -15,9 +18,10 @@ export function canAddReplicates(
 
 /**
  * Returns the source of a sweep with adaptive replicates. After the first replicates of all configs, the source waits
- * until all trials have ended, and then yields the replicates that the next look at the results needs. The replicates
- * depend only on the results in the store, so a restart does not change them.
- * @param first the source of the first trials: the minimum number of replicates of each config
+ * until all trials have ended. It then judges the results, and yields the replicates that are still needed. This
+ * repeats until no replicates are needed. The replicates depend only on the results in the store, so a restart does not
+ * change them.
+ * @param first the source of the first trials, which yields the minimum number of replicates of each config
  * @param endedTrials returns the sweep's trials; undefined while fewer than `created` trials are stored, or while one
  * of them has not ended
  * @param findStored returns those of the given ids whose trials are in the store
@@ -29,7 +33,10 @@ export function adaptiveSource(
   endedTrials: (created: number) => Promise<readonly JudgedTrial[] | undefined>,
   findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
 ): TrialSource {
-  /** The replicates that were missing when the sweep had `created` trials. Undefined if a trial had not ended. */
+  /**
+   * The replicates that are still to be created after the first `created` trials. Undefined until the results of these
+   * trials have been judged, which requires that all of them have ended.
+   */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
   /** Whether `first` has yielded its last trial. Never reset, because a new version of the sweep opens a new source. */
   let isFirstDone = false;
@@ -63,7 +70,7 @@ export function adaptiveSource(
       if (judged?.created !== state.created) return { kind: 'wait' };
       const [next, ...rest] = judged.missing;
       if (next === undefined) return { kind: 'done' };
-      // Whether further replicates are needed is decided only when these replicates have ended.
+      // The results are judged again only after these replicates have ended.
       judged = rest.length === 0 ? undefined : { created: state.created + 1, missing: rest };
       return {
         kind: 'trial',

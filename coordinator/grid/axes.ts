@@ -1,4 +1,4 @@
-/** Defines axes. An axis has the values of one parameter in order, accessed by index. */
+/** Defines axes. An axis is the ordered list of the values of one parameter, accessed by index. */
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Json } from '../../proto/values.ts';
 
@@ -14,7 +14,7 @@ export interface Axis {
   at(index: number): ParameterValue;
   /** Returns the first index of a value, or -1. */
   indexOf(value: ParameterValue): number;
-  /** The axis as plain data, for fingerprints. */
+  /** The axis as plain data, from which fingerprints are computed. */
   readonly definition: Json;
 }
 

@@ -8,10 +8,10 @@ import { allSteps, initialState, MAX_REPEATED_POINTS, nextStep } from './trials.
 
 /**
  * Yields the distinct trials in the order in which a coordinator creates them. In grid order, the last axis varies
- * fastest. The replicates of a config are consecutive. With adaptive replicates, only the minimum number per config is
- * yielded. The memory grows with the number of yielded trials.
+ * fastest. The replicates of a config are consecutive. With adaptive replicates, only the minimum number of replicates
+ * per config is yielded. Memory use grows with the number of yielded trials.
  * @throws {BadInputError} if the sweep has no trials, or as soon as the next trial would depend on results (TPE: after
- * its random first configs; Optuna and warm_start: at once)
+ * its initial random configs; Optuna and warm_start: at once)
  */
 export function* enumerateTrials(spec: SweepSpec): Generator<PlannedTrial, void, undefined> {
   let isEmpty = true;
@@ -42,7 +42,7 @@ interface FirstTrials {
 
 /**
  * Returns the trials to create when a sweep is submitted. Returns no trials for a search that uses results.
- * @param limit the maximum numbers of trials and of points, including dropped points
+ * @param limit the maximum number of trials, and the maximum number of points including dropped points
  */
 export function firstTrials(spec: SweepSpec, limit: { readonly trials: number; readonly points: number }): FirstTrials {
   if (usesResults(spec.search)) return { trials: [], state: initialState(spec), done: false };

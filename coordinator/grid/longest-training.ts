@@ -36,7 +36,10 @@ export function longestTraining(
   return epochsOf(trainer, largest);
 }
 
-/** Returns all values of a short axis, or the first and the last value of a long axis, whose values always ascend. */
+/**
+ * Returns all values of a short axis. The values of a long axis always ascend, so only its first and last values are
+ * returned.
+ */
 function endsOf(axis: Axis): ParameterValue[] {
   if (axis.size > MAX_LISTED_VALUES) return [axis.at(0), axis.at(axis.size - 1)];
   return Array.from({ length: axis.size }, (_, index) => axis.at(index));

@@ -42,8 +42,8 @@ export interface Plan {
   /** The number of trials: configs x replicates, or run_cap if run_cap is less. */
   readonly trials: number;
   /**
-   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches its limit, and
-   * adaptive replicates end when everything is decided.
+   * Whether `trials` is only an upper bound. A search can run out of new configs before it reaches its limit. Adaptive
+   * replicates are no longer added once everything is decided.
    */
   readonly isBound: boolean;
   /** The number of distinct parameter sets after `exclude` and `when`. */
@@ -61,13 +61,13 @@ export interface Plan {
    * that it matches.
    */
   readonly excluded: readonly { readonly rule: string; readonly count: number }[];
-  /** The number of points that `exclude` does not drop, but that equal an earlier point after `when`. */
+  /** The number of points that `exclude` keeps, but that equal an earlier point after `when` is applied. */
   readonly duplicates: number;
 }
 
 /**
- * Counts the trials of a sweep. The time depends on the rules, not on the size of the grid. For a search whose
- * points do not depend on results, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
+ * Counts the trials of a sweep. The time that this takes depends on the rules, not on the size of the grid. For a
+ * search whose points do not depend on results, up to MAX_DRAWN_CONFIGS configs are drawn to count them.
  * @throws {BadInputError} if the sweep exceeds MAX_GRID_POINTS, MAX_PLAN_CELLS or MAX_ADAPTIVE_TRIALS
  */
 export function plan(spec: SweepSpec): Plan {
@@ -193,15 +193,15 @@ interface Cell {
   /** The number of points in the cell. */
   readonly count: number;
   /**
-   * The values of the rows that rules name (see `Class`), for the divided dimensions in which the cell covers exactly
-   * one such row. The other dimensions have no values here.
+   * The parameter values of the cell in each divided dimension for which the cell has a class of a single row (see
+   * `Class`). The parameters of all other dimensions are absent.
    */
   readonly point: GridPoint;
   /** The divided dimensions, each with the number of values that the cell covers in the dimension. */
   readonly sides: readonly { readonly axes: readonly Axis[]; readonly count: number }[];
 }
 
-/** Needed only by the type checker, because each digit is a valid index into the classes of its dimension. */
+/** Exists only for the type checker: each digit is always a valid index into the classes of its dimension. */
 const NO_CLASS: Class = { row: undefined, count: 0 };
 
 function* cells(spec: SweepSpec): Generator<Cell> {

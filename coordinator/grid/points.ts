@@ -11,7 +11,9 @@ export interface Dimension {
   readonly size: number;
 }
 
-/** The maximum number of points times seeds. Larger counts would not always be exact as JavaScript numbers. */
+/**
+ * The maximum of (number of points) x (number of seeds). JavaScript numbers represent larger integers only inexactly.
+ */
 const MAX_GRID_POINTS = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -75,7 +77,8 @@ export function digitsOf(sizes: readonly number[], index: number): number[] {
 }
 
 /**
- * A group of indexes of one dimension: either the single index of a row that a rule names, or all other indexes.
+ * A class of the rows of one dimension. A row is an index of the dimension, with the value of each axis at this index.
+ * A class is either a single row, for example because a rule names it, or all remaining rows.
  */
 export interface Class {
   readonly row: number | undefined;

@@ -6,7 +6,7 @@ import { isDrawn, type SweepSpec } from './spec.ts';
 
 /**
  * Returns the parameters of up to `limit` points, after `exclude` and `when`. From a grid, the points are taken at
- * roughly even distances, in the order of the grid. The points of a search that depends on results are drawn at random.
+ * roughly equal distances in grid order. For a search whose points depend on results, random points are drawn instead.
  */
 export function samplePoints(spec: SweepSpec, limit: number): Parameters[] {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];

@@ -23,7 +23,7 @@ export function sweptParameters({ axes, search }: Pick<SweepSpec, 'axes' | 'sear
   return [...search.space].filter(([, { kind }]) => kind !== 'constant').map(([name]) => name);
 }
 
-/** The maximum number of trials of a search whose file has no run_cap. */
+/** The default of run_cap for a search. `defaultRunCap` rounds it down to a multiple of the number of replicates. */
 export const DEFAULT_RUN_CAP = 10_000;
 
 /**
@@ -35,7 +35,10 @@ export function defaultRunCap(seeds: number): number {
   return seeds > DEFAULT_RUN_CAP ? DEFAULT_RUN_CAP : DEFAULT_RUN_CAP - (DEFAULT_RUN_CAP % seeds);
 }
 
-/** Returns the maximum number of trials of a sweep, without the children of a population. Infinite for a whole grid. */
+/**
+ * Returns the maximum number of trials of a sweep, without the children of a population. Infinite for a grid without
+ * run_cap.
+ */
 export function trialLimit({ runCap, search, seeds }: Pick<SweepSpec, 'runCap' | 'search' | 'seeds'>): number {
   if (runCap !== undefined) return runCap;
   return search === undefined ? Number.POSITIVE_INFINITY : defaultRunCap(seeds.length);
@@ -49,11 +52,14 @@ export interface SweepSpec {
    * The command line of trainer `command`, with macros (proto/command.ts). Empty for all other trainers.
    */
   readonly command: readonly string[];
-  /** The way to run the program and to read its reports. Used only for the trainer `command`. */
+  /** How to run the program and read its reports. Used only for the trainer `command`. */
   readonly program: ProgramSpec | undefined;
   /** The code that the agents run. If undefined, programs run in the agents' working folders. */
   readonly code: CodeSpec | undefined;
-  /** Whether the file has the format of Weights & Biases, which changes defaults of `program`. */
+  /**
+   * Whether the file is in the format of Weights & Biases. In this format, some settings of `program` have different
+   * defaults.
+   */
   readonly isWandbFile: boolean;
   /** The metric that ranks the trials. */
   readonly metric: Metric;
@@ -70,7 +76,7 @@ export interface SweepSpec {
    * rule is applied.
    */
   readonly when: readonly WhenRule[];
-  /** The method and the space of a search. If undefined, the sweep has all points of the grid of the axes. */
+  /** The method and the space of a search. If undefined, the sweep is a grid. */
   readonly search: Search | undefined;
   /**
    * The maximum number of trials of the sweep. If the number of replicates is fixed, `runCap` is a multiple of that
@@ -79,7 +85,8 @@ export interface SweepSpec {
    */
   readonly runCap: number | undefined;
   /**
-   * The rule that stops trials early, or replaces the members of a population. If undefined, no trial is stopped early.
+   * The rule that stops trials early, or that replaces members of a population. If undefined, no trial is stopped
+   * early.
    */
   readonly earlyTerminate: EarlyTerminate | undefined;
   /** Keys of the file that have no meaning in trawl, such as `project` and `parameters.lr.distribution`. */
@@ -95,14 +102,15 @@ export interface SweepSpec {
   readonly adaptiveReplicates: AdaptiveReplicates | undefined;
   readonly order: TrialOrder;
   /**
-   * The maximum number of trials that run at the same time. If undefined, only the number of slots limits the trials.
+   * The maximum number of trials that run at the same time. If undefined, this number is limited only by the number of
+   * slots.
    */
   readonly concurrency: number | undefined;
   /** The priority of the sweep. Trials of sweeps with a higher priority start first. */
   readonly priority: number;
   /** The sweep's share of the slots relative to other sweeps of its priority. */
   readonly weight: number;
-  /** The requirements on the slot of a trial. */
+  /** The GPUs, the memory and the agent labels that a trial requires. */
   readonly resources: Resources;
   readonly retry: RetryBudget;
   /** The longest duration of an attempt. If undefined, the duration is not limited. */
@@ -112,7 +120,7 @@ export interface SweepSpec {
    * undefined, there is no limit.
    */
   readonly maxFailed: MaxFailed | undefined;
-  /** Whether a straggler is run a second time on an idle slot of another agent. */
+  /** Whether the trial of a straggler gets a second, speculative attempt on an idle slot of another agent. */
   readonly speculate: boolean;
   /** The number of epochs between two checkpoints; 0 means no checkpoints. */
   readonly checkpointEvery: number;
@@ -148,12 +156,12 @@ export interface Hypothesis {
   readonly name: string;
   /** A description for display. May be empty. */
   readonly about: string;
-  /** The claim in the words of the sweep file. */
+  /** The claim as it is written in the sweep file. */
   readonly text: string;
   readonly claim: HypothesisClaim;
   /**
-   * Conditions that restrict the trials of the hypothesis. The conditions refer to the parameters after `when` was
-   * applied. The list is empty if the hypothesis covers all trials.
+   * Conditions that select the trials to which the hypothesis applies. The conditions refer to the parameters after
+   * `when` was applied. The list is empty if the hypothesis applies to all trials.
    */
   readonly where: readonly Condition[];
 }

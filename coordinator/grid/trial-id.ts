@@ -12,12 +12,15 @@ import {
 } from '../../proto/trainers.ts';
 import { canonicalJson } from '../../proto/values.ts';
 
-/** The length of an id in hex digits. With 64 bits, a million trials have a collision with probability 3e-8. */
+/**
+ * The length of an id in hex digits. An id has 64 bits, so the probability of a collision among a million trials is
+ * 3e-8.
+ */
 const ID_DIGITS = 16;
 
 /**
- * Returns the first 16 hex digits of a SHA-256 hash. The hashed text is the canonical JSON of `[trainer, parameters
- * without defaults, seed]`.
+ * Returns the id of a trial: the first 16 hex digits of a SHA-256 hash. The hashed text is the canonical JSON of
+ * `[trainer, parameters without defaults, seed]`.
  */
 export function trialId(trainer: TrainerName, parameters: Parameters, seed: number): string {
   return idsOf(trainer, parameters).trialId(seed);
@@ -28,7 +31,10 @@ export function configId(trainer: TrainerName, parameters: Parameters): string {
   return idsOf(trainer, parameters).configId;
 }
 
-/** Returns the id of a config and the ids of its trials. The parameters are serialized once for all replicates. */
+/**
+ * Returns the id of a config, and a function that returns the ids of its trials. The parameters are serialized once for
+ * all replicates.
+ */
 export function idsOf(
   trainer: TrainerName,
   parameters: Parameters,

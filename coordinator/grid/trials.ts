@@ -1,4 +1,4 @@
-/** Applies the rules of a sweep to the points of its searcher, and yields the sweep's trials. */
+/** Applies the rules of a sweep to the points of its grid or search, and yields the sweep's trials. */
 import { BadInputError } from '../../proto/errors.ts';
 import { type Parameters, TRAINERS, type TrainerSpec, withDefaults } from '../../proto/trainers.ts';
 import { nextDrawnPoint } from '../search/drawn.ts';
@@ -46,7 +46,7 @@ export function activityOf(spec: SweepSpec): (point: Parameters, name: string) =
   return (point, name) => !isSet(spec, point, name);
 }
 
-/** Returns the settings of the study of an optuna search. */
+/** Returns the study settings of an Optuna search. */
 export function studyOf(
   { objectives, metric, when }: Pick<SweepSpec, 'objectives' | 'metric' | 'when'>,
   search: OptunaSettings,
@@ -100,9 +100,9 @@ function suggestionOf(spec: SweepSpec, state: SearchState, history: () => Search
 }
 
 /**
- * Returns the step after a state.
+ * Returns the next step of a sweep's source after the given state.
  * @param isKnown returns whether the sweep already has a trial with the given id
- * @param history returns the trials so far, for searches that use results; default: none
+ * @param history returns the trials so far, for searches that use results; by default, there are none
  */
 export function nextStep(
   spec: SweepSpec,
@@ -136,8 +136,9 @@ export function nextStep(
   const { configId, trialId } = idsOf(spec.trainer, parameters);
   const suggestion = stored(configId);
   const trial: PlannedTrial = { index: state.created, parameters, seed, trialId: trialId(seed), configId };
-  // The replicates of a config are created in order, so the first one shows whether the config exists. With `merges`,
-  // each replicate is checked, because a new version may have more replicates of a config than the earlier version.
+  // The replicates of a config are created in order. If the first one exists, the config therefore exists, and the
+  // point is dropped. With `merges`, each replicate is checked, because a new version may have more replicates of a
+  // config than the earlier version.
   if (replicates === 0 && !state.merges && isKnown(trial.trialId))
     return { kind: 'dropped', state: { ...after, duplicates: state.duplicates + 1 }, suggestion };
   const isLast = replicates + 1 >= (spec.adaptiveReplicates?.min ?? spec.seeds.length);
@@ -148,9 +149,10 @@ export function nextStep(
 }
 
 /**
- * Drops a point that a rule excludes. A rule can exclude billions of consecutive points of a grid. The following points
- * are therefore dropped together with this point, as long as no parameter in this rule or in an earlier rule changes.
- * @param after the next state of the source, which counts this point
+ * Drops a point that a rule excludes. A rule can exclude billions of consecutive points of a grid. The points that
+ * follow are therefore dropped in the same step, up to the first point that differs in a parameter of this rule or of
+ * an earlier rule.
+ * @param after the state of the source after this point; `points` already includes the point
  */
 function dropExcluded(
   spec: SweepSpec,
@@ -173,7 +175,7 @@ function dropExcluded(
 
 /**
  * Yields all steps of a sweep's source, from the start. Memory grows with the number of trials.
- * @throws {BadInputError} as soon as the next point would depend on results (TPE: after its random first configs;
+ * @throws {BadInputError} as soon as the next point would depend on results (TPE: after its initial random configs;
  * Optuna and warm_start: at once)
  */
 export function* allSteps(spec: SweepSpec): Generator<Extract<SourceStep, { state: SourceState }>, void, undefined> {

@@ -23,14 +23,17 @@ import {
   untilRenewal,
 } from './leadership.ts';
 
-/** Keeps the leadership in a store. Each method throws an UnreachableError if the store does not answer in time. */
+/**
+ * Reads and writes the leadership in a store. Each method throws an UnreachableError if the store does not answer in
+ * time.
+ */
 export interface Election {
   /**
-   * Leads if no other coordinator leads.
+   * Tries to become the leader. Succeeds if no other coordinator leads.
    * @param holder identifies this process
    * @param address HOST:PORT of this coordinator
-   * @param over a leadership that has ended, although it has not expired
-   * @returns the leadership of this or of the other coordinator
+   * @param over a leadership that this process may replace: it has ended, although it has not expired
+   * @returns the leadership after the attempt, whose holder is this process or the process that still leads
    */
   tryToLead(holder: string, address: string, over?: EndedLeadership): Promise<Leadership>;
   /** @returns false if the term has ended */
@@ -52,7 +55,7 @@ export interface EndedLeadership {
 export interface Elected {
   readonly term: Term;
   readonly sentAt: number;
-  /** HOST:PORT of the coordinator that led while this one stood by; undefined if this one led at once. */
+  /** HOST:PORT of the previous leader; undefined if no other process led when this process tried to lead. */
   readonly previous?: string | undefined;
 }
 
@@ -98,7 +101,7 @@ export function newHolder(): string {
 export async function tryOnce({ election, holder, address, clock: time = clock }: Candidacy) {
   const sentAt = time();
   let leadership = await election.tryToLead(holder, address);
-  // The leadership of a process that was killed has not expired yet.
+  // If the leading process was killed, its leadership may not have expired yet.
   if (hasHolderEnded(leadership)) leadership = await election.tryToLead(holder, address, { holder: leadership.holder });
   return leadership.holder === holder ? electedAt(sentAt, leadership) : leadership;
 }
@@ -114,7 +117,7 @@ function electedAt(sentAt: number, { epoch, holder }: Term, previous?: string): 
 }
 
 /**
- * Tries to lead until this coordinator leads. While the store does not answer, the attempts continue.
+ * Tries to become the leader until an attempt succeeds. The attempts continue while the store does not answer.
  * @returns undefined if the signal ended the attempts
  * @throws {RejectedError} if the store cannot be used
  */
@@ -144,8 +147,8 @@ export async function untilElected(options: CandidateOptions): Promise<Elected |
 }
 
 /**
- * Leads at once or, if another process led and has died, as soon as the leadership of that process expires.
- * @param rejection returns the error if another process renews its leadership
+ * Becomes the leader. If another process led and has died, this may take until the leadership of that process expires.
+ * @param rejection returns the error to throw if another process renews its leadership
  * @throws {UnreachableError} if the store does not answer
  */
 export async function electedAlone(
@@ -175,8 +178,8 @@ export async function electedAlone(
 }
 
 /**
- * Finds out whether a process leads, for a caller that does not try to lead. Decides as a standby does, so that a dead
- * leader does not count even if the clock of the store was set back.
+ * Finds out whether a process leads, for a caller that does not try to lead. Uses the rules of a standby, so a dead
+ * leader is detected even if the clock of the store was set back.
  * @param read reads the leadership in the store
  * @returns the leadership of the leading process, once that process has renewed the leadership; undefined if no process
  * leads. After the death of a leader, the answer takes up to LEADERSHIP_MS, or up to two seconds longer if the clock of
@@ -245,7 +248,10 @@ export class Leader {
     this.#schedule();
   }
 
-  /** Whether the leadership certainly has not expired. Otherwise, this coordinator must answer no calls. */
+  /**
+   * Whether it is certain that the leadership has not expired. If it is not certain, this coordinator must not answer
+   * calls.
+   */
   get isCertain(): boolean {
     return isCertain(this.#renewals, this.#time());
   }
@@ -255,7 +261,7 @@ export class Leader {
     this.#onPause = listener;
   }
 
-  /** Publishes another address of this coordinator. */
+  /** Publishes a new address of this coordinator. */
   moveTo(address: string): void {
     if (address === this.#address) return;
     this.#address = address;

@@ -2,22 +2,22 @@
  * Decides when a leader renews its leadership, when it pauses, and when a standby tries to lead.
  *
  * The store keeps one leadership. It has an epoch, which increases with each new leader, and it expires on the clock of
- * the store unless its holder renews it. Every transaction of a leader checks that no other coordinator has led in the
- * meantime. This check, and not the times in this file, protects the store. A leader stops answering before its
- * leadership can expire, because the leader measures the duration from the time at which it sent the last successful
- * renewal. The store measures the duration from the time at which it received this renewal, which is later.
+ * the store unless its holder renews it. Every transaction of a leader checks that no other coordinator has led since
+ * this leader's term began. This check, and not the times in this file, protects the store. A leader stops answering
+ * before its leadership can expire, because the leader measures the duration from the time at which it sent the last
+ * successful renewal. The store measures the duration from the time at which it received this renewal, which is later.
  */
 
 /** The time in milliseconds after which a leadership that is not renewed expires. */
 export const LEADERSHIP_MS = 9_000;
 export const RENEW_INTERVAL_MS = LEADERSHIP_MS / 3;
-/** The delay before a renewal that failed is repeated. */
+/** The delay in milliseconds before a failed renewal is retried. */
 export const RENEW_RETRY_MS = 500;
 /** The time between two attempts of a standby to lead. An attempt changes nothing while another coordinator leads. */
 export const STANDBY_INTERVAL_MS = 500;
 /**
- * A leader pauses this long before the expiry, because the speeds of its clock and of the store's clock may differ by a
- * tenth.
+ * A leader pauses this long before the expiry, because the speeds of its clock and of the store's clock may differ by
+ * up to a tenth.
  */
 const PAUSE_MARGIN_MS = LEADERSHIP_MS / 9;
 
@@ -40,15 +40,15 @@ export interface Leadership extends Term {
 }
 
 /**
- * A leadership, and the time since which it has not been renewed. The time is on the clock of the process that reads
- * the leadership.
+ * A leadership that a process has read from the store. `since` is the time at which the process first saw the latest
+ * renewal, on the clock of the process.
  */
 export interface SeenLeadership {
   readonly leadership: Leadership;
   readonly since: number;
 }
 
-/** The renewals of a leader. Times are in milliseconds on a clock of the process that never jumps back. */
+/** The renewals of a leader. Times are in milliseconds on a clock that never jumps back. */
 export interface Renewals {
   /** The time at which the last successful renewal was sent. */
   readonly renewedAt: number;
@@ -73,8 +73,8 @@ export function untilRenewal({ renewedAt, triedAt }: Renewals, now: number): num
 }
 
 /**
- * Returns whether the leadership certainly has not expired. Otherwise, the leader pauses: it answers no calls until a
- * renewal succeeds. If the renewal shows that another coordinator leads, the leader ends.
+ * Returns whether it is certain that the leadership has not expired. If it is not certain, the leader pauses: it
+ * answers no calls until a renewal succeeds. If the renewal shows that another coordinator leads, the leader ends.
  */
 export function isCertain({ renewedAt }: Renewals, now: number): boolean {
   return now < renewedAt + LEADERSHIP_MS - PAUSE_MARGIN_MS;
@@ -86,14 +86,15 @@ export function untilAttempt({ holder, remainingMs }: Pick<Leadership, 'holder' 
   return Math.min(STANDBY_INTERVAL_MS, Math.max(0, remainingMs));
 }
 
-/** Returns whether a coordinator has renewed or won the leadership between two attempts of a standby to lead. */
+/** Returns whether the leadership was renewed, or won by a new leader, between two reads of it. */
 export function isHeld(before: Leadership, after: Leadership): boolean {
   return after.epoch !== before.epoch || after.expiresAt !== before.expiresAt;
 }
 
 /**
- * Returns a leadership that a standby has just read, and the time since which it has not been renewed.
- * @param now the time of the answer
+ * Returns a leadership that was just read. If it has not been renewed since `before` was read, the time `since` does
+ * not change.
+ * @param now the time at which the leadership was read
  */
 export function seenAfter(before: SeenLeadership | undefined, leadership: Leadership, now: number): SeenLeadership {
   const isSame = before !== undefined && !isHeld(before.leadership, leadership);

@@ -41,7 +41,7 @@ export interface CollectingOptions {
 }
 
 export interface MetricsCollector {
-  /** Waits until all commits so far are counted, and then updates the gauges and the GPU time. */
+  /** Waits until all earlier commits are counted, and then updates the gauges and the GPU time. */
   measure(): Promise<void>;
   stop(): void;
 }
@@ -119,8 +119,8 @@ class Collector {
   }
 
   /**
-   * Returns the progress of an attempt that an earlier process granted. The time before the next report of the
-   * attempt is not measured, because the earlier process received the previous report.
+   * Returns the progress of an attempt that an earlier process granted. The duration of the epochs before the attempt's
+   * next report is not measured, because the earlier process received the previous report.
    */
   #earlierProgress(key: Pick<AttemptKey, 'sweepId' | 'trialId'>): AttemptProgress {
     return { epoch: 0, last: undefined, from: Number.NaN, epochs: this.#epochsOf(key) };

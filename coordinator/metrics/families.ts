@@ -8,7 +8,10 @@ import { addProcessMetrics } from '../../lib/net/http.ts';
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
 
 const SECONDS_FAST = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
-/** The buckets for offers. An offer is claimed immediately, or waits up to the duration of a trial. */
+/**
+ * The buckets for the time from an offer to its grant. An offer is claimed immediately if a slot is free. Otherwise, it
+ * can wait for the duration of a trial.
+ */
 const SECONDS_OFFER = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120, 600, 3600];
 /**
  * The buckets of the histograms that are labeled by sweep or by gRPC method. There are few buckets, because each sweep

@@ -19,7 +19,10 @@ import type { Ranking } from './trial-series.ts';
 
 const OUTCOMES = ['succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const CLASSES = ['oom', 'nan', 'crash', 'lost', 'timeout', 'preflight', 'rejected', 'drained'] as const;
-/** Trials with these failures are retried only by users. The series of these retries begin with the first retry. */
+/**
+ * After a failure of these classes, a trial is retried only if a user requests it. The series of such retries are
+ * created at the first retry.
+ */
 const MANUALLY_RETRIED: ReadonlySet<string> = new Set(['nan', 'rejected']);
 
 /**

@@ -58,9 +58,10 @@ function metaOf(db: Db): ReadonlyMap<string, string> {
 
 /**
  * Prepares a new folder, or the folder of an interrupted migration of the same store.
- * @param token the token of the old folder. The new folder gets it too, so that clients need no other token
- * @throws {RejectedError} if the folder has other files, or an incomplete copy of another store
- * @throws {StoreInUseError} if another migration to the folder runs
+ * @param token the token of the old folder. It is also written to the new folder, so that clients can continue to use
+ * it
+ * @throws {RejectedError} if the folder has files that are not part of the copy, or an incomplete copy of another store
+ * @throws {StoreInUseError} if another migration to the folder is running
  */
 export function openNewFolder(dir: string, origin: OriginStore, token: string | undefined): NewStore {
   checkNewFolder(dir, origin);
@@ -123,8 +124,8 @@ function checkNewFolder(dir: string, { cluster, name, moved }: OriginStore): voi
 }
 
 /**
- * Locks a folder. The lock is a lock of SQLite, because the operating system releases such a lock even if the process
- * that holds it is killed.
+ * Locks a folder. Uses a lock of SQLite, because the operating system releases such a lock even if the process that
+ * holds it is killed.
  */
 function lockFolder(dir: string): Db {
   const db = new Database(join(dir, LOCK_FILE));

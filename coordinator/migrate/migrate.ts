@@ -4,8 +4,8 @@
  *
  * The order of the steps keeps the original usable until the copy is complete. First, the new store is marked as
  * incomplete. The files are copied and verified. The rows are copied and verified in one transaction. Then, the
- * original is marked as moved. Finally, the mark of the new store is removed. After a kill, the same command continues
- * the migration.
+ * original is marked as moved. Finally, the mark of the new store is removed. If the process is killed, the same
+ * command continues the migration.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -38,7 +38,7 @@ import {
 } from './stored-files.ts';
 
 export interface MigrationOptions {
-  /** The coordinator's folder, which exists. */
+  /** The coordinator's folder, which must exist. */
   readonly dir: string;
   /** The URL of the database with the store; undefined if the store is in `dir`. */
   readonly store: string | undefined;

@@ -19,13 +19,13 @@ import { checkSchemaVersion } from '../store/schema.ts';
 import { storeTables } from '../store/store-tables.ts';
 import { type NewStore, type OriginStore, unfinishedOf } from './store-ends.ts';
 
-/** A suspended migration keeps its transaction open for at most this time. */
+/** The time in milliseconds after which PostgreSQL ends the transaction of a suspended migration. */
 const IDLE_LIMIT_MS = 600_000;
-/** The interval of the statements that keep the transaction of the old store open while files are copied. */
+/** The interval between the statements that keep the transaction of the old store open while files are copied. */
 const KEEP_OPEN_INTERVAL_MS = IDLE_LIMIT_MS / 10;
 
 interface Led {
-  /** The number that identifies the connection in each of its transactions (see becomeWriter). */
+  /** The number of the connection, which each of its transactions must name (see becomeWriter). */
   readonly writer: number;
   release(): Promise<void>;
 }
@@ -36,7 +36,8 @@ function openConnection(location: PostgresLocation): Promise<Connected> {
 }
 
 /**
- * Becomes the leader of the store in the database. Waits until the leadership of an ended process has expired.
+ * Becomes the leader of the store in the database. If the previous leader has died, this may take until its leadership
+ * expires.
  * @throws {RejectedError} if a coordinator or another `trawl migrate` is the leader
  */
 async function leadStore(client: Client, location: string, name: string): Promise<Led> {
@@ -66,7 +67,7 @@ async function metaValue(client: Client, name: string): Promise<string | undefin
   return (await client.query('select value from meta where name = $1', [name])).rows[0]?.value;
 }
 
-/** Runs `work` in a transaction of the leader. */
+/** Runs `work` in a transaction that fails if the connection may no longer write. */
 async function inTransaction<T>(client: Client, { writer }: Led, work: () => Promise<T>): Promise<T> {
   await client.query('begin');
   try {
@@ -136,7 +137,7 @@ export async function openPostgresOrigin(location: string): Promise<OriginStore>
 
 /**
  * Returns why the store cannot be moved into a database; undefined if the database is empty, or has an incomplete copy
- * of the same store. The tables of an interrupted `trawl doctor` do not count.
+ * of the same store. The tables of an interrupted `trawl doctor` are ignored.
  */
 async function newDatabaseProblem(client: Client, name: string, origin: OriginStore): Promise<string | undefined> {
   const { rows } = await client.query(
@@ -157,7 +158,7 @@ async function newDatabaseProblem(client: Client, name: string, origin: OriginSt
 
 /**
  * Prepares an empty database, or the database of an interrupted migration of the same store.
- * @param dir the coordinator's folder, which gets the mark of the store
+ * @param dir the coordinator's folder, in which the mark file of the store is created
  * @throws {RejectedError} if the database is not empty, or if a coordinator uses it
  */
 export async function openNewDatabase(location: string, origin: OriginStore, dir: string): Promise<NewStore> {
@@ -206,7 +207,7 @@ async function writeRows<T>(
   verify: (rows: RowSource) => Promise<T>,
 ): Promise<T> {
   const names = storeTables().map(({ name }) => name);
-  // Removes the rows of an interrupted migration, which no longer equal the original.
+  // Removes the rows that an interrupted migration copied, because these rows no longer equal the original.
   await client.query(`truncate ${names.filter((name) => name !== 'meta').join(', ')}`);
   await client.query(`delete from meta where name not in ${OWN_META}`);
   // The triggers are disabled, because the counts that they maintain are copied too.

@@ -3,7 +3,10 @@
 import type { RowSource, RowTarget } from '../store/copy/rows.ts';
 import type { MovedStore, UnfinishedMigration } from '../store/moved-store.ts';
 
-/** The store that is moved. Its rows are only read before `markMoved`. No coordinator can use it before `close`. */
+/**
+ * The store that is moved. Its rows must not be read after `markMoved`. Until `close`, no coordinator can use the
+ * store.
+ */
 export interface OriginStore {
   /** The folder, or the URL without its password. */
   readonly name: string;
@@ -14,7 +17,7 @@ export interface OriginStore {
   readonly rows: RowSource;
   /** The recorded location of the artifacts in S3; undefined for the coordinator's folder. */
   readonly artifacts: string | undefined;
-  /** Where an earlier migration, which may be incomplete, moved the store. */
+  /** The place to which an earlier migration, which may be incomplete, moved the store. */
   readonly moved: MovedStore | undefined;
   /** Instructions for a user who wants to use the store again after it was moved. */
   readonly unmove: string;
@@ -31,7 +34,7 @@ export interface NewStore {
   /** Reads the rows that an earlier run has copied. */
   readCopy<T>(read: (rows: RowSource) => Promise<T>): Promise<T>;
   /**
-   * Writes all rows durably. After an error, the store has none of them.
+   * Writes all rows durably. If this fails, the store has none of the rows.
    * @param fill inserts the rows
    * @param verify reads the rows
    */
@@ -41,7 +44,7 @@ export interface NewStore {
   close(): Promise<void>;
 }
 
-/** The content of the mark of an incomplete store. */
+/** Returns the content of the mark that a store is incomplete. */
 export function unfinishedOf({ cluster, name }: Pick<OriginStore, 'cluster' | 'name'>): UnfinishedMigration {
   return { cluster, from: name, copied: false };
 }

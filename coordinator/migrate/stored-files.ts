@@ -115,7 +115,7 @@ export interface CopiedFiles {
 
 /**
  * Copies all files that are recorded in a store, and reads each copy to verify it. A file that is already in the new
- * place is only verified.
+ * place is verified, and is copied again only if it is damaged.
  * @param onFile called after each file
  * @throws {DamagedError} if a file differs from its record
  */

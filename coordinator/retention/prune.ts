@@ -1,7 +1,8 @@
 /**
  * Removes ended sweeps. The rows of a sweep are removed in one transaction, and the files of the sweep afterward. The
- * transaction records the removal. If the process dies in between, the next prune completes the removal. A starting
- * coordinator moves any remaining files of removed sweeps to `orphans/` (artifacts/orphans.ts).
+ * transaction also records that the files are still to be removed. If the process dies before it has removed them, the
+ * next prune completes the removal. A starting coordinator moves any remaining files of removed sweeps to `orphans/`
+ * (artifacts/orphans.ts).
  */
 import type { Logger } from 'pino';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
@@ -22,7 +23,8 @@ export interface PruneOptions {
 }
 
 /**
- * Rejects a request that would remove every ended sweep without the selector `all`, such as an empty request.
+ * Rejects a request that has no selector, such as an empty request. A request to remove every ended sweep must have the
+ * selector `all`.
  * @throws {BadInputError} if the request has no selector, or has `all` together with another selector
  */
 export function checkSelector({
@@ -47,7 +49,7 @@ export type PrunedSweep = EndedSweep;
 
 /** The coordinator whose store is pruned. */
 export interface PrunedCoordinator {
-  /** Returns whether an ended sweep runs again. */
+  /** Returns whether a sweep that had ended is running again. */
   isLive(sweepId: string): boolean;
   /** Runs an operation while no request of a user changes a sweep. */
   exclusively<T>(operation: () => Promise<T>): Promise<T>;
@@ -55,7 +57,7 @@ export interface PrunedCoordinator {
   write<T>(operation: () => Promise<T>): Promise<T>;
 }
 
-/** Takes the place of the coordinator if no coordinator uses the store. */
+/** Used instead of a coordinator if no coordinator uses the store. */
 const NO_COORDINATOR: PrunedCoordinator = {
   isLive: () => false,
   exclusively: (operation) => operation(),
@@ -158,8 +160,8 @@ export async function pruneAll(
 const RETENTION_INTERVAL_MS = 3_600_000;
 
 /**
- * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are pruned
- * only every hour, not immediately.
+ * Prunes sweeps that ended more than `retainMs` ago, immediately and then every hour. Unused code archives are not
+ * pruned immediately, but only every hour.
  * @returns a function that stops the pruning
  */
 export function startRetention(pruner: Pruner, retainMs: number, now: () => number, log: Logger): () => void {

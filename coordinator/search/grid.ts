@@ -1,4 +1,4 @@
-/** Implements grid search: every point of the grid, in the order of the sweep. */
+/** Implements grid search: yields every point of the grid, in grid order or shuffled. */
 import type { Axis } from '../grid/axes.ts';
 import { dimensionsOf, pointAt, pointCount } from '../grid/points.ts';
 import { shuffledIndex } from './permutation.ts';

@@ -1,8 +1,9 @@
 /**
- * Maps the parameters of a sweep to the distributions of Optuna, and the values of Optuna to parameters. Optuna
- * receives only numbers: a category is represented by its index, and the value n * q by n. Optuna has no normal,
- * log-normal or beta distributions, and no categories with probabilities. For such a parameter, Optuna chooses a share,
- * which is a number from 0 to 1. The value of the parameter is the quantile of its distribution at this share.
+ * Converts the distributions of a sweep's parameters to distributions of Optuna, and the values that Optuna chooses to
+ * values of the parameters. Optuna receives only numbers: a category is represented by its index, and the value n * q
+ * by n. Optuna has no normal, log-normal or beta distributions, and no categories with probabilities. For such a
+ * parameter, Optuna chooses a share, which is a number from 0 to 1. The value of the parameter is the quantile of its
+ * distribution at this share.
  */
 import type { Parameters, ParameterValue } from '../../../proto/trainers.ts';
 import type { WhenRule } from '../../grid/points.ts';
@@ -25,13 +26,16 @@ interface Dimension {
   readonly optuna: OptunaDistribution;
   /** Converts a value of Optuna to a value of the parameter. */
   readonly parameterOf: (chosen: number) => ParameterValue;
-  /** Returns the lowest and the highest value of Optuna that are converted to a given value of the parameter. */
+  /** Returns the lowest and the highest of the values of Optuna that `parameterOf` converts to the given value. */
   readonly cellOf: (value: ParameterValue) => readonly [number, number] | undefined;
 }
 
 /** A rule of `when` in terms of Optuna's values. */
 interface ActivityRule {
-  /** A condition is fulfilled if the value is within one of its intervals. All conditions must be fulfilled. */
+  /**
+   * A condition is fulfilled if the value of its parameter is within one of its intervals. All conditions must be
+   * fulfilled.
+   */
   readonly conditions: readonly {
     readonly name: string;
     readonly anyOf: readonly (readonly [number, number])[];
@@ -40,7 +44,7 @@ interface ActivityRule {
   readonly set: readonly string[];
 }
 
-/** The search space of a sweep, in the form in which the process of Optuna receives it. */
+/** The search space of a sweep, as it is sent to the sampler process. */
 export interface OptunaSpace {
   readonly parameters: readonly ({ readonly name: string } & OptunaDistribution)[];
   readonly rules: readonly ActivityRule[];
@@ -85,7 +89,7 @@ export class OptunaDimensions {
     return point;
   }
 
-  /** Returns the values of Optuna for a point, without the parameters that have no effect at the point. */
+  /** Converts a point to the values of Optuna. Omits the parameters that have no effect at the point. */
   valuesOf(point: Parameters): Record<string, number> {
     const values: Record<string, number> = Object.create(null);
     for (const { name, cellOf: cell } of this.#dimensions.values()) {
@@ -185,7 +189,7 @@ function numeric(
   };
 }
 
-/** Lets Optuna choose a share of the distribution. */
+/** Lets Optuna choose a share from 0 to 1. The value of the parameter is the quantile at this share. */
 function shares(name: string, distribution: Exclude<Distribution, { kind: 'constant' | 'categorical' }>): Dimension {
   return {
     name,

@@ -24,14 +24,14 @@ export interface KnownTrial {
   ended: string | undefined;
 }
 
-/** Returns a trial as the process knows it after a request. */
+/** Returns what the process knows about a trial after a request that contains the trial. */
 export function knownTrial({ record, outcome }: PastSuggestion): KnownTrial {
   return { record, ended: endText(outcome) };
 }
 
 /**
  * Formats a request as one line.
- * @param known the trials of the study in the process; undefined for a new process
+ * @param known the trials that the process already knows; undefined for a new process
  */
 export function requestLine(
   number: number,
@@ -68,7 +68,7 @@ function endText(outcome: SuggestionOutcome): string | undefined {
   return outcome.kind === 'running' ? undefined : JSON.stringify(objectivesOf(outcome) ?? null);
 }
 
-/** Returns the values of a trial with a result. Undefined for a trial that runs or has failed. */
+/** Returns the values of a trial with a result. Undefined for a trial that is running or has failed. */
 function objectivesOf(outcome: SuggestionOutcome): number[] | undefined {
   if (outcome.kind === 'running') return undefined;
   const values = outcome.values.filter((value) => value !== undefined && Number.isFinite(value)) as number[];
@@ -87,7 +87,7 @@ type Reading =
   | { readonly answer: SamplerAnswer; readonly problem?: undefined }
   | { readonly answer?: undefined; readonly problem: string };
 
-/** Reads a line of a process. @param python the interpreter, for messages */
+/** Parses a line that a sampler process has sent. @param python the interpreter, for messages */
 export function readAnswer(line: string, python: string): Reading {
   let data: unknown;
   try {

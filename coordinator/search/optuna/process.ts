@@ -31,7 +31,7 @@ export interface LineProcess {
 /** Starts a process. Must not throw. */
 export type StartProcess = (python: string, events: ProcessEvents) => LineProcess;
 
-/** Starts sampler.py. The process ends when its input ends, and therefore ends even if the coordinator is killed. */
+/** Starts sampler.py. The process ends when its input ends, which also happens if the coordinator is killed. */
 export const startSampler: StartProcess = (python, events) =>
   startScript(join(packageRoot(), 'coordinator', 'search', 'optuna', 'sampler.py'), python, events);
 
@@ -52,8 +52,8 @@ function spawnPython(python: string, script: string): ChildProcess {
     PYTHONDONTWRITEBYTECODE: '1',
     PYTHONIOENCODING: 'utf-8',
   };
-  // The process has its own process group. The programs that it starts therefore end together with the process, and
-  // Ctrl-C does not reach the group.
+  // The process has its own process group. The coordinator can therefore end the process together with the programs
+  // that it has started, and Ctrl-C does not reach them.
   return spawn(python, [script], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'], detached: true });
 }
 

@@ -8,8 +8,8 @@ A request has the fields
   add         trials to add to the study: [{values, attributes, state, objectives}]
   end         trials of the study that have ended: [[position, state, objectives]]
   number      the number of the suggestion
-An answer has the fields `number`, `values` (the chosen values by parameter) and `attributes` (text that the request for
-a new study must contain), or `error` and `kind`.
+An answer has the fields `number`, `values` (the chosen values by parameter) and `attributes` (a text that must be sent
+back whenever the trial is added to a new study), or `error` and `kind`.
 
 The sampler is created anew for each suggestion, with a seed that depends on the seed of the sweep and on the number of
 the suggestion. The attributes that a sampler sets on its trials and on the study are part of the answer. A suggestion
@@ -54,7 +54,7 @@ def send(answer):
 
 
 class Problem(Exception):
-    """A problem with a kind that the coordinator knows."""
+    """A problem whose kind the coordinator recognizes."""
 
     def __init__(self, kind, message):
         super().__init__(message)
