@@ -1,4 +1,7 @@
-/** Maps a number between 0 and 1 to a value of a distribution. Any source of such numbers can therefore draw values. */
+/**
+ * Maps a number between 0 and 1 to a value of a distribution. Random search and Sobol sequences therefore draw values
+ * in the same way.
+ */
 import jStat from 'jstat';
 import type { ParameterValue } from '../../proto/trainers.ts';
 import type { Distribution } from './distribution.ts';
@@ -39,7 +42,7 @@ export function valueAt(distribution: Distribution, u: number): ParameterValue {
     case 'log_normal':
       return rounded(Math.exp(normalAt(distribution, u)), distribution.q);
     case 'beta':
-      // For shares that are even closer to 0 or 1, jStat returns NaN for some values of a and b.
+      // For shares closer to 0 or 1 than these limits, jStat returns NaN for some values of a and b.
       return rounded(jStat.beta.inv(clamped(u, 1e-12, 1 - 1e-12), distribution.a, distribution.b), distribution.q);
   }
 }

@@ -1,7 +1,7 @@
 /** Implements random search, in which every point is drawn independently. */
 import { hash } from 'node:crypto';
 
-/** The numbers of bits in the two parts of a fraction. Together, they are the 53 bits of a double's significand. */
+/** A number is formed from two integers with these numbers of bits: 53 in total, as in the significand of a double. */
 const HIGH_BITS = 32;
 const LOW_BITS = 21;
 
@@ -15,6 +15,6 @@ const LOW_BITS = 21;
 export function randomCoordinate(seed: number, index: number, parameter: string): number {
   const digest = hash('sha256', `${seed}/${index}/${parameter}`, 'buffer');
   const bits = digest.readUInt32BE(0) * 2 ** LOW_BITS + (digest.readUInt32BE(4) >>> (HIGH_BITS - LOW_BITS));
-  // The largest sums are rounded up to 1.
+  // For the largest value of `bits`, the sum is rounded up, so the quotient would be 1.
   return Math.min((bits + 0.5) / 2 ** (HIGH_BITS + LOW_BITS), 1 - Number.EPSILON / 2);
 }

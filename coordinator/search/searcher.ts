@@ -16,7 +16,7 @@ export type Suggestion =
       readonly kind: 'point';
       readonly point: Parameters;
       readonly state: SearchState;
-      /** The facts about the suggestion that later suggestions need, for searchers with an external process. */
+      /** For searchers with an external process: the data about this suggestion that later suggestions need. */
       readonly record?: SuggestionRecord;
     }
   /**
@@ -31,7 +31,7 @@ export type Suggestion =
 export interface SuggestionRecord {
   /** The values that the process has chosen, by parameter. */
   readonly values: Readonly<Record<string, number>>;
-  /** The data that the process keeps about the suggestion. Only the process interprets the text. */
+  /** The data that the process keeps about the suggestion, as text that only the process interprets. */
   readonly attributes: string;
 }
 
@@ -65,15 +65,15 @@ interface SamplerHistory {
   /** All suggestions of the search so far, in order, including suggestions that added no trial. */
   readonly suggestions: readonly PastSuggestion[];
   /**
-   * The newest answer of the sampler. Undefined if the sampler has not answered since the source of the sweep was
-   * opened. The source is opened, for example, when the coordinator starts.
+   * The newest answer of the sampler. Undefined if the sampler has not answered since the trial source of the sweep was
+   * opened. A trial source is opened, for example, when the coordinator starts.
    */
   readonly answer: SamplerAnswer | undefined;
 }
 
 /** A trial that has ended, with or without a result. */
 export interface SearchResult {
-  /** The parameters after `when`, with the trainer's defaults added. */
+  /** The parameters after `when` was applied, with the trainer's defaults added. */
   readonly parameters: Parameters;
   /** The value of the ranking metric in the trial. Undefined if the trial has no value. */
   readonly value: number | undefined;

@@ -31,7 +31,7 @@ export interface SourceState {
   /** The number of points since the last new config. */
   readonly repeated: number;
   /**
-   * The number of trials created so far whose points are not in the current version of the sweep. These trials do not
+   * The number of created trials whose points the current version of the sweep does not contain. These trials do not
    * count against run_cap. Default: 0.
    */
   readonly outside?: number | undefined;

@@ -1,4 +1,4 @@
-/** Chooses the results of earlier sweeps with which a search starts. */
+/** Chooses which results of earlier sweeps a search starts with. */
 import { show } from '../../lib/text/quote.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { type Distribution, distributionText } from './distribution.ts';
@@ -72,13 +72,15 @@ export interface WarmStart {
   /** The results to use, oldest first. */
   readonly results: readonly SearchResult[];
   /**
-   * The parameters with values outside the space, most frequent first. A config with several of these parameters counts
-   * only for the first one.
+   * The parameters that have values outside the space, in descending order of `configs`. A config with several such
+   * parameters counts only for the first of them in the order of the space.
    */
   readonly outsideValues: readonly OutsideValue[];
-  /** The number of configs that are left out for each reason. */
+  /** The number of configs that are left out because a value is outside the space. */
   readonly outside: number;
+  /** The number of configs that are left out because their results lack the metric. */
   readonly withoutMetric: number;
+  /** The number of configs that are left out because MAX_WARM_RESULTS newer configs are used. */
   readonly older: number;
 }
 
@@ -135,7 +137,7 @@ export function contains(distribution: Distribution, value: ParameterValue): boo
   }
 }
 
-/** Returns a warning about a warm start. Undefined if all configs are used and there is at least one. */
+/** Returns a warning about a warm start. Undefined if there is at least one config and all configs are used. */
 export function warmStartWarning(
   { results, outside, outsideValues, withoutMetric, older }: WarmStart,
   metric: string,

@@ -1,4 +1,4 @@
-/** Defines the tables and columns that later versions of the store added. A new store has all of them. */
+/** Defines the tables and columns that the versions of the store after version 1 added. A new store has all of them. */
 
 export const ARTIFACTS = `
 create table artifacts (
@@ -101,7 +101,7 @@ create index early_failures on attempts (sweep_id, agent_id) where early = 1;
 
 /**
  * Adds the rungs that trials have reached, and the reasons for early stops. `value` is the value that was compared, and
- * `step` is the step of its report.
+ * `step` is the step of the report with this value.
  */
 export const RUNGS = `
 create table rungs (
@@ -138,8 +138,8 @@ alter table agents add column location text not null default '';
 `;
 
 /**
- * Adds the users who changed something, the times of the changes, and the events of agents. Events of agents belong to
- * no sweep (`sweep_id` 0).
+ * Adds the users who made changes, and the times of the changes. Also adds the events of agents, which belong to no
+ * sweep (`sweep_id` 0).
  */
 export const USERS = `
 alter table sweeps add column state_by text not null default '';
@@ -154,7 +154,7 @@ create index agent_events on events (seq) where sweep_id = 0;
 /**
  * Adds the columns that are needed to create further trials of a running sweep. `planned` is the total number of
  * trials, or null if the search has no limit. `searching` is 1 while further trials can be created, and `search` is the
- * state of their source.
+ * state of the trial source.
  */
 export const TRIAL_SOURCES = `
 alter table sweeps add column planned integer;
@@ -182,10 +182,10 @@ create index dropped_trials on trials (sweep_id) where dropped_in > 0;
 `;
 
 /**
- * Adds the origins of the trials of populations. A trial with a parent started from the checkpoint that the attempt
- * `parent_attempt` of the trial `parent` stored at the epoch `parent_epoch`. `replaces` is the trial that the new trial
- * replaces, and `compared_at` is the rung of the comparison that created the new trial. The text columns are empty
- * for a trial that started from scratch.
+ * Adds the origins of the trials of populations. A trial that has a parent started from one of the parent's
+ * checkpoints. The attempt `parent_attempt` of the trial `parent` stored this checkpoint at the epoch `parent_epoch`.
+ * `replaces` is the trial that the new trial replaces, and `compared_at` is the rung of the comparison that created the
+ * new trial. The text columns are empty for a trial that started from scratch.
  */
 export const ORIGINS = `
 alter table trials add column parent text not null default '';

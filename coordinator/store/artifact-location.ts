@@ -32,7 +32,7 @@ export function writeRemoval(sql: WriteSql, sweepId: string): void {
   sql.change(upsert('meta', ['name'], ['value']))(`${REMOVING}${sweepId}`, '');
 }
 
-/** Returns the ids of the sweeps whose rows are removed and whose artifacts may remain. */
+/** Returns the ids of the sweeps whose rows have been removed, but whose artifacts may remain. */
 export async function pendingRemovals(reader: Reader): Promise<string[]> {
   const rows = await reader.all<{ name: string }>('select name from meta where name like ?', `${REMOVING}%`);
   return rows.map(({ name }) => name.slice(REMOVING.length));

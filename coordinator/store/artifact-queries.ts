@@ -8,7 +8,7 @@ import { sweepNumber } from './dialect.ts';
 import type { Reader } from './reader.ts';
 import { type ArtifactRow, artifactOf } from './rows.ts';
 
-/** Whether another attempt, which ran at the same time as the attempt of row `r`, provides the trial's results. */
+/** Whether the attempt of row `r` is hidden: another attempt ran at the same time, and provides the trial's results. */
 const IS_HIDDEN = `exists (select 1 from attempts as a where a.sweep_id = r.sweep_id and a.trial_id = r.trial_id
   and a.number = r.attempt and a.speculative = 1)`;
 
@@ -29,9 +29,9 @@ export class ArtifactQueries {
   }
 
   /**
-   * Returns up to `limit` artifacts after the artifact `after`, in order of trial, attempt and name. If `trialId` is
-   * empty, artifacts of all trials are returned. Checkpoints are omitted, and so are the artifacts of hidden attempts
-   * (see `Attempt` in types.proto).
+   * Returns up to `limit` artifacts that follow the artifact `after`, in order of trial, attempt and name. If `trialId`
+   * is empty, artifacts of all trials are returned. Checkpoints are omitted, and so are the artifacts of hidden
+   * attempts (see `Attempt` in types.proto).
    */
   async page(
     sweepId: string,
@@ -80,7 +80,10 @@ export class ArtifactQueries {
     );
   }
 
-  /** Returns whether a row of the store names the file. @param sha256 if set, the row must have this checksum */
+  /**
+   * Returns whether the store has a row for the artifact `name` of an attempt.
+   * @param sha256 if set, the row must have this checksum
+   */
   async has({ sweepId, trialId, attempt }: AttemptKey, name: string, sha256?: string): Promise<boolean> {
     const sql = 'select sha256 from artifacts where sweep_id = ? and trial_id = ? and attempt = ? and name = ?';
     const row = await this.#reader.get<{ sha256: string }>(sql, sweepNumber(sweepId), trialId, attempt, name);

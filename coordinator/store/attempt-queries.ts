@@ -100,10 +100,11 @@ export class AttemptQueries {
     return rows.map(reportOf);
   }
 
-  /** Returns the smallest and the largest finite value that any attempt of the sweep reported, per metric. */
+  /** Returns, for each metric, the smallest and the largest finite value that the attempts of the sweep reported. */
   extremes(sweepId: string): Promise<{ metric: string; least: number; greatest: number }[]> {
     return this.#reader.all(
-      // SQLite reads 1.8e308 as infinity. PostgreSQL cannot convert a number above 1.8e308 to double precision.
+      // The limit 1.8e308 excludes infinite values. SQLite reads 1.8e308 as infinity. PostgreSQL cannot convert a
+      // number above 1.8e308 to double precision.
       `select metric.key as metric, min(cast(metric.value as double precision)) as least,
          max(cast(metric.value as double precision)) as greatest
        from reports cross join ${this.#reader.dialect.entries('reports.metrics', 'metric')}
@@ -120,8 +121,8 @@ export class AttemptQueries {
   }
 
   /**
-   * Returns the time when the last of the trial's earlier attempts ended, in Unix milliseconds. Undefined if no earlier
-   * attempt has ended.
+   * Of the trial's attempts that precede the given attempt, returns the latest end, in Unix milliseconds. Undefined if
+   * none of these attempts has ended.
    */
   async previousEnd({ sweepId, trialId, attempt }: AttemptKey): Promise<number | undefined> {
     const sql =

@@ -28,8 +28,8 @@ const firstIndex = (table: string) =>
     where first.sweep_id = ${table}.sweep_id and first.config_id = ${table}.config_id)`;
 
 /**
- * Returns the statement that computes the results of configs from all of their trials. The configs must have no result
- * in the table.
+ * Returns the statement that computes the results of configs from all of their trials. The table must not contain a
+ * result of these configs yet.
  * @param condition selects sweeps
  */
 export function insertConfigResults(condition: string): string {
@@ -52,9 +52,10 @@ export function insertConfigResults(condition: string): string {
 }
 
 /**
- * Adds the result of a trial to its config. A complete result is longer than a result that was cut off, and of two
- * results that were cut off, the one with the later epoch is longer. A longer result replaces shorter ones, a shorter
- * one is ignored, and a result of the same length is added to the mean. The mean of equal values is exactly that value.
+ * Adds the result of a trial to its config. Results are compared by length. A complete result is longer than a result
+ * that was cut off. Of two results that were cut off, the one with the later epoch is longer. If the new result is
+ * longer than the earlier results of the config, it replaces them. If it is shorter, it is ignored. If it has the same
+ * length, it is added to the mean. The mean of equal values is exactly that value.
  */
 const ADD_RESULT = `insert into config_results as c ${COLUMNS}
   select sweep_id, config_id,

@@ -1,6 +1,6 @@
 /**
- * Defines the stored counts, sums, values and indices that save a query about a large sweep from reading all rows of
- * the sweep.
+ * Defines stored counts, sums, values and indices. With them, a query about a large sweep need not read all rows of the
+ * sweep.
  */
 
 /**
@@ -114,7 +114,7 @@ end;
 /**
  * Keeps the results of the configs of sweeps with replicates (config-results.ts). `idx` is the index of the config's
  * first trial. `complete` is 1 if the results that count are complete; otherwise, `epoch` is the epoch at which they
- * were cut off. `n` is the number of these results with a value, and `value` is their mean.
+ * were cut off. `n` is the number of the results that count and have a value, and `value` is the mean of these values.
  */
 export const CONFIG_RESULTS = `
 create table config_results (
@@ -130,7 +130,7 @@ create table config_results (
 create index configs_by_value on config_results (sweep_id, value, idx) where value is not null;
 `;
 
-/** The SQL expression of the value of a trial's metric, in a statement that changes `trials`. */
+/** The SQL expression for the value of the sweep's metric in a trial. Only for statements that change `trials`. */
 export const METRIC_VALUE = `(
       select metric.value from json_each(trials.metrics) as metric
       where metric.key = (select metric from sweeps where id = trials.sweep_id)

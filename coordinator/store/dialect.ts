@@ -11,22 +11,22 @@
  */
 export interface Dialect {
   /**
-   * Returns the text that names the index to use, for insertion after a table (and its alias) in `from`. SQLite assumes
-   * that a sweep has few rows, and prefers the primary key to a better index. PostgreSQL has statistics of the tables,
-   * and chooses the index itself.
+   * Returns the clause that names the index to use. The clause follows the table and its alias in `from`. SQLite
+   * assumes that a sweep has few rows, and prefers the primary key to a better index. PostgreSQL has statistics of the
+   * tables, and chooses the index itself.
    */
   index(name: string): string;
   /**
    * Returns an item for a `from` clause. Its rows are the elements of a list, and each element is itself a list. The
    * column `value` is the element, and `value ->> 0` is its first item as text. The column `key` numbers the elements
    * in order.
-   * @param parameter the parameter with the list, as JSON
+   * @param parameter the placeholder of the parameter that contains the list, as JSON
    */
   rows(parameter: string, alias: string): string;
   /**
    * Returns an item for a `from` clause. Its rows are the entries of an object of numbers, with the columns `key` and
    * `value`. A value is a number, a number as text, or null.
-   * @param column a column with the object, as JSON. The column belongs to a preceding table.
+   * @param column a column that contains the object, as JSON. The column belongs to a preceding table.
    */
   entries(column: string, alias: string): string;
 }
@@ -53,7 +53,7 @@ export function sweepNumber(id: string): number {
   return /^\d{1,15}$/.test(id) ? Number(id) : 0;
 }
 
-/** Returns a list with one row per id, as a value of the parameter of `Dialect.rows`. */
+/** Returns the ids in the form that the parameter of `Dialect.rows` must have: a list with one row per id. */
 export function rowsOfIds(ids: Iterable<string | number>): string {
   return JSON.stringify(Array.from(ids, (id) => [id]));
 }

@@ -18,7 +18,7 @@ export interface EndedSweep {
 export interface EndedSweepChoice {
   /** Selects only sweeps that ended at or before this time, in Unix milliseconds. */
   readonly endedBefore: number;
-  /** The number of newest ended sweeps that are not selected, regardless of their age. */
+  /** The newest ended sweeps, up to this number, are not selected, regardless of their age. */
   readonly keep: number;
 }
 

@@ -49,7 +49,7 @@ export function parseHighWater(content: string): HighWater | undefined {
 
 /**
  * Checks that the store in `dir` holds every transaction up to its mark. The check changes neither the store nor its
- * write-ahead log, so that a user can repair them. A folder without a mark is accepted.
+ * write-ahead log, so that a user can still repair both. A folder without a mark is accepted.
  * @throws {RejectedError} if the store lacks transactions or is a different store, or if the mark is damaged
  */
 export function checkHighWater(dir: string): void {
@@ -129,7 +129,7 @@ interface Tracked {
 
 const tracked = new WeakMap<Db, Tracked>();
 
-/** Keeps the mark of an open store up to date, and creates the mark if the folder has none. */
+/** Writes the mark of an open store. Later, `commitCounted` keeps the mark up to date. */
 export function trackHighWater(db: Db, dir: string, cluster: string): void {
   const row = db.prepare("select value from meta where name = 'commits'").get() as { value: string } | undefined;
   const mark = { cluster, commits: Number(row?.value ?? 0) };
@@ -139,7 +139,7 @@ export function trackHighWater(db: Db, dir: string, cluster: string): void {
 }
 
 /**
- * Runs `work` in one counted transaction, and updates the store's mark once the transaction is durable. A coordinator
+ * Runs `work` in one transaction, counts the transaction, and updates the store's mark after the commit. A coordinator
  * that has started uses this function for all writes.
  */
 export function commitCounted<T>(db: Db, work: () => T): T {
@@ -200,7 +200,7 @@ export function checkPostgresMark(dir: string, name: string, { cluster, commits 
   );
 }
 
-/** Creates the mark of a store in PostgreSQL. The caller must keep the mark up to date. */
+/** Creates, in `dir`, the mark file of a PostgreSQL store. The caller must keep the mark up to date. */
 export function openPostgresMark(dir: string, mark: HighWater): HighWaterFile {
   const path = join(dir, POSTGRES_MARK);
   writeDurablySync(path, formatHighWater(mark), OWNER_ONLY);

@@ -14,8 +14,8 @@ import type { DroppedArtifact, StoredEvent } from './write-events.ts';
  */
 const COMMIT_INTERVAL_MS = 3;
 /**
- * If many changes arrive, a transaction begins at least this long after its first change. Each transaction costs the
- * coordinator as much processor time as writing the rows of about two trials.
+ * If many changes arrive, a transaction begins no earlier than this time after its first change arrived. Each
+ * transaction costs the coordinator as much processor time as writing the rows of about two trials.
  */
 const GATHER_MS = 4;
 /**
@@ -23,12 +23,13 @@ const GATHER_MS = 4;
  * changes.
  */
 const EXPECTED_CHANGES = 8;
-/** The weight of the last transaction in the average rate of changes. */
+/** The weight of the last transaction in the moving average of the rate of changes. */
 const RATE_WEIGHT = 0.2;
 /**
- * Changes that can wait are written at a certain time after the last transaction began: this multiple of the duration
- * of that transaction, but at most MAX_WAIT_MS. Below that maximum, transactions of such changes use at most about a
- * tenth of the time. If more agents report, each transaction contains more changes.
+ * How long changes that can wait do wait, as a multiple of the duration of the last transaction. The wait is counted
+ * from the start of that transaction, and never exceeds MAX_WAIT_MS. If the wait is shorter than MAX_WAIT_MS, the
+ * transactions of such changes take at most about a tenth of the time. If more agents report, each transaction contains
+ * more changes.
  */
 const WAIT_PER_DURATION = 10;
 /** The maximum time that changes wait for a transaction. */
@@ -44,7 +45,7 @@ export interface Commit {
 }
 
 interface PendingCommit {
-  /** The number of gathered changes that must be durable first. */
+  /** The number of gathered changes that must be durable before the commit resolves. */
   readonly changes: number;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -59,8 +60,8 @@ export class Journal {
   /** The next flush, and the time (`performance.now()`) for which it is scheduled. */
   #next: { readonly at: number; readonly timer: NodeJS.Timeout | undefined } | undefined;
   /**
-   * The time until which the gathered changes can wait. Undefined if a commit cannot wait, or if no changes are
-   * gathered.
+   * The time until which the gathered changes can wait. Undefined if one of their commits cannot wait, or if no changes
+   * are gathered.
    */
   #waitsUntil: number | undefined;
   /** The write in progress. */
@@ -68,9 +69,9 @@ export class Journal {
   #lastBegun = Number.NEGATIVE_INFINITY;
   #lastMs = 0;
   #isClosed = false;
-  /** The average number of changes per millisecond. */
+  /** The moving average of the number of changes per millisecond. */
   #rate = 0;
-  /** The error of the first failed transaction. After the error, every later commit is rejected with this error. */
+  /** The error of the first failed transaction. Every later commit is rejected with this error. */
   #failure: unknown;
 
   constructor(store: Pick<Store, 'write'>, now: () => number) {
@@ -109,7 +110,7 @@ export class Journal {
     });
   }
 
-  /** Returns the time (`performance.now()`) of the flush for changes that cannot wait longer. */
+  /** Returns the time (`performance.now()`) at which changes that cannot wait are flushed. */
   #dueAt(): number {
     const at = this.#lastBegun + COMMIT_INTERVAL_MS;
     const gathers = this.#changes.length > 0 && this.#rate * GATHER_MS >= EXPECTED_CHANGES;
@@ -129,7 +130,7 @@ export class Journal {
   #onDue(): void {
     const until = this.#waitsUntil;
     if (this.#writing === undefined && until !== undefined && until - performance.now() > 0.5) {
-      // The flush was for commits without changes, which were made before the first change that waits.
+      // This flush is only for commits that have no changes and precede the first waiting change.
       const ready = this.#pending.filter(({ changes }) => changes === 0);
       this.#pending = this.#pending.filter(({ changes }) => changes > 0);
       for (const { resolve, reject } of ready) this.#failure === undefined ? resolve() : reject(this.#failure);
@@ -139,8 +140,9 @@ export class Journal {
   }
 
   /**
-   * Writes the gathered changes immediately, or after the write in progress. Resolves once the changes that were
-   * gathered before the call are written, or could not be written. If they could not be written, `commit` rejects.
+   * Writes the gathered changes immediately, or after the write in progress. Resolves when the changes that were
+   * gathered before the call have been written, or when the write has failed. If the write fails, the promises of
+   * `commit` reject, but the promise of `flush` does not.
    */
   async flush(): Promise<void> {
     while (this.#writing !== undefined) await this.#writing;
@@ -154,8 +156,8 @@ export class Journal {
 
   /**
    * Runs another write to the store between two transactions of the journal. Changes that are gathered in the meantime
-   * are written afterward. Rejects if an earlier transaction failed, if the operation fails, or if the journal was closed
-   * before the operation began.
+   * are written afterward. Rejects if an earlier transaction failed, if the operation fails, or if the journal was
+   * closed before the operation began.
    */
   async between<T>(operation: () => Promise<T>): Promise<T> {
     while (this.#writing !== undefined) await this.#writing;

@@ -92,7 +92,8 @@ export async function loadLeases(
       incarnation: row.incarnation,
       slot: row.slot,
       pack: row.pack,
-      // If the clock was set back, the attempt must not run longer than its sweep's timeout, counted from now.
+      // If the clock was set back, the stored time can be in the future. The attempt could then exceed the sweep's
+      // timeout.
       grantedAt: Math.min(row.grantedAt, now),
       resumedFrom: row.resumedFrom,
       speculative: row.speculative > 0,
@@ -125,10 +126,10 @@ const GRANTS_PER_PAGE = 500;
 const MAX_GRANT_PAGES = 40;
 
 /**
- * Returns the sequence numbers of the events that record the grants of the given attempts, by `keyText`. The events
- * have the order of the grants, whereas all grants of a transaction have the same time. Reads at most MAX_GRANT_PAGES
- * pages from the end of the event log. Older grants are not needed, because only the order of attempts that share a
- * slot matters, and an agent runs or returns such attempts soon after their grant.
+ * Returns the sequence numbers of the events that record the grants of the given attempts, by `keyText`. These numbers
+ * show the order of the grants. The times of the grants do not, because all grants of a transaction have the same time.
+ * Reads at most MAX_GRANT_PAGES pages from the end of the event log. Older grants are not needed, because only the
+ * order of attempts that share a slot matters, and an agent runs or returns such attempts soon after their grant.
  */
 export async function loadGrantSeqs(reader: Reader, keys: readonly AttemptKey[]): Promise<Map<string, number>> {
   const missing = new Set(keys.map(keyText));

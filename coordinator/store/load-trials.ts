@@ -96,7 +96,7 @@ export async function loadTrials(reader: Reader, sweep: Sweep, ids: readonly str
     trials.push(trial);
   }
   for (const { configId, replicates, areIdentical } of configs) {
-    // If more results are in memory than were read, a replicate has ended during the reads.
+    // If more results are in memory than were read, a replicate has ended during the reads, and memory is up to date.
     const inMemory = sweep.warnings.configs.get(configId)?.results ?? 0;
     if (inMemory <= replicates.length) restoreConfig(sweep, configId, replicates, areIdentical);
   }

@@ -49,8 +49,8 @@ export async function loadCore(
   );
   for (const { id } of rows) {
     const sweep = await loadSweep(reader, `${id}`, now, openSource);
-    // A sweep that gains demand joins at the level of its peers (core/share.ts). This sweep had demand before the
-    // restart, so it keeps its level.
+    // When a sweep gains demand, its level is raised to the level of its peers (core/share.ts). This sweep had demand
+    // before the restart, so its level must not be raised.
     sweep.share.hasDemand = true;
     await addLeases(reader, core, sweep, now);
     core.sweeps.set(sweep.id, sweep);
@@ -70,7 +70,7 @@ export async function loadCore(
   return core;
 }
 
-/** Sorts the usages of each slot in the order of their grants, because its agent runs them in this order. */
+/** Sorts the usages of each slot in the order of their grants, because the agent runs them in this order. */
 async function orderUsages(reader: Reader, core: Core): Promise<void> {
   const shared = [...core.slotsInUse.values()]
     .flatMap((slots) => [...slots.values()])
@@ -94,8 +94,8 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
 }
 
 /**
- * Starts the oldest usage of each slot, and the usages of attempts with records. A later usage of a slot starts when
- * the older usages have ended, or when a record of one of its attempts arrives.
+ * Starts the oldest usage of each slot, and the usages of attempts that have sent records. A later usage of a slot
+ * starts when the older usages have ended, or when a record of one of its attempts arrives.
  */
 function startUsages(core: Core, now: number): void {
   for (const { key, usage, lastSeq, grantedAt } of core.leases.values()) {
@@ -108,7 +108,7 @@ function startUsages(core: Core, now: number): void {
   }
 }
 
-/** Adds the leases of a loaded sweep. Their usages are queued. */
+/** Adds the leases of a loaded sweep. Their slot usages stay queued until `startUsages` is called. */
 async function addLeases(reader: Reader, core: Core, sweep: Sweep, now: number): Promise<void> {
   const usages = new Map<string, SlotUsage>();
   const loaded = (await loadLeases(reader, sweep, core.leaseMs, now)).filter(({ trialId }) =>
@@ -157,7 +157,10 @@ interface SweepColumns {
   readonly lacking: number;
 }
 
-/** Loads a sweep without its leases. A sweep that has ended creates no more trials. */
+/**
+ * Loads a sweep without its leases.
+ * @param openSource not needed for an ended sweep, because an ended sweep creates no further trials
+ */
 export async function loadSweep(
   reader: Reader,
   id: string,
@@ -219,7 +222,7 @@ export async function loadUnfinishedSearch(
   const { text, fileName, planned, searching, search } = await sweepRow(reader, id);
   if (searching > 0 || search === null) return undefined;
   const state = parseSourceState(search);
-  // If a population has a child, all first members of the population were created, so no trial is left to create.
+  // A population creates its first child after all of its first members, so the source has no trial left to create.
   const hasChildren = earlyStopping?.population !== undefined && (await hasChild(reader, id));
   if (hasChildren || (planned !== null && state.created >= planned)) return undefined;
   return { source: openSource({ id, text, fileName }), state };
@@ -330,8 +333,9 @@ async function loadRecords(reader: Reader, sweep: Sweep): Promise<void> {
 }
 
 /**
- * Returns the failures since the last attempt that succeeded, was stopped early or was held, or since the last resume.
- * The oldest failure is first. Failures within one millisecond may be in a different order than before the restart.
+ * Returns the failures since the last attempt that succeeded, was stopped early or was held, or since the last resume
+ * if that is later. The oldest failure is first. Failures within one millisecond may be in a different order than
+ * before the restart.
  */
 async function loadConsecutiveFailures(
   reader: Reader,

@@ -1,7 +1,7 @@
 /**
  * Keeps two marks of `trawl migrate` in a coordinator's folder: `migration.json` while the folder has an incomplete
- * copy of a store, and `moved.json` after the folder's own store was moved. No coordinator starts on a folder with one
- * of them.
+ * copy of a store, and `moved.json` after the folder's own store was moved. A coordinator does not start on a folder
+ * that has one of these files.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,31 +13,31 @@ import { RejectedError } from '../../proto/errors.ts';
 
 export const UNFINISHED_MIGRATION = 'migration.json';
 
-/** Where a store was moved. */
+/** The location to which a store was moved, and the time of the move. */
 export const movedStore = z.object({
   /** The coordinator's cluster name on NATS, which is unique to the store. */
   cluster: z.string(),
   /** The folder, or the URL without its password. */
   to: z.string(),
-  /** The time in ISO 8601. */
+  /** The time of the move, in ISO 8601. */
   at: z.string(),
 });
 export type MovedStore = z.infer<typeof movedStore>;
 
-/** The store from which an incomplete copy is made. */
+/** Describes an incomplete copy, and the store from which it is made. */
 export const unfinishedMigration = z.object({
   cluster: z.string(),
   /** The folder, or the URL without its password. */
   from: z.string(),
   /**
-   * Whether all rows are copied. Only a copy in PostgreSQL uses this field, because a folder has the file of its store
-   * only once all rows are copied.
+   * Whether all rows have been copied. Only a copy in PostgreSQL needs this field. In a folder, the file of the store
+   * appears only after all rows have been copied.
    */
   copied: z.boolean().default(false),
 });
 export type UnfinishedMigration = z.infer<typeof unfinishedMigration>;
 
-/** Returns whether the name of a store is a URL, and not a folder. */
+/** Returns whether the name of a store is a URL of PostgreSQL rather than a folder. */
 export function isPostgresName(name: string): boolean {
   return /^postgres(ql)?:/.test(name);
 }

@@ -29,7 +29,7 @@ export interface OpenStoreOptions {
 /** The name of a file that exists while the restore of the folder is incomplete. */
 export const UNFINISHED_RESTORE = 'restore.json';
 
-/** Returns the file name of the copy of the store that is made before an upgrade from the given schema version. */
+/** Before an upgrade from the given schema version, the store is copied. Returns the file name of this copy. */
 export function upgradeCopy(schema: number): string {
   return `store.schema-${schema}.db`;
 }
@@ -156,7 +156,7 @@ function openError(error: unknown, dir: string, path: string): unknown {
   }
 }
 
-/** The size in bytes up to which a store is checked as a whole. The check of 256 MiB takes about a second. */
+/** A store of at most this size, in bytes, is checked completely. The check of 256 MiB takes about a second. */
 const MAX_CHECKED_BYTES = 256 * 1024 * 1024;
 /** The tables that grow with the history of the sweeps. */
 const HISTORY = ['trials', 'attempts', 'reports', 'logs', 'events', 'rungs', 'artifacts', 'programs', 'notices'];
@@ -164,7 +164,7 @@ const HISTORY = ['trials', 'attempts', 'reports', 'logs', 'events', 'rungs', 'ar
 /**
  * Checks the structure of the store, because writes to a damaged store could damage it further. The bytes inside values
  * are not checked. In a large store, the tables that grow with the history of the sweeps are not checked, so that a
- * restart takes the same time for any history. SQLite detects damage in these tables when it reads a damaged page.
+ * long history does not slow a restart. SQLite detects damage in these tables when it reads a damaged page.
  */
 function checkUndamaged(db: Db, path: string): void {
   const isLarge = statSync(path).size > MAX_CHECKED_BYTES;

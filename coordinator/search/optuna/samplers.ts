@@ -15,7 +15,7 @@ export const OPTUNA_SAMPLERS = [
 
 export const DEFAULT_SAMPLER = 'TPESampler';
 
-/** A sampler of the user's own: a class in a Python module. */
+/** Matches the name of the user's own sampler: a class in a Python module, as `module:Class`. */
 export const OWN_SAMPLER = /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$/;
 
 export interface SamplerSettings {
@@ -27,13 +27,16 @@ export interface SamplerSettings {
   readonly python: string | undefined;
 }
 
-/** Returns a sampler with its options on one line, such as `CmaEsSampler(popsize=8)`. */
+/** Returns the sampler and its options as one line of text, such as `CmaEsSampler(popsize=8)`. */
 export function samplerText({ sampler, options }: SamplerSettings): string {
   const listed = Object.entries(options).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return `${sampler}(${listed.join(', ')})`;
 }
 
-/** Returns the setting, if any, that lets the author of the file run a program or code on the coordinator's machine. */
+/**
+ * Returns the setting, if any, that lets the author of the sweep file run a program or code on the coordinator's
+ * machine.
+ */
 export function ownCodeOf({ sampler, python }: SamplerSettings): string | undefined {
   if (python !== undefined) return `optuna.python (${python})`;
   return sampler.includes(':') ? `optuna.sampler (${sampler})` : undefined;

@@ -1,11 +1,11 @@
 /**
- * Implements the searcher of `method: optuna`. A process outside the searcher runs the sampler of Optuna. The searcher
- * requests a suggestion, and returns `wait` until the history contains the answer.
+ * Implements the searcher of `method: optuna`. A separate process runs the sampler of Optuna. The searcher requests a
+ * suggestion, and returns `wait` until the history contains the answer.
  *
- * A suggestion depends only on the settings, its number and the study. The study consists of the results of earlier
- * sweeps, and of all earlier suggestions in order, with their stored attributes and outcomes. The process creates the
- * sampler anew for each suggestion, with a seed that depends on the sweep's seed and on the number of the suggestion.
- * After a restart of the process or of the coordinator, the same study therefore gives the same suggestion.
+ * A suggestion depends only on the settings, on its own number and on the study. The study consists of the results of
+ * earlier sweeps, and of all earlier suggestions in order, with their stored attributes and outcomes. The process
+ * creates the sampler anew for each suggestion, with a seed that depends on the sweep's seed and on the number of the
+ * suggestion. After a restart of the process or of the coordinator, the same study therefore gives the same suggestion.
  */
 import type { Distribution } from '../distribution.ts';
 import { drawnPoint } from '../drawn.ts';
@@ -13,8 +13,8 @@ import type { PastSuggestion, SearchHistory, SearchResult, SearchState, Suggesti
 import type { OptunaDimensions } from './dimensions.ts';
 
 /**
- * After more than this number of consecutive points that add no trial, points are random until a point adds a trial.
- * Some samplers suggest the same points again when few points of a finite space are left.
+ * If more than this number of consecutive points add no trial, the next points are random until one of them adds a
+ * trial. Some samplers suggest the same points again when few untried points of a finite space are left.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -24,7 +24,7 @@ interface OptunaState {
   readonly points: number;
   /** The number of trials when the last point was suggested. */
   readonly trials: number;
-  /** The number of consecutive points, before the last point, that added no trial. */
+  /** The number of consecutive points that added no trial. The last point is not counted. */
   readonly repeated: number;
 }
 
@@ -37,7 +37,7 @@ export interface OptunaSearch {
 /** The state before the first suggestion. */
 export const INITIAL_OPTUNA_STATE = { points: 0, trials: 0, repeated: 0 } satisfies OptunaState;
 
-/** Returns the next point of a search, or the request for it. */
+/** Returns the next point of a search, or a request to the sampler for that point. */
 export function nextOptunaPoint(
   { seed, space, dimensions }: OptunaSearch,
   state: SearchState,

@@ -1,7 +1,7 @@
 /**
  * Sends the requests of optuna searchers to their Python processes, and keeps the answers. Each sweep has its own
- * process, which is started by the first request. A process that ends during a request, does not answer in time, or
- * sends anything other than an answer is replaced after a delay. The new process receives the whole study again.
+ * process, which is started by the first request. If a process ends during a request, does not answer in time or sends
+ * an invalid answer, a new process replaces it after a delay. The new process receives the whole study again.
  */
 import { Backoff } from '../../../lib/net/backoff.ts';
 import { formatSpan } from '../../../lib/text/duration.ts';
@@ -14,7 +14,7 @@ import { ownCodeOf, ownCodeText } from './samplers.ts';
 const MAX_PROCESSES = 4;
 /** A process that does not answer a request within this time is replaced. */
 const ANSWER_TIMEOUT_MS = 10 * 60_000;
-/** The time without an answer after which a sweep is shown as waiting for its sampler. */
+/** If a request has had no answer for this time, the sweep is shown as waiting for its sampler. */
 const SLOW_MS = 5_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 60_000;
@@ -31,8 +31,8 @@ export interface SamplersOptions {
   /** Called when a sweep has an answer, or can send its request again. */
   readonly onReady: (sweepId: string) => void;
   /**
-   * Called with the number of consecutive failures when the sampler of a sweep fails. Called with 0 at the first answer
-   * of the sampler, and at the first answer after a failure.
+   * Called when the sampler of a sweep fails. `failures` is then the number of consecutive failures. Also called with
+   * `failures` 0 at the first answer of the sampler, and at the first answer after a failure.
    */
   readonly onProblem: (sweepId: string, problem: string, failures: number) => void;
   /** Default: ANSWER_TIMEOUT_MS */
@@ -51,7 +51,7 @@ export class Samplers {
     this.options = options;
   }
 
-  /** Returns the sampler of a sweep. An earlier sampler of the sweep is closed. */
+  /** Creates the sampler of a sweep. Closes the previous sampler of the sweep, if there is one. */
   open(sweepId: string, settings: StudySettings): SweepSampler {
     this.close(sweepId);
     const sampler = new SweepSampler(this, sweepId, settings);
@@ -98,9 +98,9 @@ export class SweepSampler {
   readonly #settings: StudySettings;
   readonly #backoff: Backoff;
   #process: LineProcess | undefined;
-  /** The trials of the study in the process. */
+  /** The trials that the process already has. */
   #known: KnownTrial[] = [];
-  /** The number of the suggestion that the process works on. */
+  /** The number of the suggestion that the process is computing. Undefined if the process is idle. */
   #asked: number | undefined;
   #askedAt = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -114,7 +114,7 @@ export class SweepSampler {
   #hasAnswered = false;
   /** Whether the process has not answered yet. */
   #isStarting = false;
-  /** When the delay after a failure ends, in the time of `performance.now()`. */
+  /** The time at which the delay after a failure ends, on the clock of `performance.now()`. */
   #retryAt: number | undefined;
 
   constructor(samplers: Samplers, sweepId: string, settings: StudySettings) {
@@ -142,7 +142,7 @@ export class SweepSampler {
     return this.#asked !== undefined || this.#waits !== 'no';
   }
 
-  /** The reason why the sweep has no further trials now. Undefined if the next suggestion is due soon. */
+  /** The reason why no further trial of the sweep can be created now. Undefined if the next suggestion is due soon. */
   get problem(): string | undefined {
     if (this.#failure !== undefined) return [this.#failure, ...this.#recovery].join('; ');
     if (this.#waits === 'room') return `the samplers of ${MAX_PROCESSES} other sweeps are busy`;
@@ -228,7 +228,7 @@ export class SweepSampler {
     this.#isStarting = false;
     this.#known.push({ record: answer.record, ended: undefined });
     this.answer = answer;
-    // After a restart of the coordinator, the store can contain an earlier problem, so the first answer clears it too.
+    // The store can contain a problem from before a restart, so the first answer always clears the stored problem.
     if (this.#failures > 0 || !this.#hasAnswered) this.#samplers.options.onProblem(this.#sweepId, '', 0);
     this.#hasAnswered = true;
     this.#failures = 0;

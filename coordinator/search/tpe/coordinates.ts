@@ -6,8 +6,8 @@ import jStat from 'jstat';
 import type { Distribution } from '../distribution.ts';
 
 /**
- * The coordinates of one value of a parameter. A whole number, or a value with `q`, covers an interval of coordinates;
- * any other number has a single coordinate.
+ * The coordinates of one value of a parameter. A value of an integer distribution, or of a distribution with `q`,
+ * covers an interval of coordinates. Any other value has a single coordinate.
  */
 export interface CoordinateCell {
   readonly low: number;

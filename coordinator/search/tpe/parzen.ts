@@ -103,8 +103,9 @@ export class ParzenEstimator {
   }
 
   /**
-   * Returns the logarithm of the density at each point, over the parameters that have an effect at the point. If a
-   * parameter has no effect at a kernel, the kernel has the density of the prior in the dimension of the parameter.
+   * Returns the logarithm of the density at each point. The density includes only the parameters that have an effect at
+   * the point. If a parameter has no effect at a kernel, the kernel has the density of the prior in the dimension of
+   * the parameter.
    */
   logDensities(points: readonly Coordinates[]): Float64Array {
     const count = this.#count;

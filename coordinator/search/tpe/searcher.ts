@@ -9,8 +9,8 @@ import type { SearchHistory, SearchResult, SearchState, Suggestion } from '../se
 import { MAX_BEST, nextPoint, type Observation, type TpeSearch } from './tpe.ts';
 
 /**
- * After more than this number of consecutive points that add no trial, points are random until a point adds a trial. If
- * few points of the space are untried, it is likely that all of the best candidates have already been tried.
+ * If more than this number of consecutive points add no trial, the next points are random until one of them adds a
+ * trial. If few points of the space are untried, it is likely that all of the best candidates have already been tried.
  */
 const MAX_REPEATED_SUGGESTIONS = 10;
 
@@ -20,7 +20,7 @@ interface TpeState {
   readonly points: number;
   /** The number of trials when the last point was suggested. */
   readonly trials: number;
-  /** The number of consecutive points, before the last point, that added no trial. */
+  /** The number of consecutive points that added no trial. The last point is not counted. */
   readonly repeated: number;
 }
 
@@ -103,7 +103,8 @@ function valuesOf({ value, values }: SearchResult): readonly (number | undefined
 }
 
 /**
- * Returns one ended point for each config with an ended replicate, in the order in which the first replicates ended.
+ * Returns one ended point for each config with an ended replicate, in the order in which the first replicate of each
+ * config ended.
  */
 function configsOf({ results, live }: SearchHistory): Observed {
   const configs = new Map<string, { readonly point: Parameters; readonly replicates: SearchResult[] }>();

@@ -1,14 +1,14 @@
 /**
  * Searches with a tree-structured Parzen estimator (J. Bergstra et al., Algorithms for Hyper-Parameter Optimization,
- * NeurIPS 2011). One density estimates the best observations, and a second density estimates the other observations.
+ * NeurIPS 2011). One density is estimated from the best observations, and a second density from the other observations.
  * Candidates are drawn from the density of the best observations. The next point is the candidate with the largest
  * ratio of the two densities.
  *
- * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). The components of the densities are among
- * those that S. Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023). The kernels of the best
- * observations are narrower than in that paper, and the prior has less weight; bench/search.ts measures the effect.
- * Running trials count among the other observations, so that parallel trials differ (a constant liar: D. Ginsbourger et
- * al., 2010).
+ * The densities are multivariate, as in S. Falkner et al., BOHB (ICML 2018). The design choices are among those that S.
+ * Watanabe compares (Tree-Structured Parzen Estimator, arXiv:2304.11127, 2023). The kernels of the best observations
+ * are narrower than in that paper, and the prior has less weight; bench/search.ts measures the effect. Running trials
+ * are counted with the other observations, so that parallel trials get different points (a constant liar: D.
+ * Ginsbourger et al., 2010).
  */
 import { bisector, sort } from 'd3-array';
 import type { ParameterValue } from '../../../proto/trainers.ts';
@@ -28,7 +28,7 @@ import {
 export interface TpeSearch {
   /** Searches with different seeds have different points. */
   readonly seed: number;
-  /** The distribution of each parameter, in the file's order. */
+  /** The distribution of each parameter, in the order of the sweep file. */
   readonly space: ReadonlyMap<string, Distribution>;
   readonly isActive: IsActive;
   readonly goal: 'minimize' | 'maximize';
@@ -66,8 +66,8 @@ const BEST_SHARE = 0.1;
 export const MAX_BEST = 25;
 
 /**
- * The maximum number of other observations that are used. The latest observations are preferred. This limit bounds the
- * time of a suggestion.
+ * The maximum number of other observations that are used, in addition to the best. If there are more, the latest are
+ * used. This limit bounds the time of a suggestion.
  */
 const MAX_OTHERS = 500;
 

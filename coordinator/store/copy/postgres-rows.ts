@@ -1,4 +1,4 @@
-/** Reads and writes all rows of a store in PostgreSQL, exactly. */
+/** Reads and writes all rows of a store in PostgreSQL. No value is changed. */
 import type { Client } from 'pg';
 import { fromStored, toStored } from '../postgres/values.ts';
 import type { ColumnType, StoreTable } from '../store-tables.ts';
@@ -9,7 +9,7 @@ import { OWN_META, PAGE_BYTES, PAGE_ROWS, type RowTarget, type StoredRow, type S
  */
 const FIRST_ROWS = 50;
 
-/** Values are read as the texts that PostgreSQL sends. */
+/** Makes pg return each value as the text that PostgreSQL sends. */
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
 const TYPES: Readonly<Record<ColumnType, string>> = { integer: 'bigint', real: 'double precision', text: 'text' };
@@ -51,7 +51,7 @@ export class PostgresRows implements RowTarget {
         count = Math.max(1, Math.min(PAGE_ROWS, Math.floor((rows.length * PAGE_BYTES) / Math.max(1, size))));
       }
     } finally {
-      // After an error, the transaction accepts no statement.
+      // After an error, PostgreSQL rejects every further statement of the transaction, including this one.
       await client.query('close trawl_rows').catch(() => {});
     }
   }

@@ -7,7 +7,7 @@ import { type StoreTable, storeTables } from '../store-tables.ts';
 export type StoredValue = bigint | number | string | null;
 export type StoredRow = readonly StoredValue[];
 
-/** The limits of a page. A single row can be larger. */
+/** The limits of a page. A page of a single row can exceed PAGE_BYTES. */
 export const PAGE_ROWS = 1_000;
 export const PAGE_BYTES = 4 * 2 ** 20;
 

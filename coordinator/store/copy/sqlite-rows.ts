@@ -1,4 +1,4 @@
-/** Reads and writes all rows of a store in SQLite, exactly. */
+/** Reads and writes all rows of a store in SQLite. No value is changed. */
 import { rmSync } from 'node:fs';
 import Libsql, { type Database, type Statement } from 'libsql';
 import { SCHEMA_VERSION, TABLES } from '../schema.ts';
@@ -9,13 +9,13 @@ import { OWN_META, PAGE_BYTES, PAGE_ROWS, type RowSource, type RowTarget, type S
 const MAX_PARAMETERS = 32_766;
 const ROWS_PER_STATEMENT = 100;
 
-/** A store without a counted transaction has no row `commits`; its count is 0. */
+/** Selects the rows of `meta`. Adds the row `commits` with the value 0 if no transaction has been counted yet. */
 const META = `select name, value from meta where name not in ${OWN_META}
   union all select 'commits', '0' where not exists (select 1 from meta where name = 'commits') order by name`;
 
 /**
- * libsql returns texts only up to their first NUL character, but bytes as a whole. The expression has no alias, so
- * `order by` refers to the column.
+ * libsql returns a text only up to its first NUL character, so a text with such a character is returned as a blob. The
+ * expression has no alias, so `order by` refers to the column.
  */
 function selected({ name, type }: StoreColumn): string {
   return type === 'text' ? `iif(instr(${name}, char(0)) = 0, ${name}, cast(${name} as blob))` : name;

@@ -10,9 +10,9 @@ import { STORE_TYPES } from './values.ts';
 
 const CONNECT_LIMIT_MS = 10_000;
 /**
- * The maximum time for the answer to a statement. After this time, the connection counts as lost. A connection that is
- * cut without notice would otherwise be noticed only after the operating system's limit of about 15 minutes. Even
- * the slowest statements, such as the removal of the rows of a large sweep, take only seconds.
+ * The maximum time for the answer to a statement. After this time, the connection counts as lost. Without this limit,
+ * the loss of a connection without an error would be detected only after the operating system's limit of about 15
+ * minutes. Even the slowest statements, such as the removal of the rows of a large sweep, take only seconds.
  */
 const ANSWER_LIMIT_MS = 120_000;
 /** The oldest supported version, as PostgreSQL numbers it. */

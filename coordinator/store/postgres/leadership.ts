@@ -1,13 +1,13 @@
 /**
  * Keeps the leadership of coordinators in PostgreSQL: a table with one row, and the check that begins each transaction.
  *
- * The column `writer` numbers the connections that may write. It increases with each new leader, and each time a leader
- * opens a new connection. Each transaction names the number of its connection, and locks the row until the transaction
- * ends (`for key share`). `writer` is the primary key, so a change of `writer` waits for that lock. A renewal changes
- * only other columns, and does not wait. After a change of `writer`, every transaction of an earlier connection has
- * therefore ended, or will fail.
+ * The column `writer` contains the number of the connection that may write. The number increases with each new leader,
+ * and each time a leader opens a new connection. Each transaction names the number of its connection, and locks the row
+ * until the transaction ends (`for key share`). `writer` is the primary key, so a change of `writer` waits for that
+ * lock. A renewal changes only other columns, and does not wait. After a change of `writer`, every transaction of an
+ * earlier connection has therefore ended, or will fail.
  *
- * A renewal of an expired leadership succeeds if no other coordinator has led since.
+ * A renewal of an expired leadership succeeds if no other coordinator has led since the expiry.
  */
 import type { Client } from 'pg';
 import { NotLeaderError } from '../../../proto/errors.ts';
@@ -68,7 +68,8 @@ export async function tryToLead(
   address: string,
   { holder: ended = '', expiresAt }: EndedLeadership = {},
 ): Promise<Leadership> {
-  // An earlier attempt of this process to lead may have succeeded, although its answer was lost.
+  // An earlier attempt of this process may have succeeded, although its answer was lost. The statement therefore also
+  // accepts this process (`$1`) as the current holder.
   await client.query(
     `update leadership set writer = writer + 1, epoch = epoch + 1, holder = $1, address = $2,
        expires_at = clock_timestamp() + ${DURATION}
@@ -97,7 +98,7 @@ export async function renew(client: Client, { epoch, holder }: Term, address: st
   return rowCount === 1;
 }
 
-/** Ends a term, so that another coordinator can lead at once. Does nothing if the term has ended. */
+/** Ends a term, so that another coordinator can lead immediately. Does nothing if the term has ended. */
 export async function release(client: Client, { epoch, holder }: Term): Promise<void> {
   await client.query("update leadership set holder = '' where epoch = $1 and holder = $2", [epoch, holder]);
 }

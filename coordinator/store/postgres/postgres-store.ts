@@ -28,7 +28,9 @@ const EXAMINATION = {
   query_timeout: 2_000,
 };
 
-/** The name of the temporary file with the copy of the store during a backup. A backup replaces a leftover file. */
+/**
+ * The name of the temporary file to which a backup copies the store. A file that an earlier backup left is replaced.
+ */
 const SNAPSHOT_FILE = 'backup.part';
 
 export interface PostgresStoreOptions {
@@ -36,7 +38,7 @@ export interface PostgresStoreOptions {
   readonly term: Term;
   /**
    * Called with the reason if PostgreSQL does not answer for some seconds. Called again when the reason changes, and
-   * with undefined once PostgreSQL answers.
+   * with undefined when PostgreSQL answers again.
    */
   readonly onProblem: (problem: string | undefined) => void;
 }

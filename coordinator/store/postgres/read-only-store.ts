@@ -88,11 +88,11 @@ async function factsOf(client: Client, name: string, dir: string | undefined): P
   return { cluster, transactions: new Transactions(await columnTypes(client)) };
 }
 
-/** Waits until no process leads. @throws {RejectedError} if a process renews its leadership */
+/** Finds out whether a process leads (see leaderThatRuns). @throws {RejectedError} if a process leads */
 async function requireNoLeader(client: Client, name: string): Promise<void> {
   const leader = await leaderThatRuns(() => readLeadership(client));
   if (leader === undefined) return;
   const { address } = leader;
-  if (address === '') throw new RejectedError(`"trawl migrate" uses the store ${name}: retry when it has ended`);
+  if (address === '') throw new RejectedError(`"trawl migrate" uses the store ${name}: retry after the migration`);
   throw new RejectedError(`the coordinator at ${address} leads the store ${name}: use --server ${address}`);
 }

@@ -14,7 +14,7 @@ export interface RepeatedOptions<Session> {
   /** The name that error messages use for the store. */
   readonly name: string;
   /**
-   * Replaces a session whose connection is lost. From then on, the lost connection can write nothing.
+   * Replaces a session whose connection is lost. Afterward, the old session can no longer write.
    * @throws {NotLeaderError} if the term of this coordinator has ended
    */
   readonly reopen: (lost: Session) => Promise<Session>;
@@ -48,7 +48,7 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
    * @throws {NotLeaderError} if another coordinator leads, or after `end`
    * @throws {UnreachableError} if the server does not answer for a minute
    * @throws {RejectedError} if the number of transactions in the store differs from the number that this coordinator
-   * has made
+   * expects
    */
   async run<T>(
     attempt: (session: Session) => Promise<{ readonly result: T; readonly counters: Counters }>,
@@ -85,8 +85,8 @@ export class RepeatedTransactions<Session extends { readonly counters: Counters 
 
   #otherTransactions(stored: number, made: number): RejectedError {
     return new RejectedError(
-      `the store ${this.#options.name} has ${stored} transactions after a lost connection, but the coordinator made ` +
-        `${made}: PostgreSQL has lost transactions, or another program has changed the store`,
+      `the store ${this.#options.name} has ${stored} transactions after a lost connection, but the coordinator ` +
+        `expects ${made}: PostgreSQL has lost transactions, or another program has changed the store`,
     );
   }
 

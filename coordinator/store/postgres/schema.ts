@@ -34,11 +34,11 @@ function postgresTables(sqlite: string): string {
 }
 
 /**
- * The triggers that update the counts of `derived-tables.ts`. If rows are inserted or deleted, one trigger per
- * statement counts all rows of the statement. If states change, a trigger per row records each change, because
- * PostgreSQL cannot pass the rows of an update to a trigger that is limited to one column. `trawl_add_count_changes`
- * adds the recorded changes to the counts at the end of each transaction. If each change updated a count immediately,
- * the time would grow with the square of the number of changes in the transaction.
+ * The triggers that update the counts of `derived-tables.ts`. For inserted and deleted rows, a statement-level trigger
+ * counts all rows of the statement. For changes of states, a row-level trigger records each change, because PostgreSQL
+ * cannot pass the rows of an update to a trigger that is limited to one column. `trawl_add_count_changes` adds the
+ * recorded changes to the counts at the end of each transaction. If each change updated a count immediately, the time
+ * would grow with the square of the number of changes in the transaction.
  */
 const ROUTINES = `
 create unlogged table trawl_count_changes (

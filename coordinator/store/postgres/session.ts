@@ -23,7 +23,7 @@ export interface Session extends Connected {
 const WRITER_LIMIT_MS = 15_000;
 
 /**
- * Connects, and creates the store if it is missing. From then on, no earlier connection of the term can write.
+ * Connects, and creates the store if it is missing. Afterward, no earlier connection of the term can write.
  * @throws {NotLeaderError} if the term has ended
  * @throws {RejectedError | UnreachableError} if the database cannot be used
  */
@@ -57,8 +57,8 @@ async function inTime<T>({ cut }: Connected, answer: Promise<T>): Promise<T> {
 }
 
 /**
- * Ends a session at its server, so that its transaction cannot become durable later. If another server is the primary now,
- * nothing is ended, because the id of the session's process can belong to another session there.
+ * Ends a session on its server, so that a transaction of the session cannot become durable later. If another server is
+ * the primary now, does nothing, because on that server the process id can belong to another session.
  * @param primary a connection to the server that is the primary now
  */
 export async function terminateSession(
@@ -66,8 +66,8 @@ export async function terminateSession(
   { url, pid }: Pick<Session, 'url' | 'pid'>,
 ): Promise<void> {
   if (primary.url.href !== url.href) return;
-  // A commit that waits for a synchronous standby server is not ended. Otherwise, the commit would become visible,
-  // although it could still be lost.
+  // A session whose commit waits for a synchronous standby server is not ended. Ending the session would make the
+  // commit visible, although the commit could still be lost.
   await primary.client.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and wait_event is distinct from 'SyncRep'",
     [pid],

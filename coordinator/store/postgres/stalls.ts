@@ -4,14 +4,14 @@
  */
 import type { Client } from 'pg';
 
-/** The time without an answer after which the reason is examined. */
+/** If a request has had no answer for this time, the reason is examined. */
 const STALL_MS = 3_000;
 const EXAMINE_INTERVAL_MS = 1_000;
 
 export interface StallOptions {
-  /** Returns why requests are not answered; undefined if the server works on them. */
+  /** Returns why requests are not answered; undefined if the server is still working on them. */
   readonly examine: () => Promise<string | undefined>;
-  /** @param problem why requests are not answered; undefined once they are answered */
+  /** @param problem why requests are not answered; undefined when they are answered again */
   readonly onProblem: (problem: string | undefined) => void;
 }
 
@@ -67,14 +67,14 @@ export class StallWatch {
   }
 }
 
-/** Returns whether the server still has the process that serves a connection. */
+/** Returns whether the server still has the process `pid`, which serves a connection. */
 export async function serves(client: Client, pid: number): Promise<boolean> {
   return (await client.query('select 1 from pg_stat_activity where pid = $1', [pid])).rows.length > 0;
 }
 
 /**
- * If commits wait for a synchronous standby server, returns the reason. The query needs no special permission, because
- * it reads only sessions of its own user.
+ * If commits wait for a synchronous standby server, returns a message about this problem; otherwise undefined. The
+ * query needs no special permission, because it reads only sessions of its own user.
  */
 export async function commitWaitProblem(client: Client): Promise<string | undefined> {
   const { rows } = await client.query(

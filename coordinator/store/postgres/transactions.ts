@@ -85,7 +85,7 @@ class Transaction {
 
   send(sql: string, values: readonly unknown[] = []): Promise<QueryResult> {
     const answer = this.#client.query({ name: statementName(sql), text: sql, values: [...values] });
-    // The first error is the cause. PostgreSQL rejects all later statements of the transaction.
+    // Only the first error is kept, because PostgreSQL then rejects all later statements of the transaction.
     answer.catch((error: unknown) => {
       this.#failure ??= error;
     });
@@ -100,7 +100,9 @@ class Transaction {
     if (rows.length >= MAX_ROWS) this.#sendRows(insertion, rows);
   }
 
-  /** Sends a statement that changes rows of the tables. */
+  /**
+   * Sends a statement that changes rows. Before it, sends the collected rows of the tables that the statement mentions.
+   */
   change(sql: string, values: readonly SqlValue[], tables: ReadonlySet<string>): Promise<QueryResult> {
     this.sendCollected(tables);
     this.changesTrials ||= tables.has('trials');
@@ -185,7 +187,8 @@ export class Transactions {
     let result: T;
     try {
       void transaction.send('begin');
-      // This statement fails if another coordinator leads, or if the store has a wrong number of transactions.
+      // This statement fails if another coordinator leads, or if the store does not have the expected number of
+      // transactions.
       void transaction.send('select trawl_begin_write($1, $2)', [counters.commits, counters.writer]);
       if (reported.length > 0) await readProgress(transaction, reported);
       result = await this.#completed(transaction, work());
@@ -196,7 +199,7 @@ export class Transactions {
       }
     } catch (error) {
       await transaction.rollback();
-      // If a statement failed, its error is the cause.
+      // If a statement failed, its error is thrown instead, because it is the cause.
       await transaction.answered();
       throw error;
     } finally {
@@ -261,7 +264,7 @@ export class Transactions {
         return (onRows: (rows: readonly Row[]) => void, ...values: readonly SqlValue[]) => {
           const transaction = this.#transaction();
           transaction.sendCollected(this.#tablesIn(sql));
-          // The error is reported at the end of the transaction.
+          // An error of the statement is reported at the end of the transaction.
           transaction.send(sql, values.map(toParameter)).then(
             ({ rows }) => onRows(rows),
             () => {},
@@ -347,7 +350,7 @@ async function readProgress(transaction: Transaction, trials: readonly TrialKey[
 /** The codes of the PostgreSQL and network errors after which a connection is closed or cannot be opened. */
 const DISCONNECTS = /^(08...|57P0[1-5]|25P03|ECONN\w+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
-/** Returns whether the error means that the connection was lost, or that PostgreSQL now accepts no connections. */
+/** Returns whether the error means that the connection was lost, or that PostgreSQL does not accept connections now. */
 export function isDisconnect(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && typeof error.code === 'string' && DISCONNECTS.test(error.code)) return true;

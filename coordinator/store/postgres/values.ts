@@ -1,4 +1,6 @@
-/** Converts statements to the syntax of PostgreSQL, and values to the form that PostgreSQL stores and back. */
+/**
+ * Converts statements to the syntax of PostgreSQL. Also converts values to the form that PostgreSQL stores, and back.
+ */
 import { types } from 'pg';
 
 /**
