@@ -127,7 +127,7 @@ function emptyProgram(): Command {
       .option('--ascii', 'print ASCII characters only (default on a terminal whose locale is not UTF-8)')
       .option('--debug', 'print the stack of an error')
       .addHelpText('after', AFTER_HELP)
-      // This setting comes before the verbs, because the verbs inherit it.
+      // This setting must precede the registration of the verbs, because a verb inherits it when it is registered.
       .exitOverride()
       .showHelpAfterError('(see --help)')
       .configureHelp({ sortOptions: true, showGlobalOptions: true })

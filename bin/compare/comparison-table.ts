@@ -27,15 +27,18 @@ function differenceText(difference: Difference | undefined): string {
 const isSignificant = (difference: Difference | undefined) =>
   difference !== undefined && (difference.low > 0 || difference.high < 0);
 
-/** Returns a note that the configs have no difference because early stopping cut off trials. Empty without ids. */
+/**
+ * Returns a note that no difference is shown for the configs with these ids, because early stopping cut off some of
+ * their trials. Empty without ids.
+ */
 function cutOffText(ids: readonly string[]): string {
   if (ids.length === 0) return '';
-  return `no difference is shown for ${ids.join(', ')}: early stopping cut off trials with bad values, so the mean of the others is biased`;
+  return `no difference is shown for ${ids.join(', ')}: early stopping cut off trials with bad values, so the mean of their other trials is biased`;
 }
 
 /**
- * Renders one column per config: varying parameters, metrics, and below each metric the difference from the first
- * config.
+ * Renders a table with one column per config. The rows are the varying parameters, the number of replicates in each
+ * state, and the metrics. Below each metric, a row shows the differences from the first config.
  */
 export function renderComparison(
   { configs, shared, parameters, metrics, cutOff }: ConfigComparison,

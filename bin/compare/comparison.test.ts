@@ -86,7 +86,9 @@ test('a config with a trial that early stopping cut off has no difference, and i
   const text = renderComparison(comparison, { width: undefined, color: false });
   expect(text).toContain('2 succeeded, 1 stopped (1 left out)');
   expect(text).toContain('1 result of trials that early stopping cut off is left out of the means\n');
-  expect(text).toContain(': early stopping cut off trials with bad values, so the mean of the others is biased\n');
+  expect(text).toContain(
+    ': early stopping cut off trials with bad values, so the mean of their other trials is biased\n',
+  );
 });
 
 test('results of dropped replicates do not count', () => {

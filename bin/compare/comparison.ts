@@ -5,7 +5,7 @@ import { AmbiguousError, BadInputError, NotFoundError } from '../../proto/errors
 import type { Config, Spread, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** Confidence level of the interval of a difference. */
+/** The confidence level of the intervals in {@link Difference}. */
 export const LEVEL = 0.95;
 
 /**
@@ -36,8 +36,8 @@ export interface ConfigComparison {
   readonly parameters: readonly { readonly name: string; readonly values: readonly (ParameterValue | undefined)[] }[];
   readonly metrics: readonly ComparedMetric[];
   /**
-   * For each config, whether it has several replicates and early stopping cut off one of them. Such a config has no
-   * differences.
+   * For each config, true if it has several replicates and early stopping cut off at least one of them. The differences
+   * of such a config are undefined.
    */
   readonly cutOff: readonly boolean[];
 }
@@ -89,11 +89,12 @@ function difference(first: readonly number[], other: readonly number[]): Differe
   return { mean: contrast.effect, ...intervalOf(contrast, LEVEL) };
 }
 
-/** Number of configs to compare if none is named. */
+/** The number of configs to compare if the user names no config. */
 export const DEFAULT_COMPARED = 3;
 
 /**
- * Selects configs by prefixes of their ids or of their trials' ids.
+ * Selects the configs whose id, or the id of one of whose trials, starts with a selector. Without selectors, selects
+ * the best DEFAULT_COMPARED configs.
  * @param configs the configs of the sweep, in order of rank
  * @param listCommand the command that lists the configs, for messages
  * @returns at least two configs, in the order of the selectors

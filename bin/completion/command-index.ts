@@ -8,9 +8,9 @@ import commands from './commands.json' with { type: 'json' };
 import { type Verb, verbsOf } from './scripts.ts';
 
 export interface CommandIndex {
-  /** The program itself, with an empty path, and every verb and subcommand. */
+  /** One entry for the program itself, whose path is empty, and one entry for each verb and each subcommand. */
   readonly verbs: readonly Verb[];
-  /** By verb, the arguments as help shows them, such as `[sweep]`. */
+  /** For each verb, its arguments in the form that the help shows, such as `[sweep]`. */
   readonly arguments: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -34,6 +34,7 @@ export function addOutline(program: Command, name: string): void {
   const verb = COMMAND_INDEX.verbs.find(({ path }) => path.length === 1 && path[0] === name);
   const outline = program.command(name).description(verb?.about ?? '');
   for (const argument of COMMAND_INDEX.arguments[name] ?? []) outline.argument(argument);
-  // Help shows `[options]` only for a command with an option.
+  // The help shows `[options]` only for a command that has an option, so this option stands for the options of the
+  // verb.
   if (verb?.flags.some(({ names }) => !names.includes('--help'))) outline.option('--options');
 }

@@ -10,15 +10,15 @@ interface Flag {
 }
 
 export interface Verb {
-  /** The words after `trawl`: `['certs', 'init']`. */
+  /** The words after `trawl`, such as `['certs', 'init']`. Empty for the program itself. */
   readonly path: readonly string[];
   readonly about: string;
   readonly flags: readonly Flag[];
-  /** The words allowed next: subcommands or argument values. An empty list allows any word. */
+  /** The words that can follow the path: subcommands, or allowed values of arguments. An empty list allows any word. */
   readonly words: readonly string[];
 }
 
-/** Returns the program itself, with an empty path, and every verb and subcommand. */
+/** Returns one entry for the program itself, whose path is empty, and one entry for each verb and each subcommand. */
 export function verbsOf(command: Command, path: readonly string[] = []): Verb[] {
   const help = command.createHelp();
   const below = help.visibleCommands(command).filter((one) => one.name() !== 'help');
@@ -81,7 +81,7 @@ complete -o default -F _trawl trawl
 `;
 }
 
-/** Returns a zsh script that loads the bash script, because zsh supports bash completions. */
+/** Returns a zsh script that contains the bash script, because zsh can run completion functions for bash. */
 export function zshScript(verbs: readonly Verb[]): string {
   const [, ...body] = bashScript(verbs).split('\n');
   return `# trawl completion for zsh. Add to ~/.zshrc: source <(trawl completion zsh)

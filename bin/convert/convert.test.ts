@@ -224,7 +224,7 @@ spec:
     const text = toYaml(await convert(katib('{name: resample_probability, value: "0.5"}')));
     expect(parse(text)).toMatchObject({ population: 40, pbt: { quantile: 0.2, resample: 0.5 } });
     expect(text).toContain(
-      "# - the file has no n_population, which Katib requires; 40 is the value of Katib's own example.",
+      "# - the file has no n_population, which Katib requires; 40 is used, as in Katib's own example.",
     );
     expect(text).toContain('# - the file has no truncation_threshold');
   });
@@ -268,7 +268,7 @@ spec:
       population: 10,
       pbt: { interval: 1, quantile: 0.2, perturb: [0.8, 1.2], resample: 0.25, explore: ['lr'] },
     });
-    expect(notes).toContain('the file has no population_size; 10 is the default of NNI.');
+    expect(notes).toContain("the file has no population_size; 10 is used, which is NNI's default.");
   });
 
   test('a population file without a parameter to explore is converted to a random search', async () => {

@@ -33,8 +33,8 @@ export async function convertFile(path: string, format?: Format): Promise<Conver
 
 /**
  * Converts a text. Detects the format of the text unless `format` is given.
- * @param where for error messages: the name of the text
- * @param readBeside a function that reads a file to which the text refers
+ * @param where the name of the text, for error messages
+ * @param readBeside a function that reads and parses a file that the text names
  */
 export async function convertText(
   text: string,
@@ -83,7 +83,7 @@ async function convertedText(
       if (isNniSpace(data)) return fromNni({}, data);
       if (file === undefined) return fromNni(data, data.searchSpace);
       const space = await readBeside(file).catch(() => {
-        throw new BadInputError(`${where}: cannot read its search space ${file}`);
+        throw new BadInputError(`${where}: cannot read the search space file ${file}`);
       });
       return fromNni(data, space);
     }

@@ -12,7 +12,7 @@ export const isHydra = (args: readonly string[]): boolean =>
   args.length > 0 && args.every((arg) => /^(?:~[\w./@-]+|(?:\+{0,2})[\w./@:[\]-]+=.*)$/s.test(arg));
 
 /**
- * @param args the overrides, one per item, as passed by a shell
+ * @param args the overrides, one per item, without the quotes that a shell removes
  * @param program the program that the overrides belong to
  */
 export function fromHydra(args: readonly string[], program = 'main.py'): Converted {
@@ -160,7 +160,7 @@ function draftOf(name: string, text: string, notes: string[]): ParameterDraft {
   }
 }
 
-/** Returns the values of a Hydra range, which do not include its end. Returns at most 10,000 values. */
+/** Returns the values of a Hydra range, without the end of the range. Values after the first 10,000 are left out. */
 function rangeOf(args: readonly number[], named: Readonly<Record<string, number>>): number[] {
   const start = named.start ?? (args.length > 1 ? (args[0] ?? 0) : 0);
   const stop = named.stop ?? (args.length > 1 ? (args[1] ?? 0) : (args[0] ?? 0));

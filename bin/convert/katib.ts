@@ -152,7 +152,7 @@ function resourcesOf(spec: unknown): Record<string, unknown> | undefined {
   return gpus === undefined ? undefined : { gpu: gpus };
 }
 
-/** The file with the metrics if a `File` collector names no file. */
+/** The path of the file with the metrics if a metrics collector of kind `File` names no path. */
 const DEFAULT_FILE = '/var/log/katib/metrics.log';
 
 function reportOf(spec: unknown, notes: string[]): unknown {
@@ -168,7 +168,10 @@ function reportOf(spec: unknown, notes: string[]): unknown {
   return { regex: typeof format === 'string' ? withEscapedBraces(withGroupNames(format)) : DEFAULT_FORMAT };
 }
 
-/** Escapes braces that are not part of a quantifier. Go accepts such braces; JavaScript's flag `u` forbids them. */
+/**
+ * Escapes braces that are not part of a quantifier. Go's regular expressions accept such braces, but JavaScript's
+ * regular expressions with the flag `u` reject them.
+ */
 function withEscapedBraces(format: string): string {
   return format.replaceAll(/\\.|\{\d+(?:,\d*)?\}|\[(?:\\.|[^\]\\])*\]|[{}]/g, (found) =>
     found === '{' || found === '}' ? `\\${found}` : found,

@@ -5,7 +5,9 @@ import { isRecord, listAt, numberAt, type ParameterDraft, recordAt, type SweepDr
 
 type Parameters = Readonly<Record<string, ParameterDraft>>;
 
-/** The keys of a converted population. The method is random if no parameter can be explored. */
+/**
+ * The keys of a sweep file that define the converted population. The method is random if no parameter can be explored.
+ */
 export type PopulationDraft = Pick<SweepDraft, 'method' | 'population' | 'pbt'>;
 
 /**
@@ -22,7 +24,7 @@ export function katibPopulation(spec: unknown, parameters: Parameters, notes: st
   const named = (name: string, example: number) => {
     const value = numberAt(settings, name);
     if (value !== undefined) return value;
-    notes.push(`the file has no ${name}, which Katib requires; ${example} is the value of Katib's own example.`);
+    notes.push(`the file has no ${name}, which Katib requires; ${example} is used, as in Katib's own example.`);
     return example;
   };
   const size = named('n_population', 40);
@@ -52,7 +54,7 @@ export function nniPopulation(
   notes: string[],
 ): PopulationDraft {
   const given = numberAt(classArgs, 'population_size');
-  if (given === undefined) notes.push('the file has no population_size; 10 is the default of NNI.');
+  if (given === undefined) notes.push("the file has no population_size; 10 is used, which is NNI's default.");
   const factor = numberAt(classArgs, 'factor') ?? 0.2;
   const perturb = factor > 0 && factor < 1 ? [rounded(1 - factor), rounded(1 + factor)] : undefined;
   notes.push(
@@ -104,7 +106,7 @@ function populationOf(settings: Settings, parameters: Parameters, texts: Texts):
   if (probability !== resample)
     notes.push(`resample_probability ${resample} is not from 0 to 1; ${probability} is used.`);
   notes.push(
-    'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace 1 with the number of epochs of such a trial.',
+    'interval is the number of epochs in a generation. In the original file, each generation is a separate trial: replace the interval of 1 with the number of epochs of such a trial.',
     `trawl runs the program once for all generations. The program must load TRAWL_CHECKPOINT, and report a checkpoint at the end of each interval, instead of using ${checkpoints} (docs/pbt.md).`,
   );
   if (total !== undefined) {

@@ -9,7 +9,7 @@ export const isOptuna = (data: unknown): boolean =>
 
 /**
  * Converts Optuna's distributions.
- * @param data a mapping of names to the output of `optuna.distributions.distribution_to_json`
+ * @param data a mapping of parameter names to outputs of `optuna.distributions.distribution_to_json`
  */
 export function fromOptuna(data: unknown): Converted {
   const notes = ['the file has no command, metric or number of trials.'];

@@ -41,7 +41,7 @@ export function artifactStoreFindings({
       name: 'artifact store, clock',
       state: 'warning',
       detail: `the clock of this machine is ${seconds} s ${clockDifferenceMs > 0 ? 'behind' : 'ahead of'} the clock of the server`,
-      fix: 'synchronize both with NTP: S3 servers reject requests from a clock that differs by more than 15 minutes',
+      fix: 'synchronize both with NTP: S3 servers reject requests if the clocks differ by more than 15 minutes',
       needed: false,
     });
   }

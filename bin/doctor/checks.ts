@@ -114,8 +114,8 @@ export function diskFinding(name: string, folder: string, option = '--dir'): Fin
 }
 
 /**
- * Checks whether a coordinator's folder has orphans: files that the coordinator moved to `orphans/`, because the store
- * did not name them.
+ * Checks whether a coordinator's data folder has orphans: files that the store did not list, and that the coordinator
+ * therefore moved to `orphans/`.
  */
 export async function orphansFinding(dir: string): Promise<Finding> {
   const sets = await orphanSets(dir);
@@ -139,7 +139,7 @@ const PYTHON_LIMIT_MS = 30_000;
 export async function optunaFinding(python: string): Promise<Finding> {
   const about = { name: 'Optuna', needed: false } as const;
   const script = 'import optuna, sys; print(optuna.__version__, sys.executable)';
-  const onlyFor = 'optional: only sweeps with method: optuna need it';
+  const onlyFor = 'optional: needed only for sweeps with method optuna';
   try {
     const { stdout } = await promisify(execFile)(python, ['-c', script], { timeout: PYTHON_LIMIT_MS });
     const [version = '', ...executable] = visibleText(stdout.trim()).split(' ');
@@ -162,9 +162,9 @@ export async function optunaFinding(python: string): Promise<Finding> {
 export const SLOT_BYTES = 2 ** 30;
 
 /**
- * Checks whether the memory suffices for the default number of slots: one per GPU, or one per core on a
- * machine without GPUs.
- * @param bytes the memory of the machine, or the limit of its container
+ * Checks whether the memory suffices for the default number of slots: one per GPU, or one per core on a machine without
+ * GPUs.
+ * @param bytes the memory of the machine, or the memory limit of the container of this process
  */
 export function memoryFinding(bytes: number, cores: number, gpus = 0): Finding {
   const detail = `${formatSize(bytes)} for ${gpus > 0 ? countText(gpus, 'GPU') : countText(cores, 'core')}`;

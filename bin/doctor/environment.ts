@@ -45,8 +45,9 @@ export function proxyFinding(env: NodeJS.ProcessEnv): Finding {
 }
 
 /**
- * Returns the finding about the host name: whether the name is suitable for ids and for the addresses of metrics.
- * @param resolves true if the host name has an address
+ * Returns the finding about the host name: whether it is suitable for agent ids, and for the addresses from which
+ * Prometheus reads the metrics of agents.
+ * @param resolves whether a lookup of the host name finds an address
  */
 export function hostFinding(host: string, resolves: boolean): Finding {
   const about = { name: 'host name', needed: false } as const;
@@ -58,7 +59,7 @@ export function hostFinding(host: string, resolves: boolean): Finding {
   const kind = host.includes('.') ? 'fully qualified' : 'not qualified with a domain';
   if (resolves) return { ...about, state: 'ok', detail: `${host} (${kind})` };
   const fix =
-    'only Prometheus on other machines needs an address: add the name to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
+    'needed only if Prometheus runs on another machine: add the name to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
   return { ...about, state: 'warning', detail: `${host} (${kind}) has no address`, fix };
 }
 

@@ -25,7 +25,7 @@ export interface ExamineOptions {
   readonly dir: string;
   /** The agent folder to check. */
   readonly agentDir: string;
-  /** The coordinator that is asked whether another agent has the agent id of this machine. See ConnectOptions. */
+  /** The coordinator to ask whether another agent has the agent id of this machine. See ConnectOptions. */
   readonly server?: string | undefined;
   readonly identity?: string | undefined;
   /** The artifact location to check. Undefined if a coordinator would keep artifacts in its data folder. */
@@ -39,7 +39,7 @@ export interface ExamineOptions {
 
 /**
  * Checks everything that a sweep on this machine needs. Leaves nothing behind: a nats-server program is tried in a
- * temporary folder, and the checks of `artifacts` and `store` delete the object and the table that they write.
+ * temporary folder, and the checks of `artifacts` and `store` delete the object and the table that they create.
  */
 export async function examine({
   nats,

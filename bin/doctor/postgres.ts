@@ -128,9 +128,7 @@ function durabilityWarnings({
   }
   if (synchronousStandbys === '') {
     const detail = 'no synchronous standby server: if the primary server is lost, acknowledged changes may be lost too';
-    findings.push(
-      warning('standby servers', detail, 'set synchronous_standby_names, if no acknowledged change may be lost'),
-    );
+    findings.push(warning('standby servers', detail, 'to protect acknowledged changes, set synchronous_standby_names'));
   }
   return findings;
 }

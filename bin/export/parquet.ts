@@ -5,7 +5,8 @@ import { trawlVersion } from '../package.ts';
 import type { CellType, ExportCell, ExportColumn, ExportTable } from './table.ts';
 
 /**
- * The number of rows per row group. The writer keeps one row group in memory, and so do many programs that read files.
+ * The number of rows per row group. The writer keeps one row group in memory, and so do many programs that read Parquet
+ * files.
  */
 export const ROWS_PER_GROUP = 10_000;
 

@@ -59,8 +59,8 @@ const POINT_MIDDLE: readonly ExportColumn<CurveRow>[] = [
 ];
 
 /**
- * Returns a function that names columns uniquely. A name that another column already uses becomes `parameter.NAME` or
- * `metric.NAME`.
+ * Returns a function that gives each column a unique name. A name that another column already uses becomes
+ * `parameter.NAME` or `metric.NAME`.
  */
 function uniqueNames(fixed: readonly { readonly name: string }[]) {
   const taken = new Set(fixed.map(({ name }) => name));
@@ -79,7 +79,7 @@ function typeOf(values: ReadonlySet<ExportCell>): CellType {
   return all((value) => typeof value === 'boolean') ? 'flag' : 'text';
 }
 
-/** Returns the type of a column of steps, which can be fractions. */
+/** Returns the type of a column of steps: `integer` if all steps are whole numbers, and otherwise `number`. */
 const stepType = (steps: readonly (number | null)[]): CellType =>
   steps.every((step) => step === null || Number.isSafeInteger(step)) ? 'integer' : 'number';
 
@@ -130,7 +130,7 @@ function metricColumns(
 /**
  * Returns the columns of a table with one row per trial. Every parameter and every metric has a column. A value that a
  * trial lacks is null.
- * @param ranking the ranking metric, whose step is exported
+ * @param ranking the metric that ranks the trials; the column `step` contains the step of this metric
  */
 export function trialColumns(trials: readonly TrialJson[], ranking: string): readonly ExportColumn<TrialJson>[] {
   const stepOf = ({ metric_steps }: TrialJson) => ownValue(metric_steps, ranking) ?? null;

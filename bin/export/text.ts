@@ -4,15 +4,16 @@ import type { ExportTable } from './table.ts';
 export type CsvValue = string | number | boolean | null;
 
 /**
- * Spreadsheets run text as a formula if the text begins with one of these characters, even after spaces or as a
- * full-width character. A tab or a line break at the start can hide the first character of a formula.
+ * Spreadsheets run text as a formula if the text begins with one of the characters `=`, `+`, `-` and `@`, even after
+ * spaces. The full-width forms of these characters have the same effect. A tab or a line break at the start can hide
+ * the first character of a formula.
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * Neutralizes text that a spreadsheet would run as a formula. An apostrophe marks the text as plain text. Returns a
- * number, such as `-1`, unchanged.
+ * Adds an apostrophe before text that a spreadsheet would run as a formula, so that the spreadsheet shows plain text.
+ * Returns other text, and a number such as `-1`, unchanged.
  */
 export function withoutFormula(text: string): string {
   return FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;

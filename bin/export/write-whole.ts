@@ -7,7 +7,7 @@ import { pathProblem, requireFolder, shownPath } from '../../lib/files/folder.ts
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { BadInputError, isDiskFull, TrawlError } from '../../proto/errors.ts';
 
-/** Returns the error for the user. Its message contains the path that the user gave, never the temporary path. */
+/** Returns the error that the user sees. Its message contains the path that the user gave, never the temporary path. */
 function cannot(path: string, error: unknown, temporary: string = path): Error {
   if (error instanceof TrawlError) return error;
   const failed = `--out: could not write ${shownPath(path)}`;
@@ -16,7 +16,7 @@ function cannot(path: string, error: unknown, temporary: string = path): Error {
   return new BadInputError(`${failed}: ${reason}`, { cause: error });
 }
 
-/** The error code of a full disk, by which the command chooses its exit code. */
+/** The error code of a full disk. The exit code of the command depends on it. */
 const DISK_FULL = 'ENOSPC';
 
 /** Deletes a temporary file or folder. Errors are ignored, because the caller reports an earlier error. */
@@ -25,7 +25,8 @@ async function discard(path: string): Promise<void> {
 }
 
 /**
- * Calls `write` with a temporary path, and replaces the file at `path` with the new file at the temporary path.
+ * Calls `write` with a temporary path, and then renames the file at the temporary path to `path`. An existing file at
+ * `path` is replaced.
  * @throws {BadInputError} when the file cannot be written, or `path` is something other than a file; an error with the
  * code ENOSPC when the disk is full
  */

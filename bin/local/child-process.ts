@@ -7,7 +7,8 @@ import { EXIT } from '../../proto/errors.ts';
 /**
  * The background loop of this script reads a pipe from the parent. The pipe ends when the parent closes the pipe or
  * dies, even by SIGKILL. The loop then sends SIGTERM to the program, and SIGCONT, because a suspended process handles
- * SIGTERM only after SIGCONT. The script uses only builtins, so it leaves no process behind.
+ * SIGTERM only after SIGCONT. The loop uses only builtins of the shell, so it has no child process that could outlive
+ * it.
  */
 const BOUND_SCRIPT = `
 exec 3<&0
@@ -24,9 +25,10 @@ exit $status
 `;
 
 /**
- * Spawns a program that gets SIGTERM when this process ends in any way, or when the child's stdin is closed. The
- * program runs in its own session, so that Ctrl-C on the terminal does not reach the program. The child exits with
- * the exit code of the program, or with 128 + the number of the signal that ended the program.
+ * Spawns a shell that runs the program, and returns the shell. The program gets SIGTERM when this process ends in any
+ * way, or when the shell's stdin is closed. Both run in a session of their own, so that Ctrl-C on the terminal does not
+ * reach them. The shell exits with the exit code of the program, or with 128 + the number of the signal that ended the
+ * program.
  * @param output the file descriptor for stdout and stderr
  * @param env the environment of the program; default: the environment of this process
  */
@@ -67,7 +69,9 @@ export interface RunningProcess {
 export interface SupervisedProcessOptions {
   readonly start: () => Promise<RunningProcess>;
   readonly onRestart: (code: number) => void;
-  /** Called when restarts end because the process keeps failing, or because a restart cannot help. */
+  /**
+   * Called when the process has exited and is not restarted, because it keeps failing or because a restart cannot help.
+   */
   readonly onFailed: (code: number) => void;
 }
 

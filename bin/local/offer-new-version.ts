@@ -16,9 +16,9 @@ import { packageRoot } from '../package.ts';
 type SweepJson = ReturnType<typeof sweepJson>;
 
 /**
- * If the folder has a sweep with the name in the file but different content, asks whether to apply the file to this
- * sweep. If the answer is no, the file runs as a new sweep. If the file cannot be applied to the sweep, asks whether to
- * run it as a new sweep.
+ * Looks in the folder for a sweep that has the same name as in the file, but different content. If there is one, asks
+ * whether to apply the file to this sweep. If the answer is no, the file runs as a new sweep. If the file cannot be
+ * applied to the sweep, asks whether to run it as a new sweep.
  * @throws {BadInputError} if there is no terminal, if the user rejects a new sweep, or if the file could not be applied
  */
 export async function offerNewVersion(dir: string, file: LoadedSweepFile): Promise<void> {
@@ -62,8 +62,8 @@ function errorOf({ stderr }: CommandResult): string {
 }
 
 /**
- * Returns the newest sweep with the name in the file. Undefined if a sweep in the folder was submitted from a file with
- * the same content. Ignores stopped and killed sweeps.
+ * Returns the newest sweep that has the same name as in the file. Undefined if any sweep in the folder has the same
+ * content as the file. Ignores stopped and killed sweeps.
  */
 function editedSweep(sweeps: readonly SweepJson[], { spec, fingerprint }: LoadedSweepFile): SweepJson | undefined {
   const open = sweeps.filter(({ state }) => state !== 'stopped' && state !== 'killed');
@@ -86,8 +86,8 @@ interface CommandResult {
 }
 
 /**
- * Runs a command in a separate process. A process that has opened a store releases the lock of the store only when the
- * process exits, and the coordinator needs the lock.
+ * Runs a command in a separate process, so that this process does not open the store. A process releases the lock of a
+ * store only when it exits, and the coordinator needs the lock.
  */
 function trawl(...args: readonly string[]): Promise<CommandResult> {
   const program = join(packageRoot(), 'bin', 'trawl.mjs');

@@ -12,7 +12,7 @@ import { suggested } from '../output/suggested.ts';
 
 /**
  * Returns the sweep that `trawl up` runs:
- * - the newest sweep of the data folder with the same content and, if code is sent, the same code
+ * - the newest sweep in the data folder that has the same content as the file and, if code is sent, the same code
  * - or else, the newest unfinished sweep with the same content
  * - or else, a new sweep, which is submitted
  *

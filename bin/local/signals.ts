@@ -1,7 +1,7 @@
 /** Handles the signals that stop a long-running verb. */
 import { EXIT, type ExitCode } from '../../proto/errors.ts';
 
-/** How the process was interrupted. */
+/** The exit code that corresponds to the signal. */
 export interface Interruption {
   readonly code: ExitCode;
 }

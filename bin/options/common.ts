@@ -5,7 +5,7 @@ import { DEFAULT_ADDRESS } from '../../lib/net/address.ts';
 import { shellLine } from '../../lib/text/shell.ts';
 import { pathOption } from './values.ts';
 
-/** The global options about colors and characters. */
+/** The global options that control colors and the character set of the output. */
 export interface LookOptions {
   /** False with the option `--no-color`. */
   readonly color: boolean;
@@ -40,8 +40,7 @@ export const TOKEN_FILE_HELP =
   'file with the token of a coordinator on this machine (default: TRAWL_TOKEN, or else the token of your own coordinator)';
 
 /**
- * Adds `--no-auth`. By default, calls, `/metrics` and `/sd` on the loopback interface require the token of the data
- * folder.
+ * Adds `--no-auth`. By default, the service requires a token on the loopback interface.
  * @param service the name of the service that the token protects, for the help text
  */
 export function withAuth(command: Command, service: string): Command {
@@ -77,8 +76,8 @@ export function withServer(command: Command): Command {
 }
 
 /**
- * Returns the server options as command-line flags with a leading space, for commands that messages suggest. A URL is
- * without its password.
+ * Returns the server options as command-line flags with a leading space, for commands that messages suggest. The URL of
+ * a database is returned without its password.
  */
 export function serverFlags({ server, dir, store, identity, tokenFile }: ServerOptions): string {
   const database = store === undefined ? undefined : parsePostgresLocation(store).name;

@@ -24,7 +24,7 @@ export function filterOption(text: string): Filter {
 
 /**
  * Returns the trials that match the filter.
- * @throws {BadInputError} when the filter uses a name that no trial has
+ * @throws {BadInputError} when the filter names a field, a metric or a parameter that no trial has
  */
 export function filterTrials(trials: readonly Trial[], filter: Filter): Trial[] {
   const unknown = namesIn(filter).find((name) => !trials.some((trial) => hasField(trial, name)));

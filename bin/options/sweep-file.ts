@@ -21,7 +21,7 @@ export interface LoadedSweepFile {
 /**
  * Reads and validates a sweep file, and inlines the values from the files that it names. The paths of these files are
  * relative to the sweep file.
- * @throws {BadInputError} with file, line and column
+ * @throws {BadInputError} when the sweep file is invalid; the message contains the file name, the line and the column
  */
 export async function loadSweepFile(fileName: string): Promise<LoadedSweepFile> {
   const written = await readSweepFile(fileName);

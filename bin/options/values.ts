@@ -67,7 +67,8 @@ export function parseCountOrZero(text: string): number {
 }
 
 /**
- * Returns a parser of durations from `leastMs` up to the longest delay of a timer.
+ * Returns a parser of durations. It accepts durations from `leastMs` up to the longest delay that Node's timers
+ * support.
  * @param least `leastMs` as text, for the error message
  */
 export function durationFrom(leastMs: number, least: string): (text: string) => number {
@@ -78,7 +79,9 @@ export function durationFrom(leastMs: number, least: string): (text: string) => 
   };
 }
 
-/** Parses a duration such as `90s` or `1h30m`, up to the longest delay of a timer. Returns milliseconds. */
+/**
+ * Parses a duration such as `90s` or `1h30m`, up to the longest delay that Node's timers support. Returns milliseconds.
+ */
 export function durationOption(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 15m, 1h30m or 1d, up to 24d.');

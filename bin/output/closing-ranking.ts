@@ -94,8 +94,8 @@ function configRanking(sweep: Sweep, configs: readonly Config[], by: RankedBy, t
 const stateText = ({ state }: Trial): string => trialState.of(state);
 
 /**
- * Names the best single trial of a sweep that has not ended. The ranking of the configs does not show the best single
- * trial.
+ * Returns a line with the best single trial of a sweep that has not ended, because a ranking of configs does not show
+ * single trials. Empty for an ended sweep, and if no trial has a value.
  */
 function bestTrialSoFar(sweep: Sweep, trials: readonly Trial[], { name, goal }: RankedMetric): string {
   const [best] = rankTrials(trials, name, goal);

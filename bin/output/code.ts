@@ -1,4 +1,4 @@
-/** The code of a sweep as text and JSON. */
+/** Formats the code of a sweep as text and JSON. */
 import type { CodeFolder } from '../../lib/code/folder.ts';
 import { countText, formatCount } from '../../lib/text/numbers.ts';
 import { formatSize } from '../../lib/text/size.ts';
@@ -27,7 +27,7 @@ function archiveText({ archive, files }: Source): string {
 }
 
 /**
- * Returns the size of a diff, such as `2 files changed, 10 lines added, 3 removed`; undefined if nothing was recorded.
+ * Returns the size of a diff, such as `2 files changed, 10 lines added, 3 removed`; undefined if no diff was recorded.
  */
 export function diffSummary(diff: string): string | undefined {
   if (diff === '') return undefined;
@@ -69,7 +69,10 @@ export function environmentJson({ sha256, python, packages, agents, attempts }: 
   return { sha256, python: python || null, packages: packages.split('\n'), agents, attempts };
 }
 
-/** Returns a line per file that is left out of the code. After OMITTED_SHOWN lines, one line counts the other files. */
+/**
+ * Returns a line per file that is left out of the code. If there are more than OMITTED_SHOWN such files, the last line
+ * counts the rest.
+ */
 function omittedLines({ omitted }: CodeFolder): string[] {
   const lines = omitted.slice(0, OMITTED_SHOWN).map(({ path, reason }) => `${path} is left out: ${reason}`);
   return omitted.length > OMITTED_SHOWN ? [...lines, `${omitted.length - OMITTED_SHOWN} more are left out`] : lines;

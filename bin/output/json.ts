@@ -49,8 +49,8 @@ export interface TrialJson {
   readonly index: number;
   readonly state: TrialStateName;
   /**
-   * Rank by the requested metric or by several objectives, from 1. Null if the trial has no value, if it failed, was
-   * cancelled or is held, or if the current version of the sweep file lacks its point.
+   * The rank by the requested metric or by several objectives, counted from 1. Null if the trial has no value, if it
+   * failed, was cancelled or is held, or if the current version of the sweep file lacks the trial's point.
    */
   readonly rank: number | null;
   /** The number of the trial's nondominated front, from 1. Undefined unless several objectives rank the trials. */
@@ -158,7 +158,10 @@ export function reportJson(report: Report) {
 /** A config as printed with `-o json`, aggregated over its replicates. */
 export interface ConfigJson {
   readonly config: string;
-  /** Rank by the mean of the requested metric or by several objectives, from 1. Null if the config has no value. */
+  /**
+   * The rank by the mean of the requested metric or by several objectives, counted from 1. Null if the config has no
+   * value.
+   */
   readonly rank: number | null;
   /** The number of the config's nondominated front, from 1. Undefined unless several objectives rank the configs. */
   readonly front?: number | undefined;

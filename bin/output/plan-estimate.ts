@@ -1,4 +1,4 @@
-/** Estimates how long a sweep takes, from the trials in a data folder. */
+/** Estimates how long a sweep takes, from the durations of the trials in a data folder. */
 import { existsSync } from 'node:fs';
 import { estimateSweep, MIN_PAST_TRIALS, type SweepEstimate } from '../../coordinator/analysis/trial-durations.ts';
 import { DEFAULT_DIR } from '../../coordinator/app/defaults.ts';
@@ -42,7 +42,7 @@ function earlyStoppingText({ history, share, stopsEarly, isPopulation }: History
   if (!stopsEarly) return '';
   const [rule, cause] = isPopulation ? ['population', 'replacement'] : ['early_terminate', 'early_terminate'];
   return history.underRule.length === 0
-    ? `; no earlier sweep had the same ${rule}, so whole trials are assumed`
+    ? `; no earlier sweep had the same ${rule}, so the estimate assumes that every trial runs to its end`
     : `; ${cause} shortens trials to ${Math.round(100 * share)}% of their duration on average`;
 }
 
@@ -61,8 +61,8 @@ const SAMPLED_POINTS = 2_000;
 
 /**
  * Estimates the duration of the sweep from the trials in the folder of --dir, or else in the default folder. Returns
- * undefined if the sweep has no trials or no limit. Also returns undefined if the default folder cannot be read: a plan
- * does not need the estimate.
+ * undefined if the sweep has no trials, or if the number of its trials has no limit. Also returns undefined if the
+ * default folder cannot be read, because a plan is useful without an estimate.
  */
 export async function estimateIfPossible(
   plan: Plan,

@@ -16,7 +16,7 @@ import { type HistoryEstimate, type NoEstimate, planEstimateText } from './plan-
 import { renderFields, renderTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The parts of a plan in addition to the counts. */
+/** The facts that the text of a plan shows in addition to the counts and the settings. */
 export interface PlanFacts {
   readonly code: PackedCode | undefined;
   readonly warnings: readonly string[];

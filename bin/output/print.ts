@@ -13,7 +13,7 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${jsonSafe(JSON.stringify(value, null, 2))}\n`);
 }
 
-/** Text is collected until it has at least this many characters, and is then written at once. */
+/** Text is buffered until it has at least this many characters, and is then written in one call. */
 const CHARACTERS_PER_WRITE = 64 * 1024;
 
 /**

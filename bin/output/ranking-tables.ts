@@ -24,7 +24,7 @@ export interface TrialTableOptions {
   readonly by: string;
   /** The objectives, if there are several. Their columns come before the columns of other metrics. Default: none. */
   readonly objectives?: readonly string[];
-  /** The sweep's trainer, which defines the order of the metrics after the objectives. */
+  /** The sweep's trainer. It defines the order of the metrics that follow the objectives. */
   readonly trainer: string;
   /** Parameters that vary in the sweep. They are columns even if all shown rows have the same value. */
   readonly swept?: readonly string[];
@@ -35,8 +35,8 @@ export interface TrialTableOptions {
 }
 
 /**
- * Returns, by trial id, the step at which each trial reported its value of `metric`. Undefined if the table needs no
- * column for the steps.
+ * Returns a map from trial id to the step at which the trial reported its value of `metric`. Undefined if the table
+ * needs no column for the steps.
  */
 export function shownSteps(
   trials: readonly Trial[],
@@ -162,7 +162,7 @@ export interface ConfigTableOptions {
   readonly by: string;
   /** The objectives, if there are several. Their columns come before the columns of other metrics. Default: none. */
   readonly objectives?: readonly string[];
-  /** The sweep's trainer, which defines the order of the metrics after the objectives. */
+  /** The sweep's trainer. It defines the order of the metrics that follow the objectives. */
   readonly trainer: string;
   /** The headers of the columns to show, in this order. Default: all columns. */
   readonly columns?: readonly string[] | undefined;
@@ -170,7 +170,10 @@ export interface ConfigTableOptions {
   readonly steps?: ReadonlyMap<string, number> | undefined;
 }
 
-/** Returns the column of the nondominated fronts in a ranking by several objectives. */
+/**
+ * Returns a column with the number of each row's nondominated front if several objectives rank the rows, and otherwise
+ * no column.
+ */
 function frontColumns({ objectives = [] }: Pick<TrialTableOptions, 'objectives'>): Column<Trial | Config>[] {
   if (objectives.length === 0) return [];
   return [{ header: 'front', numeric: true, cell: ({ front }) => (front === undefined ? '-' : String(front)) }];

@@ -7,7 +7,7 @@ const TRAWL = process.env.npm_execpath === undefined ? 'trawl' : 'npx trawl';
 
 /**
  * Returns a command that uses the same coordinator or folder as the current command.
- * @param words such as `resume 3`
+ * @param words the verb and its arguments, such as `resume 3`
  */
 export function suggested(words: string, options: ServerOptions = {}): string {
   return `${TRAWL} ${words}${serverFlags(options)}`;

@@ -6,7 +6,7 @@ import { formatSpan } from '../../lib/text/duration.ts';
 import { countText } from '../../lib/text/numbers.ts';
 import type { Sweep, TimeLeft } from '../../proto/gen/trawl/v1/types.ts';
 
-/** The estimate for a whole sweep, from its start. Durations are in milliseconds. */
+/** The estimate for a whole sweep, from its start to its end. Durations are in milliseconds. */
 export interface WholeSweepEstimate {
   readonly duration: DurationInterval;
   readonly slotTime: DurationInterval;
@@ -24,7 +24,8 @@ export function runningEstimate(sweep: Sweep, now: number): WholeSweepEstimate |
   return {
     duration: after(now - sweep.createdAtMs, timeLeft),
     slotTime: after(slotTimeAt(slotTime, now).slotMs, slotTimeLeft),
-    // `slotShare.slots` counts trials, and a slot that trains a pack runs several trials.
+    // `slotShare.slots` is a number of trials that run at the same time. A slot that trains a pack runs several of
+    // them.
     slots: Math.max(1, Math.round(slotShare.slots / trialsPerSlot(slotTime))),
   };
 }

@@ -28,8 +28,8 @@ export function renderFields(fields: readonly (readonly [string, string])[], ter
 }
 
 /**
- * Returns the line that a table starts with: the parameters that all rows share, such as `all: depth=3 epochs=10`.
- * Empty if the rows share no parameter.
+ * Returns the line above a table. It lists the parameters that all rows share, such as `all: depth=3 epochs=10`. Empty
+ * if the rows share no parameter.
  */
 export function sharedLine(shared: Parameters, terminal: Terminal): string {
   const pairs = Object.entries(shared).map(([name, value]) => `${name}=${value}`);

@@ -46,7 +46,7 @@ export interface ReportData {
   readonly hypothesisFile: string | undefined;
   /** Metrics of the tested hypotheses, in the order of the hypotheses. */
   readonly judgedMetrics: readonly string[];
-  /** Undefined for a search, and if no trial has reported the metric or no parameter varies. */
+  /** Undefined if the sweep is a search, if no trial has reported the metric, or if no parameter varies. */
   readonly importance: Importance | undefined;
   /** By trial id, the last image of each trial whose reconstructions the report shows. */
   readonly reconstructions: ReadonlyMap<string, TrialReconstruction>;
@@ -68,8 +68,8 @@ export type Answers = Pick<
 >;
 
 /**
- * Returns a command that reads the sweep's coordinator or data folder. The command does not start with `npx`, because
- * the report can be read on a machine where trawl is installed in another way.
+ * Returns a command that connects to the sweep's coordinator, or that reads its data folder. The command does not start
+ * with `npx`, because the report can be read on a machine where trawl is installed in another way.
  */
 export function commandOn({ location: { server, dir } }: Pick<ReportData, 'location'>, words: string): string {
   return `trawl ${words}${serverFlags({ server, dir })}`;
@@ -106,7 +106,7 @@ export function reportDataOf(answers: Answers, asked?: HypothesisFile): ReportDa
 }
 
 function importanceIn(trials: readonly JudgedTrial[], metric: string, spec: SweepSpec): ReportData['importance'] {
-  // The points of a search do not share values, so effects cannot be separated.
+  // The points of a search do not share values, so the effects of the parameters cannot be separated.
   if (spec.search !== undefined) return undefined;
   const axes = sweptParameters(spec);
   const any = trials.some(({ metrics }) => ownValue(metrics, metric) !== undefined);

@@ -10,7 +10,7 @@ export const MAX_AGENTS_LISTED = 5;
 export const MAX_FAILED_TRIALS = 50;
 /** The maximum number of rows in the list of stopped trials. */
 export const MAX_STOPPED_TRIALS = 50;
-/** The maximum number of characters of a failure's message. */
+/** The maximum number of characters of a failure message or of a stop reason. */
 export const MAX_MESSAGE = 300;
 /** The maximum number of lines in the parallel coordinates. */
 export const MAX_PARALLEL_LINES = 400;
@@ -22,7 +22,7 @@ export const MAX_PANELS = 12;
 export const MAX_LINES = 6;
 /** The maximum number of epochs that are drawn for one curve. */
 export const MAX_EPOCHS_DRAWN = 200;
-/** The maximum number of epochs in a table of curves. */
+/** The maximum number of evenly spaced epochs in a table of curves. The last epochs of the lines can be added. */
 export const MAX_EPOCHS_LISTED = 6;
 /** The maximum number of values of one parameter in a table or on a chart's axis. */
 export const MAX_LEVELS = 24;
@@ -36,7 +36,7 @@ export const MAX_MEMBERS_DRAWN = 40;
 export const MAX_LINEAGE_TRIALS = 200;
 /** The maximum size of one image, in bytes. */
 export const MAX_IMAGE_BYTES = 512 * 1024;
-/** The maximum number of values that the design section lists for one axis. */
+/** The maximum number of values of one axis, or of seeds, that the design section lists. */
 export const MAX_VALUES_LISTED = 12;
 
 /** Returns at most `most` items, evenly spaced, including the first and the last. */

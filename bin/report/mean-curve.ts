@@ -7,7 +7,7 @@ import type { EpochPoint } from './charts/line-chart.ts';
 /** The values that the band spans at each epoch. */
 export type Band = 'all' | 'middle half';
 
-/** Returns one point for each epoch at which any trial has a finite value, in order. */
+/** Returns one point for each epoch at which any trial has a finite value, in the order of the epochs. */
 export function curvePoints(curves: readonly (readonly Report[])[], metric: string, band: Band): EpochPoint[] {
   const points = curves.flat().flatMap(({ epoch, metrics }) => {
     const value = finiteMetric(metrics, metric);

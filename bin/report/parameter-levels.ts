@@ -23,8 +23,9 @@ export function distinctValues(values: Iterable<ParameterValue | undefined>): Pa
 }
 
 /**
- * Returns one level per value. If there are more than `most` numbers, returns `most` ranges with about equally many
- * values. Returns undefined if there are more than `most` values and not all of them are numbers.
+ * Returns one level per value. If there are more than `most` values and all of them are numbers, returns `most` ranges
+ * with about equally many values. Returns undefined if there are more than `most` values and not all of them are
+ * numbers.
  */
 export function levelsOf(values: readonly ParameterValue[], most: number): ParameterLevel[] | undefined {
   if (values.length <= most) {
@@ -57,8 +58,8 @@ export function varyingParameters(parameters: readonly Parameters[], first: read
 /**
  * Returns the names in the same order, without the parameters that an earlier parameter determines (by `when` or
  * `zip`).
- * @param own the names of the independent axes. If each value of a parameter occurs in only one config, the parameter
- * determines all others by chance; an independent axis is kept in this case
+ * @param own the names of the independent axes. Such an axis is kept if the earlier parameter has a different value in
+ * each config, because a parameter with such values determines every other parameter by chance
  */
 export function independentParameters(
   parameters: readonly Parameters[],

@@ -23,7 +23,7 @@ export function objectiveGoal({ sweep, spec }: ReportData): GoalName {
 }
 
 export interface VariedParameters {
-  /** Parameters that differ between configs, the sweep's axes first. */
+  /** The parameters that differ between configs. The sweep's axes come first. */
   readonly varying: readonly string[];
   /** The varying parameters that no other parameter determines, in order of importance. */
   readonly independent: readonly string[];

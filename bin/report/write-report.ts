@@ -13,11 +13,14 @@ import { markdownOf } from './markdown.ts';
 export interface ReportRequest {
   readonly sweep: string;
   readonly format: ReportFormat;
-  /** The path of a file or of a folder. A path with a trailing slash is a new folder if it does not exist. */
+  /**
+   * The path of a file or of a folder. A path with a trailing slash names a folder, even if the folder does not exist
+   * yet.
+   */
   readonly out: string | undefined;
   /** A sweep file whose hypotheses replace the hypotheses of the sweep. */
   readonly file: string | undefined;
-  /** Names the coordinator or the data folder in the commands that the report suggests. */
+  /** The coordinator or the data folder, for the commands that the report suggests. */
   readonly location: SweepLocation;
 }
 
@@ -104,7 +107,7 @@ function fileNameOf(name: string): string {
 }
 
 /**
- * The maximum number of characters of the name of the sweep in a file name. File systems allow 255 bytes for the whole
- * file name.
+ * The maximum number of characters that a file name contains from the name of the sweep. File systems allow 255 bytes
+ * for the whole file name.
  */
 const MAX_FILE_NAME = 50;

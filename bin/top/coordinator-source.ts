@@ -15,7 +15,7 @@ import { getSweep, killTrial, listConfigs, retryTrials, streamCurves, streamLog 
 import { watchSweep } from '../client/watch.ts';
 import { ThinCurve } from './thin-curve.ts';
 
-/** The maximum number of trials of an analysis of variance. A larger analysis would block the dashboard. */
+/** The maximum number of trials in one analysis of variance. A larger analysis would block the dashboard. */
 const MAX_ANALYZED_TRIALS = 5_000;
 
 function importanceFor(trials: readonly Trial[], metric: string, axes: readonly string[]): ParameterImportance {
@@ -46,8 +46,8 @@ function importanceFor(trials: readonly Trial[], metric: string, axes: readonly 
 
 const REASON = 'from the dashboard';
 /**
- * Sequence number of the first event of a store. A watch of all events starts after this event, and so omits only this
- * event. A watch that starts at 0 would begin with a snapshot.
+ * The sequence number of the first event of a store. A watch that starts after this event returns all events except
+ * this one. A watch that starts at 0 would begin with a snapshot instead.
  */
 export const FIRST_EVENT = 1;
 const EARLIER_EVENTS = 5_000;
@@ -71,7 +71,7 @@ function retryRequestOf(which: RetrySelection): Partial<RetryTrialsRequest> {
 
 /**
  * Returns the dashboard's source for a coordinator.
- * @param patienceMs the time in milliseconds for which an outage can last before the watch fails
+ * @param patienceMs how long an outage can last before the watch fails, in milliseconds
  */
 export function coordinatorSource(connection: Connection, patienceMs: number): Source {
   const { client } = connection;

@@ -72,7 +72,7 @@ export function replaySource(live: Source, history: History, speed: number): Rep
     async *watch(_, { signal }) {
       const replay = new Replay(history);
       yield* replay.start(now());
-      // The stream does not end with the sweep, because the user can go back.
+      // The stream does not end with the sweep, because the user can go back to an earlier time.
       while (!signal.aborted) {
         await sleep(STEP_MS, undefined, { signal }).catch(() => {});
         const update = replay.until(now());
@@ -103,7 +103,7 @@ export function replaySource(live: Source, history: History, speed: number): Rep
   return { source, now };
 }
 
-/** Returns an attempt as it was at a time. */
+/** Returns an attempt as it was at the time `until`, in Unix milliseconds. */
 function attemptAt(attempt: Attempt, until: number): Attempt {
   if (attempt.endedAtMs <= until) return attempt;
   const start = attemptStartMs(attempt);

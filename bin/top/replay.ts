@@ -35,13 +35,16 @@ const TRIAL_STATES: ReadonlySet<string> = new Set<TrialStateName>([
   'cancelled',
 ]);
 const CONNECTED: AgentState = 'AGENT_STATE_CONNECTED';
-/** Matches the detail of a grant event. */
+/** Matches the detail of a `granted` event and of a `speculated` event. */
 const GRANTED = /^to agent (?<agent>.*), slot (?<slot>\d+)(?<resumed>, resumed after .*)?$/s;
 const NO_PROGRESS = { epoch: 0, metrics: {} };
 
 interface ReplayedAgent {
   slots: number;
-  /** The slot of each leased attempt. Several attempts can share a slot: a pack, or attempts that the slot has queued. */
+  /**
+   * The slot of each leased attempt. Several attempts can share a slot: the attempts of a pack, or attempts that are
+   * queued in the slot.
+   */
   readonly leased: Map<string, string>;
   heardMs: number;
 }
@@ -72,8 +75,8 @@ export class Replay {
   }
 
   /**
-   * Returns the snapshot at a moment in Unix milliseconds, and the events up to this moment. The next call of `until`
-   * returns the changes after this moment.
+   * Returns a snapshot at the time `ms`, in Unix milliseconds, and the events up to this time. The next call of `until`
+   * returns the changes after this time.
    */
   start(ms: number): WatchResponse[] {
     const past = this.until(ms);
@@ -87,7 +90,10 @@ export class Replay {
     return [{ update: { $case: 'snapshot', snapshot } }, ...(past === undefined ? [] : [past])];
   }
 
-  /** Returns the changes since the last call, up to a time in Unix milliseconds; undefined without changes. */
+  /**
+   * Returns the changes up to the time `ms`, in Unix milliseconds, that no earlier call has returned. Undefined if
+   * there are no such changes.
+   */
   until(ms: number): WatchResponse | undefined {
     const { events } = this.#history;
     const due: Event[] = [];

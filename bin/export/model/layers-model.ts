@@ -68,7 +68,7 @@ function denseLayers(file: SafetensorsFile): readonly Dense[] {
       );
     }
     width = outputs;
-    // Some converters interpret a dot in a name as a scope.
+    // Some converters interpret a dot in a layer name as a separator of scopes.
     const layer = name.replaceAll('.', '_');
     const kernel = transposed(weight.data, outputs, inputs);
     return { name: layer, activation, inputs, outputs, kernel, bias: bias.data };
@@ -94,7 +94,7 @@ export interface LayersModel {
 
 /**
  * Builds a sequence of dense layers, one per entry of the metadata `activations`, from the tensors `<name>.weight`
- * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata.
+ * (`[outputs, inputs]`) and `<name>.bias`. Copies the metadata of the file to `userDefinedMetadata`.
  * @param generatedBy the program that wrote the model, with its version
  * @throws {BadInputError} when the file does not describe such a network
  */

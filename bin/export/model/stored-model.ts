@@ -29,8 +29,8 @@ export interface StoredModel {
 
 /**
  * Returns the trained model of a trial, from the newest attempt that stored a model.
- * @param of.sweep the sweep of the trial. An empty string means any sweep, or the sweep in `of.trial` if `of.trial` has
- * the form SWEEP/ID
+ * @param of.sweep the sweep of the trial. An empty string means the sweep that `of.trial` names in the form SWEEP/ID,
+ * or any sweep if `of.trial` names no sweep
  * @param of.trial the id of the trial, or an unambiguous prefix of the id
  * @throws {NotFoundError} when the trial does not exist or has no model
  */

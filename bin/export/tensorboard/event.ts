@@ -34,13 +34,16 @@ export const all =
   (writer: BinaryWriter) =>
     parts.reduce((filled, part) => part(filled), writer);
 
-/** Encodes TensorBoard's `Event` (event.proto) with a `Summary` (summary.proto). */
+/**
+ * Encodes TensorBoard's `Event` (event.proto) as a TFRecord.
+ * @param what the fields of the event after its time, such as a step and a `Summary` (summary.proto)
+ */
 const event = (wallMs: number, ...what: readonly Fields[]): Uint8Array =>
   tfRecord(message(all(double(1, wallMs / 1000), ...what)));
 
 const summary = (...values: readonly Fields[]): Fields => inner(5, ...values.map((value) => inner(1, value)));
 
-/** Encodes the first record of a file, which has the format version. */
+/** Encodes the first record of an event file, which contains the version of the format. */
 export function fileVersion(wallMs: number): Uint8Array {
   return event(wallMs, text(3, 'brain.Event:2'));
 }
@@ -51,10 +54,12 @@ export function scalars(wallMs: number, step: number, values: Readonly<Record<st
   return event(wallMs, int64(2, step), summary(...named));
 }
 
-/** The empty DT_FLOAT tensor of a summary that has only metadata. TensorBoard drops a summary without data. */
+/**
+ * An empty DT_FLOAT tensor, which a summary needs if it has only metadata: TensorBoard drops a summary without data.
+ */
 const NO_DATA = inner(8, int32(1, 1), inner(2));
 
-/** Encodes the data of a plugin, in the summary's metadata. */
+/** Encodes an event with the data of a plugin. The metadata of its summary contains the data. */
 export function pluginData(wallMs: number, tag: string, plugin: string, content: Uint8Array): Uint8Array {
   const metadata = inner(9, inner(1, text(1, plugin), bytes(2, content)));
   return event(wallMs, summary(all(text(1, tag), NO_DATA, metadata)));

@@ -62,7 +62,7 @@ export function experimentEvent({ description, createdMs, hparams, metrics }: Ex
   return pluginData(createdMs, '_hparams_/experiment', PLUGIN, message(inner(2, experiment)));
 }
 
-/** Encodes the parameters of a run, with the types from the experiment. */
+/** Encodes the parameters of a run. A parameter that is text in the experiment is also text in the run. */
 export function sessionStart(atMs: number, parameters: Parameters, hparams: Experiment['hparams']): Uint8Array {
   const typed = Object.entries(parameters).map(([name, of]): Fields => {
     const asText = hparams.get(name)?.type === 'text';

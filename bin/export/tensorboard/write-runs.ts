@@ -19,7 +19,7 @@ import {
 /** The maximum length of a run's folder name, in bytes. File systems allow 255. */
 export const MAX_RUN_NAME = 160;
 
-/** Returns the shortest prefix length at which all ids differ, but at least the length of a short id. */
+/** Returns the shortest prefix length at which all ids differ. The minimum is the length of a short id. */
 export function idLength(ids: readonly string[]): number {
   const sorted = [...ids].sort();
   let length = SHORT_ID;

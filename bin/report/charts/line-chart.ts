@@ -13,7 +13,7 @@ export interface EpochPoint {
 }
 
 export interface ChartLine {
-  /** Index in the figure's legend, which sets the color. */
+  /** The index of the line in the figure's legend. The index sets the color of the line. */
   readonly series: number;
   readonly points: readonly EpochPoint[];
 }

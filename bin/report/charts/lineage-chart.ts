@@ -27,14 +27,17 @@ export interface LineageStep {
    * trial has no value at this epoch.
    */
   readonly quality: number | undefined;
-  /** Whether the step belongs to the best trial, or to an ancestor of that trial before the branch to the child. */
+  /**
+   * Whether the step is part of the lineage of the best trial. The lineage consists of all steps of this trial, and the
+   * steps of each ancestor up to the branch that leads to this trial.
+   */
   readonly isBest: boolean;
 }
 
 export interface LineageLine {
   /** The row of the trial's member, from 0. Undefined if the member is not drawn. */
   readonly row: number | undefined;
-  /** The trial's value of the parameter, in a chart of one parameter (`scheduleChart`). */
+  /** In a chart of one parameter (`scheduleChart`), the trial's value of this parameter. */
   readonly value: number | undefined;
   readonly steps: readonly LineageStep[];
   /** The position of the parent's line, where the branch to this line starts. Undefined if no parent is drawn. */

@@ -7,7 +7,7 @@ export const HEIGHT = 220;
 export const AREA = { left: 52, right: WIDTH - 10, top: 24, bottom: HEIGHT - 36 } as const;
 
 const LOG_FROM_RATIO = 50;
-/** The smallest value on a logarithmic scale. The ticks of a scale underflow if the scale contains smaller values. */
+/** A scale is logarithmic only if all values are above this value, because the ticks of smaller values underflow. */
 const SMALLEST_LOGGED = 1e-250;
 const TICKS = 5;
 
@@ -18,8 +18,8 @@ export interface ValueScale {
 }
 
 /**
- * Returns a scale for finite values, from bottom to top. The scale is logarithmic if the values are positive and far
- * apart.
+ * Returns a scale that maps finite values to heights in the plot area. The scale is logarithmic if all values are
+ * positive and the largest value is at least LOG_FROM_RATIO times the smallest.
  */
 export function valueScale(values: Iterable<number>): ValueScale {
   let low = Number.POSITIVE_INFINITY;

@@ -12,8 +12,9 @@ import { layOut, type PanelLayout } from '../panels.ts';
 import { objectiveOf, type VariedParameters } from '../trial-results.ts';
 
 /**
- * Returns charts of the objective, and of the other metrics in the hypotheses, over the epochs. Returns undefined until
- * a trial reports a second epoch, because the ranking already shows the values of the first epoch.
+ * Returns the section with charts over the epochs, one for the objective and one for each other metric in the
+ * hypotheses. Returns undefined until there are values at two epochs, because the ranking already shows the values of a
+ * single epoch.
  */
 export function curvesSection(data: ReportData, space: VariedParameters): Section | undefined {
   const metrics = [...new Set([objectiveOf(data), ...data.judgedMetrics])];

@@ -172,7 +172,10 @@ function lineageFigure(data: ReportData, lineage: Lineage, explored: readonly st
   };
 }
 
-/** Returns a figure with a panel for each explored parameter that has numbers; an empty list if there is none. */
+/**
+ * Returns a list with one figure. The figure has a panel for each of the first MAX_PANELS explored parameters that has
+ * numeric values. The list is empty if none of them has numeric values.
+ */
 function scheduleFigures(lineage: Lineage, explored: readonly string[], last: number): ReportBlock[] {
   const panels = explored.slice(0, MAX_PANELS).flatMap((name) => {
     const lines = linesOf(lineage, name);
