@@ -7,7 +7,7 @@ import { relative } from 'node:path';
 const MAX_ERROR_LINES = 60;
 const [report, option] = process.argv.slice(2);
 
-/** Returns the start and the end of an error. A program prints the reason last, but vitest prints the reason first. */
+/** Shortens a long error to its first and last lines: vitest prints the reason first, and programs print it last. */
 function shorten(text) {
   const lines = text.split('\n');
   if (lines.length <= MAX_ERROR_LINES) return text;

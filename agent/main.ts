@@ -54,8 +54,8 @@ export interface AgentOptions {
   /** The number of slots. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
   /**
-   * The number of slots per GPU. If `slots` is also undefined, there is one slot per GPU, or one per core on a machine
-   * without GPUs.
+   * The number of slots per GPU. If neither `slots` nor `slotsPerGpu` is given, there is one slot per GPU, or one per
+   * core on a machine without GPUs.
    */
   readonly slotsPerGpu: number | undefined;
   readonly labels: Labels;
@@ -122,7 +122,7 @@ export async function startAgent(given: AgentOptions): Promise<RunningAgent> {
   if (claimPrivateFolder(dir)) log.warn(tightenedText(dir));
   const { damagedFile, spool } = openSpool(dir);
   if (damagedFile !== undefined) {
-    log.error({ file: damagedFile }, 'the spool was damaged and was moved aside; the trials of its attempts run again');
+    log.error({ file: damagedFile }, 'the spool was damaged and moved aside; trials whose records were lost run again');
   }
   let nats: NatsConnection | undefined;
   let pages: AgentPages | undefined;

@@ -21,7 +21,8 @@ export interface DatasetSpec {
 }
 
 /**
- * Describes the files of a data set whose files have the same names and sizes as the files of MNIST.
+ * Describes the four files of a data set. The data sets differ only in the checksums: the names and sizes are those of
+ * MNIST.
  * @param sha256 the checksums of the uncompressed files
  */
 function idxFiles(sha256: { trainImages: string; trainLabels: string; testImages: string; testLabels: string }) {

@@ -10,7 +10,7 @@ class DatasetUnavailableError extends UnreachableError {}
 /**
  * Fetches the missing files of a data set. Several processes can fetch a data set at the same time: all of them write
  * identical files, and each file is written atomically.
- * @returns `hit` when no file was missing
+ * @returns `hit` when no file was missing, and otherwise `miss`
  * @throws {DamagedFileError} when a file in the cache has the wrong size; such files are never replaced silently
  * @throws {BadInputError} when files are missing and the cache cannot be written
  * @throws {DatasetUnavailableError} when no source has the data set; the message contains the error of each source

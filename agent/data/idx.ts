@@ -66,8 +66,8 @@ function hex(value: number): string {
 }
 
 /**
- * Images that are read from their file on access. All workers of a machine then share one copy, in the operating
- * system's page cache. A copy in the memory of each worker would take 47 MB per worker.
+ * Images that are read from their file at each access. All workers of a machine therefore share one copy, in the
+ * operating system's page cache. A copy in the memory of each worker would take 47 MB per worker.
  */
 export class ImageFile {
   readonly count: number;

@@ -63,7 +63,7 @@ export function installedFolder(folder: string): DatasetSource {
 /**
  * Returns the source that reads gzipped files from a Debian package. The package is downloaded and unpacked into a
  * temporary folder. This source needs no root privileges and installs nothing.
- * @param folder the folder of the files in the package
+ * @param folder the folder in the package that contains the files
  */
 export function debianPackage(name: string, folder: string): DatasetSource {
   return {

@@ -119,8 +119,8 @@ export type NativePackage = '@tensorflow/tfjs-node-gpu' | '@tensorflow/tfjs-node
  * memory on demand, prints only errors, and uses oneDNN. By default, oneDNN is enabled only for some processors. The
  * matrix products of oneDNN are bitwise identical for any number of threads (tested with 1, 2, 4, 8 and 16). Without
  * oneDNN, matrix products depend on the number of threads. NVIDIA_TF32_OVERRIDE=0 makes NVIDIA's libraries compute
- * float32 products in float32. By default, TensorFlow rounds their factors to 10 bits on Ampere and later GPUs, and
- * losses would then differ from those of a CPU by more than rounding.
+ * float32 products in float32. By default, on Ampere and later GPUs, TensorFlow first rounds the factors of these
+ * products to 10 bits. Losses would then differ from losses on a CPU by more than float32 rounding errors.
  */
 export const NATIVE_ENVIRONMENT = {
   TF_FORCE_GPU_ALLOW_GROWTH: 'true',
@@ -152,7 +152,7 @@ function loadNative(name: NativePackage): void {
   require(name);
 }
 
-/** Returns the file that `require` loads for the package, so that another process can load it. */
+/** Returns the path of the file that `require` loads for the package, so that another process can load this file. */
 export function nativeEntry(name: NativePackage): string {
   return require.resolve(name);
 }

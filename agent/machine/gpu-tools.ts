@@ -23,8 +23,8 @@ export interface GpuListing {
 const MIB = 2 ** 20;
 
 /**
- * Parses the lines `index, name, total MiB` of nvidia-smi. A card is broken if its line has an error in place of the
- * memory. Lines in other formats are skipped.
+ * Parses the lines `index, name, total MiB` of nvidia-smi. A card is broken if its line contains an error instead of
+ * the size of its memory. Lines in other formats are skipped.
  */
 export function parseNvidiaCards(text: string): GpuListing {
   const gpus: Gpu[] = [];

@@ -137,7 +137,7 @@ function parseMemory(text: string): GpuMemory | undefined {
 export interface GpuFigures {
   /** The index that nvidia-smi assigns to the card. */
   readonly index: number;
-  /** The share of the last sample period in which a kernel ran, from 0 to 1. */
+  /** The share of time, from 0 to 1, in which a kernel ran during the last sample period. */
   readonly utilization: number | undefined;
   readonly memoryUsedBytes: number | undefined;
   readonly memoryTotalBytes: number | undefined;
@@ -211,13 +211,19 @@ export class GpuWatch {
   readonly #visible: readonly Gpu[] | undefined;
   #figures: readonly CardFigures[] = [];
 
-  /** @param gpus the visible GPUs; `figures` has only the values of their cards, and by default those of all cards */
+  /**
+   * @param gpus the visible GPUs: `figures` has the values of their cards only. If undefined, `figures` has the values
+   * of all cards
+   */
   constructor(gpus?: readonly Gpu[]) {
     this.#visible = gpus;
     void this.#refresh();
   }
 
-  /** The latest measured values; empty until nvidia-smi first responds, and after a call without a response. */
+  /**
+   * The values from the latest call of nvidia-smi. Empty before the first response, and if nvidia-smi did not respond
+   * to the latest call.
+   */
   get figures(): readonly CardFigures[] {
     return this.#figures;
   }

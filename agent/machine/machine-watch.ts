@@ -10,7 +10,10 @@ export interface CpuTimes {
   readonly total: number;
 }
 
-/** Returns the share of core time that was busy between two measurements; undefined if no time passed. */
+/**
+ * Returns how busy the cores were between two measurements, from 0 (all idle) to 1 (all busy). Undefined if no time
+ * passed.
+ */
 export function busyShare(before: CpuTimes, after: CpuTimes): number | undefined {
   const total = after.total - before.total;
   if (total <= 0) return undefined;

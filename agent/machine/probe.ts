@@ -25,13 +25,13 @@ const PROBE_TIMEOUT_MS = 60_000;
 export interface BackendProbe {
   readonly name: BackendName;
   readonly loads: boolean;
-  /** The reason why the backend does not load, in one line; empty if the backend loads. */
+  /** The reason why the backend does not load; empty if the backend loads. */
   readonly reason: string;
   /** The version of libtensorflow, if the backend loads. */
   readonly tensorflow?: string;
 }
 
-/** Tries each backend. A probe takes less than a second if no native part is installed. */
+/** Tries each backend. Takes less than a second if libtensorflow is not installed. */
 export async function probeBackends(): Promise<readonly BackendProbe[]> {
   const gpus = (await listGpus()).filter(({ vendor }) => vendor === 'nvidia').length;
   return Promise.all(

@@ -41,7 +41,8 @@ export interface PythonInterpreter {
 }
 
 /**
- * Returns the interpreter, with those variables of a program's environment that determine the interpreter's packages.
+ * Returns the interpreter at `path`, with the variables of `environment` that determine which packages the interpreter
+ * finds.
  */
 export function interpreterIn(
   path: string,
@@ -57,8 +58,8 @@ export function interpreterIn(
 
 export interface PythonPackages {
   /**
-   * The value of `sys.executable`, which differs from `PythonInterpreter.path` if that path names a wrapper. If the
-   * value is unknown, `PythonInterpreter.path`.
+   * The value of `sys.executable`, or `PythonInterpreter.path` if this value is unknown. The two paths differ if
+   * `PythonInterpreter.path` names a wrapper.
    */
   readonly interpreter: string;
   /** The version of Python, such as 3.12.4. Empty if the version is unknown. */

@@ -13,8 +13,8 @@ export interface SlotCountOptions {
   /** The value of `--slots`. Undefined if `slotsPerGpu` or the machine determines the number of slots. */
   readonly slots: number | undefined;
   /**
-   * The value of `--slots-per-gpu`. If `slots` is also undefined, there is one slot per GPU, or one per core on a
-   * machine without GPUs.
+   * The value of `--slots-per-gpu`. If neither option is given, there is one slot per GPU, or one per core on a machine
+   * without GPUs.
    */
   readonly slotsPerGpu: number | undefined;
 }
@@ -22,7 +22,7 @@ export interface SlotCountOptions {
 /**
  * Returns the requested number of slots. By default, returns one slot per GPU, or one per core on a machine without
  * GPUs.
- * @throws {BadInputError} when both options are given, or when the slots per GPU give more than MAX_SLOTS slots
+ * @throws {BadInputError} when both options are given, or when `slotsPerGpu` results in more than MAX_SLOTS slots
  * @throws {RejectedError} when slots per GPU are requested on a machine without GPUs
  */
 export function slotCount({ slots, slotsPerGpu }: SlotCountOptions, gpus: number, cores: number): number {
@@ -86,9 +86,9 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
 /**
  * Returns the environment variables that limit the threads of a slot's process. Each slot gets `cores / slots` threads,
  * rounded down, but at least one. A slot runs at most as many operations in parallel as it has threads. A single
- * operation uses half of the threads, rounded up, because waking more threads for a small operation takes longer than
- * it saves (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on the number of
- * threads (see NATIVE_ENVIRONMENT).
+ * operation uses half of the threads, rounded up, because waking more threads for a small operation costs more time
+ * than the threads save (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on
+ * the number of threads (see NATIVE_ENVIRONMENT).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));
@@ -101,7 +101,8 @@ export function threadEnvironment(cores: number, slots: number, env: NodeJS.Proc
 }
 
 /**
- * The value of `--pack`: a number, or `auto` for the largest number that increases the throughput and fits into memory.
+ * The value of `--pack`: a number of trials, or `auto` for the largest number that increases the throughput and fits
+ * into memory.
  */
 export type PackOption = number | 'auto';
 
@@ -117,7 +118,7 @@ export async function packSize(
   warn: (message: string) => void,
 ): Promise<number> {
   if (option !== 'auto') return option;
-  // On a CPU, one network already keeps a core busy (bench/RESULTS.md).
+  // On a CPU, a pack is no faster than single trials (docs/decisions/packs.md).
   if (backend !== 'tensorflow-gpu') return 1;
   const { fastestPackThatFits } = await import('../trainers/autoencoder/pack-size.ts');
   return fastestPackThatFits(sharedBy, warn);

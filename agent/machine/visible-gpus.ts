@@ -7,14 +7,16 @@ import type { Gpu } from './gpu-tools.ts';
 
 /** A GPU, and the name that programs use for the GPU. */
 export interface VisibleGpu extends Gpu {
-  /** The entry for CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES. */
+  /** The entry that selects this GPU in CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES. */
   readonly id: string;
 }
 
 export interface VisibleGpus {
-  /** The GPUs, in the order in which the environment variable lists them. */
+  /**
+   * The visible GPUs. If CUDA_VISIBLE_DEVICES or its equivalent for AMD is set, they are in the order of its entries.
+   */
   readonly gpus: readonly VisibleGpu[];
-  /** The reasons why GPUs are not used, and other notes about the variables. Each entry is one sentence. */
+  /** The reasons why GPUs are not used, and other notes about the environment variables. Each entry is one sentence. */
   readonly notes: readonly string[];
 }
 
@@ -152,8 +154,8 @@ function orderNotes(list: string | undefined, gpus: readonly Gpu[], env: Env): r
 
 /**
  * Applies ROCR_VISIBLE_DEVICES, and then HIP_VISIBLE_DEVICES (or else CUDA_VISIBLE_DEVICES, or else
- * GPU_DEVICE_ORDINAL). The indexes in the second variable count only the GPUs that ROCR_VISIBLE_DEVICES makes visible.
- * The returned ids also count only these GPUs, because programs inherit ROCR_VISIBLE_DEVICES.
+ * GPU_DEVICE_ORDINAL). An index in the second variable is a position among the GPUs that ROCR_VISIBLE_DEVICES makes
+ * visible. The returned ids are also such positions, because programs inherit ROCR_VISIBLE_DEVICES.
  */
 function visibleToHip(gpus: readonly Gpu[], env: Env): VisibleGpus {
   const runtime = selectForRocm('ROCR_VISIBLE_DEVICES', env.ROCR_VISIBLE_DEVICES, gpus);

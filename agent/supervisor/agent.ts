@@ -69,7 +69,7 @@ export interface AgentParts {
   readonly hello: Omit<Hello, 'backend' | 'pack' | 'leaderEpoch' | 'acceptsBatches'>;
   /** The current utilization, memory, temperature and power of the machine's GPUs. */
   readonly gpuFigures: () => readonly CardFigures[];
-  /** The current CPU use, memory and disk of the machine. By default, the measurements are not reported. */
+  /** The current CPU use, memory and disk space of the machine. If undefined, these measurements are not reported. */
   readonly machineFigures?: () => MachineFigures;
   readonly startWorker: StartWorker;
   readonly spool: Spool;
@@ -186,7 +186,7 @@ export class AgentRuntime {
 
   /**
    * Returns the reason why the agent is not ready: no worker, no coordinator, or a problem with NATS. Undefined if the
-   * agent is ready, even if it is drained or its disk is full.
+   * agent is ready. An agent that is drained, or whose disk is full, can also be ready.
    */
   unreadyReason(): string | undefined {
     if (this.#session === undefined) return 'no worker is up yet';
@@ -435,7 +435,7 @@ export class AgentRuntime {
     this.#draining.setDrain(graceMs);
     const { isTaking } = this.#draining;
     if (isTaking !== before) {
-      const message = isTaking ? 'the drain ended, and this agent takes trials' : 'the coordinator drains this agent';
+      const message = isTaking ? 'the drain ended; this agent takes trials again' : 'the coordinator drains this agent';
       this.#parts.log.info({ graceMs }, message);
     }
     this.#perform([]);

@@ -21,7 +21,7 @@ import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 
 /**
  * The interval at which a direct upload to the artifact store reports its progress to the coordinator. The coordinator
- * ends an upload without progress.
+ * ends an upload that reports no progress.
  */
 const PROGRESS_MS = 1_000;
 
@@ -42,8 +42,8 @@ export class LostFileError extends Error {}
  * Uploads a file, except for the bytes that the coordinator already has.
  * @returns `stored` once the file is durable; otherwise the reason why the coordinator accepts no data of the attempt
  * @throws {LostFileError} if the file is missing or was changed
- * @throws {DirectTransferError} if the file could not be sent directly to the artifact store. Later uploads are
- * then sent to the coordinator for some time
+ * @throws {DirectTransferError} if the file could not be sent directly to the artifact store. For some time after this
+ * error, uploads are sent to the coordinator instead
  * @throws {ServiceError | NodeJS.ErrnoException} if the call failed, or if the file cannot be read
  */
 export async function uploadArtifact(
@@ -122,7 +122,7 @@ async function sendParts(
 }
 
 function changedFile(path: string): LostFileError {
-  return new LostFileError(`the file ${path} was changed after it was announced`);
+  return new LostFileError(`the file ${path} was changed after its checksum was computed`);
 }
 
 /**

@@ -13,7 +13,10 @@ import type { Workers } from './workers.ts';
 
 /** Downloads files from the coordinator into the attempt's folder. */
 interface Downloads {
-  /** Downloads the checkpoint. Resolves with whether the attempt's folder then contains the intact checkpoint. */
+  /**
+   * Downloads the checkpoint. Resolves with true if the downloaded file is complete and intact, and otherwise with
+   * false.
+   */
   checkpoint(checkpoint: Artifact): Promise<boolean>;
   /**
    * Puts the code archive at the path.

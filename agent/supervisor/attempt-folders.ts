@@ -9,7 +9,7 @@ import { attemptFolder, attemptsFolder } from '../folders.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
-/** The removal is retried, because a process of a program that is being ended may still write into the folder. */
+/** The removal is retried: while the agent ends a program, the program's processes may still write into the folder. */
 const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } as const;
 
 export class AttemptFolders {

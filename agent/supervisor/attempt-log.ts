@@ -16,7 +16,7 @@ export interface AttemptLog {
   early: string;
   /** The number of characters of the log so far. */
   characters: number;
-  /** The last characters of the log, without its head. */
+  /** The last characters of the log, without the characters that were sent immediately. */
   tail: string;
 }
 
@@ -36,7 +36,7 @@ export function startLog(log: AttemptLog): string {
 }
 
 /**
- * Adds output of the worker. The output before the start is kept back until the start.
+ * Adds output of the worker. Until `startLog` is called, the output is kept back.
  * @returns the text to send; may be empty
  */
 export function addOutput(log: AttemptLog, text: string): string {
@@ -47,7 +47,7 @@ export function addOutput(log: AttemptLog, text: string): string {
   const head = text.slice(0, Math.max(0, LOG_HEAD_CHARACTERS - log.characters));
   log.characters += text.length;
   log.tail += text.slice(head.length);
-  // The text is truncated only rarely, so that the cost per character is constant.
+  // The tail is truncated only when it exceeds twice its limit, so that the average cost per character is constant.
   if (log.tail.length > 2 * LOG_TAIL_CHARACTERS) log.tail = log.tail.slice(-LOG_TAIL_CHARACTERS);
   return head;
 }

@@ -17,7 +17,7 @@ export interface ClaimEvents {
   onDelayed(offer: OfferToken): void;
 }
 
-/** The state of the agent that claims depend on. */
+/** The parts of the agent's state on which claims depend. */
 export interface ClaimContext {
   /** Returns the session with the coordinator. Undefined before the first worker is ready. */
   session(): Pick<CoordinatorSession, 'open'> | undefined;

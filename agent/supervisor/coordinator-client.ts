@@ -94,7 +94,8 @@ function connections(servers: readonly string[], identity: Identity | undefined,
     'grpc.keepalive_timeout_ms': 5_000,
     'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
     'grpc.max_reconnect_backoff_ms': reconnectMaxMs(servers),
-    // By default, all clients of a process share one connection to a server, even clients of different agents.
+    // Gives this channel its own connections. By default, all clients of a process share one connection to a server,
+    // even clients of different agents.
     'grpc.use_local_subchannel_pool': 1,
   });
   // These arguments have no effect, because the channel has the addresses and the credentials.

@@ -350,8 +350,9 @@ export class CoordinatorSession {
 }
 
 /**
- * Returns the record for a coordinator that does not accept the outcome RETURNED. The record hands the attempt back as
- * drained. Like RETURNED, this outcome makes the trial pending, and does not use the trial's retry budget.
+ * Converts a record for a coordinator that does not accept the outcome RETURNED. A record with this outcome is replaced
+ * by a record that ends the attempt as drained. Both outcomes make the trial pending, and do not use its retry budget.
+ * All other records are returned unchanged.
  */
 function withoutReturn(record: RecordMessage): RecordMessage {
   if (!isReturn(record)) return record;

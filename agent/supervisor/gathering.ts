@@ -1,12 +1,12 @@
-/** Gathers work that costs less if it is done together. */
+/** Combines the work of frequent events into one run, which costs less than one run per event. */
 
 /** The minimum time between two runs of gathered work, in milliseconds. */
 export const GATHER_MS = 2;
 
 /**
- * Runs the gathered work at the end of the current turn of the event loop or, if the previous run was less than
- * GATHER_MS ago, once this time has passed. A single event on an idle agent is therefore handled without a delay, and
- * frequent events share runs.
+ * Runs the gathered work at the end of the current turn of the event loop, but not until GATHER_MS have passed since
+ * the previous run. A single event on an idle agent is therefore handled without a delay, and frequent events share one
+ * run.
  */
 export class Gathering {
   readonly #run: () => void;

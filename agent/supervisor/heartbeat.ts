@@ -69,9 +69,10 @@ export class Heartbeat {
   }
 
   /**
-   * Sends one heartbeat if a coordinator has welcomed the agent. The heartbeat also renews the lease of an ended
-   * attempt, even of an earlier run of the agent, until the coordinator has acknowledged the attempt's last record.
-   * Otherwise the lease could expire on a slow connection, and the trial would run again.
+   * Sends one heartbeat if a coordinator has welcomed the agent. The heartbeat also renews the lease of an attempt that
+   * has ended, until the coordinator has acknowledged the attempt's last record. Without this renewal, the lease could
+   * expire on a slow connection, and the trial would run again. Attempts of an earlier process of the agent are
+   * included.
    */
   send(): void {
     if (this.#cluster === undefined) return;

@@ -1,8 +1,8 @@
 /**
  * Ends the programs of dead workers. Usually a program's guard process ends the program (see
- * trainers/command/guard.ts), but the guard can be killed too. The markers of programs have the form
- * FOLDER.RUN.WORKER.GUARD.NUMBER, so that each run of an agent can identify its own programs. NUMBER counts the programs
- * of one guard.
+ * trainers/command/guard.ts), but the guard can be killed too. Each program has a marker in its environment (see
+ * trainers/command/processes.ts), of the form FOLDER.RUN.WORKER.GUARD.NUMBER. RUN identifies one process of the agent,
+ * and NUMBER counts the programs of one guard.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';

@@ -18,13 +18,13 @@ import { Gathering } from './gathering.ts';
 import type { OfferToken } from './slot-effects.ts';
 
 /**
- * The options of a pull. The pull is repeated after two missed heartbeats, because a NATS cluster drops pulls when the
- * queue gets a new leader.
+ * The options of a pull. After two missed heartbeats, the NATS client repeats the pull, because a NATS cluster drops
+ * pulls when the queue gets a new leader.
  */
 const PULL = { expires: 20_000, idle_heartbeat: 2_000 };
 /**
- * The options of a pull until the queue has responded: at the start, and again after a failed pull. The times are
- * short, because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
+ * The options of pulls before the queue's first response. They are also used after a failed pull, until the queue
+ * responds. The times are short, because nats-server 2.9 does not answer a pull from a stream that does not exist yet.
  */
 const FIRST_PULL = { expires: 1_000, idle_heartbeat: 500 };
 /**
@@ -38,8 +38,8 @@ const RETRY_MS = 500;
  */
 const FAILING_MS = 10_000;
 /**
- * The delay before NATS delivers a returned offer again. Without the delay, the same agent would get the offer again at
- * once.
+ * The delay before NATS delivers a returned offer again. Without the delay, the same agent would immediately get the
+ * offer again.
  */
 const RETURN_DELAY_MS = 100;
 
@@ -82,7 +82,10 @@ export class OfferQueue {
     if (count > this.#requested) this.#gathering.schedule();
   }
 
-  /** Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have not failed for long. */
+  /**
+   * Returns the reason why no offers can be pulled. Undefined if pulls succeed, or have failed for less than
+   * FAILING_MS.
+   */
   get problem(): string | undefined {
     if (this.#failingSince === undefined || performance.now() - this.#failingSince < FAILING_MS) return undefined;
     return `no offers can be pulled over NATS: ${this.#failure}`;
@@ -129,7 +132,8 @@ export class OfferQueue {
   }
 
   /**
-   * Records a response when a pull expires. The server then reports how many of the requested messages it did not send.
+   * Records a response of the server when a pull expires, because the server then reports how many of the requested
+   * messages it did not send.
    */
   async #noteResponse(pull: ConsumerMessages): Promise<void> {
     for await (const { type } of await pull.status()) {

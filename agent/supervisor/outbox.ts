@@ -1,7 +1,8 @@
 /**
  * Keeps the records of each attempt in order while artifacts are uploaded. The record of an artifact and all later
  * records wait until the artifact's file is uploaded. Records of other attempts do not wait. Several artifacts of an
- * attempt are uploaded at once, because each upload waits until the coordinator has flushed the file to its disk.
+ * attempt are uploaded concurrently, so that the uploads wait at the same time for the coordinator to flush their files
+ * to its disk.
  */
 import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -9,18 +10,21 @@ import type { StreamMessages } from './stream-messages.ts';
 
 /** The maximum number of concurrent uploads of an attempt. */
 const MAX_ATTEMPT_UPLOADS = 8;
-/** The maximum number of concurrent uploads, except that an attempt without an upload can always begin one. */
+/**
+ * The maximum number of concurrent uploads of all attempts together. Above this number, an attempt can still begin one
+ * upload if it has none.
+ */
 const MAX_UPLOADS = 12;
 /** Sent entries are removed from a queue in batches of at least this size. */
 const SENT_ENTRIES = 1_024;
 
 export interface OutboxEvents {
   /**
-   * Uploads the file of an artifact's record to the coordinator. Resolves with the record to send: the given record or
-   * its replacement; undefined if no records of the attempt may be sent.
+   * Uploads the file of an artifact's record to the coordinator. Resolves with the record to send: the given record, or
+   * a replacement. Resolves with undefined if no records of the attempt may be sent.
    */
   upload(record: RecordMessage): Promise<RecordMessage | undefined>;
-  /** Called when `upload` rejects. The outbox then sends no more records of this attempt. */
+  /** Called when `upload` rejects. The outbox then sends no more records of the attempt of that record. */
   onError(error: unknown): void;
 }
 

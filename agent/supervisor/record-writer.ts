@@ -1,6 +1,6 @@
 /**
- * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory,
- * because a running attempt must not fail. Records are not sent until they are in the spool.
+ * Gathers the records of all slots and writes them to the spool. While the disk is full, records wait in memory, so
+ * that no running attempt fails. Records are not sent until they are in the spool.
  */
 
 import type { Logger } from 'pino';
@@ -57,7 +57,7 @@ export class RecordWriter {
   /**
    * Returns the attempts whose records are not all in the spool yet, and whose leases must be renewed. Attempts that
    * were returned without a start are omitted, because they have no result that an expired lease could lose. While the
-   * disk is full, their leases may expire, and their trials run elsewhere.
+   * disk is full, the leases of the omitted attempts may expire. Their trials then run elsewhere.
    */
   leasedAttempts(): AttemptKey[] {
     return keysOf(this.#pending.filter((record) => !isReturn(record)));

@@ -36,7 +36,7 @@ export type SlotEffect =
   | { readonly kind: 'claim'; readonly slot: number; readonly key: AttemptKey }
   /** Acknowledges the offer, so that NATS does not redeliver it. */
   | { readonly kind: 'acknowledge'; readonly offer: OfferToken }
-  /** Returns the offer to the queue for another agent. */
+  /** Returns the offer to its NATS queue, so that another agent can take it. */
   | { readonly kind: 'return'; readonly offer: OfferToken }
   /** Hands attempts to the slot's worker. `start` is the current value of the slot's `starts`. */
   | { readonly kind: 'run'; readonly slot: number; readonly start: number; readonly granted: readonly Granted[] }

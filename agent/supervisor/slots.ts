@@ -2,9 +2,9 @@
  * Decides what the agent does with its slots. Each function takes the slots and one event, updates the slots, and
  * returns the effects that the agent carries out. There is no I/O in this file.
  *
- * A slot runs one attempt or a pack. Each attempt of a pack ends independently. The slot can hold further attempts or
- * packs, which are queued: when the last running attempt has ended, the slot starts the oldest of them at once. A queued
- * attempt that cannot start soon is returned to the coordinator, and its trial runs elsewhere.
+ * A slot runs one attempt or a pack. Each attempt of a pack ends independently. The slot can also have a queue of
+ * attempts and packs. When the last running attempt has ended, the slot immediately starts the oldest attempt or pack
+ * of its queue. A queued attempt that cannot start soon is returned to the coordinator, and its trial runs elsewhere.
  */
 import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey, Grant, Refusal } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -23,7 +23,7 @@ export interface Slot {
   attempts: readonly SlotAttempt[];
   /** The number of times that the slot has begun to hand attempts to its worker. */
   starts: number;
-  /** The granted attempts and packs that have not started, in order of grant. */
+  /** The granted attempts and packs that have not started, in the order of their grants. */
   queue: readonly QueuedPack[];
   /** The offered attempts whose leases the slot has requested. */
   claims: readonly ClaimedOffer[];
@@ -49,7 +49,7 @@ interface QueuedPack {
 
 interface SlotAttempt {
   readonly key: AttemptKey;
-  /** The queue entry from which the attempt was handed to the worker. */
+  /** The queue entry that contained the attempt before it was handed to the worker. */
   readonly pack: QueuedPack;
   readonly log: AttemptLog;
   /** The sequence number of the attempt's newest record. */
@@ -57,8 +57,8 @@ interface SlotAttempt {
   /**
    * The reason why the attempt is being stopped. Undefined if it is not being stopped. No records of a dismissed
    * attempt are written, because the coordinator rejects them. An attempt that was stopped by a rule still sends its
-   * log and its artifacts. An attempt that is handed back, because of a drain or a suspension of the agent, still sends
-   * reports, and ends as drained unless it completes before it is stopped.
+   * log and its artifacts. An attempt with the reason `drained` or `suspended` is handed back. Until it has stopped, it
+   * still sends reports. It ends as drained, unless it completes before it is stopped.
    */
   stopping: 'dismissed' | 'stopped by a rule' | 'drained' | 'suspended' | undefined;
 }
@@ -87,8 +87,8 @@ export function newSlots(count: number): Slot[] {
 }
 
 /**
- * Returns the number of offers that the eligible slots can take now. A slot that runs an attempt asks for offers only
- * when it can take more than half of `prefetch`, so that few messages are needed.
+ * Returns the number of offers that the eligible slots can take now. A slot asks for offers only when it can take more
+ * than `prefetch / 2` of them, because one request for several offers needs fewer messages.
  * @param isEligible returns whether a slot may take offers
  */
 export function wantedOffers(slots: readonly Slot[], isEligible: (slot: number) => boolean): number {
@@ -348,7 +348,8 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
     case 'failed':
       return end(slots, at, message.key, { kind: 'failed', class: message.class, message: message.message });
     default:
-      // If trawl's files were replaced while the agent runs, a worker of a newer version can send other messages.
+      // If trawl's files were replaced while the agent runs, a worker of a newer version can send messages of a kind
+      // that this agent does not know.
       return [];
   }
 }
@@ -365,8 +366,8 @@ export function onPackages(slots: Slot[], key: AttemptKey, program: StartedProgr
 
 /**
  * Adds a worker's output to the logs of all attempts that the worker runs, because the output does not identify an
- * attempt. The output before the start of an attempt is kept back until the start, because an attempt that has not
- * started must have no records.
+ * attempt. Output that is printed before an attempt has started is kept back until the start, because an attempt must
+ * have no records before its start.
  */
 export function onWorkerLog(slots: Slot[], at: number, text: string): SlotEffect[] {
   return attemptsOf(slots[at]).flatMap((attempt) => recordLog(attempt, [addOutput(attempt.log, text)]));
@@ -451,7 +452,7 @@ export function onGraceExpired(slots: Slot[]): SlotEffect[] {
  * Stops the running attempts after the agent was suspended for longer than their leases, because the coordinator may
  * run their trials elsewhere. The attempts are handed back, and queued attempts are returned. If the coordinator has
  * not ended the lease of an attempt yet, the attempt's trial becomes pending as soon as the attempt is handed back. The
- * slots drop their claims, because the lease of a claim can expire before the grant arrives.
+ * slots drop their claims, because a lease can be granted and expire before the grant arrives.
  */
 export function onSuspended(slots: Slot[]): SlotEffect[] {
   const stopped = slots.flatMap((slot, at): SlotEffect[] => {
@@ -465,8 +466,8 @@ export function onSuspended(slots: Slot[]): SlotEffect[] {
 }
 
 /**
- * Hands back all running attempts as drained, returns the queued attempts, and returns the claimed offers to the queue.
- * The retry budgets of the trials are not used.
+ * Hands back all running attempts as drained, returns the queued attempts, and returns the claimed offers to NATS. The
+ * retry budgets of the trials are not used.
  */
 export function onShutdown(slots: Slot[]): SlotEffect[] {
   const handedBack = slots.flatMap(({ attempts }) => attempts.flatMap(handBack));

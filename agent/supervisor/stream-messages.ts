@@ -1,6 +1,6 @@
 /**
- * Writes the messages of one Report stream. If the coordinator accepts batches, small records share messages, and
- * claims are sent on the stream. The cost of a message hardly depends on its size.
+ * Writes the messages of one Report stream. If the coordinator accepts batches, several small records are combined into
+ * one message, and claims are also sent on the stream. The cost of a message hardly depends on its size.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { UnreachableError } from '../../proto/errors.ts';
