@@ -42,8 +42,8 @@ export class SpaceLedger {
 
   /**
    * @param freeBytes returns the free space
-   * @param options `of` names the disk or the quota that contains the space, for messages. `keepBytes` is the space
-   * that uploads leave free
+   * @param options `of` is the name of the disk or quota, for messages. `keepBytes` is the number of bytes that uploads
+   * leave free
    */
   constructor(freeBytes: () => Promise<number>, { of = "the coordinator's disk", keepBytes = MIN_FREE_BYTES } = {}) {
     this.#freeBytes = freeBytes;
@@ -67,12 +67,12 @@ export class SpaceLedger {
   /**
    * Reserves space. The caller must release the reservation when the upload ends.
    * @param name the name of the file, for messages
-   * @throws {OverloadedError} if the file may fit once other uploads have ended
-   * @throws {NoSpaceError} if the file does not fit
+   * @throws {OverloadedError} if the file does not fit now, but may fit after other uploads have ended
+   * @throws {NoSpaceError} if the file would not fit even without other uploads
    */
   async reserve(name: string, bytes: number): Promise<Reservation> {
     const free = await this.#freeBytes();
-    // This code awaits nothing from here on, so that two uploads cannot reserve the same space.
+    // There is no `await` after this point, so two uploads cannot reserve the same space.
     const answer = spaceAnswer(bytes, free, this.#reserved, this.#keepBytes);
     const space = `${formatSize(bytes)}, but ${this.#of} has ${formatSize(Math.max(0, free))} free`;
     const kept = this.#keepBytes === 0 ? '' : `, and ${formatSize(this.#keepBytes)} must stay free`;

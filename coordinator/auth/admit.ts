@@ -62,8 +62,8 @@ export function admit(
 const OWNER: Caller = { name: 'owner', role: 'owner' };
 
 /**
- * Decides whether a call to a coordinator on the loopback address is admitted. Every call with the coordinator's token
- * is admitted.
+ * Decides whether a call is admitted by a coordinator that listens on the loopback address. Every call with the
+ * coordinator's token is admitted.
  * @param file the path of the token file, for the error message
  */
 export function admitOwner(credentials: Credentials, token: HashedSecret, file: string): Admission {
@@ -82,7 +82,7 @@ interface TokenMessages {
   readonly wrong: string;
 }
 
-/** Admits every call with the token, as a call of the owner. */
+/** Admits every call that has this token, and treats the caller as the owner. */
 export function admitToken(
   { token: given }: Credentials,
   token: HashedSecret,

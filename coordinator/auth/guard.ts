@@ -34,7 +34,7 @@ export class Guard {
   readonly #open = new Set<() => void>();
 
   /**
-   * @param admit decides whether to admit a call; if undefined, every caller is admitted under the name that it gives
+   * @param admit decides whether to admit a call; if undefined, every caller is admitted, and names are not verified
    * @param onRejected counts and logs a rejection
    * @param calls receives the network address of each call
    */
@@ -82,8 +82,8 @@ export class Guard {
     let token: HashedSecret | undefined;
     let rejected = false;
     /**
-     * Returns the caller if the call is admitted. Called again for each message of a stream, so that a revoked token or
-     * a changed role takes effect during the stream.
+     * Returns the caller if the call is admitted. The check runs again for each message of a stream, so that a revoked
+     * token or a changed role takes effect while the stream is open.
      */
     const admittedCaller = (): Caller | undefined => {
       if (rejected) return undefined;

@@ -1,6 +1,6 @@
 /**
  * Reads the known identities from a file that `trawl certs` writes. An identity has a name, a role, the hash of a token
- * and, for an agent, the serial number in the subject of the certificate. The coordinator reloads the file after each
+ * and, for an agent, the serial number from the subject of its certificate. The coordinator reloads the file after each
  * change, so that removing an identity from the file revokes the identity.
  */
 
@@ -74,7 +74,8 @@ export class Identities {
 
   /**
    * Starts regular checks of the file.
-   * @param onRevoked called with the identities whose token is no longer valid, before any new token is accepted
+   * @param onRevoked called with the identities whose tokens are no longer valid; new tokens are accepted only after
+   * this call
    * @returns a function that stops the checks
    */
   watch(onRevoked: (revoked: readonly KnownIdentity[]) => void): () => void {

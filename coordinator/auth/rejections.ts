@@ -8,7 +8,7 @@ export const REJECTION_REASONS = [
   /** The peer does not use TLS, or offers only versions or ciphers that the coordinator rejects. */
   'handshake',
   'no_certificate',
-  /** The certificate was issued by another authority. */
+  /** The certificate was not issued by the certificate authority that the coordinator trusts. */
   'wrong_certificate',
   'expired_certificate',
   'no_token',

@@ -16,7 +16,8 @@ export interface RevocationOptions {
 }
 
 /**
- * Ends the attempts of every agent whose identity was revoked while the coordinator was stopped, or is revoked later.
+ * Ends the attempts of each agent whose identity was revoked while the coordinator was stopped. Then applies each later
+ * revocation.
  * @returns a function that stops the watch
  */
 export function watchRevocations({ identities, guard, runtime, log }: RevocationOptions): () => void {

@@ -1,7 +1,8 @@
 /**
- * A backup is a folder with the store as one file, the artifacts, the code archives and a manifest. Artifacts and code
- * archives have the same paths as in the coordinator's folder. The manifest is written last, so a folder without a
- * manifest is not a backup. The store in a backup contains the checksum of each artifact and code archive.
+ * A backup is a folder that contains the store (as one file), the artifacts, the code archives and a manifest.
+ * Artifacts and code archives have the same paths as in the coordinator's folder. The manifest is written last, so a
+ * folder without a manifest is not a backup. The store in a backup contains the checksum of each artifact and code
+ * archive.
  */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -18,12 +19,12 @@ import { CODE_FOLDER, codeArchiveName } from '../artifacts/code-archives.ts';
 import { ARTIFACTS_FOLDER } from '../artifacts/files.ts';
 
 /**
- * The name of the store's file in a backup. It differs from the coordinator's store.db, so that a coordinator cannot
- * start on a backup and change it.
+ * The name of the store's file in a backup. A coordinator calls this file store.db. The name is different, so that a
+ * coordinator cannot start on a backup and change it.
  */
 export const BACKUP_STORE = 'store.sqlite';
 export const MANIFEST = 'backup.json';
-/** The names of the folders of artifacts and of code, which are beside the store's file. */
+/** The names of the folders for artifacts and for code archives. Both folders are next to the store's file. */
 export const FILE_FOLDERS: readonly string[] = [ARTIFACTS_FOLDER, CODE_FOLDER];
 
 export const manifest = z.object({
@@ -35,24 +36,27 @@ export const manifest = z.object({
   created_at: z.string(),
   store: z.object({ bytes: z.number().int(), sha256: z.string() }),
   artifacts: z.object({ files: z.number().int(), bytes: z.number().int() }),
-  /** The artifacts and code archives that the store names, but whose files did not exist when the backup was made. */
+  /**
+   * The paths of the artifacts and code archives that the store lists, but whose files did not exist when the backup
+   * was made.
+   */
   missing: z.array(z.string()),
 });
 
 export type Manifest = z.infer<typeof manifest>;
 
-/** A file that the store names, with its path in the coordinator's folder. */
+/** A file that the store lists. `path` is relative to the coordinator's folder. */
 export interface StoredFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: string;
-  /** The attempt and the name of an artifact; undefined for a code archive. */
+  /** For an artifact, its attempt and its name. Undefined for a code archive. */
   readonly of?: { readonly key: AttemptKey; readonly name: string };
 }
 
 /**
  * Returns the files unchanged, after a check of their paths.
- * @throws {DamagedError} if a path leads out of the folder of artifacts or code
+ * @throws {DamagedError} if a path is not a valid path inside the coordinator's folder
  */
 function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
   for (const { path } of files) innerPath('', path);
@@ -60,8 +64,8 @@ function checkPaths(files: readonly StoredFile[]): readonly StoredFile[] {
 }
 
 /**
- * Returns the artifacts and code archives that a store of any schema version names.
- * @throws {DamagedError} if a name is not a path inside its folder
+ * Returns the artifacts and code archives that the store lists. The store can have any schema version.
+ * @throws {DamagedError} if the path of a file is not a valid path inside the coordinator's folder
  */
 export function storedFiles(db: DatabaseType): readonly StoredFile[] {
   const artifacts = db
@@ -85,8 +89,8 @@ export function storedFiles(db: DatabaseType): readonly StoredFile[] {
 }
 
 /**
- * Whether the manifest lists a file as missing. In manifests of older versions of trawl, the path of an artifact lacks
- * the name of the artifacts folder.
+ * Whether the manifest lists a file as missing. In a manifest that an older version of trawl wrote, the path of an
+ * artifact is relative to the artifacts folder.
  */
 export function isMissing({ missing }: Manifest, { path }: StoredFile): boolean {
   return missing.includes(path) || missing.includes(path.slice(ARTIFACTS_FOLDER.length + 1));
@@ -135,8 +139,8 @@ export async function verifyFile(path: string, { size, sha256 }: StoredFile): Pr
 }
 
 /**
- * Checks a store. Returns its schema version and the list of the files that it names. Switches the store out of
- * write-ahead mode, so that the store is one file.
+ * Checks a store. Returns its schema version and the files that it lists. Turns off write-ahead logging for the store,
+ * so that the store is a single file.
  */
 function readStore(path: string): { schema: number; named: readonly StoredFile[] } {
   const db = new Database(path);

@@ -35,8 +35,9 @@ const unfinished = z.object({ store: z.string() });
  * Restores a backup into a new or empty folder, or into a folder where an earlier restore of the same backup was
  * killed. The store gets its final name after all other files are complete, so that no coordinator can start on an
  * incomplete folder. After an error, the copied files are removed.
- * @throws {RejectedError} if the folder has other files, or if a newer version of trawl made the backup
- * @throws {BadInputError} if the folder is not a backup
+ * @throws {RejectedError} if `dir` contains files that do not come from an earlier restore of this backup, or if this
+ * version of trawl does not support the backup's schema
+ * @throws {BadInputError} if `from` is not a complete backup
  * @throws {DamagedError} if the backup is damaged or incomplete
  */
 export async function restoreBackup(from: string, dir: string): Promise<Manifest> {
@@ -121,7 +122,7 @@ function readManifest(from: string): Manifest {
 }
 
 /**
- * Gives the store a new cluster name, and returns the files that the store names. The new cluster name separates the
+ * Gives the store a new cluster name, and returns the files that the store lists. The new cluster name separates the
  * heartbeats and offers of the restored coordinator from those of the original coordinator, which may still run.
  */
 function renameCluster(store: string): readonly StoredFile[] {

@@ -34,7 +34,7 @@ export function snapshots({ store, files, archives, log }: SnapshotSource): () =
           file.of === undefined ? archives.read(file.sha256, 0) : files.read(file.of.key, { ...file, ...file.of }, 0);
         const pieces = content[Symbol.asyncIterator]();
         try {
-          // The header is sent after the first read, because the first read fails if the file is missing.
+          // If the file is missing, the first read fails. The header is therefore sent only after this read.
           const first = await pieces.next();
           yield header(file.path, file.size);
           if (first.done !== true) yield* chunks([first.value]);

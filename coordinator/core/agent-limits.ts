@@ -9,9 +9,9 @@ import type { Lease, ReceivedAmounts } from './attempt-model.ts';
 import type { Core } from './model.ts';
 
 /**
- * The maximum number of leases that one slot holds at a time, without the additional leases that prefetch.ts allows.
- * All leases of a pack count as one lease. A slot needs two leases, because its agent can claim the next attempt before
- * the coordinator has stored the end of the previous one.
+ * The maximum number of leases that one slot holds at a time, not counting the additional leases that prefetch.ts
+ * allows. All leases of a pack count as one lease. A slot needs two leases, because its agent can claim the next
+ * attempt before the coordinator has stored the end of the previous one.
  */
 export const MAX_LEASES_PER_SLOT = 2;
 
@@ -45,7 +45,7 @@ export function nothingReceived(): ReceivedAmounts {
   return { logCharacters: 0, reportCharacters: 0, metrics: new Set(), metricCharacters: 0, programs: 0 };
 }
 
-/** The numbers and sizes of an attempt's records in the store. */
+/** How many records of an attempt the store has, and how large they are. */
 export interface StoredRecords {
   readonly logCharacters: number;
   readonly reports: number;
@@ -57,10 +57,10 @@ export interface StoredRecords {
 }
 
 /**
- * Returns the amounts that the coordinator received before its restart. The store keeps only the newest program record
- * of an attempt, so the number of program records is not known. If the attempt has a program record, the returned
- * number allows only the program records that a correct agent still sends. After a record with a list of packages, a
- * correct agent sends no other program record. After a record without a list, it sends one more.
+ * Returns how much data of an attempt the coordinator received before it restarted. The store keeps only the newest
+ * program record of an attempt, so the number of program records is not known. If the store has a program record of the
+ * attempt, `programs` is therefore set so that the agent can send only as many further program records as a correct
+ * agent sends: none after a record with a list of packages, and one after a record without this list.
  */
 export function receivedBefore(stored: StoredRecords): ReceivedAmounts {
   const programsLeft = { 'with packages': 0, 'without packages': 1, none: MAX_ATTEMPT_PROGRAMS }[stored.program];
@@ -80,8 +80,9 @@ export function isSlotFull(core: Core, { id, pools }: Pick<Agent, 'id' | 'pools'
 }
 
 /**
- * Whether the slot of an agent holds a lease. Such a slot receives no speculative attempt, because the attempt would be
- * queued, and could be returned before it runs. A trial gets only one speculative attempt.
+ * Whether the slot of an agent holds a lease. Such a slot receives no speculative attempt. The attempt would be queued,
+ * and the agent could return it before it runs. The trial would then get no other speculative attempt, because each
+ * trial gets at most one.
  */
 export function isSlotInUse(core: Core, { id }: Pick<Agent, 'id'>, slot: number): boolean {
   return core.slotsInUse.get(id)?.has(slot) === true;
@@ -103,8 +104,8 @@ export function countLog({ received }: Pick<Lease, 'received'>, text: string): s
 }
 
 /**
- * The approximate size of a report's keys, step, time and event, in characters. With this size,
- * MAX_ATTEMPT_REPORT_CHARACTERS allows at most about a million reports per attempt.
+ * The approximate number of characters that a report takes in addition to its metrics: for its keys, step, time and
+ * event. With this size, MAX_ATTEMPT_REPORT_CHARACTERS allows at most about a million reports per attempt.
  */
 const CHARACTERS_PER_REPORT = 256;
 

@@ -40,7 +40,7 @@ export interface Agent {
   metrics: string;
   /** The time when the agent's certificate expires; for display only. Undefined without TLS. */
   certificateExpires?: number | undefined;
-  /** Whether the agent's slots form pools of their own, because some trials must not run on the agent. */
+  /** Whether the agent shares its pools with no other agent, because some trials must not run on the agent. */
   isolated: boolean;
   state: 'connected' | 'lost' | 'left';
   /** Whether the agent is shutting down, and takes no new work. */
@@ -88,8 +88,8 @@ export interface Drain {
  */
 export interface Quarantine {
   /**
-   * The sweeps whose trials failed on the quarantined agent. If the trials of two sweeps failed, the quarantine applies
-   * to all sweeps.
+   * The sweeps whose trials failed on the quarantined agent. If there are two or more such sweeps, the quarantine
+   * applies to all sweeps.
    */
   readonly sweepIds: readonly string[];
   readonly since: number;

@@ -49,7 +49,7 @@ export function onHello(core: Core, hello: AgentHello, now: number): Step {
   return stepOf([agentChange(connected, event)]);
 }
 
-/** Returns the event of an agent that connects; undefined if the agent's process was already connected. */
+/** Returns the event to record for an agent that connects. Undefined if the agent's process was already connected. */
 function arrivalOf(
   { id, host, slots, incarnation }: Agent,
   known: Agent | undefined,
@@ -68,7 +68,7 @@ export interface HeartbeatFacts {
   readonly incarnation: string;
   /** Attempts that the agent runs, and attempts with records in its spool. */
   readonly held: readonly AttemptKey[];
-  /** Attempts that the agent has claimed, and whose claims have no answer yet. */
+  /** Attempts that the agent has claimed, but for which it has received no answer yet. */
   readonly claimed?: readonly AttemptKey[];
   /** Whether the agent is shutting down, and takes no new work. */
   readonly leaving: boolean;
@@ -149,7 +149,7 @@ export function onRevoked(core: Core, agentId: string, now: number): Step {
   const agent = core.agents.get(agentId);
   const past = agent === undefined ? core.pastAgents.get(agentId) : factsOf(agent);
   if (past !== undefined) {
-    // An empty instance frees the agent's id at once for the holder of a new identity.
+    // Because the instance is empty, an agent with a new identity can use the agent's id at once.
     const facts: AgentFacts = { ...past, state: 'lost', instance: '' };
     core.agents.delete(agentId);
     core.pastAgents.set(agentId, facts);

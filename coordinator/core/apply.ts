@@ -33,7 +33,7 @@ export interface ApplyRequest {
   };
   /** The ids of trials whose points the new version lacks. */
   readonly dropped: readonly string[];
-  /** By final state, the number of trials of `dropped` that have ended. Default: none. */
+  /** The number of `dropped` trials that have ended, by final state. Default: none. */
   readonly droppedEnds?: Readonly<Partial<Record<FinalState, number>>>;
   /** The ids of dropped trials whose points the new version has again. */
   readonly restored: readonly string[];
@@ -43,8 +43,9 @@ export interface ApplyRequest {
 
 /**
  * Changes a sweep to a new version. A dropped trial is cancelled if it is pending, offered or held. If it is running,
- * it continues, but is not retried. Resumed trials, and restored trials that were cancelled, are pending again. An
- * ended sweep that has trials to run returns to the core. The caller must check that the sweep can change.
+ * it continues, but is not retried. Resumed trials, and restored trials that were cancelled, are pending again. If an
+ * ended sweep has trials to run again, it is added to the core and runs. The caller must first check that the sweep may
+ * change to this version.
  */
 export function onApply(core: Core, request: ApplyRequest, now: number): Step {
   const { sweep, version, planned, search, dropped, droppedEnds = {}, restored, resumed } = request;

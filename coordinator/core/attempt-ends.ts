@@ -129,9 +129,9 @@ function endLast(core: Core, { sweep, trial, lease }: RunningAttempt, end: EndWi
 }
 
 /**
- * Whether the loss of an attempt is not charged to its trial. The loss of an attempt that was only queued is no
- * evidence that the trial crashes machines. An attempt may also count as queued if it crashes its machine before its
- * first record is delivered. The number of losses without a charge is therefore limited.
+ * Whether a trial is not charged for the loss of an attempt. The loss of an attempt that was only queued is no evidence
+ * that the trial crashes machines. However, an attempt that crashes its machine before its first record is delivered
+ * may also count as queued. The number of losses that are not charged is therefore limited.
  */
 function isFreeLoss({ freeLosses }: Trial, lease: Lease): boolean {
   return isQueued(lease) && freeLosses < MAX_FREE_LOSSES;
@@ -204,8 +204,8 @@ function onHold(sweep: Sweep, { agentId }: Lease): Change[] {
 }
 
 /**
- * Records that a trial succeeded on an agent. The trial's early failures on other agents now count against those
- * agents.
+ * Records that a trial succeeded, or was stopped early, on an agent. The trial's early failures on other agents now
+ * count against those agents.
  */
 function onSuccess(core: Core, sweep: Sweep, trial: Trial, { agentId }: Lease, now: number): Change[] {
   sweep.consecutiveFailures = [];
@@ -288,7 +288,7 @@ function pauseAtProgramFault(core: Core, sweep: Sweep, { agentId }: Lease, now: 
   return reason === undefined ? [] : pause(sweep, reason);
 }
 
-/** Adds the retry to the first line of a failure's detail, because lists of trials show only that line. */
+/** Adds the text `retry` to the first line of a failure's detail, because lists of trials show only that line. */
 function withRetry(detail: string, retry: string): string {
   const [first, ...others] = detail.split('\n');
   return [`${first}; ${retry}`, ...others].join('\n');

@@ -7,7 +7,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** The end of an attempt when the early-stopping rule of its sweep stops the trial. */
+/** How an attempt ends when the early-stopping rule of its sweep stops the trial. */
 interface StoppedEnd {
   readonly outcome: 'stopped';
   readonly rule: RuleName;
@@ -15,14 +15,14 @@ interface StoppedEnd {
   readonly reason: string;
 }
 
-/** The end of an attempt whose trial waits at a rung for a promotion. */
+/** How an attempt ends when the early-stopping rule of its sweep holds the trial at a rung. */
 interface HeldEnd extends Omit<StoppedEnd, 'outcome'> {
   readonly outcome: 'held';
 }
 
 /**
- * Every end of an attempt, except `superseded`. `returned` means that the agent handed the attempt back before its
- * start.
+ * The ways in which an attempt can end, except `superseded`. `returned` means that the agent handed the attempt back
+ * before the attempt started.
  */
 export type FinalEnd =
   | { readonly outcome: 'succeeded' | 'cancelled' }
@@ -137,8 +137,8 @@ export interface SlotUsage {
   /** The time of the last order to return the attempt or the pack. Undefined if there was none. */
   returnOrderedAt: number | undefined;
   /**
-   * The time when an attempt of the usage last ended in a way other than `returned`. Undefined if no attempt has ended
-   * in such a way since the coordinator started.
+   * The latest time at which an attempt of the usage ended, not counting returned attempts. Undefined if no such
+   * attempt has ended since the coordinator started.
    */
   ranUntil: number | undefined;
   /** The number of GPUs of the slot. The number is less than 1 if several slots share a GPU. */

@@ -41,9 +41,9 @@ export type RecordAnswer =
   | { readonly result: 'accepted' | 'duplicate' }
   /** Earlier records are missing. The agent must resend all records from record `expected` on. */
   | { readonly result: 'gap'; readonly expected: number }
-  /** Earlier records are lost, so the attempt has ended. */
+  /** Earlier records are lost, so the coordinator has ended the attempt. */
   | { readonly result: 'lost'; readonly refusal: Refusal }
-  /** The agent has exceeded a limit of the attempt, so the attempt has ended. */
+  /** The agent has sent more for the attempt than a limit allows, so the coordinator has ended the attempt. */
   | { readonly result: 'exceeded'; readonly refusal: Refusal }
   | { readonly result: 'rejected'; readonly refusal: Refusal };
 
@@ -52,7 +52,7 @@ export function onRecord(core: Core, received: ReceivedRecord, now: number): Ans
   const { key } = received.record;
   const lease = core.leases.get(keyText(key));
   const answered = acceptRecord(core, received, lease, now);
-  // If the record has ended the attempt, its agent starts the next attempt of the slot.
+  // If the record has ended the attempt, the agent now starts the next attempt of the slot.
   if (lease?.agentId === received.agentId && !core.leases.has(keyText(key)) && !isReturn(received.record)) {
     startOldest(core, lease, now);
   }
@@ -106,8 +106,8 @@ function acceptRecord(
 }
 
 /**
- * Marks an attempt as running, because its agent has sent a record of it. The slot may still have an older attempt, for
- * example if the agent received the grants of both attempts in reverse order.
+ * Marks an attempt as running, because its agent has sent a record of it. An older attempt may still be in the slot,
+ * for example if the agent received the grants of the two attempts in reverse order.
  */
 function startUsage(core: Core, { key, usage }: Lease, now: number): void {
   const sweep = core.sweeps.get(key.sweepId);
@@ -115,8 +115,8 @@ function startUsage(core: Core, { key, usage }: Lease, now: number): void {
 }
 
 /**
- * Returns the end of an attempt that its agent returns. If the attempt has sent earlier records, it has started, so its
- * return counts like a drain.
+ * Returns how an attempt ends when its agent hands it back. If the attempt has sent earlier records, it has started, so
+ * it ends as drained and not as returned.
  */
 function returnedEnd({ seq }: AttemptRecord): FinalEnd {
   if (seq === 1) return { outcome: 'returned' };
@@ -172,8 +172,8 @@ function applyRule<R extends AttemptRecord>(
 type ArtifactRecord = AttemptRecord & { readonly kind: 'artifact' };
 
 /**
- * Turns a checkpoint of a speculative attempt into a plain file, so that no attempt resumes from it. A correct agent
- * stores no checkpoint of a speculative attempt.
+ * Turns a checkpoint of a speculative attempt into a plain file, so that no attempt resumes from it. This protects
+ * against faulty agents: a correct agent stores no checkpoint of a speculative attempt.
  */
 function withoutCheckpoint(record: ArtifactRecord): ArtifactRecord {
   const { artifact } = record;
@@ -190,8 +190,9 @@ function effectsOf(core: Core, lease: Lease, record: AttemptRecord, now: number)
 }
 
 /**
- * Ends an attempt if the store lacks acknowledged records that the agent has already deleted. Such records are missing
- * if the store was restored from an older backup. The trial of the attempt is retried.
+ * Ends an attempt because the store lacks records that were acknowledged and that the agent has already deleted. This
+ * happens if the store was restored from a backup that was made before these records arrived. The trial of the attempt
+ * is retried.
  */
 function endWithoutRecords(
   core: Core,

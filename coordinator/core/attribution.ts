@@ -1,6 +1,6 @@
 /**
  * Decides whether the machine or the program caused a failure. An agent is quarantined only for failures of trials that
- * then succeed elsewhere. Failures on several agents count against the program.
+ * then succeed on other agents. Failures on several agents count against the program.
  */
 import { groups } from 'd3-array';
 import { errorPattern } from '../../lib/domain/error-pattern.ts';
@@ -22,8 +22,8 @@ export const PROGRAM_FAILURES = 10;
 export const MAX_CONSECUTIVE_FAILURES = 1_000;
 /**
  * An agent is quarantined only if its failures are unlikely to be due to chance: the probability that a healthy machine
- * has as many failures must be below this limit. The probability is estimated from the rate of early failures on other
- * agents.
+ * has as many failures as the agent must be below this limit. The probability is estimated from the rate of early
+ * failures on other agents.
  */
 const CHANCE = 1 / 500;
 /** The maximum number of different errors that are listed in the reason for a pause. */
@@ -85,7 +85,7 @@ export function isSuspect(sweep: Sweep, agentId: string): boolean {
 
 /**
  * Whether the machine is the cause of the agent's failures. Returns true if enough of the failed trials succeeded on
- * other agents, and early failures are rare on the other agents that are not suspect.
+ * other agents, and if early failures are rare on other agents. Suspect agents are not counted for this rate.
  */
 export function isFaulty(sweep: Sweep, agentId: string): boolean {
   const refuted = [...(sweep.records.get(agentId)?.failures.values() ?? [])].filter((failure) => failure.refuted);
@@ -106,8 +106,8 @@ function rateElsewhere(sweep: Sweep, agentId: string): number {
 }
 
 /**
- * Whether the agent is quarantined for the sweep, or suspect. While a healthy agent can run the sweep's trials, early
- * failures on such an agent are not charged to the trials.
+ * Whether the agent is quarantined for the sweep, or suspect. Early failures on this agent are not charged to the
+ * sweep's trials while a healthy agent can run these trials.
  */
 export function isExempt(core: Core, sweep: Sweep, agentId: string): boolean {
   return isQuarantinedFor(core, sweep, agentId) || isSuspect(sweep, agentId);
@@ -120,7 +120,7 @@ export function isQuarantinedFor(core: Core, sweep: Sweep, agentId: string): boo
 }
 
 /**
- * If a sweep's trials fail everywhere, returns the reason why the sweep must be paused.
+ * If the sweep's program causes the consecutive failures, returns the reason why the sweep must be paused.
  * @param isAlone whether only one agent can run the sweep's trials
  */
 export function programFault(core: Core, sweep: Sweep, isAlone: boolean): string | undefined {

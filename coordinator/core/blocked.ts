@@ -1,4 +1,4 @@
-/** Finds sweeps whose trials cannot run on any connected agent, by the same conditions as the scheduler. */
+/** Finds sweeps whose trials cannot run on any connected agent. The conditions are those that the scheduler uses. */
 import { missingText } from '../../lib/text/explain.ts';
 import { takesWork } from './drain.ts';
 import { shortfallsOf } from './fitness.ts';

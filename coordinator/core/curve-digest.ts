@@ -1,6 +1,6 @@
 /**
- * Compares the curves of replicates without keeping their points. Only a digest of each curve is kept: the sum of the
- * hashes of the curve's values.
+ * Computes digests of curves. The curves of replicates can be compared by their digests, without keeping their points.
+ * The digest of a curve is the sum of the hashes of its values.
  */
 import { createHash } from 'node:crypto';
 

@@ -1,4 +1,7 @@
-/** Drains agents. A drained agent takes no new work. A user or the agent itself requests a drain. */
+/**
+ * Drains agents. A drained agent takes no new work. An agent is drained when a user requests it, and when the agent
+ * shuts down.
+ */
 import type { Agent } from './agent-model.ts';
 import type { Core } from './model.ts';
 import { type Change, NO_STEP, type Step, type StoredDrain, stepOf } from './step.ts';

@@ -43,7 +43,8 @@ export function beginCurve({ earlyStopping }: Sweep, { key, resumedFrom }: Pick<
 }
 
 /**
- * Keeps the curve up to a checkpoint. The trial's next attempt continues this curve if it resumes from the checkpoint.
+ * Keeps the part of an attempt's curve up to a checkpoint. The trial's next attempt continues this curve if it resumes
+ * from the checkpoint.
  */
 export function keepCurve({ earlyStopping }: Sweep, key: AttemptKey, { epoch }: Pick<Artifact, 'epoch'>): void {
   const curve = earlyStopping?.curves.get(keyText(key));
@@ -64,14 +65,14 @@ export function endCurve({ earlyStopping }: Sweep, key: AttemptKey): void {
 }
 
 /**
- * Deletes the curve that the next attempt of a trial would continue, because the trial has ended. If a user retries the
- * trial, the curve is loaded from the store.
+ * Deletes the curve that was kept for the next attempt of a trial. The trial has ended, so it has no next attempt. If a
+ * user retries the trial, the curve is loaded from the store.
  */
 export function forgetCurve({ earlyStopping }: Sweep, { id }: Trial): void {
   earlyStopping?.resumable.delete(id);
 }
 
-/** Adds the score with which a trial entered a rung. */
+/** Adds the score with which a trial entered a rung to the scores of this rung. */
 function addScore({ scores, promotion }: EarlyStopping, trialId: string, rung: number, score: number): void {
   if (promotion !== undefined) {
     const entered = promotion.rungs.get(rung) ?? newPromotionRung();
@@ -111,7 +112,7 @@ export interface JudgedReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Decides whether a trial continues after its checkpoint is stored. */
+/** Decides whether a trial continues after one of its checkpoints is stored. */
 export function judgeCheckpoint(sweep: Sweep, trial: Trial, artifact: Pick<Artifact, 'epoch'>): StopJudgment {
   return judgmentOf(sweep, holdAtCheckpoint(sweep, trial, artifact));
 }
@@ -122,8 +123,8 @@ function judgmentOf({ earlyStopping }: Sweep, { changes, reason }: Hold): StopJu
 }
 
 /**
- * Decides whether a trial continues after a report. A trial enters each rung once, even if a later attempt repeats the
- * steps. The report of the last epoch never stops a trial.
+ * Decides whether a trial continues after a report. A trial enters each rung at most once, even if a later attempt
+ * repeats the steps. The report of the last epoch never stops a trial.
  */
 export function judgeReport(sweep: Sweep, trial: Trial, report: JudgedReport): StopJudgment {
   const { earlyStopping, policy } = sweep;

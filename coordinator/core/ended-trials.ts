@@ -1,6 +1,6 @@
 /**
  * Removes ended trials from memory, so that memory grows with the number of live trials and not with the history of a
- * sweep. The store keeps the trials, and restores the trials that a user retries.
+ * sweep. The store keeps the ended trials. A trial that a user retries is loaded from the store.
  */
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import { forgetCurve } from './early-stopping.ts';
@@ -37,9 +37,9 @@ export function notLive({ sweepId, trialId }: AttemptKey): string {
 }
 
 /**
- * Discards trials at the head of the queue of packable trials with the same pack key, up to the first trial that still
- * waits. Agents that train no packs never take trials from these queues, so the queues would otherwise keep every ended
- * trial.
+ * Discards trials from the head of the queue for the trial's pack key, up to the first trial that is still pending or
+ * offered. Agents that train no packs never take trials from these queues, so the queues would otherwise keep every
+ * ended trial.
  */
 function discardPackable({ packable }: Sweep, { packKey }: Trial): void {
   const queue = packKey === undefined ? undefined : packable.get(packKey);

@@ -21,7 +21,10 @@ export interface Explanation {
   readonly agents: AgentVerdict[];
 }
 
-/** Explains why a trial is pending or offered. Returns undefined for other trials, or if the sweep has ended. */
+/**
+ * Explains why a trial is pending or offered. Returns undefined if the trial has another state, or if the sweep has
+ * ended.
+ */
 export function explainWaiting(core: Core, sweepId: string, trialId: string, now: number): Explanation | undefined {
   const sweep = core.sweeps.get(sweepId);
   const trial = sweep?.trials.get(trialId);
@@ -131,7 +134,7 @@ function unavailableReason(core: Core, agent: Agent, now: number): AgentReason |
   return { reason: { $case: 'drained', drained: { reason: core.drains.get(agent.id)?.reason ?? '' } } };
 }
 
-/** The reason why the trial must not run on the agent, although the agent takes work. */
+/** Returns the reason why the trial must not run on an agent that takes work. Undefined if there is no such reason. */
 function avoidedReason(
   core: Core,
   { sweep, trial, placement }: Waiting,

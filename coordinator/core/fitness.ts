@@ -1,5 +1,6 @@
 /**
- * Decides which slots can run which trials. The scheduler, claims and `trawl explain` use the same conditions.
+ * Decides which slots can run which trials. The scheduler, the answers to claims, and `trawl explain` all use these
+ * conditions.
  */
 import { ownValue } from '../../lib/domain/own-value.ts';
 import type { Shortfall } from '../../proto/gen/trawl/v1/sweep_service.ts';
@@ -49,7 +50,7 @@ const hasLabels: Condition = ({ resources }, { labels }) =>
 
 const CONDITIONS: readonly Condition[] = [hasTrainer, hasGpus, hasVram, hasLabels];
 
-/** Returns every demand that the slot does not meet; empty if the slot can run the trial. */
+/** Returns the requirements in `demand` that the slot does not meet. Empty if the slot can run the trial. */
 export function shortfallsOf(demand: Demand, slot: Capability): Shortfall[] {
   return CONDITIONS.flatMap((condition) => condition(demand, slot));
 }

@@ -17,7 +17,7 @@ export interface ReplicateResult {
   readonly curve: CurveDigest;
 }
 
-/** Counts a trial among the trials of its config. The result of an ended trial is added by `addReplicate`. */
+/** Adds a trial to its config, and counts it if it has not ended. `addReplicate` adds the result of an ended trial. */
 export function addToConfig(sweep: Sweep, { configId, state }: Trial): void {
   if (!tracksProgram(sweep)) return;
   const { configs } = sweep.warnings;

@@ -5,7 +5,7 @@ import type { Core, Sweep } from './model.ts';
 import { startSlotUsage } from './share.ts';
 import type { Trial } from './trial-model.ts';
 
-/** Adds a lease. A running trial has a second lease only for its speculative attempt. */
+/** Adds a lease. If the trial already has a lease, the new lease is for its speculative attempt. */
 export function addLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease): void {
   if (trial.lease === undefined) trial.lease = lease;
   else {
@@ -50,9 +50,9 @@ export function dropLease(core: Core, sweep: Sweep, trial: Trial, lease: Lease):
 /**
  * Starts the oldest attempt or pack that was granted to this slot and this process of the agent (`incarnation`), unless
  * it has started already. A process runs the attempts of a slot in the order of their grants. If another process has
- * replaced this process, nothing starts. Otherwise, a late record of the earlier process could start an attempt that
- * never ran, and the loss of that attempt would be charged to its trial. The caller must know from a message of the
- * agent that the agent still runs, so that no attempt of a dead agent starts.
+ * replaced this process, nothing starts. Without this rule, a late record of the earlier process could start an attempt
+ * that never ran, and the loss of that attempt would be charged to its trial. The caller must have received a message
+ * that shows that the agent still runs, so that no attempt of a dead agent starts.
  */
 export function startOldest(
   core: Core,
@@ -73,7 +73,10 @@ export function isQueued({ usage }: Pick<Lease, 'usage'>): boolean {
   return usage.startedAt === undefined;
 }
 
-/** Returns when the slot of an attempt began to run it, or `queued`. Undefined if the attempt holds no lease. */
+/**
+ * Returns the time when the slot began to run the attempt, or `queued` if the attempt has not started. Undefined if the
+ * attempt holds no lease.
+ */
 export function startOfAttempt(core: Core, key: AttemptKey): number | 'queued' | undefined {
   const lease = core.leases.get(keyText(key));
   return lease && (lease.usage.startedAt ?? 'queued');

@@ -1,4 +1,7 @@
-/** Finds trials that lack the ranking metric, in sweeps with a user's program, and creates the warning about them. */
+/**
+ * Finds trials that lack the ranking metric, in sweeps that run a user's program. Creates the warning about these
+ * trials.
+ */
 import type { MetricValues } from '../../lib/domain/metric-values.ts';
 import { nearest } from '../../lib/text/did-you-mean.ts';
 import type { Sweep } from './model.ts';
@@ -25,7 +28,7 @@ export function addReported({ policy, warnings: { reported } }: Sweep, names: re
 }
 
 /**
- * Counts a trial that has a result but lacks the ranking metric.
+ * Counts a trial that has a result, if its metrics lack the ranking metric.
  * @param values the metric values of the trial
  */
 export function countLacking(sweep: Sweep, values: MetricValues): Change[] {

@@ -52,7 +52,7 @@ export type SweepState = Exclude<SweepStateName, 'interrupted'>;
 export interface Sweep {
   readonly id: string;
   policy: SweepPolicy;
-  /** The version of the sweep file, from 1. */
+  /** The number of the current version of the sweep file. The first version has the number 1. */
   version: number;
   state: SweepState;
   /** The priority of the sweep. Trials of sweeps with a higher priority are always offered first. */
@@ -114,8 +114,8 @@ export interface Sweep {
   /** The state of the sweep's early-stopping rule. Undefined if the sweep has no rule. */
   earlyStopping: EarlyStopping | undefined;
   /**
-   * The consecutive failures since the last attempt that succeeded, was stopped early or was held, or since the last
-   * resume.
+   * The consecutive failures of the sweep's attempts. The list is cleared when an attempt succeeds, is stopped early or
+   * is held, and when the sweep is resumed or runs again after its end.
    */
   consecutiveFailures: readonly ConsecutiveFailure[];
 }
@@ -162,8 +162,8 @@ export interface DurationEstimate {
 export interface CreationWindow {
   readonly trials: number;
   /**
-   * The trials of this many packs per slot are created in advance, so that the scheduler can choose among trials for
-   * each pack.
+   * Enough trials for this many packs per slot are created in advance, so that the scheduler can choose the trials of
+   * each pack from several trials.
    */
   readonly packsPerSlot: number;
 }
@@ -171,8 +171,8 @@ export interface CreationWindow {
 export const CREATION_WINDOW: CreationWindow = { trials: 1_000, packsPerSlot: 4 };
 
 /**
- * The queued attempts of a slot take at most about this time in total, in milliseconds. The time is so short that a
- * higher priority, a pause or the end of a sweep still takes effect soon.
+ * The queued attempts of a slot are expected to take at most this time in total, in milliseconds. The time is so short
+ * that a higher priority, a pause or the end of a sweep still takes effect soon.
  */
 const PREFETCH_MS = 100;
 
@@ -184,8 +184,8 @@ export interface Core extends DurationEstimate {
   /** By agent id. A drain survives restarts of the agent and of the coordinator. */
   readonly drains: Map<string, Drain>;
   /**
-   * Agents that have not connected since the coordinator started, or whose identity was revoked. No agent in this map
-   * has the state connected.
+   * Agents that have not connected since the coordinator started, or whose identity was revoked. The state of these
+   * agents is `lost` or `left`.
    */
   readonly pastAgents: Map<string, AgentFacts>;
   /** By agent id. A quarantine survives restarts of the agent and of the coordinator. */
@@ -209,8 +209,8 @@ export interface Core extends DurationEstimate {
   /** By pool id, the time since which the pool has had far more offers than its slots may take (scheduler.ts). */
   readonly excessSince: Map<string, number>;
   /**
-   * The start of the current period in which agents could reach the coordinator. No lease expires because of silence
-   * before this time.
+   * The start of the current period in which agents could reach the coordinator. An agent's silence before this time
+   * does not let its leases expire.
    */
   listeningSince: number;
   /** A time before which no lease expires. Until then, a tick need not look for expired leases (tick.ts). */

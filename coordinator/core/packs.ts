@@ -8,8 +8,8 @@ import { remainingConcurrency } from './trials.ts';
 /**
  * Takes the trials that are granted together with a trial whose lease has just started. The other trials of the pack
  * belong to the same sweep, have the same `packKey`, and are taken in order of index. Their number is limited by the
- * slot's capacity and by the slot's share of the trials. The share keeps a slot from filling its pack while other slots
- * are idle.
+ * slot's capacity and by the slot's share of the waiting trials. The share keeps a slot from filling its pack while
+ * other slots are idle.
  * @param capacity the number of trials that the slot can train together, including the claimed trial
  */
 export function takePackMates(

@@ -36,8 +36,8 @@ export function factsOf(agent: Agent): AgentFacts {
 }
 
 /**
- * Records that the stream of an agent's process has ended. An agent that is shutting down has then left, unless it
- * still holds attempts.
+ * Records that the stream of an agent's process has ended. If the agent is shutting down and holds no attempts, it is
+ * then marked as left.
  */
 export function onDisconnect(
   core: Core,
@@ -50,8 +50,8 @@ export function onDisconnect(
 }
 
 /**
- * Marks an agent as left once it is shutting down, its stream has ended and it holds no attempts. Its last heartbeat
- * and the end of its stream can arrive in any order.
+ * Marks an agent as left once it is shutting down, its stream has ended and it holds no attempts. The agent's last
+ * heartbeat can arrive before or after the end of its stream.
  */
 export function leaveIfDone(core: Core, agent: Agent): boolean {
   if (!agent.leaving || !agent.disconnected || agent.state !== 'connected' || busySlots(core, agent.id) > 0)
@@ -62,7 +62,7 @@ export function leaveIfDone(core: Core, agent: Agent): boolean {
 
 /**
  * Finds the agents that are lost or have left, stores the last message times of the other agents, and removes the
- * oldest disconnected agents above the limit.
+ * oldest disconnected agents if there are more than MAX_PAST_AGENTS.
  */
 export function updateAgents(core: Core, now: number): Change[] {
   const changes: Change[] = [];

@@ -1,5 +1,6 @@
 /**
- * Decides which agents may run a trial: quarantined and suspect agents are excluded, and a retry runs on another agent.
+ * Decides which agents may run a trial. Quarantined and suspect agents are excluded, and a retry avoids the agents on
+ * which its trial has failed.
  */
 
 import type { Agent } from './agent-model.ts';
@@ -12,8 +13,8 @@ import { isUnsuitable, speculationCandidates } from './stragglers.ts';
 import type { Trial } from './trial-model.ts';
 
 /**
- * If all agents on which its trial has not failed are busy, a retry waits for one of them for at most this time, in
- * milliseconds.
+ * The maximum time, in milliseconds, for which a retry waits for an agent on which its trial has not failed. A retry
+ * waits if all of these agents are busy.
  */
 export const ELSEWHERE_PATIENCE_MS = 10 * 60_000;
 
@@ -50,8 +51,8 @@ function faultyAgents(core: Core, sweep: Sweep): { quarantined: readonly string[
 }
 
 /**
- * Whether the agent may run the trial (see agentsFor). The other agents are examined only if the trial avoids agents,
- * or if an agent may be excluded.
+ * Whether the agent may run the trial (see agentsFor). To save time, the other agents are examined only if the trial
+ * avoids agents, or if an agent may be excluded.
  */
 export function mayRunOn(core: Core, sweep: Sweep, trial: Trial, agent: Agent, now: number): boolean {
   const { quarantined, suspects } = faultyAgents(core, sweep);
@@ -66,8 +67,8 @@ function canRun(sweep: Sweep, agent: Agent): boolean {
 }
 
 /**
- * Whether an agent outside the given set can run the sweep's trials, or may still reconnect after a start of the
- * coordinator.
+ * Whether an agent outside `set` can run the sweep's trials. An agent that may still reconnect after a restart of the
+ * coordinator counts if it has run trials of the sweep.
  */
 function hasOthers(
   core: Core,
@@ -81,14 +82,17 @@ function hasOthers(
 }
 
 /**
- * Whether no other agent can run the sweep's trials. An agent that may still reconnect after a start of the coordinator
- * counts as an agent that can run them.
+ * Whether no other agent can run the sweep's trials. Agents that may still reconnect after a restart of the coordinator
+ * also count (see hasOthers).
  */
 export function isOnlyAgent(core: Core, sweep: Sweep, agentId: string, now: number): boolean {
   return !hasOthers(core, sweep, placementCandidates(core, sweep, now).usable, new Set([agentId]), now);
 }
 
-/** Whether the coordinator started less than one lease duration ago. Some agents may then not have reconnected yet. */
+/**
+ * Whether the coordinator started less than one lease duration ago. During this time, some agents may not have
+ * reconnected yet.
+ */
 function isReconnecting(core: Core, now: number): boolean {
   return now < core.startedAt + core.leaseMs;
 }
@@ -118,8 +122,8 @@ export function agentElsewhere(
 }
 
 /**
- * Whether an agent that is neither quarantined nor suspect can run the sweep's trials, or may still reconnect after a
- * start of the coordinator.
+ * Whether an agent that is neither quarantined nor suspect can run the sweep's trials. Agents that may still reconnect
+ * after a restart of the coordinator also count (see hasOthers).
  */
 export function hasHealthyAgent(core: Core, sweep: Sweep, now: number): boolean {
   const { usable } = placementCandidates(core, sweep, now);

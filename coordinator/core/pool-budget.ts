@@ -5,15 +5,15 @@ export const MAX_AGENT_POOLS = 128;
 /** The maximum number of different pools that all agents together can announce within `POOL_WINDOW_MS`. */
 export const MAX_POOLS = 2_048;
 /**
- * The time for which the queue of a pool remains after its last agent has left. Within this time, an agent that
- * reconnects finds the queues of its pools unchanged.
+ * The queue of a pool remains for this time after the last agent of the pool has left. An agent that reconnects within
+ * this time finds the queues of its pools unchanged.
  */
 export const POOL_WINDOW_MS = 10 * 60_000;
 
 export class PoolBudget {
   /**
    * The times at which each agent last announced each pool. The agents are in the order of their last announcements, so
-   * that the agents to forget are found without reading the others.
+   * that the agents to forget come first.
    */
   readonly #lastSeen = new Map<string, ReadonlyMap<string, number>>();
   /** The number of agents that announced each pool. */
@@ -42,7 +42,7 @@ export class PoolBudget {
     return undefined;
   }
 
-  /** Returns how many pools all agents have together if one agent also has the given pools. */
+  /** Returns how many different pools all agents would have together if one agent also had the pools in `own`. */
   #sizeWith(own: ReadonlyMap<string, number>): number {
     let size = this.#agents.size;
     for (const pool of own.keys()) if (!this.#agents.has(pool)) size += 1;

@@ -1,7 +1,7 @@
 /**
  * Compares the members of a population when all of them wait at a rung (population based training). In one step, the
- * worst members are stopped, children of the best members are created, and all other members continue. All members
- * wait, so the result does not depend on the number of slots, nor on the order of the reports.
+ * worst members are stopped, children of the best members are created, and all other members continue. Because all
+ * members wait for the comparison, the result depends neither on the number of slots nor on the order of the reports.
  */
 
 import { formatStep } from '../../lib/text/numbers.ts';
@@ -20,8 +20,8 @@ import { addTrial, createdTrials, moveTrial } from './trials.ts';
 import { onComparison, onHeldTrialStopped } from './warnings.ts';
 
 /**
- * The attempt number of a checkpoint that a child inherits from its parent. The child's own attempts are numbered from
- * 1.
+ * A checkpoint that a child inherits from its parent has this attempt number. The child's own attempts are numbered
+ * from 1.
  */
 export const PARENT_ATTEMPT = 0;
 
@@ -88,8 +88,8 @@ interface Child {
 }
 
 /**
- * Creates a child of one of the parents. Returns undefined if no parent has a checkpoint, or if the limit of trials is
- * reached.
+ * Creates a child of one of the parents. Returns undefined if there is no parent with a checkpoint, or if the maximum
+ * number of trials is reached.
  */
 function createChild(
   sweep: Sweep,

@@ -1,11 +1,11 @@
 /**
  * Decides how many leases a slot may hold in addition to the attempt or pack that it runs, and which of them its agent
  * must return. If a slot has queued attempts, its agent starts the next attempt without a round trip to the
- * coordinator. A round trip takes longer than a very short trial.
+ * coordinator. For a very short trial, the round trip would take longer than the trial.
  *
- * A queued attempt counts as returned only after the answer of its agent, so that its trial never runs twice. Until the
- * agent answers, the attempt holds its lease. Even without an order, an agent returns the attempts that have waited for
- * one second.
+ * A queued attempt counts as returned only after its agent has answered the order to return it, so that its trial never
+ * runs twice. Until then, the attempt holds its lease. Even without an order, an agent returns attempts that have
+ * waited for one second.
  */
 import type { Lease } from './attempt-model.ts';
 import { isSuspect } from './attribution.ts';
@@ -28,8 +28,8 @@ export const MAX_RETURN_KEYS = 1_000;
 
 /**
  * Sets for each pool how many attempts or packs a slot may hold in addition to the one that it runs. The number is the
- * minimum over the sweeps with trials for the pool (see prefetchDepth), because a sweep with long trials must not wait
- * for the queues of other sweeps.
+ * smallest `prefetchDepth` of the sweeps that have trials for the pool. A single sweep with long trials therefore sets
+ * the number to 0, so that its trials do not wait for queued attempts of other sweeps.
  */
 export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): void {
   core.prefetch.clear();
@@ -46,9 +46,9 @@ export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): vo
 }
 
 /**
- * Returns the number of queued attempts or packs per slot that suits a sweep. The number is 0 until a trial of the
- * sweep has succeeded. It is always 0 if the next point of the search depends on results. It is also 0 if the sweep
- * limits its concurrency, because queued attempts count against that limit.
+ * Returns the number of attempts or packs that each slot may have queued, as far as this sweep is concerned. The number
+ * is 0 until a trial of the sweep has succeeded. It is always 0 if the next point of the search depends on results. It
+ * is also 0 if the sweep limits its concurrency, because queued attempts count against that limit.
  */
 function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): number {
   const { meanMs } = share.success;
@@ -112,7 +112,7 @@ function isOrderDue({ usage, lastSeq }: Lease, now: number): boolean {
   );
 }
 
-/** Facts that are the same for all leases of one examination. */
+/** Facts that are the same for all leases that one call of `orderReturns` examines. */
 interface Availability {
   readonly unavailable: ReadonlySet<string>;
   placementOf(sweep: Sweep): PlacementCandidates;
@@ -128,8 +128,8 @@ function mustReturn(core: Core, { unavailable, placementOf }: Availability, leas
   if (agent?.state !== 'connected' || agent.disconnected) return false;
   if (sweep.state !== 'running' || trial.dropped) return true;
   if (!unavailable.has(agentId)) return false;
-  // A queued probe stays on its agent. `agentsFor` does not return the agent, because no further probe is due while
-  // this probe has a lease.
+  // A queued probe stays on its agent. This must be checked before `agentsFor`, which does not return the agent: no
+  // further probe is due while this probe has a lease.
   if (isProbe(core, lease) && takesWork(core, agent)) return false;
   return !agentsFor(core, sweep, trial, placementOf(sweep), now).has(agentId);
 }

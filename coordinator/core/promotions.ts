@@ -22,7 +22,7 @@ import { isFinal, type Trial } from './trial-model.ts';
 import { isUnfinished, moveTrial, requeue } from './trials.ts';
 import { onHeldTrialStopped } from './warnings.ts';
 
-/** Whether the trial has entered a rung from which it was not promoted. */
+/** Whether the trial has entered a rung and has not been promoted from this rung. */
 function isGated({ rung, promotedFrom }: Trial): boolean {
   return rung > promotedFrom;
 }
@@ -41,7 +41,7 @@ export function holdsTrials({ promotion, population }: EarlyStopping): boolean {
   return promotion !== undefined || population !== undefined;
 }
 
-/** Counts a trial at its last epoch as promoted from its rung, because the trial needs no promotion. */
+/** Counts a trial at its last epoch as promoted from its rung, because it has no epochs left to train. */
 export function passLastRung(promotion: Promotion | undefined, trial: Trial): void {
   const rung = promotion?.rungs.get(trial.rung);
   if (rung !== undefined) promoteFrom(rung, entrantOf(trial));
@@ -88,8 +88,8 @@ export interface Hold {
 const NO_HOLD: Hold = { changes: [], reason: undefined };
 
 /**
- * Decides whether a running trial that waits for its promotion is held now. A stopping sweep holds no trials, because a
- * held trial could never resume.
+ * Decides whether a running trial that has not been promoted from its rung is held now. A stopping sweep holds no
+ * trials, because a held trial could never resume.
  */
 function holdNow(sweep: Sweep, { promotion, population }: EarlyStopping, trial: Trial): Hold {
   if (sweep.state !== 'running' && sweep.state !== 'paused') return NO_HOLD;
@@ -155,7 +155,7 @@ export function holdAtReport(sweep: Sweep, trial: Trial, epoch: number): Hold {
   return !isDue || isAtLastEpoch(trial, epoch) ? NO_HOLD : holdNow(sweep, earlyStopping, trial);
 }
 
-/** Stops the held trials of a sweep that has nothing else to run, because no further trial can change their ranks. */
+/** Stops the held trials of a sweep that has nothing else to run. No further trial can then change their ranks. */
 export function stopHeldTrials(sweep: Sweep, now: number): Change[] {
   const promotion = sweep.earlyStopping?.promotion;
   if (sweep.counts.held === 0 || isUnfinished(sweep) || sweep.earlyStopping === undefined) return [];
@@ -169,7 +169,7 @@ export function stopHeldTrials(sweep: Sweep, now: number): Change[] {
   return changes;
 }
 
-/** Lets the trials that wait for a promotion continue, because the rule of their sweep has changed. */
+/** Promotes all trials that wait for a promotion, because the rule of their sweep has changed. */
 export function releaseGates(sweep: Sweep): Change[] {
   return [...sweep.trials.values()].flatMap((trial) => {
     return isGated(trial) && !isFinal(trial.state)

@@ -46,8 +46,8 @@ export function isProbe(core: Core, { agentId, key, grantedAt }: Lease): boolean
 
 /**
  * Updates the quarantine of an agent after the end of an attempt. The quarantine ends if the attempt shows that the
- * machine works. If a probe that has started ends without a success, a time is set for the next probe. After a returned
- * probe, the next probe is due at once.
+ * machine works. If a probe that has started ends without a success, the time of the next probe is set. If a probe is
+ * returned, the next probe is due at once.
  */
 export function onProbeEnd(core: Core, lease: Lease, end: AttemptEnd, now: number): Change[] {
   const { agentId } = lease;
@@ -102,8 +102,8 @@ function change(core: Core, agentId: string, quarantine: Quarantine | undefined,
 }
 
 /**
- * Whether a quarantine excludes the agent from new trials. A quarantine excludes no agent if no other agent takes work,
- * or if the quarantine's only sweep has ended.
+ * Whether a quarantine excludes the agent from new trials. A quarantine has no effect if no other agent takes work. A
+ * quarantine for a single sweep has no effect after that sweep has ended.
  */
 export function isQuarantined(core: Core, agent: Agent): boolean {
   const quarantine = core.quarantines.get(agent.id);

@@ -25,9 +25,9 @@ export interface EndedHow {
 }
 
 /**
- * Releases the lease of an attempt that ends. The next attempt of the slot stays queued until a message of the agent
- * shows that the agent can start that attempt. An attempt can also end without a message of its agent, for example when
- * the attempt is lost or killed.
+ * Releases the lease of an attempt that ends. The next attempt of the slot stays queued until the agent sends a message
+ * that shows that it can start that attempt. The end of this attempt is not enough, because an attempt can end without
+ * such a message, for example when it is lost or killed.
  */
 export function releaseAttempt(
   core: Core,

@@ -32,9 +32,9 @@ export interface RetryRequest {
 }
 
 /**
- * Makes trials pending again, with a full retry budget. The attempt numbers of a trial continue. A sweep that has ended
- * returns to the core and runs again; a paused sweep stays paused. A retry of all cancelled trials also creates the
- * trials that had not been created when the sweep was stopped or killed.
+ * Makes trials pending again, with a full retry budget. New attempts of a trial continue its attempt numbers. A sweep
+ * that has ended is added to the core and runs again. A paused sweep stays paused. A retry of all cancelled trials also
+ * creates the trials that had not been created when the sweep was stopped or killed.
  * @throws {NotFoundError | AmbiguousError | RejectedError} if a named trial cannot be retried, or if the sweep is
  * stopping; nothing is changed in these cases
  */

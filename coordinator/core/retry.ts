@@ -6,7 +6,8 @@ import type { RetryBudget } from './policy.ts';
 /** A trial fails after this many lost attempts, so that a trial that crashes machines is not retried forever. */
 export const MAX_LOST_ATTEMPTS = 10;
 /**
- * The loss of an attempt that was only queued is not charged to its trial, up to this number of such losses per trial.
+ * The loss of an attempt that was only queued is not charged to its trial. After this many losses without a charge, the
+ * trial is charged for such a loss, too.
  */
 export const MAX_FREE_LOSSES = 10;
 /**
@@ -42,7 +43,7 @@ function allowedRetries(failure: FailureClassName, budget: RetryBudget): number 
 /**
  * Decides whether to retry the trial after a failure.
  * @param failure the class of the attempt's failure
- * @param failedSoFar the number of the trial's attempts that failed with this class, including this attempt
+ * @param failedSoFar the number of failures of this class that are charged to the trial, including this failure
  */
 export function decideRetry(failure: FailureClassName, failedSoFar: number, budget: RetryBudget): RetryDecision {
   if (failedSoFar > allowedRetries(failure, budget)) return { retry: false };

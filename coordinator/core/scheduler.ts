@@ -30,8 +30,9 @@ import { moveTrial, nextAttemptKey, remainingConcurrency, requeue } from './tria
 export const OFFERS_AHEAD_PER_SLOT = 1;
 
 /**
- * If no slot of the first pool has claimed an offer after this time, in milliseconds, the offer is also made to another
- * pool with idle slots. If the first pool has no free slot for the offer, the offer is made to the other pool at once.
+ * If no slot of an offer's pool has claimed the offer after this time, in milliseconds, the offer is also made to
+ * another pool with idle slots. If the offer's pool has no free slot for the offer, the offer is made to the other pool
+ * at once.
  */
 export const IDLE_PATIENCE_MS = 5_000;
 
@@ -57,8 +58,8 @@ export interface OpenOffer {
 }
 
 /**
- * Creates trials before slots become free, and fills each pool's window of offers. A sweep is skipped if no pool can
- * run it. Offers of a sweep of higher priority displace offers of lower priority.
+ * Creates trials before slots become free, and fills each pool's window of offers (see windowOf). A sweep is skipped if
+ * no pool can run it. Offers of a sweep of higher priority displace offers of lower priority.
  */
 export function schedule(core: Core, now: number): Step {
   const moved = isolate(core);
@@ -254,7 +255,7 @@ function poolWithMostRoom(pools: readonly Pool[]): Pool | undefined {
   return best;
 }
 
-/** Returns the next trial to offer. Trials that are no longer pending are discarded. */
+/** Returns the first trial of the queue that can be offered now. Trials before it are removed from the queue. */
 function nextReady(sweep: Sweep, queue: TinyQueue<Trial>, now: number): Trial | undefined {
   for (let trial = queue.peek(); trial !== undefined; trial = queue.peek()) {
     const avoided = avoidKey(trial);
@@ -274,7 +275,9 @@ function offerTo(pass: Pass, sweep: Sweep, trial: Trial, pool: Pool): void {
   pass.preferred.set(pool, sweep);
 }
 
-/** Withdraws offers of lower priority from the pools that got an offer and exceed their windows. */
+/**
+ * In each pool that got an offer in this pass, withdraws as many offers of lower priority as exceed the pool's window.
+ */
 function displaceOffers(pass: Pass): void {
   for (const [pool, { id, priority }] of pass.preferred) {
     const lower = lastToGrant(pass.core, pool, (sweep) => sweep.priority < priority);
@@ -285,8 +288,9 @@ function displaceOffers(pass: Pass): void {
 }
 
 /**
- * Withdraws offers of pools whose windows became much smaller, for example because a sweep with long trials arrived. An
- * agent would otherwise have to claim all earlier offers of its queue before it reaches the offers of another sweep.
+ * Withdraws offers of pools whose windows became much smaller, for example because a sweep with long trials arrived.
+ * Otherwise, an agent would have to claim all earlier offers in the pool's queue before it reaches the offers of a new
+ * sweep.
  */
 function withdrawExcessOffers(pass: Pass): void {
   const { excessSince } = pass.core;
@@ -314,7 +318,10 @@ interface OfferedTrial {
   readonly trial: Trial;
 }
 
-/** Returns the pool's offers of some sweeps: the lowest priority first, and the newest offers first in each priority. */
+/**
+ * Returns the pool's offers from the included sweeps. The lowest priority is first. Within each priority, the newest
+ * offer is first.
+ */
 function lastToGrant({ sweeps }: Core, { id }: Pool, isIncluded: (sweep: Sweep) => boolean): OfferedTrial[] {
   const offers = [...sweeps.values()].filter(isIncluded).flatMap((sweep) => {
     const own = [...sweep.offers].filter(({ pool }) => pool === id);
@@ -333,15 +340,15 @@ function withdrawOrphanedOffers(pass: Pass, sweep: Sweep): void {
     if (pool !== undefined && maySuit(pass, sweep, trial, pool)) continue;
     const detail =
       pool === undefined
-        ? 'no agent that it was offered to takes work now'
+        ? 'no agent to which it was offered takes work now'
         : `it must run on an agent other than ${pool.owner ?? ''}`;
     pass.changes.push(requeue(sweep, trial, { detail }));
   }
 }
 
 /**
- * Also makes the offers of one pool to other pools with idle slots, because the agents of the first pool may never pull
- * the offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
+ * Offers trials to pools with idle slots although the trials are already offered to another pool. The agents of that
+ * pool may never pull the offers. The earlier offer stays in its queue, and the trial is granted to the first claim.
  */
 function offerToIdle(pass: Pass, peers: readonly Sweep[]): void {
   for (const pool of pass.pools.values()) {

@@ -31,7 +31,7 @@ export function newShare(): Share {
   };
 }
 
-/** Returns the usage of a granted attempt or pack of the sweep. The usage is queued, and has no lease yet. */
+/** Creates the usage of a granted attempt or pack of the sweep. The new usage is queued, and has no lease yet. */
 export function newSlotUsage(
   { id, share }: Sweep,
   { incarnation, gpus, grantedAt }: Pick<SlotUsage, 'incarnation' | 'gpus' | 'grantedAt'>,
@@ -66,7 +66,7 @@ export function startSlotUsage({ share, slotTime }: Sweep, usage: SlotUsage, now
 }
 
 /**
- * Records the end of a lease whose usage has no other leases. A returned attempt never ran, even if it counted as
+ * Records the end of a usage, after its last lease has ended. A returned attempt never ran, even if it counted as
  * started. If all attempts of the usage were returned, the usage has no slot time and no duration.
  * @param outcome the outcome of the attempt that ended last
  * @returns the slot time of the usage; undefined if the usage was only queued, or if all of its attempts were returned
@@ -112,15 +112,16 @@ export function tagOf({ meanMs }: DurationEstimate, { share, policy, offers }: S
   return share.base + (share.doneMs + committedMs) / policy.weight;
 }
 
-/** Returns the slot time of the usages that have not ended, up to now and in milliseconds. */
+/** Returns the slot time that the running usages have used so far, in milliseconds. */
 function activeMs({ activeSlots, startedAtSum }: Share, now: number): number {
   return Math.max(0, activeSlots * now - startedAtSum);
 }
 
 /**
- * Updates whether the sweep has demand for slots. A sweep that gains demand joins at the level of its peers, so that it
- * gets no credit for the time before its submission or for the time of a pause. In each pool, the peer with the lowest
- * level is the next to get a slot. The sweep joins at the highest of these lowest levels.
+ * Updates whether the sweep has demand for slots. If a sweep that gains demand has a lower level than its peers, its
+ * level is raised to theirs, so that it gets no credit for the time before its submission or for the time of a pause.
+ * In each pool, the peer with the lowest level is the next to get a slot. The sweep's level is raised to the highest of
+ * these lowest levels.
  * @param peers the sweeps of this priority, including this one
  * @param pools the pools that can run the sweep's trials
  * @param hasDemand whether one of the pools could run a pending trial of the sweep

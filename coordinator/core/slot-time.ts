@@ -14,9 +14,7 @@ export interface SlotTimeMeter {
   sinceSum: number;
   /** The number of GPUs of the usages that have not ended. */
   gpus: number;
-  /**
-   * The sum of the start times of the usages that have not ended, each multiplied by the number of GPUs of the usage.
-   */
+  /** The sum of (start time) × (number of GPUs) over the usages that have not ended. */
   gpuSinceSum: number;
   /** The number of attempts that have started and have not ended. Each attempt of a pack is counted. */
   attempts: number;

@@ -53,7 +53,7 @@ function openSpeculativeOffers({ speculations }: Sweep): number {
   return [...speculations].filter(({ speculativeOffer }) => speculativeOffer !== undefined).length;
 }
 
-/** Whether a speculative offer still suits its pool. If so, adds the offer to the open offers of the pool. */
+/** Whether a speculative offer can stay in its pool. If so, counts the offer as an open offer of the pool. */
 function keeps(
   core: Core,
   sweep: Sweep,
@@ -69,8 +69,8 @@ function keeps(
 }
 
 /**
- * Whether the pool suits the sweep, has an idle slot without an offer, and has a slot of an agent that may run the
- * attempt.
+ * Whether the pool can run the sweep's trials, has more idle slots than open offers, and has a slot of an agent that
+ * may run the attempt.
  */
 function isSuitable(core: Core, sweep: Sweep, pool: Pool, agents: ReadonlySet<string>): boolean {
   if (pool.free <= pool.offered || !isEligible(sweep, pool)) return false;

@@ -48,7 +48,7 @@ export type Change =
       readonly trial: PlannedTrial;
       readonly state: SourceState;
     }
-  /** A trial was created that continues from the checkpoint of another trial. */
+  /** A trial was created. It continues from the checkpoint of another trial. */
   | {
       readonly kind: 'inherited';
       readonly sweepId: string;
@@ -58,8 +58,8 @@ export type Change =
   /** An external process has suggested a point. This change is not recorded in the event log. */
   | { readonly kind: 'suggested'; readonly sweepId: string; readonly suggestion: StoredSuggestion }
   /**
-   * The source of a sweep's trials has dropped points, or has no further trials. This change is not recorded in the
-   * event log.
+   * The state of the source of a sweep's trials has changed without a new trial: the source has dropped points, has no
+   * further trials, or creates trials again after a retry. This change is not recorded in the event log.
    */
   | {
       readonly kind: 'searched';
@@ -78,7 +78,10 @@ export type Change =
       readonly detail: string;
       /** The failure of the last attempt, if the failure caused this change. */
       readonly failure: Failure | undefined;
-      /** Whether a trial with a result has stored checkpoints, which it no longer needs. Default: true */
+      /**
+       * For a trial with a result, whether it may have stored checkpoints. These are then deleted, because the trial no
+       * longer needs them. Default: true
+       */
       readonly hasCheckpoint?: boolean | undefined;
     }
   /** A user retried a trial. The trial is pending again, with a full retry budget. */
@@ -86,7 +89,7 @@ export type Change =
       readonly kind: 'retried';
       readonly sweepId: string;
       readonly trialId: string;
-      /** The id of the user's request, which can be sent more than once. */
+      /** The id of the user's request. The same request can be sent more than once. */
       readonly requestId: string;
       /** The number of attempts before the retry. The failures before the retry no longer count against the budget. */
       readonly attempts: number;
@@ -123,8 +126,8 @@ export type Change =
       /** Whether the attempt failed so early that the machine may be the cause. */
       readonly early: boolean;
       /**
-       * Whether the failure is not charged to the trial: another attempt of the trial continues, or the attempt was lost
-       * in the queue of a slot.
+       * Whether the failure is not charged to the trial, because another attempt of the trial continues, or because the
+       * attempt was only queued when it was lost.
        */
       readonly free: boolean;
       /**
@@ -284,7 +287,7 @@ export type Change =
     }
   /**
    * The command, packages and environment with which an attempt's program was started. Replaces the attempt's earlier
-   * record.
+   * `program` record.
    */
   | {
       readonly kind: 'program';

@@ -100,7 +100,7 @@ test('an attempt is compared with its config, or with the whole sweep if fewer t
   expect(found()).toEqual([]);
   tickAfter(1);
   expect(found().map(({ key, detail }) => [key.trialId, detail.slice(detail.indexOf('; ') + 2)])).toEqual([
-    ['t5', 'the median of 5 succeeded attempts with the same parameters is 1m40s'],
+    ['t5', 'the median duration of 5 succeeded attempts with the same parameters is 1m40s'],
     ['t10', '1m40s is the expected duration for its parameters, estimated from 9 succeeded attempts of the sweep'],
   ]);
 });

@@ -1,8 +1,8 @@
 /**
  * Finds stragglers: attempts that run much longer than expected. The expected duration is the median duration of the
- * attempts with the same parameters. If there are too few of these attempts, the duration is predicted from the
- * parameters (lib/domain/epoch-times.ts). An attempt with a deep network or with many epochs is therefore not judged by
- * the durations of attempts with shallow networks or with few epochs.
+ * succeeded attempts with the same parameters. If there are too few of them, the expected duration is predicted from
+ * the parameters (lib/domain/epoch-times.ts). An attempt with a deep network or with many epochs is therefore not
+ * judged by the durations of attempts with shallow networks or with few epochs.
  */
 import { bisectLeft, bisectRight, median, quantileSorted } from 'd3-array';
 import { keyText } from '../../lib/domain/attempt-key.ts';
@@ -31,7 +31,7 @@ const STRAGGLER_FACTOR = 3;
 const STRAGGLER_DEVIATIONS = 3;
 /** The standard deviation of a normal distribution, divided by its median absolute deviation. */
 const NORMAL_MAD = 1.4826;
-/** Without at least this many comparable attempts that succeeded, no attempt counts as a straggler. */
+/** An attempt counts as a straggler only if at least this many comparable attempts have succeeded. */
 const COMPARABLE_ATTEMPTS = 5;
 /** An attempt that has run for less than this time, in milliseconds, is no straggler. */
 export const MIN_STRAGGLER_MS = 5_000;
@@ -123,13 +123,16 @@ interface Prediction {
   readonly model: EpochTimeModel;
   /**
    * The median and the standard deviation of the model's residuals, which are logarithms. The standard deviation is
-   * estimated from the median absolute deviation, so a single slow attempt has little effect on both values.
+   * estimated from the median absolute deviation, so a single slow attempt has little effect on either value.
    */
   readonly middle: number;
   readonly deviation: number;
 }
 
-/** A cache of the predictions from lists of durations. A prediction is valid until the next duration arrives. */
+/**
+ * A cache of predictions, by the list of attempts that each prediction is based on. A prediction is valid until the
+ * next attempt is added to its list.
+ */
 const predictions = new WeakMap<readonly MeasuredAttempt[], Prediction>();
 
 function predictionOf(measured: readonly MeasuredAttempt[]): Prediction {
@@ -181,12 +184,12 @@ function describe({ key, agentId }: Lease, elapsedMs: number, comparison: Compar
   const { expectedMs, attempts, sameConfig } = comparison;
   const expected = formatSpan(expectedMs);
   const compared = sameConfig
-    ? `the median of ${attempts} succeeded attempts with the same parameters is ${expected}`
+    ? `the median duration of ${attempts} succeeded attempts with the same parameters is ${expected}`
     : `${expected} is the expected duration for its parameters, estimated from ${attempts} succeeded attempts of the sweep`;
   return `attempt ${key.attempt} of trial ${key.trialId} on agent ${agentId} has run for ${formatSpan(elapsedMs)}; ${compared}`;
 }
 
-/** Returns the trials that need a second attempt, the longest-standing stragglers first. */
+/** Returns the trials that need a second attempt. The trials whose attempts became stragglers first come first. */
 export function speculationCandidates(core: Core, sweep: Sweep): Trial[] {
   if (!sweep.policy.speculate || sweep.state !== 'running') return [];
   return [...sweep.warnings.stragglers.keys()].flatMap((name) => {
