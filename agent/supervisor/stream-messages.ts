@@ -1,6 +1,6 @@
 /**
- * Writes the messages of one Report stream. If the coordinator accepts batches, several small records are combined into
- * one message, and claims are also sent on the stream. The cost of a message hardly depends on its size.
+ * Writes the messages of one Report stream. If the coordinator accepts batches, several small records are sent in one
+ * message, because the cost of a message hardly depends on its size. Claims are then also sent on the stream.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { UnreachableError } from '../../proto/errors.ts';
@@ -14,7 +14,10 @@ import type {
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** A batch is sent once it has this size in bytes. The coordinator accepts messages of up to four times this size. */
+/**
+ * A batch is sent as soon as its estimated size reaches this number of bytes. The coordinator accepts messages of up to
+ * four times this size.
+ */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
 export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
@@ -27,10 +30,10 @@ interface OpenClaim {
 }
 
 export class StreamMessages {
-  /** Whether the coordinator accepts batches. False until the welcome of the coordinator has been read. */
+  /** Whether the coordinator accepts batches. False until the coordinator's welcome message has been read. */
   batches = false;
   readonly #stream: Pick<ReportStream, 'write'>;
-  /** The claims without an answer, by the id of their request. */
+  /** The claim requests that have not been answered, by id. */
   readonly #claims = new Map<number, OpenClaim>();
   #records: RecordMessage[] = [];
   #bytes = 0;
@@ -69,9 +72,9 @@ export class StreamMessages {
   }
 
   /**
-   * Claims leases. Gathered records are sent first, because one of them may end the attempt that still occupies the
-   * slot of a claim. Calls back with an error if the stream ends, or if the coordinator does not answer within the
-   * timeout.
+   * Claims leases. Gathered records are sent first, because one of them may report the end of the attempt that still
+   * occupies a claimed slot. Calls back with an error if the stream ends, or if the coordinator does not answer within
+   * the timeout.
    */
   claim(claims: Claim[], timeoutMs: number, onAnswer: OnClaimAnswer): void {
     const id = this.#nextId++;
@@ -88,7 +91,10 @@ export class StreamMessages {
     this.#take(id)?.onAnswer(null, { decisions, leaderEpoch: 0 });
   }
 
-  /** Fails the claims without an answer. Must be called when the stream has ended. */
+  /**
+   * Calls back with an error for each claim request that has not been answered. Must be called when the stream has
+   * ended.
+   */
   close(): void {
     this.#closed = true;
     this.#records = [];
@@ -113,7 +119,10 @@ function maxBytes({ body }: RecordMessage): number {
   return names.reduce((sum, name) => sum + 4 * name.length + 16, 512);
 }
 
-/** Whether a record is of a kind that is usually small. Logs, programs and messages of failures can be large. */
+/**
+ * Whether a record is of a kind that is usually small. Records with a log, a program start or a failure message can be
+ * large.
+ */
 function isSmall({ body }: RecordMessage): boolean {
   return body?.$case === 'epoch' || (body?.$case === 'ended' && body.ended.failure === undefined);
 }

@@ -10,7 +10,7 @@
 export interface Clocks {
   /** This clock continues while the process is stopped, but on some systems stops while the machine sleeps. */
   process(): number;
-  /** This clock continues while the machine sleeps. Undefined if sleep is ignored. */
+  /** This clock continues while the machine sleeps. Undefined if sleep does not count as a suspension. */
   readonly machine?: (() => number) | undefined;
 }
 
@@ -19,7 +19,7 @@ interface Reading {
   readonly machine: number;
 }
 
-/** Returns the time between two readings in milliseconds, by the clock with the larger difference. */
+/** Returns the time between two readings in milliseconds, according to the clock that advanced more. */
 export function elapsedBetween(before: Reading, after: Reading): number {
   return Math.max(after.process - before.process, after.machine - before.machine);
 }
@@ -30,7 +30,9 @@ export class SuspensionWatch {
   #limitMs: number | undefined;
   #last: Reading;
 
-  /** @param onSuspended called with the time since the previous check, if it exceeds the limit */
+  /**
+   * @param onSuspended called if the time since the previous check exceeds the limit, with this time in milliseconds
+   */
   constructor(clocks: Clocks, onSuspended: (elapsedMs: number) => void) {
     this.#clocks = clocks;
     this.#onSuspended = onSuspended;
@@ -38,7 +40,7 @@ export class SuspensionWatch {
   }
 
   /**
-   * Sets the duration of a lease.
+   * Sets the limit, which is the duration of a lease.
    * @param limitMs the duration in milliseconds; 0 if it is unknown, which disables the watch
    */
   setLimit(limitMs: number): void {
@@ -47,8 +49,8 @@ export class SuspensionWatch {
   }
 
   /**
-   * Reports a suspension since the previous check. Must be called several times within the duration of a lease, and
-   * before anything is sent to the coordinator.
+   * Calls `onSuspended` if the agent was suspended since the previous check. Must be called several times per lease
+   * duration, and before anything is sent to the coordinator.
    */
   check(): void {
     const now = this.#read();

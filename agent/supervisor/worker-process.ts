@@ -14,13 +14,16 @@ import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
  */
 export const STOP_GRACE_MS = 2_000;
 
-/** Additional time for a worker that keeps the files of a stopped program: it moves them, and computes their checksums. */
+/**
+ * Additional milliseconds for a worker that keeps the files of a stopped program. The worker moves the files and
+ * computes their checksums.
+ */
 const KEEP_FILES_MS = 60_000;
 
 /**
- * The message that an attempt has ended is handled after the worker's earlier output has been read, or after this
- * number of turns of the event loop. The pipes contain at most a few hundred kilobytes, and each turn reads at least
- * 64 KiB.
+ * When a worker reports the end of an attempt, the message is handled after the worker's earlier output has been read,
+ * and at the latest after this number of turns of the event loop. The pipes contain at most a few hundred kilobytes,
+ * and each turn reads at least 64 KiB.
  */
 const MAX_OUTPUT_TURNS = 64;
 
@@ -109,8 +112,8 @@ export class WorkerProcess {
   }
 
   /**
-   * Calls `callback` after a turn of the event loop without output, or after `turns` turns. The worker flushes its
-   * output before it reports the end of an attempt.
+   * Calls `callback` after the first turn of the event loop without output from the worker, or after `turns` turns. The
+   * worker flushes its output before it reports the end of an attempt, so this output is read first.
    */
   #afterOutput(turns: number, callback: () => void): void {
     this.#hasOutput = false;
@@ -138,7 +141,7 @@ export class WorkerProcess {
  * Calls `callback` once when a process has exited and its output has been read. The `exit` event can precede the last
  * output. The `close` event always follows the last output, but never occurs while another process keeps the output
  * open, such as a child process that hangs in the kernel before it executes its program. The output is therefore closed
- * after a limit.
+ * at the latest CLOSE_MS after the exit.
  */
 export function afterClose(
   child: ChildProcess,

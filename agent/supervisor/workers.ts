@@ -32,7 +32,7 @@ export class Workers {
   readonly #log: Logger;
   readonly #workers: Worker[] = [];
   readonly #startedAt: number[] = [];
-  /** For each slot, the maximum number of trials in a pack of its worker. */
+  /** For each slot, the maximum number of trials that its worker trains together. */
   readonly #packSizes: number[] = [];
   #closed = false;
 
@@ -47,7 +47,9 @@ export class Workers {
     for (const slot of this.#slots.keys()) this.#start(slot);
   }
 
-  /** Returns the maximum number of trials in a pack of the slot's worker; 0 until the worker has reported it. */
+  /**
+   * Returns the maximum number of trials that the slot's worker trains together; 0 until the worker has reported it.
+   */
   packSize(slot: number): number {
     return this.#packSizes[slot] ?? 0;
   }

@@ -12,7 +12,7 @@ const EPSILON = 1e-8;
 /**
  * The scaling of the moments. `means` are exponential moving averages, as in the paper. `sums` are these averages
  * divided by 1 - b1 (first moment) or 1 - b2 (second moment), that is, exponentially weighted sums. A restored state is
- * bitwise exact only if it was saved with the same scaling.
+ * bitwise exact only if it was saved with the scaling that the restoring optimizer uses.
  */
 export type Moments = 'means' | 'sums';
 
@@ -27,7 +27,7 @@ export interface AdamState {
   readonly steps: number;
 }
 
-/** Returns the state with its moments scaled as requested. */
+/** Returns the state with its moments converted to the given scaling. */
 export function momentsAs(moments: Moments, state: AdamState): AdamState {
   if (moments === state.moments) return state;
   const rescale = (values: Float32Array, factor: number) =>
@@ -47,8 +47,8 @@ export function momentsAs(moments: Moments, state: AdamState): AdamState {
 const [BETA1F, BETA2F] = [Math.fround(BETA1), Math.fround(BETA2)];
 
 /**
- * Returns the rate and the epsilon of the step `p -= rate * m / (sqrt(v) + epsilon)` with moments that are means. The
- * rate and the epsilon include the bias corrections.
+ * Returns the rate and the epsilon of the step `p -= rate * m / (sqrt(v) + epsilon)`, in which the moments m and v are
+ * means. The rate and the epsilon include the bias corrections.
  * @param steps the number of steps, including the current step
  */
 export function correctedRate(
@@ -83,9 +83,15 @@ interface MemberStep {
 
 export interface OptimizerSettings {
   readonly learningRate: number;
-  /** The L2 term in Adam's coupled form: gradient += weightDecay * parameter, before the moments are updated. */
+  /**
+   * The weight of the L2 term, which is added as in the original Adam: gradient += weightDecay * parameter, before the
+   * moments are updated.
+   */
   readonly weightDecay: number;
-  /** The weight of the L1 term, sum|parameter|, in the gradient; 0 if the L1 term is only reported. */
+  /**
+   * The weight of the L1 term, sum|parameter|, in the gradient; 0 if the trial reports the L1 term, but does not train
+   * on it.
+   */
   readonly l1: number;
 }
 
@@ -115,7 +121,7 @@ export class Adam {
     return this.current;
   }
 
-  /** @param gradient the gradient of each member's loss without the elastic net, in the parameters' shape */
+  /** @param gradient for each member, the gradient of the loss without the elastic net; same shape as the parameters */
   step(gradient: tf.Tensor3D): void {
     this.steps = this.steps.map((steps) => steps + 1);
     const members = this.members.map(({ learningRate }, at) => ({ learningRate, steps: this.steps[at] ?? 0 }));
@@ -200,8 +206,8 @@ export class Adam {
 
 function l1Gradient(parameters: tf.Tensor3D, weight: number | tf.Tensor3D): tf.Tensor3D {
   if (nativeKernels() !== undefined) return tf.mul(tf.sign(parameters), weight);
-  // Scaling and clipping give the sign of a parameter, times the weight, except within 1e-30 of 0. tf.sign is not used
-  // here, because on wasm it is 0 for magnitudes below 1e-6.
+  // Scaling and clipping give the weight with the sign of the parameter, unless the magnitude of the parameter is below
+  // 1e-30. tf.sign is not used here, because on wasm it is 0 for magnitudes below 1e-6.
   if (typeof weight === 'number') return tf.clipByValue(tf.mul(parameters, weight * 1e30), -weight, weight);
   return tf.mul(tf.clipByValue(tf.mul(parameters, 1e30), -1, 1), weight);
 }

@@ -1,5 +1,6 @@
 /**
- * Reads and writes checkpoints as safetensors files. A checkpoint contains the state that determines the later epochs.
+ * Reads and writes checkpoints as safetensors files. A checkpoint contains the complete state that a trial needs to
+ * continue with the next epoch.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -31,14 +32,17 @@ export interface Progress {
   readonly learner: LearnerState;
   /** The state of the random number generator that shuffles the images. */
   readonly shuffle: Int32Array;
-  /** The order of the training images in this epoch. The next shuffle starts from this order. */
+  /** The order of the training images in the last completed epoch. The next shuffle starts from this order. */
   readonly order: Int32Array;
 }
 
 /** Identifies the trial of a checkpoint. */
 export type TrialIdentity = Pick<TrainingRun, 'seed' | 'parameters'>;
 
-/** Writes a checkpoint. Adam's matrices are `[rows, ROW]`; the metadata `moments` is the scaling of Adam's moments. */
+/**
+ * Writes a checkpoint. Adam's matrices are `[rows, ROW]`; the metadata entry `moments` names the scaling of Adam's
+ * moments.
+ */
 export function writeCheckpoint(
   { seed, parameters }: TrialIdentity,
   { epoch, learner, shuffle, order }: Progress,

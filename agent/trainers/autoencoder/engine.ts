@@ -1,6 +1,6 @@
 /**
- * Defines the interface of an engine, which holds the networks of a pack and computes their steps. Each engine supports
- * certain backends.
+ * Defines the interface of an engine, which holds the networks of a pack and computes their training steps. Each engine
+ * supports certain backends.
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import { BadInputError } from '../../../proto/errors.ts';
@@ -20,7 +20,7 @@ const GPU_STRATEGIES = { operations: 'stacked', graph: 'pack-graph' } as const;
 type GpuPacks = keyof typeof GPU_STRATEGIES;
 
 /**
- * Returns how a GPU computes packs. The environment variable TRAWL_GPU_PACKS selects single operations (`operations`,
+ * Returns how a GPU computes packs. The environment variable TRAWL_GPU_PACKS selects separate operations (`operations`,
  * the default) or one graph per pack (`graph`). The graph is not the default, because it has not run on a GPU yet
  * (docs/gpu.md).
  * @throws {BadInputError} if the variable has another value
@@ -42,14 +42,14 @@ export interface Engine {
   parametersOf(member: number): Promise<Float32Array>;
   /**
    * Returns a member's reconstruction of the images in `input`. Both have the shape `[pixels, images]`. The method must
-   * run in a tidy.
+   * be called within tf.tidy.
    */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D;
   /**
    * Trains one step.
    * @param input `[members * batch, pixels]`, member by member
    * @param target the same shape, and possibly the same tensor
-   * @returns the losses before the update: one row `[mse, l1]` per member in `[members, 2]`
+   * @returns the losses before the update, `[members, 2]`: one row `[mse, l1]` per member
    */
   step(input: tf.Tensor2D, target: tf.Tensor2D): tf.Tensor2D;
   /** Defined if the engine can hold the training images and train several steps in one call. */
@@ -70,7 +70,8 @@ export interface StepLoop {
   hold(images: tf.Tensor2D): void;
   /**
    * @param batches for each step, the indices of one batch per member, member by member; all batches have the same size
-   * @param noise for each step, the values that are added to the pixels of the batch; undefined if no member has noise
+   * @param noise for each step, the values that are added to the pixels of its batches; undefined if no member has
+   * noise
    * @returns for each step, the losses before the update: `[mse, l1]` per member
    */
   train(batches: readonly Int32Array[], noise: readonly Float32Array[] | undefined): readonly Float32Array[];

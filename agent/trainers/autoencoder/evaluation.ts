@@ -6,8 +6,8 @@ import { isOnGpu } from './libtensorflow.ts';
 import { PIXELS } from './model.ts';
 
 /**
- * The number of images per forward pass: enough to keep a CPU busy, and few enough for small activations (1.6 MB per
- * layer).
+ * The number of images per forward pass: enough to keep a CPU busy, but few enough to keep the activations small (1.6
+ * MB per layer).
  */
 const CPU_CHUNK = 500;
 /** On a GPU, one forward pass evaluates all test images. This takes few calls, and little memory (31 MB per layer). */
@@ -20,13 +20,13 @@ const GPU_CHUNK = 10_000;
 export class TestImages {
   readonly chunks: readonly tf.Tensor2D[];
   readonly count: number;
-  /** The number of images of each chunk except the last one. */
+  /** The number of images in each chunk. The last chunk can be smaller. */
   readonly chunkSize: number;
 
   constructor(images: Images, chunkSize = isOnGpu() ? GPU_CHUNK : CPU_CHUNK) {
     this.count = images.count;
     this.chunkSize = chunkSize;
-    // If the memory runs out, the outer tidy disposes the chunks so far.
+    // If the memory runs out, the outer tidy disposes the chunks that have already been created.
     this.chunks = tf.tidy(() =>
       Array.from({ length: Math.ceil(images.count / chunkSize) }, (_, chunk) => {
         const from = chunk * chunkSize;

@@ -1,6 +1,6 @@
 /**
- * The engine for libtensorflow on the CPU. Each member is a graph in its own session, which computes both passes of a
- * step in one call of tfjs-node's addon. A WebAssembly kernel then updates the parameters.
+ * The engine for libtensorflow on the CPU. Each member has its own graph, in its own session. One call of tfjs-node's
+ * addon computes the forward and backward passes of a step. A WebAssembly kernel then updates the parameters.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TrainingError } from '../trainer.ts';
@@ -111,7 +111,7 @@ export class GraphEngine implements Engine {
 }
 
 /**
- * Runs one training step. The function must run in a tidy.
+ * Runs one training step. The function must be called within tf.tidy.
  * @returns the losses before the update: `[mse, l1]`
  */
 function step(member: GraphMember, input: tf.Tensor2D, target: tf.Tensor2D): [number, number] {

@@ -19,18 +19,21 @@ export const INT32: NodeAttributes = { T: 'type: DT_INT32' };
 export class GraphText {
   readonly #nodes: string[] = [];
   readonly #device: string | undefined;
-  /** In the body of a loop, the node that runs once per iteration; otherwise undefined. */
+  /** While the body of a loop is added, the node that runs once per iteration of the loop; otherwise undefined. */
   #iteration: string | undefined;
 
-  /** @param device the device of all nodes, such as `GPU:0`. If undefined, libtensorflow places each node. */
+  /**
+   * @param device the device of all nodes, such as `GPU:0`. If undefined, libtensorflow chooses the device of each
+   * node.
+   */
   constructor(device?: string) {
     this.#device = device;
   }
 
   /**
    * Adds a node.
-   * @param inputs names of nodes; `name:1` is a node's second output, and `^name` waits for the node without using its
-   * output
+   * @param inputs names of nodes; `name:1` is the second output of a node; with `^name`, the new node waits for a node,
+   * but does not use its output
    * @returns the node's name
    */
   node(
@@ -79,8 +82,8 @@ export class GraphText {
   }
 
   /**
-   * Adds the nodes of a loop's body. Each constant in the body gets a control dependency on `iteration`. Without an
-   * input, a node would belong to no iteration.
+   * Adds the nodes of a loop's body. Each constant in the body gets a control dependency on `iteration`, because a node
+   * without any input would belong to no iteration.
    * @param iteration a node that runs once per iteration
    */
   inLoop(iteration: string, addBody: () => void): void {

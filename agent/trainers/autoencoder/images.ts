@@ -1,4 +1,4 @@
-/** Images: conversion between bytes and tensors, batches of an epoch, and the noise of denoising runs. */
+/** Converts images between bytes and tensors, splits an epoch into batches, and adds the noise of denoising runs. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageFile, Images } from '../../data/idx.ts';
 import { isOnGpu } from './libtensorflow.ts';
@@ -37,7 +37,7 @@ export async function bytesOf(columns: tf.Tensor2D): Promise<Uint8Array> {
 /** The images of a file. */
 export type ImageSource = Pick<ImageFile, 'read'>;
 
-/** The source of an epoch's batches. */
+/** The training images from which batches are taken. */
 export interface TrainImages {
   /** Returns the images at these indices: `[indices, pixels]`, scaled to [-1, 1]. The caller owns the tensor. */
   pick(indices: Int32Array): tf.Tensor2D;
@@ -45,10 +45,10 @@ export interface TrainImages {
 }
 
 /**
- * Returns the first `count` images for an engine without a loop. On a GPU, the images are on the device, and a batch
- * needs no transfer. On a CPU, the images stay in the file, which all workers share. It takes only a fraction of a
- * millisecond to read and scale a batch. If each worker kept the scaled images instead, each would need 188 MB for
- * them.
+ * Returns the first `count` images for an engine that has no `loop` (see engine.ts). On a GPU, the images are on the
+ * device, and a batch needs no transfer. On a CPU, the images stay in the file, which all workers share. It takes only
+ * a fraction of a millisecond to read and scale a batch. If each worker kept the scaled images instead, each would need
+ * 188 MB for them.
  */
 export function trainImages(file: ImageSource, count: number): TrainImages {
   return isOnGpu() ? onDevice(file, count) : { pick: (indices) => rowsOf(file.read(indices)), dispose: () => {} };
@@ -92,8 +92,8 @@ export function withNoise(rows: tf.Tensor2D, noises: readonly Noise[]): tf.Tenso
 }
 
 /**
- * Yields the images of each step of an epoch: one batch per member, in the member's image order. The last batch can be
- * shorter.
+ * Yields the image indices for each step of an epoch: one batch per member, in the member's image order. The last batch
+ * can be shorter.
  * @param orders one order per member, all of the same length
  */
 export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Generator<Int32Array> {
@@ -108,7 +108,7 @@ export function* batchesOf(orders: readonly Int32Array[], batchSize: number): Ge
 
 /**
  * Groups consecutive batches of the same size.
- * @param most returns the maximum number of batches of the next group
+ * @param most returns the maximum number of batches in the next group
  */
 export function* groupsOf(batches: Iterable<Int32Array>, most: () => number): Generator<readonly Int32Array[]> {
   let group: Int32Array[] = [];

@@ -37,7 +37,7 @@ interface LearnerMember {
  * this number of steps takes 30 to 60 ms.
  */
 const STEPS_PER_CALL = 4;
-/** For an engine with a loop, the number of steps per call changes until a call takes this time (see `adapt`). */
+/** For an engine with a loop, the number of steps per call is adjusted so that a call takes this time (see `adapt`). */
 const CALL_MS = 50;
 const MAX_STEPS_PER_CALL = 128;
 /** The maximum size of the noise for one call. The noise is drawn in the memory of the host. */
@@ -81,16 +81,16 @@ export class Learner {
 
   /**
    * Returns a member's reconstruction of the images in `input`. Both have the shape `[pixels, images]`. The method must
-   * run in a tidy.
+   * be called within tf.tidy.
    */
   reconstruct(member: number, input: tf.Tensor2D): tf.Tensor2D {
     return this.engine.reconstruct(member, input);
   }
 
   /**
-   * Trains one step on a batch of clean images per member.
+   * Trains one step. Each member has its own batch of clean images.
    * @param clean `[members * batch, pixels]`, member by member
-   * @returns the losses before the update, on the device: one row `[mse, l1]` per member in `[members, 2]`, where l1 is
+   * @returns the losses before the update, `[members, 2]`, on the device: one row `[mse, l1]` per member, where l1 is
    *   lambda_l1 * sum|parameter|
    */
   step(clean: tf.Tensor2D): tf.Tensor2D {
@@ -111,7 +111,7 @@ export class Learner {
     }
   }
 
-  /** The number of batches that {@link Learner.train} should get, so that a call is short. */
+  /** The number of batches that should be passed to {@link Learner.train}, so that the call is short. */
   get stepsPerCall(): number {
     return this.steps;
   }
@@ -119,7 +119,7 @@ export class Learner {
   /**
    * Trains one step per batch.
    * @param batches for each step, the indices of one batch per member, member by member; all batches have the same size
-   * @returns the losses of each step, as {@link Learner.step} returns them, or as values if the device returned them
+   * @returns the losses of each step: as {@link Learner.step} returns them or, for an engine with a loop, as arrays
    */
   train(batches: readonly Int32Array[]): readonly (tf.Tensor2D | Float32Array)[] {
     const { loop } = this.engine;
@@ -161,7 +161,7 @@ export class Learner {
     this.engine.dispose();
   }
 
-  /** Changes the number of steps per call by a factor of at most 2, until a call takes CALL_MS. */
+  /** Multiplies or divides the number of steps per call by at most 2, so that the next call takes about CALL_MS. */
   private adapt(batches: readonly Int32Array[], elapsedMs: number): void {
     if (batches.length < this.steps) return;
     const factor = Math.max(0.5, Math.min(2, CALL_MS / elapsedMs));

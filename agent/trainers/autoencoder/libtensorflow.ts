@@ -1,4 +1,4 @@
-/** Access to libtensorflow beyond TensorFlow.js's API, through tfjs-node's addon: kernels and graph sessions. */
+/** Calls libtensorflow directly through tfjs-node's addon, for kernels and graph sessions that TensorFlow.js lacks. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,7 +66,7 @@ export class NativeKernels {
     this.#backend = backend;
   }
 
-  /** Returns `delta` where the ReLU's `output` is positive, otherwise 0. */
+  /** Returns `delta` where the ReLU's `output` is positive, and 0 elsewhere. */
   reluGradient<T extends tf.Tensor>(delta: T, output: T): T {
     return this.#run('ReluGrad', [delta, output]) as T;
   }
@@ -88,7 +88,7 @@ export class NativeKernels {
   }
 }
 
-/** A session that runs a graph and holds its variables. */
+/** A session that runs a graph and holds the graph's variables. */
 export class NativeSession {
   readonly #backend: NativeBackend;
   readonly #id: number;

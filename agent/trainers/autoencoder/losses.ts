@@ -1,7 +1,7 @@
 /** The losses of training steps, and the metrics that an epoch reports. */
 import * as tf from '@tensorflow/tfjs-core';
 
-/** The range of the pixels, from -1 to 1. */
+/** The difference between the largest possible pixel value, 1, and the smallest, -1. */
 export const PIXEL_RANGE = 2;
 
 /** Returns the peak signal-to-noise ratio in dB, 20 log10(peak) - 10 log10(mse), which is infinite for an mse of 0. */
@@ -34,8 +34,8 @@ export function trainMetrics(steps: readonly StepLoss[]) {
 }
 
 /**
- * Returns the test metrics. `mse` is the mean squared error over all test images. `psnr_peak1` assumes pixels from
- * 0 to 1.
+ * Returns the test metrics. `mse` is the mean squared error over all test images. `psnr_peak1` uses a peak of 1, as if
+ * pixels were in the range from 0 to 1.
  */
 export function testMetrics(mse: number) {
   return { test_loss: mse, psnr: psnr(mse, PIXEL_RANGE), psnr_peak1: psnr(mse, 1) };
@@ -60,7 +60,7 @@ export class LossLog {
 
   /**
    * @param images the number of images per member in the step
-   * @param losses mse and l1 of a step, `[members, 2]`: a tensor, which the log disposes, or an array
+   * @param losses the mse and the l1 of each member, `[members, 2]`: a tensor, which the log disposes, or an array
    * @returns whether the losses of all steps so far have been read
    */
   async add(images: number, losses: tf.Tensor2D | Float32Array): Promise<boolean> {
@@ -70,7 +70,7 @@ export class LossLog {
     return true;
   }
 
-  /** Returns a member's losses that have been read so far, in the order of the steps. */
+  /** Returns those losses of a member that have been read so far, in the order of the steps. */
   of(member: number): readonly StepLoss[] {
     return this.read[member] ?? [];
   }

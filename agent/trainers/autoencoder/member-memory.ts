@@ -1,6 +1,6 @@
 /**
- * The parameters, moments and gradients of a member in WebAssembly memory, where a kernel updates them. libtensorflow
- * reads the parameters and writes the gradients in the same memory, without copies.
+ * Stores the parameters, moments and gradients of a member in WebAssembly memory, where a kernel updates the parameters
+ * and the moments. libtensorflow reads the parameters from this memory and writes the gradients to it, without copies.
  */
 import { type ParameterLayout, ROW } from './model.ts';
 import { AdamKernel, newWasmMemory, type UpdateNumbers } from './wasm-kernels.ts';
@@ -43,12 +43,12 @@ export class MemberMemory {
     };
   }
 
-  /** Returns the arrays of the weight and the bias of each layer, in the layout's order. They are not copies. */
+  /** Returns one array per weight and bias, in the layout's order. The arrays are views of the memory, not copies. */
   views(part: Part): readonly Float32Array[] {
     return this.#views[part];
   }
 
-  /** Returns a copy: `rows * ROW` values. */
+  /** Returns a copy of one part: `rows * ROW` values. */
   read(part: Part): Float32Array {
     const flat = new Float32Array(this.#layout.rows * ROW);
     let at = 0;
@@ -69,8 +69,8 @@ export class MemberMemory {
   }
 
   /**
-   * Takes a step of Adam with the elastic net, with the gradients in this memory. The values between the arrays are
-   * zeros, and stay zeros.
+   * Takes a step of Adam with the elastic net, with the gradients in this memory. The step includes the gaps between
+   * the arrays. The parameters in the gaps stay 0, and do not affect the returned sum.
    * @returns sum|parameter| before the update
    */
   update(numbers: UpdateNumbers): number {
@@ -96,7 +96,7 @@ export class MemberMemory {
   }
 }
 
-/** Returns the size in bytes of one part of a member's memory, in which each array is aligned. */
+/** Returns the size in bytes of one part of a member's memory. Each array of the part starts at an aligned address. */
 function partBytes({ sizes }: ParameterLayout): number {
   return sizes.reduce((sum, size) => sum + alignedBytes(size), 0);
 }

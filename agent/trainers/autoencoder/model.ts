@@ -1,9 +1,12 @@
-/** The network's layers, and the layout of all its parameters in one flat vector. */
+/** Defines the layers of a network, and the layout of the network's parameters in one flat vector. */
 import type { Random } from './random.ts';
 
 export const PIXELS = 28 * 28;
 
-/** The widths of the encoder's layers before the code. The decoder has the same widths in reverse order. */
+/**
+ * The widths of the encoder's layers, except the last layer (the code layer). The decoder has the same widths in
+ * reverse order.
+ */
 const HIDDEN = { 3: [256, 144], 5: [640, 512, 256, 144] } as const;
 export type Depth = keyof typeof HIDDEN;
 
@@ -17,8 +20,8 @@ export interface Layer {
 }
 
 /**
- * Returns the layers from the pixels through the code back to the pixels. The code layer is linear, the last layer uses
- * tanh, and the other layers use ReLU.
+ * Returns the layers of the encoder, then the layers of the decoder. The code layer is linear, the last layer of the
+ * decoder uses tanh, and the other layers use ReLU.
  */
 export function layersOf(depth: Depth, latentDim: number): readonly Layer[] {
   const down = [PIXELS, ...HIDDEN[depth], latentDim];
@@ -39,8 +42,8 @@ export interface ParameterLayout {
 
 /**
  * Returns the layout of the layers' parameters. The padding makes all rows whole, so that half a million parameters can
- * be summed in two stages. The float32 error is then 2e-7 instead of 4e-5. A padding zero has a zero gradient and
- * stays zero.
+ * be summed in two stages: first each row, then the sums of the rows. The float32 error of the sum is then 2e-7 instead
+ * of 4e-5. The gradients of the padding are zero, so the padding stays zero.
  */
 export function parameterLayout(layers: readonly Layer[]): ParameterLayout {
   const sizes = layers.flatMap(({ inputs, outputs }) => [outputs * inputs, outputs]);

@@ -1,4 +1,6 @@
-/** The engine for libtensorflow on a GPU: all members are one graph in one session. The graph also runs on a CPU. */
+/**
+ * The engine for libtensorflow on a GPU: one graph in one session contains all members. The graph also runs on a CPU.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, correctedRate, momentsAs } from './adam.ts';
 import type { Engine, InitialMember, StepLoop } from './engine.ts';
@@ -20,8 +22,8 @@ interface SlotMember {
 }
 
 /**
- * A member that leaves keeps its place in the graph until half of the places are free, because a smaller pack needs a
- * new session. A free place continues to train, and its results are ignored.
+ * When a member leaves the pack, its place stays in the graph until at least half of the places are free, because a
+ * smaller graph needs a new session. The graph continues to train the free places, but their results are ignored.
  */
 export class PackEngine implements Engine, StepLoop {
   readonly loop = this;
@@ -31,11 +33,11 @@ export class PackEngine implements Engine, StepLoop {
   #session: NativeSession;
   /** All places of the graph. */
   #places: readonly SlotMember[];
-  /** The places of the members, in the order of the members. */
+  /** For each member, the index of its place. */
   #members: readonly number[];
   #sameRates: boolean;
   #images: tf.Tensor2D | undefined;
-  /** The parameters of a member for evaluation, until the next step. */
+  /** The parameters of the member that was evaluated last, as tensors. They are disposed before the next step. */
   #evaluated: { readonly place: number; readonly network: readonly LayerTensors[] } | undefined;
 
   constructor(initial: readonly InitialMember[], device: GraphDevice) {
@@ -221,7 +223,10 @@ export class PackEngine implements Engine, StepLoop {
     return this.#session.run({ [PACK_FEEDS.member]: tf.tensor1d([place], 'int32') }, name);
   }
 
-  /** Returns the network of a place as tensors, and keeps them for the next chunk of images. Must run in a tidy. */
+  /**
+   * Returns the network of a place as tensors, and keeps the tensors for the next chunk of images. Must be called
+   * within tf.tidy.
+   */
   #networkOf(place: number): readonly LayerTensors[] {
     if (this.#evaluated?.place !== place) {
       this.#forget();
@@ -238,7 +243,10 @@ export class PackEngine implements Engine, StepLoop {
     this.#evaluated = undefined;
   }
 
-  /** Counts the steps of all places, and returns the input `PACK_FEEDS.numbers`. Must precede the call that trains. */
+  /**
+   * Adds `steps` to the step counts of all places, and returns the input `PACK_FEEDS.numbers` for these steps. Must be
+   * called before the steps are run.
+   */
   #numbers(steps: number, batch: number): tf.Tensor3D {
     this.#forget();
     if (this.#sameRates !== this.#hasSameRates()) {
@@ -277,7 +285,7 @@ export class PackEngine implements Engine, StepLoop {
     );
   }
 
-  /** Selects the values of the members, in their order, from an array with `size` values per place. */
+  /** Returns the values of the members, in the order of the members, from an array with `size` values per place. */
   #ofMembers(values: Float32Array, size: number): Float32Array {
     const own = new Float32Array(this.#members.length * size);
     for (const [member, place] of this.#members.entries())

@@ -1,9 +1,9 @@
 /**
- * The training steps of a pack as one libtensorflow graph. A variable contains the same weight or bias of all members,
- * and each operation computes all members. The graph holds the training images, so that a loop of steps runs in one
- * call. The inputs of this call are the indices of the images, three numbers per step and member (`PACK_FEEDS.numbers`)
- * and, for denoising runs, the noise. Only the losses leave the device. The graph computes the same step as
- * training-graph.ts, on a CPU or a GPU.
+ * The training steps of a pack as one libtensorflow graph. Each variable contains one weight matrix or bias of all
+ * members, and each operation computes all members. The graph holds the training images, so that a loop of steps runs
+ * in one call. The inputs of this call are the indices of the images, three numbers per step and member
+ * (`PACK_FEEDS.numbers`) and, for denoising runs, the noise. The call returns only the losses. The graph computes the
+ * same passes as training-graph.ts, and also updates the parameters. It runs on a CPU or a GPU.
  */
 import { BETA1, BETA2 } from './adam.ts';
 import { FLOAT, GraphText, INT32, type NodeAttributes, shapeAttribute } from './graph-text.ts';
@@ -16,11 +16,11 @@ export interface PackGraphOptions {
   /** One element per member. */
   readonly members: readonly Pick<Settings, 'lambdaL1' | 'weightDecay' | 'l1InGradient'>[];
   /**
-   * Whether all members have the same learning rate and the same number of steps. If so, one fused operation updates a
-   * parameter of all members. Otherwise, this update takes a dozen operations.
+   * Whether all members have the same learning rate and the same number of steps. If so, one fused operation per weight
+   * or bias updates all members. Otherwise, this update takes a dozen operations.
    */
   readonly sameRates: boolean;
-  /** Whether noise is added to the images of a loop. */
+  /** Whether the loop of steps adds noise to its images. */
   readonly noise: boolean;
   /** The device, such as `CPU:0` or `GPU:0`. */
   readonly device: string;
@@ -33,8 +33,8 @@ export const PACK_FEEDS = {
   /** the clean images, in the same shape */
   target: 'target',
   /**
-   * `[steps, 3, members]`: for each step, `2 / (pixels * batch)`, then the rate, then the epsilon of Adam's update
-   * `p -= rate * m / (sqrt(v) + epsilon)` (with the symbols of adam.ts). A single step has `steps` = 1.
+   * `[steps, 3, members]`: for each step and member, `2 / (pixels * batch)`, and the rate and the epsilon of Adam's
+   * update `p -= rate * m / (sqrt(v) + epsilon)` (with the symbols of adam.ts). For a single step, `steps` is 1.
    */
   numbers: 'numbers',
   /** the training images, `[images, pixels]` */
@@ -43,9 +43,9 @@ export const PACK_FEEDS = {
   indices: 'indices',
   /** for a loop with noise: `[steps, members * batch, pixels]` */
   noise: 'noise',
-  /** the position of a member, `[1]`, int32 */
+  /** the index of a member in the graph, `[1]`, int32 */
   member: 'member',
-  /** the new state of this member: flat `[1, rows, ROW]`, in the layout's order */
+  /** the new state of this member: flat tensors `[1, rows, ROW]`, in the layout's order */
   state: ['new-parameters', 'new-first', 'new-second'],
 } as const;
 
@@ -53,15 +53,15 @@ export const PACK_FEEDS = {
 export const PACK_FETCHES = {
   /** Trains one step on `input`, and returns the losses before its update: one row `[mse, l1]` per member. */
   losses: 'losses',
-  /** Trains on batches of the held images, and returns the losses of each step: `[steps, members, 2]`. */
+  /** Trains a loop of steps on the stored images, and returns the losses of each step: `[steps, members, 2]`. */
   lossesOfSteps: 'losses-of-steps',
   /** Returns sum|parameter| of each member. */
   absoluteSums: 'absolute-sums',
-  /** Sets all variables except the images to zero. Required before any other output. */
+  /** Sets all variables except the images to zero. Must be requested before any other output. */
   initialized: 'initialized',
-  /** Holds the images. */
+  /** Stores the input `images` in a variable, for later calls. */
   held: 'held',
-  /** Replaces the state of a member. */
+  /** Replaces the state of a member with the inputs `state`. */
   restored: 'restored',
   /** The parameters and both moments of a member, each as a flat tensor `[1, rows, ROW]`. */
   state: ['parameters', 'first', 'second'],
@@ -70,7 +70,7 @@ export const PACK_FETCHES = {
 interface PackParameter {
   /** `[members, outputs, inputs]` for a weight, `[members, 1, outputs]` for a bias. */
   readonly shape: readonly [number, number, number];
-  /** The variables of the parameters and both moments. */
+  /** The handles of three variables: the weight or bias itself, and its two moments. */
   readonly variables: readonly string[];
 }
 
@@ -78,7 +78,10 @@ const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
 const REDUCE: NodeAttributes = { ...FLOAT, Tidx: 'type: DT_INT32' };
 const INDEX: NodeAttributes = { Index: 'type: DT_INT32' };
-/** The loop selects images by int64 indices, because GPUs have no kernels that slice int32 values in GPU memory. */
+/**
+ * The loop selects images by int64 indices, because TensorFlow has no GPU kernel that slices int32 values in GPU
+ * memory.
+ */
 const INT64: NodeAttributes = { T: 'type: DT_INT64' };
 const FRAME: NodeAttributes = { frame_name: 's: "steps"', parallel_iterations: 'i: 1' };
 
@@ -129,7 +132,7 @@ class PackGraph {
     graph.node('Identity', [sums], FLOAT, PACK_FETCHES.absoluteSums);
   }
 
-  /** Returns the variable of the images. */
+  /** Adds the variable that holds the images, and returns the variable's handle. */
   #addImages(): string {
     const images = this.#variable('images', [-1, PIXELS]);
     const assigned = this.#graph.node(
@@ -166,7 +169,7 @@ class PackGraph {
         variables.map((variable) => constant(variable, { T: 'type: DT_RESOURCE' })),
       ),
     };
-    // A Merge takes its second input from the end of the body, which is added later under this name.
+    // The second input of a Merge is a node at the end of the body. That node is added later, with this name.
     const carried = (start: string, attributes: NodeAttributes, name: string) =>
       graph.node('Merge', [graph.node('Enter', [start], { ...attributes, ...FRAME }), name], {
         ...attributes,
@@ -214,7 +217,7 @@ class PackGraph {
   }
 
   /**
-   * @param given.input `[members, batch, pixels]`, as `target`
+   * @param given.input `[members, batch, pixels]`; `target` has the same shape
    * @param given.numbers `[3, members]`
    * @param given.handles for each parameter, the handles of its variables
    * @param given.after the node that must precede the reads of the variables
@@ -268,7 +271,7 @@ class PackGraph {
     return activations;
   }
 
-  /** Returns the gradients and, for each layer, the node that must read the layer's weight before Adam overwrites it. */
+  /** Returns the gradients and, for each layer, a node that must run before Adam overwrites the layer's weight. */
   #backward(values: readonly string[], activations: readonly string[], slope: string) {
     const gradients: string[] = [];
     const readers: string[] = [];
@@ -315,12 +318,12 @@ class PackGraph {
       return this.#reshape(one, []);
     };
     const zero = graph.number(0);
-    // The powers of the betas are 0, because the learning rate already includes the bias corrections.
+    // The powers of the betas are passed as 0, because the learning rate already includes the bias corrections.
     const rule = [zero, zero, first(rate), graph.number(BETA1), graph.number(BETA2), first(epsilon)];
     return [`^${graph.node('ResourceApplyAdam', [...handles, ...rule, gradient, ...waits])}`];
   }
 
-  /** Adam with a rate and an epsilon per member: the formula of ResourceApplyAdam, in single operations. */
+  /** Adam with a rate and an epsilon per member: computes the formula of ResourceApplyAdam with separate operations. */
   #adam(
     handles: readonly string[],
     gradient: string,

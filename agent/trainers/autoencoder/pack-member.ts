@@ -50,7 +50,7 @@ export class PackMember {
    * Computes the metrics that do not change between epochs, and restores the checkpoint, if there is one.
    * @param at the member's index in the learner
    * @throws {TrainingError} `preflight` if the checkpoint is damaged or from another trial
-   * @throws the reason for a stop
+   * @throws the reason for the stop, if the run is stopped
    */
   async prepare(learner: Learner, at: number): Promise<void> {
     if (this.settings.noiseStd > 0) {
@@ -71,7 +71,10 @@ export class PackMember {
     this.epoch = progress.epoch;
   }
 
-  /** Returns the indices of all images in the order of the next epoch. Each call changes and returns the same array. */
+  /**
+   * Returns the indices of the training images, in the order of the next epoch. Each call changes and returns the same
+   * array.
+   */
   shuffle(): Int32Array {
     this.#shuffles.shuffle(this.#order);
     return this.#order;

@@ -19,20 +19,21 @@ const USABLE_SHARE = 0.6;
 const SHARED_BYTES = (60_000 + 4 * 10_000) * PIXELS * 4;
 const TEST_INPUT_BYTES = 10_000 * PIXELS * 4;
 const FLOAT_BYTES = 4;
-/** A larger pack must be faster by this factor, because it also delays the trials of other sweeps. */
+/** A larger pack is used only if it is faster by this factor, because it also delays the trials of other sweeps. */
 const WORTHWHILE = 1.1;
 const MEASURED_S = 0.2;
 
 /**
- * The memory of one member during a step, in multiples of its parameters: the parameters, both moments, the gradient,
- * and the temporary values of the elastic net and of Adam. In a measurement on a CPU, each member increased the memory
- * of the process by 13.6 times the size of its parameters if the learning rates of the members differed, and by 12.0
- * times this size if the learning rates were equal. These numbers include the arrays of JavaScript (docs/gpu.md).
+ * The memory of one member during a step, in multiples of the size of its parameters: the parameters, both moments, the
+ * gradient, and the temporary values of the elastic net and of Adam. In a measurement on a CPU, each member increased
+ * the memory of the process by 13.6 times the size of its parameters if the learning rates of the members differed, and
+ * by 12.0 times this size if the learning rates were equal. These numbers include the arrays of JavaScript
+ * (docs/gpu.md).
  */
 const PARAMETER_COPIES = 12;
 /**
- * Single operations keep all of their tensors until the end of a step. A member then needs up to this multiple of
- * {@link memberBytes}.
+ * The strategy `stacked` keeps the tensors of all operations until the end of a step. A member then needs up to this
+ * multiple of {@link memberBytes}.
  */
 const OPERATIONS_FACTOR = 2;
 
@@ -73,11 +74,11 @@ export async function fastestPackThatFits(sharedBy: number, warn: (message: stri
 }
 
 /**
- * Tries the pack sizes 1, 4, 8, 16, ... up to `most`, until a larger pack is no longer worthwhile. Also ends at a size
- * that cannot be measured, whatever the reason, because packs are only an optimization.
+ * Measures the pack sizes 1, 4, 8, 16, ... up to `most`, until a larger pack is no longer worthwhile. Also stops if a
+ * size cannot be measured, for any reason, because packs are only an optimization.
  * @param rateOf measures the training steps per second of all members together
  * @param warn called with the reason if `rateOf` rejects
- * @returns 1 if not even one trial can be measured
+ * @returns the selected pack size; 1 if not even one trial can be measured
  */
 export async function fastestPack(
   most: number,
@@ -117,7 +118,7 @@ export async function measuredRate(pack: number, strategy?: Strategy): Promise<n
   try {
     learner.trainOn({ read: (indices) => new Uint8Array(indices.length * PIXELS) }, batchSize);
     const batch = Int32Array.from({ length: pack * batchSize }, (_, at) => at % batchSize);
-    // The first call is slower. With a graph, it also compiles the graph.
+    // The first call is not measured, because it is slower. With a graph, for example, it also compiles the graph.
     tf.dispose(trainOnce(learner, batch).filter((losses) => losses instanceof tf.Tensor));
     const start = performance.now();
     let steps = 0;

@@ -92,8 +92,8 @@ function part(parts: readonly tf.Tensor[], i: number): tf.Tensor {
 /**
  * Converts a network's flat parameters to the layout of a network with layers that are at least as wide. The members of
  * a pack may have different latent dimensions. All members are stored in the layout of the largest network, with zeros
- * in the rows and columns that a smaller network lacks. These zeros remain zero, because their inputs and therefore
- * their gradients are zero, and weight decay does not change a zero.
+ * in the rows and columns that a smaller network lacks. These zeros remain zero, because their gradients are zero, and
+ * neither the L1 term nor weight decay changes a zero.
  */
 export function padded(own: Float32Array, ownLayers: readonly Layer[], layers: readonly Layer[]): Float32Array {
   const wide = new Float32Array(parameterLayout(layers).rows * ROW);

@@ -1,5 +1,5 @@
 /**
- * Seeded random numbers: the same seed gives the same trial on every agent. The generator is xoshiro128** (Blackman and
+ * Seeded random numbers: a seed gives the same numbers on every agent. The generator is xoshiro128** (Blackman and
  * Vigna, "Scrambled linear pseudorandom number generators", 2021). Its state is initialized by splitmix64 (Steele, Lea
  * and Flood, 2014). Normal numbers are drawn with the ziggurat method (Marsaglia and Tsang, "The ziggurat method",
  * 2000) with 256 layers.
@@ -83,12 +83,15 @@ const LAYERS = 256;
 /** The start of the tail and the area of each layer, for 256 layers, from Marsaglia and Tsang (2000). */
 const BASE = 3.6541528853610088;
 const AREA = 0.00492867323399;
-/** The number of positions across half a layer. Of 32 random bits, one is the sign and eight select the layer. */
+/**
+ * The number of positions across half a layer. Of 32 random bits, one is the sign, 8 select the layer, and 23 select
+ * the position.
+ */
 const PLACES = 2 ** 23;
 
 const density = (x: number) => Math.exp(-0.5 * x * x);
 
-/** In layer i, everything up to edge[i + 1] is below the curve. */
+/** In layer i, every x with |x| < edge[i + 1] is below the curve. */
 const edge = new Float64Array(LAYERS + 1);
 edge[0] = AREA / density(BASE);
 edge[1] = BASE;
@@ -101,7 +104,7 @@ const step = edge.map((x) => x / PLACES).subarray(0, LAYERS);
 function normal(random: Random): number {
   for (;;) {
     const bits = random.int32();
-    // Layer and position use different bits, because shared bits would correlate them (Doornik, 2005).
+    // Layer and position use different bits, because shared bits would make them correlated (Doornik, 2005).
     const layer = bits & (LAYERS - 1);
     const x = ((bits >> 8) + 0.5) * (step[layer] ?? 0);
     const inner = edge[layer + 1] ?? 0;

@@ -1,4 +1,6 @@
-/** Reconstructions of ten test images, one per class. The images are the same in every epoch and every trial. */
+/**
+ * Reconstructions of ten test images, one per class. The same images are reconstructed in every epoch and every trial.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { encode } from 'fast-png';
 import { type SafeTensor, writeSafetensors } from '../../../lib/files/safetensors.ts';
@@ -11,8 +13,8 @@ const CLASSES = 10;
 const SHAPE = [CLASSES, 28, 28];
 
 /**
- * Returns whether an epoch's reconstructions are kept. They are kept at epochs 1, 1 + every, 1 + 2 every, ... and the
- * last epoch, or at no epoch if `every` is 0.
+ * Returns whether an epoch's reconstructions are kept. Reconstructions are kept at epochs 1, 1 + every, 1 + 2 every,
+ * ..., and at the last epoch. If `every` is 0, none are kept.
  */
 export function isReconstructed(epoch: number, every: number, epochs: number): boolean {
   return every > 0 && ((epoch - 1) % every === 0 || epoch === epochs);
@@ -83,7 +85,7 @@ type Form = 'png' | 'safetensors';
 const SIDE = 28;
 const GAP = 2;
 const GRAY = 128;
-/** The factor by which images are enlarged, so that they can be viewed. */
+/** The factor by which images are enlarged, so that details are visible. */
 const SCALE = 3;
 
 function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
@@ -103,8 +105,9 @@ function imageGrid(rows: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Converts a pixel row or column of the grid into the index of the image along that axis, and the pixel row or column
- * of that image before its enlargement. If the latter is SIDE or more, the pixel is in the gap after the image.
+ * Converts a pixel row or column of the grid into two numbers: the index of the image along that axis, and the pixel
+ * row or column within the image before its enlargement. If the second number is SIDE or more, the pixel is in the gap
+ * after the image.
  */
 function positionOf(screen: number): readonly [number, number] {
   const from = Math.floor(screen / SCALE) - GAP;

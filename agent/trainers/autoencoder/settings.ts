@@ -4,7 +4,7 @@ import { type DatasetName, datasetNamed } from '../../data/catalog.ts';
 import { TrainingError } from '../trainer.ts';
 import type { Depth } from './model.ts';
 
-/** Trials of earlier versions of the coordinator have no `test_size`. */
+/** Trials from earlier versions of the coordinator have no `test_size`, and are evaluated on all test images. */
 const ALL_TEST_IMAGES = TRAINERS.autoencoder.parameters.test_size.default;
 
 export interface Settings {
@@ -23,7 +23,8 @@ export interface Settings {
 }
 
 /**
- * @throws {TrainingError} `rejected` for a value that the coordinator's check accepts and this trainer does not support
+ * @throws {TrainingError} `rejected` for a value that the coordinator's check accepts, but this trainer does not
+ * support
  */
 export function settingsOf(parameters: Parameters): Settings {
   const number = (name: string): number => {

@@ -1,6 +1,6 @@
 /**
- * The engine for a GPU: uses TensorFlow.js operations, with the parameters of all members in one tensor. Each operation
- * computes all members. The engine works on any backend.
+ * The default engine on a GPU. It uses TensorFlow.js operations, and stores the parameters of all members in one
+ * tensor. Each operation computes all members. The engine also works on any other backend.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { Adam, type AdamState, memberOf } from './adam.ts';
@@ -120,7 +120,7 @@ export class TensorEngine implements Engine {
     return { gradient: flattenStacked(gradients, this.layout), squares: square };
   }
 
-  /** Does the same as {@link stacked} for a single member, without the dimension of the members in its products. */
+  /** Does the same as {@link stacked} for a single member. The matrix products have no dimension for the members. */
   private alone(noisy: tf.Tensor2D, clean: tf.Tensor2D): { gradient: tf.Tensor3D; squares: tf.Tensor } {
     const [network = []] = networks(this.adam.parameters, this.layers, this.layout);
     const { gradients, square } = gradientsOf(network, noisy, clean);

@@ -13,7 +13,7 @@ import { LossLog, type StepLoss } from './losses.ts';
 import { PackMember, type PreparedRun } from './pack-member.ts';
 import { settingsOf } from './settings.ts';
 
-/** Returns a data set's images. */
+/** Loads a data set's images. */
 export type LoadImages = typeof loadImages;
 
 /**
@@ -30,11 +30,11 @@ export async function autoencoder(run: TrainingRun, load: LoadImages = loadImage
 }
 
 /**
- * Trains several trials together. Their parameters in `packsBy` (proto/trainers.ts) must be equal. Each trial has its
- * own seed, latent dimension, elastic net, noise, learning rate and epochs, and ends independently. With the
- * strategies `stacked` and `pack-graph`, which GPUs use, a trial has the same results as without a pack, except for
- * rounding. With the other strategies, the results are bitwise equal, except for the sum of parameters in
- * train_total_loss.
+ * Trains several trials together. The trials must have equal values for the parameters in `packsBy`
+ * (proto/trainers.ts). Each trial has its own seed, latent dimension, elastic net, noise, learning rate and epochs, and
+ * ends independently of the others. With the strategies `stacked` and `pack-graph`, which GPUs use, a trial has the
+ * same results as without a pack, except for rounding. With the other strategies, the results are bitwise equal, except
+ * for the sum of parameters in train_total_loss.
  * @param strategy default: the strategy of the current backend
  * @returns one promise per run, which settles like the promise of {@link autoencoder}
  */
@@ -127,7 +127,7 @@ async function trainMembers(all: readonly PackMember[], learner: Learner): Promi
   }
 }
 
-/** Does the work of one member. An out-of-memory error ends all members; any other error ends only this member. */
+/** Runs `work` for one member. An out-of-memory error ends all members; any other error ends only this member. */
 async function forMember(member: PackMember, work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -141,7 +141,7 @@ async function forMember(member: PackMember, work: () => Promise<void>): Promise
 /**
  * Trains each member on every image once, in the member's own order. If a member ends during the epoch, its further
  * steps are still computed, but their losses are ignored. The epoch stops early when all members have ended.
- * @returns the losses of the steps of each member
+ * @returns for each member, the losses of its steps
  */
 async function trainEpoch(members: readonly PackMember[], learner: Learner): Promise<readonly (readonly StepLoss[])[]> {
   const log = new LossLog(members.length);

@@ -1,6 +1,6 @@
 /**
  * The forward and backward passes of a training step as one libtensorflow graph (see passes.ts). Independent operations
- * run in parallel. The bits of a result do not depend on the order in which operations run. Images are rows here,
+ * run in parallel. Results are bitwise equal, regardless of the order in which operations run. Images are rows here,
  * `[batch, pixels]`.
  *
  * The parameters and the gradients are variables whose memory belongs to the caller, who updates the parameters between
@@ -21,15 +21,18 @@ export const FEEDS = {
   factor: 'factor',
   /** The memory of a parameter: `[outputs, inputs]` or `[outputs]`. */
   parameter: (at: number) => `new-parameter-${at}`,
-  /** The memory of the gradient of a parameter, in the same shape, with a first dimension of 1. */
+  /** The memory of a parameter's gradient: `[1, outputs, inputs]` or `[1, outputs]`. */
   gradient: (at: number) => `new-gradient-${at}`,
 } as const;
 
 /** The outputs that can be requested from the graph. */
 export const FETCHES = {
-  /** Sets the variables to the tensors that are fed, which must be in memory that the variables can share. */
+  /**
+   * Assigns the tensors that are fed to the variables. The variables then share the memory of the tensors, if its
+   * address is aligned.
+   */
   shared: 'shared',
-  /** Copies the last parameter to its gradient. */
+  /** Copies the last parameter to the memory of its gradient. Used to check that the memory is shared. */
   copied: 'copied',
   /** Computes the gradients, and returns the mean squared error of the reconstructions. */
   loss: 'loss',
@@ -41,8 +44,8 @@ export function parameterShapes(layers: readonly Layer[]): readonly (readonly nu
 }
 
 /**
- * The operation of all matrix products. A fused MatMul with bias and activation is no faster, and the bits of its
- * result depend on the number of threads.
+ * The operation of all matrix products. A fused MatMul with bias and activation is not faster than separate operations,
+ * and the bits of its result depend on the number of threads.
  */
 const PRODUCT = 'BatchMatMulV2';
 const FLOAT_VALUE: NodeAttributes = { dtype: 'type: DT_FLOAT' };
@@ -132,7 +135,8 @@ function assign(graph: GraphText, handle: string, feed: string): string {
 
 /**
  * Writes values into the memory of a variable. Operations that update variables would first copy memory that does not
- * belong to libtensorflow. InplaceUpdate writes the first row of the tensor that it gets, regardless of the owner.
+ * belong to libtensorflow. InplaceUpdate overwrites the first row of its input tensor without a copy, regardless of the
+ * owner of the memory.
  * @returns the node to wait for
  */
 function overwrite(graph: GraphText, handle: string, values: string): string {

@@ -11,12 +11,12 @@ export type ValueType = 'i32' | 'f32' | 'f64' | 'v128';
 const TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY_BLOCK = 0x40;
 
-/** An unsigned integer in LEB128. */
+/** Encodes an unsigned integer in LEB128. */
 function unsigned(value: number): number[] {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...unsigned(value >>> 7)];
 }
 
-/** A signed 32-bit integer in LEB128. */
+/** Encodes a signed 32-bit integer in LEB128. */
 function signed(value: number): number[] {
   const isLast = value >= -0x40 && value < 0x40;
   return isLast ? [value & 0x7f] : [(value & 0x7f) | 0x80, ...signed(value >> 7)];
@@ -26,7 +26,7 @@ const operation =
   (...opcode: readonly number[]) =>
   (...operands: readonly Code[]): Code => [...operands.flat(), ...opcode];
 const simd = (opcode: number, ...immediates: readonly number[]) => operation(0xfd, ...unsigned(opcode), ...immediates);
-/** Values are aligned to 4 bytes, the size of a float. */
+/** The alignment of a memory access (2^2 bytes, the size of a float), and its offset. */
 const ALIGNMENT = [2, 0] as const;
 
 export const i32 = {
@@ -49,7 +49,7 @@ export const v128 = {
   /** Stores the first lane. */
   store32_lane0: simd(0x5a, ...ALIGNMENT, 0),
   and: simd(0x4e),
-  /** The first operand, without the bits of the second. */
+  /** The first operand, with each bit cleared that is set in the second operand. */
   andnot: simd(0x4f),
   or: simd(0x50),
   /** Moves the upper half of the operand to the lower half. The operand is evaluated twice. */
@@ -121,7 +121,7 @@ export class FunctionCode {
     return [0x60, ...vector(this.parameters.map((type) => [TYPES[type]])), ...vector([[TYPES[this.result]]])];
   }
 
-  /** The entry of the code section. */
+  /** The body of the function, as an entry of the code section. */
   codeEntry(): Code {
     const body = [...vector(this.#locals.map((type) => [1, TYPES[type]])), ...this.#body, 0x0b];
     return [...unsigned(body.length), ...body];

@@ -1,7 +1,7 @@
 /**
  * The engine for the wasm backend. Each member has its own tensors, because a matrix product with a batch dimension is
- * slow on wasm. A step computes the passes with TensorFlow.js, and updates the parameters in place with a kernel of our
- * own.
+ * slow on wasm. In each step, TensorFlow.js computes the forward and backward passes, and our own kernel then updates
+ * the parameters in place.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type AdamState, momentsAs } from './adam.ts';
@@ -15,7 +15,9 @@ import { TensorAdamKernel, type UpdatedTensors, updateNumbers } from './wasm-ker
 interface WasmMember {
   readonly settings: Settings;
   readonly network: readonly LayerTensors[];
-  /** The weight and the bias of each layer, in the layout's order. The parameters are the tensors of `network`. */
+  /**
+   * For each weight and bias, in the layout's order: its values, which are the tensors of `network`, and its moments.
+   */
   readonly state: readonly UpdatedTensors[];
   /** The number of steps so far. */
   steps: number;
@@ -120,7 +122,7 @@ function newMember(
   second: Float32Array,
   steps: number,
 ): WasmMember {
-  // If the memory runs out, the tidy disposes the tensors so far.
+  // If the memory runs out, the tidy disposes the tensors that have already been created.
   const [own = [], firsts = [], seconds = []] = tf.tidy(() => {
     const parts = [parameters, first, second].map((values) => layerTensors(layers, values));
     for (const tensor of parts.flat()) tf.keep(tensor);
@@ -144,7 +146,7 @@ function layerTensors(layers: readonly Layer[], values: Float32Array): tf.Tensor
   return layers.flatMap(({ inputs, outputs }) => [next(outputs, inputs), next(outputs, 1)]);
 }
 
-/** Reads the parameters or the moments of a member: `rows * ROW` values. */
+/** Reads the parameters, the first moments or the second moments of a member: `rows * ROW` values. */
 function flatValues({ network, state }: WasmMember, part: keyof UpdatedTensors): Float32Array {
   const flat = new Float32Array(parameterLayout(network.map(({ layer }) => layer)).rows * ROW);
   let at = 0;

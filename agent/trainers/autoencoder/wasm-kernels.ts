@@ -32,7 +32,7 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-/** The numbers of an update. The moments are sums (see `Moments` in adam.ts). */
+/** The scalar inputs of an update. The moments are sums (see `Moments` in adam.ts). */
 export interface UpdateNumbers {
   readonly weightDecay: number;
   /** The weight of the L1 term in the gradient. */
@@ -44,7 +44,7 @@ export interface UpdateNumbers {
 }
 
 /**
- * Returns the numbers of a member's update.
+ * Returns the scalar inputs of a member's update.
  * @param steps the number of steps, including the current step
  */
 export function updateNumbers(settings: Settings, steps: number): UpdateNumbers {
@@ -58,7 +58,7 @@ export function updateNumbers(settings: Settings, steps: number): UpdateNumbers 
   };
 }
 
-/** The addresses of four arrays of float32 values in a memory. */
+/** The addresses of four arrays of float32 values in a WebAssembly memory. */
 export interface UpdatedArrays {
   readonly parameters: number;
   readonly first: number;
@@ -75,7 +75,7 @@ export interface UpdatedTensors {
   readonly second: tf.Tensor;
 }
 
-/** The arguments are addresses, and then the numbers of the update. */
+/** The arguments are addresses, followed by the scalar inputs of the update. */
 type AdamFunction = (
   parameters: number,
   end: number,
@@ -129,7 +129,7 @@ export class TensorAdamKernel {
   readonly #backend: WasmBackend;
   readonly #kernel: AdamKernel;
 
-  /** @throws {Error} if the backend is not the wasm backend, or if this version of it hides its memory */
+  /** @throws {Error} if the backend is not the wasm backend, or does not expose its memory */
   constructor() {
     const backend = tf.backend();
     if (!isWasmBackend(backend)) throw new Error('this backend has no WebAssembly memory');
@@ -168,9 +168,9 @@ const SIGN_BIT = -0x80000000;
  */
 const SMALLEST_FIRST_MOMENT = 2 ** -104;
 /**
- * In the second moment, a smaller gradient counts as this value, so that neither its square nor the second moment is
- * denormal. The square root of a second moment of such gradients is below 2^-57, which is less than half a unit in the
- * last place of any epsilon (at least 1e-8).
+ * For the second moment, a gradient with a smaller magnitude counts as this value, so that neither its square nor the
+ * second moment is denormal. If all gradients count as this value, the square root of the second moment is below 2^-57.
+ * This is less than half a unit in the last place of epsilon, which is at least 1e-8.
  */
 const SMALLEST_SQUARED_GRADIENT = 2 ** -62;
 
@@ -211,7 +211,7 @@ function adamCode(): FunctionCode {
       sum.set(f64x2.add(sum.get, f64x2.promote_low_f32x4(v128.upperHalf(magnitude)))),
       g.set(f32x4.add(f32x4.add(load(gradient.get), f32x4.mul(p.get, weightDecay)), l1Gradient)),
       m.set(f32x4.add(f32x4.mul(load(first.get), beta1), g.get)),
-      // NaN is not below the limit, and remains.
+      // A NaN is not below the limit, and remains NaN.
       m.set(v128.andnot(m.get, f32x4.lt(abs(m.get), smallestFirst.get))),
       g.set(f32x4.pmax(abs(g.get), smallestSquared.get)),
       v.set(f32x4.add(f32x4.mul(load(second.get), beta2), f32x4.mul(g.get, g.get))),

@@ -23,15 +23,15 @@ interface Followed {
   name: string;
   readonly file: GrowingFile;
   reader: EventFileReader;
-  /** The number of bytes that are from before the program's start. Their scalars are not reported. */
+  /** The number of bytes that the file had before the program's start. The scalars in these bytes are not reported. */
   skip: number;
   /** The size, the modification time and the change time of the file at the last read. */
   seen: string;
 }
 
 /**
- * Follows the event files in a folder and its subfolders, links included, or a single event file. Content from before
- * the program's start is skipped.
+ * Follows a single event file, or the event files in a folder and its subfolders. Links are followed. Content from
+ * before the program's start is skipped.
  */
 export async function eventFiles(
   folder: string,

@@ -5,7 +5,8 @@ import { errorMessage } from '../../../lib/text/error-message.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 /**
- * The last bytes that were read, up to this number, are compared with the file again, to detect changed content.
+ * To detect changed content, the last bytes that were read are compared with the file again. This is the maximum number
+ * of compared bytes.
  */
 const COMPARED_BYTES = 4_096;
 
@@ -15,9 +16,9 @@ export type Added =
   | { readonly kind: 'restart' };
 
 /**
- * Follows a file that may not exist yet. A file is recognized by its content. If a program renames a copy over the
- * file, reading continues at the old position. When a file is renamed or removed, the remainder of the old file is read
- * before any new file.
+ * Follows a file that may not exist yet. The file is recognized by its content: if a program replaces the file with a
+ * copy of it, reading continues at the same position. If the file is renamed or removed, its remainder is read before
+ * any new file at the path.
  */
 export class GrowingFile {
   #path: string;
@@ -74,7 +75,7 @@ export class GrowingFile {
     }
   }
 
-  /** Continues at the beginning of the file. */
+  /** Causes the next read to start at the beginning of the file. */
   restart(): Added {
     this.#at = 0;
     this.#last = Buffer.alloc(0);

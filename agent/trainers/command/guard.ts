@@ -3,9 +3,9 @@
  * of a worker, and guards one program at a time. A guard that dies while it guards a program is replaced, up to
  * `MAX_REPLACEMENTS` times.
  *
- * The guard's input closes when the worker has died and no forked child of the worker keeps the input open. A child keeps
- * it open until the child executes its program. From then on, the environment of the program contains the guard's marker,
- * so the guard finds the program.
+ * The guard's input closes when the worker has died and no process that the worker forked still has the input open. A
+ * forked process has it open until the process executes its program. From then on, the environment of the program
+ * contains the guard's marker, so the guard finds the program.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,12 +14,13 @@ import type { Writable } from 'node:stream';
 import { MARKER } from './processes.ts';
 
 /**
- * The script of a guard. Its argument is the first part of the markers of the programs. It reads these lines: `start
- * SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL; `group ID` after the start; `end`
- * when all processes of the program have ended. If the input closes while the group is unknown, the program may be
- * about to start, so the guard waits for the whole time SECONDS before its second search. The first search runs in the
- * background, because reading the environment of a process that hangs in the kernel can block, and must not delay
- * SIGKILL.
+ * The script of a guard. The script's argument is the first part of the markers of the programs. The script reads these
+ * lines from its input: `start SECONDS` before the start of a program, with the time between SIGTERM and SIGKILL;
+ * `group ID` after the start; `end` when all processes of the program have ended. When the input closes, the script
+ * searches for the processes of the program and sends SIGTERM to them. At most SECONDS later, it searches again and
+ * sends SIGKILL. If the group is unknown, the program may be about to start, so the script always waits for the whole
+ * time before the second search. The first search runs in the background, because reading the environment of a process
+ * that hangs in the kernel can block, and must not delay SIGKILL.
  */
 const SCRIPT = `
 marker=$1
@@ -63,7 +64,7 @@ export class Guard {
 
   /**
    * Returns a guard for a program that is about to start. `end` must be called when the program has ended.
-   * @param marker the first part of the markers
+   * @param marker the first part of the markers of this worker's programs
    * @param graceS the number of whole seconds between SIGTERM and SIGKILL
    */
   static of(marker: string, graceS: number): Guard {
@@ -119,7 +120,10 @@ export class Guard {
     return `${this.#marker}${this.#programs}`;
   }
 
-  /** @param id the id of the process group of the program, which has started */
+  /**
+   * Must be called when the program has started.
+   * @param id the id of the program's process group
+   */
   setGroup(id: number): void {
     this.#add(`group ${id}\n`);
   }

@@ -1,4 +1,7 @@
-/** Finds the program and the Python interpreter of a command, from the command's words and the program's first line. */
+/**
+ * Finds the program and the Python interpreter of a command, from its words and, for a script, from the script's first
+ * line.
+ */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 import { findProgram } from './invocation.ts';

@@ -12,7 +12,7 @@ import { TrainingError, type TrainingRun } from '../trainer.ts';
 /** The search path if PATH is not set, as in shells. */
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
-/** The values of the macros of a command. */
+/** The values with which the macros of a command are expanded. */
 export interface TrialContext {
   readonly parameters: ProgramParameters;
   readonly seed: number;
@@ -22,10 +22,16 @@ export interface TrialContext {
   readonly folders: Pick<ProgramFolders, 'artifacts' | 'parameters'>;
 }
 
-/** The parameters that a program receives, by name: JSON values in which some numbers are Python floats. */
+/**
+ * The parameters that a program receives, by name. They are JSON values in which each number that the sweep file writes
+ * as a float is a Python float.
+ */
 export type ProgramParameters = Readonly<Record<string, unknown>>;
 
-/** Returns the trial's parameters in the order of the sweep file, including the seed's parameter if there is one. */
+/**
+ * Returns the trial's parameters in the order of the sweep file, including the parameter for the seed, if the sweep has
+ * one.
+ */
 export function programParameters(
   parameters: Parameters,
   seed: number,
@@ -58,7 +64,7 @@ export function argumentsOf(command: readonly string[], trial: TrialContext): st
 
 /**
  * Returns the form in which a command is recorded. Its macros are expanded, except the macros of environment variables,
- * because these variables can be secrets. A command that is longer than MAX_RECORDED_COMMAND is truncated.
+ * because these variables can contain secrets. A command that is longer than MAX_RECORDED_COMMAND is truncated.
  */
 export function recordedCommand(command: readonly string[], trial: TrialContext): string[] {
   const variables = command.flatMap(piecesOf).flatMap((piece) => (piece.kind === 'variable' ? [piece.name] : []));
@@ -190,9 +196,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** The files of a program, in the attempt's folder. All paths are absolute. */
+/** The paths of a program's files and folders, which are in the attempt's folder. All paths are absolute. */
 export interface ProgramFolders {
-  /** The program's own folder. */
+  /** The program's own folder, TRAWL_DIR. */
   readonly own: string;
   readonly artifacts: string;
   /** A file for metric lines, which the program can create. */
@@ -206,7 +212,7 @@ export interface ProgramFolders {
   /** The folder of W&B's files, if the mode of W&B is `offline`. */
   readonly wandb: string;
   readonly wandbParameters: string;
-  /** A file that the import hook creates. */
+  /** A file that the import hook creates when it is loaded. */
   readonly hookMarker: string;
 }
 

@@ -85,7 +85,7 @@ async function keep(run: Pick<TrainingRun, 'keep'>, artifact: KeptArtifact, path
   }
 }
 
-/** Yields the names of all regular files, relative to the top folder and in order. */
+/** Yields the paths of all regular files, relative to the top folder and in the order of their names. */
 async function* filesBelow(top: string, below: string, log: AttemptLog): AsyncGenerator<string, void, undefined> {
   const entries = readdirSync(join(top, below), { withFileTypes: true });
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {

@@ -1,7 +1,7 @@
 /** Reads how many processes the kernel has killed for lack of memory. */
 import { readFileSync } from 'node:fs';
 
-/** The files that can contain the counter, the most specific file first. */
+/** The files that can contain the counter of killed processes, the most specific file first. */
 let files: readonly string[] | undefined;
 
 /** Returns the counter of this process's cgroup, or else the counter of the machine; 0 if neither counter exists. */

@@ -6,7 +6,10 @@ const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
 
-/** Writes the log of an attempt. A worker writes it to its output, which the supervisor sends to the coordinator. */
+/**
+ * Writes the log of an attempt. A worker writes the log to its own output, which the supervisor sends to the
+ * coordinator.
+ */
 export interface AttemptLog {
   /** Adds output of the program. */
   text(text: string): void;
@@ -33,7 +36,7 @@ export class OutputTail {
     return this.#text.slice(-MAX_TAIL_CHARACTERS).trimEnd();
   }
 
-  /** The last lines, for messages. */
+  /** The last lines, as they are quoted in messages. */
   get lines(): readonly string[] {
     const text = this.text.slice(-MAX_QUOTED_CHARACTERS);
     return text === '' ? [] : text.split('\n').slice(-MAX_QUOTED_LINES).join('\n').trimStart().split('\n');
@@ -44,8 +47,8 @@ export class OutputTail {
 export type TakenLine = { readonly rest: string } | undefined;
 
 /**
- * Handles a line if it contains a report. Returns undefined at once for a line that cannot contain a report. No more
- * output is read until the promise resolves.
+ * Handles a line if it contains a report. For a line that cannot contain a report, returns undefined instead of a
+ * promise. If a promise is returned, no more output is read until the promise resolves.
  */
 export type TakeLine = (line: OutputLine) => Promise<TakenLine> | undefined;
 

@@ -5,9 +5,9 @@
  * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
  * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
- * complete cycle. A complete cycle takes a minimum time, so the newest id is read at shorter intervals. A process in a
- * nested pid namespace also has an id in the outer namespace, and this id follows the same rule. Only a process with
- * the privilege to choose ids, such as CRIU, can break the rule.
+ * complete cycle. But a complete cycle takes a minimum time, so the newest id is read at intervals shorter than this
+ * time. A process in a nested pid namespace also has an id in the outer namespace, and this id follows the same rule.
+ * Only a process with the privilege to choose ids, such as CRIU, can break the rule.
  */
 
 /**
@@ -17,7 +17,8 @@
 const MAX_IDS_PER_CORE_MS = 200;
 
 /**
- * When the ids restart at the smallest ids, Linux skips the first ids, which are reserved for processes of the boot.
+ * When the ids restart at the smallest ids, Linux skips the first ids, which are reserved for processes that start at
+ * boot.
  */
 const RESERVED_IDS = 300;
 
@@ -53,9 +54,9 @@ export interface EarlierId {
 }
 
 /**
- * Returns the newest id if all ids that were allocated after the earlier id are above the earlier id, and at most the
- * newest id. Returns undefined if the allocation is unknown, or if the ids may have restarted at the smallest ids in
- * the meantime, so that newer processes can have ids below the earlier id.
+ * Returns the newest id if all ids that were allocated after the earlier id are certainly between the earlier id and
+ * the newest id. Returns undefined if the allocation is unknown, or if the ids may have restarted at the smallest ids
+ * in the meantime. In the latter case, newer processes can have ids below the earlier id.
  */
 export function newestIdSince(earlier: EarlierId, allocation: IdAllocation | undefined): number | undefined {
   if (allocation === undefined) return undefined;

@@ -35,11 +35,13 @@ const MAX_TESTED_IDS = 2_000;
 export interface Selection {
   /** Returns whether a process with this marker is selected. */
   readonly accepts: (marker: string) => boolean;
-  /** If defined, all processes that `accepts` selects were started after this program, so few ids must be tested. */
+  /**
+   * If defined, all processes that `accepts` selects were started after this program, so only newer ids must be tested.
+   */
   readonly startedAfter?: StartedProgram;
 }
 
-/** A program, and the ids of the processes that were started after it. */
+/** A program, and the range of ids that processes started after the program can have. */
 export class StartedProgram {
   readonly pid: number;
   #newest: number | undefined;
@@ -54,9 +56,9 @@ export class StartedProgram {
   }
 
   /**
-   * Returns the largest id of the processes that were started after the program; undefined if these processes can have
-   * any id, or if there are too many ids to test. An undefined result is final. The method must be called at short
-   * intervals, because the ids can restart at the smallest ids in a long interval.
+   * Returns the largest id that a process started after the program can have; undefined if such a process can have any
+   * id, or if too many ids would have to be tested. After an undefined result, all further results are undefined. The
+   * method must be called at short intervals, because the ids can restart at the smallest ids during a long interval.
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;
@@ -77,7 +79,10 @@ async function markedProcesses({ accepts, startedAfter }: Selection): Promise<nu
   return found ?? (await markedAnywhere(accepts));
 }
 
-/** Finds the selected processes that were started after the program; undefined if the ids to test are not limited. */
+/**
+ * Returns the ids of the selected processes that were started after the program; undefined if `newestId` returns
+ * undefined.
+ */
 function markedAfter(program: StartedProgram, accepts: Selection['accepts']): number[] | undefined {
   const found = new Set<number>();
   let tested = program.pid;
@@ -108,7 +113,7 @@ async function markedAnywhere(accepts: Selection['accepts']): Promise<number[]> 
   return found;
 }
 
-/** The reads that have not ended, by process. Concurrent searches share them. */
+/** The reads that have not ended, by process id. Concurrent searches share them. */
 const reads = new Map<number, Promise<Buffer | undefined>>();
 /** The processes whose reads have taken longer than the limit. */
 const blocked = new Set<number>();
@@ -223,7 +228,7 @@ function textOf(path: string): string {
 
 /**
  * Sends a signal to the selected processes.
- * @returns the number of processes
+ * @returns the number of selected processes
  */
 export async function signalMarked(selection: Selection, signal: NodeJS.Signals): Promise<number> {
   const pids = await markedProcesses(selection);
@@ -239,7 +244,7 @@ export async function signalMarked(selection: Selection, signal: NodeJS.Signals)
 
 /**
  * Sends SIGTERM to the selected processes. After the grace period, sends SIGKILL to those that still run.
- * @returns the number of processes that were found before SIGTERM
+ * @returns the number of processes that were found before SIGTERM was sent
  */
 export async function endMarked(selection: Selection, graceMs: number): Promise<number> {
   const found = await signalMarked(selection, 'SIGTERM');

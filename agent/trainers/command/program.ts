@@ -1,6 +1,7 @@
 /**
- * Runs a user's program. The program's child processes end when the program ends, or when this process ends for any
- * reason. The child processes are found by their process group or, in other sessions, by a marker (see processes.ts).
+ * Runs a user's program. The program's child processes are ended when the program ends, or when this process ends for
+ * any reason. The child processes are found by their process group or, in other sessions, by a marker (see
+ * processes.ts).
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,9 +17,9 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 /**
- * During the first YOUNG_MS of a program, the newest process id is read at this interval in milliseconds, so that the
- * search for the program's processes tests few ids. For an older program, the time of a search of all processes is
- * negligible.
+ * During the first YOUNG_MS of a program, the newest process id is read at this interval in milliseconds. The search
+ * for the program's processes can then be limited to the ids between the program's id and the newest id. Without this
+ * limit, all processes must be searched. For an older program, the time of such a search is negligible.
  */
 const ID_INTERVAL_MS = 25;
 const YOUNG_MS = 2_000;
@@ -145,7 +146,7 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
   return { code, signal };
 }
 
-/** A process that could not be started because no file descriptors are left has no streams. */
+/** If a process could not be started because no file descriptors are left, it has no streams. */
 function outputOf(stream: Readable | null | undefined): Readable {
   return stream?.setEncoding('utf8') ?? Readable.from([]);
 }

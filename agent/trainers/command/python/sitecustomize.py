@@ -1,6 +1,6 @@
-"""Forwards what a program logs with W&B, MLflow or TensorBoard to trawl, without a change to the program.
+"""Forwards the metrics that a program logs with W&B, MLflow or TensorBoard to trawl. The program is not changed.
 
-Python imports ``sitecustomize`` at every start. trawl puts this folder first on PYTHONPATH for a sweep that asks for it
+Python imports ``sitecustomize`` at every start. trawl puts this folder first on PYTHONPATH for a sweep that uses hooks
 (``report: {hook: [wandb, mlflow, tensorboard]}``; ``wandb`` is the default of a W&B sweep file). Values are appended to
 the file that TRAWL_METRICS names, one JSON object per line. Nothing here may ever break the program: every error is
 caught, and each function prints only its first error to stderr. Works with Python 3.7 and later.
@@ -31,7 +31,7 @@ def _install():
 
 
 class _PatchingFinder(importlib.abc.MetaPathFinder):
-    """Calls a patch for each module of interest, right after the module has been executed."""
+    """Calls the patch of each module that has one, right after the module has been executed."""
 
     def __init__(self, patches):
         self._patches = patches
@@ -157,7 +157,7 @@ class _Summaries:
         self._rules[str(name)] = operations
 
     def after(self, values):
-        """Returns the updated summaries of the numbers in a line."""
+        """Updates the summaries with the numbers in a line. Returns the summaries of these numbers."""
         changed = {}
         for name, value in _leaves(values):
             for word, operation in self._rule(name).items():

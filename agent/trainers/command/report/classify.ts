@@ -97,10 +97,10 @@ const FOLLOWS_OTHERS = [SECONDHAND, PEER_FAILED];
  */
 const NOT_FINAL =
   /^\s*(?:Exception ignored\b|Exception in thread\b|Error in (?:atexit|sys)\b|--- Logging error ---|Task exception was never retrieved|Future exception was never retrieved)/;
-/** Matches the line between the tracebacks of one error. */
+/** Matches the line that Python prints between the traceback of an error and the traceback of its cause. */
 const CHAINED =
   /^\W*(?:\[?\w*\]?:\s*)?(?:The above exception was the direct cause of the following exception:|During handling of the above exception, another exception occurred:)/;
-/** Matches log lines of TensorFlow and XLA, which contain the reason for the traceback that follows. */
+/** Matches log lines of TensorFlow and XLA, which can contain the reason for the traceback that follows. */
 const NATIVE_LOG_LINE = /\.(?:cc|cpp|cu|h):\d+\]/;
 /** Matches the prefix that torchrun adds to each line of a process. */
 const RANK = /^\s*\[\w+\]:/;
@@ -197,7 +197,10 @@ export function errorLine(text: string): string | undefined {
   return [plain[at], ...(MESSAGE_FOLLOWS.test(plain[at] ?? '') ? plain.slice(at + 1, at + 2) : [])].join(' ');
 }
 
-/** Returns the line of the exception, which follows the frames. The frames are indented more than the heading. */
+/**
+ * Returns the line with a traceback's exception. This line follows the frames, which are indented more than the
+ * heading.
+ */
 function exceptionAfter(lines: readonly string[], heading: number): string | undefined {
   const first = lines[heading] ?? '';
   const rank = RANK.exec(first)?.[0] ?? '';

@@ -16,7 +16,9 @@ export class CsvRecords {
   #rest: Buffer = Buffer.alloc(0);
   #scanned = 0;
   #isQuoted = false;
-  /** Whether the last quote closed a cell. A second quote directly after it is an escaped quote. */
+  /**
+   * Whether the previous byte is a quote that closed a cell. If another quote follows, the two are an escaped quote.
+   */
   #hasClosed = false;
   #firstBreak = -1;
   #isTooLong = false;

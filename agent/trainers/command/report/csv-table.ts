@@ -29,8 +29,8 @@ export class CsvTable {
   readonly #previousNumber: number = 0;
 
   /**
-   * @param previous the table that the new table replaces. The header of the previous table applies if the file has no
-   * header, for example after a rotation.
+   * @param previous the table that the new table replaces. The header of the previous table applies if the new file has
+   * no header, for example after a rotation.
    */
   constructor(previous?: CsvTable) {
     if (previous === undefined) return;
@@ -43,7 +43,7 @@ export class CsvTable {
   }
 
   /**
-   * Yields the last row of the file if it has no line end.
+   * Yields the last row of the file if the row has no line end.
    * @param isWhole whether the program ended with exit code 0. Otherwise the row can end in the middle of a number, and
    * is not yielded.
    */
@@ -100,7 +100,7 @@ export class CsvTable {
   }
 }
 
-/** Tabs or semicolons can separate the names in a header that contains no comma. */
+/** Returns the first of these delimiters that the header contains: comma, tab, semicolon. The default is the comma. */
 function delimiterOf(header: string): string {
   if (header.includes(',')) return ',';
   return ['\t', ';'].find((delimiter) => header.includes(delimiter)) ?? ',';

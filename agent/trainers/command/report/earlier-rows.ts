@@ -27,8 +27,8 @@ export class EarlierRows {
 
   /**
    * Must be called after the last call of `add`.
-   * @param open the unfinished rows at the end of the file. Such a row is new if the program completes it with other
-   * cells.
+   * @param open the unfinished rows at the end of the file. Such a row counts as new if its cells have changed when the
+   * program has completed it.
    */
   complete(open: readonly CsvRow[]): void {
     this.#open = open.map(keyOf);
@@ -36,7 +36,7 @@ export class EarlierRows {
     if (this.#keys.length > MAX_ROWS) this.#keys = [];
   }
 
-  /** Handles a rewrite of the file. */
+  /** Must be called when the program has rewritten the file. */
   restart(): void {
     this.#held = this.#keys.length === 0 ? undefined : [];
     this.#passes = 0;
@@ -74,7 +74,9 @@ export class EarlierRows {
   }
 }
 
-/** Returns a text that is equal for equal rows, even if a column was added to the file and is empty in earlier rows. */
+/**
+ * Returns the same text for equal rows. A column that was added to the file makes no difference if its cells are empty.
+ */
 function keyOf(row: CsvRow): string {
   return row.kind === 'invalid' ? row.text : JSON.stringify([...row.values].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

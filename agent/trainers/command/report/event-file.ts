@@ -1,6 +1,6 @@
 /**
  * Reads the scalars of TensorBoard's event files while they are written. An event file is a sequence of TFRecords
- * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each an `Event` message
+ * (https://www.tensorflow.org/tutorials/load_data/tfrecord), each of which contains an `Event` message
  * (tensorflow/core/util/event.proto). Only fields with scalars are read: `simple_value`, and scalar tensors, which
  * TensorFlow 2 and Keras write.
  */

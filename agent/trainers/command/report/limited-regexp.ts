@@ -39,7 +39,10 @@ export class LimitedRegExp {
   }
 }
 
-/** The error may be an object from the script's context, and is then not an instance of this context's Error. */
+/**
+ * Returns whether an error is a timeout. The error may come from the script's context, and is then not an instance of
+ * this context's Error.
+ */
 function isTimeout(error: unknown): boolean {
   return (
     typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'

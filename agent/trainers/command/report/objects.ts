@@ -11,7 +11,7 @@ const MAX_EXPIRED = 10;
 /** The named values of one line, in the order of the line. Nested objects are Maps or plain objects. */
 export type LineObject = ReadonlyMap<string, unknown>;
 
-/** Parses a line. Returns undefined if the line does not have the format. */
+/** Parses a line. Returns undefined if the line does not have the parser's format. */
 export type LineParser = (line: string) => LineObject | undefined;
 
 /** Parses a JSON object, with `NaN` and `Infinity` as Python's json module writes them. */
@@ -30,8 +30,9 @@ export const parseJsonLine: LineParser = (line) => {
 };
 
 /**
- * Splits a line of several JSON objects. If processes share their output, one process can write its object before the
- * line feed of another process. A line of any other kind is returned unchanged, as the only item.
+ * Splits a line of several JSON objects. If several processes write to the same output, one process can write its
+ * object before another process has written its line feed. A line of any other kind is returned unchanged, as the only
+ * item.
  */
 export function splitObjects(line: string): readonly string[] {
   if (!/^\s*\{/.test(line) || !/\}\s*\{/.test(line)) return [line];
@@ -49,7 +50,10 @@ export function splitObjects(line: string): readonly string[] {
   return isWhole ? parts : [line];
 }
 
-/** Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Skips text before the object (a log prefix). */
+/**
+ * Parses a Python dict literal, such as `{'loss': 0.5, 'epoch': 1.0}`. Ignores text before and after the dict, such as
+ * a log prefix.
+ */
 export const parsePythonLine: LineParser = (line) => {
   const start = line.indexOf('{');
   const end = line.lastIndexOf('}');
