@@ -19,7 +19,7 @@ export class Queries {
   readonly artifacts: ArtifactQueries;
 
   /**
-   * @param isOffline whether no coordinator uses the store; sweeps, trials and attempts that have not ended are then
+   * @param isOffline true if no coordinator uses the store: sweeps, trials and attempts that have not ended are
    * returned as interrupted; default: false
    * @param live in-memory facts about sweeps; default: none
    */

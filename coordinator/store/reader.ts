@@ -6,8 +6,8 @@ export type Value = string | number;
 
 /**
  * Runs statements that read, and returns their rows. All returned rows are durable. Each statement sees one consistent
- * state, but two statements can see different states: a caller that needs one state for several statements must ensure
- * that no write runs in the meantime.
+ * state, but two statements can see different states. If several statements must see the same state, the caller must
+ * ensure that no write runs between them.
  */
 export interface Reader {
   readonly dialect: Dialect;
@@ -43,13 +43,13 @@ export class SqliteReader implements Reader {
   }
 }
 
-/** The maximum number of rows that are read at once, if all rows of a list are needed. */
+/** The size of a page, in rows, when all rows of a list are read in pages. */
 export const ROWS_PER_PAGE = 10_000;
 
 /**
  * Yields the rows of a list in pages.
- * @param page a function that returns up to ROWS_PER_PAGE rows, in order, whose position `at` is greater than `last`.
- * Positions begin at 0.
+ * @param page a function that returns the rows whose position `at` is greater than `last`: the first ROWS_PER_PAGE of
+ * them, in order of position. Positions begin at 0.
  */
 export async function* pagedRows<Row extends { readonly at: number }>(
   page: (last: number) => Promise<Row[]>,

@@ -1,19 +1,24 @@
-/** Reads the reports of a trial in pages, so that a reader needs the same memory for any number of reports. */
+/**
+ * Reads the reports of a trial in pages, so that the memory that is needed does not grow with the number of reports.
+ */
 import { mergedBySteps } from '../../lib/domain/metric-values.ts';
 import type { Attempt, Report } from '../../proto/gen/trawl/v1/types.ts';
 import { curveBounds } from '../analysis/curve.ts';
 import type { ReportPosition } from './attempt-queries.ts';
 import type { Queries } from './queries.ts';
 
-/** The maximum number of report positions per query. The number is large, because each query scans all reports. */
+/**
+ * The maximum number of report positions per query. The number is large, because each query scans all reports of the
+ * attempts.
+ */
 const PLACES_PER_READ = 50_000;
-/** The maximum number of reports per query, and the maximum size of their metrics. */
+/** The limits of a query for reports: their number, and the total size of their metrics. */
 const REPORTS_PER_READ = 500;
 const BYTES_PER_READ = 256 * 1024;
 
 const FIRST: ReportPosition = { epoch: Number.NEGATIVE_INFINITY, attempt: 0, seq: 0 };
 
-/** The page sizes. The defaults are the limits in production. */
+/** The page sizes. Production uses the defaults. */
 export interface PageSizes {
   readonly placesPerRead?: number;
   readonly reportsPerRead?: number;
@@ -95,8 +100,8 @@ async function* reportsInOrder(
 }
 
 /**
- * Converts positions to arrays of numbers. The arrays must need little memory, because a slow reader keeps them for a
- * long time.
+ * Converts positions to compact arrays of numbers. The positions stay in memory until all of their reports have been
+ * read, which can take long if the client is slow.
  */
 function packed(places: Awaited<ReturnType<Queries['attempts']['reportPlaces']>>) {
   return {

@@ -148,7 +148,7 @@ function countsOf(created: readonly StateCountRow[], dropped: readonly StateCoun
 }
 
 /**
- * Returns the number of points that the rules of a search have dropped so far. The dropped points of a grid are counted
+ * Returns the number of points of a search that its rules have dropped so far. The points that a grid drops are counted
  * when the sweep is submitted.
  */
 function droppedByRules({ search }: Pick<SweepRow, 'search'>): number {
@@ -369,7 +369,7 @@ export interface ReportColumns {
   readonly metrics: string;
 }
 
-/** Returns the metric values that result from the given reports, which are in order of arrival. */
+/** Returns the metric values that result from the given reports. The reports must be in order of arrival. */
 export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | undefined): MetricValues {
   let values: MetricValues = new Map();
   for (const { epoch, metrics } of rows) {
@@ -378,7 +378,7 @@ export function foldReports(rows: readonly ReportColumns[], rule: RankingRule | 
   return values;
 }
 
-/** Returns the digest of a curve with the given reports. */
+/** Returns the digest of the curve that the given reports form. */
 export function curveDigest(rows: readonly ReportColumns[]): CurveDigest {
   return rows.reduce<CurveDigest>(
     (digest, { epoch, metrics }) => withCurveReport(digest, epoch, parseMetrics(metrics)),

@@ -7,7 +7,10 @@ import { MIGRATIONS } from './migrations.ts';
 
 export const SCHEMA_VERSION = 27;
 
-/** A new store has the tables of the first version and all additions, in their final form. */
+/**
+ * The statements that create the tables of a new store: the tables of the first version and all later additions, in
+ * their present form.
+ */
 export const TABLES = [BASE_TABLES, DRAINS, ...Object.values(MIGRATIONS).map(({ adds = '' }) => adds)].join('\n');
 
 export function newerSchemaError(version: number): RejectedError {
@@ -29,15 +32,15 @@ export function checkSchemaVersion(name: string, version: number): void {
   if (version > SCHEMA_VERSION) throw newerSchemaError(version);
   if (version === SCHEMA_VERSION) return;
   throw new RejectedError(
-    `the store of ${name} has schema ${version}, and this trawl has schema ${SCHEMA_VERSION}: start a coordinator ` +
-      'of this version with the store, which upgrades the store, and then stop the coordinator',
+    `the store of ${name} has schema ${version}, but this trawl requires schema ${SCHEMA_VERSION}: to upgrade the ` +
+      'store, start a coordinator of this version with the store, and then stop the coordinator',
   );
 }
 
 /**
  * Creates the tables of an empty store, and upgrades the tables of an older version.
  * @param cluster the coordinator's cluster name on NATS, recorded in a new store
- * @param beforeUpgrade called with the version of an older store before anything is changed
+ * @param beforeUpgrade called before an older store is upgraded, with the version of the store
  * @throws {RejectedError} if a newer version of trawl wrote the store
  */
 export function ensureSchema(db: Database, cluster: string, beforeUpgrade: (version: number) => void): void {

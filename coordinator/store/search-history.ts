@@ -37,7 +37,7 @@ interface SweepRow {
 }
 
 export interface StoredSearchHistory {
-  /** Reads the results since the previous call. */
+  /** Reads the results that were stored since the previous call. */
   refresh(): Promise<void>;
   /** Returns whether the sweep has a trial with the given id. */
   has(trialId: string): boolean;
@@ -45,9 +45,9 @@ export interface StoredSearchHistory {
   add(trial: PlannedTrial): void;
   /** Adds a suggestion that the next transaction stores. */
   addSuggestion(suggestion: StoredSuggestion): void;
-  /** Returns the history up to the last refresh, and the trials that were added since. */
+  /** Returns the history up to the last refresh, with the trials that have been added since then. */
   read(): SearchHistory;
-  /** Returns the suggestions so far, for searchers with an external process. */
+  /** Returns the suggestions so far, for a searcher that asks an external process for suggestions. */
   suggestions(): readonly PastSuggestion[];
 }
 
@@ -101,7 +101,8 @@ export function storedSearchHistory(reader: Reader, sweepId: string, replicates 
     ({ goal } = row);
     objectives = several;
     if (row.metric === known) return;
-    // If the sweep file names no metric, the first reports determine the metric. All results are then read again.
+    // If the sweep file names no metric, the first reports determine the metric. As soon as the metric is known, all
+    // results are read again.
     known = row.metric;
     lastSeq = 0;
     results.clear();

@@ -18,8 +18,8 @@ export class Selectors {
   }
 
   /**
-   * Returns the id of the sweep that the selector names. The selector is the id of the sweep, its name (which means the
-   * newest sweep of that name), or `last` or an empty string for the newest sweep.
+   * Returns the id of the sweep that the selector names. A selector is the id or the name of a sweep. A name selects
+   * the newest sweep of that name. `last` and the empty string select the newest of all sweeps.
    * @throws {NotFoundError}
    */
   async findSweep(selector: string): Promise<string> {
@@ -62,7 +62,7 @@ export class Selectors {
     return { sweepId: `${match.sweep_id}`, trialId: match.id };
   }
 
-  /** Returns the trial ids in a sweep that begin with a prefix, at most `limit` of them. */
+  /** Returns the ids of the trials of a sweep whose ids begin with the prefix, at most `limit` of them. */
   async trialsWithPrefix(sweepId: string, prefix: string, limit: number): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
       'select id from trials where sweep_id = ? and id >= ? and id < ? order by id limit ?',
@@ -74,7 +74,7 @@ export class Selectors {
     return rows.map(({ id }) => id);
   }
 
-  /** Returns the id of the sweep that the selectors name; empty if they name no sweep. */
+  /** Returns the id of the sweep that `sweep` or `selector` names; empty if neither names a sweep. */
   async #sweepOfTrial(sweep: string, selector: string): Promise<string> {
     const named = parseTrialSelector(selector).sweep;
     const given = sweep === '' ? '' : await this.findSweep(sweep);

@@ -35,8 +35,8 @@ export abstract class SqlStore implements Store {
   }
 
   /**
-   * Runs a write in one transaction, and resolves once the transaction is durable. After a failure, the write can be
-   * run again. The second run must then have the same effect as if the first run had not happened.
+   * Runs a write in one transaction, and resolves once the transaction is durable. After a failure, `work` may be
+   * called again. The new call must have the same effect as if the failed call had not happened.
    * @param changes the changes that are written; default: none
    */
   protected abstract transact<T>(work: () => Steps<T>, changes?: readonly AttributedChange[]): Promise<T>;

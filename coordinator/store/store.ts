@@ -6,7 +6,7 @@
  * Every write is one transaction. The transaction is durable when the promise of the write resolves. If the coordinator
  * dies during a write, the store has either all changes of the transaction or none of them. Writes do not overlap: a
  * caller waits for the previous write (Journal.between). Reads return only rows of durable transactions, and can
- * overlap each other and a write. Most reads of lists that grow with a sweep return at most one page.
+ * overlap each other and a write. Most reads whose results grow with the sweep return at most one page.
  *
  * Each load function runs several statements, and all of them must see the same state of the loaded data. `loadCore`
  * and `loadAgents` run before the first write. Operations of users call the other load functions, one at a time and
@@ -65,7 +65,7 @@ export interface StoreSnapshot {
   readonly files: readonly StoredFile[];
   /** Returns the bytes of the copy. */
   read(): AsyncIterable<Buffer>;
-  /** Must be called once the copy has been read, or if it will not be read. */
+  /** Must be called after the copy has been read, and also if the copy will not be read. */
   end(): void;
 }
 

@@ -108,7 +108,7 @@ export function* sweepSteps(
     sweep.search === undefined ? null : JSON.stringify(sweep.search.state),
     by,
   );
-  if (row === undefined) throw new Error('the database returned no id of the new sweep');
+  if (row === undefined) throw new Error('the database returned no id for the new sweep');
   const { id } = row;
   const insert = sql.insert('trials', ['sweep_id', 'id', 'idx', 'config_id', 'seed', 'parameters']);
   if (sweep.source !== undefined) insertSource(sql, id, sweep.source);

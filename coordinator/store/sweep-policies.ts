@@ -11,10 +11,10 @@ interface StoredPolicy extends Pick<SweepPolicy, 'ranking' | 'speculate'> {
 
 /** The policies of sweeps. Each policy is read once. */
 export interface SweepPolicies {
-  /** Returns a policy that has been read; undefined if no sweep has the id. */
+  /** Returns the policy of a sweep. Undefined if the policy has not been read, or if no sweep has the id. */
   of(sweepId: string): StoredPolicy | undefined;
   isKnown(sweepId: string): boolean;
-  /** Reads a policy, unless it is known. */
+  /** Reads the policy of a sweep, unless it has been read before. */
   read(sweepId: string): Steps;
   /** Must be called when a policy changes. */
   forget(sweepId: string): void;

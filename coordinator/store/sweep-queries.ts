@@ -33,7 +33,7 @@ export interface LiveFacts {
   readonly slotTime: (sweepId: string) => SlotTime | undefined;
 }
 
-/** The trial and the rung of an entry of `rungEntries`. */
+/** The trial and the rung that identify an entry of `rungEntries`. */
 interface RungPlace {
   readonly trialId: string;
   readonly rung: number;
@@ -62,7 +62,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns only the state of a sweep, and is faster than `get`, which estimates the time left from many trials.
+   * Returns only the state of a sweep. This is faster than `get`, which reads many trials to estimate the time left.
    * @throws {NotFoundError}
    */
   async state(id: string): Promise<SweepStateName> {
@@ -70,7 +70,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the text of the current version of the sweep file, as it was submitted.
+   * Returns the text of the current version of the sweep file, exactly as the user wrote it.
    * @throws {NotFoundError}
    */
   async text(id: string): Promise<string> {
@@ -94,7 +94,7 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the current version of the sweep file, with its number and file name.
+   * Returns the number, the file name and the text of the current version of the sweep file.
    * @throws {NotFoundError}
    */
   async file(id: string): Promise<{ readonly version: number; readonly fileName: string; readonly text: string }> {
@@ -129,8 +129,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns the Python environments in which attempts of a sweep ran, at most `limit`, in descending order of
-   * frequency.
+   * Returns up to `limit` Python environments in which attempts of a sweep ran. The environments with the most attempts
+   * come first.
    */
   async environments(sweepId: string, limit: number): Promise<Environment[]> {
     const rows = await this.#reader.all<EnvironmentRow>(
@@ -166,8 +166,8 @@ export class SweepQueries {
   }
 
   /**
-   * Returns which trials have reached which rungs, with the compared values and the states of the trials. There are up
-   * to `limit` entries, in order of trial and rung. The first entry is the one that follows `after`.
+   * Returns one entry for each trial and each rung that the trial has reached: the value that was compared at the rung,
+   * and the current state of the trial. Returns up to `limit` entries that follow `after`, in order of trial and rung.
    */
   rungEntries(sweepId: string, after: RungPlace, limit: number) {
     return this.#reader.all<RungPlace & { readonly value: number; readonly state: TrialStateName }>(

@@ -82,7 +82,7 @@ export class TrialQueries {
     return rows.map((row) => this.#trial(row));
   }
 
-  /** Counts, by state, the listed trials that have ended. */
+  /** Of the trials with the given ids, counts those that have ended, by state. */
   async endedStates(sweepId: string, ids: readonly string[]): Promise<Partial<Record<FinalState, number>>> {
     if (ids.length === 0) return {};
     const rows = await this.#reader.all<{ state: TrialState; n: number }>(
@@ -295,8 +295,8 @@ export class TrialQueries {
    */
   async cancelledBy(sweepId: string, reason: string): Promise<string[]> {
     const rows = await this.#reader.all<{ id: string }>(
-      // The step that stops the sweep also cancels the trials. In this step, the number of events before the event of
-      // the stop is at most the number of cancelled trials.
+      // The step that stops the sweep also cancels these trials. In this step, at most one event per cancelled trial
+      // precedes the event of the stop.
       `select id from trials ${this.#index('trials_by_state')}
          where sweep_id = ?1 and state = 'cancelled' and dropped_in = 0
            and id in (

@@ -7,7 +7,7 @@ import type { SearchResult } from '../search/searcher.ts';
 import type { EarlierConfig } from '../search/warm-start.ts';
 import { pagedRows, type Reader, ROWS_PER_PAGE } from './reader.ts';
 
-/** The maximum number of ended trials to read per earlier sweep. The newest trials are read. */
+/** The maximum number of ended trials that are read per earlier sweep. If a sweep has more, the newest are read. */
 const MAX_READ_TRIALS = 100_000;
 
 interface TrialRow {
@@ -24,8 +24,8 @@ interface TrialRow {
 type EarlierResult = Pick<TrialRow, 'state' | 'epoch' | 'stopReason'> & { readonly value: number | undefined };
 
 /**
- * Returns the configs of a sweep that have a succeeded, stopped or failed trial. The configs are in the order in which
- * their newest such trials ended.
+ * Returns the configs of a sweep that have a succeeded, stopped or failed trial. The configs are sorted by the time
+ * when their newest such trial ended, oldest first.
  */
 export async function earlierConfigs(reader: Reader, sweepId: string, metric: string): Promise<EarlierConfig[]> {
   const configs = new Map<string, { readonly parameters: string; readonly results: EarlierResult[] }>();

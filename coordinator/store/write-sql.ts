@@ -28,7 +28,7 @@ export interface ProgressRow {
   readonly metric_steps: string;
 }
 
-/** Reads and writes the values of trials, which change with each report. */
+/** Reads and writes the metric values of trials, which change with each report. */
 export interface TrialProgress {
   /** Returns undefined if the sweep has no such trial. */
   read(sweepId: string, trialId: string): Steps<MetricValues | undefined>;
@@ -45,7 +45,10 @@ export interface TrialProgress {
    * @param values the values that replace the earlier values; undefined if they are unknown
    */
   forget(sweepId: string, trialId: string, values?: MetricValues): void;
-  /** Must be called when an attempt of a trial has ended. The values of the trial remain, but need no longer be in memory. */
+  /**
+   * Must be called when an attempt of a trial has ended. The values of the trial are kept in memory only until they are
+   * written.
+   */
   release(sweepId: string, trialId: string): void;
   /** Must be called after a transaction that failed. */
   forgetAll(): void;
@@ -64,9 +67,10 @@ export interface WriteSql {
   /** Prepares the insertion of a row. If the key exists, the insertion fails or, with `ignore`, does nothing. */
   insert(table: string, columns: readonly string[], onConflict?: 'ignore'): Run;
   /**
-   * Prepares the change of one row. The values of the key follow the values of the assignments.
-   * @param assignments the new values of columns, with the placeholders `?1`, `?2` and so on; subqueries must not depend
-   * on other rows that the transaction changes
+   * Prepares the change of one row. The returned function takes the values of the assignments, and after them the
+   * values of the key.
+   * @param assignments the new values of columns, such as `state = ?1`, with the placeholders `?1`, `?2` and so on; a
+   * subquery in the assignments must not depend on other rows that the transaction changes
    * @param key the columns of the primary key
    */
   changeRow(table: string, assignments: string, key: readonly string[]): Run;
@@ -77,8 +81,8 @@ export interface WriteSql {
   /** Returns the SQL that sets the column `value` of the trials that have a result and match a condition. */
   setValues(condition: string): string;
   /**
-   * The SQL expression of the value of a trial's metric, in a statement that changes `trials`. The value is null if the
-   * trial has no finite value.
+   * The SQL expression for the value of the sweep's metric in a trial. The expression is valid in statements that
+   * change `trials`. The value is null if the trial has no finite value.
    */
   readonly metricValue: string;
 }
@@ -91,7 +95,10 @@ export function upsert(table: string, keys: readonly string[], columns: readonly
     on conflict (${keys.join(', ')}) do update set ${replaced}`;
 }
 
-/** Returns the condition that selects the row of `changeRow`, with placeholders after those of the assignments. */
+/**
+ * Returns the SQL condition that selects one row by its key (see `changeRow`). The numbers of its placeholders continue
+ * after the highest number in `assignments`.
+ */
 export function keyCondition(table: string, assignments: string, key: readonly string[]): string {
   const numbers = [...assignments.matchAll(PLACEHOLDER)].map(([, number]) => Number(number));
   const used = Math.max(0, ...numbers);
@@ -104,12 +111,12 @@ const PLACEHOLDER = /\?(\d+)/g;
 const MAX_ROWS = 64;
 
 /**
- * The size of gathered text, in characters, after which rows are written. SQLite keeps a copy of the values of each
- * statement until the statement runs again, so the size limits the memory for these copies.
+ * Gathered rows are written as soon as their text reaches this size, in characters. SQLite keeps a copy of the values
+ * of each statement until the statement runs again, so this limit also limits the memory for the copies.
  */
 const MAX_CHARACTERS = 2 ** 20;
 
-/** The insertions into a table, or changes of its rows, that are not written yet. */
+/** Insertions into one table, or changes of its rows, that are gathered to be written together. */
 interface Gathered {
   readonly table: string;
   /** Returns the statement that writes the given number of rows. Each statement is prepared at its first use. */
@@ -123,8 +130,8 @@ interface Gathered {
 
 /**
  * The statements of SQLite. Insertions, changes of rows and the values of trials are gathered, because a statement that
- * writes several rows costs much less than several statements. The gathered rows of a table are written before a
- * statement that mentions the table.
+ * writes several rows costs much less than one statement per row. The gathered rows of a table are written before any
+ * other statement that mentions the table is run.
  */
 export class SqliteSql implements WriteSql {
   readonly progress: SqliteProgress;
@@ -135,7 +142,7 @@ export class SqliteSql implements WriteSql {
   #tableNames: RegExp | undefined;
   /**
    * The sequence number of the newest event. The number is read from the store when a transaction inserts its first
-   * event, and is undefined before.
+   * event, and is undefined until then.
    */
   #lastEvent: number | undefined;
 
@@ -199,20 +206,20 @@ export class SqliteSql implements WriteSql {
       this.#writeGathered(tables);
       return statement.all(values) as Row[];
     };
-    // biome-ignore lint/correctness/useYield: SQLite returns the rows at once
+    // biome-ignore lint/correctness/useYield: SQLite returns the rows immediately
     return function* (...values: readonly SqlValue[]): Steps<readonly Row[]> {
       return read(values);
     };
   }
 
   /**
-   * Runs a write, and writes the gathered rows. Must be called inside a transaction.
+   * Runs a write, and then writes the rows that are still gathered. Must be called inside a transaction.
    * @returns the result of the write
    */
   complete<T>(steps: Steps<T>): T {
     try {
       const { done, value } = steps.next();
-      if (done !== true) throw new Error('SQLite returns the rows of each query at once');
+      if (done !== true) throw new Error('a write to SQLite must not wait for the rows of a query');
       this.#writeGathered();
       return value;
     } finally {
@@ -271,10 +278,10 @@ export class SqliteSql implements WriteSql {
     if (gathered.rows.length >= MAX_ROWS || gathered.characters >= MAX_CHARACTERS) this.#write(gathered);
   }
 
-  /** Writes what was gathered for the tables. Default: all tables */
+  /** Writes the rows and values that were gathered for the tables. Default: all tables */
   #writeGathered(tables?: ReadonlySet<string>): void {
     this.#writeRows(tables);
-    // The gathered values of a trial are newer than its gathered changes (see `changeRow`).
+    // The gathered values of a trial are newer than its gathered changes (see `changeRow`), so they are written last.
     if (tables?.has('trials') !== false) this.progress.writeGathered();
   }
 
@@ -314,7 +321,7 @@ interface KnownProgress {
   readonly sweepId: string;
   readonly trialId: string;
   readonly values: MetricValues;
-  /** Undefined if the values are written. */
+  /** Undefined if the values need not be written. */
   epoch: number | undefined;
   /** Whether the values are removed from memory once they are written. */
   isReleased: boolean;
@@ -329,13 +336,13 @@ class SqliteProgress implements TrialProgress {
   #select: Statement | undefined;
   #update: Statement | undefined;
 
-  /** @param beforeRead writes the gathered changes of trials */
+  /** @param beforeRead a function that writes the gathered changes of `trials` */
   constructor(db: Database, beforeRead: () => void) {
     this.#db = db;
     this.#beforeRead = beforeRead;
   }
 
-  // biome-ignore lint/correctness/useYield: SQLite returns the row at once
+  // biome-ignore lint/correctness/useYield: SQLite returns the row immediately
   *read(sweepId: string, trialId: string): Steps<MetricValues | undefined> {
     const known = this.#known.get(keyOf(sweepId, trialId));
     if (known !== undefined) return known.values;
@@ -380,7 +387,7 @@ class SqliteProgress implements TrialProgress {
     this.#gathered.clear();
   }
 
-  /** Writes the gathered values if they include values of the given trial. */
+  /** Writes the gathered values of all trials if they include the values of the trial with this key. */
   writeOf(key: string): void {
     const known = this.#known.get(key);
     if (known !== undefined && this.#gathered.has(known)) this.writeGathered();
@@ -401,7 +408,7 @@ class SqliteProgress implements TrialProgress {
     this.#gathered.clear();
   }
 
-  /** Removes the values of a trial, and returns them. */
+  /** Removes the values of a trial from memory, and returns them. */
   #drop(sweepId: string, trialId: string): KnownProgress | undefined {
     const known = this.#known.get(keyOf(sweepId, trialId));
     if (known === undefined) return undefined;

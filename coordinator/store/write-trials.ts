@@ -13,7 +13,7 @@ import type { SweepPolicies } from './sweep-policies.ts';
 import type { AddEvent, ChangeOf, DroppedArtifact } from './write-events.ts';
 import { type ProgressRow, type Steps, upsert, type WriteSql } from './write-sql.ts';
 
-/** The values of a trial that has reported none. */
+/** The columns of a trial that has reported no values. */
 export const NO_PROGRESS: ProgressRow = { metrics: '{}', metric_steps: '{}' };
 
 /** Reads the values that a trial, or one attempt, has reported. */
@@ -65,7 +65,7 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
     key,
   );
   const addLeased = sql.change('update trials set leased_ms = leased_ms + ? where sweep_id = ? and id = ?');
-  /** The lease times of ended attempts that are not written yet, by sweep and trial. */
+  /** The lease times of ended attempts, by sweep and trial, until they are written. */
   const leased = new Map<string, { readonly sweepId: string; readonly trialId: string; readonly ms: number }>();
   const grant = sql.changeRow(
     'trials',
@@ -112,7 +112,8 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
         const write = hasResult ? moveWithResult : move;
         write(state, failed, message, at, stopReason, leasedMs, sweepId, trialId);
       } else {
-        // Usually, the last report and the end of an attempt share a transaction. One statement then writes both.
+        // Usually, the last report and the end of an attempt are in the same transaction. In this case, one statement
+        // writes both.
         const { metrics, metric_steps: steps } = valueColumns(report.values);
         const columns = [report.epoch, metrics, steps, finiteValue(report.values, metric)];
         moveWithReport(state, failed, message, at, stopReason, leasedMs, ...columns, sweepId, trialId);
@@ -120,8 +121,8 @@ export function trialWriter(sql: WriteSql, policies: SweepPolicies, values: Retu
       addEvent(sweepId, trialId, 0, state, detail);
     },
     /**
-     * Adds the time of a lease to its trial. The time is written with the next change of the trial's state, or by
-     * `finish`.
+     * Adds the duration of a lease to its trial. The duration is written with the next change of the trial's state, or
+     * by `finish`.
      */
     addLeased({ sweepId, trialId }: AttemptKey, ms: number): void {
       const earlier = leased.get(`${sweepId}/${trialId}`)?.ms ?? 0;
@@ -280,7 +281,7 @@ export function artifactWriter(sql: WriteSql) {
     "delete from artifacts where sweep_id = ? and trial_id = ? and kind = 'checkpoint' returning attempt, name",
   );
   /**
-   * Removes the rows of checkpoints.
+   * Removes the rows of a trial's checkpoints, and adds these checkpoints to `dropped`.
    * @param kept the checkpoint that replaces the other checkpoints; the file of this checkpoint is kept
    */
   const dropCheckpoints = (
@@ -312,7 +313,10 @@ export function artifactWriter(sql: WriteSql) {
   };
 }
 
-/** Each list of packages is stored once, regardless of the number of attempts. */
+/**
+ * Returns a function that stores the program of an attempt. Each list of packages is stored only once, even if many
+ * attempts use it.
+ */
 export function programWriter(sql: WriteSql): (change: ChangeOf<'program'>) => void {
   const columns = ['command', 'interpreter', 'python', 'environment', 'seq', 'at'];
   const insert = sql.change(upsert('programs', ['sweep_id', 'trial_id', 'attempt'], columns));

@@ -32,8 +32,8 @@ import { versionWriter } from './write-versions.ts';
 
 export interface ChangeSteps {
   /**
-   * Writes one change at the time `at`. Returns the remaining steps if the write reads rows; they must be run before the
-   * next change. `by` is the user who made the change, or empty.
+   * Writes one change. `at` is the time of the change, and `by` is the user who made it, or empty. If the write reads
+   * rows, returns the remaining steps, which must be run before the next change is written.
    */
   write(change: Change, at: number, written: TransactionResult, by: string): Steps | undefined;
   /**
@@ -43,7 +43,7 @@ export interface ChangeSteps {
   finish(): void;
 }
 
-/** Prepares every statement once. After a transaction that failed, the statements must be prepared again. */
+/** Prepares each statement once. Must be called again after a transaction that failed. */
 export function changeSteps(sql: WriteSql): ChangeSteps {
   const insertEvent = eventWriter(sql);
   const artifacts = artifactWriter(sql);
@@ -188,8 +188,8 @@ function sweepWriter(sql: WriteSql) {
   const addPlanned = sql.change('update sweeps set planned = planned + 1, configs = configs + 1 where id = ?');
   const prioritize = sql.change('update sweeps set priority = ? where id = ?');
   const addUsed = sql.change('update sweeps set slot_ms = slot_ms + ?, gpu_ms = gpu_ms + ? where id = ?');
-  // A transaction can create many trials of a sweep and end many attempts. The row of the sweep contains its file, so
-  // each update of the row is expensive. The row is therefore updated once per transaction.
+  // A transaction can create many trials of a sweep and end many attempts. The row of a sweep contains the sweep file,
+  // so each update of the row is expensive. The row is therefore updated once per transaction.
   const searched = new Map<string, Searched>();
   const used = new Map<string, UsedSlotTime>();
   const finish = () => {
@@ -201,11 +201,11 @@ function sweepWriter(sql: WriteSql) {
     used.clear();
   };
   return {
-    /** Stores the state of a sweep's source when `finish` is called. */
+    /** Keeps the state of a sweep's source of trials until `finish` stores it. */
     search({ sweepId, state, done }: Searched): void {
       searched.set(sweepId, { sweepId, state, done });
     },
-    /** Adds slot time to a sweep when `finish` is called. */
+    /** Gathers the slot time of a sweep until `finish` stores it. */
     addUsed(sweepId: string, { slotMs, gpuMs }: UsedSlotTime): void {
       const earlier = used.get(sweepId);
       used.set(sweepId, { slotMs: slotMs + (earlier?.slotMs ?? 0), gpuMs: gpuMs + (earlier?.gpuMs ?? 0) });
@@ -216,7 +216,8 @@ function sweepWriter(sql: WriteSql) {
      */
     finish,
     /**
-     * Adds a child to the planned trials, because the children of a population are not planned before they are created.
+     * Increases the planned number of trials by one, because the number includes the children of a population only
+     * after they have been created.
      */
     plan({ sweepId }: ChangeOf<'inherited'>): void {
       finish();

@@ -519,7 +519,7 @@ test('nested aliases are rejected before they exhaust the memory', () => {
 test('a list of too many values is rejected', () => {
   const values = Array.from({ length: 10_001 }, (_, value) => value).join(',');
   expect(errorOf(`trainer: noop\nparameters: {a: {values: [${values}]}}`)).toBe(
-    'x.yaml:2:26: values: expected at most 10000 in the list, got 10001',
+    'x.yaml:2:26: values: expected at most 10000 entries in the list, got 10001',
   );
 });
 

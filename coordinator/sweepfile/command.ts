@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
 /**
- * Converts the `command` and `program` of a file into the command line of the user's program, and checks its macros.
+ * Converts the `command` and `program` of a file into the command line of the user's program, and checks the macros.
  */
 
 import { parseArgsStringToArgv } from 'string-argv';
@@ -22,9 +22,9 @@ const FIXED = { env: '/usr/bin/env', interpreter: 'python3' } as const;
 const EXAMPLE = 'command: [python3, train.py, "${args}"]';
 
 /**
- * Adds `trainer: command` if a file names no trainer, but has a command or, as in Weights & Biases, a program. If the
- * command is a single text, splits the text as a shell does. Converts a code folder that is written as text to a
- * mapping.
+ * Adds `trainer: command` if a file names no trainer but has a command or a program. Files of Weights & Biases have a
+ * program, but no trainer. If the command is a single text, splits the text as a shell does. Converts `code: DIR` to
+ * `code: {dir: DIR}`.
  */
 export function withImpliedKeys(data: unknown): unknown {
   if (typeof data !== 'object' || data === null || Array.isArray(data)) return data;
@@ -93,7 +93,7 @@ function withMacros(
         if (!parameters.includes(piece.name)) report(unknownParameter(piece.name, parameters));
         return `\${param:${piece.name}}`;
       case 'unknown':
-        // W&B's agent passes an unknown macro on unchanged. It may be an interpolation of Hydra, for example.
+        // W&B's agent does not change an unknown macro, which may be an interpolation of Hydra, for example.
         if (isWandb && pieces.length > 1 && nearest(piece.name, Object.keys(MACROS)) === undefined) {
           return `$\${${piece.name.replaceAll('${', () => '$${')}}`;
         }

@@ -91,12 +91,13 @@ export function parseSyntax(text: string, fileName: string): SyntaxTree {
   return { contents: document.contents, placeOf, fail };
 }
 
-/** The keys whose values are texts in a W&B file. A name such as `2024` needs no quotes. */
+/** The keys of a W&B file whose values are read as text, so that a name such as `2024` needs no quotes. */
 const TEXT_KEYS: ReadonlySet<string> = new Set(['name', 'description', 'program', 'project', 'entity']);
 
 /**
  * The keys of a W&B file under which values are read by PyYAML's rules. `parameters` and `early_terminate` are keys of
- * W&B, and `exclude` and `when` contain values of parameters. Some other keys, such as `wandb`, exist only in trawl.
+ * W&B, and `exclude` and `when` contain values of parameters. All other keys are read by the rules of YAML 1.2, because
+ * some of them, such as `wandb`, exist only in trawl: PyYAML would read `wandb: off` as `wandb: false`.
  */
 const PYYAML_KEYS: ReadonlySet<string> = new Set(['parameters', 'exclude', 'when', 'early_terminate']);
 
@@ -218,9 +219,9 @@ interface ReaderOptions {
   /** The keys under which values are read by PyYAML's rules. */
   readonly pyyamlKeys: ReadonlySet<string>;
   /**
-   * Whether the file is read in the same way as W&B reads it. Of several equal keys, the last value counts, at the
-   * position of the first key. Under the keys in `pyyamlKeys`, a key can be a number, a boolean or null. The texts at
-   * the top level and the items of a command need no quotes.
+   * Whether the file is read in the same way as W&B reads it. If a key occurs several times, its last value counts, at
+   * the position of the first occurrence. Under the keys in `pyyamlKeys`, a key can be a number, a boolean or null. The
+   * texts at the top level and the items of a command need no quotes.
    */
   readonly isWandb: boolean;
 }

@@ -27,16 +27,16 @@ export const earlyTerminate = z.strictObject(
     min_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        `for asha, the step of the first rung; for hyperband, the number of values at the first rung; for other rules, the first step at which a trial can be stopped; default ${DEFAULT_RULE.minIter} (hyperband: required, unless max_iter and s are given)`,
+        `for asha, the step of the first rung; for hyperband, the number of values that a trial has reported at the first rung; for other rules, the first step at which a trial can be stopped; default ${DEFAULT_RULE.minIter} (hyperband: required, unless max_iter and s are given)`,
       ),
     max_iter: whole(1, MAX_RUNG)
       .optional()
       .describe(
-        'for hyperband, the number of values that a complete trial reports (requires s); for asha, no rung is at or above this step (default: no limit)',
+        'for hyperband, the number of values that a complete trial reports (requires s); for asha, all rungs are below this step (default: no limit)',
       ),
     s: whole(1, MAX_BRACKETS)
       .optional()
-      .describe('hyperband: the maximum number of rungs below max_iter, at max_iter/eta, max_iter/eta^2, and so on'),
+      .describe('for hyperband, the maximum number of rungs; the rungs are at max_iter/eta, max_iter/eta^2, and so on'),
     eta: z
       .number({ error: etaError })
       .min(MIN_ETA, { error: etaError })

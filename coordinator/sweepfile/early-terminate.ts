@@ -41,7 +41,7 @@ export function earlyTerminateOf(
   return settings;
 }
 
-/** Rejects a rule that can stop no trial, because its first comparison is not before the last epoch. */
+/** Rejects a rule whose first comparison is not before the last epoch, because such a rule can stop no trial. */
 function checkFirstComparison(settings: EarlyTerminate, last: number, findings: Findings): void {
   const { key, step, offset } = firstComparison(settings, 1);
   if (step < last) return;

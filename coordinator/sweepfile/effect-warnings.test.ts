@@ -68,7 +68,7 @@ test('a trial with a single epoch cannot be stopped early', () => {
 test.each([
   [
     'early_terminate: {type: asha, min_iter: 10}',
-    'early_terminate stops no trial: with this min_iter, the first comparison is at step 10, but a trial can only be stopped before its last epoch, which is at most 9 if epochs count from 0',
+    'early_terminate stops no trial: with this min_iter, the first comparison is at step 10, but no trial is stopped at its last epoch, and the last epoch is at most 9 if epochs count from 0',
   ],
   [
     'early_terminate: {type: hyperband, min_iter: 11}',

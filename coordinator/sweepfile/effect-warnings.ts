@@ -37,12 +37,12 @@ function stepWarnings({ trainer, earlyTerminate }: SweepSpec, last: number | und
   const countsValues = earlyTerminate.type === 'hyperband' || key === 'patience';
   return [
     `early_terminate stops no trial${countsValues ? ' if the program reports once per epoch' : ''}: with this ${key}, the ` +
-      `first comparison is at step ${formatCount(step)}, but a trial can only be stopped before its last epoch, which is at ` +
+      `first comparison is at step ${formatCount(step)}, but no trial is stopped at its last epoch, and the last epoch is at ` +
       `most ${formatCount(last)} if epochs count from 0`,
   ];
 }
 
-/** Warnings about rules that compare trials with each other, if the sweep has too few trials. */
+/** Returns a warning if an early-stopping rule compares trials with each other, but the sweep has too few trials. */
 function comparisonWarnings({ earlyTerminate }: SweepSpec, { trials, isBound }: Plan): string[] {
   if (trials === 0) return [];
   const has = `the sweep has ${isBound && trials > 1 ? 'at most ' : ''}${countText(trials, 'trial')}`;
@@ -113,7 +113,7 @@ function checkpointWarnings(
   ];
 }
 
-/** Warnings about `exclude` rules that drop no point, and about conditions with a value that no point has. */
+/** Returns warnings about `exclude` rules that drop no point, and about conditions with a value that no point has. */
 function conditionWarnings(spec: SweepSpec, { excluded }: Plan): string[] {
   const rules = [
     ...spec.exclude.map(({ conditions }, index) => ({ key: 'exclude', conditions, count: excluded[index]?.count })),
@@ -152,7 +152,7 @@ function searchWarnings({ order, search }: SweepSpec): string[] {
   return warnings;
 }
 
-/** Warnings about settings for artifacts and reports that have no effect. */
+/** Returns warnings about settings of artifacts and reports, if the settings have no effect. */
 function trainerWarnings({ trainer, checkpointEvery, reconstructEvery, program, timeoutMs }: SweepSpec): string[] {
   const warnings: string[] = [];
   if (trainer !== 'autoencoder' && reconstructEvery !== DEFAULT_RECONSTRUCT_EVERY) {

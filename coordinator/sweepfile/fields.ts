@@ -1,4 +1,4 @@
-/** Defines schemas for the types of values that several keys of a sweep file share, with their error messages. */
+/** Defines the schemas of value types that several keys of a sweep file share. The schemas include error messages. */
 import * as z from 'zod';
 import { DURATION_PATTERN, parseDuration } from '../../lib/text/duration.ts';
 import { SIZE_PATTERN } from '../../lib/text/size.ts';
@@ -25,7 +25,7 @@ export function line(about: string) {
 
 export function list<T extends z.ZodType>(item: T, about: string, max: number) {
   const error = `expected a list of ${about}`;
-  return z.array(item, { error }).max(max, { error: `expected at most ${max} in the list` });
+  return z.array(item, { error }).max(max, { error: `expected at most ${max} entries in the list` });
 }
 
 export function atLeastOne<T extends z.ZodType>(array: z.ZodArray<T>) {

@@ -9,10 +9,10 @@ import { DEFAULT_CHECKPOINT_EVERY, DEFAULT_RECONSTRUCT_EVERY } from './defaults.
 import { programDefaults } from './program.ts';
 
 /**
- * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. The
- * hash depends on the order of values and of rules. The hash does not depend on formatting, comments, the order of
- * keys, name, description, hypotheses, priority or weight. It makes no difference whether the file contains a key with
- * its default value (except `report: json`).
+ * Returns the SHA-256, in hex, of everything that determines the trials, how they run and how they are ranked. The hash
+ * depends on the order of values and of rules. The hash does not depend on formatting, comments, the order of keys,
+ * name, description, hypotheses, priority or weight. The hash stays the same if a file omits a key that has its default
+ * value (except `report: json`).
  */
 export function sweepFingerprint(spec: SweepSpec): string {
   const content: Json = {

@@ -11,8 +11,8 @@ import type { Located } from './problems.ts';
 import { isFloat, parameterOf } from './values.ts';
 
 /**
- * Returns the parameters whose numbers are all floats, and the ranges with a float limit or step. For other parameters,
- * returns the values that contain floats.
+ * Returns, as `floatParameters`, the parameters whose numbers are all floats, and the ranges with a float limit or
+ * step. For other parameters, returns the values that contain floats, as `floatValues`.
  */
 export function floatsOf(
   declarations: readonly Declaration[],
@@ -45,7 +45,7 @@ export function floatsOf(
 
 interface Written {
   readonly written: Located[];
-  /** Whether the parameter is a range. The numbers in the file are then its bounds and its step. */
+  /** Whether the parameter is a range. If so, `written` contains the bounds and the step. */
   readonly isRange: boolean;
   /** Whether the distribution is q_uniform, which has equal steps in a grid. */
   readonly hasSteps: boolean;
@@ -76,7 +76,10 @@ function writtenValues(declarations: readonly Declaration[], root: Located): Map
   return all;
 }
 
-/** Returns the numbers in a value, and the texts of numbers that are not finite, with their JSON Pointers. */
+/**
+ * Returns the numbers in a value, each with its JSON Pointer. Numbers that are not finite are included, although their
+ * data are text.
+ */
 function numbersIn(located: Located, pointer = ''): { readonly located: Located; readonly pointer: string }[] {
   if (located.entries.size > 0) {
     return [...located.entries].flatMap(([key, item]) =>

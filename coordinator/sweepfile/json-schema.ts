@@ -38,7 +38,7 @@ function forTrainer(name: string, { open, parameters }: TrainerSpec) {
   const known = Object.fromEntries(
     Object.entries(parameters).map(([key, spec]) => [key, { description: about(spec) }]),
   );
-  // A parameter named seed gives the seeds of the replicates, with any trainer.
+  // The parameter named seed is valid with every trainer, because it gives the seeds of the replicates.
   const properties = { ...known, seed: {} };
   return {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; a schema is never awaited

@@ -15,11 +15,11 @@ export const optunaKeys = z.strictObject(
     options: z
       .record(z.string(), anyValue, { error: optionsError })
       .optional()
-      .describe("arguments of the sampler's constructor, without seed; default: none"),
+      .describe("arguments of the sampler's constructor, except seed; default: none"),
     python: line('a Python interpreter, such as .venv/bin/python')
       .optional()
       .describe(
-        'the Python interpreter with Optuna, if the coordinator permits it; default: the interpreter of the coordinator',
+        'the Python interpreter that runs Optuna, if the coordinator permits it; default: the interpreter of the coordinator',
       ),
   },
   { error: `expected a mapping, such as {sampler: ${DEFAULT_SAMPLER}, options: {multivariate: true}}` },

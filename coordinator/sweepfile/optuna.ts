@@ -6,7 +6,9 @@ import { DEFAULT_SAMPLER, OPTUNA_SAMPLERS, OWN_SAMPLER, type SamplerSettings } f
 import type { Findings } from './problems.ts';
 import type { SweepFile } from './schema.ts';
 
-/** The arguments of samplers that trawl itself sets, each with the reason that the error message gives. */
+/**
+ * The sampler arguments that a file cannot set, because trawl sets them. Each text is the reason in the error message.
+ */
 const OWN_OPTIONS: Readonly<Record<string, string>> = {
   seed: 'the key seed at the top of the file sets the seed',
 };

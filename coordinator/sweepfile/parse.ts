@@ -12,7 +12,8 @@ import { specOf } from './spec.ts';
 
 /**
  * Parses a sweep file.
- * @param fileName the name of the file, for messages and for a sweep without a name
+ * @param fileName the name of the file, which is used in messages, and as the name of the sweep if the file has no key
+ * `name`
  * @throws {SweepFileError} with all problems of the file that can be found in one pass
  */
 export function parseSweep(text: string, fileName: string): SweepSpec {

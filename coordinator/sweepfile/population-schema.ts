@@ -4,7 +4,7 @@ import { MAX_RUNG } from '../early-stop/rungs.ts';
 import { DEFAULT_POPULATION } from './defaults.ts';
 import { list, whole } from './fields.ts';
 
-/** The maximum number of members. The number is limited, because all members are compared at once. */
+/** The maximum number of members. The number is limited, because one step compares all members with each other. */
 export const MAX_POPULATION = 1_000;
 const MAX_FACTORS = 20;
 const MAX_EXPLORED = 100;

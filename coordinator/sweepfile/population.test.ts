@@ -99,7 +99,7 @@ test.each([
   [
     'interval: 2',
     'interval: 2, explore: [latent_dim]',
-    'explore: trainer autoencoder cannot resume with another latent_dim; it can change lambda_l1, weight_decay, noise_std, learning_rate, l1_in_gradient',
+    'explore: trainer autoencoder cannot resume with another value of latent_dim; it can change lambda_l1, weight_decay, noise_std, learning_rate, l1_in_gradient',
   ],
   [
     'interval: 2',

@@ -136,7 +136,7 @@ function exploredOf(
     if (distribution === undefined) {
       add(`the file has no parameter ${quote(name)}${didYouMean(name, [...space.keys()])}`);
     } else if (!canChange(name)) {
-      add(`trainer ${trainer} cannot resume with another ${name}; it can change ${changeable.join(', ')}`);
+      add(`trainer ${trainer} cannot resume with another value of ${name}; it can change ${changeable.join(', ')}`);
     } else if (!isExplorable(distribution)) {
       add(`${name} must have min and max, or at least two values; ${kindText(distribution)} cannot be perturbed`);
     } else if (named.indexOf(name) < at) {

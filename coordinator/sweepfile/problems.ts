@@ -57,7 +57,7 @@ export type Path = readonly (string | number)[];
 export interface Located {
   readonly data: unknown;
   readonly offset: number;
-  /** The position of the key of the value. Undefined for a list item and for the whole document. */
+  /** The offset of the value's key. Undefined for a list item and for the whole document. */
   readonly keyOffset: number | undefined;
   readonly entries: ReadonlyMap<string | number, Located>;
   /** The notation of the value in the file. Set only for numbers, including numbers that are not finite (`.inf`). */
@@ -79,12 +79,12 @@ export function has(root: Located, path: Path): boolean {
   return path.length === 0 || locate(root, path.slice(0, -1)).entries.has(path[path.length - 1] ?? '');
 }
 
-/** Collects problems by path, so that all problems of a file are reported together. */
+/** Collects the problems of a file, so that all of them are reported together. */
 export class Findings {
   readonly problems: Problem[] = [];
   /**
-   * Problems for which a new sweep is rejected, but a stored sweep is accepted: an `early_terminate` that can stop no
-   * trial, a `run_cap` below the number of replicates, and distributions whose values cannot be drawn.
+   * Problems of a file that is rejected as a new sweep, but accepted as a stored sweep: an `early_terminate` that can
+   * stop no trial, a `run_cap` below the number of replicates, and distributions whose values cannot be drawn.
    */
   readonly mistakes: Problem[] = [];
   readonly root: Located;

@@ -49,7 +49,7 @@ const code = z.strictObject(
     dir: path.optional().describe('the folder, relative to the sweep file; default: the folder of the sweep file'),
     exclude: list(text('a pattern'), 'patterns', MAX_PATTERNS)
       .optional()
-      .describe('files that are not sent, as patterns in the syntax of .gitignore; in addition to .gitignore'),
+      .describe('patterns of files that are not sent, in the syntax of .gitignore; apply in addition to .gitignore'),
     diff: z
       .boolean({ error: 'expected true or false' })
       .optional()
@@ -87,7 +87,7 @@ export const programKeys = {
     )
     .superRefine(atMost(MAX_VARIABLES, 'variables'))
     .optional()
-    .describe("variables for the program of trainer command, in addition to the agent's own variables; default: none"),
+    .describe('environment variables for trainer command, in addition to the variables of the agent; default: none'),
   report: z
     .union([reportSource, z.array(reportSource).min(1).max(MAX_SOURCES)], { error: reportError })
     .optional()

@@ -103,9 +103,10 @@ export function codeSpecOf({ trainer, code }: SweepFile, findings: Findings): Co
 const WANDB_MODES = { offline: WandbMode.OFFLINE, online: WandbMode.ONLINE, off: WandbMode.OFF } as const;
 
 /**
- * Returns the default of `wandb` (`mode`) and the default of `report` (`sources`). If `sources` is empty, only JSON is
+ * Returns the defaults of the keys `wandb` (as `mode`) and `report` (as `sources`). If `sources` is empty, only JSON is
  * read.
- * @param isWandb for `mode`, whether the file is a W&B file; for `sources`, whether `wandb` is offline or online
+ * @param isWandb whether the file is a W&B file; a caller that uses only `sources` passes whether `wandb` is offline or
+ * online
  */
 export function programDefaults(isWandb: boolean): { mode: WandbMode; sources: ReportSource[] } {
   if (!isWandb) return { mode: WandbMode.OFF, sources: [] };

@@ -49,7 +49,7 @@ export function whenRulesOf(when: SweepFile['when'], context: RuleContext): When
   });
 }
 
-/** Returns an error text if rules cannot use a name, because the name is undeclared or is `seed`. */
+/** Returns an error text for a name that rules cannot use: an undeclared name, or `seed`. */
 export function undeclaredProblem(name: string, { declared, trainer }: Pick<RuleContext, 'declared' | 'trainer'>) {
   if (name === SEED && declared.includes(name)) {
     return '"seed" gives the replicates of each config; "exclude", "when", "zip" and "hypotheses" cannot name it';
@@ -86,7 +86,7 @@ export function conditionsOf(entry: Conditions, path: Path, context: RuleContext
     if (anyOf.length === 0) {
       context.findings.atValue([...path, key], `${name}: expected at least one value in the list, got an empty list`);
     } else if (anyOf.length > MAX_LISTED_VALUES) {
-      const message = `${name}: expected at most ${MAX_LISTED_VALUES} in the list, got ${anyOf.length}`;
+      const message = `${name}: expected at most ${MAX_LISTED_VALUES} values in the list, got ${anyOf.length}`;
       context.findings.atValue([...path, key], message);
     }
     for (const [index, value] of anyOf.entries()) {

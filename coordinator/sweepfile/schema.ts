@@ -194,7 +194,7 @@ export const sweepFileSchema = z.strictObject(
       .min(2, { error: 'expected at least two metrics in the list (for a single metric, write "metric")' })
       .optional()
       .describe(
-        `several objectives instead of metric, from 2 to ${MAX_OBJECTIVES}; trials are ranked by Pareto front; the first metric counts for early_terminate`,
+        `2 to ${MAX_OBJECTIVES} objectives, as an alternative to the key metric; trials are ranked by Pareto front; the first metric counts for early_terminate`,
       ),
     trainer: z.enum(trainers).describe('the trainer; default: command, if the file has a command or program'),
     ...programKeys,
@@ -216,12 +216,12 @@ export const sweepFileSchema = z.strictObject(
     exclude: list(conditions, 'rules', MAX_RULES)
       .optional()
       .describe(
-        'rules that drop points; a rule drops the points that match all of its conditions, and a list of values matches any of its values; default: none',
+        'rules that drop points; a rule drops the points that match all of its conditions; a condition with a list matches any value in the list; default: none',
       ),
     when: list(
       z.strictObject(
         {
-          if: conditions.describe('conditions on the point before any rule is applied'),
+          if: conditions.describe('conditions on the point as it is before any rule in when is applied'),
           set: z
             .record(parameterNameSchema, anyValue, {
               error: 'expected a mapping of parameters to values, such as {epochs: 13}',
@@ -240,13 +240,13 @@ export const sweepFileSchema = z.strictObject(
     replicates: replicates
       .optional()
       .describe(
-        `number of trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; excludes the key seeds; ` +
+        `number of trials per config, with seeds 0, 1, 2, ...; 1 to ${MAX_SEEDS}; default 1; cannot be combined with seeds; ` +
           '{min: 3, max: 20, until: decided} adds replicates until the hypotheses or the best config are decided',
       ),
     seeds: atLeastOne(list(whole(0, MAX_SEED), 'seeds', MAX_SEEDS))
       .optional()
       .describe(
-        `seeds of the trials of each config, from 0 to ${MAX_SEED}; default [${DEFAULT_SEED}]; excludes the key replicates`,
+        `seeds of the trials of each config, from 0 to ${MAX_SEED}; default [${DEFAULT_SEED}]; cannot be combined with replicates`,
       ),
     order: z
       .enum(['grid', 'shuffled'])
@@ -263,7 +263,7 @@ export const sweepFileSchema = z.strictObject(
     concurrency: whole(1, MAX_CONCURRENCY)
       .optional()
       .describe(
-        `maximum number of trials at the same time, from 1 to ${MAX_CONCURRENCY}; default: the number of slots`,
+        `maximum number of trials that run at the same time, from 1 to ${MAX_CONCURRENCY}; default: the number of slots`,
       ),
     priority: whole(-MAX_PRIORITY, MAX_PRIORITY)
       .optional()
@@ -323,14 +323,14 @@ export const sweepFileSchema = z.strictObject(
           name: line('a name').describe('short, unique name, such as H1'),
           claim: line('a claim, such as "psnr[latent_dim=15] > psnr[latent_dim=100]"').describe(
             'an ordering (test_loss[latent_dim]: 15 > 30 > 50), a comparison (psnr[latent_dim=15] > psnr[latent_dim=100]) ' +
-              'or a trend (test_loss falls over epochs); "not" negates a comparison, and its two sides can be ranges ' +
-              '(range(test_loss, latent_dim)[dataset=mnist])',
+              'or a trend (test_loss falls over epochs); "not" negates a comparison; the two sides of a comparison ' +
+              'can be ranges (range(test_loss, latent_dim)[dataset=mnist])',
           ),
           about: text('text').optional().describe('description for people'),
           where: conditions
             .optional()
             .describe(
-              'restricts the trials by their parameters, after the rules in when are applied; default: all trials',
+              'conditions on the trials with which the claim is tested; the rules in when are applied before; default: all trials',
             ),
         },
         { error: 'expected a mapping with "name" and "claim"' },
@@ -340,7 +340,7 @@ export const sweepFileSchema = z.strictObject(
     )
       .optional()
       .describe(
-        'claims that are tested on the results, over the replicates of each config; editing them does not change the sweep',
+        'claims that are tested with the results of the replicates of each config; editing the claims does not change the sweep',
       ),
     max_failed: z
       .union([count, share], { error: maxFailedError })
@@ -383,7 +383,7 @@ export const sweepFileSchema = z.strictObject(
 
 export type SweepFile = z.infer<typeof sweepFileSchema>;
 
-/** Returns the valid keys of the mapping at a path, or undefined if any key is valid. */
+/** Returns the valid keys of the mapping at a path, or undefined if the mapping accepts every key. */
 export function keysAt(path: readonly PropertyKey[]): readonly string[] | undefined {
   let schemas: readonly z.core.$ZodType[] = alternatives(sweepFileSchema);
   for (const step of path) schemas = schemas.flatMap((schema) => schemaAt(schema, step)).flatMap(alternatives);

@@ -50,9 +50,9 @@ function withMeantMethod(rest: unknown, used: unknown): unknown {
 }
 
 /**
- * If a value matches none of its possible shapes, returns the problems inside the value for the shape with the fewest
- * problems. If several shapes tie for the fewest problems, returns a problem that lists the keys that are valid in none
- * of the shapes. If nothing is found in this way, returns the original problem.
+ * If a value matches none of its possible shapes, compares the value with each shape, and returns the problems of the
+ * closest shape: the shape with the fewest problems. If several shapes are equally close, returns a problem that lists
+ * the keys that are valid in none of the shapes. If this yields no problem, returns the original problem.
  */
 function specificIssues(issue: Issue, data: unknown): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];

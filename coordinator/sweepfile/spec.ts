@@ -151,7 +151,10 @@ export function specOf(
   };
 }
 
-/** Returns the last epoch of the longest trial. Undefined if the epoch is not known, or if its parameter is invalid. */
+/**
+ * Returns the last epoch of the longest trial. Undefined if the epoch is not known, or if the parameter that gives the
+ * number of epochs is invalid.
+ */
 function lastEpochOf(
   { trainer }: SweepFile,
   grid: Pick<SweepSpec, 'axes' | 'when'>,

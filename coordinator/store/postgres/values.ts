@@ -6,8 +6,9 @@ import { types } from 'pg';
 /**
  * PostgreSQL stores no NUL character, and its JSON functions reject the escape `\u0000`. Stored texts therefore contain
  * two other characters instead of each NUL character. The first of the two is U+0001, so U+0001 itself is also replaced
- * by two characters. Different texts are thus stored differently, and the stored texts sort in the same
- * order as the original texts. The characters of a name are replaced in the same way in JSON and in a column.
+ * by two characters. Different texts are thus stored differently, and the stored texts sort in the same order as the
+ * original texts. The JSON escapes of the two characters are replaced in the same way, so that a name in stored JSON
+ * still equals the same name in a column.
  */
 const SUBSTITUTES: Readonly<Record<string, string>> = {
   '\0': '\u0001\u0001',
