@@ -37,7 +37,7 @@ export class SweepStream {
     return this.#connection;
   }
 
-  /** Whether every row of the newest update has arrived. */
+  /** Whether all parts of the newest update have arrived. */
   get complete(): boolean {
     return this.#complete;
   }

@@ -3,8 +3,8 @@
  */
 
 /**
- * Clears the line of the cursor, where the terminal has echoed the keys that were typed before the program started, and
- * enters the alternate screen. Ink hides the cursor.
+ * Clears the line of the cursor, and enters the alternate screen. Keys that were typed before the program started are
+ * cleared in this way, because the terminal has echoed them in this line. Ink hides the cursor.
  */
 export const ENTER_SCREEN = '\r\u001b[K\u001b[?1049h\u001b[2J\u001b[H';
 

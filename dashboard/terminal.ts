@@ -12,7 +12,7 @@ export interface TerminalStyle {
   readonly color: boolean;
   /** Whether only ASCII characters are used. */
   readonly ascii: boolean;
-  /** Whether the text contains no escape sequences, for a file or a pipe. */
+  /** Whether the output has no escape sequences, so that it can be written to a file or a pipe. */
   readonly plain?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The order of the leaderboard: by the column that the user chose, without the configs that the filter excludes. */
+/** Sorts the leaderboard by the column that the user chose, and leaves out the configs that the filter excludes. */
 import { matches } from '../../lib/filter/matches.ts';
 import type { Board, ChosenOrder } from './board.ts';
 import type { BoardColumn } from './board-columns.ts';
@@ -7,8 +7,8 @@ import { sortedColumn } from './selectors.ts';
 import type { Ui } from './ui.ts';
 
 /**
- * Returns the board's configs in the user's order. Sorts the configs only if the user's choice or the metrics have
- * changed, or after a new snapshot.
+ * Returns the board's configs in the user's order. The configs are sorted only if the board has no order for the user's
+ * current choice: after a new choice, after a change of the ranking metrics, and after a snapshot.
  */
 export function chosenOrder(board: Board, columns: readonly BoardColumn[], ui: Ui): ChosenOrder {
   const { filter, filterText, reversed } = ui;

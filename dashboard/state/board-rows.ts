@@ -1,4 +1,7 @@
-/** The rows of the leaderboard in order: configs, with the replicates of unfolded configs below them. */
+/**
+ * The rows of the leaderboard, in order. Each config has a row. The rows of its replicates follow if the config is
+ * unfolded.
+ */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { ConfigRow } from './board.ts';
 import type { RowOrder } from './order.ts';

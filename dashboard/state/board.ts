@@ -27,7 +27,7 @@ export interface Board {
   readonly metrics: readonly RankedMetric[];
   /** Whether any config has several trials. */
   readonly hasReplicates: boolean;
-  /** One order per metric, best first. Configs without a value are omitted. */
+  /** For each ranking metric, the configs with a value of the metric, best first. */
   readonly ranked: readonly RowOrder<ConfigRow>[];
   /**
    * Ids of the configs on the Pareto front of the ranking metrics (`metrics`). Empty if there is only one ranking
@@ -57,7 +57,7 @@ export const EMPTY_BOARD: Board = {
   chosen: undefined,
 };
 
-/** The changed configs by id, for updates of the orders. */
+/** The changes to configs, keyed by config id. They are applied to the orders. */
 type ChangedConfigs = ReadonlyMap<string, RowChange<ConfigRow>>;
 
 /**

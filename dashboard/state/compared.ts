@@ -19,7 +19,7 @@ const MAX_COMPARED = 8;
 /** Returns the width of a table of the compared rows. */
 export const tableColumns = (rows: number): number => NAME_COLUMNS + rows * ROW_COLUMNS;
 
-/** Returns the width of the text of each compared row in a table of a given width. */
+/** Returns the width of the text in one row's column, for a table of `rows` compared rows that is `columns` wide. */
 export const cellColumns = (rows: number, columns: number): number =>
   Math.max(ROW_COLUMNS, Math.floor((columns - NAME_COLUMNS) / rows)) - GAP;
 
@@ -67,8 +67,8 @@ export const pointOf = ({ trial, config }: MarkedRow) =>
   config === undefined ? trial : { parameters: trial.parameters };
 
 /**
- * Returns the trials of the mean curve: a marked trial itself, or the replicates of a marked config that are running or
- * have a result.
+ * Returns the trials whose curves are averaged for a marked row. For a marked trial, this is only the trial itself. For
+ * a marked config, these are its replicates that have a value (see `hasValue`).
  */
 export const curveTrials = ({ trial, config }: MarkedRow): readonly Trial[] =>
   config === undefined ? [trial] : config.trials.filter(hasValue);

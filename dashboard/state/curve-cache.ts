@@ -7,12 +7,12 @@ import type { Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 /** A point of a curve. The points of a curve are in ascending order of epochs. */
 export type ReportPoint = Pick<Report, 'epoch' | 'metrics'>;
 
-/** The maximum number of cached curves. Two screens of a large terminal show fewer curves than this. */
+/** The maximum number of cached curves. Even two full screens of a large terminal show fewer curves than this. */
 const MAX_CURVES = 400;
 
 /**
- * Identifies the attempt in a trial's row. A row can switch between two simultaneous attempts while the number of
- * attempts stays the same, so the start time is included.
+ * Identifies the attempt that a trial's row shows. A row can switch between two simultaneous attempts while the number
+ * of attempts stays the same, so the start time is included.
  */
 export function attemptIdOf({ attempts, startedAtMs }: Pick<Trial, 'attempts' | 'startedAtMs'>): string {
   return `${attempts} ${startedAtMs}`;
@@ -23,9 +23,7 @@ interface Entry {
   attempt: string;
   points: ReportPoint[];
   fetched: boolean;
-  /**
-   * Whether the points were complete at any earlier time. If so, only points that were reported later can be missing.
-   */
+  /** Whether the points have ever been complete. If so, only points that were reported later can be missing. */
   begun: boolean;
 }
 
@@ -65,7 +63,7 @@ export class CurveCache {
     return missing;
   }
 
-  /** Stores fetched points, and keeps later points that have arrived in the meantime. */
+  /** Stores fetched points. Keeps the points of later epochs, which arrived during the fetch. */
   store(trialId: string, reports: readonly ReportPoint[]): void {
     const entry = this.#entries.get(trialId);
     if (entry === undefined) return;

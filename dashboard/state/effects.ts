@@ -24,7 +24,10 @@ export interface ShownEffects {
   readonly why: string;
 }
 
-/** Returns the effects by importance. Without an analysis, an effect has only the means of the finished trials. */
+/**
+ * Returns the effects, those of the most important parameters first. If a parameter was not analyzed, its effect has
+ * only the mean over the finished trials at each value.
+ */
 export function shownEffects(model: Model): ShownEffects {
   const metric = metricShown(model);
   const analysis = model.importance?.metric === metric ? model.importance : undefined;

@@ -31,7 +31,7 @@ export function newestFailure({ trials }: FailureGroup): Trial | undefined {
 
 /**
  * Returns the parameters, except the seed, that differ between the trials of the sweep and are equal in all trials of
- * the group, as `name=value`. Empty for a single trial, because a single trial shares every parameter with itself.
+ * the group, as `name=value`. Empty if the group has only one trial, because all parameters would then be equal.
  * @param varying the names of the parameters that differ between the trials of the sweep
  */
 export function sharedByGroup({ trials }: FailureGroup, varying: readonly string[]): string[] {

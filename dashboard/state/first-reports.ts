@@ -6,10 +6,16 @@ interface FirstReport {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** The first report of each trial by trial id. Trials whose first epoch was not received have no entry. */
+/**
+ * The report of epoch 1 of each trial, keyed by trial id. A trial has no entry if the dashboard did not receive this
+ * report.
+ */
 export type FirstReports = ReadonlyMap<string, FirstReport>;
 
-/** Adds the first reports among the rows, and removes the first report of each trial that has a new attempt. */
+/**
+ * Adds the reports of epoch 1 that are among the rows. If a row shows a new attempt of a trial, the report of the
+ * earlier attempt is removed or replaced.
+ */
 export function withFirstReports(known: FirstReports, rows: readonly Trial[]): FirstReports {
   let next: Map<string, FirstReport> | undefined;
   for (const { id, epoch, attempts, startedAtMs, metrics } of rows) {

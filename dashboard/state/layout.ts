@@ -19,7 +19,7 @@ export const hasHeader = ({ rows }: Size): boolean => rows >= LEAST_ROWS;
 export const bodyLines = (size: Size): number =>
   hasHeader(size) ? size.rows - HEADER_LINES - FOOTER_LINES : size.rows;
 
-/** The number of lines of the preview below a list, and the number of lines that the list keeps on a tall terminal. */
+/** The number of lines of the preview below a list, and the minimum number of lines that a long list keeps above it. */
 const PREVIEW_LINES = 16;
 const MIN_BOARD_LINES = 20;
 /** If a short list leaves at least this many lines unused, the preview uses these lines. */
@@ -28,8 +28,8 @@ const LEAST_PREVIEW_LINES = 7;
 type ListModel = Pick<Model, 'size' | 'ui' | 'rows' | 'state' | 'sweeps' | 'earlierEvents'>;
 
 /**
- * Returns the number of lines of the list, including its heading. The rest of the body has the preview: the details of
- * the row under the cursor.
+ * Returns the number of lines of the list, including its heading. The rest of the body shows the preview: the details
+ * of the row under the cursor.
  */
 export function listLines(model: ListModel): number {
   const lines = bodyLines(model.size);
@@ -52,13 +52,11 @@ function eventLines(rows: number, lines: number): number {
   return rows === 0 ? lines : Math.min(rows + 1, Math.max(1, lines - preview));
 }
 
-/** At this width or above, the preview is to the right of the list if it is not below the list. */
+/** From this width, the preview is to the right of the list if the body has no room for a preview below the list. */
 const LEAST_COLUMNS_BESIDE = 160;
 const LIST_SHARE = 0.55;
 
-/**
- * Returns the width of the list. On a wide and short terminal, the preview has the rest of the width.
- */
+/** Returns the width of the list. On a wide and short terminal, the preview uses the rest of the width. */
 export function listColumns(model: ListModel): number {
   const { columns } = model.size;
   const { kind } = viewOf(model.ui);

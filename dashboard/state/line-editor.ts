@@ -47,7 +47,8 @@ const joined = (before: readonly string[], after: readonly string[]): EditedLine
 const NAMED_KEYS: ReadonlySet<string> = new Set(['up', 'down', 'pageup', 'pagedown', 'tab', 'enter', 'escape']);
 
 /**
- * Completes the word before the cursor as far as its candidates agree.
+ * Extends the word before the cursor to the longest common prefix of the candidates that start with it. A single such
+ * candidate is completed, and a space is added.
  * @param candidates the valid words at the cursor
  */
 export function completeWord(line: EditedLine, candidates: readonly string[]): EditedLine {

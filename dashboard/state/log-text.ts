@@ -15,7 +15,7 @@ export const EMPTY_LOG: LogText = { dropped: 0, lines: [] };
 
 /** A position in a log. */
 export interface LogPosition {
-  /** The number of the line, from 0, including the lines that are no longer kept. */
+  /** The number of the line in the whole log, from 0. The dropped lines are counted too. */
   readonly line: number;
   /** The index of a UTF-16 code unit in the line. */
   readonly from: number;

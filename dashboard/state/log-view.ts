@@ -12,7 +12,7 @@ import {
 export interface LogUi {
   /** Whether the last line stays visible as the log grows. */
   readonly follow: boolean;
-  /** The position of the first visible row in the log. Has no effect while `follow` is set. */
+  /** The position in the log at which the first visible row starts. Has no effect while `follow` is set. */
   readonly top: LogPosition;
   /** The text of the search; empty without a search. */
   readonly search: string;

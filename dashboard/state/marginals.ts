@@ -13,7 +13,7 @@ const MAX_LEVELS = 60;
 
 const levels = new WeakMap<readonly ConfigRow[], Map<string, EffectLevel[]>>();
 
-/** Returns the values of a parameter, each with the metric's mean. Caches the answer per list of configs. */
+/** Returns the values of a parameter, each with the metric's mean. Caches the means for each list of configs. */
 export function marginalLevels(configs: readonly ConfigRow[], parameter: string, metric: string): EffectLevel[] {
   const known = levels.get(configs) ?? new Map<string, EffectLevel[]>();
   levels.set(configs, known);

@@ -63,7 +63,7 @@ export interface Model {
   readonly details: ReadonlyMap<string, TrialDetail>;
   /** The log of the open trial. */
   readonly log: LogText;
-  /** The lines that explain why the trial is not running, or how it ended. */
+  /** The lines that explain why the open trial is not running, or how it ended. */
   readonly explanation: readonly string[];
   readonly sweeps: readonly Sweep[];
   /** Returns the best configs of a sweep, best first; undefined until the configs are known. */

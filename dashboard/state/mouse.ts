@@ -20,7 +20,7 @@ const REPORT = /^\[<(\d+);(\d+);(\d+)([Mm])$/;
 /** Whether the input is an escape sequence of the mouse. */
 export const isMouseReport = (input: string): boolean => REPORT.test(input);
 
-/** Returns the event of a report in SGR mode. Undefined for ignored events, such as releases. */
+/** Parses a mouse report in SGR mode. Undefined for ignored events, such as releases, and for any other input. */
 export function mouseEventOf(input: string): MouseEvent | undefined {
   const [, button, , row, end] = REPORT.exec(input) ?? [];
   if (button === undefined || end !== 'M') return undefined;

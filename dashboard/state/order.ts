@@ -30,14 +30,20 @@ interface Indexed {
   readonly index: number;
 }
 
-/** Maps sort keys to numbers. Words map to numbers above half of Number.MAX_VALUE, and so above numeric keys. */
+/**
+ * Maps sort keys to numbers. A text key maps to a number above half of Number.MAX_VALUE. In practice, numeric keys are
+ * below this number.
+ */
 interface Scale {
   readonly words: ReadonlyMap<string, number>;
-  /** The number that stands for a missing key. It is infinite, and comes last in the direction of the order. */
+  /**
+   * The number that stands for a missing key. It is positive or negative infinity: the one that comes last in the
+   * direction of the order.
+   */
   readonly none: number;
 }
 
-/** Returns the rows that the ordering keeps, in order. */
+/** Returns the rows that `ordering.keep` accepts, sorted by `ordering.key`. */
 export function orderOf<Row extends Indexed>(rows: Iterable<Row>, ordering: Ordering<Row>): RowOrder<Row> {
   const { descending } = ordering;
   const kept: Row[] = [];
@@ -63,7 +69,7 @@ export interface RowChange<Row> {
 
 /**
  * Applies changes. Moves each changed row from its old to its new position, and copies all other rows.
- * @param changes the changes by id of the row
+ * @param changes the changes, keyed by row id
  */
 export function reorder<Row extends Indexed>(
   order: RowOrder<Row>,

@@ -58,7 +58,7 @@ function recalled({ history }: Ui, prompt: TextPrompt, by: 1 | -1): TextPrompt {
   return { ...prompt, entry, text, at: [...text].length };
 }
 
-/** The words that can be completed in a prompt. */
+/** The words to which Tab can complete the word at the cursor of a prompt. */
 function candidates(prompt: TextPrompt, context: ActionContext): readonly string[] {
   const { metricNames, parameters, sortColumns } = context;
   if (prompt.kind === 'search') return [];

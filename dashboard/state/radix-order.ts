@@ -40,7 +40,10 @@ export function radixOrder(values: Float64Array, descending: boolean): Uint32Arr
   return from;
 }
 
-/** Writes the digits of each number, least significant first. The digits sort in the same order as the numbers. */
+/**
+ * Writes the digits of each number, least significant first. The order of the digits, compared as unsigned integers, is
+ * the requested order of the numbers.
+ */
 function toDigits(own: Float64Array, digits: Uint16Array, n: number, descending: boolean): void {
   for (let i = 0; i < n; i++) {
     if (own[i] === 0) own[i] = 0;

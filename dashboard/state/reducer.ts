@@ -12,8 +12,8 @@ export interface DashboardState {
   /** Notable events since the first snapshot, oldest first; at most MAX_EVENTS. */
   readonly events: readonly Event[];
   /**
-   * The sequence number of the first snapshot. Events up to this number need a separate request. Zero until the
-   * snapshot arrives.
+   * The sequence number of the first snapshot. Events up to this number are not in the stream, and must be requested
+   * separately. Zero until the snapshot arrives.
    */
   readonly firstSeq: number;
   /**
@@ -35,8 +35,8 @@ export const EMPTY_STATE: DashboardState = {
 export const MAX_EVENTS = 500;
 
 /**
- * The following events are not listed: details of scheduling, changes that are visible in the rows of trials, and
- * events that repeat the end of an attempt.
+ * The kinds of events that the events view does not list: details of scheduling, changes that are visible in the rows
+ * of trials, and events that repeat the end of an attempt.
  */
 const UNLISTED_EVENTS = new Set([
   'offered',
@@ -51,7 +51,7 @@ const UNLISTED_EVENTS = new Set([
   'cancelled',
 ]);
 
-/** Whether an event is listed. */
+/** Whether the events view lists an event. */
 export const isNotable = ({ kind }: Event): boolean => !UNLISTED_EVENTS.has(kind);
 
 /** The state after updates. */
@@ -69,7 +69,7 @@ export function reduceAll(state: DashboardState, updates: readonly WatchResponse
   if (updates.length === 0) return { state, changed: [] };
   let { sweep, trials, agents, varying, firstSeq } = state;
   let isReplaced = false;
-  // The trials of a large snapshot arrive in parts. The later parts of a large snapshot are deltas.
+  // The trials of a large snapshot arrive in parts: a snapshot with the first trials, and then deltas with the others.
   let rows: Trial[] = [];
   const events: Event[] = [];
   for (const { update } of updates) {

@@ -10,7 +10,10 @@ export interface MeanPoint {
   readonly std: number;
 }
 
-/** Returns the mean at each epoch that a replicate has reported, in order. Values that are not finite are omitted. */
+/**
+ * Returns the mean at each epoch that at least one replicate has reported, in order of epochs. Values that are not
+ * finite are omitted.
+ */
 export function meanCurve(curves: readonly (readonly ReportPoint[])[], metric: string): MeanPoint[] {
   const values = new Map<number, number[]>();
   for (const { epoch, metrics } of curves.flat()) {

@@ -17,7 +17,10 @@ export function metricShown({ ui, board }: Pick<Model, 'ui' | 'board'>): string 
   return board.metrics[0]?.name ?? '';
 }
 
-/** Returns the varying parameters without the seed, by importance and then by name. */
+/**
+ * Returns the varying parameters without the seed, most important first. Equally important parameters are sorted by
+ * name.
+ */
 export function parametersByImportance({ state, importance, ui, board }: Model): string[] {
   const names = state.varying.filter((name) => name !== SEED);
   const current = importance?.metric === metricShown({ ui, board }) ? importance : undefined;
@@ -44,12 +47,14 @@ export function epochShown({ epochs }: TrialDetail, epochsBack: number): number 
   return epochs.at(Math.max(0, epochs.length - 1 - epochsBack));
 }
 
-/** Returns the last epoch with reconstructions up to `epoch`, or else the first epoch with reconstructions. */
+/**
+ * Returns the last epoch at or before `epoch` that has reconstructions; without such an epoch, the first that has them.
+ */
 export function epochAt({ epochs }: TrialDetail, epoch: number): number | undefined {
   return epochs.findLast((own) => own <= epoch) ?? epochs[0];
 }
 
-/** A marked trial, or a marked config with the trial that represents it. */
+/** A marked trial, or a marked config with its best replicate. */
 export interface MarkedRow {
   readonly id: string;
   readonly trial: Trial;

@@ -27,8 +27,9 @@ const RATE_WINDOW_MS = 10 * 60_000;
 export interface Summary {
   readonly elapsedMs: number;
   /**
-   * The number of trials that ended per minute, over the RATE_WINDOW_MS before now or, for an ended sweep, before its
-   * end. The time before the start of the first trial is left out. Undefined if no trial ended in this period.
+   * The number of trials that ended per minute, over the last RATE_WINDOW_MS. For an ended sweep, this period ends when
+   * the sweep ended. The period never begins before the start of the first trial. Undefined if no trial ended in the
+   * period.
    */
   readonly perMinute: number | undefined;
   /** The remaining time of the sweep and of each trial, counted from `summarizedAtMs`. */

@@ -65,7 +65,7 @@ export class TrialMap implements ReadonlyMap<string, Trial> {
   }
 }
 
-/** Hashes the id, because the id itself need not be a hash. */
+/** Derives the bucket from a hash of the id, because the ids themselves need not be evenly distributed. */
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);

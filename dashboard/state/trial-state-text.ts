@@ -5,7 +5,7 @@ import { shownState } from '../../lib/domain/trial-state.ts';
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { TrialStateName } from '../../proto/names.ts';
 
-/** Returns the state of a trial, with the class of a failure, such as `running` or `failed (oom)`. */
+/** Returns the state of a trial, such as `running`. For a failed trial, the failure class is added: `failed (oom)`. */
 export function trialStateText(trial: Trial): string {
   const state = shownState(trial.state);
   return state === 'failed' ? failedText([trial]) : state;

@@ -16,7 +16,7 @@ export interface Cursor {
   /** The id of the row under the cursor. Undefined means the row at index `at`. */
   readonly id: string | undefined;
   readonly at: number;
-  /** The first visible row, or line. */
+  /** The index of the first visible row; in a view that scrolls by line, of the first visible line. */
   readonly offset: number;
 }
 
@@ -57,7 +57,7 @@ export type ListView = 'agents' | 'events';
 export interface ListChoice {
   readonly filterText: string;
   readonly filter: Filter;
-  /** The column by which the list is sorted. Undefined means the order of the coordinator. */
+  /** The column by which the list is sorted. Undefined means the order in which the coordinator lists the rows. */
   readonly sort: string | undefined;
   readonly reversed: boolean;
 }

@@ -122,7 +122,8 @@ export const coordinator = () =>
       graph(
         {
           title: 'Rejected records and lost attempts',
-          about: 'Rejected records (without a lease, or after missing records), and attempts that ended as lost.',
+          about:
+            'Records rejected because their agent does not hold the lease or because earlier records are missing, and attempts that failed with the class lost.',
           unit: 'short',
         },
         {
@@ -152,7 +153,7 @@ export const coordinator = () =>
       graph(
         {
           title: 'Slowest calls',
-          about: '99th percentile of the duration of calls, without long streams.',
+          about: '99th percentile of the duration of calls. Long streams are not included.',
           unit: 's',
           width: 24,
         },
@@ -199,7 +200,7 @@ export const coordinator = () =>
     )
     .withPanel(
       graph(
-        { title: 'Series', about: 'Number of series of each process.', unit: 'short' },
+        { title: 'Series', about: 'Number of time series that each process exposes.', unit: 'short' },
         { '{{instance}}': 'scrape_samples_scraped{job=~"trawl-.*"}' },
       ),
     )

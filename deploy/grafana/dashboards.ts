@@ -1,4 +1,4 @@
-/** All dashboards by file name. */
+/** All dashboards, keyed by file name. */
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { coordinator } from './coordinator.ts';
 import { fleet } from './fleet.ts';

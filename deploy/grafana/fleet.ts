@@ -145,7 +145,7 @@ export const fleet = () =>
     )
     .withPanel(
       graph(
-        { title: 'Agent CPU', about: 'CPU usage of the supervisors, without their workers.', unit: 'percentunit' },
+        { title: 'Agent CPU', about: 'CPU usage of the supervisors. Workers are not included.', unit: 'percentunit' },
         { '{{instance}}': 'rate(process_cpu_seconds_total{job="trawl-agent"}[$__rate_interval])' },
       ),
     )

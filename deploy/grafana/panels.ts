@@ -29,7 +29,7 @@ export interface PanelOptions {
   readonly width?: number;
 }
 
-/** PromQL queries by legend; a legend can contain `{{label}}`. */
+/** PromQL queries, keyed by legend. A legend can contain `{{label}}`. */
 export type PanelQueries = Readonly<Record<string, string>>;
 
 const REF_IDS = 'ABCDEFGH';

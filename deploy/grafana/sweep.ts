@@ -160,7 +160,11 @@ export const sweep = () =>
     .withRow(new RowBuilder('Failures'))
     .withPanel(
       graph(
-        { title: 'Failures by class', about: 'Failed attempts; their trials can be retried.', unit: 'short' },
+        {
+          title: 'Failures by class',
+          about: 'Attempts that failed, whether or not their trials were retried.',
+          unit: 'short',
+        },
         { '{{class}}': `increase(trawl_trial_failures_total{${OF_SWEEP}}[$__rate_interval])` },
         true,
       ),
@@ -202,7 +206,7 @@ export const sweep = () =>
       graph(
         {
           title: 'Queue wait',
-          about: 'Time from submission, or from the return to the queue, to the grant.',
+          about: "Time from a trial's submission, or from its return to the queue, until its grant.",
           unit: 's',
           width: 8,
         },

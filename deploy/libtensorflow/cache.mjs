@@ -15,7 +15,8 @@ const TEMPORARY = '.filling-';
 const LEFTOVER_AGE_MS = 24 * 60 * 60_000;
 
 /**
- * Removes the temporary folders of killed setups from a folder and from the folders in it.
+ * Removes the temporary folders that killed setups left in a folder or in its subfolders. Searches one level of
+ * subfolders.
  * @param {string} folder
  * @param {number} now ms since the epoch
  */
@@ -29,7 +30,7 @@ export function removeLeftovers(folder, now) {
 
 /**
  * @param {string} folder
- * @returns {string[]} the paths of the folders in the folder
+ * @returns {string[]} the paths of the subfolders
  */
 function foldersIn(folder) {
   return readdirSync(folder, { withFileTypes: true })

@@ -53,8 +53,8 @@ async function systemHasCuda() {
 }
 
 /**
- * Fetches the wheel into a folder with pip, which uses its configured registry, proxy and certificates, and verifies
- * the pinned checksums.
+ * Downloads the wheel into a folder with pip. pip uses its own configuration (registry, proxy and certificates), and
+ * verifies the pinned checksums.
  * @param {string} folder
  * @param {import('./pinned.mjs').Variant} variant
  * @param {typeof import('./pinned.mjs').WHEEL} wheel
@@ -87,7 +87,7 @@ export async function unpackWheel(path, folder) {
 
 /**
  * Returns the errors from the output of pip, on one line. If pip is not installed, returns how to install it.
- * @param {string} message the message of the CommandError of pip
+ * @param {string} message the message of the CommandError that the pip command caused
  */
 export function pipProblem(message) {
   if (/could not be started|No module named pip/.test(message))

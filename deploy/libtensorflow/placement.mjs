@@ -57,7 +57,8 @@ function placeInto(folder, { lib, binding, napi }) {
 }
 
 /**
- * Removes a native part that does not work, so that no worker loads it.
+ * Removes the files that `placeLibrary` added, and their record. Called if the binding does not work, so that no worker
+ * loads it.
  * @param {string} root
  * @param {Placement} placement
  */

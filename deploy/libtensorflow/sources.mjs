@@ -53,7 +53,8 @@ async function givenSource(from) {
   const path = realpathSync(from);
   if (stat.isDirectory()) {
     const { lib, main } = libraryLayout(path);
-    // A different version at the same path needs a new binding.
+    // The key depends on the size and the time of the library, because another version at the same path needs a new
+    // binding.
     const { size, mtimeMs } = statSync(join(lib, main));
     return { title: path, key: `given-${sha256(`${path} ${size} ${mtimeMs}`).slice(0, 16)}`, folder: path };
   }

@@ -5,7 +5,7 @@ import { sha256 } from './download.mjs';
 import { runQuietly } from './run.mjs';
 
 /**
- * Returns the sources that tsconfig.json compiles, relative to the root, sorted.
+ * Returns the sorted paths, relative to the root, of the sources that tsconfig.json includes.
  * @param {string} root
  */
 function sources(root) {

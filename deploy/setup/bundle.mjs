@@ -89,7 +89,7 @@ export async function bundleCommands(root) {
       { in: join('dist', 'bin', 'main.js'), out: 'main' },
       { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
     ],
-    // The agent starts ../worker/main.js relative to its own file, which is in this folder.
+    // The agent's code is in a file in the folder chunks, and starts ../worker/main.js relative to this file.
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
     plugins: [requireExternal, importWhole(wholes)],
@@ -101,8 +101,8 @@ export async function bundleCommands(root) {
 }
 
 /**
- * Loads the packages outside the bundle with `require`. All of them are CommonJS modules. If a bundle imports such a module,
- * Node parses the module twice, because Node first looks for the names of its exports.
+ * Loads the packages outside the bundle with `require`. All of them are CommonJS modules. With `import` instead of
+ * `require`, Node would parse such a module twice, because it first looks for the names of the module's exports.
  * @type {import('esbuild').Plugin}
  */
 const requireExternal = {

@@ -36,8 +36,8 @@ const RELEASE_ROUNDS = {
 /** @type {Readonly<Record<string, Suite>>} */
 const SUITES = {
   fast: { checks: true, vitest: ['--project', 'unit', '--project', 'system'], env: {} },
-  // Slow test files spend more than half of their time waiting for leases, outages and elections, so more of them run
-  // at once than the machine has cores.
+  // Slow test files spend more than half of their time waiting for leases, outages and elections. Therefore the number
+  // of files that run at once is higher than the number of cores.
   slow: {
     checks: false,
     vitest: ['--project', 'slow', `--poolOptions.forks.maxForks=${availableParallelism() + 4}`],

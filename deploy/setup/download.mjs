@@ -30,8 +30,8 @@ export async function sha256OfFile(path) {
 }
 
 /**
- * Downloads a URL into a file and verifies its checksum. Retries if the transfer was interrupted or the server is
- * overloaded. Removes a file with the wrong checksum.
+ * Downloads a URL into a file and verifies its checksum. Retries if the transfer was interrupted, and after HTTP 5xx or
+ * 429. Removes a file with the wrong checksum.
  * @param {string} url
  * @param {string} path
  * @param {string} expected SHA-256 in hexadecimal

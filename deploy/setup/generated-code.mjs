@@ -28,7 +28,7 @@ export async function checkGeneratedCode(root) {
 }
 
 /**
- * Returns the content of each file in a folder, by path relative to the folder.
+ * Returns the content of each file in a folder, keyed by the path relative to the folder.
  * @param {string} folder
  */
 function readTree(folder) {

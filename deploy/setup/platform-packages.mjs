@@ -4,7 +4,7 @@ const OS = ['android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openh
 const CPU = ['arm64', 'arm', 'armv7', 'ia32', 'loong64', 'ppc64', 'riscv64', 's390x', 'x64'];
 
 /**
- * Returns entries for the optional packages that are missing from a lock file, by path.
+ * Returns a lock entry for each optional package that is missing from a lock file, keyed by the path of the package.
  *
  * npm omits an optional package from package-lock.json if the registry in use does not have it (for example, a mirror
  * that holds only the binaries of this platform). `npm ci` then rejects this lock file on every machine. The returned
@@ -24,8 +24,8 @@ export function missingPlatformPackages(lock) {
 }
 
 /**
- * Returns whether the lock file has a package where Node finds it: in the node_modules folder of the dependent package,
- * or in an enclosing node_modules folder.
+ * Returns whether the lock file has a package at a path where Node looks for it: in the node_modules folder of the
+ * dependent package, or in an enclosing node_modules folder.
  * @param {{packages: Record<string, Partial<LockedPackage>>}} lock
  * @param {string} from path of the dependent package
  * @param {string} name

@@ -53,7 +53,7 @@ export class NatsServerUnusableError extends Error {
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /**
- * Returns the running server that TRAWL_NATS names, or else a program (see findNatsBinary).
+ * Returns the running server that TRAWL_NATS names. If TRAWL_NATS is not set, returns a program (see findNatsBinary).
  * @param {FindOptions} options
  * @returns {Promise<NatsServer>}
  * @throws {NatsServerUnusableError} if TRAWL_NATS is set and trawl cannot use that server

@@ -48,7 +48,7 @@ export const RELEASE = {
 };
 
 /**
- * A Python package that contains nats-server, in one version, with the SHA-256 of each of its wheels.
+ * One version of a Python package that contains nats-server, and the SHA-256 of each of its wheels.
  * @typedef {{name: string, version: string, sha256: readonly string[]}} PythonPackage
  */
 
