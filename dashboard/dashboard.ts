@@ -118,7 +118,7 @@ export class Dashboard {
   #updatedAtMs = 0;
   /** The message that was shown at the last tick, and when it was first shown. */
   #message: { readonly status: Ui['status']; readonly sinceMs: number } = { status: undefined, sinceMs: 0 };
-  /** The keys that wait for the rows of the sweep. */
+  /** The keys that are handled when the rows of the sweep have arrived. */
   #heldKeys: string[] = [];
   /** Whether all rows of the sweep have arrived since the sweep was opened. */
   #hasRows = false;
@@ -147,7 +147,10 @@ export class Dashboard {
     this.#start(id);
   }
 
-  /** Stops permanently. A call of `watch` that is still looking for its sweep then starts nothing. */
+  /**
+   * Stops permanently. If a call of `watch` is still looking up its sweep, the call then does not start to watch the
+   * sweep.
+   */
   close(): void {
     this.#closed = true;
     this.stop();
@@ -241,7 +244,7 @@ export class Dashboard {
       }
       const before = this.#ui;
       this.#handle(key, actionContext(this.#build()));
-      // A key that was typed before a question appeared does not answer the question.
+      // The remaining keys were typed before the question appeared, so they must not answer the question.
       if (this.#ui.prompt?.kind === 'confirm' && before.prompt === undefined) break;
     }
     this.#publishAfterKey();
@@ -351,8 +354,8 @@ export class Dashboard {
   }
 
   /**
-   * Returns the data to show, together with the summary and the leaderboard's columns. The data is the frozen data if the
-   * display is frozen, and the live data otherwise. The board is in the user's order.
+   * Returns the data to show, together with the summary and the leaderboard's columns. The data is the frozen data if
+   * the display is frozen, and the live data otherwise. The board has the sort order that the user chose.
    */
   #shown(curveOf: Model['curveOf'], now: number) {
     const { state, board } = this.#frozen ?? this.#live;

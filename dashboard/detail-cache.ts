@@ -83,7 +83,10 @@ export class DetailCache {
     return this.#sweeps;
   }
 
-  /** When `sweeps` was requested, in Unix milliseconds. Zero until the first list of sweeps has arrived. */
+  /**
+   * The time of the request that returned `sweeps`, in Unix milliseconds. Zero until the first list of sweeps has
+   * arrived.
+   */
   get sweepsRequestedMs(): number {
     return this.#sweepsRequestedMs;
   }
@@ -237,7 +240,7 @@ export class DetailCache {
     });
   }
 
-  /** After an outage, marks the curves as stale, and allows every request to start at once. */
+  /** After an outage, marks the curves as stale, and allows every request to start immediately. */
   invalidate(): void {
     this.curves.invalidate();
     this.#notBefore.clear();

@@ -188,7 +188,7 @@ export const KEYS: readonly KeyBinding[] = [
   {
     keys: ['x'],
     command: 'stop',
-    about: 'stop the sweep; trials that have started finish (asks first)',
+    about: 'stop the sweep; let started trials finish (asks first)',
     in: CONTROL_VIEWS,
     changes: true,
   },

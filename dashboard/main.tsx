@@ -46,8 +46,8 @@ export interface DashboardOptions {
 export type DashboardResult = 'ended' | 'left';
 
 /**
- * The maximum frame rate of Ink. It is high enough to draw the response to a key at once. Without keys, the dashboard
- * publishes at most ten models per second (see use-model.ts).
+ * The maximum frame rate of Ink. It is high enough that the response to a key appears without a noticeable delay.
+ * Without keys, the dashboard publishes at most ten models per second (see use-model.ts).
  */
 const MAX_FPS = 60;
 

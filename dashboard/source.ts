@@ -11,8 +11,8 @@ export type Pane = (typeof PANES)[number];
 export type SweepActionName = 'pause' | 'resume' | 'stop' | 'kill';
 
 /**
- * The trials to retry, by id or by failure class. `all` selects the failed trials of every failure class. `cancelled`
- * selects the cancelled trials, too.
+ * The trials to retry, by id or by failure class. `all` selects the failed trials of every failure class. If
+ * `cancelled` is true, the cancelled trials are also selected.
  */
 export type RetrySelection =
   | { readonly trials: readonly string[] }
@@ -22,7 +22,7 @@ export type RetrySelection =
 export interface EffectLevel {
   readonly value: string;
   readonly mean: number;
-  /** The interval of the mean. Undefined if the results do not determine the interval. */
+  /** The confidence interval of the mean. Undefined if the results do not suffice to compute it. */
   readonly interval: { readonly low: number; readonly high: number } | undefined;
   /** The number of finished trials with this value, and the range of their results. */
   readonly n: number;
@@ -33,7 +33,7 @@ export interface EffectLevel {
 /** An analysis of variance of the finished trials, as shown in the parameters view. */
 export interface ParameterImportance {
   readonly metric: string;
-  /** The reason why there is no analysis, or the parameters that the analysis skipped. */
+  /** A text that explains why there is no analysis, or that names the parameters that the analysis skipped. */
   readonly why: string;
   /** Whether the shares and means are estimates, because the finished trials are not a complete grid. */
   readonly estimated: boolean;

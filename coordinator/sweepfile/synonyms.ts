@@ -148,8 +148,8 @@ export function meantKey(path: Path, key: string, known: readonly string[]): str
 }
 
 /**
- * Returns the valid value that the author probably means by a text. Undefined if no value is close.
- * @param entry the mapping that contains the text
+ * Returns the valid value that the author probably means by a text. Undefined if the text suggests no valid value.
+ * @param entry the mapping in the sweep file that contains the text
  */
 export function meantValue(
   path: Path,
@@ -168,8 +168,9 @@ function fold(name: string): string {
 }
 
 /**
- * Returns the distribution that an author means. The written name gives the kind of the distribution. The keys and the
- * range of the parameter give the variant of this kind.
+ * Returns the distribution that the author probably means. A parameter with `values` or `value`, but without a range,
+ * is categorical or constant. Otherwise, the written name determines the family, such as normal or uniform. The
+ * variant, such as `q_uniform` or `log_uniform_values`, can also depend on the keys and the range of the parameter.
  */
 export function meantDistribution(written: string, entry: unknown): DistributionName | undefined {
   const { values, value, probabilities, min, max, q } = (entry ?? {}) as Record<string, unknown>;
@@ -197,7 +198,10 @@ function hasWholeEnds(min: unknown, max: unknown): boolean {
   return [min, max].every((limit) => limit === undefined || Number.isInteger(limit));
 }
 
-/** If all limits are above 0, they are read as limits of the values. Otherwise, the limits can only be exponents. */
+/**
+ * Returns a log-uniform distribution or one of its variants. If `min` and `max` are above 0, they are taken as limits
+ * of the values. Otherwise, they must be limits of the exponents, because the values are positive.
+ */
 function logDistribution(name: string, isRounded: boolean, entry: unknown): DistributionName {
   const { min, max } = (entry ?? {}) as Record<string, unknown>;
   const areValues = [min, max].every((limit) => limit === undefined || (typeof limit === 'number' && limit > 0));

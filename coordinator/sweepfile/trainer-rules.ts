@@ -15,7 +15,7 @@ export function nameProblem(trainerName: string, trainer: TrainerSpec, name: str
   return `trainer ${trainerName} has no parameter ${quote(name)}${didYouMean(name, known) || `; expected ${known.join(', ')}`}`;
 }
 
-/** Returns whether a file has a key that names its metric. The value of the key may be invalid. */
+/** Returns whether a sweep file has the key `metric` or `metrics`. The value of the key may be invalid. */
 export function namesMetric(root: Located): boolean {
   return has(root, ['metric']) || has(root, ['metrics']);
 }

@@ -4,7 +4,7 @@ import { type ParameterValue, parameterValue } from '../../proto/values.ts';
 import type { Located } from './problems.ts';
 import { isNonFinite } from './pyyaml.ts';
 
-/** Converts plain data of a document to the value of a parameter. */
+/** Converts a value from a document, such as a number or a nested list, to a parameter value. */
 export function parameterOf(data: unknown): ParameterValue {
   if (typeof data === 'number' || typeof data === 'string' || typeof data === 'boolean') return data;
   return parameterValue(JSON.parse(JSON.stringify(written(data) ?? null)));

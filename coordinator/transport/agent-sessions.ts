@@ -15,22 +15,26 @@ import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 /**
- * Acknowledgements of reports are delayed by this many milliseconds per connected agent, so that one message has
- * several of them. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such messages per second. The
- * cost of a message hardly depends on its size. Agents do not wait for these acknowledgements. They keep the records on
- * their disks in the meantime.
+ * Acknowledgements of reports are delayed by this many milliseconds per connected agent, so that one message contains
+ * several acknowledgements. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such messages per
+ * second. The cost of a message hardly depends on its size. Agents do not wait for these acknowledgements. They keep
+ * the records on their disks in the meantime.
  */
 const ACK_DELAY_MS_PER_AGENT = 1;
-/** A delay that would be shorter than this is omitted, because it would save hardly any messages. */
+/**
+ * If the computed delay is shorter than this, acknowledgements are not delayed, because such a short delay would save
+ * hardly any messages.
+ */
 const MIN_ACK_DELAY_MS = 20;
 export const MAX_ACK_DELAY_MS = 1_000;
 
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 /**
- * All sessions by agent. The current session of an agent is the session with the newest hello. Other sessions of the
- * agent are usually about to close. If the hello of a dead process arrives after the hello of its successor, the
- * session of the successor becomes current again when the session of the dead process ends.
+ * Holds the open sessions of all agents. The current session of an agent is the session with the newest hello. Other
+ * sessions of the agent are usually about to close. For example, the hello of a dead agent process can arrive after the
+ * hello of the process that replaced it. The session of the dead process is then current until it ends. Afterward, the
+ * session of the new process is current again.
  */
 export class AgentSessions {
   /** The open sessions of each agent, by agent id. The newest session of an agent is last. */
@@ -72,9 +76,9 @@ export class AgentSessions {
 }
 
 /**
- * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims. Acknowledgements of reports
- * and logs wait for `ackDelayMs`. All other answers are sent in the next turn of the event loop, together with the
- * acknowledgements that wait.
+ * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims. Acknowledgements of
+ * reports and logs are delayed by `ackDelayMs`. All other answers are sent in the next turn of the event loop, and the
+ * delayed acknowledgements are sent with them.
  */
 export class AgentSession {
   readonly hello: Hello;
@@ -85,7 +89,7 @@ export class AgentSession {
   #claimAnswers: ClaimAnswer[] = [];
   readonly #ackDelayMs: () => number;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether the answers are sent in the next turn of the event loop. */
+  /** Whether the answers are already scheduled for the next turn of the event loop. */
   #isDue = false;
 
   /** @param ackDelayMs returns the delay of acknowledgements of reports and logs; 0 if they are not delayed */
@@ -95,7 +99,10 @@ export class AgentSession {
     this.#ackDelayMs = ackDelayMs;
   }
 
-  /** Marks that the attempt has sent a record on this stream, and returns whether this record was the first. */
+  /**
+   * Notes that an attempt has sent a record on this stream. Returns whether it is the first record of this attempt on
+   * the stream.
+   */
   isFirstRecordOf(key: AttemptKey): boolean {
     const name = keyText(key);
     if (this.#seen.has(name)) return false;
@@ -103,7 +110,7 @@ export class AgentSession {
     return true;
   }
 
-  /** Removes the mark of an attempt that sends no more records. */
+  /** Forgets an attempt that sends no more records. */
   forget(key: AttemptKey): void {
     this.#seen.delete(keyText(key));
   }
@@ -112,7 +119,9 @@ export class AgentSession {
     return this.hello.agentId;
   }
 
-  /** @param canWait whether the acknowledgement can wait for others. True for reports and logs. */
+  /**
+   * @param canWait whether the acknowledgement can be delayed and sent together with others. True for reports and logs.
+   */
   acknowledge(key: AttemptKey, seq: number, canWait: boolean): void {
     this.#acks.set(keyText(key), { key, seq });
     const delayMs = canWait ? this.#ackDelayMs() : 0;

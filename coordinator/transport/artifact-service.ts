@@ -37,18 +37,23 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 export interface ArtifactServiceOptions {
   readonly queries: Queries;
   readonly files: ArtifactStore;
-  /** The checkpoints that children still wait for. Undefined if no coordinator runs on the store. */
+  /**
+   * The parents' checkpoints that are still being added to child trials. Undefined if no coordinator runs on the store.
+   */
   readonly inherited?: Pick<InheritedCheckpoints, 'isPending'> | undefined;
   /**
-   * The core, whose running attempts can upload files. Undefined if no coordinator runs on the store; uploads are then
-   * rejected.
+   * The core. Only its running attempts can upload files. Undefined if no coordinator runs on the store; uploads are
+   * then rejected.
    */
   readonly core: Core | undefined;
   readonly guard: Guard;
   readonly space: SpaceLedger;
-  /** The quota of a remote store; undefined without a quota. */
+  /** Tracks the quota of a remote artifact store. Undefined if the store has no quota. */
   readonly quota: SpaceLedger | undefined;
-  /** Called when an upload ends after its attempt has ended. No later record can name the uploaded file. */
+  /**
+   * Called when an upload ends after its attempt has ended. The attempt can then send no record that refers to the
+   * uploaded file.
+   */
   readonly onEndedUpload: (key: AttemptKey) => void;
   readonly log: Logger;
   /** The time limit for the next chunk of an upload, in milliseconds. */

@@ -57,7 +57,10 @@ export interface AttemptServiceOptions {
   readonly metrics: Pick<CoordinatorMetrics, 'supersededReports'>;
   readonly guard: Guard;
   readonly log: Logger;
-  /** The epoch of this coordinator as the leader. Default: 0, for a store that only one coordinator can use. */
+  /**
+   * This coordinator's leader epoch. Each new leader has a higher epoch. Default: 0, for a store that only one
+   * coordinator can use.
+   */
   readonly leaderEpoch?: number;
   /** Called when an agent knows of a leader with a higher epoch. */
   readonly onNewerLeader?: () => void;
@@ -139,7 +142,7 @@ export class AttemptService {
       };
     });
     const opened = claims.map((claim) => ({ ...onOpen(runtime.core, claim, runtime.now()), key: claim.key }));
-    // The next offers are decided before this step is durable, so that the offers and the step share a transaction.
+    // The next offers are decided before the granted leases are durable, so that one transaction stores both.
     runtime.reschedule();
     await runtime.settle(combine(opened.map(({ step }) => step)));
     return opened.map(({ key, answer }): Decision => {
@@ -211,7 +214,8 @@ export class AttemptService {
           const current = session;
           for (const record of records) {
             take(current, record).catch(fail);
-            // A record that ends the stream, such as the first record after a gap, is the last one that is read.
+            // If a record ends the stream, for example because earlier records are missing, the rest of the batch is
+            // not read.
             if (failed) return;
           }
           for (const request of claimRequests) {
@@ -308,8 +312,8 @@ export class AttemptService {
     const { agentId, host } = hello;
     const conflict = idConflict(runtime.core, { ...hello, id: agentId }, runtime.now());
     if (conflict === undefined) {
-      // The streams of a lost agent with this id are ended, because the id now belongs to this agent. If the lost agent
-      // still runs, its next hello is rejected.
+      // The streams of a lost agent with this id are ended, because the id now belongs to the agent that sent `hello`.
+      // If the lost agent still runs, its next hello is rejected.
       for (const session of this.#sessions.all(agentId)) {
         if (session.hello.instance !== hello.instance) session.end(`agent id ${agentId} now belongs to another agent`);
       }
@@ -356,7 +360,7 @@ export class AttemptService {
     }
     const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(record.key) };
     const { step, answer } = onRecord(runtime.core, received, runtime.now());
-    // A gap ends the stream before its next message is read, so that no later record is stored.
+    // If records are missing, the stream is ended before its next message is read, so that no later record is stored.
     if (answer.result === 'gap') {
       return session.end(
         `records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`,
@@ -401,8 +405,8 @@ function checkClaims({ length }: readonly Claim[]): void {
 }
 
 /**
- * Checks the size of a batch. The coordinator can pause reading only between messages, so a single batch must not
- * exceed the limit.
+ * Checks the size of a batch. The coordinator can pause reading only between messages, so the number of records and
+ * requests in a single batch must not exceed MAX_UNSETTLED_RECORDS.
  * @throws {BadInputError} if a batch has too many records, requests or claims
  */
 function checkBatch({ records, claimRequests }: RequestBatch): void {

@@ -10,9 +10,9 @@ import type { GoalName } from '../../proto/names.ts';
 import type { Queries } from '../store/queries.ts';
 
 /**
- * The number of configs that are read from the database in addition to the limit. `rankConfigs` then ranks these
- * configs again. SQLite may round means differently, and may therefore order configs with almost equal means
- * differently.
+ * The number of configs that are read from the database in addition to `limit`. SQLite may round means differently than
+ * `rankConfigs`, and may therefore order configs with almost equal means differently. With the additional configs,
+ * `rankConfigs` can correct this order.
  */
 const NEAR_TIES = 100;
 
@@ -25,8 +25,8 @@ export interface BestRequest {
 }
 
 /**
- * Returns the index in the sweep, and the rank, of each of the best trials. Undefined if fewer than `limit` trials have
- * a value.
+ * Returns the best trials, each as its index in the sweep and its rank. Undefined if fewer than `limit` trials have a
+ * value.
  */
 export async function bestTrials(
   queries: Queries,
@@ -60,7 +60,7 @@ export async function bestConfigs(
   return ranked.length < limit ? undefined : ranked.slice(0, limit);
 }
 
-/** Returns the ids of the best configs, at most `limit`. Only for sweeps whose configs have one trial each. */
+/** Returns the ids of up to `limit` best configs. Only for sweeps whose configs have one trial each. */
 async function configsOfBest(queries: Queries, sweepId: string, goal: GoalName, limit: number): Promise<string[]> {
   const best = await queries.trials.bestResults(sweepId, goal, limit);
   const indices = best.map(({ index }) => index);

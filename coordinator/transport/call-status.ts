@@ -40,7 +40,7 @@ export function callStatusInterceptor(onStatus: (ended: CallStatus) => void): Se
     const begun = performance.now();
     const send = call.sendStatus.bind(call);
     let ended = false;
-    // The library also calls this method, and a later interceptor would miss these calls.
+    // The library itself also calls this method. Only the first interceptor sees these calls.
     call.sendStatus = (original) => {
       const rewritten = { ...original, ...rewrite(original) };
       if (!ended) {

@@ -83,7 +83,7 @@ async function store(
 }
 
 /**
- * Checks the archive that a client names.
+ * Checks the checksum and the size that a client sends for a code archive.
  * @throws {BadInputError} if the checksum is malformed, or if the size exceeds the limit
  */
 function checkedArchive(archive: CodeArchive): CodeArchive {
@@ -97,7 +97,10 @@ function checkedArchive(archive: CodeArchive): CodeArchive {
   return archive;
 }
 
-/** Checks that the archive of a submission is stored, and returns the code to record. */
+/**
+ * Checks the code of a submission, and checks that its archive is stored. Returns the code that is recorded with the
+ * sweep. Undefined if the sweep has no code.
+ */
 export async function submittedSource(
   code: CodeSpec | undefined,
   source: Source | undefined,

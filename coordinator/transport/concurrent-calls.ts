@@ -1,6 +1,6 @@
 /**
- * Limits the concurrent calls of each caller and of all callers together, so that no caller can use up the shared
- * memory and the shared call limits.
+ * Limits the concurrent calls of each caller and of all callers together, so that no caller can use up the
+ * coordinator's memory or the limits that all callers share.
  */
 import {
   ServerInterceptingCall,
@@ -109,7 +109,7 @@ export function concurrencyInterceptor(
             const details = `too many concurrent ${method} calls (${exceeded}): retry later`;
             call.sendStatus({ code: status.RESOURCE_EXHAUSTED, details });
           },
-          // Called for every call that ends, once its stream is closed.
+          // Despite its name, this function is called for every call that ends, after the stream of the call is closed.
           onCancel: leave,
         }),
       sendStatus: (end, pass) => {

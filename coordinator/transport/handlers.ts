@@ -84,9 +84,9 @@ export function unaryHandler<Request, Response>(
 
 /**
  * Streams the responses of an async generator as fast as the client reads. The next response is requested when the
- * previous response has been sent, so a slow client costs the memory of one response. All streams together produce one
- * response per turn of the event loop, so that many large streams do not delay other calls. If the client reads nothing
- * for `stallMs`, the call ends with an error and the generator returns.
+ * previous response has been sent, so only one response is in memory for a slow client. All streams together produce
+ * one response per turn of the event loop, so that many large streams do not delay other calls. If the client reads
+ * nothing for `stallMs`, the call ends with an error and the generator returns.
  */
 export function streamHandler<Request, Response>(
   log: Logger,

@@ -37,8 +37,8 @@ export function requestedObjectives(
 type Result = Pick<Trial, 'index' | 'state' | 'metrics' | 'droppedIn'>;
 
 /**
- * Ranks the trials of a sweep. Of each trial, keeps only the index and the values to rank, because the rows of a large
- * sweep would need too much memory.
+ * Ranks the trials of a sweep. Keeps only the index and the objective values of each trial, because the full rows of a
+ * large sweep would need too much memory.
  * @param pages the results of all trials, in order of index
  */
 export async function indicesByObjectives(

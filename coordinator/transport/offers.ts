@@ -69,7 +69,10 @@ export class Offers {
   readonly #onFill: (fill: StreamFill) => void;
   /** The streams that were created or found since the last reconciliation. */
   readonly #ready = new Map<string, Promise<void>>();
-  /** For each pool that has a stream, the last time (`performance.now()`) at which the pool was expected. */
+  /**
+   * For each pool that has a stream, the last time (`performance.now()`) at which the pool was in
+   * `ExpectedOffers.pools`, or at which the stream of an earlier process was found.
+   */
   readonly #lastExpectedAt = new Map<string, number>();
   #manager: JetStreamManager | undefined;
   #foundExisting = false;
@@ -140,7 +143,10 @@ export class Offers {
     return { fill: { messages: state.messages, limit }, missing: missing.length };
   }
 
-  /** Finds the streams of an earlier process. Deletes the stream that older versions of trawl used for all pools. */
+  /**
+   * Finds the streams that an earlier process created. Deletes the stream that older versions of trawl used for all
+   * pools.
+   */
   async #findExisting(): Promise<void> {
     if (this.#foundExisting) return;
     const manager = await this.#management();

@@ -1,10 +1,10 @@
-/** Divides rows into messages of limited size, so that a client that reads slowly costs the memory of one message. */
+/** Divides rows into messages of limited size, so that only one message is in memory for a client that reads slowly. */
 import type { Config, Report, Trial } from '../../proto/gen/trawl/v1/types.ts';
 import type { PageSize } from '../store/trial-queries.ts';
 
 /**
- * The limits of a message with trials or configs. The message ends with the row that reaches the maximum number of rows
- * or the maximum total size. With this last row, the message can be larger than the maximum size.
+ * The limits of a message with trials or configs. A message ends with the row that reaches either limit, so the message
+ * can be larger than `bytes`.
  */
 export const ROWS_PER_MESSAGE: PageSize = { rows: 250, bytes: 1024 * 1024 };
 /** The limits of a message with reports. A message ends in the same way as with ROWS_PER_MESSAGE. */

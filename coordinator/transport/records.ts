@@ -59,8 +59,8 @@ export function heartbeatOf(beat: Heartbeat): HeartbeatFacts {
 }
 
 /**
- * The latest time that a JavaScript date can represent. A machine with a wrong clock can send any number as a time, and
- * such a number must not end the attempts of the machine.
+ * The latest time that a JavaScript date can represent. Later times in records are replaced with this time, because a
+ * wrong clock must not end the attempts of a machine.
  */
 const MAX_TIME_MS = 8.64e15;
 

@@ -5,10 +5,13 @@ import { type RungEntryRow, rungSummaries } from '../early-stop/rung-summaries.t
 import { earlyTerminateText } from '../early-stop/settings-text.ts';
 import type { SweepQueries } from '../store/sweep-queries.ts';
 
-/** The maximum number of entries that are read in one turn of the event loop. */
+/** The maximum number of rung entries that are read in one turn of the event loop. */
 const PAGE = 2_000;
 
-/** A summary is reused long enough that reading summaries takes at most this share of the time. */
+/**
+ * The maximum share of the time that is spent on reading the summary of a sweep. A summary is reused for as long as
+ * this limit requires.
+ */
 const READ_SHARE = 0.05;
 
 interface Known {
@@ -31,7 +34,8 @@ export class RungReader {
   }
 
   /**
-   * Returns a summary of the rungs of a sweep, and its early-stopping rule as text. Concurrent calls share one read.
+   * Returns a summary of the rungs of a sweep, and the sweep's early-stopping rule as text. Concurrent calls share one
+   * read.
    */
   async of(sweepId: string): Promise<ListRungsResponse> {
     const known = this.#known.get(sweepId);

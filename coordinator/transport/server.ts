@@ -35,7 +35,7 @@ import {
  * Rejects an address that other machines can reach without encryption or authentication.
  * @param secured whether callers must authenticate
  * @param advice the options that would secure the address
- * @throws {RejectedError} unless the address is a loopback address or is secured, or `insecure` accepts the risk
+ * @throws {RejectedError} if the address is neither a loopback address nor secured, and `insecure` is false
  */
 export function checkExposure(address: Address, insecure: boolean, secured: boolean, advice: string): void {
   if (insecure || secured || isLoopback(address)) return;
@@ -68,7 +68,10 @@ export function newServer(
   });
 }
 
-/** Implements `grpc.health.v1`. Each service has a status. The status of the whole server has the empty name. */
+/**
+ * Implements `grpc.health.v1`. Each service has a status under its name. The status of the whole server is under the
+ * empty name.
+ */
 export class Health {
   readonly #names: readonly string[];
   readonly #health: HealthImplementation;
@@ -80,7 +83,7 @@ export class Health {
     this.set(false);
   }
 
-  /** Sets the status of every service, and notifies the watchers of the status. */
+  /** Sets the status of every service and of the whole server, and notifies the clients that watch a status. */
   set(serving: boolean): void {
     for (const name of this.#names) this.#health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   }
@@ -108,8 +111,8 @@ interface ReflectionMethod {
 
 /**
  * Adds the service `grpc.reflection` (v1 and v1alpha), so that `grpcurl` needs no .proto files. The .proto files are
- * read at the first call, because most coordinators never receive such a call, and the library needs about 0.3 s of CPU
- * time.
+ * read only at the first reflection call. The library needs about 0.3 s of CPU time to read them, and most coordinators
+ * never receive such a call.
  * @param protoDir the folder that contains `trawl/v1`
  */
 export function addReflection(server: Server, protoDir: string): void {

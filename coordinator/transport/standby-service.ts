@@ -1,4 +1,7 @@
-/** Answers the calls that a coordinator receives while it does not lead. No handler runs, so calls can be repeated. */
+/**
+ * Answers the calls that a coordinator receives while it does not lead. No handler runs, so callers can safely repeat
+ * the calls.
+ */
 import {
   Metadata,
   type Server,
@@ -15,7 +18,10 @@ import { LEADER_HEADER } from '../../proto/leader-header.ts';
 
 type Answer = Pick<ServiceError, 'code' | 'details' | 'metadata'>;
 
-/** The header shows clients that no handler ran. It is empty if the leader is unknown. */
+/**
+ * Returns the header with the leader's address. The address is empty if the leader is unknown. The header also shows
+ * clients that no handler ran.
+ */
 function leaderHeader(leader: string): Metadata {
   const metadata = new Metadata();
   metadata.set(LEADER_HEADER, leader);
@@ -55,8 +61,8 @@ export const UNCERTAIN_TEXT = 'the store does not answer, so another coordinator
 const HEALTH_PREFIX = '/grpc.health.';
 
 /**
- * Rejects calls while it is uncertain whether this coordinator still leads, so that agents and clients find the leader.
- * Health checks are answered.
+ * Rejects calls while it is uncertain whether this coordinator still leads, so that agents and clients look for the
+ * current leader. Health checks are still answered.
  */
 export class CertaintyGate {
   readonly #isCertain: () => boolean;
@@ -92,7 +98,7 @@ export class CertaintyGate {
     };
   }
 
-  /** Ends all calls in progress. The changes of these calls may already be durable. */
+  /** Ends all calls in progress. The changes that these calls made may already be durable. */
   endCalls(): void {
     const open = [...this.#open];
     this.#open.clear();

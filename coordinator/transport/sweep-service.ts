@@ -224,8 +224,8 @@ async function* pages<Row extends Pick<Trial, 'index'>>(
 }
 
 /**
- * Ranks a sweep's trials. Of each trial, keeps only the index and the value, because the rows of a large sweep would
- * need too much memory.
+ * Ranks a sweep's trials. Keeps only the index and the metric value of each trial, because the full rows of a large
+ * sweep would need too much memory.
  */
 async function rankedIndices(
   queries: Queries,
@@ -307,8 +307,8 @@ interface RankedConfig {
 }
 
 /**
- * Ranks a sweep's configs. Of the values of each trial, keeps only the metrics that determine the ranking, to save
- * memory.
+ * Ranks a sweep's configs. To save memory, drops the parameters of each trial, and all metrics except those that
+ * determine the ranking.
  */
 async function rankedConfigs(
   queries: Queries,

@@ -59,7 +59,8 @@ export class AgentListCache {
  * Yields the messages of a watch. The iteration ends when the sweep has ended, or when the signal is aborted. `since`
  * is the sequence number of the last event that the watcher has received. If `since` is 0, or higher than the number of
  * the newest event, the watch begins with a snapshot. If `since` is -1, the watch begins with the first event.
- * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event of the watcher
+ * @throws {OverloadedError} if the watcher falls behind; a new watch can continue from the last event that the watcher
+ * received
  */
 export async function* watchMessages(
   { queries, onCommit }: Pick<WatchSource, 'queries' | 'onCommit'>,

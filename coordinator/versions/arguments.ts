@@ -1,6 +1,7 @@
 /**
  * Compares how two versions of a sweep file pass the same point to a program. The id of a trial does not depend on the
- * notation of numbers: 1 and 1.0 are one point, but a program can receive either text.
+ * notation of its numbers: 1 and 1.0 are the same point. However, a program receives `1` or `1.0`, depending on the
+ * notation in the file.
  */
 import { programValue, pythonLiteral } from '../../lib/text/python.ts';
 import { BadInputError } from '../../proto/errors.ts';
@@ -10,7 +11,7 @@ import type { SweepSpec } from '../grid/spec.ts';
 import type { Distribution } from '../search/distribution.ts';
 
 /**
- * Requires that a program receives each kept point exactly as in the previous version.
+ * Checks that the program receives the same arguments for each kept point as in the previous version.
  * @throws {BadInputError} if a value that both versions have is written differently, such as `1` and `1.0`, or if only
  * one version passes the seed to the program
  */
@@ -43,7 +44,7 @@ function parameterNames({ axes, search }: SweepSpec): Set<string> {
 function changedNotation(name: string, before: SweepSpec, after: SweepSpec): string | undefined {
   const [old, edited] = [valuesOf(name, before), valuesOf(name, after)];
   if (old.listed === undefined && edited.listed === undefined) {
-    // All values of a range have one notation.
+    // All values of a range have the same notation.
     const [was, is] = [before, after].map(({ program }) => program?.floatParameters.includes(name) ?? false);
     if (was === is) return undefined;
     return is ? 'whole numbers became floats (1 became 1.0)' : 'floats became whole numbers (1.0 became 1)';

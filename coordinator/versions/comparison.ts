@@ -15,7 +15,9 @@ import { gridContains, type TrialPoint } from './grid-points.ts';
  */
 export const MAX_COMPARED_TRIALS = 100_000;
 
-/** The difference between the points of two versions. `contains` returns whether the new version has a trial. */
+/**
+ * The difference between the points of two versions. `contains` returns whether the new version contains a given trial.
+ */
 export type SpaceChange =
   | { readonly kind: 'same' }
   /**

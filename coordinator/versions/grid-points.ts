@@ -10,15 +10,18 @@ import type { Axis } from '../grid/axes.ts';
 import { type Dimension, digitsOf, dimensionsOf, effectOf } from '../grid/points.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 
-/** A trial's parameters, including the values that `when` sets and the trainer's defaults, and the trial's seed. */
+/**
+ * The seed and the parameters of a trial. The parameters include the values that `when` sets and the trainer's
+ * defaults.
+ */
 export interface TrialPoint {
   readonly parameters: Parameters;
   readonly seed: number;
 }
 
 /**
- * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. The duration of a
- * call of this function depends on the rules and on the length of zipped lists, not on the size of the grid.
+ * Returns a function that decides whether a trial belongs to the grid of a spec, ignoring run_cap. The time that the
+ * returned function takes depends on the rules and on the length of zipped lists, not on the size of the grid.
  */
 export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
   const trainer: TrainerSpec = TRAINERS[spec.trainer];
@@ -48,9 +51,9 @@ export function gridContains(spec: SweepSpec): (trial: TrialPoint) => boolean {
 }
 
 /**
- * Returns the rows of a dimension that can lead to the wanted parameters. If `when` overwrites a parameter, the
- * original value can be any value of the parameter's axis. Of the values that no rule names, one is enough, because the
- * rules treat all of them alike.
+ * Returns the rows of a dimension that can produce the wanted parameters. If a `when` rule sets a parameter, the row
+ * can contain any value from the parameter's axis. Only one of the values that no rule names is tried, because the
+ * rules treat all these values alike.
  */
 function candidateRows(
   { axes, size }: Dimension,

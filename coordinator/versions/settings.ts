@@ -47,7 +47,7 @@ const FIXED: readonly { readonly key: string; readonly content: (spec: SweepSpec
   { key: 'trainer', content: ({ trainer }) => trainer },
   { key: 'method', content: ({ search }) => search?.method ?? 'grid' },
   { key: 'command', content: ({ command }) => command },
-  // A sweep file for a program need not name a metric. The metric in `program` is then empty.
+  // A sweep file for a program can omit the metric. `program.metric` is then empty.
   { key: 'metric', content: ({ metric, program }) => [metric.name, metric.goal, metric.at, program?.metric] },
   { key: 'metrics', content: ({ objectives }) => objectives },
   { key: 'resources', content: ({ resources }) => resources },

@@ -160,8 +160,8 @@ function namesText(names: readonly string[]): string {
 }
 
 /**
- * Returns the indexes of the cards that a slot uses or, if the agent measures no cards, the positions of the slot's
- * GPUs.
+ * Returns the indexes of the cards that a slot uses. If the agent does not measure a card, the text contains the GPU's
+ * position in the agent's list instead.
  */
 function slotGpuText({ slots, gpus, gpuFigures }: Agent, slot: number | undefined): string {
   if (slot === undefined) return '';

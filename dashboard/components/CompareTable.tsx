@@ -59,7 +59,7 @@ export function CompareTable({ all, facts, maxMetrics, columns: width }: Props) 
         header: `${seriesLetter(i)} ${shortId(id)}`,
         numeric: true,
         required: true,
-        // A long value of one row must not hide the other rows.
+        // Long values are cut, so that they do not hide the values of the other rows.
         cell: ({ cells }) => commonParts(cells).cut(cells[i] ?? '', room),
         style: () => seriesStyle(i),
       }),

@@ -57,7 +57,7 @@ export function CompareView({ model, columns, lines: visible }: Props) {
   const left = wide ? Math.floor(columns / 2) : columns;
   const right = wide ? columns - left - 2 : columns;
   const hasPictures = shown.some(({ trial }) => (model.details.get(trial.id)?.epochs.length ?? 0) > 0);
-  // The last line is left for the hint that there are pictures below.
+  // The last line is reserved for the hint that the pictures are below.
   const lines = hasPictures ? visible - 1 : visible;
   const facts = comparedFacts(shown, metric);
   const verdicts = verdictsOf(model, shown, metric);

@@ -83,8 +83,9 @@ function Progress({ sweep, columns }: { readonly sweep: Sweep; readonly columns:
 }
 
 /**
- * Returns the title of a sweep. If the title is too wide, the name is shortened in its middle, and then the
- * reason at its end, so that the state and the notices stay visible.
+ * Returns the title of a sweep. If the title is too wide, the sweep's name is shortened in its middle. If the title is
+ * then still too wide, the end of the reason for the sweep's state is cut, so that the state and the notices stay
+ * visible.
  */
 function sweepTitle(model: Model, sweep: Sweep, columns: number): Segment[] {
   const { version = 1 } = sweep;

@@ -42,7 +42,10 @@ function tabsOf({ ui, state }: Model, form: (typeof FORMS)[number]): Segment[] {
   });
 }
 
-/** The position of the cursor in the list. For a filtered list, also the filter and the unfiltered number of rows. */
+/**
+ * The position of the cursor in the list. For a filtered list, also the filter and the number of rows without the
+ * filter.
+ */
 function positionOf(model: Model): Segment[] {
   const { ui, board, state, earlierEvents } = model;
   const list = listViewOf(ui);

@@ -1,6 +1,6 @@
 import { createContext } from 'react';
 
-/** Terminal features that components deep in the tree use. */
+/** The terminal features and the state of the screen, for components deep in the component tree. */
 export interface ScreenContextValue {
   /** Whether the terminal supports Kitty's graphics protocol. */
   readonly kitty: boolean;

@@ -25,7 +25,8 @@ const PARTS: readonly (readonly [TrialStateName, string])[] = [
 ];
 
 /**
- * Returns a bar of trial states. The cumulative counts are rounded, so that the bar is exactly `width` columns wide.
+ * Returns a bar of trial states. Rounds the cumulative counts instead of the single counts, so that the bar is exactly
+ * `width` columns wide.
  */
 function stateBar(counts: TrialCounts, width: number): Segment[] {
   const total = PARTS.reduce((sum, [state]) => sum + counts[state], 0);

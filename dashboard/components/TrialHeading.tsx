@@ -64,7 +64,7 @@ export function TrialHeading({ model, trial, columns }: Props) {
 
 const GAP = '  ';
 const BETWEEN = ' · ';
-/** An agent's name is shortened in its middle to this width before facts are omitted. */
+/** Before facts are omitted, the agent's name is shortened in its middle to this width. */
 const SHORT_AGENT = 20;
 
 function factsOf({ now, summary }: Model, trial: Trial): Part[] {

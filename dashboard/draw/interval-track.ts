@@ -10,7 +10,10 @@ export interface ScaledMean {
   readonly interval: Scale | undefined;
 }
 
-/** Returns the scale that contains all means. An interval extends the scale at most to the range of the results. */
+/**
+ * Returns a scale that contains all means. The scale also contains the part of each interval that lies within the range
+ * of the results.
+ */
 export function commonScale(means: readonly ScaledMean[], results: Scale): Scale {
   const low = Math.min(
     ...means.map(({ mean, interval }) => Math.min(mean, Math.max(interval?.low ?? mean, results.low))),
@@ -22,8 +25,8 @@ export function commonScale(means: readonly ScaledMean[], results: Scale): Scale
 }
 
 /**
- * Returns the cell of a value on a scale of `width` cells, from 0. A value outside the scale has a cell below 0 or
- * beyond the last cell.
+ * Returns the index of the cell that shows a value on a scale of `width` cells. For a value outside the scale, the
+ * index can be below 0 or above the index of the last cell.
  */
 function cellOf(value: number, { low, high }: Scale, width: number): number {
   // The values are halved first, so that the difference of two huge values is finite.

@@ -10,7 +10,7 @@ export interface ShownModel {
 }
 
 /**
- * Returns the dashboard's newest model. The model changes at once after a key, and otherwise at most ten times per
+ * Returns the dashboard's newest model. The model changes immediately after a key, and otherwise at most ten times per
  * second. Models are skipped while a slow terminal has not received the previous frame.
  */
 export function useModel(dashboard: Dashboard): ShownModel {

@@ -4,7 +4,7 @@ import type { Dashboard } from '../dashboard.ts';
 import type { Size } from '../terminal.ts';
 import { CLEAR_SCREEN } from '../terminal-escapes.ts';
 
-/** After this many milliseconds, Ink has drawn a change (see MAX_FPS in main.tsx). */
+/** Ink draws every change within this many milliseconds (see MAX_FPS in main.tsx). */
 const DRAWN_AFTER_MS = 50;
 
 /**

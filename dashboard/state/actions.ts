@@ -20,7 +20,7 @@ export interface ActionContext {
   readonly indexOf: (id: string) => number;
   /** The number of rows per page. */
   readonly pageLines: number;
-  /** The open log. */
+  /** The open log and the size of its part of the screen. */
   readonly log: LogPage;
   /** The maximum number of lines by which a text can be scrolled. */
   readonly maxOffset: number;
@@ -171,7 +171,7 @@ export function toggleDrain(ui: Ui, { agent }: ActionContext): KeyResult {
   return confirm(ui, question, { name: 'drain', agentId: agent.id });
 }
 
-/** Retries the selected trial. If several trials are selected, retries the failed and the cancelled trials. */
+/** Retries the selected trial. If several trials are selected, retries those that failed or were cancelled. */
 export function retrySelected(ui: Ui, context: ActionContext): KeyResult {
   const selected = context.selectedTrials();
   // The coordinator reports why a single trial cannot be retried.

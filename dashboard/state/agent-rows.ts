@@ -1,4 +1,4 @@
-/** The rows of the agents view: each agent with its trials of the sweep, filtered and sorted. */
+/** The rows of the agents view, filtered and sorted. Each row has an agent and the agent's trials of the sweep. */
 
 import { trialEnded } from '../../lib/domain/trial-state.ts';
 import { matchesFields } from '../../lib/filter/matches.ts';
@@ -20,8 +20,9 @@ export interface AgentRow {
   /** The sweep's trials that most recently ended on the agent, newest first, up to MAX_RECENT. */
   readonly recent: readonly Trial[];
   /**
-   * The number of trials of the sweep that end with a result on the agent per hour, measured over at most the last
-   * hour. Undefined until this period is at least a minute long (see trialsPerHour).
+   * The agent's rate: the number of trials of the sweep that end with a result on the agent per hour. It is measured
+   * over the last hour, or over a shorter time if the agent connected or the sweep was submitted less than an hour ago.
+   * Undefined if this time is shorter than a minute (see trialsPerHour).
    */
   readonly perHour: number | undefined;
 }
@@ -41,7 +42,7 @@ const MINUTE_MS = 60_000;
 
 interface AgentUse {
   readonly running: Trial[];
-  /** See AgentRow. */
+  /** See `recent` of AgentRow. */
   readonly recent: Trial[];
   /** The times at which trials ended with a result, in Unix milliseconds. */
   readonly ends: number[];
@@ -112,7 +113,7 @@ function allRows({ agents, trials, sweep }: DashboardState, now: number): AgentR
   }));
 }
 
-/** Returns the agents that match the filter, in the user's order. */
+/** Returns the agents that match the filter, in the sort order that the user chose. */
 export function agentRows({ state, ui, now }: Pick<Model, 'state' | 'ui' | 'now'>): AgentRow[] {
   const { filter, sort, reversed } = ui.lists.agents;
   const rows = allRows(state, now).filter((row) =>
@@ -131,7 +132,7 @@ export function chosenAgent(model: Pick<Model, 'state' | 'ui' | 'now'>): AgentRo
   return rows[windowOf(cursorOf(model.ui, 'agents'), rows.length, 1, indexOf).at];
 }
 
-/** Rows without a key come last in either direction. */
+/** Rows without a key come last in both sort directions. */
 function compareKeys(a: number | string | undefined, b: number | string | undefined, sign: number): number {
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
   return a < b ? -sign : a > b ? sign : 0;
@@ -150,7 +151,7 @@ const FIELDS: Readonly<Record<string, (row: AgentRow) => number | string | undef
   per_hour: ({ perHour }) => perHour,
 };
 
-/** The names that a filter of agents can compare. */
+/** The names of the fields that an agent filter can use. */
 export const AGENT_FIELDS: readonly string[] = Object.keys(FIELDS);
 
 function textOf({ agent }: AgentRow): string {

@@ -12,7 +12,10 @@ interface BestSoFar {
   readonly metric: string;
   /** The value of the config that ranks first. */
   readonly value: number;
-  /** The end of the newest trial that counts for the value, in Unix milliseconds. Undefined for a provisional value. */
+  /**
+   * The time at which the newest trial that counts for the value ended, in Unix milliseconds. Undefined for a
+   * provisional value.
+   */
   readonly sinceMs: number | undefined;
 }
 
@@ -25,7 +28,10 @@ function bestSoFar({ metrics, ranked }: Board): BestSoFar | undefined {
   return { metric: metric.name, value, sinceMs: resultTimeMs(row) };
 }
 
-/** Returns the end of the last trial that counts for a config's result; undefined while the config has no result. */
+/**
+ * Returns the time at which the last trial that counts for a config's result ended; undefined while the config has no
+ * result.
+ */
 function resultTimeMs({ trials }: ConfigRow): number | undefined {
   if (!trials.some(isEnded)) return undefined;
   const ended = countedReplicates(trials).filter(isEnded);

@@ -42,7 +42,7 @@ export interface ColumnContext {
   readonly width: number;
 }
 
-/** Returns the row's own trial, or the trial that represents its config. */
+/** Returns the replicate of a replicate's row, or the best replicate of a config's row. */
 export function rowTrial({ config, trial }: BoardRow, board: Board): Trial {
   const [own] = board.metrics;
   return trial ?? bestReplicate(config.trials, own?.name ?? '', own?.goal ?? 'minimize');
