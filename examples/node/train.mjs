@@ -29,7 +29,7 @@ writeFileSync(join(TRAWL_ARTIFACTS, 'weights.json'), JSON.stringify(weights));
 
 /**
  * Writes metrics to the file that TRAWL_METRICS names, so that output of libraries on stdout does not interfere.
- * Without trawl, writes to stdout.
+ * Without trawl, writes the metrics to stdout.
  * @param {Record<string, number>} metrics
  */
 function report(metrics) {

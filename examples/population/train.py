@@ -40,8 +40,8 @@ def predict(weights, x):
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
-# The state has everything that training changes, but neither the learning rate nor the momentum. A child continues from
-# the state of its parent, and gets its own learning rate and momentum as arguments.
+# The state has everything that training changes. The learning rate and the momentum are not part of the state: a child
+# continues from the state of its parent, but gets its own learning rate and momentum as arguments.
 state = {"epoch": 0, "weights": [0.0] * INPUTS, "velocity": [0.0] * INPUTS}
 if "TRAWL_CHECKPOINT" in os.environ:
     with open(os.environ["TRAWL_CHECKPOINT"]) as file:
@@ -57,7 +57,7 @@ for epoch in range(state["epoch"] + 1, args.epochs + 1):
             weights[i] += velocity[i]
     state["epoch"] = epoch
     loss = sum((predict(weights, x) - y) ** 2 for x, y in test) / len(test)
-    # The metrics of an epoch come before its checkpoint.
+    # The metrics of an epoch are printed before the checkpoint of the epoch.
     print(json.dumps({"epoch": epoch, "test_loss": loss}), flush=True)
     if every and epoch % every == 0:
         # Each checkpoint has its own file. The file is complete before its name is printed.

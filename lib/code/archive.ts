@@ -2,7 +2,7 @@
  * Packs and unpacks folders of code as tar archives. A folder is packed when its sweep is submitted, and unpacked for
  * the attempts of the sweep. The same files give the same bytes on any machine, so the archive's checksum identifies
  * the files. The archive is not compressed, because two versions of a compressor can give different bytes, and because
- * the files of an uncompressed archive cannot be larger than the archive.
+ * a small compressed archive could contain very large files.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -19,7 +19,7 @@ const BLOCK = 512;
 const CHUNK_BYTES = 1 << 18;
 const FILE_MODE = 0o644;
 const PROGRAM_MODE = 0o755;
-/** The modification time of every entry. It is constant, because copies of the same files have different times. */
+/** The modification time of every entry. Copies of a file can have different times, but must give the same bytes. */
 const FIXED_TIME = new Date(0);
 const MAX_PATH_BYTES = 4_096;
 
@@ -60,7 +60,7 @@ function headerOf({ path, size, isExecutable, target }: CodeFile): Buffer {
   const mode = isExecutable ? PROGRAM_MODE : FILE_MODE;
   const link = target === undefined ? {} : { linkpath: target };
   const header = new Header({ path, type, mode, size, mtime: FIXED_TIME, ...link });
-  // Names that are long or not ASCII do not fit into the header alone.
+  // A name that is long or not ASCII does not fit into the header. A Pax header with the full name then precedes it.
   const needsPax = header.encode();
   const block = Buffer.from(header.block ?? Buffer.alloc(BLOCK));
   return needsPax ? Buffer.concat([new Pax({ path, ...link }).encode(), block]) : block;

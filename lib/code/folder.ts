@@ -39,7 +39,7 @@ const LARGEST_SHOWN = 3;
 const DOMINANT_SHARE = 0.8;
 
 export interface CodeFile {
-  /** The path of the file relative to the folder, separated by slashes. */
+  /** The path of the file relative to the code folder, with slashes as separators. */
   readonly path: string;
   /** The size in bytes; 0 for a link. */
   readonly size: number;
@@ -50,7 +50,7 @@ export interface CodeFile {
 
 export interface CodeFolder {
   readonly dir: string;
-  /** The files in order of their paths. */
+  /** The files, sorted by path. */
   readonly files: readonly CodeFile[];
   /** The sum of the files' sizes. */
   readonly bytes: number;
@@ -67,8 +67,8 @@ export interface CodeRules {
 
 /**
  * Lists the files of a code folder that are sent to the agents.
- * @throws {BadInputError} if the folder is missing, cannot be read, was made by trawl, has no file to send, or exceeds
- * a limit
+ * @throws {BadInputError} if the folder is missing, cannot be read, was written by trawl, has no file to send, or
+ * exceeds a limit
  */
 export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_CODE_BYTES }: CodeRules = {}) {
   const found = await stat(dir).catch((error: unknown) => {
@@ -93,28 +93,28 @@ export async function listCode(dir: string, { exclude = [], maxBytes = DEFAULT_C
 /** The rules of one .gitignore, for paths below its folder. */
 interface Level {
   /**
-   * If the .gitignore is above the root of the walk: the path from its folder to the root, with a trailing slash. Else
-   * empty.
+   * If the .gitignore is in a folder above the root of the walk, the path from this folder to the root, with a trailing
+   * slash. Otherwise empty.
    */
   readonly above: string;
   /**
-   * If the .gitignore is below the root of the walk: the path from the root to its folder, with a trailing slash. Else
-   * empty.
+   * If the .gitignore is in a folder below the root of the walk, the path from the root to this folder, with a trailing
+   * slash. Otherwise empty.
    */
   readonly below: string;
   readonly rules: Ignore;
 }
 
 /**
- * Returns the rules of the .gitignore files above a folder, from the repository's root down. These rules also apply in
- * the folder.
+ * Returns the rules of the .gitignore files in the folders above `root`, up to the root of the repository, outermost
+ * first. These rules also apply in `root`. Outside a repository, there are none.
  */
 async function levelsAbove(root: string): Promise<Level[]> {
   const folders: string[] = [];
   for (let folder = root; ; folder = dirname(folder)) {
     if (folder !== root) folders.unshift(folder);
     if (existsSync(join(folder, '.git'))) break;
-    // Outside a repository, .gitignore files above the folder do not apply.
+    // The folder is not in a repository, so git would ignore the .gitignore files above the folder.
     if (dirname(folder) === folder) return [];
   }
   const levels: Level[] = [];
@@ -231,7 +231,7 @@ class Walk {
     const sent = new Set(this.#files.flatMap(({ path }) => [path, ...foldersOf(path)]));
     const links = this.#links.flatMap(({ path, to }): CodeFile[] => {
       if (to === '' || sent.has(to)) {
-        // The full path is resolved, so that no link leads through another link.
+        // `to` is the resolved path, so the link that is sent does not lead through another link.
         return [{ path, size: 0, isExecutable: false, target: posix.relative(posix.dirname(path), to) || '.' }];
       }
       this.#omitted.push({ path, reason: `a link to ${to}, which is not sent` });
@@ -262,8 +262,8 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * Returns the error about a file or folder that cannot be read.
- * @param pattern the path of the entry in the folder of code, if `exclude` can omit the entry
+ * Returns the error for a file or folder that cannot be read.
+ * @param pattern the path of the entry relative to the code folder, if `exclude` can omit the entry; otherwise empty
  */
 export function unreadable(path: string, error: unknown, pattern = ''): BadInputError {
   const remedy = pattern === '' ? '' : `; leave it out with code: {exclude: [${quote(`/${pattern}`)}]}`;
@@ -308,7 +308,7 @@ function excludeExample(largest: readonly Part[]): string {
 interface Part {
   /** The path of a folder has a trailing slash. */
   readonly path: string;
-  /** The size in bytes, or the number of files. */
+  /** The total size of the part's files in bytes, or the number of its files. */
   readonly weight: number;
 }
 

@@ -1,4 +1,4 @@
-/** Finds the git commit of a folder and its uncommitted changes. */
+/** Finds the git commit and the uncommitted changes of a folder. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { GitState } from '../../proto/gen/trawl/v1/types.ts';
@@ -8,7 +8,10 @@ import { formatSize } from '../text/size.ts';
 
 const run = promisify(execFile);
 
-/** The time limit is long, because a network file system can be slow when many files are compared. */
+/**
+ * The time limit of each git command. It is long, because a command that compares many files can be slow on a network
+ * file system.
+ */
 const LIMIT_MS = 30_000;
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** The maximum number of untracked files that are listed. Further untracked files are only counted. */
@@ -20,8 +23,8 @@ const SAFE = ['-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false', '-c', 
 export interface GitFacts {
   readonly state: GitState;
   /**
-   * Changes of tracked files below the folder since the commit; empty if there are no changes or the changes were not
-   * requested.
+   * The diff between the commit and the tracked files in the folder. Empty if there are no changes, or if the diff was
+   * not requested.
    */
   readonly diff: string;
 }
@@ -29,7 +32,7 @@ export interface GitFacts {
 /**
  * Returns the commit, branch and remote of a folder, and its uncommitted changes. Never throws: if git fails, for
  * example because there is no commit, the state contains the reason.
- * @param withDiff whether to return the text of the changes
+ * @param withDiff whether to return the diff of the changes
  */
 export async function gitFacts(dir: string, withDiff: boolean): Promise<GitFacts> {
   try {
@@ -102,7 +105,7 @@ function reasonOf(error: unknown): string {
   return `git failed: ${first.slice(0, 200)}`;
 }
 
-/** Removes credentials from a remote's address, because they must not be stored. */
+/** Removes credentials from a remote's URL, because credentials must not be stored. */
 function withoutCredentials(remote: string): string {
   return remote.replace(/^([\w+]+:\/\/)[^@/]*@/, '$1');
 }

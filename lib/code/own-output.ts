@@ -1,7 +1,7 @@
 /**
- * Recognizes the reports, exports and folders that trawl itself wrote into a folder of code. They are not code: if they
- * were sent, the archive of the next sweep would differ, although the code is the same. They are recognized by their
- * content, not by their names alone.
+ * Recognizes the reports, exports and folders that trawl itself wrote into a code folder. These outputs are not code.
+ * If they were sent, the archive of the next sweep would differ, although the code is the same. They are recognized by
+ * their content, not by their names alone.
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
