@@ -1,9 +1,10 @@
 /**
- * Three suites, chosen by folder and file name. docs/testing.md has the budgets.
+ * Defines three suites of test files. The folder and the name of a test file determine its suite. docs/testing.md
+ * states the time budgets of the suites.
  *
  * - `unit`: pure code. Test files share worker threads and loaded modules, so they must not change process-wide state.
- * - `system`: tests that start processes or train networks. Each file has a process of its own. These tests mostly
- *   wait, so more files run at once than there are cores.
+ * - `system`: tests that start processes or train networks. Each file has a process of its own. These tests spend most
+ * of their time waiting, so more files run at the same time than there are cores.
  * - `slow`: every file that ends in `.slow.test.ts`, in any folder. `npm run test:slow` runs these files.
  */
 import { availableParallelism } from 'node:os';

@@ -12,13 +12,13 @@ import { IDENTITY_FILES } from '../net/identity.ts';
 /** The texts that mark a report of trawl. */
 export const HTML_MARK = '<meta name="generator" content="trawl report">';
 export const MARKDOWN_MARK = '<!-- generator: trawl report -->';
-/** The mark in the metadata of Parquet files. A version follows the mark. */
+/** The text that marks an export of trawl in the metadata of a Parquet file. The version of trawl follows this text. */
 export const PARQUET_MARK = 'trawl version ';
 
 interface Mark {
   readonly kind: string;
   readonly pattern: RegExp;
-  /** Whether the mark is at the end of the file. By default, the mark is at the beginning. */
+  /** Whether the mark is searched for at the end of the file. By default, it is searched for at the beginning. */
   readonly atEnd?: true;
 }
 
@@ -31,7 +31,7 @@ const MARKS: ReadonlyMap<string, Mark> = new Map([
   ['.htm', HTML],
   ['.md', MARKDOWN],
   ['.markdown', MARKDOWN],
-  // The first columns that bin/export/table.ts writes.
+  // These patterns match the first columns of the exports that bin/export/table.ts writes.
   ['.csv', { kind: EXPORT, pattern: /^\ufeff?trial,config,(?:sweep,index,state,rank,)?seed,/ }],
   ['.json', { kind: EXPORT, pattern: /^\[\s*\{\s*"trial":\s*"[0-9a-f]{16}",\s*"config":\s*"[0-9a-f]{16}",/ }],
   ['.parquet', { kind: EXPORT, pattern: new RegExp(PARQUET_MARK), atEnd: true }],
@@ -76,7 +76,7 @@ export function ownFolder(path: string): string | undefined {
 
 /**
  * Returns the name of the folder with the charts of a report.
- * @param report the name of a Markdown report
+ * @param report the file name of a Markdown report
  */
 export function chartFolderOf(report: string): string {
   return report.slice(0, -extname(report).length);

@@ -1,7 +1,10 @@
 /** Compares and formats attempt keys, which identify attempts. */
 import type { AttemptKey as KeyMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
-/** Identifies an attempt by the id of its sweep, the id of its trial, and the number of the attempt, from 1. */
+/**
+ * Identifies an attempt by the id of its sweep, the id of its trial, and its number. The first attempt of a trial has
+ * the number 1.
+ */
 export type AttemptKey = Readonly<KeyMessage>;
 
 /** Returns an attempt key as one string, `SWEEP/TRIAL/ATTEMPT`, for use as a map key and in messages. */

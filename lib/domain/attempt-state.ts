@@ -1,4 +1,4 @@
-/** Determines the state and the start of an attempt, as they are displayed. */
+/** Determines the displayed state and the displayed start time of an attempt. */
 import type { Attempt } from '../../proto/gen/trawl/v1/types.ts';
 import { type AttemptOutcomeName, attemptOutcome } from '../../proto/names.ts';
 
@@ -9,8 +9,9 @@ export function attemptState({ outcome, queued }: Attempt): AttemptOutcomeName |
 }
 
 /**
- * Returns when the slot began to run an attempt, in Unix milliseconds; 0 if the attempt was never started. Returns the
- * time of the grant if the start is unknown, for example because the coordinator has an older version.
+ * Returns when the slot began to run an attempt, in Unix milliseconds; 0 if the attempt has not started. If the attempt
+ * has started at an unknown time, for example because the coordinator has an older version, returns the time of the
+ * grant.
  */
 export function attemptStartMs({ startedAtMs, grantedAtMs, queued, outcome }: Attempt): number {
   if (startedAtMs > 0 || queued || outcome === 'ATTEMPT_OUTCOME_RETURNED') return startedAtMs;

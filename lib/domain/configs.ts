@@ -9,10 +9,15 @@ import { rank } from './ranking.ts';
 import { configSpread, countedReplicates, leftOutOfConfig } from './trial-result.ts';
 import { countedAs, noCounts } from './trial-state.ts';
 
-/** Returns the id of a trial's config. A trial without a config id is the only replicate of its own config. */
+/**
+ * Returns the id of a trial's config. If the trial has no config id, the trial is the only replicate of its config, and
+ * the id of the trial is returned.
+ */
 export const configIdOf = (trial: Trial): string => trial.configId || trial.id;
 
-/** Groups trials into configs, in order of index. The ranks are 0 until `rankConfigs` sets them. */
+/**
+ * Groups trials into configs, and sorts the configs by index. The rank of each config is 0 until `rankConfigs` sets it.
+ */
 export function configsOf(trials: readonly Trial[]): Config[] {
   return groups(trials, configIdOf)
     .map(([id, replicates]) => configOf(id, replicates))
@@ -20,7 +25,8 @@ export function configsOf(trials: readonly Trial[]): Config[] {
 }
 
 /**
- * Ranks configs by the mean over their replicates, best first. Ranks count from 1; a config without a value has rank 0.
+ * Ranks configs by the mean of a metric over their replicates, best first. The best config has rank 1. A config without
+ * a mean has rank 0.
  */
 export function rankConfigs(configs: readonly Config[], metric: string, goal: GoalName): Config[] {
   const ranked = rank(configs, ({ metrics }) => ownValue(metrics, metric)?.mean, goal);

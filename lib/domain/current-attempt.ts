@@ -2,8 +2,8 @@
 import type { Attempt } from '../../proto/gen/trawl/v1/types.ts';
 
 /**
- * Returns the newest attempt that is not hidden. An attempt is hidden if it runs at the same time as an earlier attempt
- * of the trial, or if another attempt superseded it. Returns undefined if the trial has no attempt.
+ * Returns the newest attempt that is not hidden. An attempt is hidden if another attempt of the trial runs or ran at
+ * the same time, and provides the trial's results. Returns undefined if the trial has no attempt.
  */
 export function currentAttempt(attempts: readonly Attempt[]): Attempt | undefined {
   return attempts.findLast(({ hidden }) => !hidden);

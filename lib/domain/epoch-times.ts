@@ -1,14 +1,17 @@
 /**
- * Models how the time of an epoch depends on the parameters of a trial. The logarithm of the time is a mean plus the
- * effect of the value of each parameter (an additive model, fitted by backfitting). Each effect is shrunk toward zero,
- * so parameters that do not matter have effects near zero. The effect of a value is shrunk more if fewer trials have
- * the value. The effect of a numeric value that no measured trial had is interpolated or extrapolated from the effects
- * of other values.
+ * Models how the time of an epoch depends on the parameters of a trial. The model predicts the logarithm of the time as
+ * a mean plus one effect for each parameter, which depends on the parameter's value (an additive model, fitted by
+ * backfitting). Each effect is shrunk toward zero, so parameters that do not matter have effects near zero. The effect
+ * of a value is shrunk more if fewer trials have the value. The effect of a numeric value that no measured trial had is
+ * interpolated or extrapolated from the effects of the parameter's other values.
  */
 import { deviation, max, mean, sum } from 'd3-array';
 import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 
-/** The parameter with the number of epochs. The model leaves it out, because it does not change an epoch's time. */
+/**
+ * The name of the parameter that sets the number of epochs. The model leaves this parameter out, because it does not
+ * change the time of an epoch.
+ */
 const EPOCHS = 'epochs';
 
 /** Backfitting ends after this many rounds, or when no effect changes by more than CONVERGED in a round. */
@@ -31,7 +34,7 @@ export interface EpochTime {
 }
 
 export interface EpochTimeModel {
-  /** The mean of the logarithms. */
+  /** The mean of `logMs` over all measured times. */
   readonly center: number;
   readonly effects: ReadonlyMap<string, Effects>;
   /** The parameters that the model leaves out. */
@@ -46,9 +49,9 @@ export interface EpochTimeModel {
 type Effects = ReadonlyMap<ParameterValue | undefined, number>;
 
 export interface EpochTimePrediction {
-  /** The expected logarithm of the time of an epoch, in milliseconds. */
+  /** The expected value of the logarithm of an epoch's time in milliseconds. */
   readonly logMs: number;
-  /** The standard deviation of `logMs` that comes from values that no measured trial had. */
+  /** The standard deviation of `logMs` due to parameter values that no measured trial had. */
   readonly unknown: number;
 }
 
@@ -88,9 +91,9 @@ function namesOf(times: readonly EpochTime[]): string[] {
 }
 
 /**
- * Returns the parameters to leave out of the model. A continuous parameter has a different value in each trial, so it
- * would explain every difference. The model therefore has at most two effects for every three measured times. It keeps
- * the parameters that explain the most variation per effect.
+ * Returns the parameters to leave out of the model. A parameter that has a different value in each trial, such as a
+ * continuous parameter, would explain every difference between the trials. The model is therefore limited to two
+ * effects for every three measured times. The parameters that explain the most variation per effect are kept.
  */
 export function superfluousParameters(times: readonly EpochTime[]): ReadonlySet<string> {
   const center = mean(times, ({ logMs }) => logMs) ?? 0;
@@ -197,8 +200,9 @@ function effectOf(effects: Effects, value: ParameterValue | undefined): { effect
     .sort((a, b) => Math.abs(a.at - at) - Math.abs(b.at - at));
   const nearest = byDistance[0] ?? { at, effect: 0 };
   const other = byDistance.find((one) => (one.at - at) * (nearest.at - at) < 0);
-  // Between two known values, the effect is interpolated. Beyond all known values, the slope of the line through all
-  // values is used, because the slope between two close values can be arbitrary.
+  // Between two known values, the effect is interpolated. Beyond all known values, the effect follows the slope of the
+  // least-squares line through all values. The slope between the two nearest values would be arbitrary if these values
+  // are close together.
   const slope = slopeOf(other === undefined ? byDistance : [nearest, other]);
   const step = slope * (at - nearest.at);
   return { effect: nearest.effect + step, unknown: Math.abs(step) / 2 };

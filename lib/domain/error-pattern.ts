@@ -10,8 +10,8 @@ const PATH = /(?:[a-z]:\\|\\\\)[^\s'"<>:,;)\]]+|[\w.@%+~-]*\/[\w.@%+~/-]*\w/;
 const NUMBER = /[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?/;
 
 /**
- * Only this many characters of an error are compared, because the time to match a long word grows with the square of
- * its length.
+ * Only this many characters of an error are compared. The time to match a word with the regular expression below grows
+ * with the square of the length of the word.
  */
 const MAX_LENGTH = 500;
 

@@ -1,7 +1,7 @@
 /**
- * Estimates when a sweep and each of its trials will end. A trial takes its number of remaining epochs times the epoch
- * time of its config (pace.ts), and each waiting trial starts on the slot that becomes free first. Times are Unix
- * milliseconds; durations are milliseconds.
+ * Estimates when a sweep and each of its trials will end. The estimate assumes that the time of a trial is its number
+ * of remaining epochs times the epoch time of its config (pace.ts), and that each waiting trial starts on the slot that
+ * becomes free first. Times are Unix milliseconds; durations are milliseconds.
  */
 import { max, mean, sum } from 'd3-array';
 import TinyQueue from 'tinyqueue';
@@ -26,9 +26,15 @@ export interface EtaSituation {
   readonly toCome?: number;
   /** The number of slots that can run the trials, including busy slots. */
   readonly slots: number;
-  /** If sweeps with a higher priority use all slots, the time until a waiting trial can start. Default: 0. */
+  /**
+   * The time until a waiting trial of this sweep can start, if sweeps with a higher priority now use all slots.
+   * Default: 0.
+   */
   readonly waitMs?: number;
-  /** The number of running trials that wait for the previous trial of their slot (see `queuedTrials`). Default: 0. */
+  /**
+   * The number of trials in the state `running` that still wait for the previous trial of their slot (see
+   * `queuedTrials`). Default: 0.
+   */
   readonly queued?: number;
   /** Whether the sweep starts no more trials, so that only its running trials count. */
   readonly paused: boolean;
@@ -44,8 +50,8 @@ export interface TimeLeft {
 
 export interface Eta {
   /**
-   * The time until the last trial ends. Undefined if no trial is left, nothing was measured, no slot can run the
-   * waiting trials, or the sweep has too many trials or no limit on the number of trials.
+   * The time until the last trial ends. Undefined in each of these cases: no trial is left; no epoch time was measured;
+   * no slot can run the waiting trials; the number of trials is unlimited or exceeds MAX_ESTIMATED_TRIALS.
    */
   readonly sweep: TimeLeft | undefined;
   /** The sum of the times that the trials still need. Undefined if `sweep` is undefined. */
@@ -90,8 +96,8 @@ export function etaOf(situation: EtaSituation): Eta {
   for (const part of waiting) {
     const startsIn = free.pop() ?? 0;
     free.push(startsIn + part.ms);
-    // The time before the trial starts is as uncertain as the time of the trial itself, but the errors of consecutive
-    // trials partly cancel out.
+    // The relative uncertainty of the wait before the trial is the same as that of the trial's own time, except for the
+    // noise: the wait consists of several consecutive trials, so their noise partly cancels out.
     const before = startsIn * root(part.uncertainty, part.shared, pace.noise / Math.sqrt(1 + startsIn / part.ms));
     times.set(part.id, intervalOf(startsIn + part.ms, root(spreadOf(part), before), pace));
   }
@@ -115,8 +121,8 @@ export function etaOf(situation: EtaSituation): Eta {
 }
 
 /**
- * Counts the running trials with the newest grants as waiting trials, because they wait for the previous trial of their
- * slot. `count` is the number of these trials.
+ * Returns the trials, but changes the state of the `count` running trials with the newest grants to `waiting`. These
+ * trials still wait for the previous trial of their slot.
  */
 function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
   const running = trials.filter(({ state }) => state === 'running').sort((a, b) => a.startedAtMs - b.startedAtMs);
@@ -124,21 +130,30 @@ function withQueued(trials: readonly EtaTrial[], count: number): EtaTrial[] {
   return trials.map((trial) => (queued.has(trial) ? { ...trial, state: 'waiting' } : trial));
 }
 
-/** Trials that are still to be created. They are equal, so an estimate needs one object for all of them. */
+/** Trials that are still to be created. All of them have the same estimate, so one `Part` represents each of them. */
 interface FutureTrials {
   readonly count: number;
-  /** The work of one of the trials. All trials share its `configId`, although each trial has its own config. */
+  /**
+   * The work of one of the trials. Its `configId` is a placeholder, because each of the trials will have a config of
+   * its own.
+   */
   readonly each: Part;
 }
 
-/** Describes trials that are still to be created. They have the mean number of epochs of the created trials. */
+/**
+ * Describes trials that are still to be created. They are assumed to have the mean number of epochs of the trials
+ * created so far.
+ */
 function futureTrials(created: readonly EtaTrial[], count: number, pace: Pace): FutureTrials {
   const epochs = mean(created, (trial) => trial.epochs);
   const unknown = { id: FUTURE, configId: FUTURE, parameters: undefined, startedAtMs: 0, endedAtMs: 0 };
   return { count, each: wholeOf({ ...unknown, state: 'waiting', epoch: 0, epochs }, pace) };
 }
 
-/** The id of trials that are still to be created. No created trial and no config has this id. */
+/**
+ * The trial id and config id that stand for all trials that are still to be created. No created trial and no config has
+ * this id.
+ */
 const FUTURE = 'future';
 
 /** The remaining work of one trial. */
@@ -146,14 +161,17 @@ interface Part {
   readonly id: string;
   readonly configId: string;
   readonly ms: number;
-  /** The standard deviation that comes from the noise of the trial itself. */
+  /** The standard deviation of `ms` due to the noise of this trial alone. */
   readonly noiseMs: number;
   /**
-   * The relative standard deviation that comes from the unknown mean of the trial's config. All trials of a config
-   * share this deviation.
+   * The relative standard deviation of `ms` due to the uncertainty of the config's mean epoch time. This error is the
+   * same for all trials of the config.
    */
   readonly uncertainty: number;
-  /** The relative standard deviation that comes from the unknown mean of the sweep. All trials share this deviation. */
+  /**
+   * The relative standard deviation of `ms` due to errors that all configs share: the uncertainty of the mean over all
+   * configs, and of the effects of parameter values that were not measured.
+   */
   readonly shared: number;
 }
 
@@ -236,7 +254,10 @@ export function etaTrials(trials: Iterable<Trial>): EtaTrial[] {
 
 const convertedBefore = new WeakMap<Trial['parameters'], Parameters>();
 
-/** Converts parameters, and keeps the result, because each estimate needs the parameters of thousands of configs. */
+/**
+ * Converts parameters from the wire. The result is cached, because each estimate needs the parameters of thousands of
+ * configs.
+ */
 function convertedParameters(wire: Trial['parameters']): Parameters {
   const known = convertedBefore.get(wire);
   if (known !== undefined) return known;
@@ -250,7 +271,7 @@ export function phaseOf(state: TrialStateName): EtaTrial['state'] {
   return state === 'pending' || state === 'offered' || state === 'interrupted' ? 'waiting' : 'ended';
 }
 
-/** The parts of an agent that the estimate reads. */
+/** The properties of an agent that `usableSlots` reads. */
 interface SlotsOfAgent {
   readonly takesWork: boolean;
   readonly slots: number;
@@ -272,7 +293,7 @@ interface SlotsOfSweep {
 /**
  * Returns the number of trials of a sweep that can run at the same time: its running trials, and the trials that the
  * free slots can start. A free slot starts a whole pack if the sweep allows packs. Slots that run trials of other
- * sweeps do not count: only the coordinator knows the share of a sweep in these slots.
+ * sweeps do not count, because only the coordinator knows how many of these slots the sweep will get.
  */
 export function usableSlots(agents: Iterable<SlotsOfAgent>, { running, concurrency, packs }: SlotsOfSweep): number {
   let free = 0;
@@ -294,7 +315,7 @@ export const slotsOfAgents = (agents: readonly Pick<Agent, 'state' | 'slots' | '
 export const connectedSlots = (agents: readonly Agent[]): number =>
   sum(slotsOfAgents(agents), ({ takesWork, slots }) => (takesWork ? slots : 0));
 
-/** Returns the estimate that remains after the given number of milliseconds. */
+/** Subtracts the elapsed time from each value of an estimate. The results are at least 0. */
 export function timeLeftAfter({ lowMs, expectedMs, highMs }: TimeLeft, elapsedMs: number): TimeLeft {
   const left = (ms: number) => Math.max(0, ms - elapsedMs);
   return { lowMs: left(lowMs), expectedMs: left(expectedMs), highMs: left(highMs) };

@@ -17,8 +17,8 @@ export interface FailureGroup {
   /** The failed trials of the group, at least one, in the order of the input. */
   readonly trials: readonly Trial[];
   /**
-   * The agents of the trials' last attempts, sorted by how many of the trials each agent ran, most first, and then by
-   * name. A trial without an agent adds no agent.
+   * The agents of the trials' last attempts. The agent with the most trials comes first. Agents with the same number of
+   * trials are sorted by name. A trial without an agent is not counted here.
    */
   readonly agents: readonly string[];
 }
@@ -29,8 +29,9 @@ export function failureClassOf({ failure }: Pick<Trial, 'failure'>): FailureGrou
 }
 
 /**
- * Groups the failed trials by failure class and error, largest group first, then by class and error. Errors that differ
- * only in numbers, addresses or paths are one group. Trials that did not fail are ignored.
+ * Groups the failed trials by failure class and error. The largest group comes first. Groups of the same size are
+ * sorted by class, and then by error pattern. Errors that differ only in numbers, addresses or paths are one group.
+ * Trials that did not fail are ignored.
  */
 export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
   const failed = trials.filter(({ state }) => state === 'TRIAL_STATE_FAILED');
@@ -50,7 +51,10 @@ export function failureGroups(trials: readonly Trial[]): FailureGroup[] {
     );
 }
 
-/** The patterns of earlier calls, kept because all failures of a sweep are grouped again after each change. */
+/**
+ * A cache of the pattern of each failure. After each change, all failures of a sweep are grouped again, but few of them
+ * are new.
+ */
 const patterns = new WeakMap<Failure, string>();
 
 function patternOf({ failure }: Trial): string {

@@ -1,8 +1,8 @@
 /**
- * The hypervolume of points with several objectives, all minimized: the volume of the region that the points dominate,
- * up to a reference point. The volume is computed by recursion over limit sets (the WFG algorithm: Lyndon While, Lucas
- * Bradstreet and Luigi Barone, A Fast Way of Calculating Exact Hypervolumes, IEEE Transactions on Evolutionary
- * Computation 16, 2012).
+ * Computes the hypervolume of points with several objectives, all of which are minimized. The hypervolume is the volume
+ * of the region that the points dominate, up to a reference point. It is computed by recursion over limit sets (the WFG
+ * algorithm: Lyndon While, Lucas Bradstreet and Luigi Barone, A Fast Way of Calculating Exact Hypervolumes, IEEE
+ * Transactions on Evolutionary Computation 16, 2012).
  */
 
 /** One value per objective. Lower is better. */
@@ -29,11 +29,15 @@ function nondominated(points: readonly Losses[]): Losses[] {
   return front;
 }
 
-/** Returns the volume that at least one point dominates. Points beyond the reference have no volume. */
+/**
+ * Returns the volume that at least one point dominates. A point that is worse than the reference in any objective
+ * contributes nothing.
+ */
 export function hypervolume(points: readonly Losses[], reference: Losses): number {
   const front = nondominated(points.filter((point) => isAsGood(point, reference)));
   if (reference.length === 2) return area(front, reference);
-  // If the points are sorted by one objective, the limit sets lose a dimension and stay small.
+  // The points are sorted by the first objective, so that all points of a limit set have the same value in this
+  // objective. A limit set then has one dimension less, and most of its points are dominated and removed.
   front.sort((a, b) => (b[0] ?? 0) - (a[0] ?? 0));
   return front.reduce((sum, point, at) => sum + exclusiveVolume(point, front.slice(at + 1), reference), 0);
 }
@@ -49,7 +53,7 @@ function area(front: readonly Losses[], [right = 0, top = 0]: Losses): number {
   return sum;
 }
 
-/** Returns the volume that the point dominates, and that none of the other points dominates. */
+/** Returns the volume that `point` dominates and that no point in `others` dominates. */
 export function exclusiveVolume(point: Losses, others: readonly Losses[], reference: Losses): number {
   const own = point.reduce((volume, loss, objective) => volume * ((reference[objective] ?? loss) - loss), 1);
   const limited = others.map((other) => other.map((loss, objective) => Math.max(loss, point[objective] ?? loss)));

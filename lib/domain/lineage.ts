@@ -1,25 +1,31 @@
-/** Arranges the trials of a population (`method: pbt`) as members, so that its lineage can be drawn. */
+/** Groups the trials of a population (`method: pbt`) by member, so that the lineage of the population can be drawn. */
 import type { Trial } from '../../proto/gen/trawl/v1/types.ts';
 
-/** The epochs of a trial from its start to its replacement, or to its last epoch. */
+/**
+ * A trial, and the epochs that it spent in the population: from its start to its replacement or, if it was not
+ * replaced, to its last epoch.
+ */
 export interface Life<T> {
   readonly trial: T;
   /** The epoch of the checkpoint from which the trial started; 0 for a trial that started from scratch. */
   readonly from: number;
   /** The last epoch, or the epoch at which the trial was replaced; at least `from`. */
   readonly to: number;
-  /** The index of the parent's member. Undefined for a trial that started from scratch, or if the parent is unknown. */
+  /**
+   * The index of the member that the parent belongs to. Undefined if the trial started from scratch or its parent is
+   * unknown.
+   */
   readonly parent: number | undefined;
 }
 
-/** A place in the population: its first trial, and the children that replaced one another, in order. */
+/** A place in the population: its first trial, followed by each child that replaced the trial before it. */
 export type Member<T> = readonly Life<T>[];
 
 type LineageTrial = Pick<Trial, 'id' | 'index' | 'epoch' | 'origin'>;
 
 /**
  * Returns the members of a population in the order of their first trials. A child is added to the member whose trial it
- * replaces. A child whose replaced trial is unknown becomes a member of its own.
+ * replaces. If the replaced trial is unknown, the child starts a new member.
  */
 export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<T>[] {
   const members: Life<T>[][] = [];
@@ -41,8 +47,9 @@ export function membersOf<T extends LineageTrial>(trials: readonly T[]): Member<
 }
 
 /**
- * Returns a map from the ids of a trial and its ancestors to epochs: for an ancestor, the epoch after which its child
- * started, and for the trial itself, its last epoch. The map is empty if the trial is undefined.
+ * Returns one epoch for a trial and for each of its ancestors, by trial id. For the trial itself, this is its last
+ * epoch. For an ancestor, it is the epoch of the checkpoint from which its child started. The map is empty if the trial
+ * is undefined.
  */
 export function ancestryOf(trials: readonly LineageTrial[], trial: LineageTrial | undefined): Map<string, number> {
   const byId = new Map(trials.map((one) => [one.id, one]));

@@ -1,7 +1,7 @@
-/** Tracks the value of each metric of a trial, and the step of that value, while reports arrive. */
+/** Updates the value of each metric of a trial, and the step of that value, with each report that arrives. */
 import type { GoalName } from '../../proto/names.ts';
 
-/** The value of a metric, and the step of the value. A value can be NaN or infinite. */
+/** The value of a metric, and the step at which this value was reported. The value can be NaN or infinite. */
 export interface MetricValue {
   readonly value: number;
   readonly step: number;
@@ -55,17 +55,17 @@ export interface StepMetrics {
 }
 
 /**
- * Merges consecutive reports of one step of an attempt. If a metric has two values at one step, the later value counts.
- * Other properties come from the step's last report.
- * @param reports the reports, in order of their steps, and of their arrival within a step
+ * Merges consecutive reports of the same attempt and step into one report. If a metric has two values at one step, the
+ * later value counts. All other properties come from the last report of the step.
+ * @param reports the reports, sorted by step; reports of the same step are in the order of their arrival
  */
 export async function* mergedBySteps<R extends StepMetrics & { readonly attempt: number }>(
   reports: Iterable<R> | AsyncIterable<R>,
 ): AsyncGenerator<R, void, void> {
   let last: R | undefined;
   /**
-   * The merged metrics of a step that has several reports. A copy per report would be too slow for steps with many
-   * reports.
+   * The merged metrics of the current step, if it has several reports. The reports are merged into this one map,
+   * because a new copy of the metrics for each report would be too slow for steps with many reports.
    */
   let metrics: Map<string, number> | undefined;
   for await (const report of reports) {

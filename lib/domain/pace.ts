@@ -20,15 +20,15 @@ export interface EtaTrial {
   /** The number of epochs of a whole run. Undefined if it is unknown; a whole run is then measured as one epoch. */
   readonly epochs: number | undefined;
   /**
-   * When the latest attempt of the trial started. If the trial has not ended, when the latest attempt was granted. 0 if
-   * the trial has no attempt.
+   * The time at which the latest attempt of the trial started or, if the trial has not ended, the time at which this
+   * attempt was granted. 0 if the trial has no attempt.
    */
   readonly startedAtMs: number;
   /** The end of the trial; 0 until the trial ends. */
   readonly endedAtMs: number;
 }
 
-/** Returns the root of the sum of the squares. Math.hypot is too slow for several calls per trial. */
+/** Returns the square root of the sum of the squares. Math.hypot is too slow for several calls per trial. */
 export const root = (a: number, b: number, c = 0): number => Math.sqrt(a * a + b * b + c * c);
 
 /**
@@ -43,13 +43,13 @@ const PRIOR_WEIGHT = 2;
 const MAX_FITTED_CONFIGS = 500;
 
 export interface Pace {
-  /** The standard deviation of the logarithm of a trial's epoch time within its config. */
+  /** The standard deviation of the logarithm of the epoch time between trials of the same config. */
   readonly noise: number;
   /** The degrees of freedom of `noise`, including the prior. */
   readonly freedom: number;
   /** The mean share of its epochs that a trial runs: less than 1 if some trials fail or are stopped early. */
   readonly share: number;
-  /** The standard deviation of `share` between trials. */
+  /** The standard deviation of this share between trials. */
   readonly shareSpread: number;
   ofConfig(trial: EtaTrial): ConfigPace;
 }
@@ -58,8 +58,9 @@ interface ConfigPace {
   /** The expected time of an epoch. */
   readonly unitMs: number;
   /**
-   * The standard deviation of the logarithm of the time, in two parts: `uncertainty` comes from the unknown mean of the
-   * config, and `shared` comes from the unknown mean of the sweep.
+   * The standard deviation of the logarithm of the time, in two parts. `uncertainty` is due to the uncertain mean of
+   * this config. `shared` is due to errors that all configs share: the uncertain mean over all configs, and the
+   * uncertain effects of parameter values that were not measured.
    */
   readonly uncertainty: number;
   readonly shared: number;
@@ -68,7 +69,7 @@ interface ConfigPace {
 /** The measured epoch times of a config. */
 interface MeasuredConfig {
   readonly parameters: Parameters | undefined;
-  /** Logarithms of the epoch times of its trials, in milliseconds. */
+  /** The logarithm of the epoch time in milliseconds, for each measured trial of the config. */
   readonly values: number[];
 }
 
@@ -119,10 +120,11 @@ export function paceOf(trials: readonly EtaTrial[], now: number): Pace | undefin
 /** The expected logarithm of a config's epoch time, before the measurements of this config are used. */
 interface ExpectedEpochTime {
   readonly logMs: number;
-  /** The variance between configs around `logMs`. */
+  /** The variance between configs: how much their mean logarithms deviate from the predicted `logMs`. */
   readonly between2: number;
   /**
-   * The standard deviation of `logMs` that comes from parameter values without a measurement. Configs share this error.
+   * The standard deviation of `logMs` due to parameter values that were not measured. All configs are assumed to share
+   * this error.
    */
   readonly unknown: number;
 }
@@ -158,7 +160,10 @@ function residualVariance({ residuals, levels }: EpochTimeModel): number {
 const betweenVariance = (squares: number, freedom: number): number =>
   (PRIOR_WEIGHT * PRIOR_BETWEEN_CONFIGS ** 2 + squares) / (PRIOR_WEIGHT + freedom);
 
-/** Returns the time of an epoch, or of a whole run if the number of epochs is unknown. Undefined if not measured. */
+/**
+ * Returns the measured time of an epoch or, if the number of epochs is unknown, of a whole run. Undefined if the trial
+ * has no measurement yet.
+ */
 function epochMs({ state, epoch, epochs, startedAtMs, endedAtMs }: EtaTrial, now: number): number | undefined {
   if (startedAtMs === 0) return undefined;
   if (state === 'ended') {

@@ -7,7 +7,10 @@ import type { Parameters, ParameterValue } from '../../proto/trainers.ts';
 import { parameterValue } from '../../proto/values.ts';
 import { ownValue } from './own-value.ts';
 
-/** The name of the column of the seed. The seed is not a parameter of the sweep file, but is shown like a parameter. */
+/**
+ * The name of the column that shows the seed. The seed is not a parameter of the sweep file, but is shown like a
+ * parameter.
+ */
 export const SEED = 'seed';
 
 const PROTO = '__proto__';
@@ -27,17 +30,20 @@ export function parameterName(key: string): string {
   return key === PROTO_KEY ? PROTO : key;
 }
 
-/** A trial, or a config (a trial without a seed). */
+/** The parameters of a trial or of a config. Only a trial has a seed. */
 export type ParameterPoint = Pick<Trial, 'parameters'> & { readonly seed?: number };
 
 export interface ParameterSplit {
-  /** The names that have different values, or that some points lack. The names are sorted, with `seed` last. */
+  /**
+   * The names of the parameters that differ between points, or that some points lack. The names are sorted, with `seed`
+   * last.
+   */
   readonly varying: readonly string[];
-  /** The names of the constant parameters, each with its value. */
+  /** The values of the constant parameters, by name. */
   readonly constant: Readonly<Record<string, ParameterValue>>;
 }
 
-/** Splits the parameters of some points into varying and constant parameters. */
+/** Splits the parameters of the given points into varying and constant parameters. */
 export function splitParameters(points: Iterable<ParameterPoint>): ParameterSplit {
   const first = new Map<string, ParameterValue>();
   const holders = new Map<string, number>();
@@ -62,8 +68,8 @@ export function splitParameters(points: Iterable<ParameterPoint>): ParameterSpli
 }
 
 /**
- * Extends `varying` by the names that vary among added trials. Comparing each added trial with one fixed reference is
- * enough, so earlier trials are not read again.
+ * Returns `varying`, extended by the names of the parameters that vary because of the added trials. Parameters that are
+ * not in `varying` are equal in all earlier trials, so it is enough to compare the added trials with one earlier trial.
  * @param reference one of the trials from which `varying` was computed
  */
 export function extendVarying(
@@ -78,22 +84,25 @@ export function extendVarying(
   return [...[...names].sort(), ...(seed ? [SEED] : [])];
 }
 
-/** With fewer points than this, no parameter counts as determined by another: a match could be a coincidence. */
+/**
+ * With fewer points than this, no parameter counts as determined by another parameter, because a match could be a
+ * coincidence.
+ */
 const MIN_ORDERED_POINTS = 8;
 
 interface OrderedParameters {
-  /** The parameters that vary on their own. */
+  /** The parameters that no other parameter determines. */
   readonly own: readonly string[];
   /**
-   * The parameters that other parameters determine. Example: `momentum`, if it exists only when `optimizer` is `sgd`, and
-   * always has the value 0.9.
+   * The parameters that other parameters determine. Example: `optimizer` determines `momentum` if `momentum` is always
+   * 0.9 with the optimizer `sgd`, and does not exist with other optimizers.
    */
   readonly determined: readonly string[];
 }
 
 /**
- * Separates independent parameters from parameters that another parameter determines. Both lists are in the given
- * order.
+ * Separates independent parameters from parameters that another parameter determines. Both lists keep the order of
+ * `names`.
  */
 export function determinedLast(points: readonly ParameterPoint[], names: readonly string[]): OrderedParameters {
   if (points.length < MIN_ORDERED_POINTS) return { own: names, determined: [] };
@@ -128,8 +137,8 @@ function levelsOf(points: readonly ParameterPoint[], name: string): Levels {
 }
 
 /**
- * Whether points with equal values of `cause` have equal values of `other`. Values that rarely repeat, as in a random
- * search, determine nothing.
+ * Whether points with equal values of `cause` have equal values of `other`. Returns false if the values of `cause`
+ * rarely repeat, as in a random search.
  */
 function determines(cause: Levels, other: Levels): boolean {
   if (cause.count * 2 > cause.at.length) return false;
@@ -143,14 +152,14 @@ function determines(cause: Levels, other: Levels): boolean {
 }
 
 /**
- * The maximum number of digits of a number in text for people. Searches draw numbers such as 0.00593746335990412, whose
- * last digits do not matter to a reader.
+ * The maximum number of significant digits of a number that is displayed. Searches draw numbers such as
+ * 0.00593746335990412, whose last digits do not matter to a reader.
  */
 const SHOWN_DIGITS = 7;
 
 /**
  * Formats one parameter of a point as text; empty if the point does not have the parameter. Numbers have at most seven
- * digits.
+ * significant digits.
  */
 export function parameterText({ parameters, seed }: ParameterPoint, name: string): string {
   const kind = ownValue(parameters, parameterKey(name))?.kind;

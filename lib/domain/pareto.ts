@@ -15,7 +15,7 @@ export interface Objective {
 }
 
 /**
- * The maximum size of a front of three or more objectives for which hypervolume contributions are computed. The items
+ * With three or more objectives, hypervolume contributions are computed only for fronts of up to this size. All items
  * of a larger front share a place.
  */
 export const MAX_EXACT_FRONT = 1_000;
@@ -37,7 +37,7 @@ export function lossesOf(values: readonly (number | undefined)[], goals: readonl
   return losses;
 }
 
-/** Returns the number of the front of each point, from 0. Equal points are in one front. */
+/** Returns the index of the front of each point. The best front has the index 0. Equal points are in the same front. */
 export function frontsOf(points: readonly Losses[]): number[] {
   const order = [...points.keys()].sort((a, b) => compareLosses(points[a] ?? [], points[b] ?? []));
   const fronts: Losses[][] = [];
@@ -60,8 +60,8 @@ export function frontsOf(points: readonly Losses[]): number[] {
 }
 
 /**
- * Returns the index of the first front in which no point dominates the given point. No point of a later front dominates
- * the given point either.
+ * Returns the index of the first front in which no point dominates the given point, or the number of fronts if there is
+ * none. No point of a later front dominates the given point either.
  */
 function firstFront(fronts: readonly (readonly Losses[])[], point: Losses): number {
   let [low, high] = [0, fronts.length];
@@ -149,7 +149,10 @@ function firstFrontOf(points: readonly Losses[], order: Iterable<number>): [fron
 
 /** The place of an item among all items with losses. */
 export interface ParetoPlace {
-  /** The place, from 1. Equal losses share a place, and so do all items of a front that is too large to compare. */
+  /**
+   * The place, from 1. Items with equal losses share a place. All items of a front that is too large to compare also
+   * share a place.
+   */
   readonly place: number;
   /** The number of the item's front, from 1. Front 1 is the Pareto front. */
   readonly front: number;
@@ -164,8 +167,8 @@ interface Scored<T> {
 
 /**
  * Orders items best first. Items without losses come last, with place and front 0, in the order of their index.
- * @param limit the number of items whose places the caller needs; default: all. If at least this many items come before
- * a front, all items of the front share a place.
+ * @param limit the number of best items whose exact places the caller needs; default: all. If a front comes after at
+ * least this many items, its items are not compared, and all of them share a place.
  */
 export function rankByLosses<T extends { readonly index: number }>(
   items: readonly T[],
@@ -225,9 +228,9 @@ function scaled(loss: number, [low = 0, high = 0]: Ends = [0, 0]): number {
   return Number.isFinite(distance) ? (loss - low) / distance : (loss / 2 - low / 2) / (high / 2 - low / 2);
 }
 
-/** The maximum number of fronts whose contributions are kept. */
+/** The maximum number of fronts whose contributions are cached. */
 const MAX_KEPT_FRONTS = 8;
-/** The contributions of the most recently used fronts, kept because a front rarely changes between two rankings. */
+/** A cache of the contributions of the most recently used fronts. Fronts rarely change between two rankings. */
 const keptContributions = new Map<string, readonly number[]>();
 
 /** Returns, for each point of a front, the hypervolume that only this point dominates. Equal points count as one. */

@@ -32,7 +32,7 @@ export function sweepProgress(sweep: Sweep): SweepProgress {
   };
 }
 
-/** The text that is shown instead of the remaining time. */
+/** The text that is shown instead of the remaining time while no trial of a sweep has finished. */
 export const NO_ESTIMATE_TEXT = 'no trial finished yet';
 
 /** Whether the remaining time of a sweep is unknown because the sweep runs and none of its trials has finished. */

@@ -6,7 +6,7 @@ import { trialValue } from './trial-result.ts';
 
 export type RankedMetric = Objective;
 
-/** Words in the names of metrics for which higher values are better. */
+/** If the name of a metric contains one of these words, higher values of the metric are better. */
 const BETTER_IF_HIGHER = new Set([
   ...['acc', 'accuracy', 'auc', 'auroc', 'auprc', 'bleu', 'correct', 'dice', 'f1', 'fbeta', 'iou', 'jaccard'],
   ...[
@@ -68,7 +68,7 @@ export function goalOf(sweep: Sweep, metric: string): GoalName {
   return own?.name === metric && own.goal !== Goal.UNSPECIFIED ? goal.of(own.goal) : usualGoal(metric);
 }
 
-/** Returns all objectives of a sweep; empty if the sweep has only one. */
+/** Returns the objectives of a sweep that has several objectives; an empty list for any other sweep. */
 export function objectivesOf({ objectives }: Pick<Sweep, 'objectives'>): Objective[] {
   return objectives.map(({ name, goal: direction }) => ({ name, goal: goal.of(direction) }));
 }
@@ -87,8 +87,8 @@ function metricText({ name, goal: direction }: Metric): string {
 const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ation)?)$/i;
 
 /**
- * Returns the metric that ranks a sweep whose file names none: the first metric that occurs in two reports of a trial.
- * Parameters and counters, such as `step`, never rank a sweep.
+ * If the file of a sweep names no metric, this function chooses the metric that ranks the sweep: the first metric that
+ * occurs in two reports of a trial. Parameters, and counters such as `step`, are never chosen.
  * @param names the names in a report, in the order of the report
  * @param earlier the names in the trial's earlier reports
  * @param parameters the names of the trial's parameters

@@ -1,6 +1,6 @@
 /**
  * Parses and formats selectors of trials. A selector is a prefix of the trial's id. If trials of several sweeps have
- * the prefix, the selector is `SWEEP/ID`.
+ * this prefix, the selector must also name the sweep: `SWEEP/ID`.
  */
 
 export interface TrialSelector {
@@ -17,7 +17,10 @@ export function parseTrialSelector(selector: string): TrialSelector {
   return { sweep: selector.slice(0, slash), trial: selector.slice(slash + 1) };
 }
 
-/** Returns the selector of one trial among all sweeps, such as `3/3f2a91bc`. */
+/**
+ * Returns a selector that matches only this trial, even if trials of other sweeps have the same id; for example
+ * `3/3f2a91bc`.
+ */
 export function trialSelector(sweepId: string, trialId: string): string {
   return `${sweepId}/${trialId}`;
 }

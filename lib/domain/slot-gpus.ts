@@ -1,8 +1,8 @@
 /**
- * Returns the indexes of the GPUs that a slot uses. With at least as many slots as GPUs, each slot has one GPU, and
- * slots that have the same GPU share it evenly. With fewer slots, each slot has the same number of GPUs, and the
- * remaining GPUs are unused.
- * A process can use only one MIG instance, so each slot has one GPU if the machine has MIG instances.
+ * Returns the indexes of the GPUs that a slot uses. With at least as many slots as GPUs, each slot has one GPU, and the
+ * slots are distributed evenly over the GPUs. With fewer slots, each slot has the same number of GPUs, and the
+ * remaining GPUs are unused. A process can use only one MIG instance, so each slot has one GPU if the machine has MIG
+ * instances.
  */
 export function slotGpuIndexes(slot: number, slots: number, gpus: number, hasMig: boolean): number[] {
   if (gpus === 0) return [];

@@ -12,17 +12,20 @@ export function slotTimeAt({ slotMs, gpuMs, slots, gpus, atMs, attempts }: SlotT
   return { slotMs: slotMs + slots * ms, gpuMs: gpuMs + gpus * ms, slots, gpus, atMs: now, attempts };
 }
 
-/** Returns how many trials each slot of a sweep runs now, on average: more than 1 if the slots train packs. At least 1. */
+/**
+ * Returns how many trials each slot of a sweep runs now, on average. The result is at least 1, and more than 1 only if
+ * slots train packs.
+ */
 export function trialsPerSlot({ slots, attempts }: Pick<SlotTime, 'slots' | 'attempts'>): number {
   return slots === 0 ? 1 : Math.max(1, attempts / slots);
 }
 
 /**
- * Returns how many running trials of a sweep wait for the previous attempt of their slot.
- * @param running the number of running trials
+ * Returns how many trials of a sweep are in the state `running`, but still wait for the previous attempt of their slot.
+ * @param running the number of trials in the state `running`
  */
 export function queuedTrials(running: number, { attempts }: Pick<SlotTime, 'attempts'>): number {
-  // If trials run, at least one attempt has started, so only a coordinator of an older release sends 0.
+  // While trials run, at least one attempt has started. Only a coordinator of an older release then sends 0 attempts.
   return attempts === 0 ? 0 : Math.max(0, running - attempts);
 }
 
@@ -68,7 +71,10 @@ export function lastStartMs({
 interface EndedAttempt {
   readonly grantedAtMs: number;
   readonly endedAtMs: number;
-  /** The time for which all attempts of the same trial ran, without the time for which they waited for their slots. */
+  /**
+   * The total time for which the attempts of the same trial ran, without the time for which they waited for their
+   * slots.
+   */
   readonly leasedMs: number;
 }
 

@@ -2,7 +2,7 @@
  * Defines which trials have a result, the value of a result, and how the values of replicates are combined.
  *
  * A result is complete if the trial succeeded, or if the rule `patience` stopped the trial because its curve no longer
- * improved. The other rules cut a trial off: its value belongs to an early epoch. A result that was cut off is never
+ * improved. The other rules cut a trial off, so its value belongs to an early epoch. A result that was cut off is never
  * averaged with a complete result, or with a result that was cut off at another epoch:
  * - The value of a config is the mean of its complete results. If all of its results were cut off, the value is the
  *   mean of the results with the highest epoch.
@@ -99,7 +99,7 @@ export function countedResults<T extends ResultLength & { readonly epoch: number
 
 /**
  * Returns the replicates that a config's value is computed from: `countedResults` or, if no replicate has a result, the
- * running replicates.
+ * running and interrupted replicates.
  */
 export function countedReplicates(replicates: readonly Trial[]): readonly Trial[] {
   const ended = replicates.filter(endedWithResult);
@@ -150,8 +150,9 @@ function replicateValues(replicates: readonly Trial[], metric: string): number[]
 }
 
 /**
- * Returns the value that a config is ranked by: the finite mean over its counted replicates. Nothing is allocated for a
- * single trial, because the dashboard calls this function for each of 100,000 rows.
+ * Returns the value that a config is ranked by: the mean over its counted replicates. Undefined if no replicate has a
+ * value, or the mean is not finite. Nothing is allocated for a single trial, because the dashboard calls this function
+ * for each of 100,000 rows.
  * @param replicates the replicates in order of index, which makes the rounding reproducible
  */
 export function configValue(replicates: readonly Trial[], metric: string): number | undefined {
@@ -175,8 +176,8 @@ function representatives(replicates: readonly Trial[]): readonly Trial[] {
 }
 
 /**
- * Returns the trial that represents a config: the replicate with the best value, or else the replicate with the most
- * epochs. A replicate whose result is left out of the config's value is never returned.
+ * Returns the trial that represents a config: the replicate with the best value or, if no replicate has a value, the
+ * replicate with the most epochs. A replicate whose result is left out of the config's value is never returned.
  */
 export function bestReplicate(replicates: readonly [Trial, ...Trial[]], metric: string, goal: GoalName): Trial {
   const [any] = replicates;
@@ -199,7 +200,7 @@ export function spreadOf(values: readonly number[]): Spread {
 
 /** Returns the mean; NaN if there are no values. The mean of equal values is exactly that value. */
 export function meanOf(values: readonly number[]): number {
-  // The rounded mean of equal values can differ from the value, which would change ranks.
+  // Because of rounding, the computed mean of equal values can differ from that value. This would change ranks.
   return (areEqual(values) ? values[0] : mean(values)) ?? Number.NaN;
 }
 

@@ -19,8 +19,8 @@ export function isPausedAndIdle({ state, counts }: Sweep): boolean {
 }
 
 /**
- * Returns the state that tables show. An offered trial is shown as pending, because only the coordinator distinguishes
- * the two states.
+ * Returns the state that tables show. An offered trial is shown as pending, because the difference between the two
+ * states matters only to the coordinator.
  */
 export function shownState(state: TrialState): TrialStateName {
   const name = trialState.of(state);
@@ -82,7 +82,7 @@ export function trialTotal(sweep: Sweep): number {
   return presentTotal(sweep) + (Number.isFinite(toCome) ? toCome : 0);
 }
 
-/** Returns the number of trials that have ended in any of the four final states, without dropped trials. */
+/** Returns the number of trials that have ended in any of the four final states. Dropped trials do not count. */
 export function endedTotal(sweep: Sweep): number {
   const counts = sweep.counts;
   return counts === undefined ? 0 : counts.succeeded + counts.stopped + counts.failed + counts.cancelled;

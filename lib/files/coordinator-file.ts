@@ -25,7 +25,7 @@ export const POSTGRES_MARK = 'postgres.high-water';
 /** If the folder contains a file with this name, `trawl migrate` has moved the folder's own store to another place. */
 export const MOVED_FILE = 'moved.json';
 
-/** The maximum size in bytes. A larger file was not written by a coordinator. */
+/** The maximum size of `coordinator.json` in bytes. A larger file was not written by a coordinator. */
 const MAX_BYTES = 64 * 1024;
 
 export type CoordinatorFile = z.infer<typeof coordinatorFile>;
@@ -41,7 +41,7 @@ export function writeCoordinatorFile(dir: string, content: CoordinatorFile): voi
 export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
   try {
     const { size } = statSync(pathIn(dir));
-    // A pipe would block the reader. The size of a pipe is 0.
+    // If the file is a pipe, reading it would block. The size of a pipe is 0.
     if (size === 0 || size > MAX_BYTES) return undefined;
     return coordinatorFile.safeParse(JSON.parse(readFileSync(pathIn(dir), 'utf8'))).data;
   } catch {

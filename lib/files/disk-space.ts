@@ -2,8 +2,8 @@
 import { statfs } from 'node:fs/promises';
 
 /**
- * The space is read in the background at this interval, not during a scrape, so that a network file system that hangs
- * delays no scrape.
+ * The space is read in the background at this interval. It is not read during a scrape of the metrics, because a
+ * network file system that hangs would delay the scrape.
  */
 const POLL_MS = 15_000;
 

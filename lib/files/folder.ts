@@ -25,8 +25,8 @@ const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * The text for each error code by which the system rejects the path itself. The user must then choose another path or
- * change the permissions.
+ * Descriptions of the error codes that mean that the system rejects the path itself. After such an error, the user must
+ * choose another path or change the permissions.
  */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
@@ -41,7 +41,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the reason if a file operation failed because the system rejected the path; undefined for any other error.
+ * Returns the reason why the system rejected the path of a file operation; undefined if the operation failed for
+ * another reason.
  */
 export function pathProblem(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? REASONS[`${error.code}`] : undefined;
@@ -87,7 +88,10 @@ function closestFolder(folder: string): string {
   }
 }
 
-/** Returns what is at a path; undefined if nothing is there, or a part of the path is a file. */
+/**
+ * Returns the stats of the file or folder at a path. Undefined if nothing is there, or if a parent in the path is a
+ * file.
+ */
 function entryAt(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -108,8 +112,8 @@ export function checkFolder(name: string, path: string): void {
 }
 
 /**
- * Creates a folder and its parents, unless they exist, and checks that files can be written there.
- * @param name the option that names the folder, for the message
+ * Creates a folder and its parents, unless they exist, and checks that files can be written in the folder.
+ * @param name the option that names the folder; the error message contains it
  * @param mode the permissions of new folders; the umask applies
  * @returns the absolute path
  * @throws {BadInputError} if the folder cannot be used
@@ -127,8 +131,8 @@ export function requireFolder(name: string, path: string, mode = 0o777): string 
 }
 
 /**
- * Creates a folder and its parents. Node's recursive `mkdirSync` never returns on a file system that answers ENOENT for
- * every new folder, such as /proc. This function throws the error.
+ * Creates a folder and its parents. On a file system such as /proc, which answers ENOENT for every new folder, Node's
+ * recursive `mkdirSync` never returns. This function throws the error instead.
  */
 function makeFolder(folder: string, mode: number): void {
   if (entryAt(folder)?.isDirectory() === true) return;

@@ -1,7 +1,8 @@
 /**
  * Manages the user's runtime folders. Each has one file per coordinator that this user runs on this machine. The name
- * of the file is the address of the coordinator. From the file, clients on the same machine learn the URL of the
- * coordinator's NATS server and the path of the coordinator's data folder, which contains the coordinator's token.
+ * of the file is the address of the coordinator. Clients on the same machine read the file to find the URL of the
+ * coordinator's NATS server and the path of the coordinator's data folder. The data folder contains the coordinator's
+ * token.
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
@@ -38,7 +39,7 @@ const fileName = ({ host, port }: Address) => `${host === 'localhost' ? '127.0.0
 /**
  * Writes the file of this coordinator to every runtime folder, and removes the files of coordinators whose process has
  * ended.
- * @returns an empty list, or the error of each folder if the file could be written to none of them
+ * @returns an empty list if the file could be written to at least one folder; else the error of each folder
  */
 export function announceCoordinator(address: Address, { dir, nats }: { dir: string; nats: string }): unknown[] {
   const content: LocalCoordinator = { dir: resolve(dir), pid: process.pid, nats };
@@ -66,8 +67,9 @@ export function withdrawCoordinator(address: Address): void {
 }
 
 /**
- * Returns the coordinator that this user runs at a loopback address. The coordinator may have ended without removing
- * its file. Runtime folders that other users own or can write to are ignored.
+ * Returns the coordinator that this user runs at a loopback address, according to its file in a runtime folder. The
+ * coordinator may have ended without removing its file. Runtime folders that other users own or can write to are
+ * ignored.
  */
 export function findLocalCoordinator(address: Address): LocalCoordinator | undefined {
   if (!isLoopback(address)) return undefined;

@@ -16,8 +16,8 @@ export const USER_UMASK = 'TRAWL_USER_UMASK';
 const OCTAL_UMASK = /^[0-7]{1,4}$/;
 
 /**
- * Sets the umask so that all files and folders that this process and its children create are private. The environment
- * of the children contains the umask that was in effect before, unless the environment already contains a umask.
+ * Sets the umask so that all files and folders that this process and its children create are private. The previous
+ * umask is stored in the environment variable USER_UMASK for the children, unless this variable is already set.
  * @throws {BadInputError} when the umask in the environment is not an octal number
  */
 export function keepFilesPrivate(): void {

@@ -156,7 +156,7 @@ test('a safetensors header that is longer than the file or the limit is rejected
   for (const length of [1n, 100_000_001n, 2n ** 64n - 1n]) {
     const file = new Uint8Array(8);
     new DataView(file.buffer).setBigUint64(0, length, true);
-    expect(() => readSafetensors(file)).toThrow(`header of ${length} bytes, whole file 8`);
+    expect(() => readSafetensors(file)).toThrow(`the header should have ${length} bytes, but the whole file has 8`);
   }
 });
 

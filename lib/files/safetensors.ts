@@ -1,14 +1,14 @@
 /**
  * Reads and writes safetensors, the common file format of network weights (https://huggingface.co/docs/safetensors). A
  * file consists of the length of the header (eight bytes), the header (JSON with names, shapes and offsets), and the
- * bytes of the tensors. Numbers are little-endian. The byte order of tensors is not converted here, because every
- * platform that Node supports, except IBM's mainframes and AIX, is little-endian.
+ * bytes of the tensors. Numbers are little-endian. The byte order of tensors is not converted here. Every platform that
+ * Node supports is little-endian, except IBM's mainframes and AIX, on which this code does not work.
  */
 
 import { BadInputError } from '../../proto/errors.ts';
 import { errorMessage } from '../text/error-message.ts';
 
-/** The supported number types of the format, each with the array type for its values. */
+/** The number types of the format that are supported here. Each has the type of the array for its values. */
 export interface SafeArrays {
   readonly F32: Float32Array;
   readonly I32: Int32Array;
@@ -26,7 +26,7 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The limit of the format on the size of the header. */
+/** The maximum size of the header that the format allows. */
 const MAX_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
 /** The header is padded to a multiple of this size, so that the data after the header is aligned. */
@@ -100,7 +100,7 @@ function split(file: Uint8Array): { header: Record<string, unknown>; data: Uint8
   if (file.length < LENGTH_BYTES) throw malformed(`${file.length} bytes, expected at least ${LENGTH_BYTES}`);
   const length = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER_BYTES || LENGTH_BYTES + Number(length) > file.length)
-    throw malformed(`header of ${length} bytes, whole file ${file.length}`);
+    throw malformed(`the header should have ${length} bytes, but the whole file has ${file.length}`);
   const end = LENGTH_BYTES + Number(length);
   const header = parsed(file.subarray(LENGTH_BYTES, end));
   if (!isObject(header)) throw malformed('its header is not a JSON object');

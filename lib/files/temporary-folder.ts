@@ -1,7 +1,7 @@
 /**
  * Creates temporary folders that do not outlive their process: a folder is removed when the process exits, or when
- * SIGTERM or SIGHUP ends the process. The folder of a process that was killed is removed when a later process creates a
- * folder for the same purpose.
+ * SIGTERM or SIGHUP ends the process. If a process is killed, its folder is removed later, when another process creates
+ * a folder for the same purpose.
  */
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,7 +74,7 @@ function watchEnd(): void {
   process.on('exit', removeAll);
   for (const signal of SIGNALS) {
     const listener = () => {
-      // Another listener decides when the process ends.
+      // If there are other listeners, they decide when the process ends.
       if (process.listenerCount(signal) > 1) return;
       removeAll();
       process.off(signal, listener);

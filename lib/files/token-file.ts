@@ -18,7 +18,7 @@ const TOKEN = /^[\x21-\x7e]{16,1000}$/;
 export const NO_AUTH_TEXT =
   '--no-auth: every user of this machine can run programs as you, stop your sweeps, and read and change their results';
 
-/** Returns the path of the token of a data folder. */
+/** Returns the path of the token file in a data folder. */
 export function tokenFile(dir: string): string {
   return join(dir, 'token');
 }

@@ -1,4 +1,6 @@
-/** Writes files durably: a file is never incomplete, and survives a power failure once the call returns. */
+/**
+ * Writes files durably: a file is never incomplete, and once the call has returned, the file survives a power failure.
+ */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
@@ -10,8 +12,8 @@ const DEFAULT_MODE = 0o666;
 const temporaryName = (path: string) => `${path}.${randomBytes(4).toString('hex')}.part`;
 
 /**
- * Replaces the file at `path`: writes a temporary file beside it, syncs it, renames it and syncs the folder. The folder
- * must exist. Removes the temporary file if anything fails.
+ * Replaces the file at `path`: writes and syncs a temporary file in the same folder, renames the temporary file to
+ * `path`, and syncs the folder. The folder must exist. Removes the temporary file if anything fails.
  */
 export async function writeDurably(path: string, content: string | Uint8Array, mode = DEFAULT_MODE): Promise<void> {
   const temporary = temporaryName(path);

@@ -32,15 +32,18 @@ export function matches(filter: Filter, trial: Trial): boolean {
   return matchesFields(filter, { field: (name) => fieldOf(trial, name), text: () => textOf(trial) });
 }
 
-/** The fields that a filter compares. */
+/** An item that a filter can be applied to. */
 export interface Filterable {
   /** Returns the value of a field by its name. Undefined if no field has this name. */
   readonly field: (name: string) => number | string | undefined;
-  /** Returns the text in which a word without a comparison is looked up. */
+  /** Returns the text that is searched for a word of the filter that is not part of a comparison. */
   readonly text: () => string;
 }
 
-/** Whether fields match a filter. A comparison with a missing field is false, except that `!=` and `!~` are true. */
+/**
+ * Whether an item with these fields matches a filter. A comparison with a missing field is false, except that `!=` and
+ * `!~` are true.
+ */
 export function matchesFields(filter: Filter, fields: Filterable): boolean {
   switch (filter.kind) {
     case 'all':

@@ -34,7 +34,7 @@ const MAX_DEPTH = 100;
 
 /**
  * Parses a filter.
- * @throws {BadInputError} if the text is not a filter, with the expected token and its position
+ * @throws {BadInputError} if the text is not a valid filter; the message states which token was expected, and where
  */
 export function parseFilter(text: string): Filter {
   return new Parser(tokensOf(text)).parse();

@@ -18,7 +18,7 @@ export interface Address {
 
 /**
  * Parses `HOST:PORT`. The host is a name, an IPv4 address, or an IPv6 address in brackets.
- * @param where for the error message: the flag or variable that the text comes from
+ * @param where the flag or variable that contains the text; the error message names it
  * @param leastPort the lowest valid port; 0 allows the system to choose a free port
  * @throws {BadInputError}
  */
@@ -33,7 +33,7 @@ export function parseAddress(text: string, where: string, leastPort = 1): Addres
 
 /**
  * Parses the addresses of coordinators, separated by commas.
- * @param where for the error message: the flag or variable that the text comes from
+ * @param where the flag or variable that contains the text; the error message names it
  * @returns the addresses as HOST:PORT, without repetitions
  * @throws {BadInputError}
  */

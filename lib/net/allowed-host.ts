@@ -28,9 +28,9 @@ export function hostOf(header: string): string | undefined {
 
 /**
  * Whether a Host header names this server. Accepts the listen address and the allowed names. A server on the loopback
- * also accepts every name and address of the loopback. Other servers also accept the name of the machine. A server that
- * listens on all addresses also accepts `localhost` and every IP address, because DNS rebinding needs a name. The port
- * is not compared, because a proxy can change it.
+ * interface also accepts every name and address of this interface. Other servers also accept the name of the machine. A
+ * server that listens on all addresses also accepts `localhost` and every IP address, because an attack by DNS
+ * rebinding needs a host name of the attacker. The port is not compared, because a proxy can change it.
  */
 export function isAllowedHost(header: string | undefined, { listen, hostname, names }: HostRule): boolean {
   const host = header === undefined ? undefined : hostOf(header);

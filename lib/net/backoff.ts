@@ -2,7 +2,7 @@
 
 /**
  * Returns the delay before a retry, in milliseconds.
- * @param retry the number of the retry, from 1
+ * @param retry the number of the retry; the first retry has the number 1
  */
 export function backoffDelay(retry: number, firstMs: number, maxMs: number): number {
   return Math.min(firstMs * 2 ** (retry - 1), maxMs);

@@ -50,7 +50,7 @@ export function channelTo(address: string, identity: Identity | undefined, token
   }
   const { authority, key, certificate, token } = identity;
   const host = parseAddress(address, 'the coordinator').host.replace(/^\[|\]$/g, '');
-  // TLS must check the host of the address, even if gRPC overrides the name.
+  // TLS must check the certificate against the host of the address, even if gRPC passes another name.
   const check = {
     checkServerIdentity: (_name: string, shown: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(host, shown),
@@ -103,7 +103,7 @@ const addUser: Interceptor = (options, nextCall) =>
     },
   });
 
-/** Returns USER@HOST, with `?` for each character that a header cannot have. */
+/** Returns USER@HOST. Each character that a header cannot contain is replaced by `?`. */
 function user(): string {
   return `${userName()}@${hostname()}`.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_USER);
 }
@@ -157,7 +157,7 @@ function isOtherToken(tokenOf: TokenSource, sent: string | undefined): boolean {
     const now = tokenOf();
     return now.kind === 'token' && now.token !== sent;
   } catch {
-    // The file of the token is not valid at this moment. The rejection by the coordinator states the problem.
+    // The file of the token is not valid at this moment. The call then fails with the error of the coordinator.
     return false;
   }
 }

@@ -19,7 +19,10 @@ const MAX_LOGIN_WAIT_MS = 5_000;
 /** The time limit for the INFO message, which a server sends as soon as a client connects. */
 const INFO_LIMIT_MS = 3_000;
 const DEFAULT_PORT = 4222;
-/** The time limit for connecting to one member of a cluster. If the member is absent, the next member is tried. */
+/**
+ * The time limit for connecting to one member of a cluster. If the member does not respond in time, the next member is
+ * tried.
+ */
 const CONNECT_LIMIT_MS = 5_000;
 /**
  * Pings detect a server whose machine lost power or network. By default, the NATS client pings every two minutes, and
@@ -34,7 +37,7 @@ const CLOSE_LIMIT_MS = 1_000;
  * @param url the URL of a server, or the URLs of a cluster's servers, separated by commas; a URL can contain
  * USER:PASSWORD@ or TOKEN@
  * @param name the connection's name in the server's monitoring
- * @param identity the credentials; with them, the server must use TLS
+ * @param identity the credentials; if given, the server must use TLS
  * @throws {UnreachableError} if no server responds, or the server rejects the login
  */
 export async function connectNats(url: string, name: string, identity?: Identity): Promise<NatsConnection> {
@@ -45,7 +48,7 @@ export async function connectNats(url: string, name: string, identity?: Identity
       ...secretsOf(url),
       name,
       maxReconnectAttempts: -1,
-      // By default, the client closes the connection for good when its login is rejected twice.
+      // By default, the client closes the connection permanently when its login is rejected twice.
       ignoreAuthErrorAbort: true,
       reconnectDelayHandler: () => delay.next(),
       timeout: CONNECT_LIMIT_MS,
@@ -69,7 +72,8 @@ export async function connectNats(url: string, name: string, identity?: Identity
 
 /**
  * Connects to NATS, and retries while a server answers but does not accept the login (a wrong password, an expired
- * certificate, a limit on connections). Logs one line at the first rejection, and one when the login is accepted.
+ * certificate, a limit on connections). Logs one line at the first rejection, and another line when the login is
+ * accepted.
  * @param onProblem called with the reason at each rejection, and with undefined when the login is accepted
  * @throws {UnreachableError} if no server answers
  */
@@ -119,7 +123,7 @@ function sendsInfo(url: string): Promise<boolean> {
   });
 }
 
-/** Returns the delay before each connection attempt. The delay increases while the server rejects the login. */
+/** Computes the delay before each attempt to reconnect. The delay increases while the server rejects the login. */
 class ReconnectDelay {
   readonly #backoff = new Backoff(RECONNECT_WAIT_MS, MAX_LOGIN_WAIT_MS);
   #ms = RECONNECT_WAIT_MS;
@@ -153,7 +157,8 @@ function secretsOf(urls: string): { user?: string; pass?: string; token?: string
 }
 
 /**
- * Returns the options for TLS. The client reads the files again for each connection, and so uses a renewed certificate.
+ * Returns the options for TLS. The NATS client reads the files for each new connection, so it uses a renewed
+ * certificate without a restart.
  */
 function secured({ role, name, dir }: Identity) {
   const { authority, certificate, key } = IDENTITY_FILES;

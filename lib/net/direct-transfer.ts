@@ -1,5 +1,5 @@
 /**
- * Transfers files straight between this machine and a remote artifact store, through presigned URLs. The URLs come from
+ * Transfers files directly between this machine and a remote artifact store, with presigned URLs. The URLs come from
  * the coordinator, and permit one request each. A URL is a secret until it expires, so it is never logged.
  */
 import { createReadStream } from 'node:fs';
@@ -9,14 +9,14 @@ import { pipeline } from 'node:stream/promises';
 
 /** By default, a transfer fails after this time without progress. */
 const IDLE_MS = 20_000;
-/** After a failed direct transfer, files pass through the coordinator for this time. */
+/** After a failed direct transfer, files are transferred through the coordinator for this time. */
 const CLOSED_MS = 5 * 60_000;
-/** After this many characters of an error response, the rest of the response is not read. */
+/** Once this many characters of an error response have been read, the rest of the response is ignored. */
 const MAX_ERROR_CHARACTERS = 300;
 
 /**
  * Thrown if a direct transfer fails, for example because the store cannot be reached or rejects a request. The file can
- * still pass through the coordinator.
+ * still be transferred through the coordinator.
  */
 export class DirectTransferError extends Error {}
 
@@ -58,8 +58,9 @@ export async function sendDirectly(
   if (size === 0) request.end();
   else {
     let readError: unknown;
-    // If one stream of the pipeline fails, the pipeline destroys all its streams with this error. The file is not one
-    // of its streams, so that an error of the file is distinguished from an error of the connection.
+    // If one stream of a pipeline fails, the pipeline destroys all its streams with the same error. The file is
+    // therefore not a stream of the pipeline, and its errors are recorded separately, so that they can be distinguished
+    // from errors of the connection.
     const chunks = async function* () {
       try {
         let sent = 0;
@@ -124,7 +125,8 @@ function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS 
     request.on('error', (error) => reject(failed(url, error)));
     request.setTimeout(idleMs, () => {
       const error = new Error(`no data for ${idleMs / 1000} s`);
-      // Once the response has begun, the reader sees only errors of the response, so the response gets the error too.
+      // Once the response has begun, its reader sees only errors of the response, so the response is destroyed with the
+      // same error.
       message?.destroy(error);
       request.destroy(error);
     });
@@ -132,7 +134,10 @@ function begin(url: string, options: RequestOptions, { signal, idleMs = IDLE_MS 
   return { request, answer };
 }
 
-/** Checks the status of a response that contains no file. @throws {DirectTransferError} if the store rejected the request */
+/**
+ * Checks the status of a response whose body is not a file.
+ * @throws {DirectTransferError} if the store rejected the request
+ */
 async function check(url: string, message: IncomingMessage, mayBeSuccess = true): Promise<void> {
   const { statusCode = 0 } = message;
   if (mayBeSuccess && statusCode >= 200 && statusCode < 300) return void message.resume();
@@ -161,8 +166,8 @@ function failed(url: string, error: unknown): DirectTransferError {
 }
 
 /**
- * The direct path between one agent and the artifact store. After a failed transfer, the path is closed for some time,
- * and files pass through the coordinator.
+ * Tracks whether one agent transfers files directly to and from the artifact store. After a failed direct transfer,
+ * `isOpen` is false for some time, and files are transferred through the coordinator.
  */
 export class DirectPath {
   #closedUntil = Number.NEGATIVE_INFINITY;
@@ -175,7 +180,7 @@ export class DirectPath {
     this.#closedUntil = performance.now() + CLOSED_MS;
   }
 
-  /** See readDirectly. After a failed transfer, `isOpen` is false for some time. */
+  /** Reads a whole file, like `readDirectly`. If the transfer fails, `isOpen` is false for some time. */
   async *read(url: string): AsyncGenerator<Buffer> {
     try {
       yield* readDirectly(url, 0);

@@ -1,4 +1,4 @@
-/** The operator pages of the coordinator and the agents: metrics, health and readiness over HTTP or HTTPS. */
+/** Serves the operator pages of the coordinator and the agents: metrics, health and readiness, over HTTP or HTTPS. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -30,9 +30,12 @@ export interface OperatorPages {
   readonly measure: () => void | Promise<void>;
   /** Returns the reason why the process is not ready; undefined if it is ready. */
   readonly unready: () => string | undefined;
-  /** Returns why the process does not lead; undefined if it leads. By default, there is no page `/leader`. */
+  /**
+   * Returns the reason why the process does not lead; undefined if it leads. Without this function, there is no page
+   * `/leader`.
+   */
   readonly standby?: () => string | undefined;
-  /** Additional pages, by path. Each function returns the value of a JSON response. */
+  /** Additional pages, by path. Each function returns the value that the page sends as JSON. */
   readonly json?: Readonly<Record<string, () => unknown>>;
 }
 
@@ -50,8 +53,8 @@ export interface TokenAuth {
 
 export interface Protection {
   /**
-   * The required credentials. By default, callers need no credentials over plain HTTP, and a client certificate of the
-   * authority over TLS.
+   * The required credentials. By default, callers over plain HTTP need no credentials, and callers over TLS need a
+   * client certificate that the identity's authority issued.
    */
   readonly auth?: BasicAuth | TokenAuth | undefined;
   /** The server's identity. If set, the pages are served over TLS. */
@@ -125,8 +128,8 @@ export async function serveOperatorPages(
 }
 
 /**
- * When there are too many connections, closes the oldest connection without a request in progress. Connections that
- * send nothing, or half a request, therefore cannot block other clients.
+ * When there are too many connections, closes the oldest connection without a request in progress. Clients that send
+ * nothing, or only a part of a request, therefore cannot block other clients.
  */
 function limitConnections(server: Server): void {
   /**
@@ -154,7 +157,8 @@ function limitConnections(server: Server): void {
 }
 
 function overTls(identity: Identity, listener: RequestListener): TlsServer {
-  // Probes of /healthz have no certificate, so rejectionReason checks certificates per request.
+  // Probes of /healthz have no certificate, so the TLS layer accepts connections without one. For other pages,
+  // rejectionReason checks the certificate for each request.
   const access = { requestCert: true, rejectUnauthorized: false };
   return createTlsServer({ ...LIMITS, ...secureContext(identity), ...access }, listener);
 }
@@ -236,9 +240,9 @@ function isAuthorized(header: string | undefined, { user, password }: BasicAuth)
 }
 
 /**
- * Matches the metrics of a process that are not exported. Gauges whose names end in `_total` are omitted, because the
- * naming rules of Prometheus reserve this ending for counters. Metrics that are of little use or repeat others are
- * omitted, because every agent would export their series.
+ * Matches the names of the default metrics of a process that are not exported. Gauges whose names end in `_total` are
+ * omitted, because the naming rules of Prometheus reserve this ending for counters. Metrics that are of little use or
+ * repeat other metrics are also omitted, because every agent would export them as separate series.
  */
 const OMITTED_METRICS =
   /^(nodejs_(active_(resources|handles|requests).*|heap_space_.*|external_memory_bytes|gc_duration_seconds|eventloop_lag_((min|max|mean|stddev|p50|p90)_)?seconds|heap_size_total_bytes|version_info)|process_((heap|virtual_memory)_bytes|cpu_(user|system)_seconds_total|start_time_seconds|max_fds))$/;

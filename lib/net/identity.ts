@@ -17,9 +17,9 @@ export const IDENTITY_FILES = {
   authority: 'ca.pem',
   certificate: 'cert.pem',
   key: 'key.pem',
-  /** Absent in the coordinator's identity. */
+  /** The file of the bearer token. The coordinator's identity has no such file. */
   token: 'token',
-  /** The addresses of the servers, from `certs init`. */
+  /** The addresses of the coordinator and the NATS server, as they were given to `trawl certs init`. */
   servers: 'servers.json',
 } as const;
 
@@ -34,11 +34,11 @@ export interface Identity {
   readonly dir: string;
   readonly name: string;
   readonly role: Role | typeof COORDINATOR;
-  /** PEM. */
+  /** The certificate of the authority, in PEM format. */
   readonly authority: Buffer;
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** Empty in the coordinator's identity. */
+  /** The bearer token. Empty in the coordinator's identity. */
   readonly token: string;
   readonly servers: Servers;
   /** The time at which the certificate expires, as Unix time in seconds. */
@@ -56,7 +56,7 @@ export interface Servers {
  * Reads an identity.
  * @param acceptedRoles the identity must have one of these roles
  * @throws {BadInputError} if the folder is not an identity
- * @throws {RejectedError} if the identity has another role, or its certificate has expired
+ * @throws {RejectedError} if the identity has none of the accepted roles, or its certificate has expired
  */
 export function readIdentity(dir: string, acceptedRoles: readonly Identity['role'][]): Identity {
   const authority = read(dir, IDENTITY_FILES.authority);
@@ -89,7 +89,7 @@ function read(dir: string, file: string): Buffer {
   }
 }
 
-/** The facts in a certificate. */
+/** The facts that are read from a certificate. */
 export interface CertificateFacts {
   readonly name: string;
   readonly role: string;

@@ -1,9 +1,13 @@
 /**
- * Decides which of several coordinators a client calls. One coordinator leads. The others either do not answer, or
- * answer that they stand by. Such an answer names the leader if the standby knows the leader.
+ * Decides which of several coordinators a client calls. One coordinator leads. The others are standbys: they either do
+ * not answer, or answer that they do not lead. Such an answer contains the address of the leader if the standby knows
+ * it.
  */
 
-/** An address that could not be reached is avoided for this time, even if a standby names it as the leader's. */
+/**
+ * An address that could not be reached is avoided for this time, even if a standby answers that the leader has this
+ * address.
+ */
 export const AVOID_MS = 15_000;
 
 export class LeaderAddresses {
@@ -66,7 +70,10 @@ export class LeaderAddresses {
     this.#tryNext(now);
   }
 
-  /** Records that the current address gave no answer in time. The address may only be slow, and is not avoided. */
+  /**
+   * Records that the current address gave no answer in time. The address is not avoided later, because the coordinator
+   * may only be slow.
+   */
   onSilent(now: number): void {
     this.#tryNext(now);
   }
@@ -82,8 +89,8 @@ export class LeaderAddresses {
   }
 
   /**
-   * Continues with the next known address that is not avoided. If all are avoided, continues with the address that
-   * failed first.
+   * Makes the next known address that is not avoided the current address. If all known addresses are avoided, chooses
+   * the address whose last failure is the oldest.
    */
   #tryNext(now: number): void {
     const at = this.#known.indexOf(this.#current);

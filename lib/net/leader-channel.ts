@@ -1,8 +1,9 @@
 /**
- * Calls the leader of several coordinators. A call that a coordinator did not run, because the coordinator stands by or
- * cannot be reached, is retried at another coordinator. A call that only reads is also retried if its connection breaks
- * before the first answer, if there is no answer in time, or if the leader cannot run the call at the moment. A call
- * with a stream of requests is never retried, but the next call of the client goes to another coordinator.
+ * Calls the leader of several coordinators. If a coordinator did not run a call, because the coordinator is a standby
+ * or cannot be reached, the call is retried at another coordinator. A call that only reads is also retried if its
+ * connection breaks before the first answer, if there is no answer in time, or if the leader cannot run the call at the
+ * moment. A call with a stream of requests is never retried. If such a call fails because its coordinator does not lead
+ * or cannot be reached, the next call of the client goes to another coordinator.
  */
 import {
   type ChannelInterface,
@@ -26,7 +27,7 @@ type MessageContext = Parameters<Call['sendMessageWithContext']>[0];
 
 /** If there are several addresses, a connection attempt to one of them is abandoned after this time. */
 const CONNECT_LIMIT_MS = 2_000;
-/** The delay before a call is retried. A takeover takes seconds. */
+/** The delay before a call is retried. The delay is short compared with a takeover, which takes seconds. */
 const RETRY_DELAY_MS = 300;
 /** By default, a call is retried for up to this time, but not after its deadline. A takeover takes up to 15 s. */
 const REPEAT_LIMIT_MS = 20_000;
@@ -44,14 +45,15 @@ export interface LeaderWait {
   /** The time for which a call is retried. Each attempt has the full time limit of the call. */
   readonly limitMs: number;
   /**
-   * Called once if a call has waited for WAIT_NOTICE_MS, and no coordinator has answered any call as the leader yet.
+   * Called at most once: when a call has waited for WAIT_NOTICE_MS, and no coordinator has yet answered any call as the
+   * leader.
    */
   readonly onWait: () => void;
 }
 
-/** Matches the errors of a connection that broke while the coordinator may have run the call. */
+/** Matches the errors of a connection that broke during a call. The coordinator may have run the call. */
 const BROKEN = /RST_STREAM|HTTP status|GOAWAY/;
-/** Matches the errors of a connection that one side does not accept. */
+/** Matches the errors of a connection that the client or the coordinator rejects because of a certificate. */
 const REJECTED = /certificate|altnames|unknown ca/i;
 
 export class LeaderChannel implements ChannelInterface {
@@ -66,7 +68,8 @@ export class LeaderChannel implements ChannelInterface {
 
   /**
    * @param addresses HOST:PORT of each coordinator; at least one
-   * @param open opens the connection to an address; may throw if an address that a coordinator named is not accepted
+   * @param open opens the connection to an address; may throw for an address that a coordinator named as the address of
+   * the leader
    * @param wait default: calls are retried for up to 20 s, but not after their deadlines
    */
   constructor(addresses: readonly string[], open: (address: string) => Endpoint, wait?: LeaderWait) {
@@ -121,7 +124,7 @@ export class LeaderChannel implements ChannelInterface {
   }
 
   /**
-   * Chooses the address of later calls after a call to `address` has ended.
+   * After a call to `address` has ended, chooses the address for later calls.
    * @returns whether the call can be retried. Every call can be retried if the coordinator did not run it. A call that
    * only reads can also be retried if its connection broke, if it had no answer in time, or if the leader could not run
    * it at the moment.
@@ -157,7 +160,7 @@ export class LeaderChannel implements ChannelInterface {
    * Chooses another address, because the current coordinator does not lead or could not be reached.
    * @param leader the leader that the coordinator named; empty if it named no leader; undefined if the coordinator
    * could not be reached
-   * @param isRejected whether one side does not accept the connection
+   * @param isRejected whether the client or the coordinator rejected the connection because of a certificate
    */
   leave(leader: string | undefined, isRejected = false): void {
     const now = performance.now();
@@ -203,7 +206,10 @@ export class LeaderChannel implements ChannelInterface {
     return this.endpoint().channel.getChannelzRef();
   }
 
-  /** Closes all connections. Several clients can share the channel, and each of them closes it. */
+  /**
+   * Closes all connections. Several clients can share the channel, and each of them calls this method, so only the
+   * first call has an effect.
+   */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -246,8 +252,8 @@ class FollowingCall implements Call {
   #isStarted = false;
   #listener: Partial<InterceptingListener> = {};
   /**
-   * The message that the caller sent before the call began. There is at most one, because the caller sends the next
-   * message only after this message was sent.
+   * The message that the caller sent before the call began. There is at most one, because the caller waits until a
+   * message was sent before it sends the next one.
    */
   #pending: { readonly context: MessageContext; readonly value: unknown } | undefined;
   /** The request message, if the call can be retried. */
@@ -308,7 +314,7 @@ class FollowingCall implements Call {
     call.start(metadata.clone(), {
       onReceiveMetadata: (received) => this.#listener.onReceiveMetadata?.(received),
       onReceiveMessage: (message) => {
-        // The library passes null if a call with one answer fails.
+        // gRPC passes null as the message if a call with a single response message fails.
         if (message === null) return;
         this.#hasReceived = true;
         this.#listener.onReceiveMessage?.(message);
@@ -350,7 +356,7 @@ class FollowingCall implements Call {
     this.#call = undefined;
     this.#retries += 1;
     this.#channel.onWaiting(Date.now() - this.#createdAt);
-    // The first repetition at another address needs no delay.
+    // If the first retry goes to another address, it needs no delay.
     const delayMs = this.#retries === 1 && this.#channel.address !== address ? 0 : RETRY_DELAY_MS;
     setTimeout(() => void this.#connectAndBegin(metadata), delayMs);
   }

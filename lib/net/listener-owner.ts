@@ -7,8 +7,8 @@ const LISTENING = '0A';
 const [LOCAL, STATE, USER] = [1, 3, 7];
 
 /**
- * Returns the users whose processes listen on a port, on any address. Undefined if the system does not report the
- * users; only Linux reports them.
+ * Returns the ids of the users whose processes listen on a port of any local address. Undefined if the system does not
+ * report these users. Only Linux reports them.
  */
 export function listenerOwners(port: number): ReadonlySet<number> | undefined {
   const tables = TABLES.flatMap((path) => {

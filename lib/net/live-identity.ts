@@ -1,5 +1,5 @@
 /**
- * Follows an identity whose certificate can be renewed while the process runs, and warns before the certificate
+ * Loads an identity again when its certificate is renewed while the process runs, and warns before the certificate
  * expires.
  */
 import { statSync } from 'node:fs';
@@ -31,7 +31,7 @@ export class LiveIdentity {
   }
 
   /**
-   * Reads the folder again whenever its certificate, key, token or authority changes, until `stop`.
+   * Reads the folder again whenever its certificate, key, token or authority changes, until `stop` is called.
    * @param onRenewed called with each new identity. An invalid identity, or the identity of another holder, is logged
    * and ignored
    */
@@ -61,7 +61,7 @@ export class LiveIdentity {
       this.#log.info({ dir, expires: dateOf(identity.expires) }, 'the certificate was renewed');
       return identity;
     } catch (error) {
-      // A folder that is being copied is read again when its next file changes.
+      // If the files of the new identity are still being copied, the folder is read again when the next file changes.
       this.#log.warn(
         { dir, reason: errorMessage(error) },
         'could not read the renewed identity; the old identity is still in use',

@@ -1,4 +1,7 @@
-/** Follows a NATS connection: when and why it is lost, and when it is restored. */
+/**
+ * Tracks the state of a NATS connection: when and why it is lost, when it is restored, and which subjects its
+ * permissions deny.
+ */
 import { ErrorCode, Events, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
 
@@ -28,7 +31,8 @@ export interface NatsStateEvents {
 const LOST = 'the connection to NATS is lost';
 
 /**
- * A denial is considered over if it is not repeated within this time. trawl repeats every request within this time.
+ * If NATS denied a subject, and does not deny it again within this time, the subject is considered permitted. trawl
+ * repeats every request within this time, so a lasting denial is seen again.
  */
 export const DENIED_FOR_MS = 30_000;
 
@@ -46,7 +50,7 @@ export class NatsState {
   readonly #log: Logger;
   readonly #events: NatsStateEvents;
   #problem: string | undefined;
-  /** The timers that end the denials, by operation and subject. */
+  /** The timers that remove denials that are not repeated, by operation and subject. */
   readonly #denied = new Map<string, NodeJS.Timeout>();
 
   constructor(nats: Pick<NatsConnection, 'status'>, log: Logger, events: NatsStateEvents = {}) {

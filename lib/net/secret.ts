@@ -34,7 +34,7 @@ export function isSameSecret(given: string | Uint8Array, secret: string | Uint8A
   return timingSafeEqual(digest(given), digest(secret));
 }
 
-/** Hashes make the lengths equal, which timingSafeEqual requires. */
+/** Hashes a secret, because timingSafeEqual requires inputs of equal length. */
 function digest(secret: string | Uint8Array): Buffer {
   return createHash('sha256').update(secret).digest();
 }

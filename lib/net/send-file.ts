@@ -18,8 +18,8 @@ export interface MessageSink<Message> extends Pick<EventEmitter, 'on' | 'off'> {
 }
 
 /**
- * Sends the bytes of a file from `start` to its announced size. Returns early if the call has ended. In this case, the
- * call contains the reason.
+ * Sends the bytes of a file, from the offset `start` up to the announced size. Returns early if the call ends. The
+ * status of the call then states the reason.
  * @param ended a signal that is aborted when the call has ended
  * @returns false if the file is shorter than announced
  * @throws {NodeJS.ErrnoException} if the file cannot be read

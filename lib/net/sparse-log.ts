@@ -5,7 +5,9 @@ import type { Logger } from 'pino';
 /** The shortest time between two lines, in milliseconds. */
 export const LOG_EVERY_MS = 1_000;
 
-/** At most one line per second is logged. If lines were suppressed, the next line has their number. */
+/**
+ * Logs at most one line per second. The next logged line contains the number of lines that were suppressed before it.
+ */
 export class SparseLog {
   readonly #log: Logger;
   readonly #message: string;

@@ -14,7 +14,10 @@ type TokenAnswer =
   /** A process of another user listens at the address. It must receive neither the token nor the request. */
   | { readonly kind: 'foreign'; readonly message: string };
 
-/** Queried for each call, because a coordinator can be restarted while a client waits for it. */
+/**
+ * Returns the token for one call. This function is called again for each call, because the token can change when a
+ * coordinator is restarted while a client waits for it.
+ */
 export type TokenSource = () => TokenAnswer;
 
 /** Returns a source that always gives the same token. */
@@ -41,11 +44,11 @@ export function fileToken(path: string): TokenSource {
 }
 
 /**
- * Returns the source of tokens for an address. The order of precedence is: the file, TRAWL_TOKEN, and then the token of
- * this user's own coordinator, if that coordinator listens at the address. Without TLS, only the loopback keeps a token
- * secret, so no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this
- * user only, even if the file or TRAWL_TOKEN contains that token. If no token is known, no request is sent to a process
- * of another person, but requests are sent to a service with a user id below FIRST_PERSON.
+ * Returns the source of the token for an address. The token comes from the first of these that exists: the file,
+ * TRAWL_TOKEN, and this user's own coordinator at the address. Without TLS, only the loopback keeps a token secret, so
+ * no token is sent to other addresses. The token of this user's own coordinator is sent to processes of this user only,
+ * even if the file or TRAWL_TOKEN contains that token. If no token is known, no request is sent to a process of another
+ * person, that is, of another user whose id is FIRST_PERSON or higher.
  * @param file the value of --token-file
  * @throws {BadInputError} if the file or TRAWL_TOKEN has no valid token, or if a file is given and the address is not
  * on the loopback
@@ -56,7 +59,7 @@ export function tokenSource(address: string, file: string | undefined): TokenSou
     if (file === undefined) return () => ({ kind: 'none' });
     throw new BadInputError(
       `--token-file is for coordinators on this machine, and ${address} is not: others on the network could read the ` +
-        'token; use --identity, or a tunnel to the loopback such as "ssh -L"',
+        'token; use --identity, or a tunnel such as "ssh -L" to the loopback',
     );
   }
   const { TRAWL_TOKEN } = process.env;
@@ -75,8 +78,9 @@ export type TokenSources = (address: string) => TokenSource;
 export const NO_TOKENS: TokenSources = () => () => ({ kind: 'none' });
 
 /**
- * Returns the sources of tokens for addresses, as `tokenSource` does.
- * @param addresses the addresses that are known now; the coordinators there can name further addresses
+ * Returns a function that returns the token source of each address (see `tokenSource`).
+ * @param addresses the addresses that are known now; their coordinators can name further addresses, which the returned
+ * function accepts too
  * @throws {BadInputError} when a file is given, and it has no valid token or an address is not on the loopback
  */
 export function tokenSources(addresses: readonly string[], file: string | undefined): TokenSources {
@@ -85,8 +89,8 @@ export function tokenSources(addresses: readonly string[], file: string | undefi
 }
 
 /**
- * Checks the text of TRAWL_TOKEN, which can be any text that a header can carry. Returns the text without leading or
- * trailing spaces.
+ * Checks the value of TRAWL_TOKEN, and returns it without leading or trailing spaces. Any text that a header can
+ * contain is valid.
  * @throws {BadInputError}
  */
 function checkedText(text: string): string {
@@ -125,8 +129,8 @@ function tokenOfFolder({ dir, pid }: { readonly dir: string; readonly pid: numbe
 
 /**
  * A process whose user id is at least this number counts as the process of a person. Services usually have lower user
- * ids. A service with systemd's DynamicUser has a higher one (61184 to 65519) and counts as another person, so its
- * users set --token-file.
+ * ids. A service with systemd's DynamicUser has a higher user id (61184 to 65519), and therefore counts as another
+ * person. Users of such a service must set --token-file.
  */
 const FIRST_PERSON = 1_000;
 
@@ -140,6 +144,7 @@ function withoutToken(port: number): TokenAnswer {
   if (other === undefined) return { kind: 'none' };
   const message =
     `port ${port} is used by a process of another user (uid ${other}), so nothing was sent to it; to use a coordinator of ` +
-    'that user, set --token-file to a copy of its token, or TRAWL_TOKEN to any text if it runs with --no-auth';
+    'that user, set --token-file to a copy of its token, or TRAWL_TOKEN to any text if the coordinator runs with ' +
+    '--no-auth';
   return { kind: 'foreign', message };
 }

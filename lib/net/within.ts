@@ -1,4 +1,4 @@
-/** Waits for a promise within a time limit, for a promise that other code settles, and for a stream to drain. */
+/** Waits for promises with a time limit, creates promises that other code settles, and waits for streams to drain. */
 import type { EventEmitter } from 'node:events';
 
 /**
@@ -36,7 +36,7 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
 
 /**
  * Waits until a stream can take more data or is closed, or until the signal is aborted. The caller must check which of
- * these happened.
+ * these three events ended the wait.
  * @param ended a signal that ends the wait, for streams that can end without a `close` event
  */
 export function untilDrained(stream: Pick<EventEmitter, 'on' | 'off'>, ended?: AbortSignal): Promise<void> {

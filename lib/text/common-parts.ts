@@ -6,15 +6,18 @@ const ELLIPSIS = '…';
 const SEPARATOR = /[^\p{L}\p{N}]/u;
 
 export interface CommonParts {
-  /** The smallest width at which different names remain different. */
+  /** The smallest width to which the names can be cut so that different names remain different. */
   readonly minWidth: number;
   /** Whether all names have the same ending, which starts at a separator. */
   readonly hasCommonEnd: boolean;
-  /** Cuts one of the names to a width. The common parts are omitted first. */
+  /** Cuts one of the names to a width. The parts that all names share are omitted first. */
   readonly cut: (name: string, width: number) => string;
 }
 
-/** Finds the start and the end that all names share. The start ends with a separator, and the end begins with one. */
+/**
+ * Finds the start and the end that all names share. The shared start ends with a separator, and the shared end begins
+ * with a separator.
+ */
 export function commonParts(names: readonly string[]): CommonParts {
   const distinct = [...new Set(names)];
   const prefix = prefixOf(distinct);
@@ -41,7 +44,7 @@ export function commonParts(names: readonly string[]): CommonParts {
   };
 }
 
-/** Returns the common start of at least two names, up to and including its last separator. */
+/** Returns the start that all names share, up to and including its last separator. Empty for fewer than two names. */
 function prefixOf([first = '', ...others]: readonly string[]): string {
   if (others.length === 0) return '';
   const characters = [...first];

@@ -1,8 +1,8 @@
 /** Suggests corrections of misspelled names. */
 
 /**
- * A candidate may differ from the written name by one edit per this many characters of the candidate. One edit is
- * always permitted.
+ * The number of characters of a candidate for each permitted edit. For example, a candidate with six characters may
+ * differ from the written name by two edits. One edit is always permitted.
  */
 const CHARACTERS_PER_EDIT = 3;
 
@@ -12,7 +12,7 @@ export function didYouMean(written: string, candidates: readonly string[]): stri
   return name === undefined ? '' : `; did you mean "${name}"?`;
 }
 
-/** A prefix counts as a match from this length on: `lat` matches `latent_dim`, and `crash` matches `crashes`. */
+/** The minimum length of a prefix that counts as a match: `lat` matches `latent_dim`, and `crash` matches `crashes`. */
 const MIN_PREFIX = 3;
 
 /**

@@ -23,8 +23,8 @@ export function parseDuration(text: string, maxMs: number = MAX_TIMER_MS): numbe
 }
 
 /**
- * Formats a duration in seconds with one decimal, or from one minute on in its two largest units: `0.4s`, `12.3s`,
- * `2m03s`, `1h02m`, `3d04h`.
+ * Formats a duration. Durations below one minute are shown in seconds with one decimal. Longer durations are shown in
+ * their two largest units: `0.4s`, `12.3s`, `2m03s`, `1h02m`, `3d04h`.
  */
 export function formatSpan(ms: number): string {
   const seconds = Math.max(0, ms) / 1000;

@@ -35,8 +35,8 @@ export function explainLines(explained: ExplainTrialResponse, now: number): stri
 }
 
 /**
- * For a pending trial, returns one text per reason why the trial waits, and the failure of its last attempt. For any
- * other trial, returns one text about its state.
+ * For a pending trial, returns one text for each reason why the trial waits and, if its last attempt failed, one text
+ * about this failure. For any other trial, returns one text about its state.
  */
 export function explanationTexts({ trial, reasons, lastAttempt }: ExplainTrialResponse): string[] {
   const state = trial === undefined ? undefined : trialState.of(trial.state);
@@ -105,8 +105,8 @@ export function waitReasonText({ reason }: WaitReason): string {
 }
 
 /**
- * Returns the resource of a slot and the requirement of the sweep, such as `8 GiB of GPU memory (the sweep requires 16
- * GiB)`.
+ * Describes a resource of a slot that does not meet a requirement of the sweep, such as `8 GiB of GPU memory (the sweep
+ * requires 16 GiB)`.
  */
 export function shortfallText({ kind }: Shortfall): string {
   switch (kind?.$case) {
@@ -137,8 +137,8 @@ export function shortfallText({ kind }: Shortfall): string {
 }
 
 /**
- * Describes a demand that no agent meets, such as `no agent has 200 GiB of GPU memory`. Equal demands have equal
- * texts.
+ * Describes a requirement that no agent meets, such as `no agent has 200 GiB of GPU memory`. Equal requirements have
+ * equal texts.
  */
 export function missingText({ kind }: Shortfall): string {
   switch (kind?.$case) {
@@ -149,7 +149,7 @@ export function missingText({ kind }: Shortfall): string {
       return `no agent has a slot ${required === 0 ? 'without GPUs' : `with ${countText(required, 'GPU')}`}`;
     }
     case 'unusedGpu':
-      return 'no agent computes on its GPU (run trawl doctor on the machines)';
+      return 'no agent uses its GPU (run trawl doctor on the machines)';
     case 'vram':
       return `no agent has ${formatSize(kind.vram.requiredBytes)} of GPU memory`;
     case 'label':
@@ -188,7 +188,7 @@ export function agentReasonText({ reason }: AgentReason): string {
       return reason.busy.allSlots ? 'all slots are busy' : 'the slots that can run it are busy';
     case 'quarantined': {
       const { reason: why, probeInMs } = reason.quarantined;
-      const probe = probeInMs === 0 ? 'runs one trial as a probe next' : `next probe in ${seconds(probeInMs)}`;
+      const probe = probeInMs === 0 ? 'the next trial is a probe' : `next probe in ${seconds(probeInMs)}`;
       return `quarantined: ${why}; ${probe}`;
     }
     case 'suspect': {
@@ -234,7 +234,7 @@ function originTexts({ origin }: Trial): string[] {
   return [`started from the checkpoint of trial ${parent} after epoch ${epoch}, and replaces trial ${replaces}`];
 }
 
-/** Whether the trial waits in a population, or was replaced in it. */
+/** Whether the trial is a member of a population (`method: pbt`), and waits for the other members or was replaced. */
 function isMember({ stopReason }: Trial): boolean {
   return stopReason.startsWith('pbt: ');
 }

@@ -6,8 +6,8 @@ const PLAIN_FROM = 1e-4;
 const PLAIN_BELOW = 1e6;
 
 /**
- * Formats a metric with five significant digits. Absolute values from 1,000,000 on, and below 0.0001 except 0, have an
- * exponent and four significant digits. Returns `-` for undefined.
+ * Formats a metric with five significant digits. If the absolute value is at least 1,000,000, or less than 0.0001 but
+ * not 0, the text has an exponent and four significant digits. Returns `-` for undefined.
  */
 export function formatMetric(value: number | undefined): string {
   if (value === undefined) return '-';
@@ -39,8 +39,8 @@ export function formatSpread(spread: Spread | undefined): string {
 }
 
 /**
- * Formats the value of a parameter, such as `0.5`, `1e-5` or `mnist`. Absolute values from 10 million on, and below
- * 0.001 except 0, have an exponent.
+ * Formats the value of a parameter, such as `0.5`, `1e-5` or `mnist`. If the absolute value is at least 10 million, or
+ * less than 0.001 but not 0, the text has an exponent.
  */
 export function formatParameter(value: unknown): string {
   if (typeof value !== 'number') return String(value);

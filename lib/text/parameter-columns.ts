@@ -11,8 +11,8 @@ function isNumber({ parameters }: ParameterPoint, name: string): boolean {
 const MAX_READ_ROWS = 5_000;
 
 /**
- * The columns of parameters. `own` has the parameters that vary on their own, and `determined` has the parameters whose
- * values another parameter determines.
+ * The columns of the parameters in a table. `determined` has the parameters whose values another parameter determines.
+ * `own` has all other parameters.
  */
 export interface ParameterColumns<Row> {
   readonly own: readonly Column<Row>[];
@@ -20,8 +20,8 @@ export interface ParameterColumns<Row> {
 }
 
 /**
- * Returns a column for each named parameter. A parameter with only numbers has a numeric column. Other values are
- * shortened at the start if they are too long, because paths differ at their end.
+ * Returns a column for each named parameter. A column is numeric if all its values are numbers. In other columns, long
+ * values are shortened at the start, because paths usually differ at the end.
  */
 export function parameterColumns<Row extends ParameterPoint>(
   rows: readonly Row[],

@@ -2,7 +2,7 @@
 import type { ProgramSpec } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { canonicalJson, type ParameterValue, StructuredValue } from '../../proto/values.ts';
 
-/** A number that is a float in Python even if the number is whole, such as `1.0`. */
+/** A number that is written as a Python float, such as `1.0`, even if its value is whole. */
 export class PythonFloat {
   readonly value: number;
 
@@ -99,8 +99,8 @@ function jsonText(text: string): string {
 }
 
 /**
- * Formats a number. Python writes floats with an exponent of at least two digits if their absolute value is at least
- * 1e16, or below 1e-4 and not 0.
+ * Formats a number. Like Python, writes a float with an exponent if its absolute value is at least 1e16, or less than
+ * 1e-4 but not 0. The exponent has at least two digits.
  */
 function pythonNumber(number: number | PythonFloat): string {
   const float = number instanceof PythonFloat;
@@ -120,7 +120,7 @@ function pythonNumber(number: number | PythonFloat): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
 
-/** Uses single quotes, unless the text contains single quotes and no double quotes. */
+/** Quotes a text as Python does: with single quotes, unless the text contains single quotes and no double quotes. */
 function quoted(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const body = Array.from(text, (character) => {

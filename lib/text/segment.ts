@@ -5,7 +5,7 @@ import { columnsOf } from './width.ts';
 export interface Segment {
   readonly text: string;
   readonly style?: Style | undefined;
-  /** Gray levels of the foreground and background in images, from 0 (black) to 23 (white). */
+  /** For a piece of an image: the gray levels of the foreground and the background, from 0 (black) to 23 (white). */
   readonly grays?: readonly [front: number, back: number] | undefined;
 }
 

@@ -24,7 +24,7 @@ export function parseSize(text: string): number | undefined {
 /** Formats a size in its largest binary unit with at most one decimal: `512 B`, `1.5 MiB`, `8 GiB`. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  // From 1023.95 on, one decimal would round to "1024 KiB".
+  // With one decimal, 1023.95 KiB would be rounded to "1024 KiB".
   const power = units.findIndex((_, at) => at === units.length - 1 || bytes / 1024 ** at < (at === 0 ? 1024 : 1023.95));
   return `${Math.round((bytes / 1024 ** power) * 10) / 10} ${units[power]}`;
 }

@@ -5,8 +5,9 @@ import { trialTotal } from '../domain/trial-state.ts';
 import { formatSpan } from './duration.ts';
 
 /**
- * Returns the state with its details: the user who paused, stopped or killed the sweep, the time, and the number of
- * failed or cancelled trials. Examples: `running`, `paused by ann@gpu-1, 2m03s ago`, `finished, 36 of 63 failed`.
+ * Returns the state with its details: the user who paused, stopped or killed the sweep, how long ago this happened, and
+ * the number of failed or cancelled trials. Examples: `running`, `paused by ann@gpu-1, 2m03s ago`, `finished, 36 of 63
+ * failed`.
  */
 export function sweepStateText(sweep: Sweep, now: number): string {
   const state = sweepState.of(sweep.state);

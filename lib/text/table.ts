@@ -7,7 +7,10 @@ import type { Style } from './style.ts';
 import { visibleText } from './visible-text.ts';
 import { columnsOf, type OmittedPart, pad, truncate } from './width.ts';
 
-/** A column of a table of `Row`s. Numbers are right-aligned and never cut; a long header above them is cut. */
+/**
+ * A column of a table of `Row`s. Numbers are right-aligned and never cut, but a long header of a column of numbers can
+ * be cut.
+ */
 export interface Column<Row> {
   readonly header: string;
   readonly numeric?: boolean;
@@ -19,9 +22,12 @@ export interface Column<Row> {
    * out the parts that all rows have in common.
    */
   readonly elide?: OmittedPart | 'common';
-  /** Other columns are hidden before a text of this column is cut below this width. Default: 8. */
+  /**
+   * The smallest width to which texts of this column are cut. If the table still does not fit, columns are hidden.
+   * Default: 8.
+   */
   readonly minWidth?: number;
-  /** Whether the column is hidden only after all columns that are not required. */
+  /** Whether the column is required. Required columns are hidden only after all other columns. */
   readonly required?: boolean;
   readonly cell: (row: Row) => string;
   readonly style?: (row: Row) => Style | undefined;
@@ -53,8 +59,8 @@ export interface TableRoom {
 
 /**
  * Lays out a table for a terminal, with cells that are safe to print. If the table does not fit, texts are cut. If the
- * table still does not fit, columns are hidden: first columns with the same text in every row, then columns from the
- * right, and finally the required columns. The first column is never hidden.
+ * table still does not fit, columns are hidden in this order: columns with the same text in every row, other columns
+ * from right to left, and finally the required columns. The first column is never hidden.
  * @param columns the columns, the most important first
  */
 export function layoutTable<Row>(
@@ -148,8 +154,8 @@ function measured<Row>(
 }
 
 /**
- * Returns the start and the end that all texts of a column share; undefined if long texts must not lose these parts.
- * With `elide: 'start'`, texts lose these parts only if all texts have the same end.
+ * Returns the start and the end that all texts of a column share. Undefined if these parts must not be left out of long
+ * texts. With `elide: 'start'`, they are left out only if all texts have the same end.
  */
 function commonOf<Row>({ elide }: Column<Row>, cells: readonly string[]): CommonParts | undefined {
   if (elide !== 'common' && elide !== 'start') return undefined;

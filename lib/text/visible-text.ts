@@ -8,8 +8,8 @@ const DELETE = 0x7f;
 const DELETE_PICTURE = '\u2421';
 
 /**
- * Matches C0, DEL, C1, line and paragraph separators, invisible and bidirectional formatting characters, lone
- * surrogates, and characters that XML forbids.
+ * Matches control characters (C0, DEL and C1), line and paragraph separators, invisible and bidirectional formatting
+ * characters, lone surrogates, and characters that XML forbids.
  */
 const UNSAFE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern must match control characters
@@ -32,7 +32,7 @@ export function visibleLines(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(UNSAFE, (c) => (c === '\n' || c === '\t' ? c : visible(c)));
 }
 
-/** Returns the first line of a message. The further lines of a failure's message can be output of the program. */
+/** Returns the first line of a message. The other lines of a failure's message can contain output of the program. */
 export function firstLine(text: string): string {
   return text.trimStart().split(/[\r\n]/, 1)[0] ?? '';
 }

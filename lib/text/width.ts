@@ -4,7 +4,10 @@
  */
 import stringWidth from 'string-width';
 
-/** A fast path: nearly all text consists of these characters, each of which is one column wide. */
+/**
+ * Nearly all text consists of only these characters. Each of them is one column wide, so the width of such text is its
+ * length.
+ */
 const PLAIN = /^[ -~·±×…─-╿▀-▟▲▼▸▾★●→←↑↓⠀-⣿]*$/;
 
 /** Returns the width of a text in terminal columns. */
@@ -19,8 +22,8 @@ const ELLIPSIS = '…';
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
- * Cuts a text to at most `width` terminal columns, with an ellipsis in place of the omitted part, which is the end by
- * default. Never splits a grapheme, so the result can be a few columns shorter.
+ * Cuts a text to at most `width` terminal columns, and replaces the omitted part by an ellipsis. By default, the end is
+ * omitted. Graphemes are never split, so the result can be a few columns narrower than `width`.
  */
 export function truncate(text: string, width: number, omitted: OmittedPart = 'end'): string {
   if (columnsOf(text) <= width) return text;
@@ -31,7 +34,9 @@ export function truncate(text: string, width: number, omitted: OmittedPart = 'en
   return fitting(parts, head) + ELLIPSIS + fitting(parts.reverse(), room - head, true);
 }
 
-/** Joins as many of the first parts as fit. @param reversed true if the parts are in reverse order */
+/**
+ * Joins as many of the first parts as fit into `width` columns. @param reversed true if the parts are in reverse order
+ */
 function fitting(parts: readonly string[], width: number, reversed = false): string {
   let text = '';
   let left = width;
