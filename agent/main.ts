@@ -27,6 +27,7 @@ import { folderIdentity } from './folder-identity.ts';
 import { type CardFigures, discoverGpus, type GpuDiscovery, GpuWatch } from './machine/gpus.ts';
 import { MachineWatch } from './machine/machine-watch.ts';
 import { machineMemoryBytes } from './machine/memory.ts';
+import { isWasmOnly } from './machine/native-packages.ts';
 import { type PackOption, requireFittingSlots, type SlotGpus, slotCount, slotGpus } from './machine/slots.ts';
 import { gpuEnvironment, type VisibleGpu } from './machine/visible-gpus.ts';
 import { type AgentPages, startAgentPages } from './metrics/agent-pages.ts';
@@ -298,15 +299,21 @@ function workerStarter(
     pack,
     acceptsStarted: true,
   };
+  const isWasm = isWasmOnly({ gpus: gpus.length, requireGpu }, process.env);
+  const startedSlots = new Set<number>();
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
     const marker = leftovers.markerOfWorker();
+    // A worker that replaces another worker loads its backend at its start. A backend that cannot be loaded is then
+    // reported, and workers do not exit one after another.
+    const loadsOnDemand = isWasm && !startedSlots.has(slot);
+    startedSlots.add(slot);
     const onExit = (how: string) => {
       events.onExit(how);
       leftovers.endOf(marker).catch(onLeftoverError(log));
     };
     const { onMessage, onLog } = events;
-    return new WorkerProcess({ ...setup, gpuSharedBy, marker }, gpuEnvironment(vendor, own), {
+    return new WorkerProcess({ ...setup, gpuSharedBy, marker, loadsOnDemand }, gpuEnvironment(vendor, own), {
       onMessage,
       onLog,
       onExit,

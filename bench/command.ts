@@ -85,6 +85,7 @@ async function measure(worker: string): Promise<CpuTimes & { readonly duration: 
     gpus: 0,
     gpuSharedBy: 1,
     pack: 1,
+    loadsOnDemand: true,
   };
   const child = fork(worker, [JSON.stringify(setup)], {
     serialization: 'advanced',

@@ -3,19 +3,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import {
-  BACKENDS,
-  type BackendName,
-  chooseBackend,
-  NATIVE_ENVIRONMENT,
-  type NativePackage,
-  NO_CUDA,
-  NO_GPU,
-  NoBackendError,
-  nativeEntry,
-  nativePackageProblem,
-} from './backend.ts';
+import { BACKENDS, type BackendName, chooseBackend, NO_CUDA, NO_GPU, NoBackendError } from './backend.ts';
 import { listGpus } from './gpus.ts';
+import { NATIVE_ENVIRONMENT, type NativePackage, nativeEntry, nativePackageProblem } from './native-packages.ts';
 
 const run = promisify(execFile);
 

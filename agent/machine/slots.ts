@@ -88,7 +88,7 @@ export function slotGpus(gpus: readonly VisibleGpu[], slots: number): readonly S
  * rounded down, but at least one. A slot runs at most as many operations in parallel as it has threads. A single
  * operation uses half of the threads, rounded up, because waking more threads for a small operation costs more time
  * than the threads save (bench/RESULTS.md). Variables that the user has set are not changed. Results do not depend on
- * the number of threads (see NATIVE_ENVIRONMENT).
+ * the number of threads (see NATIVE_ENVIRONMENT in native-packages.ts).
  */
 export function threadEnvironment(cores: number, slots: number, env: NodeJS.ProcessEnv): Record<string, string> {
   const threads = Math.max(1, Math.floor(cores / slots));

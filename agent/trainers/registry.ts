@@ -7,6 +7,7 @@ import type { Trainer } from './trainer.ts';
 const trainers: Readonly<Record<TrainerName, Trainer>> = {
   // The module is loaded on first use, because the supervisor needs only the names, and should not load TensorFlow.js.
   autoencoder: {
+    needsBackend: true,
     run: async (run) => (await import('./autoencoder/train.ts')).autoencoder(run),
     pack: (runs) => {
       const results = import('./autoencoder/train.ts').then(({ autoencoderPack }) => autoencoderPack(runs));

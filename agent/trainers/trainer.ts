@@ -90,6 +90,8 @@ export interface KeptArtifact {
 }
 
 export interface Trainer {
+  /** Whether a TensorFlow.js backend must be loaded before an attempt runs. Default: false. */
+  readonly needsBackend?: true;
   /**
    * Runs one attempt. Resolves when the attempt has succeeded, and rejects when it has failed. The error is a {@link
    * TrainingError} if the cause is known.

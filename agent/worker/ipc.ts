@@ -33,6 +33,11 @@ export interface WorkerSetup {
    * agent starts workers of the new version, and an unknown message would end the agent. Default: false.
    */
   readonly acceptsStarted?: boolean;
+  /**
+   * Whether the worker loads the backend `wasm`, and no other, before its first attempt that needs a backend, and not at
+   * its start. Users' programs need no backend, and start faster from a small process. Default: false.
+   */
+  readonly loadsOnDemand?: boolean;
 }
 
 export interface Assignment {

@@ -1,6 +1,6 @@
 /**
- * A worker process: loads a backend, then runs one attempt or pack at a time. The worker exits when its supervisor
- * exits.
+ * A worker process: runs one attempt or pack at a time. The worker loads a TensorFlow.js backend at its start or, with
+ * `loadsOnDemand`, before its first attempt that needs one. The worker exits when its supervisor exits.
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -10,10 +10,8 @@ import { isDiskFull } from '../../proto/errors.ts';
 import { parameterValue } from '../../proto/values.ts';
 import { onDatasetUse } from '../data/cache.ts';
 import { workFolder } from '../folders.ts';
-import { chooseBackend, forcedBackend } from '../machine/backend.ts';
+import type { BackendName } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
-import { gpuStrategy } from '../trainers/autoencoder/engine.ts';
-import { openFirstSession } from '../trainers/autoencoder/libtensorflow.ts';
 import { trainerNamed } from '../trainers/registry.ts';
 import { StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import { artifactKeeper } from './artifact-keeper.ts';
@@ -36,28 +34,45 @@ process.on('message', (message: ToWorker) => {
   }
 });
 
+let loading: Promise<BackendName> | undefined;
+
 try {
-  const forced = forcedBackend(process.env);
-  // Checked now, so that a worker with an invalid TRAWL_GPU_PACKS does not start. Otherwise, its first trial would
-  // fail.
-  gpuStrategy(process.env);
-  const backend = await chooseBackend({ requireGpu: setup.requireGpu, gpus: setup.gpus, forced });
-  openFirstSession();
-  // Loaded now, because an upgrade can replace trawl's files while the worker runs.
-  await import('../trainers/autoencoder/train.ts');
+  const backend = setup.loadsOnDemand === true ? 'wasm' : await loadedBackend();
   const warnings: string[] = [];
-  const pack = await packSize(setup.pack, backend.name, setup.gpuSharedBy, (warning) => warnings.push(warning));
-  send({ kind: 'ready', backend: backend.name, pack, warnings });
+  const pack = await packSize(setup.pack, backend, setup.gpuSharedBy, (warning) => warnings.push(warning));
+  send({ kind: 'ready', backend, pack, warnings });
 } catch (error) {
   send({ kind: 'unfit', message: errorMessage(error) });
   process.disconnect();
 }
 
+function loadedBackend(): Promise<BackendName> {
+  // The module is loaded on demand, because it loads TensorFlow.js, which users' programs and no-op trials do not need.
+  loading ??= import('./backend.ts').then(({ loadBackend }) => loadBackend(setup));
+  return loading;
+}
+
+/**
+ * Exits if the backend cannot be loaded, for example because an upgrade has replaced trawl's files. The supervisor then
+ * gives the attempts, which have not started, to the next worker, which loads its backend at its start.
+ */
+async function loadBackendOrExit(): Promise<void> {
+  try {
+    await loadedBackend();
+  } catch (error) {
+    console.error(error);
+    process.exit(1);
+  }
+}
+
 /** Runs one attempt or a pack. Each attempt of a pack ends independently of the others. */
 async function runAll(assignments: readonly Assignment[]): Promise<void> {
-  if (setup.acceptsStarted === true) send({ kind: 'started', keys: assignments.map(({ key }) => key) });
+  const name = assignments[0]?.trainer ?? '';
+  // Created before the backend is loaded, so that attempts can be stopped during the load.
   const runs = assignments.map(runOf);
-  const results = train(assignments[0]?.trainer ?? '', runs);
+  if (trainerNamed(name)?.needsBackend === true) await loadBackendOrExit();
+  if (setup.acceptsStarted === true) send({ kind: 'started', keys: assignments.map(({ key }) => key) });
+  const results = train(name, runs);
   await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve())));
 }
 

@@ -1,0 +1,22 @@
+/** Loads the TensorFlow.js backend of a worker, and the built-in trainer that uses the backend. */
+import { type BackendName, chooseBackend, forcedBackend } from '../machine/backend.ts';
+import { gpuStrategy } from '../trainers/autoencoder/engine.ts';
+import { openFirstSession } from '../trainers/autoencoder/libtensorflow.ts';
+import type { WorkerSetup } from './ipc.ts';
+
+/**
+ * Loads the first backend that works, then the trainer. The function must be called once per process, before any
+ * computation.
+ * @throws {BadInputError} when TRAWL_BACKEND or TRAWL_GPU_PACKS is invalid, or when no accepted backend loads
+ */
+export async function loadBackend({ requireGpu, gpus, loadsOnDemand }: WorkerSetup): Promise<BackendName> {
+  const forced = loadsOnDemand === true ? 'wasm' : forcedBackend(process.env);
+  // Checked now, so that a worker with an invalid TRAWL_GPU_PACKS does not start. Otherwise, its first trial would
+  // fail.
+  gpuStrategy(process.env);
+  const backend = await chooseBackend({ requireGpu, gpus, forced });
+  openFirstSession();
+  // Loaded now, because an upgrade can replace trawl's files while the worker runs.
+  await import('../trainers/autoencoder/train.ts');
+  return backend.name;
+}

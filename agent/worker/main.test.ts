@@ -1,0 +1,85 @@
+/** Tests of worker processes that load their backend on demand. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { FIXTURE_LIMIT_MS, fixtureCommand } from '../../test/support/run-fixture.ts';
+import type { Assignment, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
+
+const key = { sweepId: '1', trialId: 'trial', attempt: 1 };
+
+function startWorker(environment: NodeJS.ProcessEnv) {
+  const folder = mkdtempSync(join(tmpdir(), 'trawl-worker-'));
+  const setup: WorkerSetup = {
+    ...{ dataDir: folder, workdir: folder, marker: 'test.', requireGpu: false, cores: 1, slots: 2, gpus: 0 },
+    ...{ gpuSharedBy: 1, pack: 1, acceptsStarted: true, loadsOnDemand: true },
+  };
+  const child = spawn(process.execPath, fixtureCommand(new URL('./main.ts', import.meta.url), JSON.stringify(setup)), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    env: { ...process.env, ...environment },
+  });
+  const messages: FromWorker[] = [];
+  child.on('message', (message: FromWorker) => messages.push(message));
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return { child, messages, folder };
+}
+
+const assignment = (folder: string, trainer: string, parameters: Assignment['parameters']): Assignment => ({
+  ...{ trainer, parameters, seed: 1, key, command: [], program: undefined, code: undefined },
+  ...{ checkpointEvery: 0, reconstructEvery: 0, resume: undefined, folder: join(folder, 'attempt') },
+});
+
+function run(child: ChildProcess, ...assignments: Assignment[]): void {
+  const message: ToWorker = { kind: 'run', assignments };
+  child.send(message);
+}
+
+async function untilMessage(child: ChildProcess, kinds: readonly FromWorker['kind'][]): Promise<void> {
+  for (;;) {
+    const [message] = (await once(child, 'message')) as [FromWorker];
+    if (kinds.includes(message.kind)) return;
+  }
+}
+
+test('the backend is loaded before an attempt that needs one has started', { timeout: FIXTURE_LIMIT_MS }, async () => {
+  const { child, messages, folder } = startWorker({});
+  await untilMessage(child, ['ready']);
+  run(child, assignment(folder, 'autoencoder', { dataset: 'no-such-data-set' }));
+  await untilMessage(child, ['done', 'failed']);
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'failed']);
+});
+
+test('an attempt that is stopped while the backend is loaded does not train', {
+  timeout: FIXTURE_LIMIT_MS,
+}, async () => {
+  const { child, messages, folder } = startWorker({});
+  await untilMessage(child, ['ready']);
+  run(child, assignment(folder, 'autoencoder', { dataset: 'mnist', epochs: 1_000 }));
+  const stop: ToWorker = { kind: 'stop', key, keepFiles: false };
+  child.send(stop);
+  await untilMessage(child, ['done', 'failed', 'stopped']);
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'stopped']);
+});
+
+test('a worker that cannot load a backend runs no-op trials, and exits before an attempt that needs a backend has started', {
+  timeout: FIXTURE_LIMIT_MS,
+}, async () => {
+  const { child, messages, folder } = startWorker({ TRAWL_GPU_PACKS: 'none' });
+  let output = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  await untilMessage(child, ['ready']);
+  run(child, assignment(folder, 'noop', { epochs: 1, duration_ms: 0 }));
+  await untilMessage(child, ['done', 'failed']);
+  run(child, assignment(folder, 'autoencoder', { dataset: 'mnist' }));
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'report', 'done']);
+  expect(output).toContain('TRAWL_GPU_PACKS is none');
+});
