@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { newestIdSince, parseIdAllocation } from './process-ids.ts';
+import { cycleMs, newestIdSince, parseCreated, parseIdAllocation } from './process-ids.ts';
 
 const LOADAVG = '44.72 38.71 25.85 27/1419 12038\n';
 
@@ -39,6 +39,30 @@ test('later processes can have any id if enough time has passed to allocate all 
   expect(newestIdSince(earlier, { ...allocation, limit: 300 })).toBeUndefined();
 });
 
+test('after a long time, later processes have ids up to the newest id if few processes were created', () => {
+  const late = { ...earlier, elapsedMs: 10_000, created: 1_000 };
+  expect(cycleMs(allocation, late.cores)).toBeLessThan(late.elapsedMs);
+  expect(newestIdSince(late, { ...allocation, created: 1_010 })).toBe(5_010);
+  // Half of the 31,468 free ids.
+  expect(newestIdSince(late, { ...allocation, created: 16_733 })).toBe(5_010);
+  expect(newestIdSince(late, { ...allocation, created: 16_734 })).toBeUndefined();
+  expect(newestIdSince(late, { ...allocation, created: 1_010, newest: 4_999 })).toBeUndefined();
+});
+
+test('after a long time, later processes can have any id if a number of created processes is unknown', () => {
+  const late = { ...earlier, elapsedMs: 10_000 };
+  expect(newestIdSince(late, { ...allocation, created: 1_010 })).toBeUndefined();
+  expect(newestIdSince({ ...late, created: 1_000 }, allocation)).toBeUndefined();
+  // The number was read on another machine, or the counter has overflowed.
+  expect(newestIdSince({ ...late, created: 1_011 }, { ...allocation, created: 1_010 })).toBeUndefined();
+});
+
+test('the number of created processes is read from the file of Linux', () => {
+  expect(parseCreated('cpu  1 2 3\nctxt 7\nbtime 1796052473\nprocesses 6017428\nprocs_running 3\n')).toBe(6_017_428);
+  expect(parseCreated('cpu  0 0 0\nprocesses 0\n')).toBeUndefined();
+  expect(parseCreated('')).toBeUndefined();
+});
+
 test('later processes can have any id if the allocation is unknown', () => {
   expect(newestIdSince(earlier, undefined)).toBeUndefined();
 });
@@ -61,18 +85,26 @@ test('in every history of ids, all later processes have ids above the earlier id
     elapsedUs: fc.integer({ min: 0, max: 3_000 }),
     place: fc.integer({ min: 0, max: 999 }),
     speed: fc.integer({ min: 0, max: 100 }),
+    counted: fc.option(fc.record({ failed: fc.integer({ min: 0, max: 50 }), delay: fc.integer({ min: 1, max: 20 }) })),
     used: fc.array(fc.integer({ min: 300, max: 1_199 }), { maxLength: 50 }),
   });
   let ranges = 0;
   fc.assert(
-    fc.property(history, ({ limit, cores, elapsedUs, place, speed, used }) => {
-      const elapsedMs = elapsedUs / 1_000;
+    fc.property(history, ({ limit, cores, elapsedUs, place, speed, used, counted }) => {
+      // If the created processes are counted, the next reading can be late.
+      const elapsedMs = ((counted?.delay ?? 1) * elapsedUs) / 1_000;
       const id = 300 + Math.floor((place / 1_000) * (limit - 300));
       const inUse = new Set([id, ...used.filter((each) => each < limit)]);
       const count = Math.floor((speed / 100) * elapsedMs * cores * 200);
       const started = allocate(id, count, limit, inUse);
       const newest = started.at(-1) ?? id;
-      const largest = newestIdSince({ id, elapsedMs, cores }, { newest, threads: inUse.size, limit });
+      // Some creations fail, and are not counted.
+      const created = counted === null ? undefined : 70 + Math.ceil(count * (1 - counted.failed / 100));
+      const before = created === undefined ? undefined : 70;
+      const largest = newestIdSince(
+        { id, elapsedMs, cores, created: before },
+        { newest, threads: inUse.size, limit, created },
+      );
       if (largest === undefined) return;
       ranges += started.length > 0 ? 1 : 0;
       expect(started.filter((each) => each <= id || each > largest)).toEqual([]);

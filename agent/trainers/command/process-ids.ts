@@ -5,9 +5,9 @@
  * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
  * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
- * complete cycle. But a complete cycle takes a minimum time, so the newest id is read at intervals shorter than this
- * time. A process in a nested pid namespace also has an id in the outer namespace, and this id follows the same rule.
- * Only a process with the privilege to choose ids, such as CRIU, can break the rule.
+ * complete cycle. But a complete cycle takes a minimum time and a minimum number of new processes and threads, so both
+ * are compared with an earlier reading. A process in a nested pid namespace also has an id in the outer namespace, and
+ * this id follows the same rule. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
  */
 
 /**
@@ -30,6 +30,20 @@ export interface IdAllocation {
   readonly threads: number;
   /** All ids are less than this number. */
   readonly limit: number;
+  /**
+   * The number of processes and threads that the machine has created since its boot, in all pid namespaces. Undefined if
+   * it was not read.
+   */
+  readonly created?: number | undefined;
+}
+
+/**
+ * Parses /proc/stat.
+ * @returns the number of processes and threads that the machine has created; undefined if the file does not show it
+ */
+export function parseCreated(stat: string): number | undefined {
+  const created = Number(/^processes (\d+)$/m.exec(stat)?.[1]);
+  return created > 0 ? created : undefined;
 }
 
 /**
@@ -51,6 +65,8 @@ export interface EarlierId {
   readonly elapsedMs: number;
   /** The number of cores of the machine. */
   readonly cores: number;
+  /** The number of created processes and threads at that earlier time, or before. Undefined if it was not read. */
+  readonly created?: number | undefined;
 }
 
 /**
@@ -59,11 +75,31 @@ export interface EarlierId {
  * in the meantime. In the latter case, newer processes can have ids below the earlier id.
  */
 export function newestIdSince(earlier: EarlierId, allocation: IdAllocation | undefined): number | undefined {
-  if (allocation === undefined) return undefined;
-  const { newest, threads, limit } = allocation;
-  // The id of an ended process stays in use while a process group or a session has this id. More ids than threads can
-  // therefore be in use.
-  const free = limit - RESERVED_IDS - 2 * threads;
-  const canCycle = earlier.elapsedMs * earlier.cores * MAX_IDS_PER_CORE_MS >= free;
-  return canCycle || newest < earlier.id ? undefined : newest;
+  if (allocation === undefined || allocation.newest < earlier.id) return undefined;
+  const free = freeIds(allocation);
+  const canCycle =
+    cycleMs(allocation, earlier.cores) <= earlier.elapsedMs && !isCreatedLess(free / 2, earlier, allocation);
+  return canCycle ? undefined : allocation.newest;
+}
+
+/** Returns the minimum time in which all free ids can be allocated once, in milliseconds. */
+export function cycleMs(allocation: IdAllocation, cores: number): number {
+  return freeIds(allocation) / (cores * MAX_IDS_PER_CORE_MS);
+}
+
+/**
+ * Returns the number of ids that are certainly free. The id of an ended process stays in use while a process group or a
+ * session has this id, so more ids than threads can be in use.
+ */
+function freeIds({ threads, limit }: IdAllocation): number {
+  return limit - RESERVED_IDS - 2 * threads;
+}
+
+/**
+ * Returns whether fewer than `count` processes and threads were created since the earlier time. Creations that fail
+ * after the allocation of their id are not counted, so `count` must be well below the number of free ids.
+ */
+function isCreatedLess(count: number, earlier: EarlierId, { created }: IdAllocation): boolean {
+  if (created === undefined || earlier.created === undefined || created < earlier.created) return false;
+  return created - earlier.created < count;
 }

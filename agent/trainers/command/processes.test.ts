@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
-import { MARKER, type Selection, StartedProgram, signalMarked } from './processes.ts';
+import { MARKER, readingNow, type Selection, StartedProgram, signalMarked } from './processes.ts';
 
 /** The process whose environment cannot be read, as if the process hung in the kernel. */
 let hanging: number | undefined;
@@ -36,11 +36,11 @@ const signalOf = async (child: ChildProcess) => child.signalCode ?? (await once(
 
 /** Selects the processes with a marker among those that are started from now on, or among all processes. */
 async function selectionOf(marker: string, isLimited: boolean): Promise<Selection> {
-  const sinceMs = performance.now();
+  const before = readingNow();
   const accepts = (each: string) => each === marker;
   if (!isLimited) return { accepts };
   const earlier = await start(waiting, {});
-  return { accepts, startedAfter: new StartedProgram(earlier.pid ?? 0, sinceMs) };
+  return { accepts, startedAfter: new StartedProgram(earlier.pid ?? 0, before) };
 }
 
 const newMarker = () => `test.${randomBytes(8).toString('hex')}`;

@@ -9,7 +9,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settlesWithin } from '../../../lib/net/within.ts';
-import { newestIdSince, parseIdAllocation } from './process-ids.ts';
+import { cycleMs, newestIdSince, parseCreated, parseIdAllocation } from './process-ids.ts';
 
 /** The environment variable that marks the processes of one attempt. */
 export const MARKER = 'TRAWL_PROCESSES';
@@ -31,6 +31,12 @@ const MAX_BLOCKED_READS = 2;
 /** Above this number of possible ids, listing all processes takes less time than testing each id. */
 const MAX_TESTED_IDS = 2_000;
 
+/**
+ * If it takes at least this many milliseconds to allocate all ids, the time alone shows that the ids have not restarted,
+ * even if this process could not run for a while because the machine is busy.
+ */
+const MIN_CYCLE_MS = 1_000;
+
 /** Selects processes. */
 export interface Selection {
   /** Returns whether a process with this marker is selected. */
@@ -41,18 +47,30 @@ export interface Selection {
   readonly startedAfter?: StartedProgram;
 }
 
+export interface Reading {
+  /** The time of the reading in milliseconds, by `performance.now()`. */
+  readonly atMs: number;
+  /** The number of processes and threads that the machine had created before that time. Undefined if it was not read. */
+  readonly created: number | undefined;
+}
+
+/** Returns a reading for `StartedProgram`. */
+export function readingNow(): Reading {
+  return { atMs: performance.now(), created: created() };
+}
+
 /** A program, and the range of ids that processes started after the program can have. */
 export class StartedProgram {
   readonly pid: number;
   #newest: number | undefined;
-  /** The time in milliseconds at which `#newest` was the newest id, or an earlier time. */
-  #atMs: number;
+  /** A reading from the time at which `#newest` was the newest id, or from an earlier time. */
+  #at: Reading;
 
-  /** @param sinceMs the time in milliseconds just before the start, by `performance.now()` */
-  constructor(pid: number, sinceMs: number) {
+  /** @param before a reading from just before the start */
+  constructor(pid: number, before: Reading) {
     this.pid = pid;
     this.#newest = pid;
-    this.#atMs = sinceMs;
+    this.#at = before;
   }
 
   /**
@@ -62,12 +80,14 @@ export class StartedProgram {
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;
-    const atMs = performance.now();
+    // The next interval begins before the ids are read, and this interval ends after that.
+    const next = readingNow();
     const allocation = idAllocation();
-    const elapsedMs = performance.now() - this.#atMs;
-    const newest = newestIdSince({ id: this.#newest, elapsedMs, cores: coresOfMachine() }, allocation);
+    const elapsedMs = performance.now() - this.#at.atMs;
+    const earlier = { id: this.#newest, elapsedMs, cores: coresOfMachine(), created: this.#at.created };
+    const newest = newestIdSince(earlier, allocation && { ...allocation, created: created() });
     this.#newest = newest !== undefined && newest - this.pid <= MAX_TESTED_IDS ? newest : undefined;
-    this.#atMs = atMs;
+    this.#at = next;
     return this.#newest;
   }
 }
@@ -192,20 +212,32 @@ function processOf(thread: number): number[] {
   return id === undefined ? [] : [Number(id)];
 }
 
-let hasIdAllocation: boolean | undefined;
+let hasOwnLoadavg: boolean | undefined;
+let hasOwnStat: boolean | undefined;
+/** Whether all ids can be allocated within MIN_CYCLE_MS; true until the ids are read for the first time. */
+let isCycleShort = true;
 
 function idAllocation(): ReturnType<typeof parseIdAllocation> {
-  hasIdAllocation ??= isOwnLoadavg();
-  return hasIdAllocation ? parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max')) : undefined;
+  hasOwnLoadavg ??= isOfKernel('/proc/loadavg');
+  if (!hasOwnLoadavg) return undefined;
+  const allocation = parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max'));
+  if (allocation !== undefined) isCycleShort = cycleMs(allocation, coresOfMachine()) < MIN_CYCLE_MS;
+  return allocation;
+}
+
+/** The number is read only if it is needed, because the kernel computes it slowly on a machine with many cores. */
+function created(): number | undefined {
+  hasOwnStat ??= isOfKernel('/proc/stat');
+  return hasOwnStat && isCycleShort ? parseCreated(textOf('/proc/stat')) : undefined;
 }
 
 /**
- * Returns whether /proc/loadavg describes this process's pid namespace. In LXC containers, another file system can be
- * mounted over the file.
+ * Returns whether the kernel writes a file of /proc, so that the file describes this process's pid namespace or the
+ * machine. In LXC containers, another file system can be mounted over the file.
  */
-function isOwnLoadavg(): boolean {
+function isOfKernel(path: string): boolean {
   try {
-    return statSync('/proc/loadavg').dev === statSync('/proc').dev;
+    return statSync(path).dev === statSync('/proc').dev;
   } catch {
     return false;
   }
