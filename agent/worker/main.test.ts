@@ -40,44 +40,44 @@ function run(child: ChildProcess, ...assignments: Assignment[]): void {
   child.send(message);
 }
 
-async function untilMessage(child: ChildProcess, kinds: readonly FromWorker['kind'][]): Promise<void> {
-  for (;;) {
-    const [message] = (await once(child, 'message')) as [FromWorker];
-    if (kinds.includes(message.kind)) return;
-  }
+async function untilMessage({ child, messages }: ReturnType<typeof startWorker>, ...kinds: FromWorker['kind'][]) {
+  while (!messages.some(({ kind }) => kinds.includes(kind))) await once(child, 'message');
 }
 
 test('the backend is loaded before an attempt that needs one has started', { timeout: FIXTURE_LIMIT_MS }, async () => {
-  const { child, messages, folder } = startWorker({});
-  await untilMessage(child, ['ready']);
+  const worker = startWorker({});
+  const { child, messages, folder } = worker;
+  await untilMessage(worker, 'ready');
   run(child, assignment(folder, 'autoencoder', { dataset: 'no-such-data-set' }));
-  await untilMessage(child, ['done', 'failed']);
+  await untilMessage(worker, 'done', 'failed');
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'failed']);
 });
 
 test('an attempt that is stopped while the backend is loaded does not train', {
   timeout: FIXTURE_LIMIT_MS,
 }, async () => {
-  const { child, messages, folder } = startWorker({});
-  await untilMessage(child, ['ready']);
+  const worker = startWorker({});
+  const { child, messages, folder } = worker;
+  await untilMessage(worker, 'ready');
   run(child, assignment(folder, 'autoencoder', { dataset: 'mnist', epochs: 1_000 }));
   const stop: ToWorker = { kind: 'stop', key, keepFiles: false };
   child.send(stop);
-  await untilMessage(child, ['done', 'failed', 'stopped']);
+  await untilMessage(worker, 'done', 'failed', 'stopped');
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'stopped']);
 });
 
 test('a worker that cannot load a backend runs no-op trials, and exits before an attempt that needs a backend has started', {
   timeout: FIXTURE_LIMIT_MS,
 }, async () => {
-  const { child, messages, folder } = startWorker({ TRAWL_GPU_PACKS: 'none' });
+  const worker = startWorker({ TRAWL_GPU_PACKS: 'none' });
+  const { child, messages, folder } = worker;
   let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  await untilMessage(child, ['ready']);
+  await untilMessage(worker, 'ready');
   run(child, assignment(folder, 'noop', { epochs: 1, duration_ms: 0 }));
-  await untilMessage(child, ['done', 'failed']);
+  await untilMessage(worker, 'done', 'failed');
   run(child, assignment(folder, 'autoencoder', { dataset: 'mnist' }));
   expect(await once(child, 'close')).toEqual([1, null]);
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'report', 'done']);
