@@ -298,22 +298,20 @@ function workerStarter(
     slots: slots.length,
     pack,
     acceptsStarted: true,
+    loadsOnDemand: isWasmOnly({ gpus: gpus.length, requireGpu }, process.env),
   };
-  const isWasm = isWasmOnly({ gpus: gpus.length, requireGpu }, process.env);
   const startedSlots = new Set<number>();
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
     const marker = leftovers.markerOfWorker();
-    // A worker that replaces another worker loads its backend at its start. A backend that cannot be loaded is then
-    // reported, and workers do not exit one after another.
-    const loadsOnDemand = isWasm && !startedSlots.has(slot);
+    const isReplacement = startedSlots.has(slot);
     startedSlots.add(slot);
     const onExit = (how: string) => {
       events.onExit(how);
       leftovers.endOf(marker).catch(onLeftoverError(log));
     };
     const { onMessage, onLog } = events;
-    return new WorkerProcess({ ...setup, gpuSharedBy, marker, loadsOnDemand }, gpuEnvironment(vendor, own), {
+    return new WorkerProcess({ ...setup, gpuSharedBy, marker, isReplacement }, gpuEnvironment(vendor, own), {
       onMessage,
       onLog,
       onExit,

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from 'd3-array';
+import { isWasmOnly } from '../agent/machine/native-packages.ts';
 import type { Assignment, FromWorker, ToWorker, WorkerSetup } from '../agent/worker/ipc.ts';
 import { TICKS_PER_SECOND } from './process-figures.ts';
 
@@ -85,7 +86,7 @@ async function measure(worker: string): Promise<CpuTimes & { readonly duration: 
     gpus: 0,
     gpuSharedBy: 1,
     pack: 1,
-    loadsOnDemand: true,
+    loadsOnDemand: isWasmOnly({ gpus: 0, requireGpu: false }, process.env),
   };
   const child = fork(worker, [JSON.stringify(setup)], {
     serialization: 'advanced',

@@ -16,7 +16,7 @@ export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
 export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
 
 export interface WorkersEvents {
-  /** Called when a worker has loaded a backend. The worker trains up to `pack` trials together. */
+  /** Called when a worker can run attempts, with its backend. The worker trains up to `pack` trials together. */
   onReady(backend: string, pack: number): void;
   /** Called when a worker cannot run on this machine. */
   onUnfit(message: string): void;

@@ -16,7 +16,7 @@ export async function loadBackend({ requireGpu, gpus, loadsOnDemand }: WorkerSet
   gpuStrategy(process.env);
   const backend = await chooseBackend({ requireGpu, gpus, forced });
   openFirstSession();
-  // Loaded now, because an upgrade can replace trawl's files while the worker runs.
+  // Loaded together with the backend, because an upgrade can replace trawl's files before the first trial.
   await import('../trainers/autoencoder/train.ts');
   return backend.name;
 }

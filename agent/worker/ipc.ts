@@ -38,6 +38,8 @@ export interface WorkerSetup {
    * its start. Users' programs need no backend, and start faster from a small process. Default: false.
    */
   readonly loadsOnDemand?: boolean;
+  /** Whether an earlier worker of the slot has exited. Default: false. */
+  readonly isReplacement?: boolean;
 }
 
 export interface Assignment {

@@ -5,16 +5,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { FIXTURE_LIMIT_MS, fixtureCommand } from '../../test/support/run-fixture.ts';
+import { defaultDataDir } from '../data/cache.ts';
 import type { Assignment, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 
 const key = { sweepId: '1', trialId: 'trial', attempt: 1 };
 
-function startWorker(environment: NodeJS.ProcessEnv) {
+function startWorker(environment: NodeJS.ProcessEnv, given: Partial<WorkerSetup> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-worker-'));
   const setup: WorkerSetup = {
-    ...{ dataDir: folder, workdir: folder, marker: 'test.', requireGpu: false, cores: 1, slots: 2, gpus: 0 },
-    ...{ gpuSharedBy: 1, pack: 1, acceptsStarted: true, loadsOnDemand: true },
+    ...{
+      dataDir: defaultDataDir(process.env),
+      workdir: folder,
+      marker: 'test.',
+      requireGpu: false,
+      cores: 1,
+      slots: 2,
+      gpus: 0,
+    },
+    ...{ gpuSharedBy: 1, pack: 1, acceptsStarted: true, loadsOnDemand: true, ...given },
   };
   const child = spawn(process.execPath, fixtureCommand(new URL('./main.ts', import.meta.url), JSON.stringify(setup)), {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -44,13 +54,18 @@ async function untilMessage({ child, messages }: ReturnType<typeof startWorker>,
   while (!messages.some(({ kind }) => kinds.includes(kind))) await once(child, 'message');
 }
 
-test('the backend is loaded before an attempt that needs one has started', { timeout: FIXTURE_LIMIT_MS }, async () => {
+test('a worker loads its backend on demand, and trains', { timeout: FIXTURE_LIMIT_MS }, async () => {
   const worker = startWorker({});
   const { child, messages, folder } = worker;
   await untilMessage(worker, 'ready');
-  run(child, assignment(folder, 'autoencoder', { dataset: 'no-such-data-set' }));
+  const small = { dataset: 'mnist', epochs: 1, train_size: 64, test_size: 100 };
+  const complete = withDefaults(TRAINERS.autoencoder, small) as Assignment['parameters'];
+  run(child, assignment(folder, 'autoencoder', complete));
   await untilMessage(worker, 'done', 'failed');
-  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'failed']);
+  const kinds = messages.map(({ kind }) => kind);
+  expect(kinds.slice(0, 2)).toEqual(['ready', 'started']);
+  expect(kinds).toContain('report');
+  expect(kinds.at(-1)).toBe('done');
 });
 
 test('an attempt that is stopped while the backend is loaded does not train', {
@@ -66,20 +81,36 @@ test('an attempt that is stopped while the backend is loaded does not train', {
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'stopped']);
 });
 
-test('a worker that cannot load a backend runs no-op trials, and exits before an attempt that needs a backend has started', {
+// An invalid value of TRAWL_GPU_PACKS makes the load fail.
+const BROKEN = { TRAWL_GPU_PACKS: 'none' };
+
+test('the first worker of a slot exits if it cannot load its backend, before the attempt has started', {
   timeout: FIXTURE_LIMIT_MS,
 }, async () => {
-  const worker = startWorker({ TRAWL_GPU_PACKS: 'none' });
+  const worker = startWorker(BROKEN);
   const { child, messages, folder } = worker;
   let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
   await untilMessage(worker, 'ready');
-  run(child, assignment(folder, 'noop', { epochs: 1, duration_ms: 0 }));
-  await untilMessage(worker, 'done', 'failed');
   run(child, assignment(folder, 'autoencoder', { dataset: 'mnist' }));
   expect(await once(child, 'close')).toEqual([1, null]);
-  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'report', 'done']);
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready']);
   expect(output).toContain('TRAWL_GPU_PACKS is none');
+});
+
+test('if a replacement cannot load its backend either, the attempt fails in preflight, and no-op trials still run', {
+  timeout: FIXTURE_LIMIT_MS,
+}, async () => {
+  const worker = startWorker(BROKEN, { isReplacement: true });
+  const { child, messages, folder } = worker;
+  await untilMessage(worker, 'ready');
+  run(child, assignment(folder, 'autoencoder', { dataset: 'mnist' }));
+  await untilMessage(worker, 'done', 'failed');
+  run(child, assignment(folder, 'noop', { epochs: 1, duration_ms: 0 }));
+  await untilMessage(worker, 'done');
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'failed', 'started', 'report', 'done']);
+  const message = expect.stringMatching(/^this agent cannot load its backend: TRAWL_GPU_PACKS is none/);
+  expect(messages[2]).toMatchObject({ class: 'preflight', message });
 });

@@ -53,15 +53,20 @@ function loadedBackend(): Promise<BackendName> {
 }
 
 /**
- * Exits if the backend cannot be loaded, for example because an upgrade has replaced trawl's files. The supervisor then
- * gives the attempts, which have not started, to the next worker, which loads its backend at its start.
+ * Loads the backend on demand, and returns the reason if the backend cannot be loaded. The first worker of a slot exits
+ * instead, because an upgrade may have replaced trawl's files. The supervisor then gives the attempts, which have not
+ * started, to the next worker, which has the new files.
  */
-async function loadBackendOrExit(): Promise<void> {
+async function backendProblem(): Promise<TrainingError | undefined> {
   try {
     await loadedBackend();
+    return undefined;
   } catch (error) {
     console.error(error);
-    process.exit(1);
+    if (setup.isReplacement !== true) process.exit(1);
+    return new TrainingError('preflight', `this agent cannot load its backend: ${errorMessage(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -70,9 +75,9 @@ async function runAll(assignments: readonly Assignment[]): Promise<void> {
   const name = assignments[0]?.trainer ?? '';
   // Created before the backend is loaded, so that attempts can be stopped during the load.
   const runs = assignments.map(runOf);
-  if (trainerNamed(name)?.needsBackend === true) await loadBackendOrExit();
+  const problem = trainerNamed(name)?.needsBackend === true ? await backendProblem() : undefined;
   if (setup.acceptsStarted === true) send({ kind: 'started', keys: assignments.map(({ key }) => key) });
-  const results = train(name, runs);
+  const results = problem === undefined ? train(name, runs) : runs.map(() => Promise.reject(problem));
   await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve())));
 }
 

@@ -20,41 +20,51 @@ test.each([
 
 const earlier = { id: 5_000, elapsedMs: 10, cores: 2 };
 const allocation = { newest: 5_010, threads: 500, limit: 32_768 };
+const unknown = () => undefined;
 
 test('later processes have ids up to the newest id', () => {
-  expect(newestIdSince(earlier, allocation)).toBe(5_010);
-  expect(newestIdSince(earlier, { ...allocation, newest: 5_000 })).toBe(5_000);
+  expect(newestIdSince(earlier, allocation, unknown)).toBe(5_010);
+  expect(newestIdSince(earlier, { ...allocation, newest: 5_000 }, unknown)).toBe(5_000);
 });
 
 test('later processes can have any id if the newest id is smaller than the earlier id', () => {
-  expect(newestIdSince(earlier, { ...allocation, newest: 4_999 })).toBeUndefined();
+  expect(newestIdSince(earlier, { ...allocation, newest: 4_999 }, unknown)).toBeUndefined();
 });
 
 test('later processes can have any id if enough time has passed to allocate all ids', () => {
   // 32,768 ids without 300 reserved ones and 1,000 in use; two cores allocate up to 400 per millisecond.
-  expect(newestIdSince({ ...earlier, elapsedMs: 78 }, allocation)).toBe(5_010);
-  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, allocation)).toBeUndefined();
-  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 })).toBe(5_010);
-  expect(newestIdSince({ ...earlier, elapsedMs: 79, cores: 64 }, { ...allocation, limit: 65_536 })).toBeUndefined();
-  expect(newestIdSince(earlier, { ...allocation, limit: 300 })).toBeUndefined();
+  expect(newestIdSince({ ...earlier, elapsedMs: 78 }, allocation, unknown)).toBe(5_010);
+  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, allocation, unknown)).toBeUndefined();
+  expect(newestIdSince({ ...earlier, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 }, unknown)).toBe(5_010);
+  expect(
+    newestIdSince({ ...earlier, elapsedMs: 79, cores: 64 }, { ...allocation, limit: 65_536 }, unknown),
+  ).toBeUndefined();
+  expect(newestIdSince(earlier, { ...allocation, limit: 300 }, unknown)).toBeUndefined();
 });
 
-test('after a long time, later processes have ids up to the newest id if few processes were created', () => {
-  const late = { ...earlier, elapsedMs: 10_000, created: 1_000 };
+test('after a delay, later processes have ids up to the newest id if few processes were created', () => {
+  const late = { ...earlier, elapsedMs: 1_000, created: 1_000 };
   expect(cycleMs(allocation, late.cores)).toBeLessThan(late.elapsedMs);
-  expect(newestIdSince(late, { ...allocation, created: 1_010 })).toBe(5_010);
+  expect(newestIdSince(late, allocation, () => 1_010)).toBe(5_010);
   // Half of the 31,468 free ids.
-  expect(newestIdSince(late, { ...allocation, created: 16_733 })).toBe(5_010);
-  expect(newestIdSince(late, { ...allocation, created: 16_734 })).toBeUndefined();
-  expect(newestIdSince(late, { ...allocation, created: 1_010, newest: 4_999 })).toBeUndefined();
+  expect(newestIdSince(late, allocation, () => 16_733)).toBe(5_010);
+  expect(newestIdSince(late, allocation, () => 16_734)).toBeUndefined();
+  expect(newestIdSince(late, { ...allocation, newest: 4_999 }, () => 1_010)).toBeUndefined();
 });
 
-test('after a long time, later processes can have any id if a number of created processes is unknown', () => {
-  const late = { ...earlier, elapsedMs: 10_000 };
-  expect(newestIdSince(late, { ...allocation, created: 1_010 })).toBeUndefined();
-  expect(newestIdSince({ ...late, created: 1_000 }, allocation)).toBeUndefined();
-  // The number was read on another machine, or the counter has overflowed.
-  expect(newestIdSince({ ...late, created: 1_011 }, { ...allocation, created: 1_010 })).toBeUndefined();
+test('after a delay, later processes can have any id if a number of created processes is unknown', () => {
+  const late = { ...earlier, elapsedMs: 1_000 };
+  expect(newestIdSince(late, allocation, () => 1_010)).toBeUndefined();
+  expect(newestIdSince({ ...late, created: 1_000 }, allocation, unknown)).toBeUndefined();
+  expect(newestIdSince({ ...late, created: 1_011 }, allocation, () => 1_010)).toBeUndefined();
+});
+
+test('created processes are counted only if they are needed, and after at most a second', () => {
+  const fail = () => {
+    throw new Error('the number was read');
+  };
+  expect(newestIdSince({ ...earlier, created: 1_000 }, allocation, fail)).toBe(5_010);
+  expect(newestIdSince({ ...earlier, created: 1_000, elapsedMs: 1_001 }, allocation, fail)).toBeUndefined();
 });
 
 test('the number of created processes is read from the file of Linux', () => {
@@ -64,7 +74,7 @@ test('the number of created processes is read from the file of Linux', () => {
 });
 
 test('later processes can have any id if the allocation is unknown', () => {
-  expect(newestIdSince(earlier, undefined)).toBeUndefined();
+  expect(newestIdSince(earlier, undefined, unknown)).toBeUndefined();
 });
 
 /** Allocates ids as Linux does: the next free id or, after the largest id, the smallest free id from 300 on. */
@@ -103,7 +113,8 @@ test('in every history of ids, all later processes have ids above the earlier id
       const before = created === undefined ? undefined : 70;
       const largest = newestIdSince(
         { id, elapsedMs, cores, created: before },
-        { newest, threads: inUse.size, limit, created },
+        { newest, threads: inUse.size, limit },
+        () => created,
       );
       if (largest === undefined) return;
       ranges += started.length > 0 ? 1 : 0;

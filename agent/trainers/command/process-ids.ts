@@ -5,8 +5,9 @@
  * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
  * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
- * complete cycle. But a complete cycle takes a minimum time and a minimum number of new processes and threads, so both
- * are compared with an earlier reading. A process in a nested pid namespace also has an id in the outer namespace, and
+ * complete cycle. But a complete cycle takes a minimum time, so the newest id is read at intervals shorter than this
+ * time. On a busy machine, an interval can be longer. If it is still short, the number of processes and threads that were
+ * created in the meantime shows whether a complete cycle was possible. A process in a nested pid namespace also has an id in the outer namespace, and
  * this id follows the same rule. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
  */
 
@@ -30,16 +31,12 @@ export interface IdAllocation {
   readonly threads: number;
   /** All ids are less than this number. */
   readonly limit: number;
-  /**
-   * The number of processes and threads that the machine has created since its boot, in all pid namespaces. Undefined if
-   * it was not read.
-   */
-  readonly created?: number | undefined;
 }
 
 /**
  * Parses /proc/stat.
- * @returns the number of processes and threads that the machine has created; undefined if the file does not show it
+ * @returns the number of processes and threads that the machine has created since its boot, in all pid namespaces;
+ * undefined if the file does not contain it
  */
 export function parseCreated(stat: string): number | undefined {
   const created = Number(/^processes (\d+)$/m.exec(stat)?.[1]);
@@ -58,6 +55,9 @@ export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation
   return isPlausible ? allocation : undefined;
 }
 
+/** The longest interval, in milliseconds, in which created processes and threads are counted. */
+const MAX_COUNTED_MS = 1_000;
+
 export interface EarlierId {
   /** An id that was the newest id at an earlier time. */
   readonly id: number;
@@ -65,21 +65,25 @@ export interface EarlierId {
   readonly elapsedMs: number;
   /** The number of cores of the machine. */
   readonly cores: number;
-  /** The number of created processes and threads at that earlier time, or before. Undefined if it was not read. */
+  /** The number of created processes and threads (see `parseCreated`) at that earlier time, or before it. */
   readonly created?: number | undefined;
 }
 
 /**
- * Returns the newest id if all ids that were allocated after the earlier id are certainly between the earlier id and
- * the newest id. Returns undefined if the allocation is unknown, or if the ids may have restarted at the smallest ids
- * in the meantime. In the latter case, newer processes can have ids below the earlier id.
+ * Returns the newest id if all ids that were allocated after the earlier id are between the earlier id and the newest
+ * id. Returns undefined if the allocation is unknown, or if the ids may have restarted at the smallest ids in the
+ * meantime. In the latter case, newer processes can have ids below the earlier id.
+ * @param createdNow returns the current number of created processes and threads (see `parseCreated`); called only if
+ * the elapsed time alone does not exclude a complete cycle of the ids
  */
-export function newestIdSince(earlier: EarlierId, allocation: IdAllocation | undefined): number | undefined {
+export function newestIdSince(
+  earlier: EarlierId,
+  allocation: IdAllocation | undefined,
+  createdNow: () => number | undefined,
+): number | undefined {
   if (allocation === undefined || allocation.newest < earlier.id) return undefined;
-  const free = freeIds(allocation);
-  const canCycle =
-    cycleMs(allocation, earlier.cores) <= earlier.elapsedMs && !isCreatedLess(free / 2, earlier, allocation);
-  return canCycle ? undefined : allocation.newest;
+  const isShorterThanCycle = earlier.elapsedMs < cycleMs(allocation, earlier.cores);
+  return isShorterThanCycle || areFewCreated(earlier, allocation, createdNow) ? allocation.newest : undefined;
 }
 
 /** Returns the minimum time in which all free ids can be allocated once, in milliseconds. */
@@ -96,10 +100,15 @@ function freeIds({ threads, limit }: IdAllocation): number {
 }
 
 /**
- * Returns whether fewer than `count` processes and threads were created since the earlier time. Creations that fail
- * after the allocation of their id are not counted, so `count` must be well below the number of free ids.
+ * Returns whether at most half of the free ids were allocated to new processes and threads since the earlier time. The
+ * other half is for creations that fail after the allocation of their id, which Linux does not count. A machine would
+ * have to try such creations without a pause to use this half within MAX_COUNTED_MS.
  */
-function isCreatedLess(count: number, earlier: EarlierId, { created }: IdAllocation): boolean {
-  if (created === undefined || earlier.created === undefined || created < earlier.created) return false;
-  return created - earlier.created < count;
+function areFewCreated(
+  { elapsedMs, created }: EarlierId,
+  allocation: IdAllocation,
+  createdNow: () => number | undefined,
+): boolean {
+  const now = created === undefined || elapsedMs > MAX_COUNTED_MS ? undefined : createdNow();
+  return now !== undefined && created !== undefined && now >= created && now - created < freeIds(allocation) / 2;
 }

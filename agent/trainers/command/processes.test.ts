@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
-import { MARKER, readingNow, type Selection, StartedProgram, signalMarked } from './processes.ts';
+import { MARKER, type Selection, StartedProgram, signalMarked, stateBefore } from './processes.ts';
 
 /** The process whose environment cannot be read, as if the process hung in the kernel. */
 let hanging: number | undefined;
@@ -36,7 +36,7 @@ const signalOf = async (child: ChildProcess) => child.signalCode ?? (await once(
 
 /** Selects the processes with a marker among those that are started from now on, or among all processes. */
 async function selectionOf(marker: string, isLimited: boolean): Promise<Selection> {
-  const before = readingNow();
+  const before = stateBefore();
   const accepts = (each: string) => each === marker;
   if (!isLimited) return { accepts };
   const earlier = await start(waiting, {});
@@ -44,6 +44,21 @@ async function selectionOf(marker: string, isLimited: boolean): Promise<Selectio
 }
 
 const newMarker = () => `test.${randomBytes(8).toString('hex')}`;
+
+test.skipIf(process.platform !== 'linux')(
+  'the newest id is known after a delay in which few processes were created',
+  async () => {
+    const before = stateBefore();
+    const { pid = 0 } = await start(waiting, {});
+    const delayed = { ...before, atMs: before.atMs - 240 };
+    expect(new StartedProgram(pid, delayed).newestId()).toBeGreaterThanOrEqual(pid);
+    // The number of created processes is read if all ids can be allocated within 250 ms.
+    if (before.created === undefined) return;
+    expect(before.created).toBeGreaterThan(0);
+    const unknown = { ...before, atMs: before.atMs - 250, created: undefined };
+    expect(new StartedProgram(pid, unknown).newestId()).toBeUndefined();
+  },
+);
 
 test.skipIf(process.platform !== 'linux').each([true, false])(
   'a process is found by its own marker, also in a large environment (only later processes: %s)',

@@ -32,10 +32,10 @@ const MAX_BLOCKED_READS = 2;
 const MAX_TESTED_IDS = 2_000;
 
 /**
- * If it takes at least this many milliseconds to allocate all ids, the time alone shows that the ids have not restarted,
- * even if this process could not run for a while because the machine is busy.
+ * If it takes at least this many milliseconds to allocate all ids, created processes are not counted, because a worker
+ * rarely waits this long for a core, and /proc/stat is slow to read on a machine with many cores.
  */
-const MIN_CYCLE_MS = 1_000;
+const MIN_CYCLE_MS = 250;
 
 /** Selects processes. */
 export interface Selection {
@@ -47,30 +47,32 @@ export interface Selection {
   readonly startedAfter?: StartedProgram;
 }
 
-export interface Reading {
-  /** The time of the reading in milliseconds, by `performance.now()`. */
+/** The state of the machine just before the start of a program. */
+export interface StateBefore {
+  /** The time in milliseconds, by `performance.now()`. */
   readonly atMs: number;
-  /** The number of processes and threads that the machine had created before that time. Undefined if it was not read. */
+  /** The number of processes and threads that the machine had created. Undefined if it is not needed or not known. */
   readonly created: number | undefined;
 }
 
-/** Returns a reading for `StartedProgram`. */
-export function readingNow(): Reading {
-  return { atMs: performance.now(), created: created() };
+/** Returns the current state for a program that is about to start. */
+export function stateBefore(): StateBefore {
+  return { atMs: performance.now(), created: isCycleShort() ? created() : undefined };
 }
 
 /** A program, and the range of ids that processes started after the program can have. */
 export class StartedProgram {
   readonly pid: number;
+  readonly #createdBefore: number | undefined;
   #newest: number | undefined;
-  /** A reading from the time at which `#newest` was the newest id, or from an earlier time. */
-  #at: Reading;
+  /** The time in milliseconds at which `#newest` was the newest id, or an earlier time. */
+  #atMs: number;
 
-  /** @param before a reading from just before the start */
-  constructor(pid: number, before: Reading) {
+  constructor(pid: number, before: StateBefore) {
     this.pid = pid;
+    this.#createdBefore = before.created;
     this.#newest = pid;
-    this.#at = before;
+    this.#atMs = before.atMs;
   }
 
   /**
@@ -80,14 +82,13 @@ export class StartedProgram {
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;
-    // The next interval begins before the ids are read, and this interval ends after that.
-    const next = readingNow();
+    const atMs = performance.now();
     const allocation = idAllocation();
-    const elapsedMs = performance.now() - this.#at.atMs;
-    const earlier = { id: this.#newest, elapsedMs, cores: coresOfMachine(), created: this.#at.created };
-    const newest = newestIdSince(earlier, allocation && { ...allocation, created: created() });
+    const elapsedMs = performance.now() - this.#atMs;
+    const earlier = { id: this.#newest, elapsedMs, cores: coresOfMachine(), created: this.#createdBefore };
+    const newest = newestIdSince(earlier, allocation, created);
     this.#newest = newest !== undefined && newest - this.pid <= MAX_TESTED_IDS ? newest : undefined;
-    this.#at = next;
+    this.#atMs = atMs;
     return this.#newest;
   }
 }
@@ -214,21 +215,24 @@ function processOf(thread: number): number[] {
 
 let hasOwnLoadavg: boolean | undefined;
 let hasOwnStat: boolean | undefined;
-/** Whether all ids can be allocated within MIN_CYCLE_MS; true until the ids are read for the first time. */
-let isCycleShort = true;
+let hasShortCycle: boolean | undefined;
 
 function idAllocation(): ReturnType<typeof parseIdAllocation> {
   hasOwnLoadavg ??= isOfKernel('/proc/loadavg');
-  if (!hasOwnLoadavg) return undefined;
-  const allocation = parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max'));
-  if (allocation !== undefined) isCycleShort = cycleMs(allocation, coresOfMachine()) < MIN_CYCLE_MS;
-  return allocation;
+  return hasOwnLoadavg ? parseIdAllocation(textOf('/proc/loadavg'), textOf('/proc/sys/kernel/pid_max')) : undefined;
 }
 
-/** The number is read only if it is needed, because the kernel computes it slowly on a machine with many cores. */
+/** Returns whether all ids can be allocated within MIN_CYCLE_MS. */
+function isCycleShort(): boolean {
+  if (hasShortCycle !== undefined) return hasShortCycle;
+  const allocation = idAllocation();
+  hasShortCycle = allocation !== undefined && cycleMs(allocation, coresOfMachine()) < MIN_CYCLE_MS;
+  return hasShortCycle;
+}
+
 function created(): number | undefined {
   hasOwnStat ??= isOfKernel('/proc/stat');
-  return hasOwnStat && isCycleShort ? parseCreated(textOf('/proc/stat')) : undefined;
+  return hasOwnStat ? parseCreated(textOf('/proc/stat')) : undefined;
 }
 
 /**

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Guard } from './guard.ts';
-import { endMarked, MARKER, readingNow, StartedProgram, signalMarked } from './processes.ts';
+import { endMarked, MARKER, StartedProgram, signalMarked, stateBefore } from './processes.ts';
 import { type ProcessStart, release, startProcess } from './start-process.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
@@ -63,7 +63,7 @@ export class Program {
     this.#graceMs = graceS * 1000;
     this.#guard = Guard.of(marker, graceS);
     const ownMarker = this.#guard.marker;
-    const before = readingNow();
+    const before = stateBefore();
     const env = { ...environment, PWD: workdir, [MARKER]: ownMarker };
     const child = this.#start({ command, cwd: workdir, env, waitsForRelease });
     const exit = exitOf(child);
