@@ -80,7 +80,7 @@ export function coordinatorMetrics() {
     ]),
     queueWait: histogram(
       'trial_queue_wait_seconds',
-      "Time from a trial's submission, or from its return to the queue, until its grant.",
+      "Time from the submission of a trial's sweep, or from the trial's return to the queue, until its grant.",
       SECONDS_WAIT,
       ['sweep'],
     ),

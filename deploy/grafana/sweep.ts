@@ -206,7 +206,8 @@ export const sweep = () =>
       graph(
         {
           title: 'Queue wait',
-          about: "Time from a trial's submission, or from its return to the queue, until its grant.",
+          about:
+            "Time from the submission of a trial's sweep, or from the trial's return to the queue, until its grant.",
           unit: 's',
           width: 8,
         },

@@ -17,7 +17,7 @@ export type StoredRows = ReadonlyMap<string, readonly string[]>;
  * periods, the times of heartbeats, and the count of commits.
  */
 const IGNORE_OWN_CHANGES = `
-  delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent that it was offered to%');
+  delete from events where kind = 'offered' or (kind = 'pending' and detail like 'no agent to which it was offered%');
   update trials set state = 'pending', failure_class = null, failure_message = null where state in ('pending', 'offered');
   update drains set grace_left_ms = 0;
   update agents set last_heard_at = 0;
