@@ -1,8 +1,8 @@
 /**
  * Compares `method: tpe` with Optuna's TPE by the regret after the same number of trials. Both are run on functions with
- * known minima and on a table of autoencoder trials, with the same seeds. Prints a paired test for each function.
- * Installs Optuna in a separate virtual environment, with the `python3` on the PATH. An interrupted run continues from
- * its stored results.
+ * known minima and on a table of autoencoder trials, with the same seeds. Prints a paired test for each function and
+ * each Optuna sampler. Creates a virtual environment with the `python3` on the PATH, and installs Optuna there. An
+ * interrupted run continues from its stored results.
  *
  *   npm run bench:search -- [--seeds 60] [--trials 100] [--further] [--results FILE]
  *   npm run bench:search -- --times     # measures only the CPU time of a suggestion, without Optuna
@@ -27,7 +27,7 @@ const OPTUNA = 'optuna==5.0.0';
 const TABLE = fileURLToPath(new URL('../../bench/search/autoencoder-trials.csv', import.meta.url));
 /** The p-value below which a difference is significant. */
 const LEVEL = 0.05;
-/** The maximum number of points of a search, including dropped points. */
+/** The maximum number of points of a search, including points that are dropped because they repeat earlier points. */
 const MAX_POINTS = 10_000;
 
 const { values } = parseArgs({
@@ -83,9 +83,9 @@ function pythonWithOptuna(): string {
 }
 
 /**
- * Runs one study of Optuna, and stores its regret. In a space without conditions, the default sampler of Optuna 5 gives
- * the same points as the multivariate sampler with groups. For the first seed, both samplers are run, and must reach
- * the same regret. For all other seeds, the regret of the multivariate sampler is used for the default sampler too.
+ * Runs one Optuna study, and stores its regret. In a space without conditions, the default sampler of Optuna 5 gives
+ * the same points as the multivariate sampler with groups. In such a space, both samplers are run only for the first
+ * seed, and must reach the same regret. For all other seeds, the regret of the multivariate sampler is stored for both.
  */
 async function recordOptuna(peer: OptunaPeer, f: TestFunction, sampler: OptunaSampler, seed: number): Promise<void> {
   const method: Method = `optuna ${sampler}`;
@@ -156,8 +156,9 @@ function printTable(): void {
 }
 
 /**
- * Prints the CPU time of a suggestion after many trials in three cases: ten parameters, a space with conditions, and
- * ten parameters with two to four objectives. The values of all objectives but the first are values of parameters.
+ * Prints the CPU time of one suggestion after 100, 1,000 and 10,000 trials. Measures three kinds of searches: ten
+ * parameters, a space with conditions, and ten parameters with two to four objectives. The first objective is the value
+ * of the function, and each further objective is the value of one parameter.
  */
 function printTimes(): void {
   console.log(`\n${machine()}, load ${loadavg()[0]?.toFixed(1)}`);

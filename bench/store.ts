@@ -1,7 +1,7 @@
 /**
- * Measures how many reports per second a store makes durable: with SQLite, and with a PostgreSQL server on the same
+ * Measures how many reports per second a store commits durably, for SQLite and for a PostgreSQL server on the same
  * machine. Each report inserts its own row and the row of its event, and updates its trial. The reports are committed
- * as the coordinator commits the reports of agents, through its journal.
+ * through the journal, which is how the coordinator commits the reports of agents.
  *
  *   npm run bench:store -- [--seconds 10] [--attempts 200] [--batch 10]
  */

@@ -3,7 +3,7 @@
  * is compared with a step of the same network in stock TensorFlow.js (tf.layers, `minimize`) on the same backend, and in
  * PyTorch. PyTorch is installed from the Python registry, with a pinned version, into `~/.cache/trawl/peers`, unless
  * TRAWL_PYTHON names an interpreter that has it. All implementations run alternately. The rate of a plain matrix product
- * is the upper bound of the speed. On a busy machine, the fastest step is more reliable than the mean.
+ * is also measured, as an upper bound. On a busy machine, the fastest step is more reliable than the mean.
  *
  * At the end, the trainers are compared with PyTorch in four modes: eager; eager with fused Adam; torch.compile; and
  * torch.compile with fused Adam. torch.compile needs a C++ compiler. Everything is measured with one thread, and again
@@ -77,7 +77,9 @@ async function printTables(): Promise<void> {
   }
 }
 
-/** Returns the interpreter that has PyTorch. Reports the reason if PyTorch cannot be installed. */
+/**
+ * Returns the interpreter that has PyTorch. If PyTorch cannot be installed, prints the reason and returns `python3`.
+ */
 async function pytorchInterpreter(): Promise<string> {
   if (process.env.TRAWL_PYTHON !== undefined) return process.env.TRAWL_PYTHON;
   try {
@@ -166,7 +168,7 @@ async function printSteps(
   for (const rate of rates) console.log(lineOf(rate, rateOf(`${rate.row.name}, stock`), rateOf('PyTorch')));
 }
 
-/** Returns a line of the table. The ratios compare speeds. A ratio of 2 means twice as fast. */
+/** Returns a line of the table. The ratios compare speeds: 2 means twice as fast as the other implementation. */
 function lineOf(rate: Rate, stock: Rate | undefined, torch: Rate | undefined): string {
   const { name, request } = rate.row;
   const { depth, batch, pack } = request;

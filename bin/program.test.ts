@@ -128,7 +128,7 @@ exclude: [{a: 3, b: 2}]
 seeds: [0, 1]
 `;
 
-test('plan counts axes, trials and excluded points without a server', async () => {
+test('trawl plan counts axes, trials and excluded points without a server', async () => {
   const file = join(dir, 'sweep.yaml');
   await writeFile(file, SWEEP);
   const json = await runTrawl('plan', file, '-o', 'json');
@@ -146,7 +146,7 @@ test('plan counts axes, trials and excluded points without a server', async () =
   expect(table.stdout).toMatch(/^ +1 +a=3, b=2$/m);
 });
 
-test('plan and submit reject an invalid sweep file before they connect to a server', async () => {
+test('trawl plan and trawl submit reject an invalid sweep file before they connect to a server', async () => {
   const file = join(dir, 'broken.yaml');
   await writeFile(file, SWEEP.replace('seeds', 'sedes'));
   for (const verb of ['plan', 'submit']) {
@@ -156,7 +156,7 @@ test('plan and submit reject an invalid sweep file before they connect to a serv
   }
 });
 
-test('schema prints a JSON Schema', async () => {
+test('trawl schema prints a JSON Schema', async () => {
   const { stdout, exitCode } = await runTrawl('schema');
   expect(exitCode).toBe(0);
   expect(JSON.parse(stdout)).toHaveProperty('$schema');

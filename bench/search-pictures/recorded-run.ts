@@ -1,4 +1,4 @@
-/** The recorded result of an example sweep, which the pictures are drawn from. */
+/** Defines the recorded results of example sweeps. The pictures are drawn from these results. */
 import type { CurveRow } from '../../bin/export/curve-rows.ts';
 import type { TrialJson } from '../../bin/output/json.ts';
 
@@ -9,7 +9,7 @@ export interface RecordedRun {
   readonly fingerprint: string;
   /** The time from the submission to the end of the last trial. */
   readonly seconds: number;
-  /** The trials, in the order of the sweep. */
+  /** The trials, ordered by their index in the sweep. */
   readonly trials: readonly RecordedTrial[];
 }
 
@@ -27,7 +27,7 @@ export interface RecordedTrial {
   readonly waited: readonly number[];
 }
 
-/** Returns a run from the output of `trawl show`, `trawl trials` and `trawl export --curves`, each as JSON. */
+/** Builds a run from the JSON output of `trawl show`, `trawl trials` and `trawl export --curves`. */
 export function recordedRun(
   name: string,
   sweep: { readonly fingerprint: string; readonly seconds: number | null },

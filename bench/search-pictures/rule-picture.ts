@@ -1,4 +1,7 @@
-/** Draws the learning curves of a sweep with early stopping, and the steps and the bound of its rule. */
+/**
+ * Draws the learning curves of a sweep with early stopping. Also draws the steps at which the early-stopping rule
+ * compares trials, and the bound that it compares them with.
+ */
 import { extent, mean, median, range } from 'd3-array';
 import { figureSvg, text } from '../../bin/report/charts/svg.ts';
 import { bracketsOf } from '../../coordinator/early-stop/hyperband.ts';
@@ -10,12 +13,12 @@ import { bestOf, lossOf, type RecordedRun, type RecordedTrial } from './recorded
 const SIZE = { width: 720, height: 400 };
 const [FINISHED, STOPPED, RUNG, BOUND] = [0, 1, 2, 3];
 
-/** The vertical lines and the bound of a rule. */
+/** The parts of the picture that show an early-stopping rule. */
 interface RuleLines {
-  /** The steps at which trials are compared, each with a label. */
+  /** The steps at which trials are compared, each with a label. Each step is drawn as a vertical line. */
   readonly steps: readonly (readonly [step: number, label: string])[];
   readonly stepsLegend: string;
-  /** The values that trials are compared with, by step. */
+  /** The curve of the values that trials are compared with; empty if the picture shows no such curve. */
   readonly bound: readonly Point[];
   readonly boundLegend: string;
 }

@@ -1,9 +1,9 @@
-/** Defines the space of the table of autoencoder trials. Every axis is ordered. */
+/** Defines the search space that the table of autoencoder trials covers. Every axis is ordered. */
 import { readFileSync } from 'node:fs';
 import type { Distribution } from '../../coordinator/search/distribution.ts';
 import type { Point, TestFunction } from './functions.ts';
 
-/** The values of each parameter of the table. The first axis changes slowest. */
+/** The values of each parameter of the table. In the rows of the table, the first axis changes slowest. */
 export const AXES = {
   noise_std: [0, 0.3],
   weight_decay: [0, 1e-5, 1e-4, 1e-3, 1e-2],
@@ -27,9 +27,9 @@ export function pointOfRow(row: number): Record<string, number> {
 }
 
 /**
- * Returns the table as a function of the position on each axis. A trial without a loss has failed. If the table is
+ * Returns the table as a function of the position on each axis. A row without a loss is a failed trial. If the table is
  * incomplete, the function is limited to the values of the first axis for which the table has all rows.
- * @throws {Error} if the table does not have all rows for any value of the first axis
+ * @throws {Error} if there is no value of the first axis for which the table has all rows
  */
 export function tableFunction(file: string): TestFunction {
   const losses = readFileSync(file, 'utf8')

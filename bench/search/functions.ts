@@ -26,7 +26,7 @@ export interface TestFunction {
    * @param trial identifies the trial and determines the noise
    */
   readonly observe: (point: Point, trial: string) => number | undefined;
-  /** Returns the value of the function without noise. */
+  /** Returns the noise-free value of the function; undefined if a trial at this point fails. */
   readonly value: (point: Point) => number | undefined;
   readonly minimum: number;
 }
@@ -46,7 +46,7 @@ function continuous(
   return { name, space, conditions: new Map(), observe: value, value, minimum };
 }
 
-/** Returns the same range for each of several dimensions. */
+/** Returns one range per dimension, each from `min` to `max`. */
 function cube(dimensions: number, min: number, max: number): [number, number][] {
   return Array.from({ length: dimensions }, () => [min, max]);
 }
@@ -140,9 +140,10 @@ const choice = (...values: ParameterValue[]): Distribution => ({
 });
 
 /**
- * Returns a function whose first parameter is the choice of one of three models. Every point also has `scaling`. Each
- * of the other parameters belongs to one model. The network has the lowest minimum, in a narrow region of learning rates
- * that depends on the batch size. Trials with high learning rates fail.
+ * Returns a function whose first parameter is the choice of one of three models. Every point also has the parameter
+ * `scaling`. Each of the other parameters belongs to one model. The model `network` has the lowest minimum. This
+ * minimum lies in a narrow range of learning rates, which depends on the batch size. Trials of this model with high
+ * learning rates fail.
  */
 function conditional(): TestFunction {
   const space = new Map<string, Distribution>([
@@ -219,7 +220,7 @@ export const REQUIRED: readonly TestFunction[] = [
   conditional(),
 ];
 
-/** The functions of `--further`, which show whether the search is good on more than a few functions. */
+/** The functions that `--further` selects. They show whether the search also performs well on other functions. */
 export const FURTHER: readonly TestFunction[] = [
   continuous('Ackley 2', cube(2, -15, 30), ackley, 0),
   continuous('Ackley 8', cube(8, -15, 30), ackley, 0),

@@ -1,4 +1,4 @@
-/** Runs Optuna's searches in a Python process, which requests the values of points one after the other. */
+/** Runs Optuna's searches in a Python process. The process sends one point at a time, and waits for its value. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';

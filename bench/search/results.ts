@@ -7,7 +7,7 @@ interface Row {
   readonly f: string;
   readonly method: Method;
   readonly seed: number;
-  /** The lowest value of the search's points, minus the minimum of the function. */
+  /** The lowest function value among the points of the search, minus the minimum of the function. */
   readonly regret: number;
 }
 

@@ -1,4 +1,4 @@
-/** Tests from pairs of results whether two methods differ. */
+/** Provides statistical tests of whether two methods differ, based on pairs of their results. */
 import jStat from 'jstat';
 
 /**
@@ -26,7 +26,8 @@ export function signedRankP(differences: readonly number[]): number {
 }
 
 /**
- * Returns the p-values after S. Holm's correction for several tests (Scand. J. Statist. 6, 1979), in the given order.
+ * Corrects p-values for several tests by Holm's method (S. Holm, Scand. J. Statist. 6, 1979). Returns the corrected
+ * p-values in the given order.
  */
 export function holm(pValues: readonly number[]): number[] {
   const order = [...pValues.keys()].sort((a, b) => (pValues[a] ?? 1) - (pValues[b] ?? 1));

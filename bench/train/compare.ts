@@ -1,4 +1,4 @@
-/** Compares implementations in one run. */
+/** Measures several implementations in turn, so that their speeds can be compared. */
 import type { Answer, MeasuringProcess, Request } from './peer.ts';
 
 export interface Row {
@@ -13,7 +13,7 @@ export interface Rate {
   /** Images per second, summed over all pack members. */
   readonly samplesPerSecond: number;
   readonly stepMs: number;
-  /** Duration of the fastest step of all rounds. The last step of an epoch, whose batch is smaller, also counts. */
+  /** Duration of the fastest step in any round. The last step of an epoch, with a smaller batch, also counts. */
   readonly leastMs: number;
 }
 

@@ -19,9 +19,9 @@ export interface Request {
   readonly batch: number;
   /** The number of trials that are trained together; 1 for computations other than `trawl`. */
   readonly pack: number;
-  /** How `trawl` computes a pack; by default, as a worker does. */
+  /** The strategy with which `trawl` computes a pack. Default: the strategy of a worker. */
   readonly strategy?: Strategy;
-  /** How PyTorch computes: `eager` (default), with `torch.compile`, or a pack with `torch.compile` and `vmap`. */
+  /** How PyTorch computes: eagerly (default), with `torch.compile`, or a pack with `torch.compile` and `vmap`. */
   readonly mode?: 'eager' | 'compile' | 'vmap';
   /** Whether PyTorch uses its fused Adam; by default, only for compiled networks on a GPU. */
   readonly fusedAdam?: boolean;
@@ -39,13 +39,13 @@ export interface Answer {
   readonly least: number;
   /** The CPU time of all threads of the process, in seconds. */
   readonly cpuSeconds: number;
-  /** Duration in seconds of the first step of this computation in the process, which includes any compilation. */
+  /** Duration in seconds of the first step of this computation in the process. It includes any compilation. */
   readonly firstStepSeconds: number;
 }
 
 /** The first line that a measuring process prints, when it is ready for requests. */
 export interface Ready {
-  /** The versions and the number of threads. */
+  /** The library, its version, and the backend or device that it uses. */
   readonly description: string;
 }
 
@@ -57,13 +57,13 @@ export const LEARNING_RATE = 1e-3;
 export const PENALTY = { 3: 1e-5, 5: 1e-7 } as const;
 
 /**
- * The sizes of the matrix product of a batch and the widest layer of the 5-layer network:
- * `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`.
+ * The sizes of the matrix product `[MATMUL_ROWS, MATMUL_INNER] x [MATMUL_INNER, batch]`. It multiplies the weights of
+ * the widest layer of the 5-layer network by a batch.
  */
 export const MATMUL_ROWS = 640;
 export const MATMUL_INNER = 784;
 
-/** The number of characters that are kept of the error output of a process. */
+/** The maximum number of characters that are kept from the end of the error output of a process. */
 const MAX_ERRORS = 20_000;
 
 /** Returns the last line that names an error, or else the last line. */

@@ -1,4 +1,4 @@
-/** Compares the trainers of trawl on a CPU with PyTorch: the time of a step of 64 images, in turns. */
+/** Compares the trainers of trawl with PyTorch on a CPU, by the time of a step of 64 images. Measures them in turn. */
 import { median } from 'd3-array';
 import { answersInTurns, type Row } from './compare.ts';
 import { type Answer, pytorchPeer, type Request, tfjsPeer } from './peer.ts';

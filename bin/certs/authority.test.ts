@@ -61,7 +61,7 @@ test('an identity has a name and server addresses, and the servers store the has
   );
 });
 
-test('keys and tokens are private to their owner, and no partial file remains', async () => {
+test('only the owner can read keys and tokens, and no partial file remains', async () => {
   await certs('init');
   await certs('agent', 'a');
   for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {

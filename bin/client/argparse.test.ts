@@ -60,6 +60,6 @@ test.each([
   [`${SCRIPT}\nparser.add_argument('--' + name)`, 'the name of an option is computed'],
   [`${SCRIPT}\nparser.add_argument(f'--{name}')`, 'the name of an option is an f-string'],
   [SCRIPT.replace('description=', 'parents=[base], description='), 'options come from a parent parser'],
-])('a script whose options are not all in its text causes no warning (%#)', (script) => {
+])('a script whose options cannot all be found in its text causes no warning (%#)', (script) => {
   expect(warnings('zzz: {value: 1}', '${args}', script)).toEqual([]);
 });

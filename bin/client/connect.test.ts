@@ -59,7 +59,7 @@ test('an internal error of the server names the server', async () => {
   expect(error).toMatchObject({ message: `the coordinator at ${address} failed: oops` });
 });
 
-test('the error of a call without a coordinator names the address and the remedy', async () => {
+test('if no coordinator listens on the address, the error of a call names the address and the remedy', async () => {
   const gone = await serveCanned({});
   gone.stop();
   const error = await list({ server: gone.address }).catch((caught: unknown) => caught);

@@ -90,7 +90,7 @@ test.each([
   ['TLS', tls],
   ['TLS and a client certificate', asksForCertificate],
 ])(
-  'if a server requires %s, the error of a call without an identity has the cause and the remedy',
+  'if a server requires %s, the error of a call without an identity states the cause and the remedy',
   async (_how, create) => {
     const address = await listen(create());
     await expect(failedCall(address)).resolves.toMatchObject({
@@ -102,7 +102,7 @@ test.each([
   },
 );
 
-test('if a server does not use TLS, the error of a call with an identity has the cause and the remedy', async () => {
+test('if a server does not use TLS, the error of a call with an identity states the cause and the remedy', async () => {
   const address = await listen(createPlainHttp2());
   await expect(failedCall(address, true)).resolves.toMatchObject({
     exitCode: EXIT.unreachable,

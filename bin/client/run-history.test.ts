@@ -22,7 +22,7 @@ test('the slot time of a promoted trial is the total time of all its attempts', 
   expect(slotMs(trial(60_000, 61_000, 4_000))).toBe(4_000);
 });
 
-test('while a trial waits for its slot, it does not count as concurrent and uses no slot time; a slot time is at least 1 ms', () => {
+test('a trial that waits for its slot does not count as concurrent and uses no slot time; a slot time is at least 1 ms', () => {
   const queued = Array.from({ length: 17 }, (_, at) => trial(0, (at + 1) * 5, 5));
   expect(usualAtOnce(queued)).toBe(1);
   expect(queued.map(slotMs)).toEqual(queued.map(() => 5));

@@ -34,7 +34,7 @@ test('a watcher does not repeat the events that it received before an outage', (
   expect(eventsOf(position.take(delta({ events: [at(8), at(9), at(12)], eventSeq: 12 })))).toEqual([12]);
 });
 
-test('a watcher requests a new snapshot if another store now answers at the address', () => {
+test('a watcher requests a new snapshot if the coordinator at the address now has another store', () => {
   const position = new WatchPosition();
   position.take(snapshot(undefined, undefined, undefined, { eventSeq: 7 }));
   expect(position.take(delta({ sweep: sampleSweep({ createdAtMs: 1 }), eventSeq: 30 }))).toBeUndefined();

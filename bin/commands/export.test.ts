@@ -60,7 +60,7 @@ async function exported(overrides: Partial<SweepServiceServer>, ...args: string[
   return runTrawl('export', ...args, '--server', server.address);
 }
 
-test('--curves writes one row per trial and epoch, including metrics that only some epochs have', async () => {
+test('trawl export --curves writes one row per trial and epoch, including metrics that only some epochs have', async () => {
   const { stdout, stderr } = await exported({}, '--curves');
   expect(stderr).toBe('');
   expect(stdout.split('\r\n')).toEqual([
@@ -97,7 +97,7 @@ test('an export as parquet has the same columns and rows as an export as csv', a
   }
 });
 
-test('tensorboard writes one run per trial, and rejects a folder that is not empty', async () => {
+test('trawl export -f tensorboard writes one run per trial, and rejects a folder that is not empty', async () => {
   const out = join(dir, 'runs');
   const first = await exported({}, '-f', 'tensorboard', '--out', out);
   expect(first).toMatchObject({ stdout: '', exitCode: 0, stderr: expect.stringContaining('2 runs written to') });
@@ -106,7 +106,7 @@ test('tensorboard writes one run per trial, and rejects a folder that is not emp
   expect(again).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('is not empty') });
 });
 
-test('an export that an outage interrupts keeps the old file, and exits with code 3', async () => {
+test('if an outage interrupts an export, the old file stays unchanged and the exit code is 3', async () => {
   const out = join(dir, 'epochs');
   await writeFile(out, 'before');
   const gone: Partial<SweepServiceServer> = {

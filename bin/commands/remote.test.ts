@@ -94,7 +94,7 @@ test('trials --filter prints matching trials, and rejects an unknown name of a p
   expect(broken.stderr).toContain('expected a value after ">"');
 });
 
-test('trials requests the given metric, goal, states and limit', async () => {
+test('trawl trials requests the given metric, goal, states and limit', async () => {
   let asked: ListTrialsRequest | undefined;
   const { exitCode } = await trawl(
     {
@@ -116,7 +116,7 @@ test('trials requests the given metric, goal, states and limit', async () => {
   });
 });
 
-test('errors groups the failed trials by class and error, with an example and the agents', async () => {
+test('trawl errors groups the failed trials by class and error, with an example and the agents', async () => {
   let asked: ListTrialsRequest | undefined;
   const failures: Partial<SweepServiceServer> = {
     listTrials: (call) => {
@@ -142,7 +142,7 @@ test('errors groups the failed trials by class and error, with an example and th
   ]);
 });
 
-test('errors prints a message if no trial of the sweep has failed', async () => {
+test('trawl errors prints a message if no trial of the sweep has failed', async () => {
   const { stdout, exitCode } = await trawl({ listTrials: (call) => void call.end() }, 'errors');
   expect({ stdout, exitCode }).toEqual({ stdout: 'no trial has failed\n', exitCode: 0 });
 });
@@ -176,7 +176,7 @@ test('trials -o json prints null for metrics that are not finite', async () => {
   ]);
 });
 
-test('trials prints shared parameters once, and prints varying parameters as columns', async () => {
+test('trawl trials prints shared parameters once, and prints varying parameters as columns', async () => {
   const lines = (await trawl({}, 'trials')).stdout.split('\n');
   expect(lines[0]).toBe('all: dataset=mnist depth=3 epochs=2 latent_dim=15');
   expect(lines[1]).toMatch(/^rank {2}trial +state +failure +noise_std +test_loss +epoch +psnr /);
@@ -221,7 +221,7 @@ const withConfigs: Partial<SweepServiceServer> = {
   },
 };
 
-test('best ranks configs by the mean over their replicates, and shows how many replicates failed', async () => {
+test('trawl best ranks configs by the mean over their replicates, and shows how many replicates failed', async () => {
   const lines = (await trawl(withConfigs, 'best')).stdout.split('\n');
   expect(lines[0]).not.toContain('noise_std');
   expect(lines[1]).toMatch(/^rank {2}config {2}latent_dim {2}noise_std +test_loss {2}n {2}replicates +trials$/);
@@ -230,7 +230,7 @@ test('best ranks configs by the mean over their replicates, and shows how many r
   expect(lines[4]).toBe('');
 });
 
-test('best prints notes about omitted rows, and the reason if a sweep has no ranking', async () => {
+test('trawl best prints notes about omitted rows, and the reason if a sweep has no ranking', async () => {
   const hidden = await trawl(withConfigs, 'best', '--top', '1');
   expect(hidden.stdout.split('\n').filter((line) => / c[013]0 /.test(line))).toHaveLength(1);
   expect(hidden.stderr).toContain('more configs are ranked; show them with --top 4');
@@ -245,7 +245,7 @@ test('best prints notes about omitted rows, and the reason if a sweep has no ran
   );
 });
 
-test('best prints the assumed goal of a metric if the sweep declares no goal for the metric', async () => {
+test('trawl best prints the assumed goal of a metric if the sweep declares no goal for the metric', async () => {
   expect((await trawl({}, 'best', '--trials', '--by', 'psnr')).stdout).toMatch(
     /^maximize psnr \(--goal min reverses the order\)\n/,
   );
@@ -263,7 +263,7 @@ test('trials --configs includes configs without a value, prints ids with -q and 
   expect(json[2]).toMatchObject({ config: 'c30', rank: null, counts: { failed: 1 }, metrics: {} });
 });
 
-test('export writes a CSV file as defined in RFC 4180, and a failed export leaves no file', async () => {
+test('trawl export writes a CSV file as defined in RFC 4180, and a failed export leaves no file', async () => {
   const out = join(dir, 'trials.csv');
   const { stdout, exitCode } = await trawl({}, 'export', '--out', out);
   expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 0 });
@@ -283,7 +283,7 @@ test('export -f json writes the same objects as trials -o json', async () => {
   expect(JSON.parse(exported)).toEqual(JSON.parse((await trawl({}, 'trials', '-o', 'json')).stdout));
 });
 
-test('wait exits with 1 if trials failed, and otherwise with 0', async () => {
+test('trawl wait exits with 1 if trials failed, and otherwise with 0', async () => {
   const failed = await trawl({}, 'wait');
   expect(failed.exitCode).toBe(1);
   expect(failed.stdout).toContain('finished: 1 succeeded, 1 failed in 9.0s');
@@ -392,7 +392,7 @@ test('kill SWEEP/TRIAL kills that trial only', async () => {
   ]);
 });
 
-test('kill rejects a selector that matches both a sweep and a trial, or several trials', async () => {
+test('trawl kill rejects a selector that matches both a sweep and a trial, or several trials', async () => {
   const both = await trawl(
     {
       getTrial: (_call, callback) =>
@@ -414,7 +414,7 @@ test('kill rejects a selector that matches both a sweep and a trial, or several 
   expect(several.stderr).toContain(details);
 });
 
-test('submit retries with the same request id when the coordinator stops before it answers', async () => {
+test('trawl submit retries with the same request id when the coordinator stops before it answers', async () => {
   const file = join(dir, 'sweep.yaml');
   const text = 'name: x\ntrainer: noop\nparameters: {a: {values: [1, 2]}}\n';
   await writeFile(file, text);
@@ -435,7 +435,7 @@ test('submit retries with the same request id when the coordinator stops before 
   expect(new Set(asked.map((request) => request.requestId)).size).toBe(1);
 });
 
-test('submit prints a notice if a sweep with the same content exists, whatever the file is named', async () => {
+test('trawl submit prints a notice if a sweep with the same content exists, whatever the file is named', async () => {
   const text = 'trainer: noop\nparameters: {a: {values: [1, 2]}}\n';
   const fingerprint = sweepFingerprint(parseSweep(text, 'other.yaml'));
   const submitted = async (content: string) => {
@@ -501,7 +501,7 @@ async function shown(reports: readonly Report[], ...format: string[]) {
   );
 }
 
-test('show falls back to a trial if no sweep matches', async () => {
+test('trawl show falls back to a trial if no sweep matches', async () => {
   const report = { attempt: 1, epoch: 1, atMs: START_MS, metrics: { test_loss: 0.25 } };
   const { stdout, exitCode } = await shown([report]);
   expect(exitCode).toBe(0);
@@ -519,7 +519,7 @@ const epochs = (count: number, name = 'test_loss') =>
     metrics: { [name]: 1 / (at + 1) },
   }));
 
-test('show prints the last 1,000 reports of a trial, and prints all reports as JSON', async () => {
+test('trawl show prints the last 1,000 reports of a trial, and prints all reports as JSON', async () => {
   const { stdout } = await shown(epochs(1_005));
   expect(stdout.match(/^ +1 +\d+ +0\.\d+$/gm)).toHaveLength(1_000);
   expect(stdout).toContain('5 earlier reports are not shown; print all with -o json');
@@ -535,7 +535,7 @@ test('show prints the last 1,000 reports of a trial, and prints all reports as J
   ]);
 });
 
-test('show prints fewer reports if their metrics have long names', async () => {
+test('trawl show prints fewer reports if their metrics have long names', async () => {
   const { stdout } = await shown(epochs(50, 'm'.repeat(200_000)), '-o', 'wide');
   expect(stdout).toContain('30 earlier reports are not shown');
 });
@@ -586,7 +586,7 @@ const warned: Partial<SweepServiceServer> = {
   },
 };
 
-test('ls, show and wait print the warnings of a sweep', async () => {
+test('trawl ls, trawl show and trawl wait print the warnings of a sweep', async () => {
   expect((await trawl(warned, 'ls')).stdout).toMatch(/^sweep .* failed {2}warnings .*\n.* 1 +2 {2}/);
   expect((await trawl({}, 'ls')).stdout).not.toContain('warnings');
   const shown = (await trawl(warned, 'show')).stdout;
@@ -605,7 +605,7 @@ test('ls, show and wait print the warnings of a sweep', async () => {
   );
 });
 
-test('without a terminal, wait exits with code 1 when the sweep is paused, and prints how to resume it', async () => {
+test('without a terminal, trawl wait exits with code 1 when the sweep is paused, and prints how to resume it', async () => {
   const halted = sampleSweep({
     state: SweepState.PAUSED,
     reason: '3 trials failed',
@@ -627,7 +627,7 @@ test('without a terminal, wait exits with code 1 when the sweep is paused, and p
   expect(stdout).toMatch(/^sweep 7 \(autoencoders\) paused: /);
 });
 
-test('best requests only the trials in its table', async () => {
+test('trawl best requests only the trials in its table', async () => {
   const asked: ListTrialsRequest[] = [];
   const trials = Array.from({ length: 9 }, (_, index): Trial => ({ ...good, id: `${index}`, configId: `c${index}` }));
   await trawl(
@@ -646,7 +646,7 @@ test('best requests only the trials in its table', async () => {
   expect(asked).toMatchObject([{ sweep: '7', trialIds: ['0', '1'] }]);
 });
 
-test('best and trials show the step of the ranking metric if this step is not the last, and always with -o wide', async () => {
+test('trawl best and trawl trials show the step of the ranking metric if this step is not the last, and always with -o wide', async () => {
   const early: Trial = { ...good, epoch: 2.5, metricSteps: { test_loss: 1 / 3 } };
   const at: Partial<SweepServiceServer> = {
     getSweep: (_call, callback) =>

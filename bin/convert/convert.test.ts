@@ -215,7 +215,7 @@ spec:
   test.each([
     ['{collector: {kind: File}}', '/var/log/katib/metrics.log'],
     ['{collector: {kind: File}, source: {fileSystemPath: {path: /out/metrics.txt}}}', '/out/metrics.txt'],
-  ])('the metrics collector %s gets a note that names its file', async (collector, file) => {
+  ])('a note about the metrics collector %s names the file that it reads', async (collector, file) => {
     const { notes } = await convert(katib('', `metricsCollectorSpec: ${collector}`));
     expect(notes.join('\n')).toContain(`metrics in the file ${file}: print them`);
   });
@@ -302,7 +302,7 @@ describe("Hydra's arguments", () => {
     expect((await convert(text)).sweep.parameters).toEqual(parameters);
   });
 
-  test('the program, deletions and settings in Hydra arguments do not become parameters', async () => {
+  test('in Hydra arguments, the program, deletions (~) and Hydra settings do not become parameters', async () => {
     const { sweep, notes } = await convert('python3 train.py -m lr=1,2 ~db hydra.run.dir=out hydra/launcher=joblib');
     expect(sweep.command).toEqual(['python3', 'train.py', '~db', 'hydra.run.dir=out', '${args_no_hyphens}']);
     expect(sweep.parameters).toEqual({ lr: { values: [1, 2] } });

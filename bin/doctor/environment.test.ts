@@ -37,7 +37,7 @@ test.each<[string, boolean, string, string]>([
 
 const other = { id: 'gpu1.lab', host: 'node7', state: AgentState.CONNECTED };
 
-test('doctor warns about an id that an agent on another host uses, and names that host', () => {
+test('doctor warns about an agent id that an agent on another host uses, and names that host', () => {
   const facts = { id: 'gpu1.lab', host: 'node1', agents: [other] };
   expect(agentIdFinding(facts)).toMatchObject({
     state: 'warning',

@@ -1,4 +1,4 @@
-/** The check of a real PostgreSQL server. */
+/** Tests the checks that doctor makes on a real PostgreSQL server. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { faults } from './finding.ts';
 import { checkPostgres } from './postgres.ts';
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'doctor shows whether a database can be used, what it contains and who leads, and leaves nothing behind',
+  'doctor shows whether a database can be used, what it contains and which coordinator leads, without changing the database',
   async () => {
     const server = await PostgresServer.start();
     onTestFinished(() => server.close());
@@ -23,7 +23,7 @@ test.skipIf(isSkipped(postgresMissing()))(
       detail: expect.stringContaining('a durable commit takes'),
     });
     expect(await find('store, content')).toMatchObject({ detail: expect.stringContaining('the database is empty') });
-    // Servers of tests run with fsync off.
+    // Test servers run with fsync off.
     expect(await find('store, fsync')).toMatchObject({ state: 'warning' });
     expect(await find('store, TLS')).toBeUndefined();
     expect(await server.query('sweeps', "select 1 from pg_class where relnamespace = 'public'::regnamespace")).toEqual(

@@ -19,7 +19,7 @@ const FACTS: PostgresFacts = {
   store: { schema: SCHEMA_VERSION, transactions: 7, unusable: undefined, leader: 'head-a:7070' },
 };
 
-test('all findings for a database without limitations are ok, and show its schema and its leader', () => {
+test('all findings for a database without problems are ok, and show the schema and the leader of the store', () => {
   const findings = postgresFindings(FACTS);
   expect(findings.map(({ state }) => state)).toEqual(['ok', 'ok']);
   expect(findings[0]?.detail).toContain('a durable commit takes 1.3 ms');
@@ -41,14 +41,14 @@ test.each<[Partial<PostgresFacts>, string, RegExp]>([
   expect(findings).toEqual([expect.objectContaining({ name, detail: expect.stringMatching(detail), needed: false })]);
 });
 
-test('a connection without TLS to this machine is no problem', () => {
+test('doctor accepts a connection without TLS if the database server is on this machine', () => {
   expect(postgresFindings({ ...FACTS, isLocal: true, tls: undefined, sslmode: undefined })).toHaveLength(2);
 });
 
 test.each([
   [{ unusable: 'the store was moved to sweeps' }, 'the store was moved to sweeps'],
   [{ schema: SCHEMA_VERSION + 1 }, 'of a newer trawl'],
-])('doctor reports a database as a fault if its store has %o', (change, detail) => {
+])('doctor reports a fault if the store in a database has the properties %o', (change, detail) => {
   const store = { schema: SCHEMA_VERSION, transactions: 7, unusable: undefined, leader: undefined, ...change };
   expect(faults(postgresFindings({ ...FACTS, store }))).toEqual([
     expect.objectContaining({ detail: expect.stringContaining(detail) }),

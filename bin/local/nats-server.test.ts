@@ -50,7 +50,7 @@ async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
   }
 }
 
-test('a server has JetStream and keeps its streams across a restart on the same port', async () => {
+test('a server provides JetStream and keeps its streams across a restart on the same port', async () => {
   const first = await start();
   expect(first.port).toBeGreaterThan(0);
   expect(withoutSecrets(first.url)).toBe(`nats://127.0.0.1:${first.port}`);
@@ -101,7 +101,7 @@ onLinux('a server killed from outside is reported and leaves no process behind',
 });
 
 onLinux(
-  'the server and its watcher end when their parent is killed by SIGKILL, and the folder can be used at once',
+  'the server and its watcher end when their parent is killed by SIGKILL, and the folder can immediately be used again',
   async () => {
     const script = join(import.meta.dirname, 'fixtures', 'start-and-wait.ts');
     const parent = spawn(process.execPath, [viteNode, script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });

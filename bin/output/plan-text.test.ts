@@ -68,7 +68,7 @@ test('the plan of a population counts the children', () => {
   );
 });
 
-test('for a program, whose last epoch is not known, the first rungs are shown', () => {
+test('the plan of a program shows the first rungs, because the last epoch of a program is not known', () => {
   const program = 'command: [t, "${args}"]\nmetric: {name: loss}\nparameters: {lr: {values: [1, 2]}}\n';
   expect(fieldsOf(`${program}early_terminate: {type: hyperband, min_iter: 2}\n`).rungs).toBe(
     '2, 6, 18, ... (values of the metric)',

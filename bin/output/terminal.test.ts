@@ -24,7 +24,7 @@ test('--no-color, NO_COLOR and a dumb terminal disable color', () => {
   expect(terminalOf(tty, color, { TERM: 'dumb' }).color).toBe(false);
 });
 
-test('only ASCII is printed with --ascii, and on a terminal that does not show UTF-8', () => {
+test('with --ascii, or on a terminal that does not show UTF-8, only ASCII is printed', () => {
   const ascii = (stream: typeof tty | object, environment: NodeJS.ProcessEnv, option?: true) =>
     terminalOf(stream, { color: true, ...(option && { ascii: option }) }, environment).ascii;
   expect(ascii(tty, UTF8)).toBe(false);

@@ -116,7 +116,7 @@ test('a long ranking is truncated, and a note explains how to get the rest', () 
   expect(notesOf(ranking)[0]).toMatch(/^Only the first 50 of 60 configs .*"trawl export 1 -f csv"/);
 });
 
-test('curves cover the objective and the metrics of the hypotheses, and the caption explains the band', () => {
+test('the curves section shows the objective and the metrics of the hypotheses, and its captions explain the band', () => {
   const figures = figuresOf(
     sectionOf(grid('hypotheses:\n  - { name: H1, claim: psnr rises over epochs }\n'), 'curves'),
   );

@@ -46,7 +46,7 @@ test('panels that are empty because of `exclude` do not count toward the limit, 
   expect([isPerConfig, panels.length]).toEqual([true, 6]);
 });
 
-test('many values of a numeric parameter are grouped in ranges, and the parameter is listed as averaged', () => {
+test('many values of a numeric parameter are grouped in ranges, and the parameter is listed among those that the chart averages over', () => {
   const { legend, panels, isPerConfig, averaged } = laidOut(
     '{ a: { min: 1, max: 20, step: 1 }, b: { min: 1, max: 20, step: 1 } }',
     { a: 10, b: 1 },

@@ -30,7 +30,7 @@ test('a text parameter with too many values has no levels', () => {
   expect(levelsOf(['a', 'b', 'c'], 3)?.map(({ label }) => label)).toEqual(['a', 'b', 'c']);
 });
 
-test('the varying parameters begin with the axes; a parameter that another parameter determines is not independent', () => {
+test('varying parameters are listed with the axes first; a parameter that another parameter determines is not independent', () => {
   const parameters = [3, 5].flatMap((depth) =>
     [15, 30].map((latent) => ({ depth, latent, epochs: depth === 5 ? 13 : 10, batch: 64 })),
   );

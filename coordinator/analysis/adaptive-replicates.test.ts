@@ -22,7 +22,7 @@ const UNCLEAR_TRIALS = [...trialsOf({ d: 50 }, [1, 2, 3]), ...trialsOf({ d: 100 
 const keysOf = (missing: ReturnType<typeof missingReplicates>) =>
   missing.map(({ replicateOf, seed }) => [replicateOf.parameters.d, seed]);
 
-test('the looks range from the minimum to the maximum number of replicates, and have error rates below 5%', () => {
+test('the first look is at the minimum number of replicates, the last at the maximum, and each error rate is below 5%', () => {
   const looks = looksOf(LIMITS);
   expect(looks.map(({ replicates }) => replicates)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 19, 20]);
   for (const [index, { errorRate }] of looks.entries()) {
@@ -43,7 +43,7 @@ describe('hypotheses', () => {
     ]);
   });
 
-  test('a config without a counterpart gets no further replicate', () => {
+  test('a config without a counterpart on the other side of the claim gets no further replicate', () => {
     const single = trialsOf({ d: 50, width: 8 }, [1, 2, 3]);
     const missing = missingReplicates(spec, LIMITS, [...CLEAR_TRIALS, ...UNCLEAR_TRIALS, ...single]);
     expect(missing.map(({ replicateOf }) => replicateOf.parameters.width)).toEqual([undefined, undefined]);
@@ -63,7 +63,7 @@ describe('hypotheses', () => {
     ]);
   });
 
-  test('a verdict does not change with later results, and its reason names the look', () => {
+  test('a verdict does not change with later results, and its reason names the look at which it was reached', () => {
     const later = [
       ...trialsOf({ d: 15 }, [9.01, 9.02, 9.03, 0, 0]),
       ...trialsOf({ d: 30 }, [1.01, 1.02, 1.03, 99, 99]),
@@ -85,7 +85,7 @@ describe('hypotheses', () => {
 describe('the best config', () => {
   const spec = { hypotheses: [], metric: METRIC };
 
-  test('only the best configs get a further replicate if there are no hypotheses', () => {
+  test('without hypotheses, only the configs that can still be the best get a further replicate', () => {
     const missing = missingReplicates(spec, LIMITS, [...CLEAR_TRIALS, ...UNCLEAR_TRIALS]);
     expect(keysOf(missing)).toEqual([
       [30, 3],
@@ -94,7 +94,7 @@ describe('the best config', () => {
     ]);
   });
 
-  test('a single best config needs no further replicate', () => {
+  test('if one config is clearly the best, no config gets a further replicate', () => {
     expect(missingReplicates(spec, LIMITS, CLEAR_TRIALS)).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe('the best config', () => {
   });
 });
 
-/** Runs a study of one comparison, and returns the verdict and the number of replicates per config at the last look. */
+/** Simulates a study of one comparison. Returns the verdict and the replicates per config at the last look. */
 function study(effect: number, normal: () => number): { verdict: string; replicates: number } {
   const values = (mean: number) => Array.from({ length: LIMITS.max }, () => mean + normal());
   const [judged] = judgeAtLooks([CLEAR], LIMITS, [
@@ -128,6 +128,6 @@ test('of 60 simulated studies with an effect of one standard deviation, most are
   const normal = normalDeviates(2);
   const studies = Array.from({ length: 60 }, () => study(1, normal));
   expect(studies.filter(({ verdict }) => verdict === 'supported').length).toBeGreaterThan(40);
-  // A single judgment needs 17 replicates for a power of 80%.
+  // A study with a single look needs 17 replicates for a power of 80%.
   expect(studies.reduce((sum, { replicates }) => sum + replicates, 0) / studies.length).toBeLessThan(17);
 });

@@ -68,7 +68,7 @@ test('interactions are tested as soon as every pair of values has a result', () 
   expect(interactions[0]?.share).toBeCloseTo(crossed / ((depths ?? 0) + (latents ?? 0) + crossed + 0.155 / 4), 10);
 });
 
-test('a parameter that explains nearly everything is estimated as soon as its second value has one result', () => {
+test('the effect of a parameter that explains nearly everything is estimated as soon as its second value has a result', () => {
   const noise = (seed: number) => 0.01 * ((seed * 7) % 5);
   const first = [1, 2, 3].flatMap((width) =>
     replicates({ mode: 'a', width }, [1 + noise(width), 1 + noise(width + 1)]),

@@ -61,7 +61,7 @@ test('an untried value widens the interval of the estimate', () => {
   expect(width(grid({ ...AXES, optimizer: ['adam'] }))).toBeGreaterThan(2 * same);
 });
 
-test('more slots shorten the estimated duration, but not below that of the longest trial, and keep the slot time', () => {
+test('more slots shorten the estimated duration, but not below the duration of the longest trial, and leave the slot time unchanged', () => {
   const sample = grid(AXES);
   const on = (slots: number) => estimateSweep(past(sample), { sample, trials: sample.length, slots });
   expect(on(4)?.slotTime).toEqual(on(1)?.slotTime);
@@ -72,7 +72,7 @@ test('more slots shorten the estimated duration, but not below that of the longe
   expect(on(1000)?.duration.expected).toBeGreaterThan(secondsOf({ epochs: 5, depth: 4, dataset: 'large' }) * 900);
 });
 
-test('early stopping shortens the slot time as much as in earlier trials, but does not shorten the longest trial', () => {
+test('early stopping shortens the estimated slot time by the same factor as in earlier trials, but does not shorten the longest trial', () => {
   const sample = grid(AXES);
   const underRule = past(sample).map((trial) => ({ ...trial, ms: trial.ms / 4 }));
   const whole = estimateSweep(past(sample), { sample, trials: sample.length, slots: 1 });

@@ -93,7 +93,7 @@ test('the verdict on an undecided comparison states how many further seeds would
   });
 });
 
-test('trials are compared within one setting of the other parameters', () => {
+test('trials are compared only with trials that have the same values of the other parameters', () => {
   const trials = [3, 5].flatMap((depth) => [
     ...replicates(
       { depth, d: 15 },
@@ -111,7 +111,7 @@ test('trials are compared within one setting of the other parameters', () => {
   expect(judged.method).toContain('in each setting of the other parameters');
 });
 
-test('two sides that also differ in a parameter outside the claim are not compared, and the reason names it', () => {
+test('two sides that also differ in a parameter outside the claim are not compared, and the reason names that parameter', () => {
   const trials = [...replicates({ depth: 3, epochs: 10 }, A), ...replicates({ depth: 5, epochs: 13 }, B)];
   expect(verdictOn('loss[depth=3] > loss[depth=5]', trials)).toMatchObject({
     verdict: 'undecided',
@@ -120,7 +120,7 @@ test('two sides that also differ in a parameter outside the claim are not compar
   });
 });
 
-test('the reason mentions missing seeds and results, unfinished and failed trials, and unmatched conditions', () => {
+test('the reason for a verdict mentions missing seeds and results, unfinished and failed trials, and unmatched conditions', () => {
   const single = [...replicates({ d: 15 }, [1]), ...replicates({ d: 30 }, B)];
   expect(verdictOn('loss[d=15] > loss[d=30]', single).because).toMatch(/^at least two seeds per config are needed/);
   expect(verdictOn('loss[d=15] > loss[d=30]', replicates({ d: 30 }, B)).because).toBe(
@@ -216,7 +216,7 @@ test('the reason for a verdict states how many seeds the decisive step needs, an
   );
 });
 
-test('ranges over a parameter are compared', () => {
+test('a claim can compare the ranges of a metric over a parameter', () => {
   const noise = [-0.01, 0, 0.01];
   const slope = (dataset: string, by: number) =>
     [15, 30, 100].flatMap((d, i) =>
@@ -237,7 +237,7 @@ test('ranges over a parameter are compared', () => {
 
 const FALLING = [5, 4.2, 4.4, 3.9, 3.1, 3.3, 2.8, 2.8, 2.1, 2.2];
 
-test('a trend is judged over the curves, and opposing steps are counted', () => {
+test('a claim about a trend is judged by all curves, and the reason counts the steps that go against it', () => {
   const curves = [0, 1, 2].map((seed) =>
     withCurve(
       { d: 15 },

@@ -75,7 +75,7 @@ async function coordinator(text: string, afterRead: (sql: string) => Promise<voi
       await world.record(key, { kind: 'report', epoch: 1, metrics: { test_loss: x } });
       await world.record(key, { kind: 'ended', end: { outcome: 'succeeded' } });
     },
-    /** Returns, from the state in memory, how many ended trials in each state have dropped points. */
+    /** Returns how many ended trials with dropped points are in each trial state, as counted in memory. */
     dropped: () => runtime.core.sweeps.get(sweepId)?.dropped,
     trials: () =>
       db
@@ -377,7 +377,7 @@ describe('a sweep that has reached its target', () => {
     });
   });
 
-  test('a target is rejected if a kept result already reaches it, but not if only a dropped result does', async () => {
+  test('a target is rejected if a kept result already reaches it, but not if only the result of a dropped trial reaches it', async () => {
     const world = await ended();
     const id = world.trial(3).id;
     await expect(world.apply(withTarget(3.2))).rejects.toThrow(
@@ -406,7 +406,10 @@ describe('a sweep that has reached its target', () => {
   });
 });
 
-/** Whether the query is the last query of a comparison. That query counts the dropped trials that have ended. */
+/**
+ * Whether the query is the last query of a comparison with a new file. This query counts the dropped trials that have
+ * ended.
+ */
 const isLastComparison = (sql: string) => sql.includes('count(*) as n');
 
 test('a dropped trial that ends while the store is read counts once, in memory and in the store', async () => {

@@ -18,7 +18,7 @@ test.each([
   ['a grid', 'parameters: {x: {min: 1, max: 5000, step: 1}}'],
   ['a random search', 'method: random\nrun_cap: 5000\nparameters: {x: {min: 0.0, max: 1.0}}'],
 ])(
-  'a paused sweep of %s causes no further passes of the scheduler, even if its window is not full',
+  'a paused sweep of %s causes no further passes of the scheduler, even if its creation window is not full',
   async (_, space) => {
     let passes = 0;
     const store = new SqliteStore(openStore(newFolder()), '');
@@ -38,7 +38,7 @@ test.each([
     await runtime.settle(onHello(runtime.core, agentHello('a', 'i', 1), 1));
     const { search, counts } = runtime.core.sweeps.get('1') ?? {};
     if (search === undefined || counts === undefined) throw new Error('the sweep has no search');
-    // Trials that end make room in the window, so the next pass takes more steps than were prepared.
+    // As if 1,500 trials had ended: the window has room, so the next pass takes more steps than were prepared.
     counts.pending -= 1_500;
     runtime.reschedule();
     await until('a pass needs more steps than were prepared', () => search.source.isUnprepared === true);
@@ -52,7 +52,7 @@ test.each([
   },
 );
 
-test('a pass that cannot read the store is repeated, and the coordinator continues', async () => {
+test('a pass of the scheduler that cannot read the store is repeated, and the coordinator continues', async () => {
   let failures = 0;
   const failed: string[] = [];
   const store = distantStore(openStore(newFolder()), async (sql) => {
@@ -76,7 +76,7 @@ test('a pass that cannot read the store is repeated, and the coordinator continu
   expect(failed).toEqual(['Error: the connection is closed (1)', 'Error: the connection is closed (2)']);
 });
 
-test('if a change cannot be written after a stop, the store does not count as broken', async () => {
+test('if a change cannot be written after the coordinator has stopped, the store is not reported as broken', async () => {
   const broken: unknown[] = [];
   const store = new SqliteStore(openStore(newFolder()), '');
   const onBroken = (error: unknown) => broken.push(error);

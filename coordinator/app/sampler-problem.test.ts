@@ -41,7 +41,7 @@ test('if the process ends without an answer, the problem includes the last line 
   );
 });
 
-test('a sampler that makes a suggestion, a slow sampler and a sweep without a sampler are no problem', async () => {
+test('no problem is reported for a sampler that makes a suggestion, a slow sampler, or a sweep without a sampler', async () => {
   const python = interpreter(`echo '{"number": 0, "values": {"x": 0.5}, "attributes": ""}' >&4`);
   expect(await samplerProblem(SPEC, { python, start: startSampler })).toBeUndefined();
   expect(

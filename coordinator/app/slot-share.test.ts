@@ -37,7 +37,7 @@ test('sweeps of one priority share the slots by weight, and each of them gets at
   expect(shares(coreWith([{ weight: 100 }, {}])).map((share) => share?.slots)).toEqual([8, 1]);
 });
 
-test('a sweep waits until sweeps of higher priority end, unless their concurrency leaves slots free', () => {
+test('a sweep waits until sweeps of higher priority end, unless the concurrency limits of those sweeps leave slots free', () => {
   expect(shares(coreWith([{ priority: 1 }, {}]))).toEqual([
     { slots: 8, waitMs: 0 },
     { slots: 8, waitMs: 5_000 },
@@ -45,7 +45,7 @@ test('a sweep waits until sweeps of higher priority end, unless their concurrenc
   expect(shares(coreWith([{ priority: 1, concurrency: 6 }, {}]))[1]).toEqual({ slots: 2, waitMs: 0 });
 });
 
-test('the share is unknown while the remaining time of a sweep with a higher priority is unknown', () => {
+test('the share of a sweep is unknown while the remaining time of a sweep with a higher priority is unknown', () => {
   const { core, added } = coreWith([{ priority: 1 }, {}]);
   expect(added[1] && slotShareOf(core, added[1], () => undefined)).toBeUndefined();
 });

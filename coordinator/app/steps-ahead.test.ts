@@ -5,7 +5,7 @@ import { StepsAhead } from './steps-ahead.ts';
 
 const start: SourceState = { search: null, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };
 
-/** Returns a search over a list of points. The id of each trial is its point. The search counts its calls. */
+/** Returns a search over a list of points. The id of each trial is its point. `calls` counts the calls of `next`. */
 function searchOver(points: readonly string[]) {
   const search = {
     calls: 0,
@@ -60,7 +60,7 @@ test('every point without a stored trial gets exactly one trial, in order, howev
   );
 });
 
-test('if most trials exist, each point is computed fewer than ten times on average', async () => {
+test('if most points already have a trial, each point is computed fewer than ten times on average', async () => {
   const points = Array.from({ length: 5_000 }, (_, at) => `${at}`);
   const search = searchOver(points);
   const stored = new Set(points.filter((_, at) => at % 10 !== 0));

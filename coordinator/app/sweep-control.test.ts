@@ -9,7 +9,7 @@ const KILL = { sweep: '1', action: 'SWEEP_ACTION_KILL', reason: '', priority: 0 
 const RETRY = { sweep: '1', trials: [], failed: false, failures: [], cancelled: true, requestId: 'again' };
 const APPLY = { sweep: '1', fileName: 's.yaml', text: EDITED, baseVersion: 0, dryRun: false };
 
-/** The numbers of microtasks after which the second request arrives. */
+/** The delays of the second request, in microtasks. Each test runs once per delay. */
 const DELAYS = Array.from({ length: 25 }, (_, at) => at * 8);
 
 async function inTurns(turns: number): Promise<void> {

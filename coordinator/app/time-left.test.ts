@@ -23,8 +23,8 @@ const CLUSTER = {
 
 async function busy(run: number) {
   const cluster = await busyCluster(newFolder(), { ...CLUSTER, run });
-  // The ended trials took about a millisecond each. After this wait, the running trials have already run longer, and
-  // the estimated time left is not 0.
+  // The ended trials took about a millisecond each. After this wait, the running trials have already run longer than
+  // that, and the estimated time left is not 0.
   await sleep(CLUSTER.trialsPerSweep);
   onTestFinished(() => cluster.stop());
   const { runtime } = cluster.served;
@@ -86,7 +86,7 @@ test('an estimate of the time left is reused for 1 ms per trial of the sweep, an
   expect(reads).toBe(2);
 });
 
-test('only the running trials of a paused sweep count, and an ended sweep has no time left', async () => {
+test('the time left of a paused sweep includes only its running trials, and an ended sweep has no time left', async () => {
   const { runtime, timeLeft } = await busy(24);
   const running = await timeLeft();
   await runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' }));

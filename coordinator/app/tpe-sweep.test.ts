@@ -31,7 +31,7 @@ const loss = ({ kind, x, offset }: Record<string, unknown>) =>
   Number(x) > 4 ? undefined : (Number(x) - 1) ** 2 + (kind === 'near' ? 0 : 1 + Number(offset));
 
 describe('sweeps with method tpe', () => {
-  test('a TPE sweep has the same trials if the coordinator restarts', async () => {
+  test('a TPE sweep creates the same trials even if the coordinator restarts', async () => {
     const sweep = await coordinatorWithSweep(dir, FILE, 2);
     let compared = 0;
     while (sweep.sweep() !== undefined) {

@@ -47,7 +47,7 @@ test.each([3, 5])('at depth %d the exported network gives the same reconstructio
 
   expect(new Set(output.data).size).toBeGreaterThan(10);
   expect(made).toHaveLength(output.data.length);
-  // Sums can be rounded differently. The value of a pixel can then differ by one.
+  // The two programs can round sums differently, so the value of a pixel can differ by one.
   const off = output.data.map((byte, i) => Math.abs(byte - Math.round(((made[i] ?? Number.NaN) + 1) * 127.5)));
   expect(Math.max(...off)).toBeLessThanOrEqual(1);
 });

@@ -4,14 +4,14 @@ import { toWire } from '../../../lib/domain/parameters.ts';
 import { trialAt } from '../../../test/support/dashboard/sample.ts';
 import { idLength, MAX_RUN_NAME, runName } from './write-runs.ts';
 
-test('the name of a run has the id of its trial, and the parameters that vary', () => {
+test('the name of a run contains the id of its trial and the parameters that vary', () => {
   expect(runName(trialAt(3), ['latent_dim', 'noise_std', 'seed'], 8)).toBe(
     'b1000000-latent_dim=30,noise_std=0.5,seed=0',
   );
   expect(runName(trialAt(0), [], 8)).toBe('a0000000');
 });
 
-test('a run name with any parameter value is a single valid folder name', () => {
+test('for any parameter value, the name of a run is a single valid folder name', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (x) => {
       const name = runName(trialAt(0, { parameters: toWire({ x }) }), ['x'], 8);

@@ -70,7 +70,7 @@ test('a run has its metrics at each epoch, with the time of the report', async (
   ]);
 });
 
-test('if the steps of a run are fractional or huge, its reports are numbered, and the metric `step` has the original step unless the program reports this metric', async () => {
+test('if steps are fractional or huge, reports are numbered instead, and the metric `step` has their original steps unless the program reports a metric `step`', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'trawl-runs-'));
   const report = (epoch: number, metrics: Record<string, number>) => ({ attempt: 1, epoch, atMs: START_MS, metrics });
   async function* fractional(): AsyncGenerator<Curve> {
@@ -117,7 +117,7 @@ test('a run has its parameters, its seed and its final status', async () => {
   expect(await endOf(RUN.running)).toEqual({ session_end_info: { status: 'RUNNING' } });
 });
 
-test('the experiment has the domains of the parameters, and the metrics, starting with the ranking metric', async () => {
+test('the experiment lists each parameter with its domain, and the metrics with the ranking metric first', async () => {
   const hparams = hparamsIn(await eventsIn('.'));
   const numbers = (...values: number[]) => ({ values: values.map((number_value) => ({ number_value })) });
   expect(hparams).toEqual({
