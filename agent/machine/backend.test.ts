@@ -28,7 +28,7 @@ test('a forced CPU backend is rejected together with --require-gpu', async () =>
   await expect(choice).rejects.toThrow('backend wasm computes on the CPU, but --require-gpu is set');
 });
 
-test('a probe reports every backend in order, with the reason if a backend does not load', async () => {
+test('probing lists all backends in order, and gives the reason for each backend that does not load', async () => {
   const probes = await probeBackends();
   expect(probes.map(({ name }) => name)).toEqual(BACKENDS);
   expect(probes.at(-1)).toEqual({ name: 'wasm', loads: true, reason: '' });

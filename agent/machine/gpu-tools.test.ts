@@ -51,7 +51,7 @@ test('output without GPUs gives an empty list of GPUs, and is not reported as an
   }
 });
 
-test('GPUs get the UUIDs that nvidia-smi -L or a query lists', () => {
+test('each GPU gets its UUID from the output of nvidia-smi -L or of a UUID query', () => {
   const { gpus } = parseNvidiaCards(recorded('nvidia-smi-query.txt'));
   const listed = withIds(gpus, parseNvidiaIds(recorded('nvidia-smi-L.txt')));
   expect(listed.map(({ uuid }) => uuid?.slice(0, 8))).toEqual(['GPU-aa11', 'GPU-ab22', 'GPU-cc33', 'GPU-dd44']);
@@ -119,7 +119,7 @@ test('GPUs are parsed from the array that amd-smi prints, or from the object tha
   expect(parseAmdSmi('[{"gpu": 0, "vram": {"size": "N/A"}}]').broken).toMatchObject([{ index: 0 }]);
 });
 
-test('the parsers accept any text without an exception', () => {
+test('no text causes an exception in the parsers', () => {
   const json = fc.json().map((text) => `${text}`);
   fc.assert(
     fc.property(fc.oneof(fc.string(), json), (text) => {

@@ -32,7 +32,7 @@ function nvidia(query: string, list = 'nvidia-smi-L.txt', code = 0): void {
 }
 
 describe('discovery', () => {
-  test('of four GPUs, only the two visible GPUs are used, whether their indexes or their UUIDs are given', async () => {
+  test('if CUDA_VISIBLE_DEVICES lists two of four GPUs by index or by UUID, only these two are used', async () => {
     nvidia('nvidia-smi-query.txt');
     for (const list of ['2,3', 'GPU-cc33,GPU-dd4467']) {
       const { gpus, found, problems } = await discoverGpus({ CUDA_VISIBLE_DEVICES: list });
@@ -110,7 +110,7 @@ test('measured values are converted to base units, and values that a GPU does no
   ]);
 });
 
-test('each measured card lists its visible GPUs, even if cards are hidden, reordered or split by MIG', async () => {
+test('the measured values of each card list the visible GPUs on that card, even if cards are hidden, reordered or split by MIG', async () => {
   const figures = parseGpuFigures([0, 1, 2, 3].map((index) => `${index}, 1, 1, 1, 1, 1`).join('\n'));
   const cardsOf = async (list: string) =>
     figuresOfCards(figures, (await discoverGpus({ CUDA_VISIBLE_DEVICES: list })).gpus).map(({ index, gpus }) => [

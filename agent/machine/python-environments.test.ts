@@ -45,7 +45,7 @@ test('an interpreter that fails is not started again, and its packages are unkno
   expect(await environments.packagesOf(interpreterIn('/nowhere/python3', {}))).toBeUndefined();
 });
 
-test('a long list of packages is truncated at the end of a package', async () => {
+test('a list of packages that is too long is truncated after a complete entry', async () => {
   const many = Array.from({ length: 10_000 }, (_, at) => `package-${at}==1.0`).join('\n');
   const listed = await new PythonEnvironments().packagesOf(interpreterIn(fakePython(`3.12.4\n/p\n${many}\n`), {}));
   expect(Buffer.byteLength(listed?.packages ?? '')).toBeLessThanOrEqual(65_536);

@@ -71,7 +71,7 @@ describe('MIG instances', () => {
     ['MIG-c', []],
     ['MIG-1e,GPU-ab22', ['MIG-1e85']],
     ['MIG-1e,MIG-1e85', []],
-    // As in CUDA, the name of a card in MIG mode stands for its first instance.
+    // As in CUDA, the name of a card in MIG mode selects the first instance on the card.
     ['0', ['MIG-c6d4']],
     ['GPU-aa11', ['MIG-c6d4']],
     ['1,0', ['GPU-ab22', 'MIG-c6d4']],
@@ -82,7 +82,7 @@ describe('MIG instances', () => {
     expect(ids(list)).toEqual(expected);
   });
 
-  test('a name of a MIG instance in the format of older drivers is matched exactly', () => {
+  test('the name of a MIG instance in the format of older drivers must match exactly', () => {
     const [first, second] = OLD_MIG.map(({ uuid }) => uuid);
     expect(visibleGpus(OLD_MIG, { CUDA_VISIBLE_DEVICES: `${second},${first}` }).gpus.map(({ id }) => id)).toEqual([
       second,
@@ -116,7 +116,7 @@ describe('the GPU variables of workers', () => {
     ).toMatch(/^GPU-dd44/);
   });
 
-  test('the GPU variables of workers are not set on a machine without GPUs, and exclude all GPUs if no GPU is visible', () => {
+  test('workers get no GPU variables on a machine without GPUs; if a machine has GPUs but none is visible, the variables exclude all GPUs', () => {
     expect(gpuEnvironment(undefined, [])).toEqual({});
     expect(gpuEnvironment('nvidia', []).CUDA_VISIBLE_DEVICES).toBe('');
     // If HIP_VISIBLE_DEVICES were empty, HIP would use all GPUs.

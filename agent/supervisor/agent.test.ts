@@ -171,7 +171,7 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   welcome({ leaderEpoch: 3 });
   expect(agent.unreadyReason()).toBeUndefined();
   expect(leave).not.toHaveBeenCalled();
-  // Another cluster has its own leader epochs.
+  // Each cluster counts its leader epochs separately, so epoch 1 of another cluster is not older.
   welcome({ cluster: 'd', leaderEpoch: 1 });
   expect(leave).not.toHaveBeenCalled();
 });
@@ -183,31 +183,36 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
     'is drained',
     ({ receive }) => receive({ $case: 'command', command: { kind: { $case: 'drain', drain: { graceMs: 60_000 } } } }),
   ],
-])('when an agent %s, it does not start an attempt that is granted late, but returns it', async (_, act) => {
-  const grant = Grant.fromPartial({ trainer: 'noop' });
-  let answer = () => {};
-  const started = startAgent(({ claims }, _, onAnswer) => {
-    const decisions = claims.map(({ key }) => ({ key, answer: { $case: 'grant', grant } as const, mates: [] }));
-    answer = () => onAnswer(null, { decisions, leaderEpoch: 0 });
-  }, key('t'));
-  const { agent, receive, records, sentToWorker } = started;
-  await agent.up();
-  receive({
-    $case: 'welcome',
-    welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
-  });
-  const unclaimed = answer;
-  await vi.waitFor(() => expect(answer).not.toBe(unclaimed));
-  act(started);
-  answer();
-  await vi.waitFor(() => expect(records).toHaveLength(1));
-  expect(records).toMatchObject([{ key: key('t'), seq: 1, body: { ended: { outcome: 'ATTEMPT_OUTCOME_RETURNED' } } }]);
-  await agent.stop();
-  expect(records).toHaveLength(1);
-  expect(sentToWorker).toEqual([]);
-});
+])(
+  'if an attempt is granted after the agent %s, the agent returns the attempt and does not start it',
+  async (_, act) => {
+    const grant = Grant.fromPartial({ trainer: 'noop' });
+    let answer = () => {};
+    const started = startAgent(({ claims }, _, onAnswer) => {
+      const decisions = claims.map(({ key }) => ({ key, answer: { $case: 'grant', grant } as const, mates: [] }));
+      answer = () => onAnswer(null, { decisions, leaderEpoch: 0 });
+    }, key('t'));
+    const { agent, receive, records, sentToWorker } = started;
+    await agent.up();
+    receive({
+      $case: 'welcome',
+      welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
+    });
+    const unclaimed = answer;
+    await vi.waitFor(() => expect(answer).not.toBe(unclaimed));
+    act(started);
+    answer();
+    await vi.waitFor(() => expect(records).toHaveLength(1));
+    expect(records).toMatchObject([
+      { key: key('t'), seq: 1, body: { ended: { outcome: 'ATTEMPT_OUTCOME_RETURNED' } } },
+    ]);
+    await agent.stop();
+    expect(records).toHaveLength(1);
+    expect(sentToWorker).toEqual([]);
+  },
+);
 
-test('when an agent stops, it returns its queued attempts at once, so none of them starts when a running attempt ends', async () => {
+test('when an agent stops, it immediately returns its queued attempts, so that none of them starts when a running attempt ends', async () => {
   const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
   const granted: Claim[] = [];
   const { agent, receive, records, sentToWorker, sendFromWorker } = startAgent(

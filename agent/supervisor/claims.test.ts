@@ -8,7 +8,7 @@ import { newSlots } from './slots.ts';
 
 const key = (slot: number) => ({ sweepId: '1', trialId: `${slot}`, attempt: 1 });
 
-test('if all slots claim at once, the claims are sent in groups of a size that the coordinator accepts, and each claim gets its answer', async () => {
+test('if all slots claim at the same time, the claims are sent in groups of a size that the coordinator accepts, and each claim gets its own answer', async () => {
   const slots = newSlots(MAX_SLOTS);
   for (const [at, slot] of slots.entries()) slot.claims = [{ key: key(at), offer: at }];
   const groups: Claim[][] = [];

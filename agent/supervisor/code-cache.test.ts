@@ -33,8 +33,8 @@ function archive(text: string): CodeArchive {
 }
 
 /**
- * Returns a cache whose coordinator has these archives, and the offsets at which the downloads begin. `interfere` can
- * make a download fail, or change its bytes.
+ * Returns a cache, and the offsets at which its downloads begin. The simulated coordinator has one archive per text.
+ * `interfere` can make a download fail, or change its bytes.
  */
 function cacheOf(
   texts: readonly string[],
@@ -101,7 +101,7 @@ test('a damaged archive in the cache is downloaded again', async () => {
   expect(readFileSync(pathOf('a'), 'utf8')).toBe('some code');
 });
 
-test('while an attempt needs the code, a download from an unreachable coordinator is retried', async () => {
+test('a download from an unreachable coordinator is retried as long as an attempt needs the code', async () => {
   let failures = 0;
   const { cache } = cacheOf(['some code'], (_, rest) => {
     if (failures++ < 2) throw error(status.UNAVAILABLE);

@@ -28,9 +28,12 @@ let port: number;
 let calls: Call[];
 let requests: ClaimRequest[];
 let records: RecordMessage[];
-/** Whether the server accepts the outcome RETURNED. Coordinators of older releases do not. */
+/** Whether the server accepts the outcome RETURNED. Coordinators of older releases do not accept it. */
 let acceptsReturns: boolean;
-/** The number of calls of Open, which the server rejects. Claims must be sent on the Report stream instead. */
+/**
+ * The number of calls of the unary method Open. The server rejects them, because claims must be sent on the Report
+ * stream.
+ */
 let unaryClaims: number;
 let dir: string;
 let spool: Spool;
@@ -124,22 +127,25 @@ test.each([
   ['the coordinator ends the stream without an error', () => calls[0]?.end()],
   ['the coordinator ends the stream with an error', () => calls[0]?.emit('error', { code: status.INTERNAL })],
   ['the agent renews its certificate', () => session.renew()],
-])('when %s, claims without an answer fail at once, and later claims do too', async (_, loseStream) => {
-  const first = failure(session.open([CLAIM]));
-  await vi.waitFor(() => expect(requests).toHaveLength(1));
-  loseStream();
-  const { message, ms } = await first;
-  expect(message).toBe('the stream to the coordinator ended');
-  expect(ms).toBeLessThan(5_000);
-  expect(session.isWelcome).toBe(false);
-  const later = await failure(session.open([CLAIM]));
-  expect(later.message).not.toMatch(/no error|did not answer/);
-  expect(later.ms).toBeLessThan(5_000);
-});
+])(
+  'when %s, claims that are still waiting for an answer fail immediately, and so do later claims',
+  async (_, loseStream) => {
+    const first = failure(session.open([CLAIM]));
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    loseStream();
+    const { message, ms } = await first;
+    expect(message).toBe('the stream to the coordinator ended');
+    expect(ms).toBeLessThan(5_000);
+    expect(session.isWelcome).toBe(false);
+    const later = await failure(session.open([CLAIM]));
+    expect(later.message).not.toMatch(/no error|did not answer/);
+    expect(later.ms).toBeLessThan(5_000);
+  },
+);
 
 test('after a restart of the coordinator, claims and records are sent on the next stream', async () => {
-  // The server reads none of these records, so that the session is waiting for room on the stream when the stream is
-  // lost.
+  // The server reads none of these records. The stream is therefore full, and the session is waiting for room when the
+  // stream is lost.
   calls[0]?.pause();
   const text = 'x'.repeat(100_000);
   const body = { $case: 'log', log: { text } } as const;
@@ -162,7 +168,7 @@ test('after a restart of the coordinator, claims and records are sent on the nex
   expect(unaryClaims).toBe(0);
 }, 30_000);
 
-test('if a coordinator does not accept RETURNED, it receives a returned attempt as drained, even after a takeover', async () => {
+test('to a coordinator that does not accept RETURNED, a returned attempt is reported as drained, also if this coordinator takes over', async () => {
   const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;
   spool.add([{ key, seq: 1, atMs: 1, body: { $case: 'ended', ended } }]);
   session.wake();

@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('the first event is handled at the end of its turn of the event loop, together with the other events of the turn', () => {
+test('the first events are handled together at the end of their turn of the event loop', () => {
   const run = vi.fn();
   const gathering = new Gathering(run);
   gathering.schedule();
@@ -18,7 +18,7 @@ test('the first event is handled at the end of its turn of the event loop, toget
   expect(run).toHaveBeenCalledOnce();
 });
 
-test('events soon after a run wait until the minimum time has passed, and share the next run', () => {
+test('events that follow a run too soon are handled together in the next run, after the minimum interval', () => {
   const times: number[] = [];
   const gathering = new Gathering(() => times.push(performance.now()));
   for (let at = 0; at < 20; at++) {

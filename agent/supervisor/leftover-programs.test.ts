@@ -10,7 +10,7 @@ const LOCATION = `test-${process.pid}`;
 const log = pino({ level: 'silent' });
 const started: ChildProcess[] = [];
 
-/** Starts a process that has the marker and its own process session. */
+/** Starts a process with this marker in its environment, in a process session of its own. */
 async function marked(marker: string): Promise<ChildProcess> {
   const child = spawn('sleep', ['60'], {
     detached: true,
@@ -34,15 +34,18 @@ afterEach(() => {
 
 const onLinux = test.skipIf(process.platform !== 'linux');
 
-onLinux('a new agent ends the programs of an earlier agent in its folder, and no others', async () => {
-  const agent = new LeftoverPrograms(LOCATION, log);
-  const own = await marked(`${agent.markerOfWorker()}1`);
-  const foreign = await marked(`${LOCATION}0.run.worker.1`);
-  const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
-  await agent.endEarlier();
-  expect(await signalOf(earlier)).toBe('SIGTERM');
-  expect([own.exitCode, own.signalCode, foreign.exitCode, foreign.signalCode]).toEqual([null, null, null, null]);
-});
+onLinux(
+  'a new agent ends the programs that an earlier agent in the same folder has started, and no other programs',
+  async () => {
+    const agent = new LeftoverPrograms(LOCATION, log);
+    const own = await marked(`${agent.markerOfWorker()}1`);
+    const foreign = await marked(`${LOCATION}0.run.worker.1`);
+    const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
+    await agent.endEarlier();
+    expect(await signalOf(earlier)).toBe('SIGTERM');
+    expect([own.exitCode, own.signalCode, foreign.exitCode, foreign.signalCode]).toEqual([null, null, null, null]);
+  },
+);
 
 onLinux('when a worker exits, its programs are ended, and the programs of other workers continue', async () => {
   const agent = new LeftoverPrograms(LOCATION, log);
@@ -54,9 +57,12 @@ onLinux('when a worker exits, its programs are ended, and the programs of other 
   expect([other.exitCode, other.signalCode]).toEqual([null, null]);
 });
 
-onLinux('if a program of an earlier agent starts an agent, none of the earlier programs are ended', async () => {
-  const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
-  process.env[MARKER] = `${new LeftoverPrograms(LOCATION, log).markerOfWorker()}2`;
-  await new LeftoverPrograms(LOCATION, log).endEarlier();
-  expect([earlier.exitCode, earlier.signalCode]).toEqual([null, null]);
-});
+onLinux(
+  'an agent that a program of an earlier agent has started does not end the programs of the earlier agent',
+  async () => {
+    const earlier = await marked(`${new LeftoverPrograms(LOCATION, log).markerOfWorker()}1`);
+    process.env[MARKER] = `${new LeftoverPrograms(LOCATION, log).markerOfWorker()}2`;
+    await new LeftoverPrograms(LOCATION, log).endEarlier();
+    expect([earlier.exitCode, earlier.signalCode]).toEqual([null, null]);
+  },
+);

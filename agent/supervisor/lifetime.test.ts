@@ -23,7 +23,7 @@ test('an agent without limits does not shut down by itself', () => {
   );
 });
 
-test('idle time is measured from the end of the last attempt, or from the start of an agent without attempts', () => {
+test('idle time is measured from the end of the last attempt or, if an agent has run no attempt, from its start', () => {
   const idle = new IdleTime(100);
   expect(idle.elapsed(150)).toBe(50);
   idle.set(false, 160);

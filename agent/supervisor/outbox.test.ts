@@ -31,7 +31,7 @@ function outbox() {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test("an artifact's record and the attempt's later records wait for the upload, in order; other attempts do not wait", async () => {
+test('the record of an artifact and the later records of its attempt are sent in order, after the upload; records of other attempts do not wait', async () => {
   const { box, sent, uploads } = outbox();
   box.add(record('a', 1, 'log'));
   box.add(record('a', 2, 'artifact'));
@@ -49,7 +49,7 @@ test("an artifact's record and the attempt's later records wait for the upload, 
   expect(sent).toEqual(['a1', 'b1', 'a2', 'a3', 'a4', 'a5']);
 });
 
-test('an attempt has up to 8 concurrent uploads; its records are sent in order, whatever the order of the uploads', async () => {
+test('an attempt has up to 8 concurrent uploads; its records are sent in order, even if the uploads end in another order', async () => {
   const { box, sent, uploads } = outbox();
   for (let seq = 1; seq <= 3_000; seq++) box.add(record('a', seq, seq % 3 === 0 ? 'log' : 'artifact'));
   expect(uploads).toHaveLength(8);
@@ -63,7 +63,7 @@ test('an attempt has up to 8 concurrent uploads; its records are sent in order, 
   expect(sent).toEqual(Array.from({ length: 3_000 }, (_, at) => `a${at + 1}`));
 });
 
-test('up to 12 uploads run at once, but an attempt without an upload can always begin one', () => {
+test('up to 12 uploads run at the same time; beyond this limit, each attempt without a running upload can begin one', () => {
   const { box, uploads } = outbox();
   for (let trial = 0; trial < 20; trial++) {
     for (let seq = 1; seq <= 9; seq++) box.add(record(`${trial}`, seq, 'artifact'));

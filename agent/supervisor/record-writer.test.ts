@@ -6,7 +6,7 @@ import type { Spool } from './spool.ts';
 
 const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
 
-test('while the disk is full, leases of attempts with pending results are renewed, but leases of returned attempts are not', () => {
+test('while the disk is full, the agent renews the leases of attempts whose results are not stored yet, but not the leases of returned attempts', () => {
   const written: RecordMessage[] = [];
   let isFull = true;
   const spool = {

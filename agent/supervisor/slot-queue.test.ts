@@ -58,7 +58,7 @@ const brief = (effects: SlotEffect[] | 'retry') =>
         return 'key' in effect ? `${effect.kind} ${effect.key.trialId}` : effect.kind;
       });
 
-test('when an attempt ends, its slot at once starts the queued attempt that was granted first', () => {
+test('when an attempt ends, its slot immediately starts the queued attempt that was granted first', () => {
   const slots = queued('a', 'b', 'c');
   expect(heldAttempts(slots)).toEqual(['a', 'b', 'c'].map(key));
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
@@ -93,20 +93,21 @@ test('an offer goes to the slot with the fewest attempts', () => {
   expect(slots.map(({ attempts, queue }) => attempts.length + queue.length)).toEqual([2, 2]);
 });
 
-test('the queue survives the exit of the worker, and continues when the next worker is ready', () => {
+test('queued attempts remain queued when the worker exits, and run when the next worker is ready', () => {
   const slots = queued('a', 'b');
   expect(brief(onWorkerExit(slots, 0, 'exited with code 1'))).toEqual(['a failed', 'finished a', 'restart']);
   expect(heldAttempts(slots)).toEqual([key('b')]);
   expect(brief(onWorkerMessage(slots, 0, { kind: 'ready', backend: 'wasm', pack: 1 }))).toEqual(['run b']);
 });
 
-test('if a worker dies before it starts an attempt, the attempt does not end as a crash, and is the first that the next worker runs', () => {
+test('if a worker dies before it starts an attempt, the attempt does not end as a crash; the next worker runs it first', () => {
   const slots = queued('a', 'b', 'c');
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a', 'run b']);
   expect(onWorkerLog(slots, 0, 'last words of the worker')).toEqual([]);
   expect(brief(onWorkerExit(slots, 0, 'was killed by SIGSEGV'))).toEqual(['restart']);
   expect(heldAttempts(slots)).toEqual([key('b'), key('c')]);
-  // The preparation of the first start may continue after the exit, but must not hand the attempt to the new worker.
+  // The preparation that began before the exit may still be running, but it must not hand the attempt to the new
+  // worker.
   expect(isHeld(slots[0], 2, key('b'))).toBe(false);
   const ready = { kind: 'ready', backend: 'wasm', pack: 1 } as const;
   expect(onWorkerMessage(slots, 0, ready)).toMatchObject([{ kind: 'run', start: 3, granted: [{ key: key('b') }] }]);
@@ -127,7 +128,7 @@ test('if a worker dies before it starts a pack, the attempts of the pack return 
   expect(brief(onWaited(slots, MAX_QUEUED_MS))).toEqual(['a returned', 'finished a', 'd returned', 'finished d']);
 });
 
-test('if a slot has also claimed a member of its pack separately, the member is queued once, whichever answer arrives first', () => {
+test('if a slot gets an attempt both in a pack and as the answer to a separate claim, it queues the attempt once, whichever answer arrives first', () => {
   const slots = ready(newSlots(1));
   const packOf = (id: string, mate: string) => {
     const mates = [{ key: key(mate), grant: grantFor(4) }];
@@ -165,13 +166,13 @@ test('an attempt that has been queued for a second is returned, and its slot tak
   expect(wantedOffers(slots, always)).toBe(5);
 });
 
-test('a dismissed attempt leaves the queue without a record', () => {
+test('a dismissed attempt is removed from the queue, and no record of it is written', () => {
   const slots = queued('a', 'b');
   expect(brief(onDismissed(slots, key('b')))).toEqual(['finished b']);
   expect(brief(done(slots, 'a'))).toEqual(['a succeeded', 'finished a']);
 });
 
-test('queued attempts are returned when the agent takes no trials, when it was suspended, and when it shuts down', () => {
+test('queued attempts are returned when the agent takes no new trials, after it was suspended, and when it shuts down', () => {
   expect(brief(returnAllQueued(queued('a', 'b')))).toEqual(['b returned', 'finished b']);
   expect(brief(onSuspended(queued('a', 'b')))).toEqual(['stop a', 'b returned', 'finished b']);
   expect(brief(onShutdown(queued('a', 'b')))).toEqual(['a failed', 'b returned', 'finished b']);
@@ -238,7 +239,7 @@ test('in any history, a slot runs one attempt or pack at a time, and each grante
         const claim = one.claims[at % Math.max(1, one.claims.length)];
         if (kind === 'decide' && claim !== undefined) {
           const refusal = { code: RefusalCode.LEASED, message: '' };
-          // The slot may also have claimed a mate. The coordinator then answers that claim with the pack.
+          // The slot may also have claimed a mate separately. The coordinator answers that claim with the same pack.
           const claimed = one.claims.filter((other) => other !== claim).slice(0, at % 2);
           const others = Array.from({ length: mates }, (_, index) => {
             return { key: claimed[index]?.key ?? key(`t${next++}`), grant: grantFor(at) };

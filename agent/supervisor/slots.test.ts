@@ -63,7 +63,7 @@ test('if an attempt is already claimed or running, a redelivered offer is acknow
   expect(onOffer(slots, key('t'), 3)).toEqual([{ kind: 'acknowledge', offer: 3 }]);
 });
 
-test('after a rule has stopped an attempt, its log and files are still sent, but no reports, and its lease is not renewed', () => {
+test('after a rule has stopped an attempt, the agent still sends its log and files, but sends no reports of it and does not renew its lease', () => {
   const slots = running();
   expect(onStoppedByRule(slots, key('t'))).toEqual([{ kind: 'stop', slot: 0, key: key('t'), keepFiles: true }]);
   expect([onStoppedByRule(slots, key('t')), heldAttempts(slots), hasStoppedPrograms(slots)]).toEqual([[], [], true]);
@@ -76,7 +76,7 @@ test('after a rule has stopped an attempt, its log and files are still sent, but
   expect([areSlotsIdle(slots), hasStoppedPrograms(slots)]).toEqual([true, false]);
 });
 
-test('a stopped attempt sends nothing more once the coordinator no longer accepts its files', () => {
+test('if the coordinator dismisses a stopped attempt, nothing more is sent for the attempt', () => {
   const slots = running();
   onStoppedByRule(slots, key('t'));
   expect(onDismissed(slots, key('t'))).toEqual([]);
@@ -156,7 +156,7 @@ test('a dismissed attempt is stopped and writes no more records, and its slot be
   expect(onDismissed(slots, key('t'))).toEqual([]);
 });
 
-test('the head of a long log is sent at once; when the attempt ends, a note about the gap precedes the tail', () => {
+test('the start of a long log is sent immediately; its end is sent when the attempt ends, after a note about the missing part', () => {
   const slots = running();
   const texts = (effects: SlotEffect[]) =>
     effects.flatMap((effect) => (effect.kind === 'record' && effect.body.kind === 'log' ? [effect.body.text] : []));
@@ -201,7 +201,7 @@ describe('a pack', () => {
   const send = (slots: Slot[], id: string, message: FromAttempt) =>
     onWorkerMessage(slots, 0, { key: key(id), ...message });
 
-  test('a slot runs all attempts of a pack, and an offer of one of them is acknowledged without a second run', () => {
+  test('a slot runs all attempts of a pack; a later offer of one of these attempts is acknowledged, but the attempt is not run again', () => {
     const slots = pack();
     expect(heldAttempts(slots)).toEqual(['t', 'u', 'v'].map(key));
     expect(slots.filter(({ attempts }) => attempts.length > 0)).toHaveLength(1);
@@ -270,7 +270,7 @@ describe('offers and attempts of a drained agent', () => {
     expect(areSlotsIdle(slots)).toBe(true);
   });
 
-  test('after the grace period, a drained agent stops each attempt once, and hands back the stopped attempt', () => {
+  test('after the grace period, a drained agent stops each attempt once, and hands the attempt back after it has stopped', () => {
     const slots = running();
     expect(onGraceExpired(slots)).toEqual([{ kind: 'stop', slot: 0, key: key('t') }]);
     expect(onGraceExpired(slots)).toEqual([]);
@@ -304,7 +304,7 @@ describe('offers and attempts of a drained agent', () => {
     ]);
   });
 
-  test('a drained agent writes no more records of an attempt that is dismissed while it is being stopped', () => {
+  test('a drained agent writes no more records of an attempt that is dismissed while the attempt is being stopped', () => {
     const slots = running();
     onGraceExpired(slots);
     expect(onDismissed(slots, key('t'))).toEqual([]);
@@ -337,7 +337,7 @@ test('if an attempt cannot be prepared, it fails in preflight, and the other att
   expect(onPreflightFailure(slots, 0, 1, key('u'), 'unreadable')).toEqual([]);
 });
 
-test('the start of a program is recorded at once, and again when the packages of the program are listed', () => {
+test('the start of a program is recorded immediately; a second record follows when its Python packages have been listed', () => {
   const slots = running();
   const interpreter = { path: '/usr/bin/python3', variables: {} };
   const program = { command: ['python3', 'a.py'], interpreter: '/usr/bin/python3', python: '', packages: '' };

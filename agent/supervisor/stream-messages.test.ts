@@ -64,7 +64,7 @@ test('a batch is sent before it becomes larger than the maximum size of a messag
   ]);
 });
 
-test('a claim is sent with the records before it, and gets the answer with its id', () => {
+test('a claim is sent together with the records that precede it, and gets the answer that has its id', () => {
   write(epoch(1));
   const answers: OpenResponse[] = [];
   for (const claims of [[CLAIM], [CLAIM, CLAIM]])
@@ -78,7 +78,7 @@ test('a claim is sent with the records before it, and gets the answer with its i
   expect(answers.map(({ decisions }) => decisions.length)).toEqual([2, 1]);
 });
 
-test('claims without an answer fail when the stream ends, and later claims fail too', async () => {
+test('claims that are unanswered when the stream ends fail, and so do later claims', async () => {
   const onAnswer = vi.fn();
   messages.claim([CLAIM], 1_000, onAnswer);
   messages.close();

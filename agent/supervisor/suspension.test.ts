@@ -11,7 +11,7 @@ function watch(machine: boolean) {
   return { now, suspensions, watch: new SuspensionWatch(clocks, (ms) => suspensions.push(ms)) };
 }
 
-test('a process that was stopped for longer than a lease is reported once', () => {
+test('if the process is stopped for longer than a lease, one suspension is reported', () => {
   const { now, suspensions, watch: watched } = watch(true);
   watched.setLimit(LEASE_MS);
   now.process += LEASE_MS;

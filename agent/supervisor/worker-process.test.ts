@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { afterClose } from './worker-process.ts';
 
-/** Starts a shell with an IPC channel, as a worker has. */
+/** Starts a shell with an IPC channel, which every worker process has. */
 const start = (script: string) => spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
 
 test('the exit of a process is handled after its last output', async () => {
@@ -19,7 +19,7 @@ test('the exit of a process is handled after its last output', async () => {
   expect(atClose).toEqual({ code: 3, signal: null, output: 'last\n' });
 });
 
-test('the exit of a killed process is handled once, even if a child process keeps its output and its channel open', async () => {
+test('the exit of a killed process is handled once, even if a child process keeps the output and the IPC channel open', async () => {
   const child = start('sleep 60 & echo $!; wait');
   const [pid] = (await once(child.stdout ?? child, 'data')) as [Buffer];
   let calls = 0;

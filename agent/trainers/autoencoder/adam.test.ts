@@ -31,7 +31,7 @@ function rescaled(state: AdamState): AdamState {
   return { ...state, moments, first: state.first.map(scale(0.1)), second: state.second.map(scale(0.001)) };
 }
 
-test('a step after a restore has the same result as without a restore, except for rounding if the moments were rescaled', async () => {
+test('a restored optimizer takes the same next step as the original, up to rounding errors if the moments were rescaled', async () => {
   const adam = newAdam();
   for (const seed of [11, 12]) step(adam, seed);
   const state = await adam.save(0);
@@ -47,7 +47,7 @@ test('a step after a restore has the same result as without a restore, except fo
   for (const each of [adam, same, other]) each.dispose();
 });
 
-test('members of a pack with different learning rates and numbers of steps are updated like single trials', async () => {
+test('members of a pack that differ in learning rate and number of steps are updated like single trials', async () => {
   const fast = { ...SETTINGS, learningRate: 0.1 };
   const pack = newAdam([SETTINGS, fast]);
   const alone = new Adam(values(2), [fast]);

@@ -51,7 +51,7 @@ function digests({ kept }: RecordedRun) {
   }));
 }
 
-/** Writes the checkpoint of an epoch to a file. Later attempts also receive checkpoints as files. */
+/** Writes the checkpoint of an epoch to a file, because an attempt that resumes receives its checkpoint as a file. */
 async function checkpointFile(run: RecordedRun, epoch: number, path: string): Promise<TrainingRun['resume']> {
   await writeFile(path, keptBytes(run, `checkpoints/epoch-${epoch}.safetensors`));
   return { epoch, path };

@@ -20,7 +20,10 @@ export const CASES = [
   { depth: 3, latent_dim: 100, learning_rate: 0.0005, weight_decay: 0.01, lambda_l1: 0.001, l1_in_gradient: false },
 ] as const satisfies readonly Parameters[];
 
-/** The relative differences after each step. The last step has a short batch. */
+/**
+ * The relative differences between the trainer and the float64 reference, for each step. The last step has a short
+ * batch.
+ */
 export type StepDifferences = readonly {
   readonly mse: number;
   readonly l1: number;

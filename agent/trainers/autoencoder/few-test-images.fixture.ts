@@ -5,8 +5,8 @@ import type { LoadImages } from './train.ts';
 const TEST_IMAGES = 100;
 
 /**
- * Loads a data set with only some of its 10,000 test images. In a short training run, most of the time would otherwise be
- * spent on the evaluation.
+ * Loads a data set with only some of its 10,000 test images. With all of them, a short training run would spend most of
+ * its time on the evaluation.
  */
 export const loadFewTestImages: LoadImages = async (name, dataDir) => {
   const { train, test } = await loadImages(name, dataDir);

@@ -41,7 +41,7 @@ test('pixels are scaled to [-1, 1]: x / 127.5 - 1', async () => {
     expect(scaled[byte]).toBeCloseTo(expected, 7);
 });
 
-test('a range of images that is converted to a tensor and back has the same bytes', async () => {
+test('converting a range of images to a tensor and back preserves their bytes', async () => {
   const images = imagesOf(5);
   const rows = deviceRows(images, 2, 4);
   expect(rows.shape).toEqual([2, 784]);
@@ -53,7 +53,7 @@ test('outputs are rounded to the nearest byte and limited to 0..255', async () =
   expect(await bytesOf(outputs)).toEqual(Uint8Array.of(0, 0, 1, 255, 255, 255));
 });
 
-test('a batch from the file or from the device has the requested images in order', async () => {
+test('a batch contains the requested images in order, whether they are read from the file or held on the device', async () => {
   const { train } = await loadImages('mnist', dataDir);
   const batch = Int32Array.of(2, 0, 2, 9);
   const expected = Float32Array.from(train.read(batch), (byte) => byte / 127.5 - 1);
@@ -123,7 +123,7 @@ test('each step of a pack has one batch per member, in the order of the members'
   ]);
 });
 
-test('batches are grouped in order, up to the current maximum, and a short batch has its own group', () => {
+test('consecutive batches are grouped, up to the current maximum per group; a short batch has its own group', () => {
   const batches = [...batchesOf([upTo(11)], 2)];
   let most = 1;
   const groups = [];

@@ -10,7 +10,7 @@ import { Learner } from './learner.ts';
 import { type Settings, settingsOf } from './settings.ts';
 
 const SEED = 4;
-/** Longer than the fixture's own limit, so that the error names the fixture if it takes too long. */
+/** Longer than the fixture's own limit, so that a fixture that takes too long fails with an error that names it. */
 const BACKEND_LIMIT_MS = FIXTURE_LIMIT_MS + 30_000;
 
 beforeAll(async () => {
@@ -22,7 +22,10 @@ const settingsWith = (given: Record<string, number | boolean>): Settings =>
 
 const loadable = (await probeBackends()).filter(({ loads }) => loads).map(({ name }) => name);
 
-/** The backends to test. The test of libtensorflow is repeated with single operations, and with the graph for GPUs. */
+/**
+ * The backends to test. libtensorflow is tested three times: with its default strategy, with single operations, and
+ * with the graph for GPUs.
+ */
 const variants = loadable.flatMap((backend): { readonly backend: BackendName; readonly strategy?: Strategy }[] =>
   backend === 'tensorflow'
     ? [{ backend }, { backend, strategy: 'stacked' }, { backend, strategy: 'pack-graph' }]

@@ -24,7 +24,7 @@ test.runIf(isNative)(
 );
 
 test.runIf(isNative)(
-  'a loop of steps gives the losses of single steps within rounding, even when members leave the pack, and leaks no tensor',
+  'steps in a loop give the same losses as single steps within rounding, even when members leave the pack, and leak no tensor',
   { timeout: 120_000 },
   async () => {
     const { stdout } = await runFixture(new URL('./pack-steps.fixture.ts', import.meta.url));

@@ -27,7 +27,7 @@ test('train_loss weights each batch by its number of images; last_batch_loss is 
   expect(trainMetrics(steps)).toEqual({ train_loss: 0.5, train_total_loss: 0.8, last_batch_loss: 1 });
 });
 
-test('the log returns the losses of each member in order, whether they were on the device or on the host', async () => {
+test('the loss log returns the losses of each member in order, whether they were on the device or on the host', async () => {
   const before = tf.memory().numTensors;
   const log = new LossLog(2);
   await log.add(64, tf.tensor2d([1, 2, 3, 4], [2, 2]));

@@ -4,7 +4,7 @@ import { MemberMemory, type Part } from './member-memory.ts';
 import { type Layer, parameterLayout, ROW } from './model.ts';
 
 const PARTS: readonly Part[] = ['parameters', 'first', 'second', 'gradient'];
-/** Most arrays end between two aligned addresses. */
+/** The sizes are chosen so that most arrays end between two aligned addresses. */
 const LAYERS: readonly Layer[] = [
   { inputs: 7, outputs: 3, activation: 'relu' },
   { inputs: 3, outputs: 5, activation: 'tanh' },
@@ -37,7 +37,7 @@ test('each part of each member keeps its own values, and each array is aligned t
   }
 });
 
-test('an update changes only the parameters and the moments of its member, and returns the absolute sum before the update', () => {
+test('an update changes only the parameters and the moments of its member, and returns the sum of the absolute parameters before the update', () => {
   const memories = filledMemories(3);
   const [before, middle, after] = memories;
   if (!(before && middle && after)) throw new Error('missing memories');
@@ -76,9 +76,9 @@ test('an update of several layers gives the values that Adam with the elastic ne
   expect(found.subarray(layout.parameters).every((value) => value === 0)).toBe(true);
 });
 
-test('members can have more than the 4 GiB of one WebAssembly memory', () => {
+test('all members together can use more than the 4 GiB of one WebAssembly memory', () => {
   const wide = parameterLayout([{ inputs: 784, outputs: 8000, activation: 'relu' }]);
-  // The system provides only the pages that are used.
+  // The operating system allocates only the pages that are used, so the test needs little memory.
   const memories = Array.from({ length: 50 }, () => new MemberMemory(wide));
   expect((memories.length * 4 * 4 * wide.parameters) / 2 ** 30).toBeGreaterThan(4);
   for (const [at, memory] of memories.entries()) memory.views('parameters')[0]?.fill(at, 0, 1);

@@ -23,7 +23,7 @@ function nodesOf(text: string): ReadonlyMap<string, Node> {
 
 const sourceOf = (input: string) => input.replace(/^\^/, '').replace(/:\d+$/, '');
 
-/** Returns the nodes of the loop: those that depend on an Enter. */
+/** Returns the names of the loop's nodes: the Enter nodes and the nodes that depend on them, up to the Exit nodes. */
 function loopOf(nodes: ReadonlyMap<string, Node>): ReadonlySet<string> {
   const inside = new Set([...nodes].filter(([, { op }]) => op === 'Enter').map(([name]) => name));
   for (let before = -1; before < inside.size; ) {
@@ -50,7 +50,7 @@ describe.each([
     }
   });
 
-  test('the loop takes each value from outside through an Enter, and has one Exit, for the losses', () => {
+  test('every value from outside enters the loop through an Enter node, and the only Exit node returns the losses', () => {
     const loop = loopOf(nodes);
     expect([...nodes.values()].filter(({ op }) => op === 'LoopCond')).toHaveLength(1);
     for (const name of loop) {

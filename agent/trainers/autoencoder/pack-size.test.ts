@@ -36,7 +36,7 @@ describe.each([
   });
 });
 
-test('a pack fits into the memory, up to a maximum, and has at least one trial', () => {
+test('a pack has as many trials as fit into the memory, up to a maximum, but at least one', () => {
   const sizes = [0, 1, 2, 8, 16, 80].map((gib) => packThatFits(gib * GIB, 'pack-graph'));
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   expect(sizes.at(0)).toBe(1);

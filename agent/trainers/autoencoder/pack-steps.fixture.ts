@@ -1,8 +1,9 @@
 /**
- * Trains a pack with libtensorflow on the CPU in two ways: in a loop on held images, and step by step on fed images.
- * One of three members leaves after two steps, and a second member leaves after four steps. Prints as JSON the largest
- * relative difference between a loss in the loop and the same loss step by step, and the number of tensors that are
- * left at the end.
+ * Trains a pack with libtensorflow on the CPU in two ways, both with the graph of the pack. In the first way, one run
+ * of the graph trains several steps in a loop, on images that the session holds. In the second way, each run trains one
+ * step on the images that it receives. One of three members leaves after two steps, and a second member leaves after
+ * four steps. Prints the number of losses, the number of optimizer steps, the largest relative difference between the
+ * losses of the two ways, and the number of tensors that are left at the end, as JSON.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { TRAINERS, withDefaults } from '../../../proto/trainers.ts';

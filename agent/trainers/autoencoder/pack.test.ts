@@ -49,15 +49,18 @@ function digests({ kept }: RecordedRun) {
 }
 
 /**
- * A stacked pack and a graph of a pack sum float32 values in another order than a single trial. Some steps amplify
- * rounding differences.
+ * Returns the limit for the relative difference between a metric of a trial in a pack and the same metric of the trial
+ * alone. A stacked pack and a graph of a pack sum float32 values in another order than a single trial, and some steps
+ * amplify the rounding differences.
  */
 function tolerance(strategy: Strategy, metric: string): number {
   if (strategy === 'stacked' || strategy === 'pack-graph') return 1e-3;
   return metric === 'train_total_loss' ? 1e-6 : Number.MIN_VALUE;
 }
 
-/** For each backend, its own strategies, with the depths to test. The first strategy is the default of the backend. */
+/**
+ * The strategies that are specific to each backend, with the depths to test. The first one is the backend's default.
+ */
 const OWN_STRATEGIES: Readonly<Record<BackendName, readonly (readonly [Strategy, 3 | 5])[]>> = {
   wasm: [['in-turn', 3]],
   tensorflow: [
@@ -84,7 +87,7 @@ function expectAlike(found: Reports, wanted: Reports, strategy: Strategy): void 
   }
 }
 
-/** Compares reports of the backend's strategy: bitwise, unless a pack changes the rounding. */
+/** Compares reports from the backend's default strategy. They must be identical, unless a pack changes the rounding. */
 function expectSame(found: Reports | undefined, wanted: Reports | undefined): void {
   if (isExact(OWN_STRATEGY)) expect(found).toEqual(wanted);
   else expectAlike(found ?? [], wanted ?? [], OWN_STRATEGY);

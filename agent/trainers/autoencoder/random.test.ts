@@ -12,7 +12,7 @@ const mean = (values: Iterable<number>, of = (value: number) => value) => {
   return sum / count;
 };
 
-/** A second implementation of xoshiro128** and splitmix64, written from the papers with exact integers. */
+/** An independent implementation of xoshiro128** and splitmix64, which follows the papers and uses exact integers. */
 function* reference(seed: bigint, stream: bigint): Generator<bigint> {
   const mask = (1n << 32n) - 1n;
   const splitmix = (state: bigint) => {
@@ -73,7 +73,8 @@ test('normal random values have the moments of the normal distribution', () => {
 test('normal numbers exceed each limit with the right frequency, including limits in the tail', () => {
   const count = 1_000_000;
   const values = normals(count, 1, new Random(12, STREAMS.trainNoise));
-  // The probability that a normal number exceeds each limit in absolute value, from tables. The tail begins at 3.654.
+  // For each limit, the probability (from tables) that the absolute value of a normal number exceeds it. The tail
+  // begins at 3.654.
   const beyond = {
     0.1: 0.920344,
     0.5: 0.617075,

@@ -47,7 +47,7 @@ interface Dense {
 }
 
 export interface Batch {
-  /** `input` is the network's input, and `target` is its expected output: image by image, 784 pixels each. */
+  /** The network's input. Like `target`, it holds the images one after the other, with 784 pixels each. */
   readonly input: ArrayLike<number>;
   readonly target: ArrayLike<number>;
   readonly images: number;
@@ -56,13 +56,13 @@ export interface Batch {
 export class ReferenceNetwork {
   private readonly protocol: Protocol;
   private readonly layers: readonly Dense[];
-  /** The parameters of all layers. Each layer has its weight, row by row, and then its bias. */
+  /** The parameters of all layers. For each layer, they contain the weight matrix, row by row, and then the bias. */
   readonly parameters: Float64Array;
   private readonly first: Float64Array;
   private readonly second: Float64Array;
   private steps = 0;
 
-  /** @param initial all parameters; further values are ignored */
+  /** @param initial the initial values of `parameters`; additional values at the end are ignored */
   constructor(protocol: Protocol, initial: ArrayLike<number>) {
     this.protocol = protocol;
     let at = 0;
@@ -78,7 +78,7 @@ export class ReferenceNetwork {
     this.second = new Float64Array(at);
   }
 
-  /** The start of each layer's weight and bias in the flat vector, followed by the vector's length. */
+  /** The indexes in `parameters` at which each weight and each bias starts, followed by the length of `parameters`. */
   get bounds(): readonly number[] {
     return [...this.layers.flatMap(({ weight, bias }) => [weight, bias]), this.parameters.length];
   }

@@ -1,7 +1,7 @@
 /**
- * Trains a step of a pack with libtensorflow on the CPU. Then half of the members leave, and then the pack ends. Prints
- * as JSON the bytes of the parameters, moments and gradients of half of the members, and by how many bytes the resident
- * memory of the process shrinks when the members leave and when the pack ends.
+ * Trains one step of a pack with libtensorflow on the CPU. Then half of the members leave, and then the pack ends.
+ * Prints as JSON how many bytes the parameters, moments and gradients of half of the members take. Also prints by how
+ * many bytes the resident memory of the process shrinks when these members leave, and when the pack ends.
  */
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -21,7 +21,8 @@ setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
 
 async function residentBytes(): Promise<number> {
-  // The memory of a session is released after the garbage collection that finds it, so one collection is not enough.
+  // A garbage collection finds the unused sessions, but their memory is released only afterwards. One collection is
+  // therefore not enough.
   for (let round = 0; round < 5; round++) {
     gc();
     await setImmediate();

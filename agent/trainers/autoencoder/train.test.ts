@@ -88,7 +88,7 @@ test('another seed gives different results', async () => {
   expect(await train(given, { seed: SEED + 1 })).not.toEqual(await train(given));
 });
 
-test('diverging weights end the attempt as nan, with the epoch in the message', async () => {
+test('if the weights diverge, the attempt fails with the class nan, and the message contains the epoch', async () => {
   const failure = train({ train_size: 640, learning_rate: 1e30 });
   await expect(failure).rejects.toMatchObject({ failureClass: 'nan', message: expect.stringMatching(/^epoch 1/) });
 });

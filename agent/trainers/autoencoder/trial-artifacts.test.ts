@@ -89,7 +89,7 @@ test('a run without checkpoints and reconstructions keeps only its model', async
   expect(kept.map(({ name }) => name)).toEqual(['model.safetensors']);
 });
 
-test('in every epoch, the inputs are the first test image of each class', async () => {
+test('in every epoch, the inputs of the reconstructions are the first test image of each class', async () => {
   const run = await train(short, { reconstructEvery: 1 });
   const { pixels, labels } = (await loadFewTestImages('mnist', dir)).test;
   for (const epoch of [1, 2]) {

@@ -17,7 +17,7 @@ const valuesOf = (size: number, seed: number) =>
 const zeros = (size: number) => tf.zeros([1, 1, size]) as tf.Tensor3D;
 
 test.each([1, 3, 4, 5, 30, 1027].flatMap((size) => [0, 0.01].map((l1) => [size, l1] as const)))(
-  'the update of %d values with an L1 weight of %d has the same bits as single operations',
+  'the update of %d values with an L1 weight of %d gives bitwise the same result as single operations',
   (size, l1) => {
     tf.tidy(() => {
       const kernel = new TensorAdamKernel();
@@ -65,7 +65,10 @@ test('if a parameter is NaN, its updated value and the returned sum are NaN', ()
   });
 });
 
-/** Returns the values after updates with these gradients. The parameters and the moments start with the given values. */
+/**
+ * Returns the parameters and the moments after `updates` updates. They start with the given values, and each update
+ * uses the same gradient.
+ */
 function updated(given: { parameter: number; first: number; second: number; gradient: number }, updates: number) {
   return tf.tidy(() => {
     const kernel = new TensorAdamKernel();
@@ -87,7 +90,7 @@ function updated(given: { parameter: number; first: number; second: number; grad
 const SMALLEST_NORMAL = 2 ** -126;
 
 test.each([4 * 2 ** -149, -4 * 2 ** -149, SMALLEST_NORMAL])(
-  'without a gradient, a first moment of %d becomes 0',
+  'with a gradient of 0, a first moment of %d becomes 0',
   (first) => {
     const after = updated({ parameter: 0.5, first, second: 0, gradient: 0 }, 1);
     expect([...after.first].map(Math.abs)).toEqual(Array(5).fill(0));
@@ -112,7 +115,7 @@ test.each([
   },
 );
 
-test('moments of ordinary size are decayed sums, with either sign', () => {
+test('with a gradient of 0, moments of ordinary size decay by the factors beta1 and beta2, for either sign of the first moment', () => {
   for (const sign of [1, -1]) {
     const after = updated({ parameter: 0.5, first: sign * 2 ** -80, second: 2 ** -80, gradient: 0 }, 1);
     for (const value of after.first) expect(value / (sign * 2 ** -80)).toBeCloseTo(BETA1, 6);

@@ -1,6 +1,6 @@
 /**
- * Starts a program as a worker does, and is killed before the guard knows the process group of the program. The
- * arguments are a file that the program creates, and the command.
+ * Starts a program as a worker does, and is killed before the guard knows the process group of the program. The first
+ * argument is the path of a file that the program creates, and the other arguments are the command.
  */
 import { existsSync } from 'node:fs';
 import { Guard } from './guard.ts';

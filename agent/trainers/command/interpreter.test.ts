@@ -33,7 +33,7 @@ test.each<
   ['a shell script, which can start anything', ({ shell }) => [shell, ['python3']], undefined],
   ['a program that does not exist', () => ['/nowhere/x', []], undefined],
 ])(
-  'the Python interpreter of a command is found, or is undefined if the command does not name it: %s',
+  'the Python interpreter that a command names is found; it is undefined if the command names none: %s',
   async (_, commandOf, expected) => {
     const python = program('python3', '#!/bin/sh\n');
     const [path, rest] = commandOf({

@@ -4,7 +4,7 @@ import { cycleMs, newestIdSince, parseCreated, parseIdAllocation } from './proce
 
 const LOADAVG = '44.72 38.71 25.85 27/1419 12038\n';
 
-test('the newest id, the number of threads and the limit are read from the files of Linux', () => {
+test('the newest id, the number of threads and the limit are parsed from loadavg and pid_max', () => {
   expect(parseIdAllocation(LOADAVG, '32768\n')).toEqual({ newest: 12_038, threads: 1_419, limit: 32_768 });
 });
 
@@ -14,9 +14,12 @@ test.each([
   [LOADAVG, ''],
   [LOADAVG, '10000\n'],
   ['44.72 38.71 25.85\n', '32768\n'],
-])('without plausible numbers, as in gVisor, the allocation is unknown: %j %j', (loadavg, pidMax) => {
-  expect(parseIdAllocation(loadavg, pidMax)).toBeUndefined();
-});
+])(
+  'if the files contain no plausible numbers (as in gVisor), the allocation of ids is unknown: %j %j',
+  (loadavg, pidMax) => {
+    expect(parseIdAllocation(loadavg, pidMax)).toBeUndefined();
+  },
+);
 
 const earlier = { id: 5_000, elapsedMs: 10, cores: 2 };
 const allocation = { newest: 5_010, threads: 500, limit: 32_768 };
@@ -32,7 +35,7 @@ test('later processes can have any id if the newest id is smaller than the earli
 });
 
 test('later processes can have any id if enough time has passed to allocate all ids', () => {
-  // 32,768 ids without 300 reserved ones and 1,000 in use; two cores allocate up to 400 per millisecond.
+  // Of the 32,768 ids, 300 are reserved and up to 1,000 are in use. Two cores allocate up to 400 ids per millisecond.
   expect(newestIdSince({ ...earlier, elapsedMs: 78 }, allocation, unknown)).toBe(5_010);
   expect(newestIdSince({ ...earlier, elapsedMs: 79 }, allocation, unknown)).toBeUndefined();
   expect(newestIdSince({ ...earlier, elapsedMs: 79 }, { ...allocation, limit: 4_194_304 }, unknown)).toBe(5_010);

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
 import { MARKER, type Selection, StartedProgram, signalMarked, stateBefore } from './processes.ts';
 
-/** The process whose environment cannot be read, as if the process hung in the kernel. */
+/** The id of a process whose environment cannot be read, as happens with a process that hangs in the kernel. */
 let hanging: number | undefined;
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
@@ -34,7 +34,7 @@ async function start(command: readonly [string, ...string[]], environment: NodeJ
 const waiting = ['sh', '-c', 'echo ready; exec sleep 60'] as const;
 const signalOf = async (child: ChildProcess) => child.signalCode ?? (await once(child, 'exit'))[1];
 
-/** Selects the processes with a marker among those that are started from now on, or among all processes. */
+/** Selects the processes with this marker: all of them or, if `isLimited`, only those that start from now on. */
 async function selectionOf(marker: string, isLimited: boolean): Promise<Selection> {
   const before = stateBefore();
   const accepts = (each: string) => each === marker;

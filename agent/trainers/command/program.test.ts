@@ -154,7 +154,7 @@ test.each([
 });
 
 test.skipIf(!isLinux)(
-  'when the worker is killed before its guard knows the process group, the program and its processes end',
+  'when the worker is killed before its guard knows the process group, the program and its child processes end',
   async () => {
     const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'pids');
     // The first child has no marker, and the second one has its own session.
@@ -172,7 +172,7 @@ test.skipIf(!isLinux)(
 
 test('a search that blocks does not prevent the guard from killing the process group', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-'));
-  // The guard searches with grep.
+  // The guard searches with grep, so the search blocks with this grep.
   writeFileSync(join(folder, 'grep'), '#!/bin/sh\nexec sleep 30\n', { mode: 0o755 });
   const fixture = new URL('./program.fixture.ts', import.meta.url);
   const script = 'trap "" TERM; sleep 60 & echo $$ $!; while :; do wait; done';
@@ -198,7 +198,7 @@ function guards(worker = process.pid): number[] {
   });
 }
 
-test.skipIf(!isLinux)('consecutive programs have one guard, and a guard that was killed is replaced', async () => {
+test.skipIf(!isLinux)('consecutive programs share one guard, and a guard that was killed is replaced', async () => {
   await start('exit 0').exited;
   const before = guards();
   await start('exit 0').exited;
@@ -276,10 +276,10 @@ test('a program that waits for its release starts after its guard knows the proc
   }
 });
 
-test('a shell runs a file that the system cannot execute itself', async () => {
+test('a file that the system cannot execute is run by a shell', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
   writeFileSync(file, 'echo "$0 $1"\n');
-  // With glibc, the real `spawn` runs a shell by itself.
+  // With glibc, the real `spawn` starts a shell for such a file by itself.
   const spawnLikeMusl = ((program: string, args: string[], options: SpawnOptions) => {
     if (program === file) throw Object.assign(new Error('spawn ENOEXEC'), { code: 'ENOEXEC' });
     return spawn(program, args, options);

@@ -290,7 +290,7 @@ test('a report may have a repeated, lower or fractional step, or step 0, and may
   ]);
 });
 
-test('hyperparameters that a program prints are log output, and the log contains one note about such lines', async () => {
+test('lines on which a program prints hyperparameters are log output, and the log contains one note about these lines', async () => {
   const { run, log } = await runProgram(
     `echo '{"lr": 0.1, "batch_size": 32}'; echo '{"lr": 0.1}'; echo '{"epoch": 1, "loss": 2}'; echo '{"loss": 1}'`,
     { program: ranked('loss') },
@@ -589,7 +589,9 @@ test.skipIf(!hasPython)(
   },
 );
 
-/** A Python module that replaces W&B's Run, and has only the methods that the hook wraps. */
+/**
+ * The source of a Python module with a replacement for W&B's class Run. It has only the methods that the hook wraps.
+ */
 const WANDB_RUN = `
 class Summary:
     def __init__(self):

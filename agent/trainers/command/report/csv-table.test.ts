@@ -60,7 +60,7 @@ test('a last row without a line end is reported only if the program ended normal
   expect(rowsOf('a\n1\n2')).toHaveLength(2);
 });
 
-test('a copy of the table continues in the state of the original, wherever the file is split', () => {
+test('a copy of a table reads the rest of a file as the original would, wherever the file is split', () => {
   const text = 'a,b\n1,"x\ny"\n2,3\na,c\n4,5';
   fc.assert(
     fc.property(fc.nat({ max: text.length }), (cut) => {

@@ -15,7 +15,7 @@ function earlierRows(count: number): EarlierRows {
   return earlier;
 }
 
-test('all rows of a rewritten file are new, unless the file contains all earlier rows and further rows', () => {
+test('all rows of a rewritten file count as new, unless the file repeats all earlier rows and adds others', () => {
   const earlier = earlierRows(2);
   expect(earlier.next(row(3))).toEqual([row(3)]);
   earlier.restart();
@@ -38,7 +38,7 @@ test('if a rewritten file lacks earlier rows, changes them or adds none, all of 
   const same = earlierRows(1);
   same.restart();
   expect([same.next(row(1)), same.endOfPass(), same.endOfPass(), same.end()]).toEqual([[], [], [], [row(1)]]);
-  // After such a rewrite, all rows of later rewrites are new too.
+  // After a rewrite whose rows count as new, all rows of later rewrites count as new too.
   for (const earlier of [fewer, other, same]) {
     earlier.restart();
     expect(earlier.next(row(1))).toEqual([row(1)]);

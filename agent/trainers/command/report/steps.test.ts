@@ -38,7 +38,7 @@ describe('steps', () => {
     expect(read([{ epoch, loss: 1 }])).toEqual([[step, { loss: 1 }]]);
   });
 
-  test('a report may have a lower step than the last report, and later steps are counted from the highest step', () => {
+  test('a report may have a lower step than an earlier report; a report without a step gets the step after the highest step', () => {
     expect(read([{ epoch: 3, loss: 1 }, { epoch: 1, loss: 2 }, { loss: 3 }])).toEqual([
       [3, { loss: 1 }],
       [1, { loss: 2 }],
@@ -61,7 +61,7 @@ describe('steps', () => {
     },
   );
 
-  test('if several ranks print the same unreadable step, their reports have the same step', () => {
+  test('if several ranks print the same unreadable step, their reports get the same step number', () => {
     expect(
       read([
         { epoch: '1/3', loss: 1 },
@@ -113,7 +113,7 @@ describe('steps', () => {
     expect(read([{ steps: 3, epochs: 7, my_epoch: 1 }])).toEqual(['text']);
   });
 
-  test('"epoch" takes precedence over "step", which is then a metric', () => {
+  test('"epoch" takes precedence over "step": on a line with both, "step" is a metric', () => {
     expect(
       read([
         { epoch: 1, step: 500, loss: 1 },
@@ -133,7 +133,7 @@ describe('lines without a step', () => {
     ).toEqual(['text', [1, { train: 2 }], 'text', [2, { train: 1 }], [3, { loss: 1 }]]);
   });
 
-  test('without a ranking metric, the first number that is repeated on a later line starts a step', () => {
+  test('without a ranking metric, the first name that is repeated on a later line starts a step', () => {
     expect(read([{ lr: 0.1 }, { val: 1 }, { val: 2 }, { val: 3 }], { metric: undefined })).toEqual([
       'text',
       'text',
