@@ -1,7 +1,4 @@
-/**
- * Tests of retry, explain and priority: the request that follows a key or command, and the status line after the
- * answer.
- */
+/** Tests retry, explain and priority: the request that a key or command sends, and the status line after the answer. */
 import { expect, test } from 'vitest';
 import { type Trial, TrialState } from '../proto/gen/trawl/v1/types.ts';
 import { midAnswers, midSweep, midTrials } from '../test/support/dashboard/mid-sweep.ts';
@@ -25,7 +22,7 @@ function withStates(states: Readonly<Record<number, Trial['state']>>): Pick<Samp
   return { updates: [snapshot(midSweep, trials)] };
 }
 
-test('R on a config with one failed replicate retries this replicate without a question', async () => {
+test('R on a config with one failed replicate retries this replicate without asking for confirmation', async () => {
   const at = await start();
   await at.press('R');
   expect(at.source.retries).toEqual([['7', { trials: [FAILED] }]]);
@@ -33,7 +30,7 @@ test('R on a config with one failed replicate retries this replicate without a q
   at.stop();
 });
 
-test('R retries the marked trials after a confirmation, independently of the cursor', async () => {
+test('if rows are marked, R retries the failed or cancelled trials of these rows after a confirmation, wherever the cursor is', async () => {
   const at = await start(withStates({ 0: TrialState.CANCELLED, 1: TrialState.FAILED }));
   await at.press(':', ...'sort latent_dim', 'enter', ' ', 'j', ' ', 'G', 'R');
   expect(at.status()).toBe('retry 3 trials with a fresh retry budget? [y/N]');
@@ -82,7 +79,7 @@ test('an ended sweep is watched again after a retry', async () => {
   at.stop();
 });
 
-test('an ended sweep is watched again after another user retries trials of the sweep', async () => {
+test('an ended sweep is watched again after another user has retried trials of it', async () => {
   const ended = sampleSweep({ state: 'SWEEP_STATE_FINISHED' });
   const sweeps = [ended];
   const at = await start({ updates: [snapshot(ended, [...midTrials])], sweeps });

@@ -31,7 +31,7 @@ async function start(more: Partial<SampleAnswers> = {}, options: { readonly read
 
 function overtaking() {
   const trial = midTrials.find(({ state }) => state === TrialState.RUNNING);
-  if (trial === undefined) throw new Error('no trial of the sample runs');
+  if (trial === undefined) throw new Error('the sample has no running trial');
   return delta({ trials: [{ ...trial, epoch: 3, metrics: { ...trial.metrics, test_loss: 0.01 } }] });
 }
 
@@ -48,7 +48,7 @@ test('a running config moves up as its reports arrive, and the cursor stays on t
   at.stop();
 });
 
-test('a key applies to the rows on the screen, and the frame after the key shows the updates that have arrived', async () => {
+test('a key applies to the rows that are on the screen, even if updates have arrived; the next frame shows the updates', async () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const at = await start();
   at.source.push(overtaking());
@@ -149,7 +149,7 @@ test('the events view includes events from before the dashboard started, and sho
   at.stop();
 });
 
-test('c compares the marked rows, or explains how to mark a row', async () => {
+test('c compares the marked rows, or shows a message if no row is marked', async () => {
   const at = await start();
   await at.press('c');
   expect(at.status()).toContain('nothing is marked');
@@ -223,7 +223,7 @@ test('in the list of sweeps, p, x and K apply to the sweep under the cursor', as
   at.stop();
 });
 
-test('n and N move to a failed row; y copies an id, and the status line shows what the id belongs to', async () => {
+test('n and N move to a failed row; y copies an id, and the status line shows which object has this id', async () => {
   const at = await start();
   await at.press('n');
   const failed = at.cursor();
@@ -242,7 +242,7 @@ test('n and N move to a failed row; y copies an id, and the status line shows wh
   at.stop();
 });
 
-test('in the trial view, → and ← open the trial of the next and the previous row', async () => {
+test('in the trial view, → opens the trial of the next row, and ← opens the trial of the previous row', async () => {
   const at = await start();
   await at.press('d', 'right');
   expect(at.view()).toEqual({ kind: 'trial', trialId: '0e1f2a3b4c5d6e7f' });
@@ -262,7 +262,7 @@ test('an earlier filter is recalled with the arrow keys, and a name in a filter 
   at.stop();
 });
 
-test('the mouse wheel moves the cursor; a mouse press moves it to the pressed row, and a second press opens the row', async () => {
+test('the mouse wheel moves the cursor; a click moves the cursor to the clicked row, and a second click opens the row', async () => {
   const at = await start();
   at.dashboard.point({ kind: 'wheel', by: 1 });
   expect(at.cursor()).toBe('c3d0000000000000');
@@ -274,7 +274,7 @@ test('the mouse wheel moves the cursor; a mouse press moves it to the pressed ro
   at.stop();
 });
 
-test('D drains the agent under the cursor after a confirmation, and ends the drain of a drained agent at once', async () => {
+test('D drains the agent under the cursor after a confirmation, or ends the drain of a drained agent without a confirmation', async () => {
   const at = await start();
   await at.press('3', 'D');
   expect(at.status()).toContain('drain agent-1?');
@@ -291,11 +291,11 @@ test('D drains the agent under the cursor after a confirmation, and ends the dra
 test('the status line shows why an action was rejected', async () => {
   const at = await start({
     act: () => {
-      throw new RejectedError('sweep 7 has ended (finished): nothing can be done to it');
+      throw new RejectedError('sweep 7 has ended (finished)');
     },
   });
   await at.press('p');
-  expect(at.status()).toBe('pause: sweep 7 has ended (finished): nothing can be done to it');
+  expect(at.status()).toBe('pause: sweep 7 has ended (finished)');
   at.stop();
 });
 
@@ -329,7 +329,7 @@ test('Enter on a sweep opens the sweep, and Enter on an agent shows the trials o
   at.stop();
 });
 
-test('q closes one view at a time, and quits on the leaderboard; Ctrl-C interrupts the dashboard even in a prompt', async () => {
+test('q closes one view at a time, and quits the dashboard on the leaderboard; Ctrl-C interrupts it even in a prompt', async () => {
   const at = await start();
   await at.press('j', 'd', 'l', '?');
   for (const kind of ['log', 'trial', 'sweep']) {
@@ -361,7 +361,7 @@ test('a key that was typed before a question appeared does not answer the questi
   at.stop();
 });
 
-test('[ and ] switch between the epochs of the reconstructions', async () => {
+test('[ and ] show the reconstructions of the previous and the next epoch that has any', async () => {
   const at = await start();
   await at.press('j', 'd');
   const shown = () => /after epoch (\d)/.exec(at.frame().join('\n'))?.[1];
@@ -391,7 +391,7 @@ test('keys that are typed before the rows arrive take effect after the rows arri
   at.stop();
 });
 
-test('before the rows arrive, views open at once, and a filter is applied when the rows arrive', async () => {
+test('before the rows arrive, views can already be opened, and a filter is applied when the rows arrive', async () => {
   const at = await start({ updates: [] });
   await at.press('3');
   expect(at.view()).toEqual({ kind: 'agents' });

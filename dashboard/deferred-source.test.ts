@@ -4,7 +4,7 @@ import { midAnswers } from '../test/support/dashboard/mid-sweep.ts';
 import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { deferredSource } from './deferred-source.ts';
 
-test('calls wait until the source exists, and are rejected if the source cannot be created', async () => {
+test('calls wait until the source has been created, and are rejected if it cannot be created', async () => {
   const late = withResolvers<SampleSource>();
   const source = deferredSource(late.promise);
   const found = source.find('last');

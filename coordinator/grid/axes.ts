@@ -64,7 +64,7 @@ export function steppedAxis(name: string, { min, max, step, excludesMax = false 
   const scale = Math.max(first.scale, stride.scale);
   const span = Math.max(scale, last.scale);
   const distance = digitsAt(last, span) - digitsAt(first, span);
-  if (excludesMax && distance === 0n) return `max (${max}) is excluded, and min (${min}) is not below it`;
+  if (excludesMax && distance === 0n) return `min (${min}) must be less than max (${max}), because max is excluded`;
   const steps = (excludesMax ? distance - 1n : distance) / digitsAt(stride, span);
   if (steps === 0n && !excludesMax)
     return `step (${step}) is greater than max - min; for a single value, write "value: ${min}"`;

@@ -23,7 +23,7 @@ const START: ProgramStart = {
   attempt: 0,
 };
 
-test('each list of packages is stored once, and the next record number survives a restart', async () => {
+test('equal lists of packages are stored once, and a restart does not change the next expected record number of an attempt', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-programs-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);

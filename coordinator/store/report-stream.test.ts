@@ -52,7 +52,7 @@ interface Expected {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Computes the expected reports, in order of attempt and step, from all reports in memory. */
+/** Returns the reports that `trialReports` should return: in order of attempt and step, with one report per step. */
 function expectedReports(attempts: readonly StoredAttempt[]): Expected[] {
   return attempts.flatMap(({ hidden, reports }, at) => {
     const steps = group(hidden ? [] : reports, ({ epoch }) => epoch);
@@ -127,7 +127,7 @@ test('an attempt that started from scratch replaces the curve, and an attempt th
   ]);
 });
 
-test('reports are read when they are requested, so reports that arrive during the reading are included', async () => {
+test('reports are read from the store only when they are requested, so a report that is stored before then is included', async () => {
   const trialId = store([{ resumedFrom: 0, hidden: false, reports: [{ epoch: 1, metrics: { loss: 1 } }] }]);
   const reports = trialReports(new Queries(new SqliteReader(db)), '1', trialId, { placesPerRead: 1 });
   db.prepare('insert into reports values (1, ?, 1, 2, 0, 2, ?)').run(trialId, '{"loss":2}');

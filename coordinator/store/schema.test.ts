@@ -194,7 +194,7 @@ update sweeps set policy = json_remove(policy, '$.checkpointEvery', '$.reconstru
 pragma user_version = 1;
 `;
 
-test('an upgrade from version 1 keeps a copy of the old store, and gives its sweeps defaults for newer settings', async () => {
+test('an upgrade from version 1 keeps a copy of the old store, and gives each stored sweep the defaults of newer settings', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -221,7 +221,7 @@ test('an upgrade from version 1 keeps a copy of the old store, and gives its swe
     "insert into attempts values (1, 't0', 1, 'a', 'i', 0, 'wasm', 5, 0, null, null, null, 0, 'p', 0, null, 0, 0, 0)",
   );
   old.exec(TO_VERSION_1);
-  // libsql keeps a store's lock until the process ends, so the test opens a copy.
+  // libsql releases the lock of a store only when the process ends, so the test opens a copy of the store.
   const copy = mkdtempSync(join(tmpdir(), 'trawl-schema-copy-'));
   onTestFinished(() => rmSync(copy, { recursive: true, force: true }));
   old.exec(`vacuum into '${join(copy, STORE_FILE)}'`);
@@ -254,7 +254,7 @@ alter table drains rename column grace_left_ms to grace_ends_at;
 pragma user_version = 3;
 `;
 
-test('an upgrade from version 3 converts the grace periods of drains to remaining times, and keeps packs together', async () => {
+test('an upgrade from version 3 replaces the end of each grace period with the time left, and groups attempts on one slot into a pack', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -284,7 +284,7 @@ test('an upgrade from version 3 converts the grace periods of drains to remainin
   expect(packs[2]).not.toBe(packs[0]);
 });
 
-test('an upgraded store of version 7 records the code of new sweeps', async () => {
+test('after an upgrade from version 7, the store records the code of new sweeps', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -312,7 +312,7 @@ test('an upgraded store of version 7 records the code of new sweeps', async () =
   expect([await queries.sweeps.usesCode('ab'), await queries.sweeps.usesCode('cd')]).toEqual([true, false]);
 });
 
-test('after an upgrade from version 8, old failures do not count against an agent, and old successes still count', async () => {
+test('after an upgrade from version 8, the earlier successes of an agent count for it, but its earlier failures do not count against it', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -334,7 +334,7 @@ test('after an upgrade from version 8, old failures do not count against an agen
   ]);
 });
 
-test('after an upgrade of a store of version 13, the store has the number of trials in each state', async () => {
+test('after an upgrade from version 13, the store keeps the numbers of trials by state up to date', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -375,7 +375,7 @@ const NEW_SWEEP = {
   ...{ metric: 'm', goal: 'minimize', axes: [], configs: 1, replicates: 1, excluded: 0, priority: 0 },
 };
 
-test('after an upgrade from version 14, the times of pauses are taken from events, and the users who paused are unknown', async () => {
+test('after an upgrade from version 14, the time of a pause is taken from its event, and the user who paused the sweep is unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -439,7 +439,7 @@ test('after an upgrade from version 16, a sweep has as many planned trials as st
   });
 });
 
-test('after an upgrade from version 18, the slot time counts each pack once, and the submitting user is unknown', async () => {
+test('after an upgrade from version 18, the slot time of a sweep counts each pack once, and the user who submitted the sweep is unknown', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -479,7 +479,7 @@ test('after an upgrade from version 18, the slot time counts each pack once, and
   });
 });
 
-test('an upgrade of a store of version 22 counts the dropped trials of each sweep', async () => {
+test('an upgrade from version 22 counts the dropped trials of each sweep', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -506,7 +506,7 @@ test('an upgrade of a store of version 22 counts the dropped trials of each swee
   expect(await counts()).toMatchObject({ succeeded: 2, pending: 1, dropped: 0 });
 });
 
-test('an upgrade of a store of version 26 ranks the configs of sweeps with replicates', async () => {
+test('an upgrade from version 26 ranks the configs of sweeps with replicates', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const old = openStore(dir);
@@ -515,8 +515,9 @@ test('an upgrade of a store of version 26 ranks the configs of sweeps with repli
   });
   insertSweep(old, { ...NEW_SWEEP, replicates: 2 }, trials, 1);
   insertSweep(old, { ...NEW_SWEEP, requestId: 'other' }, trials, 1);
-  // c0: a cut-off result does not count, because the config has a complete result. c1: of two cut-off results, the
-  // longer one counts. c2: the mean of two results counts.
+  // A trial that asha or median stopped has an incomplete result. c0: the incomplete result does not count, because the
+  // config also has a complete result. c1: both results are incomplete, and the one with more epochs counts. c2: both
+  // results are complete, and their mean counts.
   const results = [
     [0, 'succeeded', '', 3, 0.5],
     [1, 'stopped', 'asha: worse', 1, 0.1],
@@ -544,7 +545,7 @@ test('an upgrade of a store of version 26 ranks the configs of sweeps with repli
   ]);
 });
 
-test('the removal of a sweep covers every table that has rows of sweeps', () => {
+test('the removal of a sweep deletes its rows from every table with a column "sweep_id"', () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-schema-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const tables = openStore(dir)

@@ -26,8 +26,8 @@ const SECOND = { sweepId: '1', trialId: 't0', attempt: 2 };
 const MODEL = { name: 'model', kind: 'model', epoch: 2, size: 1, sha256: '' } as const;
 
 /**
- * Returns a coordinator that is restarted from its store after every step. Agent `a` runs trial `t0`. `speculate` waits
- * until the attempt of agent `a` is a straggler, and starts a second attempt on agent `b`.
+ * Returns a coordinator that is restarted from its store after every step. Agent `a` runs trial `t0`. `speculate`
+ * advances the clock so that the attempt on agent `a` is a straggler, and starts a second attempt on agent `b`.
  */
 async function coordinator() {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-speculation-'));
@@ -136,7 +136,7 @@ function never(): never {
 
 const crash = { outcome: 'failed', failure: { class: 'crash', message: 'boom' } } as const;
 
-test('while two attempts run, the trial shows the values of the first attempt, even after each restart', async () => {
+test('while two attempts of a trial run, the trial has the values of the first attempt, also after a restart', async () => {
   const { queries, report, send, speculate, curve, modelAttempt } = await coordinator();
   await report(FIRST, 1, 5);
   await speculate();
@@ -234,7 +234,7 @@ test('if the first attempt fails, the trial continues with the values of the sec
   expect(trial()).toMatchObject({ state: 'pending', failures: { crash: 1 } });
 });
 
-test('a third attempt resumes from the checkpoint of the first attempt, and ignores the reports of the second attempt', async () => {
+test('a third attempt resumes from the checkpoint of the first attempt, and the trial has no values of the second attempt', async () => {
   const { queries, report, send, end, speculate, curve, trial, openThird } = await coordinator();
   for (const epoch of [1, 2, 3]) await report(FIRST, epoch, 10 - epoch);
   const checkpoint = { name: 'c', kind: 'checkpoint', epoch: 2, size: 1, sha256: '' } as const;

@@ -21,7 +21,7 @@ testStore(
       store,
       async reopened() {
         await store.close();
-        // libsql keeps the lock of a closed store until its process ends.
+        // libsql releases the lock of a store only when the process ends, so the test opens a copy of the store.
         const copy = newFolder();
         cpSync(dir, copy, { recursive: true });
         const again = SqliteStore.open(copy);

@@ -19,7 +19,7 @@ import { Queries } from './queries.ts';
 import { SqliteReader } from './reader.ts';
 import type { TransactionResult } from './write-events.ts';
 
-test('durations, stragglers and their warning survive a restart, and each straggler has one event', async () => {
+test('the durations, the stragglers and the warning about stragglers survive a restart, and each straggler causes one event', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-stragglers-'));
   onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
   const db = openStore(dir);

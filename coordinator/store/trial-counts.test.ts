@@ -20,7 +20,7 @@ const transaction = fc.record({
   isRolledBack: fc.boolean(),
 });
 
-test('the stored counts of trials by state equal the counts of the rows after each transaction and each rollback', async () => {
+test('after each commit and each rollback, the stored counts of trials by state equal the numbers of rows by state', async () => {
   const db = openStore(testFolder());
   const insertSweep = db.prepare(
     `insert into sweeps (id, request_id, name, fingerprint, file_name, text, trainer, metric, goal, axes, policy, configs,

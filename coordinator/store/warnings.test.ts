@@ -78,7 +78,7 @@ const succeeded = (key: AttemptKey, seq: number): AttemptRecord => {
   return { kind: 'ended', key, seq, at: 0, end: { outcome: 'succeeded' } };
 };
 
-test('warnings and the facts that they depend on survive a restart at any moment', async () => {
+test('warnings, and the counts from which they are derived, survive a restart after each record', async () => {
   const { run, send, restart, queries, events, loaded } = await coordinator(8, 'val_accuracy');
   for (const [i, value] of [0.5, 0.5, 0.6, 0.7, 0.8].entries()) {
     const key = run(`t${i}`);
@@ -108,7 +108,7 @@ test('warnings and the facts that they depend on survive a restart at any moment
   expect(loaded()?.warnings.lacking).toBe(5);
 });
 
-test('a removed warning is gone after a restart, and the removal is an event', async () => {
+test('a removed warning does not return after a restart, and the removal is recorded as an event', async () => {
   const { run, send, restart, queries, events } = await coordinator(2, 'val');
   const key = run('t0');
   for (const seq of [1, 2, 3]) send(report(key, seq, { train: seq }));
@@ -120,7 +120,7 @@ test('a removed warning is gone after a restart, and the removal is an event', a
   expect(events.map(({ kind }) => kind)).toContain('warning removed');
 });
 
-test('a notice is stored once per attempt and kind, and its record number survives a restart', async () => {
+test('for each attempt, only the newest notice of each kind is stored, and the next expected record number survives a restart', async () => {
   const { run, send, restart, queries } = await coordinator(2, 'val');
   const [first, second] = [run('t0'), run('t1')];
   const notice = (key: AttemptKey, seq: number, count: number): AttemptRecord => {
@@ -141,7 +141,7 @@ test('a notice is stored once per attempt and kind, and its record number surviv
 test.each([
   [[0.5, 1], 1],
   [[0.6, 1], 0],
-])('the curves of two replicates are compared across restarts (second curve: %j)', async (values, warnings) => {
+])('even after restarts, the curves of two replicates are compared (second curve: %j)', async (values, warnings) => {
   const { run, send, restart, queries } = await coordinator(2, 'acc');
   for (const [trial, curve] of [
     ['t0', [0.5, 1]],

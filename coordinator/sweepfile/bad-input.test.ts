@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Tests the messages about errors in a sweep file, and their positions. */
+/** Tests the message and the position of each error in a sweep file. */
 import { expect, test } from 'vitest';
 import { parseSweep } from './parse.ts';
 import { MAX_PROBLEMS, MAX_SWEEP_FILE_BYTES, SweepFileError } from './problems.ts';
@@ -182,7 +182,7 @@ const search: [string, string][] = [
   ],
   [
     '  lambda_l1: {distribution: q_uniform, min: 1, max: 1, q: 1}',
-    '4:3: lambda_l1: max (1) is excluded, and min (1) is not below it',
+    '4:3: lambda_l1: min (1) must be less than max (1), because max is excluded',
   ],
   [
     '  lambda_l1: {distribution: int_uniform, min: 1, max: 2.5}',
@@ -496,7 +496,7 @@ test('the keys "program" and "command" require trainer "command"; a command with
     'x.yaml:4:1: command applies to trainer command only; the trainer is autoencoder',
   );
   expect(errorOf('parameters: {}\ncommand: [t]')).toBe(
-    'x.yaml:1:1: missing key "metric": trainer command has no default; write metric: {name: test_loss, goal: minimize}',
+    'x.yaml:1:1: missing key "metric": trainer command has no default metric; write metric: {name: test_loss, goal: minimize}',
   );
 });
 
@@ -507,7 +507,7 @@ test.each(yaml.map(([text, message]): [string, string, string] => [JSON.stringif
   },
 );
 
-test('nested aliases are rejected before they exhaust the memory', () => {
+test('deeply nested aliases are rejected before their expansion exhausts the memory', () => {
   const levels = [...'bcdefghi'].map((name, index) => {
     const below = `*${'abcdefgh'[index]}`;
     return `${name}: &${name} [${Array.from({ length: 9 }, () => below).join(', ')}]`;

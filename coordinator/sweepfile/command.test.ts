@@ -6,7 +6,7 @@ import { parseSweep } from './parse.ts';
 
 const REST = 'method: grid\nmetric: {name: my loss}\nparameters: {lr: {values: [0.1, 0.01]}, big: {value: true}}\n';
 
-test('the key "command" implies trainer "command"; the macros env, interpreter and program are replaced, and others are kept', () => {
+test('the key "command" implies trainer "command"; only the macros env, interpreter and program are replaced', () => {
   const items = ['${interpreter}', '${program}', '--x=${args_json}', '$${HOME}', '${envvar:HOME}/y', '${args}'];
   const text = `command: ${JSON.stringify(items)}\nprogram: train.py\n${REST}`;
   const spec = parseSweep(text, 'x.yaml');

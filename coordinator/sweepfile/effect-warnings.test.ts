@@ -39,7 +39,7 @@ test.each([
     'min_iter: no trial can be stopped: the first comparison is at epoch 1,000',
   ],
   ['run_cap: 2\nreplicates: 3', 'run_cap: expected at least 3 (the number of replicates of a config), got 2'],
-])('%s is rejected, but a stored sweep with this line still runs', (line, message) => {
+])('a new sweep file with the line %s is rejected, but a stored sweep with this line is accepted', (line, message) => {
   expect(() => parseSweep(AUTOENCODER + line, 'x.yaml')).toThrow(message);
   expect(parseStoredSweep(AUTOENCODER + line, 'x.yaml').name).toBe('x');
 });
@@ -75,7 +75,7 @@ test.each([
     'early_terminate stops no trial if the program reports once per epoch: with this min_iter, the first comparison is at step 10',
   ],
   ['early_terminate: {type: patience, patience: 9}', 'with this patience, the first comparison is at step 9'],
-])('for a program, whose steps are not known, %s causes a warning', (line, message) => {
+])('for a program, whose steps are not known, %s causes only a warning', (line, message) => {
   expect(warningsOf(program('epochs: {values: [5, 10]}') + line)).toEqual([expect.stringContaining(message)]);
   expect(warningsOf(program('epochs: {values: [5, 100]}') + line)).toEqual([]);
   expect(warningsOf(program('width: {value: 5}') + line)).toEqual([]);
@@ -162,13 +162,13 @@ test('run_cap is rounded down to a whole number of configs, and the plan reports
   expect(parseSweep(text.replace('40', '39'), 'x.yaml')).toMatchObject({ runCap: 39, notes: [] });
 });
 
-test('without run_cap, the default limit of a search is a multiple of its replicates', () => {
+test('without run_cap, the default limit of a search is a multiple of the number of replicates', () => {
   const spec = parseSweep(`${SEARCH.replace('run_cap: 8\n', '')}method: tpe\nreplicates: 3\n`, 'x.yaml');
   expect(plan(spec)).toMatchObject({ trials: 9_999, configs: 3_333 });
   expect(spec.notes).toEqual(['the file has no run_cap: the sweep has at most 9,999 trials']);
 });
 
-test('a distribution whose values cannot be drawn is rejected at its key, but is accepted in a stored sweep', () => {
+test('a distribution from which no value can be drawn is rejected in a sweep file, but is accepted in a stored sweep', () => {
   const text = `trainer: noop
 method: random
 run_cap: 5

@@ -13,9 +13,7 @@ async function example(name: string) {
   return parseSweep(await readSweepFile(`${folder}${name}`), name);
 }
 
-/**
- * The sweep files among the examples. The folder `conf` is left out, because it holds the configuration of a Hydra app.
- */
+/** The paths of all sweep files in `examples/`. The files in a folder `conf` are configurations of Hydra. */
 const sweepFiles = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
   (name) => /\.(ya?ml|json)$/.test(name) && !name.split('/').includes('conf'),
 );
@@ -26,7 +24,7 @@ test.each(sweepFiles)('%s is a valid sweep', async (name) => {
   if (spec.search !== undefined && !isDrawn(spec.search)) expect(plan(spec).trials).toBe(spec.runCap);
   else {
     const { configs, trials } = plan(spec);
-    // Only the first replicates are listed, because later replicates depend on results.
+    // With adaptive replicates, only the minimum number of replicates is listed, because the results decide about more.
     const listed = spec.adaptiveReplicates === undefined ? trials : configs * spec.adaptiveReplicates.min;
     expect([...enumerateTrials(spec)]).toHaveLength(listed);
   }
@@ -72,7 +70,7 @@ test('the plan of autoencoders.yaml has 90 trials, 30 configs, 12 excluded point
   });
 });
 
-test('the sweep of the study has exactly the nets of its protocol, with three seeds each', async () => {
+test('the sweep of the study has exactly the autoencoders of the study protocol, with three seeds each', async () => {
   const spec = await example('autoencoder-study.yaml');
   expect([spec.seeds, spec.checkpointEvery, spec.reconstructEvery]).toEqual([[0, 1, 2], 1, 4]);
   const nets = new Set([...enumerateTrials(spec)].map(({ parameters }) => JSON.stringify(netOf(parameters))));
@@ -91,8 +89,8 @@ test('the sweep of the study has exactly the nets of its protocol, with three se
 });
 
 /**
- * Returns the parameters that the study varies. Checks that weight_decay equals lambda_l1, and that all other
- * parameters are constant.
+ * Returns those of the given parameters that the study varies. Checks that weight_decay equals lambda_l1, and that all
+ * other parameters have the constant values of the study.
  */
 function netOf(parameters: Readonly<Record<string, unknown>>) {
   const { dataset, latent_dim: latent, noise_std: noise, depth, lambda_l1: lambda, epochs, ...rest } = parameters;
@@ -107,7 +105,7 @@ function netOf(parameters: Readonly<Record<string, unknown>>) {
   return { dataset, latent, noise, depth, lambda, epochs };
 }
 
-test('the small study has as many configs as the study, but trains less, and its hypotheses have the same names and conditions', async () => {
+test('the small study has as many configs as the study, with fewer images and epochs; its hypotheses have the same names and conditions', async () => {
   const study = await example('autoencoder-study.yaml');
   const small = await example('autoencoder-study-small.yaml');
   expect(plan(small).configs).toBe(plan(study).configs);
@@ -120,7 +118,7 @@ test('the small study has as many configs as the study, but trains less, and its
   }
 });
 
-test('the adaptive study has the hypotheses of the study, and the same configs except for the numbers of images', async () => {
+test('the adaptive study has the same hypotheses as the study, and the same configs except for the numbers of images', async () => {
   const study = await example('autoencoder-study.yaml');
   const adaptive = await example('autoencoder-study-adaptive.yaml');
   expect(adaptive.hypotheses).toEqual(study.hypotheses);

@@ -74,7 +74,7 @@ test('different steps, values or rules change the fingerprint', () => {
   expect(of(PLAIN.replace('a: 1, b: 3', 'a: 1'))).not.toBe(of(PLAIN));
 });
 
-test('a different command changes the fingerprint, but a different notation of the same command does not', () => {
+test('a different command changes the fingerprint, but the same command in a different notation does not', () => {
   const file = (command: string) => of(`${command}\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}`);
   const plain = file('program: t.py');
   expect(file('trainer: command\ncommand: [/usr/bin/env, "${interpreter}", t.py, "${args}"]')).toBe(plain);

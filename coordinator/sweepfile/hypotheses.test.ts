@@ -52,7 +52,7 @@ test('hypotheses do not change the fingerprint of a sweep', () => {
 
 test.each([
   [
-    'values that a `when` rule sets, and with default values,',
+    'default values and values that a `when` rule sets',
     'test_loss[epochs=13] < test_loss[epochs=10]',
     '{latent_dim: 40}',
   ],

@@ -28,7 +28,7 @@ test.each([
   expect(texts).toEqual(['a/b.pt', 3, 0.001, true, null, '4', 'x, y: [z]', "it's"]);
 });
 
-test('nested parameters may have files of values, and floats stay floats', async () => {
+test('nested parameters may have files of values, and a number that is written as a float stays a float', async () => {
   const text = 'program: t.py\nparameters: {m: {parameters: {lr: {file: floats.txt}}}}\n';
   expect(parseSweep(await inline(text), 's.yaml').program?.floatParameters).toEqual(['m.lr']);
 });

@@ -22,7 +22,7 @@ test('the JSON Schema lists every key and the required keys, and describes each 
   for (const [key, { description }] of Object.entries(properties)) expect(description, key).toBeTruthy();
 });
 
-test('the JSON Schema lists the parameters of each trainer, and accepts other names only if the trainer accepts any name', () => {
+test('the JSON Schema lists the parameters of each trainer, and accepts other parameters only if the trainer accepts any parameter', () => {
   const { allOf } = sweepFileJsonSchema() as { allOf: { if: object; then: { properties: { parameters: object } } }[] };
   const [autoencoder, noop] = allOf;
   expect(autoencoder?.if).toEqual({ properties: { trainer: { const: 'autoencoder' } }, required: ['trainer'] });
@@ -49,7 +49,7 @@ const VALID = [
   'program: t.py\ncode: {dir: src, exclude: [data/], diff: false, limit: 500MB}\nparameters: {}',
 ];
 
-test.each(VALID)('an editor accepts %j', (text) => {
+test.each(VALID)('the JSON Schema accepts %j', (text) => {
   const validate = new Ajv2020({ strict: false }).compile(sweepFileJsonSchema());
   expect(validate(parse(text)), JSON.stringify(validate.errors)).toBe(true);
 });
@@ -60,7 +60,7 @@ test.each([
   'program: t.py\nparameters: {a=b: {value: 1}}',
   'program: t.py\nparameters: {}\nreport: xml',
   'program: t.py\nparameters: {}\ncode: {folder: .}',
-])('an editor marks %j as invalid', (text) => {
+])('the JSON Schema rejects %j', (text) => {
   expect(new Ajv2020({ strict: false }).compile(sweepFileJsonSchema())(parse(text))).toBe(false);
 });
 
@@ -71,7 +71,7 @@ interface Described {
   readonly anyOf?: readonly Described[];
 }
 
-/** Returns each key with its description, by path. */
+/** Returns the path and the description of every key in a schema. */
 function descriptionsIn({ properties = {}, items, anyOf = [] }: Described, path: string): [string, string][] {
   const nested = [items, ...anyOf].flatMap((one) => (one === undefined ? [] : descriptionsIn(one, path)));
   const own = Object.entries(properties).flatMap(([key, value]): [string, string][] => {
@@ -83,7 +83,7 @@ function descriptionsIn({ properties = {}, items, anyOf = [] }: Described, path:
 
 const descriptions = new Map(descriptionsIn(sweepFileJsonSchema() as Described, ''));
 
-/** Returns the default in a description, such as `2s` or `[0.8, 1.2]`. */
+/** Returns the default that the description of a key states, such as `2s` or `[0.8, 1.2]`; empty if it states none. */
 function defaultIn(key: string): string {
   return /default:? (\[.*?\]|[^\s;),]+)/.exec(descriptions.get(key) ?? '')?.[1] ?? '';
 }
@@ -92,7 +92,7 @@ const AUTOENCODER = { trainer: 'autoencoder', parameters: { noise_std: { min: 0,
 const PROGRAM = { command: ['t', '${args}'], metric: { name: 'loss' }, parameters: {} };
 const POPULATION = { ...AUTOENCODER, method: 'pbt', population: 8, parameters: { noise_std: { min: 0.1, max: 1 } } };
 
-/** The files with which a default is tested, by the key of the default. */
+/** The keys whose defaults are tested. The value of each entry is a sweep file that omits the key. */
 const DEFAULTS: Readonly<Record<string, object>> = {
   method: AUTOENCODER,
   'metric.at': { ...AUTOENCODER, metric: { name: 'psnr' } },
@@ -137,7 +137,7 @@ test.each(Object.entries(DEFAULTS))('the schema describes the default of %s corr
   expect(specOf(explicit)).toEqual(specOf(file));
 });
 
-test('the default of each key is tested, unless the default is a rule or the absence of a limit', () => {
+test('the default of each key is tested, unless the text of the default is an exception, such as "no limit"', () => {
   const rules =
     /default:? (?:none|no limit|no requirement|any slot|all |the |command|maximize if|json, and|offline for|programs run|constant for|5m|mean|standard|[01](?:$|;|\.| ))/;
   for (const [key, text] of descriptions) {

@@ -1,4 +1,4 @@
-/** Tests that each mistake in a sweep file gives exactly one error, and no further errors that only follow from it. */
+/** Tests that each mistake in a sweep file gives exactly one error, and no further errors that are its consequences. */
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { parseSweep } from './parse.ts';
@@ -116,7 +116,7 @@ function pathsIn(data: unknown, path: Path = []): Path[] {
   return [...(path.length > 0 ? [path] : []), ...entries.flatMap(([key, value]) => pathsIn(value, [...path, key]))];
 }
 
-/** Keys whose value can be any text or mapping, or that another test covers. */
+/** The paths of keys that accept any text or any mapping, or that another test covers. */
 const ANY =
   /^(?:description|name|trainer|metrics$|warm_start|when\.0\.set|optuna\.options|exclude\.0|when\.0\.if|hypotheses|code$|env$|command|parameters(?:\.\w+)?$|parameters\.\w+\.values?(?:\.\d)?$|parameters\.m|zip|report)/;
 
@@ -183,7 +183,7 @@ test.each([
     'trainer: noop\nmethod: random\nrun_cap: 3\nparameters: {x: {min: 0.1, max: 1, log: true}}\n',
     'unknown key "log"; write distribution: log_uniform_values',
   ],
-])('a required key with a wrong name gives exactly one error: %j', (text, message) => {
+])('a wrong key gives exactly one error, even if it replaces a required key: %j', (text, message) => {
   expect(errorsOf(text)).toEqual([message]);
 });
 

@@ -65,18 +65,18 @@ function parses(bytes: Uint8Array): void {
   }
 }
 
-test('random bytes are parsed or rejected with a position', () => {
+test('random bytes are either parsed or rejected with a position', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), parses), { numRuns: propertyRuns(500) });
 });
 
-test('random pieces of YAML are parsed or rejected with a position', () => {
+test('random pieces of YAML are either parsed or rejected with a position', () => {
   fc.assert(
     fc.property(fc.array(PIECE, { maxLength: 60 }), (pieces) => parses(Buffer.from(pieces.join('')))),
     { numRuns: propertyRuns(1_000) },
   );
 });
 
-test('a real file with random edits is parsed or rejected with a position', () => {
+test('a real file with random edits is either parsed or rejected with a position', () => {
   const edit = fc.record({ at: fc.nat(EXAMPLE.length), cut: fc.nat(20), put: fc.oneof(PIECE, fc.constant('')) });
   fc.assert(
     fc.property(fc.array(edit, { minLength: 1, maxLength: 6 }), (edits) => {
@@ -87,7 +87,7 @@ test('a real file with random edits is parsed or rejected with a position', () =
   );
 });
 
-test('values of any shape in any key are parsed or rejected with a position', () => {
+test('values of any shape in any key are either parsed or rejected with a position', () => {
   const key = fc.constantFrom(
     ...[
       'name',
@@ -115,7 +115,7 @@ test('values of any shape in any key are parsed or rejected with a position', ()
   );
 });
 
-test('numbers in any notation keep their value', () => {
+test('a number keeps its value in any notation', () => {
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }), (number) => {
       const spellings = [String(number), number.toExponential(), JSON.stringify(number)];

@@ -111,11 +111,11 @@ hypotheses:
   });
 });
 
-test('by default, every epoch has a checkpoint, and every fourth epoch has reconstruction images', () => {
+test('by default, a checkpoint is stored after every epoch, and reconstruction images after every fourth epoch', () => {
   expect(parseSweep('{trainer: noop, parameters: {}}', 'x')).toMatchObject({ checkpointEvery: 1, reconstructEvery: 4 });
 });
 
-test('the number of replicates sets the seeds, starting with 0', () => {
+test('"replicates" sets the seeds to consecutive numbers from 0', () => {
   expect(parseSweep('{trainer: noop, parameters: {}, replicates: 3, max_failed: 0}', 'x')).toMatchObject({
     seeds: [0, 1, 2],
     maxFailed: { kind: 'count', count: 0 },
@@ -135,7 +135,7 @@ test('anchors and aliases in a sweep file are expanded', () => {
   expect(parseSweep(text, 'x').axes.map(({ name, size }) => `${name}${size}`)).toEqual(['a2', 'b2']);
 });
 
-test('a single value in a zip is combined with every row, and values in a zip can repeat', () => {
+test('in a zip, a parameter with a single value has this value in every row, and lists may contain equal values', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 1, 2]}, b: {values: [5, 6, 5]}, c: {value: 9}}

@@ -36,7 +36,7 @@ function problemsOf(text: string): string[] {
   }
 }
 
-test('omitted keys of pbt have their defaults, and the trainer decides which parameters change', () => {
+test('omitted keys of pbt have their defaults, and the default of "explore" depends on the trainer', () => {
   expect(parseSweep(SWEEP, 'x')).toMatchObject({
     runCap: 8,
     search: { method: 'pbt', seed: 0 },
@@ -57,7 +57,7 @@ test('omitted keys of pbt have their defaults, and the trainer decides which par
   });
 });
 
-test('the first members are random points, and even members with equal points have different seeds', () => {
+test('the first members are random points, and all members have different seeds, even if their points are equal', () => {
   const spec = parseSweep(`${SWEEP.replace(PARAMETERS, '')}parameters: {noise_std: {values: [0, 0.1]}}`, 'x');
   const seeds: number[] = [];
   const known = new Set<string>();
@@ -148,7 +148,7 @@ test.each([
   ['population: 8', 'population: 1', ['population: expected a whole number from 2 to 1000, got 1']],
   ['interval: 2', 'interval: 0', ['interval: expected a whole number from 1 to 1000000000, got 0']],
 ])(
-  'a file in which %s is replaced by %s has only one problem; the key is not also reported as missing',
+  'a file in which %s is replaced by %s has only one problem: the key with the wrong value is not also reported as missing',
   (from, to, problems) => {
     expect(problemsOf(SWEEP.replace(from, to))).toEqual(problems);
   },
@@ -165,7 +165,7 @@ test('an interval that is not shorter than the longest trial is rejected, becaus
   expect(problemsOf(epochs('{min: 2, max: 4}'))).toEqual([]);
 });
 
-test('a program without a list of parameters to change is rejected', () => {
+test('for a program, a file without the key "explore" is rejected', () => {
   const problem =
     'pbt: missing key "explore": write the parameters that the program can change on resume, such as explore: [lr]';
   expect(problemsOf(PROGRAM.replace(', explore: [lr, momentum]', ''))).toContain(problem);

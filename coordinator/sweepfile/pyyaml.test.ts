@@ -38,7 +38,7 @@ test.each([
   },
 );
 
-test('"parameters", "exclude" and "early_terminate" of a W&B file are read as PyYAML reads them, but "wandb" is not', () => {
+test('in a W&B file, "parameters", "exclude" and "early_terminate" are read by the rules of PyYAML, but "wandb" is not', () => {
   const text = `${WANDB}wandb: off
 early_terminate: {type: hyperband, min_iter: 3, strict: yes}
 parameters: {bn: {values: [yes, no]}, n: {values: [[on, 010]]}}
@@ -51,7 +51,7 @@ exclude: [{bn: yes}]
   ]);
 });
 
-test("merge keys add the entries of a mapping, and the mapping's own keys take precedence", () => {
+test('merge keys add the entries of other mappings, but do not replace keys that the mapping already has', () => {
   const text = `${WANDB}parameters:
   a: &a {values: [1, 2]}
   b: *a
@@ -67,7 +67,7 @@ test("merge keys add the entries of a mapping, and the mapping's own keys take p
   );
 });
 
-test('early_terminate of the type envelope is treated as median, with a note in the plan', () => {
+test('early_terminate with type envelope is treated as type median, and the plan has a note about this', () => {
   const spec = parseSweep(`${WANDB}early_terminate: {type: envelope, eta: 2}\nparameters: {}\n`, 'w.yaml');
   expect(spec.earlyTerminate).toEqual({ type: 'median', minIter: 1, minTrials: 5 });
   expect(spec.notes).toEqual(['early_terminate envelope is treated as median']);

@@ -53,7 +53,7 @@ test('a sweep file can be a pipe, which is read to its end', async () => {
   expect(text).toBe('a: 1\n');
 });
 
-test('an unreadable sweep file is reported with the reason', async () => {
+test('if a sweep file cannot be read, the error states the reason', async () => {
   const missing = await refusalOf(join(folder, 'none.yaml'));
   expect(missing).toBeInstanceOf(BadInputError);
   expect(missing.message).toMatch(/none\.yaml: no such file$/);
@@ -80,6 +80,6 @@ test.each([
   ],
   ['a surrogate', [...ascii('a'), 0xed, 0xa0, 0x80], 'x:1:2: byte 2 (0xed) is not UTF-8; save the file as UTF-8'],
   ['UTF-16', [0xff, 0xfe, 0x61, 0x00], 'x:1:1: the file is UTF-16; save it as UTF-8'],
-])('%s is rejected with byte, line and column', (_, bytes, message) => {
+])('%s is rejected, and the error states the position', (_, bytes, message) => {
   expect(refusal(bytes)).toBe(message);
 });

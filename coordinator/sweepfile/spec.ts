@@ -285,7 +285,7 @@ function metricOf(file: SweepFile, trainer: TrainerSpec, root: Located, findings
   }
   const name = file.metric?.name ?? trainer.metrics[0] ?? '';
   if (trainer.metrics.length === 0) {
-    const message = `missing key "metric": trainer ${file.trainer} has no default; write metric: {name: test_loss, goal: minimize}`;
+    const message = `missing key "metric": trainer ${file.trainer} has no default metric; write metric: {name: test_loss, goal: minimize}`;
     if (!has(root, ['metric']) && !canOmitMetric(file)) findings.atKey([], message);
   }
   const problem = metricProblem(file.trainer, trainer, name);

@@ -49,7 +49,7 @@ test.each([
   ['fixed', { value: 3 }, 'constant'],
   ['Beta', { a: 2, b: 3 }, 'beta'],
   ['qbeta', { a: 2, b: 3, q: 0.1 }, 'q_beta'],
-] as const)('for a distribution %s with %j, the message suggests %s', (written, entry, meant) => {
+] as const)('for the unknown distribution %s with the keys %j, the suggestion is %s', (written, entry, meant) => {
   expect(DISTRIBUTION_NAMES).not.toContain(written);
   expect(meantDistribution(written, entry)).toBe(meant);
   // The suggested distribution must accept the keys and the range of the parameter.
@@ -60,7 +60,7 @@ test.each([
   }
 });
 
-test('if the name of an unknown distribution gives no hint, nothing is suggested', () => {
+test('for an unknown distribution whose name resembles no known distribution, nothing is suggested', () => {
   expect(meantDistribution('xyz', RATES)).toBeUndefined();
 });
 
@@ -75,7 +75,7 @@ test.each([
   [['early_terminate'], 'warmup', 'min_iter'],
   [['early_terminate'], 'reduction_factor', 'eta'],
   [['pbt'], 'perturbation_interval', 'interval'],
-] as const)('at %j, the key %s of another tool means %s', (path, key, meant) => {
+] as const)('at the path %j, for the key %s of another tool, the key %s is suggested', (path, key, meant) => {
   expect(keyHint(path, key, [meant, 'other'])).toBe(`; write "${meant}"`);
 });
 
@@ -101,7 +101,7 @@ test.each([
   ['method: halton', '; did you mean "sobol"?'],
   ['early_terminate: {type: successive_halving}', '; did you mean "asha"?'],
   ['early_terminate: {type: ASHA}', '; did you mean "asha"?'],
-])('the error about the line %s suggests the value that is meant', (line, message) => {
+])('the error about the line %s suggests the correct value', (line, message) => {
   const errors = errorOf(`trainer: autoencoder\nparameters: {depth: {values: [3, 5]}}\n${line}\n`).split('\n');
   expect(errors).toHaveLength(1);
   expect(errors[0]).toContain(message);

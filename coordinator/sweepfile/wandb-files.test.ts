@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: macros have this form
-/** Tests that unchanged files for Weights & Biases can be parsed and planned. */
+/** Tests that sweep files for Weights & Biases can be parsed and planned without changes. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { pythonText } from '../../lib/text/python.ts';
@@ -25,7 +25,7 @@ parameters:
   epochs: {distribution: constant, value: 2}
 `;
 
-test('a grid with values and distributions has every combination of the values, and the plan lists the ignored keys', () => {
+test('a grid whose parameters have the key "distribution" has every combination of the values, and the ignored keys are listed', () => {
   expect(points(GRID_CATEGORICAL)).toEqual([
     { lr: 0.1, bn: true, epochs: 2 },
     { lr: 0.1, bn: false, epochs: 2 },
@@ -42,7 +42,7 @@ test('a grid with values and distributions has every combination of the values, 
   });
 });
 
-test('a key that holds only anchors or begins with x- is ignored, and merge keys work at every level', () => {
+test('a key whose value is only used through an anchor, or that begins with x-, is ignored; merge keys work at every level', () => {
   const spec = parse(`
 program: train.py
 x-common: &common {values: [1, 2]}
@@ -68,7 +68,7 @@ parameters:
   );
 });
 
-test('in a W&B file, the last of two equal keys counts, with a note; in other files, equal keys are rejected', () => {
+test('in a W&B file, the last of two equal keys counts, and a note reports this; in other files, equal keys are rejected', () => {
   const spec = parse(
     'program: t.py\nmethod: random\nmethod: grid\nparameters:\n  lr: {value: 1}\n  lr: {values: [2, 3]}\n',
   );
@@ -84,7 +84,7 @@ test('in a W&B file, the last of two equal keys counts, with a note; in other fi
   );
 });
 
-test('values that are not finite are passed to the program in the notation of Python', () => {
+test('infinite values and NaN are passed to the program in the notation of Python', () => {
   const values = '[.inf, -.INF, .nan, 2]';
   const spec = parse(
     `program: t.py\nparameters:\n  clip: {values: ${values}}\n  list: {value: [.inf, 1.0]}\n  name: {value: ".inf"}\n`,
@@ -227,7 +227,7 @@ test.each([
   ['{type: hyperband, min_iter: 5, s: 2}', { minIter: 5 }, ['s']],
   ['{type: hyperband, min_iter: 5, max_iter: 50}', { minIter: 5 }, ['max_iter']],
 ])(
-  'early_terminate %s is read as in W&B, and the plan lists the keys without an effect as ignored',
+  'early_terminate %s is read as in W&B, and keys that have no effect are listed as ignored',
   (written, steps, ignored) => {
     const spec = parse(
       `program: t.py\nmethod: random\nmetric: {name: l}\nrun_cap: 2\nearly_terminate: ${written}\nparameters: {lr: {min: 0.1, max: 0.5}}\n`,
@@ -237,7 +237,7 @@ test.each([
   },
 );
 
-test('Hydra interpolations within an item are passed on unchanged, as by the agent of W&B', () => {
+test('a Hydra interpolation that is only a part of a command item is passed to the program unchanged, as in W&B', () => {
   const spec = parse(`
 program: scripts/train.py
 launch: {queue: fast}
@@ -313,7 +313,7 @@ parameters:
   expect(spec.program?.floatParameters).toEqual(['drop']);
 });
 
-test('bayes is treated as tpe, with a note in the plan', () => {
+test('method bayes is treated as tpe, and the plan has a note about this', () => {
   const spec = parse(`
 program: train.py
 method: bayes
@@ -418,7 +418,7 @@ test('nested parameters of any depth are joined with dots', () => {
   expect(spec.axes.map(({ name }) => name)).toEqual([Array.from({ length: levels }, () => 'n').join('.')]);
 });
 
-test('env, report, classify, wandb and first_report are settings of the program', () => {
+test('the keys env, report, classify, wandb and first_report are parsed as settings of the program', () => {
   const { program } = parse(`
 program: t.py
 metric: {name: loss}
@@ -483,7 +483,7 @@ test('a sweep file that is not a W&B file has no W&B defaults', () => {
   expect([withProject.isWandbFile, withProject.program?.wandb]).toEqual([true, WandbMode.OFFLINE]);
 });
 
-test('program and search settings change the fingerprint, unless they are defaults or do not affect results', () => {
+test('a setting of the program or of the search changes the fingerprint, unless it is the default or does not affect results', () => {
   const file = (more: string) =>
     sweepFingerprint(parse(`program: t.py\nmetric: {name: loss}\nparameters: {x: {values: [1, 2]}}\n${more}\n`));
   const plain = file('');
@@ -537,7 +537,7 @@ test('any short text without =, without control characters and without spaces at
   );
 });
 
-test('a parameter value of any shape keeps its content, and a repeated value is rejected', () => {
+test('a parameter value of any JSON type is unchanged after parsing, and a list with two equal values is rejected', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 3 }), (value) => {
       const text = JSON.stringify(value);
@@ -576,7 +576,7 @@ parameters:
   );
 });
 
-test('mappings keep the order of their keys, and keys of other types become text as in JSON', () => {
+test('mappings keep the order of their keys, and a key that is not text becomes text', () => {
   const text = `
 program: train.py
 method: grid
@@ -595,7 +595,7 @@ parameters:
   expect(first?.same).toBe(first?.cfg);
 });
 
-test('of two equal keys in a mapping of a W&B file, the last value counts, at the position of the first key', () => {
+test('if a mapping of a W&B file has two equal keys, the key has its last value and its first position', () => {
   const text = `
 program: train.py
 method: grid
@@ -618,7 +618,7 @@ test('texts at the top level of a W&B file need no quotes', () => {
   expect(parse(text)).toMatchObject({ name: '0012', description: '1.50' });
 });
 
-test('items of a command need no quotes, and become the text that Python prints for the value that PyYAML reads', () => {
+test('in a W&B file, items of a command need no quotes: PyYAML rules give the value, and Python notation gives its text', () => {
   const text = (items: string) => `
 program: train.py
 method: grid

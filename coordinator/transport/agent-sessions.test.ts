@@ -22,7 +22,7 @@ function session(id = 'a', ackDelayMs = DELAY_MS): AgentSession {
 
 const acks = () => sent.map((message) => (message?.$case === 'batch' ? message.batch.acks.map(({ seq }) => seq) : []));
 
-test('acknowledgements of reports are delayed, and one message has the newest acknowledgement of each attempt', () => {
+test('acknowledgements of reports are delayed, and are then sent in one message that has only the newest one of each attempt', () => {
   const one = session();
   one.acknowledge(KEY, 1, true);
   vi.advanceTimersByTime(DELAY_MS - 1);
@@ -35,7 +35,7 @@ test('acknowledgements of reports are delayed, and one message has the newest ac
   expect(sent).toHaveLength(1);
 });
 
-test('an answer that cannot wait is sent at once, together with the delayed acknowledgements', () => {
+test('an urgent answer is sent immediately, together with the delayed acknowledgements', () => {
   const one = session();
   one.acknowledge(KEY, 1, true);
   one.acknowledge(KEY, 2, false);

@@ -98,7 +98,7 @@ function put(
 
 const fileOf = (name: string) => join(dir, 'artifacts', key.sweepId, key.trialId, `${key.attempt}`, name);
 
-/** Sends a record that names the uploaded artifact. */
+/** Handles a record of agent `a` that names the uploaded artifact. */
 async function name(seq: number, artifact: KeptArtifact): Promise<void> {
   const record = { kind: 'artifact', key, seq, at: 5, artifact } as const;
   const { step } = onRecord(served.runtime.core, { agentId: 'a', record }, now());
@@ -122,7 +122,7 @@ async function read(more: Partial<ReadRequest> = {}): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-test('while the checkpoint of a parent is being copied, a read fails with a status that allows a retry', async () => {
+test('while the checkpoint of the parent trial is being copied, a read fails with the status UNAVAILABLE, so the client can retry', async () => {
   await put([BYTES]);
   await name(1, { name: FILE.name, kind: 'file', epoch: 0, size: FILE.size, sha256: SHA256 });
   expect(await read()).toEqual(BYTES);
@@ -133,7 +133,7 @@ test('while the checkpoint of a parent is being copied, a read fails with a stat
   await expect(read()).rejects.toMatchObject({ code: status.UNAVAILABLE });
 });
 
-test('an interrupted upload resumes, and the file can be read once a record names it', async () => {
+test('an interrupted upload resumes, and the file can be read after a record has named it', async () => {
   await expect(put([BYTES.subarray(0, 400)])).rejects.toMatchObject({
     details: expect.stringContaining('ended early'),
   });
@@ -194,7 +194,7 @@ test('an upload that is one byte over the limit is rejected, and the next upload
   expect(await put([BYTES])).toContainEqual({ $case: 'stored', stored: true });
 });
 
-test('a checkpoint that is uploaded again under the same name is kept', async () => {
+test('a new checkpoint with the name of the previous checkpoint is kept', async () => {
   const checkpoint: KeptArtifact = { name: 'c', kind: 'checkpoint', epoch: 1, size: FILE.size, sha256: SHA256 };
   const dropped: string[] = [];
   served.runtime.onCommit((commit) => dropped.push(...commit.dropped.map((file) => file.name)));
@@ -205,7 +205,7 @@ test('a checkpoint that is uploaded again under the same name is kept', async ()
   expect(dropped).toEqual(['c']);
 });
 
-test('only the newest checkpoint of a trial is kept, and is recorded for the next attempt', async () => {
+test('only the newest checkpoint of a trial is kept, and is recorded as the checkpoint of the trial', async () => {
   const checkpoint = (epoch: number): KeptArtifact => ({
     name: `checkpoints/epoch-${epoch}`,
     kind: 'checkpoint',
@@ -225,7 +225,7 @@ test('only the newest checkpoint of a trial is kept, and is recorded for the nex
   expect(await served.runtime.queries.artifacts.page('1', key.trialId, { limit: 9 })).toEqual([]);
 });
 
-test("an upload with an unreadable message is rejected without an error in the coordinator's log, and can resume", async () => {
+test('after an unreadable message, an upload is rejected and can be repeated, and the log of the coordinator has no error', async () => {
   end();
   const lines: string[] = [];
   await begin({ logTo: (line) => lines.push(line) });
@@ -249,7 +249,7 @@ test.each([
   [3, 60_001, true],
   [1_048_576, 1_024_000, false],
   [1_000_000, 1_024_000, true],
-])('an upload of %d bytes in %d ms counts as too slow: %s', (bytes, waitedMs, slow) => {
+])('whether an upload of %d bytes in %d ms is too slow: %s', (bytes, waitedMs, slow) => {
   expect(isTooSlow(bytes, waitedMs, 60_000)).toBe(slow);
 });
 
@@ -268,7 +268,7 @@ test('an upload that sends single bytes at long intervals times out', async () =
   });
 });
 
-test('a long list of artifacts is sent in several messages of limited size, omits checkpoints, and keeps its order', async () => {
+test('a long list of artifacts is sent in order, in several messages of limited size, and without checkpoints', async () => {
   const insert = databaseOf(served.runtime).prepare(
     `insert into artifacts (sweep_id, trial_id, attempt, name, kind, epoch, size, sha256, seq, at)
      values (1, ?, ?, ?, ?, 0, 1, '', 1, 1)`,

@@ -115,7 +115,7 @@ async function offered(trials: number): Promise<{ stream: Stream; keys: AttemptK
 const stored = (key: AttemptKey) => served.runtime.queries.trials.get(key.sweepId, key.trialId);
 
 describe('batches', () => {
-  test('the records and claims of a batch are answered in one message, after both are durable', async () => {
+  test('the records and claims of a batch are answered in one message, after all their changes are durable', async () => {
     const { keys, stream: first } = await offered(3);
     first.call.cancel();
     const stream = new Stream().hello({ acceptsBatches: true });
@@ -150,7 +150,7 @@ describe('batches', () => {
     const claimRequests = [{ id: 7, claims: [{ key: next, slot: 0, pack: 0 }] }];
     stream.call.write({ message: { $case: 'batch', batch: { records, claimRequests } } });
     expect(await stream.broken()).toMatchObject({ details: expect.stringContaining('expected 2, got 3') });
-    // The records before the gap are stored later, in a transaction that they share with other records.
+    // The records before the gap may not be stored yet. `settle` returns after all changes are stored.
     await served.runtime.settle(NO_STEP);
     expect((await stored(key as AttemptKey)).epoch).toBe(1);
     expect((await stored(other as AttemptKey)).epoch).toBe(0);
@@ -211,7 +211,7 @@ describe('streams', () => {
     expect(served.runtime.core.agents.get('a')).toMatchObject({ state: 'connected', slots: 2, incarnation: 'a1' });
   });
 
-  test('a leader states its epoch, and rejects an agent that knows a newer leader', async () => {
+  test('a leader sends its leader epoch to agents, and rejects an agent that knows a newer leader', async () => {
     const onNewerLeader = vi.fn();
     const leader = await serve(newFolder(), { leaderEpoch: 5, onNewerLeader });
     const before = client;
@@ -291,7 +291,7 @@ describe('streams', () => {
     expect(await first.next()).toMatchObject({ command: { kind: { $case: 'drain' } } });
   });
 
-  test('an agent can take an id whose holder was silent for one lease duration, and the old stream ends', async () => {
+  test('an agent can take the id of an agent that was silent for one lease duration, and the stream of the silent agent ends', async () => {
     const first = new Stream().hello();
     await first.next();
     const { core } = served.runtime;
@@ -321,8 +321,8 @@ describe('streams', () => {
     ['another protocol', { protocol: PROTOCOL + 1 }, /protocol 4, but this coordinator uses 3/],
     ['an invalid id', { agentId: 'a..b' }, /invalid agent id "a\.\.b"/],
     ['no slots', { slots: 0 }, /slots/],
-    ['a host of a thousand characters', { host: 'h'.repeat(1_000) }, /hello message of agent a too large/],
-    ['a GPU of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /hello message of agent a too large/],
+    ['a host name of a thousand characters', { host: 'h'.repeat(1_000) }, /hello message of agent a too large/],
+    ['a GPU name of a thousand characters', { gpus: ['g'.repeat(1_000)] }, /hello message of agent a too large/],
     ['a thousand GPUs', { gpus: Array(1_000).fill('g') }, /hello message of agent a too large/],
     ['absurdly many slots', { slots: 4_000_000_000 }, /slots/],
     ['slots without a description', { slotFacts: [] }, /has 2 slots, but describes 0/],
@@ -339,7 +339,7 @@ describe('streams', () => {
   test.each([
     ['no attempt', undefined, epoch(1)],
     ['nothing in it', { sweepId: '1', trialId: 't', attempt: 1 }, undefined],
-  ])('a stream with a record that has %s is closed', async (_, key, body) => {
+  ])('a stream is closed if a record on it has %s', async (_, key, body) => {
     const stream = new Stream().hello();
     await stream.next();
     expect(await stream.record(key, 1, body).broken()).toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -347,7 +347,7 @@ describe('streams', () => {
 });
 
 describe('an Open', () => {
-  test('an Open durably grants an offered trial, with its trainer and parameters', async () => {
+  test('an Open grants an offered trial, stores the grant, and returns the trainer and the parameters of the trial', async () => {
     const { keys } = await offered(1);
     const { decisions } = await open({ claims: [{ key: keys[0], slot: 1, pack: 0 }] });
     expect(decisions[0]?.answer).toMatchObject({ $case: 'grant', grant: { trainer: 'noop', seed: 0 } });
@@ -377,7 +377,7 @@ describe('an Open', () => {
     expect(served.runtime.core.leases.size).toBe(0);
   });
 
-  test('if one of the claims of an Open has no attempt key, no claim of the Open is granted', async () => {
+  test('if any claim of an Open has no attempt key, none of its claims is granted', async () => {
     const { keys } = await offered(1);
     const claims = [keys[0], undefined].map((key) => ({ key, slot: 0, pack: 0 }));
     await expect(open({ claims })).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
@@ -435,7 +435,7 @@ describe('records', () => {
     expect((await stored(key)).epoch).toBe(1);
   });
 
-  test('an attempt ends if its first records are missing, and the stream continues', async () => {
+  test('if the first records of an attempt are missing, the attempt ends, but the stream stays open', async () => {
     const { stream, key } = await granted(2);
     const message = `records 1 to 2 of ${key.sweepId}/${key.trialId}/1 are missing: was the store restored from a backup?`;
     expect(await stream.record(key, 3, epoch(3)).next()).toEqual({
@@ -447,7 +447,7 @@ describe('records', () => {
     await expect.poll(() => served.offers).toContainEqual({ ...key, attempt: 2 });
   });
 
-  test('records of an ended attempt are rejected and counted, and the stream continues', async () => {
+  test('records of an ended attempt are rejected and counted, but the stream stays open', async () => {
     const { stream, key } = await granted(2);
     await stream.record(key, 1, SUCCEEDED).next();
     expect((await stored(key)).state).toBe('TRIAL_STATE_SUCCEEDED');
@@ -459,7 +459,7 @@ describe('records', () => {
     expect((await stored(key)).epoch).toBe(0);
   });
 
-  test('records are rejected as soon as their sweep is killed', async () => {
+  test('when a sweep is killed, its attempts are refused immediately, with the reason of the kill', async () => {
     const { stream, key } = await granted();
     await sweepControl(served.runtime).act(
       key.sweepId,
@@ -469,7 +469,7 @@ describe('records', () => {
     expect(await stream.next()).toMatchObject({ refused: { key, message: 'wrong data' } });
   });
 
-  test('records of an earlier incarnation are accepted until a heartbeat of the next incarnation omits their attempt', async () => {
+  test('records of an attempt that an earlier incarnation started are accepted until a heartbeat of the next incarnation omits the attempt', async () => {
     const { key } = await granted();
     const next = new Stream().hello({ incarnation: 'a2' });
     await next.next();
@@ -497,7 +497,7 @@ test('the stream of an agent that never reads its answers is closed', { timeout:
   expect((await broken)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('after a failed write to the store, the call fails, and the coordinator is asked to stop', async () => {
+test('if a write to the store fails, the call fails, and the coordinator is told to stop', async () => {
   const { keys } = await offered(1);
   databaseOf(served.runtime).exec('drop table attempts');
   await expect(open({ claims: [{ key: keys[0], slot: 0, pack: 0 }] })).rejects.toMatchObject({ code: status.INTERNAL });

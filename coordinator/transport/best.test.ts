@@ -74,7 +74,7 @@ function changesOf(sweepId: string, trialId: string, { state, value, epoch, rule
   ];
 }
 
-test('the best trials and configs are the first trials and configs of the whole ranking, for any results', async () => {
+test('for any results, the best trials and the best configs are those at the top of the complete rankings', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'trawl-best-'));
   const db = openStore(dir);
   onTestFinished(() => {

@@ -18,7 +18,8 @@ interface Answer {
 
 /**
  * Starts a server whose only method fails with the error text `words`.
- * @returns `call`, which calls the method with the given bytes as the request, and `endings`, the statuses of the calls
+ * @returns `call`, which calls the method with the given bytes as the request, and `endings`, which has the status of
+ * each call that has ended
  */
 async function serving(words = 'no') {
   const endings: CallStatus[] = [];

@@ -82,7 +82,7 @@ const submit = (more: Partial<SubmitRequest> = {}) => {
 const archives = () =>
   existsSync(join(dir, 'code')) ? readdirSync(join(dir, 'code')).filter((name) => !name.startsWith('.')) : [];
 
-test('an archive is stored once, can be read from any offset, and can then be named by a sweep', async () => {
+test('an archive is stored once and can be read from any offset, and a submitted sweep can refer to it', async () => {
   expect(await put([BYTES])).toEqual([
     { $case: 'offset', offset: 0 },
     { $case: 'stored', stored: true },
@@ -120,7 +120,7 @@ test('a damaged upload is rejected, and the next upload starts from the beginnin
   expect((await put([BYTES]))[0]).toEqual({ $case: 'offset', offset: 0 });
 });
 
-test('if two clients upload the same archive at the same time, both uploads succeed, and one client sends no data', async () => {
+test('if two clients upload the same archive at the same time, both calls succeed, but only one client sends the data', async () => {
   const results = await Promise.all([put([BYTES]), put([BYTES])]);
   expect(results.map((answers) => answers.at(-1))).toEqual([
     { $case: 'stored', stored: true },
@@ -146,7 +146,7 @@ test('an upload that sends more data than announced is aborted', async () => {
   await expect(put(endless)).rejects.toMatchObject({ details: expect.stringContaining('larger than the 3000 bytes') });
 });
 
-test('an upload that sends nothing times out, and the next client can continue', async () => {
+test('an upload whose client sends no data times out, and another client can upload the archive', async () => {
   end();
   await begin({ stallMs: 200 });
   const call = client.putCode();
@@ -170,7 +170,7 @@ test('an upload of code must begin with its header, and a second header is rejec
   await expect(answer(header, header)).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
 });
 
-test('a submission must include code if and only if its sweep file declares code', async () => {
+test('a submission must describe its code if the sweep file has the key "code", and must not describe code otherwise', async () => {
   await put([BYTES]);
   const invalid = (more: Partial<SubmitRequest>) => expect(submit(more)).rejects;
   await invalid({ source: undefined }).toMatchObject({
@@ -192,8 +192,8 @@ test('a submission must include code if and only if its sweep file declares code
 
 test('a coordinator that restarts between the upload and the submit still has the archive', async () => {
   await put([BYTES]);
-  // libsql keeps the lock of a store until the process ends, so the second coordinator gets a new folder, with a copy
-  // of the code archives only.
+  // libsql releases the lock of a store only when the process ends. The second coordinator therefore gets a new folder,
+  // which has a copy of the code archives, but not of the store.
   const next = newFolder();
   cpSync(join(dir, 'code'), join(next, 'code'), { recursive: true });
   end();

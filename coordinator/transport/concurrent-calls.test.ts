@@ -12,7 +12,7 @@ import { newServer } from './server.ts';
 
 const LIMIT = { perCaller: 2, total: 3 };
 
-/** Starts a server whose ListCurves sends one message and then waits for the end of the call. */
+/** Starts a server whose method ListCurves sends one message and then waits until the client cancels the call. */
 async function serving(): Promise<() => SweepServiceClient> {
   async function* endless(_: unknown, signal: AbortSignal) {
     yield { curves: [] };
@@ -36,7 +36,7 @@ async function serving(): Promise<() => SweepServiceClient> {
 
 /**
  * Starts a call.
- * @returns a function that cancels the call; if the call was rejected, the error
+ * @returns a function that cancels the call, or the error if the call was rejected
  */
 async function start(client: SweepServiceClient) {
   const call = client.listCurves({ sweep: '1', trialIds: [] });
@@ -51,7 +51,7 @@ const rejection = (limit: string) => ({
   details: expect.stringContaining(`too many concurrent ListCurves calls (${limit})`),
 });
 
-test('calls beyond the limit of a caller, or of all callers, are rejected until other calls end', async () => {
+test('calls beyond the limit per caller, or beyond the limit in total, are rejected until other calls end', async () => {
   const connect = await serving();
   const [a, b] = [connect(), connect()];
   const first = await start(a);
@@ -64,7 +64,7 @@ test('calls beyond the limit of a caller, or of all callers, are rejected until 
   await expect.poll(async () => typeof (await start(b))).toBe('function');
 });
 
-test('rejected calls do not change the count of running calls', async () => {
+test('rejected calls are not counted as running calls', async () => {
   const connect = await serving();
   const client = connect();
   for (let at = 0; at < LIMIT.perCaller; at++) await start(client);

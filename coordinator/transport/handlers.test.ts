@@ -16,7 +16,7 @@ import { newServer } from './server.ts';
 
 const BATCHES = 200;
 
-/** A batch of about 60 KB, so that one or two batches fill the stream. */
+/** A message of about 60 KB. One or two such messages fill the buffer of the stream. */
 const batch = { curves: [Curve.fromPartial({ trialId: 'x'.repeat(60_000) })] };
 
 async function serving(listCurves: SweepServiceServer['listCurves']): Promise<SweepServiceClient> {
@@ -36,7 +36,7 @@ async function* batches() {
   for (let i = 0; i < BATCHES; i++) yield batch;
 }
 
-test('if the client of a call reads nothing, the call times out, and the generator of its messages ends', async () => {
+test('if a client stops reading, the call times out, and the generator that produces its messages is closed', async () => {
   let over = false;
   async function* endless() {
     try {
@@ -55,7 +55,7 @@ test('if the client of a call reads nothing, the call times out, and the generat
   expect((await rejected)[0]).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
 });
 
-test('a slow reader receives a long answer completely, and no event listener remains', async () => {
+test('a slow client receives all messages of a long answer, and event listeners do not accumulate', async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);
   process.on('warning', onWarning);

@@ -49,7 +49,7 @@ test('a connection over the limit is closed immediately, and each closed connect
     .toBe('taken');
 });
 
-test('new connections replace unauthenticated connections, and cannot close authenticated connections', async () => {
+test('at the limit, a new connection replaces an unauthenticated connection, but never an authenticated connection', async () => {
   const full: string[] = [];
   const listener = await open({ maxConnections: 3, authenticatesCalls: true, onFull: (from) => full.push(from) });
   const peerOf = (socket: Socket) => `127.0.0.1:${socket.localPort}`;
@@ -95,7 +95,7 @@ test('closing the listener ends every connection, even a connection that has sen
   await closed;
 });
 
-test('an address in use is named in the error', async () => {
+test('if an address is already in use, the error names it', async () => {
   const { port } = await open();
   const second = listen(newServer(), { host: '127.0.0.1', port });
   await expect(second).rejects.toThrow(UnreachableError);

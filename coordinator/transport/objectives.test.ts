@@ -44,7 +44,7 @@ test('trials are ranked by Pareto front, and trials that failed or lack a value 
   expect(ranked.map(({ front }) => front)).toEqual([1, 1, 1, 2, undefined, undefined]);
 });
 
-test('a limit keeps the best trials, and a filter by state does not change the ranks', async () => {
+test('with a limit, only the best trials are returned, and a filter by state does not change the ranks', async () => {
   const best = await indicesByObjectives(pages(), OBJECTIVES, { states: [], limit: 2 });
   expect([...best.indices]).toEqual([1, 0]);
   const failed = await indicesByObjectives(pages(), OBJECTIVES, { states: ['TRIAL_STATE_FAILED'], limit: 1 });
@@ -60,7 +60,7 @@ test('configs are ranked by the means of their replicates', () => {
   ]);
 });
 
-test('a goal without a metric is rejected in a sweep with several objectives', () => {
+test('for a sweep with several objectives, a request with a goal but without a metric is rejected', () => {
   expect(requestedObjectives(SWEEP, { rankBy: '', goal: 'GOAL_UNSPECIFIED' })).toEqual(OBJECTIVES);
   expect(requestedObjectives(SWEEP, { rankBy: 'psnr', goal: 'GOAL_MINIMIZE' })).toEqual([]);
   expect(requestedObjectives(Sweep.fromPartial({}), { rankBy: '', goal: 'GOAL_MAXIMIZE' })).toEqual([]);

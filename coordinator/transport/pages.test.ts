@@ -9,7 +9,7 @@ import { sweepControl } from '../app/sweep-control.ts';
 import type { Change } from '../core/step.ts';
 import { pagesOf, ROWS_PER_MESSAGE, trialBytes } from './pages.ts';
 
-test('pages contain all rows in order, and a page ends with the row that reaches its size limit', async () => {
+test('pages contain all rows in order, and a page ends at its maximum number of rows or with the row that reaches its size limit', async () => {
   const sizes = fc.array(fc.nat(50), { maxLength: 60 });
   const [anyRows, anyBytes] = [fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 200 })];
   await fc.assert(
@@ -62,7 +62,7 @@ afterEach(() => {
 
 const stored = () => served.runtime.queries.trials.all(sweep);
 
-/** Returns the pages of a list, which arrive in one message each. The client rejects messages of more than 2 MiB. */
+/** Returns the rows of each message of a list. The client rejects messages of more than 2 MiB. */
 async function listed<Row>(call: AsyncIterable<unknown>, rowsOf: (message: never) => readonly Row[]): Promise<Row[][]> {
   const pages: Row[][] = [];
   for await (const message of call) pages.push([...rowsOf(message as never)]);

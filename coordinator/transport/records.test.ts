@@ -60,7 +60,7 @@ test.each<[string, Partial<ProgramStart>, RegExp]>([
 });
 
 test.each([8.64e15 + 1, Number.MAX_SAFE_INTEGER])(
-  'the invalid time %d of a wrong clock becomes a valid date',
+  'the time %d is beyond the range of dates, and becomes the latest possible date',
   (atMs) => {
     const body = { $case: 'log', log: { text: 'x' } } as const;
     const { at } = recordOf({ key: { sweepId: '1', trialId: 't', attempt: 1 }, seq: 1, atMs, body });

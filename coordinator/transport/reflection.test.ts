@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => server.forceShutdown());
 
-/** Listens with a reflection service, and returns the address. */
+/** Starts the server with a reflection service that reads `protoDir`, and returns the address. */
 async function serve(protoDir: string): Promise<string> {
   addReflection(server, protoDir);
   const port = await new Promise<number>((resolve, reject) => {
@@ -31,7 +31,7 @@ test.each(['v1', 'v1alpha'] as const)('reflection %s describes the methods of th
   expect(file.file_descriptor_response?.file_descriptor_proto.length).toBeGreaterThan(0);
 });
 
-test('a reflection call fails with the reason if the .proto files cannot be read, and so does the next call', async () => {
+test('if the .proto files cannot be read, each reflection call fails with the reason', async () => {
   const address = await serve('/nowhere');
   for (let call = 0; call < 2; call++) {
     await expect(reflect(address, { list_services: '' })).rejects.toMatchObject({

@@ -12,9 +12,7 @@ const ENTRIES: readonly Entry[] = [
   { trialId: 'c', rung: 2, value: 0.3, state: 'running' },
 ];
 
-/**
- * Returns a reader of `ENTRIES`, and an object with the clock and the number of reads. Each read takes a millisecond.
- */
+/** Returns a reader of `ENTRIES`, and an object with the current time and the number of reads. Each read takes 1 ms. */
 function sampleReader(page: number) {
   const at = { now: 0, reads: 0 };
   const asha = { type: 'asha', minIter: 1, maxIter: undefined, eta: 2 } as const;
@@ -39,7 +37,7 @@ test.each([1, 2, 3, 5, 100])('the summary of the rungs does not depend on the pa
   ]);
 });
 
-test('concurrent calls share one read, and a summary is reused for twenty times the duration of its read', async () => {
+test('concurrent calls share one read, and its result is reused for twenty times as long as the read took', async () => {
   const { reader, at } = sampleReader(100);
   const [first, second] = await Promise.all([reader.of('1'), reader.of('1')]);
   expect(second).toBe(first);

@@ -81,7 +81,7 @@ test('a leader that may have lost its leadership rejects calls', async () => {
   expect(headerOf(await call())).toEqual(['gpu-1:7070']);
 });
 
-test('when the term of a leader may have expired, its calls in progress fail; later calls succeed', async () => {
+test('when the term of a leader may have expired, calls in progress fail; new calls succeed once the leader is certain again', async () => {
   const gate = new CertaintyGate(() => true);
   const server = newServer([gate.interceptor]);
   server.addService(AttemptServiceService, {

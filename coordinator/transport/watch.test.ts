@@ -68,7 +68,7 @@ const stored = async () =>
 const storedEvents = async (since: number) =>
   (await served.runtime.queries.sweeps.eventsAfter(sweepId, since, 100_000)).map((e) => e.seq);
 
-test('the first message of a watch is a snapshot, and further trials are sent as deltas', async () => {
+test('the first message of a watch is a snapshot, and the trials that do not fit in it are sent as deltas', async () => {
   const watcher = await new Watcher().watch(2);
   expect(watcher.kinds).toEqual(['snapshot', 'delta']);
   expect(watcher.since).toBe(0);
@@ -77,7 +77,7 @@ test('the first message of a watch is a snapshot, and further trials are sent as
   expect(whole.since).toBe(await served.runtime.queries.sweeps.lastEvent());
 });
 
-test('after a reconnect the watch continues with every missed event and row, without a snapshot', async () => {
+test('after a reconnect, a watch sends every missed event and changed row, and no snapshot', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   await kill();
@@ -88,7 +88,7 @@ test('after a reconnect the watch continues with every missed event and row, wit
   expect(new Set(watcher.rows.values())).toEqual(new Set(['TRIAL_STATE_CANCELLED']));
 });
 
-test('reconnects during the catch-up neither lose nor repeat an event', async () => {
+test('if a watcher reconnects while it catches up, it misses no event and receives none twice', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   await kill();
@@ -98,7 +98,7 @@ test('reconnects during the catch-up neither lose nor repeat an event', async ()
   expect(watcher.rows).toEqual(await stored());
 });
 
-test('an event that occurs while a watcher catches up is sent once', async () => {
+test('an event that occurs while a watcher catches up is sent exactly once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = sweepControl(served.runtime);
@@ -117,7 +117,7 @@ test('an event that occurs while a watcher catches up is sent once', async () =>
   expect(watcher.rows).toEqual(await stored());
 });
 
-test('an event that becomes durable between two reads of the catch-up is sent once', async () => {
+test('an event that is stored just before the events are read for the catch-up is sent exactly once', async () => {
   const watcher = await new Watcher().watch(3);
   const left = watcher.since;
   const control = sweepControl(served.runtime);

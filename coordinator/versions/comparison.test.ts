@@ -60,7 +60,7 @@ function parsed(text: string): SweepSpec | undefined {
   }
 }
 
-test('the numbers of kept, added and dropped trials of two grids equal the numbers from an enumeration of both grids', () => {
+test('for two grids, the computed numbers of kept, added and dropped trials equal the numbers from an enumeration of both grids', () => {
   fc.assert(
     fc.property(gridText, gridText, (first, second) => {
       const [before, after] = [parsed(first), parsed(second)];
@@ -103,18 +103,18 @@ parameters:
   r: {min: 1, max: 1000, step: 1}
 `;
 
-test('two grids of 10^9 points are compared without an enumeration', () => {
+test('two grids of 10^9 points are compared without enumerating their points', () => {
   const larger = BILLION.replace('max: 1000', 'max: 1001');
   expect(changesOf(BILLION, larger)).toEqual({ kept: 1e9, added: 1e6, dropped: 0 });
   expect(changesOf(larger, `${BILLION}exclude: [{p: 5}]\n`)).toEqual({ kept: 1e9 - 1e6, added: 0, dropped: 2e6 });
 });
 
-test('trials that set a parameter to its default value equal the trials of a file without the parameter', () => {
+test('a trial that sets a parameter to its default value equals a trial of a file that omits the parameter', () => {
   const plain = 'trainer: noop\nparameters: {x: {values: [1, 2]}}\n';
   expect(changesOf(plain, 'trainer: noop\nparameters: {x: {values: [1, 2]}, epochs: {values: [1, 2]}}\n').kept).toBe(2);
 });
 
-test('two grids of 10^9 points are rejected if their `when` rules differ', () => {
+test('the comparison of two grids of 10^9 points is rejected if their `when` rules differ', () => {
   const rule = 'when: [{if: {p: 1}, set: {q: 7}}]\n';
   expect(() => changesOf(BILLION, BILLION + rule)).toThrow(
     /too large to compare: with "when", "zip" or "run_cap", the trials of the smaller version must be enumerated.*max 100,000/,

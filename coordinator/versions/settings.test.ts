@@ -71,7 +71,7 @@ test.each([
   ['x: {values: [0.1, 0.2]}', 'x: {min: 0.1, max: 1.0, step: 0.1}'],
   ['x: {value: 1}, y: {value: 2.0}', 'y: {value: 2.0}'],
   ['x: {value: 1}', 'y: {value: 2.0}, x: {value: 1}'],
-])('in a sweep of a program, the parameters {%s} can become {%s}', (before, after) => {
+])('in a sweep of a program, the parameters can change between {%s} and {%s}', (before, after) => {
   expect(changeOf(before, after)).toEqual([]);
   expect(changeOf(after, before)).toEqual([]);
 });
@@ -84,12 +84,12 @@ test.each([
   ['x: {min: 1, max: 4, step: 1}', 'x: {values: [2.0, 3]}', '2 became 2.0'],
   ['x: {min: 1, max: 4, step: 1}', 'x: {min: 1.0, max: 4, step: 1}', 'whole numbers became floats'],
   ['x: {min: 1.0, max: 4, step: 1}', 'x: {min: 1, max: 4, step: 1}', 'floats became whole numbers'],
-])('a value in both versions must keep its notation: {%s} cannot become {%s}', (before, after, change) => {
+])('a value that is in both versions must have the same notation: {%s} cannot become {%s}', (before, after, change) => {
   expect(() => changeOf(before, after)).toThrow(`parameters.x: ${change}`);
   expect(() => changeOf(before, after)).toThrow(/keep the notation, or submit the file as a new sweep/);
 });
 
-test('a number that `when` sets must keep its notation', () => {
+test('a number that is set by `when` in both versions must have the same notation', () => {
   const rule = (value: string) => program('x: {values: [3, 4]}', `when: [{if: {x: 3}, set: {x: ${value}}}]`);
   expect(() => compareSettings(rule('5.0'), rule('5'))).toThrow('parameters.x: 5.0 became 5');
   expect(compareSettings(rule('5.0'), rule('6'))).toEqual([]);
@@ -106,7 +106,7 @@ test.each([
   ['report', "report: [{regex: 'loss=(?<loss>.*)'}]"],
   ['classify', 'classify: [{pattern: boom, class: oom}]'],
   ['first_report', 'first_report: 10m'],
-])('the error names the changed setting of the program: %s', (key, line) => {
+])('a changed setting of the program is rejected, and the error names the setting: %s', (key, line) => {
   const [before, after] = [program('x: {value: 1}'), program('x: {value: 1}', line)];
   expect(() => compareSettings(before, after)).toThrow(new RegExp(`^${key} cannot change in a sweep that has results`));
 });

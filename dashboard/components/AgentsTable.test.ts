@@ -11,7 +11,7 @@ const open = async (...keys: string[]) => {
   return at;
 };
 
-test('the row of an agent shows its CPU, memory and disk, and the row of each trial shows its slot and GPU', async () => {
+test('the row of an agent shows the CPU, memory and disk of its machine, and the row of a trial shows its slot and GPU', async () => {
   const at = await open('3');
   const text = at.frame().join('\n');
   expect(text).toMatch(/agent-1 +connected .* 42% +38% +120 GiB/);
@@ -23,7 +23,7 @@ test('the row of an agent shows its CPU, memory and disk, and the row of each tr
   at.stop();
 });
 
-test('cards have the right GPU names, and trials have the right card, even if cards are hidden or divided by MIG', async () => {
+test('each card has the correct GPU name, and each trial the correct card, even if some cards are hidden or divided by MIG', async () => {
   const gpus = ['NVIDIA H100', 'NVIDIA A100 MIG 1g.5gb', 'NVIDIA A100 MIG 1g.5gb'];
   const gpuFigures = [
     { index: 2, utilization: 0.25, gpus: [1, 2] },
@@ -59,7 +59,7 @@ test('s sorts the agents, r reverses the order, and / filters the agents; q clea
   at.stop();
 });
 
-test('f switches between the kinds of events, including the kinds of agent events', async () => {
+test('f selects the next kind of events, and the kinds include events of agents', async () => {
   const at = await open('4', 'f');
   expect(at.frame().join('\n')).toContain('filter: kind="ended"');
   await at.press('f', 'f');

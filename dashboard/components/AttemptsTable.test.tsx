@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Attempt } from '../../proto/gen/trawl/v1/types.ts';
 import { AttemptsTable } from './AttemptsTable.tsx';
 
-test('the time of an attempt begins with its start, and an attempt that waits for its slot is shown as queued', () => {
+test('the time of an attempt counts from its start, and an attempt that waits for its slot is shown as queued', () => {
   const attempts = [
     { startedAtMs: 1_400, endedAtMs: 2_000, outcome: 'ATTEMPT_OUTCOME_FAILED' },
     { endedAtMs: 4_000, outcome: 'ATTEMPT_OUTCOME_RETURNED' },

@@ -26,7 +26,7 @@ async function compared(columns: number, marks: number): Promise<string> {
   return text;
 }
 
-test('each compared row shows whether it is better than the first row, with the interval of the difference', async () => {
+test('for each further row, the comparison shows whether it is better than the first row, and the interval of the difference', async () => {
   const text = await compared(160, 3);
   expect(text).toContain('3 compared');
   expect(text).toContain('test_loss, lower is better');
@@ -58,14 +58,14 @@ test('a long value of a compared row is shortened, so that the other rows remain
   at.stop();
 });
 
-test('reconstructions of two rows are side by side on a wide terminal, and below each other on a narrow terminal', async () => {
+test('the reconstructions of two rows are side by side on a wide terminal, and one below the other on a narrow terminal', async () => {
   const count = (text: string) =>
     text.split('\n').filter((line) => line.split('reconstructions after epoch').length > 2).length;
   expect(count(await compared(160, 2))).toBe(1);
   expect(count(await compared(80, 2))).toBe(0);
 });
 
-test('with many metrics, a small terminal shows verdicts and curves without scrolling, and counts omitted metrics', async () => {
+test('with many metrics, a small terminal shows the verdicts and curves without scrolling, and the number of omitted metrics', async () => {
   const names = ['test_loss', 'accuracy', 'f1', 'precision', 'psnr', 'recall', 'throughput'];
   const wide = trials.map((trial) => {
     const loss = trial.metrics.test_loss ?? 0;

@@ -42,7 +42,7 @@ async function start(rows: readonly Trial[] = trials, messages: readonly string[
   const view = () => viewOf(at.dashboard.model().ui);
   const drawn = (): string[] => {
     const app = render(<ErrorsTable model={at.dashboard.model()} columns={100} lines={22} />);
-    // The frame has colors if another test in the same process enabled them.
+    // Another test in the same process may have enabled colors, so escape sequences are removed.
     const frame = stripVTControlCharacters(app.lastFrame() ?? '');
     const lines = frame.split('\n').map((line) => line.trimEnd());
     app.unmount();
@@ -51,7 +51,7 @@ async function start(rows: readonly Trial[] = trials, messages: readonly string[
   return { ...at, source, view, drawn };
 }
 
-test('failures are grouped by class and error, with their number, age and agents', async () => {
+test('failures are grouped by class and error, and each group shows the number of trials, the age of the last failure, and the agents', async () => {
   const at = await start();
   const [heading, first, second] = at.drawn();
   expect(heading).toMatch(/^trials +class +error +last +agents$/);
@@ -60,7 +60,7 @@ test('failures are grouped by class and error, with their number, age and agents
   at.stop();
 });
 
-test('for the group under the cursor, the view shows the trials, and the newest failure with each line of its output', async () => {
+test('for the group under the cursor, the view shows the trials, and all output lines of the newest failure', async () => {
   const at = await start();
   expect(at.drawn().slice(4).filter(Boolean)).toEqual([
     'oom: torch.OutOfMemoryError: CUDA out of memory',

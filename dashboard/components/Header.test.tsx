@@ -72,7 +72,7 @@ test('the header shows the best value, the newest warning and the objective on o
   );
 });
 
-test('a narrow header omits whole figures and constants instead of cutting a line', async () => {
+test('on a narrow terminal, the header omits whole parts of a line instead of cutting the line', async () => {
   const message = 'all 3 replicates of config c2d00000 have identical results: the program probably ignores its seed';
   const warnings = [{ kind: 'WARNING_KIND_SILENT' as const, message, count: 1, sinceMs: 1 }];
   const [, , , pace, best] = await header({ warnings }, undefined, 80);
@@ -82,7 +82,7 @@ test('a narrow header omits whole figures and constants instead of cutting a lin
   expect(wide).toContain(`warning: ${message}`);
 });
 
-test('a version above 1 is shown beside the id of the sweep, and a long name leaves room for the state', async () => {
+test('a version above 1 is shown beside the id of the sweep, and a long name is shortened so that the state fits', async () => {
   const name = 'width-and-depth-study-of-the-encoder-with-a-very-long-name-that-fits-on-no-line';
   const paused = { state: SweepState.PAUSED, stateBy: 'ann', stateSinceMs: START_MS + 10_000 };
   const [title] = await header({ ...paused, name, version: 3 }, undefined, 80);

@@ -37,7 +37,10 @@ const origin = (parent: number, epoch: number, replaces: number) => {
 const STOPPED = { state: TrialState.STOPPED, stopReason: 'pbt: worst' };
 const RUNNING = { state: TrialState.RUNNING, endedAtMs: 0, leasedMs: 0 };
 
-/** Four members, compared after every second epoch. Trial 6 is the best trial, and a grandchild of trial 2. */
+/**
+ * The trials of a population of four members, which are compared after every second epoch. Trial 6 is the best trial,
+ * and a grandchild of trial 2.
+ */
 const TRIALS = [
   trial(0, 6, 0.4, STOPPED),
   trial(1, 2, 0.9, STOPPED),
@@ -70,7 +73,7 @@ describe.each([
   { columns: 120, rows: 40 },
   { columns: 200, rows: 60 },
 ])('the lineage of a population on a terminal of $columns x $rows', (size) => {
-  test('the lineage has one line per member, with the start epoch of each child, and the path to the best trial', async () => {
+  test('the lineage has one line per member, and shows the epoch at which each child starts and the path to the best trial', async () => {
     const at = await sampleDashboard(new SampleSource(ANSWERS), size);
     await at.press('7');
     const frame = at.frame();

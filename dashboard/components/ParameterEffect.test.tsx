@@ -35,7 +35,7 @@ function drawn(effect: ShownEffect, estimated = false): string[] {
   return lines;
 }
 
-test('each parameter value is shown with a dot on the common scale, its mean and its number of results, and with an interval if it is known', () => {
+test('each parameter value has a dot on the common scale, a mean and a number of results, and also an interval if one is known', () => {
   const [title, first, second] = drawn(EFFECT);
   expect(title).toContain('60.0%  p=0.002');
   expect(first).toMatch(/3 .*├─+●─+┤.* 1\.2500 ±0\.10 +n=3/);
@@ -55,7 +55,7 @@ test('an estimated effect is marked as an estimate', () => {
   expect(drawn(EFFECT)[0]).not.toContain('estimate');
 });
 
-test('a long parameter name is shortened so that the verdict is visible, and shortened values stay distinct', () => {
+test('a long parameter name is shortened so that "not significant" stays visible, and shortened values stay distinct', () => {
   const path = (version: number) => level(`/data/shared/v${version}/train.npz`, 1.5, undefined);
   const long = {
     ...EFFECT,

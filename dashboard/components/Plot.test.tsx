@@ -12,7 +12,7 @@ function drawn(...points: [number, number][]): string {
   return frame;
 }
 
-test('a plot can draw a single value or equal values, and shows a message if no value is finite', () => {
+test('a plot can draw a single value or several equal values, and shows a message if no value is finite', () => {
   expect(drawn([1, 5])).toMatch(/[\u2801-\u28ff]/);
   expect(drawn([1, 5], [2, 5])).toMatch(/[\u2801-\u28ff]/);
   expect(drawn([1, Number.NaN])).toContain('no values yet');
@@ -44,7 +44,7 @@ test('a plot draws a vertical line at each mark within its range', () => {
   expect(marked.filter((dots, row) => dots > (without[row] ?? 0)).length).toBeGreaterThanOrEqual(2);
 });
 
-test('a long legend is wrapped between names', () => {
+test('a long legend continues on the next line, and no name is split', () => {
   const series = ['latent_dim=15', 'latent_dim=30', 'latent_dim=50'].map((name) => ({ name, points: [] }));
   const app = render(<Legend series={series} columns={36} />);
   expect(app.lastFrame()).toBe('a latent_dim=15  b latent_dim=30\nc latent_dim=50');

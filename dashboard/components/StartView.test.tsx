@@ -22,7 +22,7 @@ test('the last step is shown as in progress, and a small screen shows only the n
   expect(drawn(['a', 'b', 'c'], 2)).toEqual(['b', 'c...']);
 });
 
-test('the heading is above the steps, and leaves enough room for the steps', () => {
+test('the heading is above the steps, and a long heading is cut so that all steps fit', () => {
   expect(drawn(['starting the agent'], 10, ['sweep  demo', 'trials 8'])).toEqual([
     'sweep  demo',
     'trials 8',
@@ -33,7 +33,7 @@ test('the heading is above the steps, and leaves enough room for the steps', () 
   expect(drawn(['a', 'b'], 10, long).slice(3)).toEqual(['line 3', '', 'a', 'b...']);
 });
 
-test('until the dashboard receives the sweep, every view shows the steps of the start, and keys work', async () => {
+test('until the dashboard receives the sweep, every view shows the steps of the start, and keys already work', async () => {
   const at = await sampleDashboard(
     new SampleSource({ updates: [] }),
     { columns: 100, rows: 30 },

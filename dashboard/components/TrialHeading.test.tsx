@@ -34,7 +34,7 @@ test('a trial with a value that is not finite has no rank', async () => {
   expect(lines.at(-1)).toBe('test_loss=nan');
 });
 
-test('a narrow terminal shortens the agent in its middle, and omits facts instead of cutting the line', async () => {
+test('on a narrow terminal, the agent name is shortened in its middle, and facts are omitted instead of cutting the line', async () => {
   const long = (trial: Trial): Trial => ({ ...trial, attempts: 3, agentId: 'gpu-node-rack17-host-0001.example.org' });
   const [wide] = await heading(long, 120);
   expect(wide).toMatch(

@@ -57,7 +57,7 @@ test.each([
   }
 });
 
-test('on a small terminal, a question is cut so that its answers are visible', async () => {
+test('on a small terminal, a question is cut so that the possible answers stay visible', async () => {
   const at = await sampleDashboard(new SampleSource(midAnswers), { columns: 40, rows: 8 });
   await at.press(':', ...'kill', 'enter');
   expect(at.frame().at(-1)).toBe('kill sweep 7 (autoencoders)? 1 tr… [y/N]');

@@ -10,7 +10,7 @@ const PARTS: Part[] = [
 ];
 const textOf = (segments: readonly Segment[]): string => segments.map(({ text }) => text).join('');
 
-test('the least important part of a line becomes shorter first, and an omitted part has no separator', () => {
+test('the least important part of a line is shortened or omitted first, and an omitted part leaves no separator', () => {
   expect(textOf(fitParts(PARTS, ' · ', 80))).toBe('2 failed (1 oom, 1 crash) · running for 51s · 1 agent up');
   expect(textOf(fitParts(PARTS, ' · ', 50))).toBe('2 failed (1 oom, 1 crash) · 1 agent up');
   expect(textOf(fitParts(PARTS, ' · ', 30))).toBe('2 failed · 1 agent up');

@@ -31,7 +31,7 @@ test('all tracks on one scale draw equal values in the same column', () => {
   );
 });
 
-test('the scale contains every mean, and an interval extends the scale at most to the range of the results', () => {
+test('the scale contains every mean, and the part of each interval that is within the range of the results', () => {
   const means = [
     { mean: 2, interval: { low: -100, high: 3 } },
     { mean: 6, interval: { low: 5, high: 7 } },

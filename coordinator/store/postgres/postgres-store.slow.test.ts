@@ -602,7 +602,10 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in several servers of Pos
   });
 });
 
-/** Starts a TCP relay. `silenceOpen` makes it drop all further data of the open connections, without closing them. */
+/**
+ * Starts a TCP relay. `silenceOpen` makes the relay drop all further data on the connections that are open now, without
+ * closing them.
+ */
 async function startSilencer(target: number): Promise<{ readonly port: number; silenceOpen(): void }> {
   let open: { silent: boolean }[] = [];
   const sockets = new Set<Socket>();

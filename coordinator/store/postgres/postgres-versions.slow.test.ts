@@ -1,8 +1,8 @@
 /**
- * Tests the store with other versions of PostgreSQL, each from an npm package: the behavior that all stores share, and a
- * takeover. TRAWL_POSTGRES_VERSIONS lists versions of the package; `all` means one version of each major version.
- * By default, only the newest version is tested, and a writer is killed only once. postgres-store.slow.test.ts tests the
- * installed version.
+ * Tests the store with versions of PostgreSQL that are installed from an npm package. Runs the tests that all stores
+ * share, and a test of a takeover. TRAWL_POSTGRES_VERSIONS is a comma-separated list of package versions, or `all` for
+ * every version in `ALL`. If the variable is not set, only the newest version is tested, and the test that kills a
+ * writer kills it only once. postgres-store.slow.test.ts tests the PostgreSQL that is installed on the machine.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { openAsLeader } from '../../../test/support/coordinator/postgres-leader.
 import { AT, addSweep, byNobody, GRANTED, reported } from '../../../test/support/coordinator/store-writer.ts';
 import { installPostgres, PostgresServer } from '../../../test/support/postgres-server.ts';
 
-/** The programs of version 17.10.0-beta.17 are those of PostgreSQL 17.10. */
+/** One package version per major version of PostgreSQL. For example, version 17.10.0-beta.17 has PostgreSQL 17.10. */
 const ALL = ['14.23.0-beta.17', '15.18.0-beta.17', '16.14.0-beta.17', '17.10.0-beta.17', '18.4.0-beta.17'] as const;
 const NEWEST = '18.4.0-beta.17';
 const INSTALL_LIMIT_MS = 600_000;

@@ -4,7 +4,7 @@ import { terminateSession } from './session.ts';
 test.each([
   ['ended at its server', 'postgres://u@a/trawl', [[7]]],
   [
-    'not ended if another server is the primary now, because the process id may belong to a different session there',
+    'not ended if another server is the primary now, because its process with this id may serve a different session',
     'postgres://u@b/trawl',
     [],
   ],

@@ -22,7 +22,7 @@ function watched(reason: () => string | undefined) {
   return { watch, problems, examinations: () => examinations };
 }
 
-test('a request that is answered soon is not examined', async () => {
+test('a request that is answered within a few seconds causes no examination', async () => {
   const { watch, problems, examinations } = watched(() => 'unreachable');
   const { promise, resolve } = withResolvers<number>();
   const answer = watch.during(promise);
@@ -35,7 +35,7 @@ test('a request that is answered soon is not examined', async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('a problem is reported once, and again when it changes or ends', async () => {
+test('a problem is reported when it starts, when it changes and when it ends', async () => {
   let reason: string | undefined = 'unreachable';
   const { watch, problems } = watched(() => reason);
   const { promise, reject } = withResolvers<number>();
@@ -55,7 +55,7 @@ test('a problem is reported once, and again when it changes or ends', async () =
   watch.close();
 });
 
-test('a slow request is not reported as a problem if the server works', async () => {
+test('a slow request is not reported as a problem if the examination finds no problem', async () => {
   const { watch, problems, examinations } = watched(() => undefined);
   const { promise, resolve } = withResolvers<void>();
   const answer = watch.during(promise);

@@ -26,7 +26,7 @@ test('stored texts sort in the same order as the original texts', () => {
   );
 });
 
-test('the characters of a name are replaced in the same way in JSON and in a column', () => {
+test('the special characters of a name are replaced in the same way in a JSON value and in a plain text value', () => {
   const name = 'a\0b\u0001c';
   expect(JSON.parse(toStored(JSON.stringify(name)))).toBe(toStored(name));
 });
@@ -35,6 +35,6 @@ test.each([
   ['select ? where a = ?', 'select $1 where a = $2'],
   ['select ?2 where a = ?1 or b = ?2', 'select $2 where a = $1 or b = $2'],
   [`select '?', "?", 'it''s ?' where a = ?`, `select '?', "?", 'it''s ?' where a = $1`],
-])('the placeholders of %s are numbered', (sql, expected) => {
+])('in the SQL statement %s, each placeholder gets a number', (sql, expected) => {
   expect(numbered(sql)).toBe(expected);
 });
