@@ -29,7 +29,7 @@ const epoch1 = runningTrial(0, 1, { train_loss: 0.5, test_loss: 0.4, psnr: 10 })
 const epoch2 = runningTrial(0, 2, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 const ended = endedTrial(0, { train_loss: 0.25, test_loss: 0.2, psnr: 13 });
 
-test('a trial has a line for its start, a line per epoch, and a line for its end with the first and the last loss', async () => {
+test('a line is printed when a trial starts, after each epoch, and when the trial ends; the end line has the first and the last loss', async () => {
   const lines = await linesOf(
     snapshot(sampleSweep(), sampleTrials(), []),
     delta({ agents: [sampleAgent()], events: [] }),
@@ -65,7 +65,7 @@ test('the line of an epoch shows only a few metrics, and starts with the ranking
   );
 });
 
-test('a line shows the metric that the sweep names, or else the first metric of the trials', async () => {
+test('a line starts with the metric that the sweep names; if the sweep names no metric, with the first metric of the trials', async () => {
   const reported = runningTrial(0, 1, { zeta: 1, train_loss: 3, acc: 0.5 });
   const done = endedTrial(0, { zeta: 1, train_loss: 3, acc: 0.5 });
   const linesFor = async (name: string) => {
@@ -87,7 +87,7 @@ test('a line shows the metric that the sweep names, or else the first metric of 
   ]);
 });
 
-test('a trial that starts and ends within one delta has its lines in order, with a single end line', async () => {
+test('if one update contains the start and the end of a trial, the lines of the trial are in order, with a single end line', async () => {
   const lines = await linesOf(
     snapshot(),
     delta({
@@ -161,7 +161,7 @@ test('no line is printed per epoch if the sweep is large', async () => {
   expect(lines).toHaveLength(2);
 });
 
-test('trials that ended during an outage have end lines after the reconnect', async () => {
+test('after a reconnect, an end line is printed for each trial that ended during the outage', async () => {
   const lines = await linesOf(
     snapshot(sampleSweep(), [running, ...sampleTrials().slice(1)]),
     snapshot(sampleSweep({ counts: { pending: 7, succeeded: 1 } }), [ended, ...sampleTrials().slice(1)]),

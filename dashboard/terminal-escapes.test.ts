@@ -11,6 +11,6 @@ test('a PNG is sent in chunks that add up to the whole file', () => {
   expect(showImage(7, { row: 3, column: 2, columns: 40, lines: 6 })).toContain('\u001b[3;2H');
 });
 
-test('keys that the terminal echoed before the program started are cleared before the alternate screen is entered', () => {
+test('before the program enters the alternate screen, it clears the current line, where the terminal may have echoed keys', () => {
   expect(ENTER_SCREEN.startsWith('\r\u001b[K\u001b[?1049h')).toBe(true);
 });

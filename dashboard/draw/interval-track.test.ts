@@ -39,7 +39,7 @@ test('the scale contains every mean, and the part of each interval that is withi
   expect(commonScale(means, { low: 1, high: 9 })).toEqual({ low: 1, high: 7 });
 });
 
-test('an axis is labeled with the values of its ends, and with the value of its middle if that label fits', () => {
+test('an axis shows the values of its two ends, and the value of its middle if there is room', () => {
   expect(intervalAxis(SCALE, 24, String)).toBe('0 ──────── 5 ──────── 10');
   expect(intervalAxis(SCALE, 8, String)).toBe('0 ─── 10');
   expect(intervalAxis({ low: 3, high: 3 }, 9, String)).toBe('─── 3 ───');

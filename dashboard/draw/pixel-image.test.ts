@@ -8,7 +8,7 @@ const CHECKS = {
   pixels: Uint8Array.from([255, 255, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255]),
 };
 
-test('with colors, one character shows two pixels in their grays; without colors, it shows both pixels as one shade', () => {
+test('with colors, each character shows two pixels in two grays; without colors, each character shows two pixels as one shade', () => {
   const [first] = imageLines(CHECKS, 1, { color: true, ascii: false });
   expect(first).toEqual([
     { text: '▀▀', grays: [23, 0] },
@@ -18,7 +18,7 @@ test('with colors, one character shows two pixels in their grays; without colors
   expect(plain.map((segments) => segments.map(({ text }) => text).join(''))).toEqual(['++++', '++++']);
 });
 
-test('an image is shrunk until it fits', () => {
+test('an image that is larger than the given columns and lines is shrunk to fit', () => {
   const size = fc.integer({ min: 1, max: 300 });
   fc.assert(
     fc.property(

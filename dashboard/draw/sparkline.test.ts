@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { sparkline } from './sparkline.ts';
 
-test('a sparkline uses the lowest to the highest block, and has gaps for NaN', () => {
+test('a sparkline draws the minimum as the lowest block and the maximum as the highest block, and leaves a gap for NaN', () => {
   expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8)).toBe('▁▂▃▄▅▆▇█');
   expect(sparkline([1, Number.NaN, 0], 8)).toBe('█ ▁');
   expect(sparkline([3, 3], 8)).toBe('▁▁');

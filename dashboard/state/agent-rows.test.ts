@@ -40,7 +40,7 @@ test('the row of an agent contains its ended trials, failures included, newest f
   expect(rows({})[0]?.recent.map(({ state: of }) => of)).toContain('TRIAL_STATE_FAILED');
 });
 
-test('the rate of an agent covers the last hour, and is unknown for the first minute', () => {
+test('trialsPerHour counts the trials that ended in the last hour, and returns undefined in the first minute', () => {
   const minutes = (count: number) => count * 60_000;
   expect(trialsPerHour([minutes(5), minutes(110), minutes(119)], 0, minutes(120))).toBe(2);
   expect(trialsPerHour([minutes(5)], 0, minutes(10))).toBe(6);
@@ -55,7 +55,7 @@ test('agents can be sorted by any column, and agents without a value in the colu
   expect(ids({ sort: 'busy' })[0]).toBe('agent-3');
 });
 
-test('a filter compares fields, or searches the text of an agent', () => {
+test('a filter of agents compares a field with a value, or searches the text of the agents', () => {
   expect(filtered('state=lost')).toEqual(['agent-2']);
   expect(filtered('busy>1 or running=1')).toEqual(['agent-1', 'agent-3']);
   expect(filtered('h100')).toEqual(['agent-1']);

@@ -31,7 +31,7 @@ test('the best value of a metric that is maximized is the largest value', () => 
   expect(textOf([endedTrial(0, { psnr: 20 }), endedTrial(1, { psnr: 24 })], 40, sweep)).toContain('best psnr 24.000');
 });
 
-test('a best value from a running trial has no age, and is shown as still running', () => {
+test('if the best value comes from a running trial, "still running" is shown instead of an age', () => {
   const trials = [endedTrial(0, { test_loss: 0.5 }), runningTrial(1, 1, { test_loss: 0.2 })];
   expect(textOf(trials, 40)).toContain('best test_loss 0.20000, still running');
 });

@@ -24,7 +24,7 @@ const stateOf = (all: readonly (readonly [number, number, number])[]) => {
   return reduce(EMPTY_STATE, snapshot(sampleSweep(), trials));
 };
 
-test('a board that is updated incrementally equals a new board of the same trials, however the reports are divided into updates', () => {
+test('incremental updates of a board give the same board as a new computation from all trials, however the reports are divided into updates', () => {
   fc.assert(
     fc.property(reports, fc.integer({ min: 1, max: 7 }), (all, step) => {
       const ordering = { key: (row: ConfigRow) => configValue(row.trials, 'psnr'), descending: true, keep: () => true };
@@ -65,7 +65,7 @@ test('the Pareto front holds exactly the configs that no other config dominates'
   );
 });
 
-test('an order that is updated incrementally equals a new order of the same rows', () => {
+test('an incremental update of an order gives the same order as sorting all rows again', () => {
   const row = fc.record({ index: fc.nat(30), key: fc.option(fc.oneof(fc.nat(5), fc.constantFrom('a', 'b'))) });
   fc.assert(
     fc.property(fc.array(row), fc.array(row), fc.boolean(), fc.nat(5), (before, after, descending, least) => {

@@ -6,7 +6,7 @@ const points = (...epochs: number[]) => epochs.map((epoch) => ({ epoch, metrics:
 const at = (epoch: number) => runningTrial(0, epoch, { loss: 1 / epoch });
 const { id } = at(1);
 
-test('a curve has no points until the points before the newest report have been fetched', () => {
+test('if earlier points of a curve are missing, the curve is empty until these points have been fetched', () => {
   const cache = new CurveCache();
   expect(cache.touch([at(7)])).toEqual([id]);
   cache.append(at(8));
@@ -15,7 +15,7 @@ test('a curve has no points until the points before the newest report have been 
   expect(cache.get(id).map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
-test('a curve that is known from its first epoch is shown at once, and stays visible while it is fetched again', () => {
+test('a curve whose reports were received from the first epoch on is shown at once, and stays visible while it is fetched again', () => {
   const cache = new CurveCache();
   cache.touch([at(1)]);
   cache.append(at(2));

@@ -25,7 +25,7 @@ async function effectsOf(importance?: ParameterImportance) {
   return effects;
 }
 
-test('without an analysis of variance, only the means of finished trials are shown for a parameter', async () => {
+test('without an analysis of variance, only the mean of the finished trials is shown for each value of a parameter', async () => {
   const { effects, scale } = await effectsOf();
   const noise = effects.find(({ parameter }) => parameter === 'noise_std');
   expect(noise).toMatchObject({ share: undefined, significant: undefined });
@@ -36,7 +36,7 @@ test('without an analysis of variance, only the means of finished trials are sho
   expect(scale).toEqual({ low: 1.5, high: 4 });
 });
 
-test('the analysis of another metric is not shown', async () => {
+test('an analysis of a metric other than the displayed metric is not shown', async () => {
   const other = { metric: 'psnr', why: 'something', estimated: true, effects: [], interactions: [] };
   expect(await effectsOf(other)).toMatchObject({ why: '', estimated: false });
 });

@@ -19,7 +19,7 @@ function kinds(text: string): string[] {
   return eventRows({ state, earlierEvents, ui }).map(({ kind }) => kind);
 }
 
-test('events of trials and agents are listed in one list, newest first', () => {
+test('events of trials and events of agents are merged into one list, newest first', () => {
   expect(kinds('')).toEqual(['lost', 'granted', 'joined']);
 });
 

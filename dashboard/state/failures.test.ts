@@ -17,7 +17,7 @@ const groupOf = (...trials: Trial[]): FailureGroup => ({
   agents: [],
 });
 
-test('the groups of failures change with the trials, and are computed once per change', () => {
+test('the groups of failures are updated when the trials change, and are cached until the next change', () => {
   const state = reduce(EMPTY_STATE, snapshot(sampleSweep(), sampleTrials()));
   expect(failureRows(state)).toEqual([]);
   const one = reduce(state, delta({ trials: [failed(0, 'no memory\nstep 1')] }));
@@ -51,7 +51,7 @@ test('a group lists the parameters that vary across the sweep but are equal in a
   expect(sharedByGroup(groupOf(failed(1, 'm')), varying)).toEqual([]);
 });
 
-test('the neighbor of a failed trial is in the same group', () => {
+test('groupNeighbor returns the next or the previous trial of the same group, and undefined at the ends of the group', () => {
   const [a, b, c] = [failed(0, 'm'), failed(1, 'm'), failed(2, 'other')];
   const groups = [groupOf(a, b), groupOf(c)];
   expect(groupNeighbor(groups, a.id, 1)).toBe(b.id);

@@ -4,7 +4,7 @@ import { hasPreview, listColumns, listLines } from './layout.ts';
 import { EMPTY_STATE } from './reducer.ts';
 import { initialUi } from './ui.ts';
 
-/** Returns the number of lines of a list of sweeps. The header and the footer take 8 rows of the terminal. */
+/** Returns how many lines a list of sweeps gets on a terminal. The header and the footer take 8 of the rows. */
 function linesOf(sweeps: number, rows: number): number {
   return listLines({
     size: { columns: 80, rows },

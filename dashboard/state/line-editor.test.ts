@@ -16,7 +16,7 @@ test('Ctrl-W deletes the word before the cursor, Ctrl-U the text before it, and 
   expect(typed('a', 'b', 'left', 'ctrl-k')).toEqual({ text: 'a', at: 1 });
 });
 
-test('the cursor stays inside the line for any keys', () => {
+test('whatever keys are pressed, the cursor stays inside the line', () => {
   const key = fc.constantFrom(
     'a',
     '数',
@@ -41,7 +41,7 @@ test('the cursor stays inside the line for any keys', () => {
   );
 });
 
-test('a word is completed as far as its candidates agree, and a single candidate is followed by a space', () => {
+test('a word is completed to the common start of its candidates; if there is a single candidate, a space follows it', () => {
   const at = (text: string) => ({ text, at: [...text].length });
   expect(completeWord(at('so'), ['sort', 'stop'])).toEqual(at('sort '));
   expect(completeWord(at('sort te'), ['test_loss', 'test_psnr'])).toEqual(at('sort test_'));

@@ -69,7 +69,7 @@ test('any text can be searched for in a log', () => {
   );
 });
 
-test('joining the parts of a row gives its text, and joining all highlighted parts gives the matches', () => {
+test('the parts of a row, joined, give the text of the row; the highlighted parts of all rows, joined, give the matches', () => {
   fc.assert(
     fc.property(lines, columns, fc.constantFrom('a', 'e', ' ', '0', 'ab'), (log, width, text) => {
       const source = logOf(...log, 'a long line with a few matches of ab, abab and 00');

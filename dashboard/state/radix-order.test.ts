@@ -16,7 +16,7 @@ test('the radix sort gives the same order as a stable comparison sort', () => {
   );
 });
 
-test('the radix sort of many rows and the comparison sort of few rows order numbers, words and missing keys in the same way', () => {
+test('numbers, words and missing keys have the same order in the radix sort, which sorts many rows, as in the comparison sort, which sorts few rows', () => {
   const key = fc.option(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom('a', 'b', 'c')), { nil: undefined });
   fc.assert(
     fc.property(fc.array(key, { minLength: 4, maxLength: 12 }), fc.boolean(), (keys, descending) => {

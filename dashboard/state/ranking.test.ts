@@ -79,7 +79,7 @@ test('`trawl best` and the leaderboard agree on replicates, ties, failures and m
   expect(leaderboardOf(trials, Goal.MINIMIZE)).toEqual(best);
 });
 
-test('`trawl best` and the leaderboard agree on any trials', () => {
+test('`trawl best` and the leaderboard rank any set of trials identically', () => {
   const states = fc.constantFrom(PENDING, OFFERED, RUNNING, SUCCEEDED, STOPPED, FAILED, CANCELLED);
   const loss = fc.option(
     fc.oneof(fc.constantFrom(0.1, 0.2, 0.3, Number.NaN, Number.POSITIVE_INFINITY), fc.double({ noNaN: true })),

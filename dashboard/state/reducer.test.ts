@@ -23,7 +23,7 @@ test('a snapshot sets the sweep, its trials, the agents and the varying paramete
   expect(started.varying).toEqual(['latent_dim', 'noise_std']);
 });
 
-test('a row of a delta replaces only the trial with its id', () => {
+test('a trial in a delta replaces only the trial with the same id', () => {
   const after = reduce(started, delta({ trials: [runningTrial(2, 1, { test_loss: 0.1 })] }));
   expect(after.trials.get(trialAt(2).id)?.state).toBe(TrialState.RUNNING);
   expect([...after.trials.values()].filter((trial) => trial.state === TrialState.PENDING)).toHaveLength(7);
@@ -36,7 +36,7 @@ test('a delta without a sweep or agents keeps the previous sweep or agents', () 
   expect(after.agents).toBe(started.agents);
 });
 
-test('the agents of a delta replace all agents', () => {
+test('if a delta contains agents, they replace all previous agents', () => {
   const after = reduce(started, delta({ agents: [sampleAgent({ id: 'agent-2' })] }));
   expect(after.agents.map((agent) => agent.id)).toEqual(['agent-2']);
 });
@@ -46,7 +46,7 @@ test('a second snapshot removes the trials that it does not contain', () => {
   expect(after.trials.size).toBe(3);
 });
 
-test('a snapshot in parts gives the same varying parameters as a complete snapshot', () => {
+test('a snapshot that arrives in parts gives the same varying parameters as a snapshot in one message', () => {
   const [first, ...rest] = sampleTrials();
   const parts = [snapshot(sampleSweep(), first ? [first] : []), ...rest.map((trial) => delta({ trials: [trial] }))];
   const after = reduceAll(EMPTY_STATE, parts).state;
@@ -54,7 +54,7 @@ test('a snapshot in parts gives the same varying parameters as a complete snapsh
   expect(after.trials).toEqual(started.trials);
 });
 
-test('the changed rows are the rows of the deltas, in order; after a snapshot, all rows count as changed', () => {
+test('the changed rows are the rows of all deltas, in order; if an update is a snapshot, all rows count as changed', () => {
   const rows = [runningTrial(0, 1, { train_loss: 0.5 }), runningTrial(0, 2, { train_loss: 0.2 })];
   const updates = rows.map((trial) => delta({ trials: [trial] }));
   expect(reduceAll(started, updates).changed).toEqual(rows);

@@ -15,7 +15,7 @@ import {
 import { EMPTY_STATE, reduce, reduceAll } from './reducer.ts';
 import { summaryOf } from './summary.ts';
 
-test('the rate is computed from ended trials', () => {
+test('the trials per minute are computed from the ended trials', () => {
   const sweep = sampleSweep({ counts: { pending: 6, succeeded: 2 } });
   const state = reduceAll(EMPTY_STATE, [
     snapshot(),

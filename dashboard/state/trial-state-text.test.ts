@@ -17,7 +17,7 @@ test('the state of failed replicates includes each failure class once', () => {
   expect(failedText(trials)).toBe('failed (nan, oom)');
 });
 
-test('an offered trial is shown as pending, alone and among pending replicates', () => {
+test('an offered trial is shown as pending, and counts as a pending replicate of its config', () => {
   const offered = trialAt(0, { state: TrialState.OFFERED });
   expect(trialStateText(offered)).toBe('pending');
   expect(configState([offered, trialAt(1)])).toEqual({ state: 'pending', count: 2 });

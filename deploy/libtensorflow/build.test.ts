@@ -18,7 +18,7 @@ function file(path: string): string {
   return join(prefix, path);
 }
 
-test('node-gyp is taken from the path that npm provides, otherwise from the npm installed with Node', () => {
+test('node-gyp comes from the path that npm provides; without such a path, it comes from the npm that is installed with Node', () => {
   const execPath = join(prefix, 'bin/node');
   expect(() => findNodeGyp({}, execPath)).toThrow('npm run setup:native');
   const beside = file('lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js');

@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('the cache is in XDG_CACHE_HOME, otherwise in the home folder', () => {
+test('the cache is in XDG_CACHE_HOME; if this variable is not set, the cache is in the home folder', () => {
   expect(libtensorflowCache({ XDG_CACHE_HOME: '/x' })).toBe('/x/trawl/libtensorflow');
   expect(libtensorflowCache({ HOME: '/home/a' })).toBe('/home/a/.cache/trawl/libtensorflow');
 });
@@ -23,7 +23,7 @@ test('the cache fills a folder only once', async () => {
   expect(readFileSync(join(path, 'file'), 'utf8')).toBe('whole');
 });
 
-test('if the cache fails to fill a folder, no files are left', async () => {
+test('if a folder of the cache cannot be filled completely, its partial files are removed', async () => {
   const fill = async (place: string) => {
     writeFileSync(join(place, 'half'), '');
     throw new Error('interrupted');

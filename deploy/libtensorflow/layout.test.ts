@@ -18,7 +18,7 @@ function given(...files: string[]): string {
   return join(folder, 'given');
 }
 
-test('a release, a wheel and an installed Python package are recognized', () => {
+test('the layouts of a release, of a wheel and of an installed Python package are recognized', () => {
   const release = given(
     'lib/libtensorflow.so.2',
     'lib/libtensorflow_framework.so.2',

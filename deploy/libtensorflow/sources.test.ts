@@ -42,8 +42,8 @@ function archive(): string {
 }
 
 /**
- * Returns pinned sources that need no network: a local server has the release or returns 404, and the wheel does not
- * exist.
+ * Returns pinned sources that need no network. A local server sends `bytes` as the release, or the status 404 if
+ * `bytes` is undefined. The wheel does not exist.
  */
 async function pinnedTo(bytes: Buffer | undefined, sha256: string): Promise<Pinned> {
   const server = createServer((_request, response) => {
@@ -162,7 +162,7 @@ test('a release that cannot be downloaded is skipped with a logged reason; a cac
   expect(existsSync(join(cache(), '2.18.0-cpu-official'))).toBe(false);
 });
 
-test('every line of the requirements is pinned to a version and a checksum', () => {
+test('every requirement has a pinned version and a checksum', () => {
   for (const path of Object.values(WHEEL.requirements)) {
     const wanted = readFileSync(path, 'utf8')
       .split('\n')

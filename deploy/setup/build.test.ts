@@ -20,7 +20,7 @@ import { setUp } from './set-up.mjs';
 
 let root: string;
 
-/** Creates a checkout with three sources, two of which are programs, and the real compiler. */
+/** Creates a checkout that uses the real compiler and has three source files. Two of these files are programs. */
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'trawl-build-'));
   for (const name of ['tsconfig.json', 'package.json']) cpSync(join(CHECKOUT, name), join(root, name));
@@ -82,7 +82,7 @@ test('the output of a deleted source is removed', async () => {
   expect(existsSync(dist('main.js'))).toBe(true);
 });
 
-test('a type error fails the build with the message of the compiler, and a new build is needed', async () => {
+test('a type error fails the build with the message of the compiler, and the next setup must build again', async () => {
   writeFileSync(join(root, 'bin', 'one.ts'), "export const one: number = 'one';\n");
   await expect(build(root)).rejects.toThrow(/bin\/one\.ts.*TS2322/);
   await expect(build(root)).rejects.toThrow(CommandError);

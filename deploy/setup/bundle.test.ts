@@ -24,7 +24,7 @@ await commands[process.argv[2]]();
 `;
 const PRINT_URL = `import chalk from 'chalk';\nif (chalk.level >= 0) console.log(import.meta.url);\n`;
 
-/** Creates an installation with two commands and a worker program, which print the file that they run from. */
+/** Creates an installation with two commands and a worker program. Each prints the URL of its own file. */
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'trawl-bundle-'));
   for (const name of ['bin/trawl.mjs', 'deploy/setup/bundle.mjs', 'deploy/setup/node-version.mjs']) {
@@ -45,7 +45,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 const run = (command: string) =>
   execFileSync(process.execPath, [join(root, 'bin', 'trawl.mjs'), command], { encoding: 'utf8' });
 
-test('commands run from the bundle, which has the worker program at ../worker/main.js relative to the files of the commands', () => {
+test('each command runs from the bundle, and the worker program is at ../worker/main.js relative to the file of the command', () => {
   for (const command of ['top', 'plan']) {
     const url = run(command).trim();
     expect(url).toContain('/dist/bundle/');
@@ -81,14 +81,15 @@ test('a new bundle replaces the files of the previous bundle', async () => {
   expect(existsSync(old)).toBe(false);
 });
 
-test('every file of the bundle of the real commands loads', { timeout: 120_000 }, async () => {
+test('every file in the bundle of the real commands can be loaded', { timeout: 120_000 }, async () => {
   rmSync(join(root, 'dist'), { recursive: true });
   mkdirSync(join(root, 'dist'));
   for (const name of readdirSync(join(CHECKOUT, 'dist'))) {
     if (name !== 'bundle') symlinkSync(join(CHECKOUT, 'dist', name), join(root, 'dist', name));
   }
   await bundleCommands(root);
-  // main.js would run a command, and devtools needs a package that only the development build of Ink loads.
+  // main.js is omitted because it would run a command. devtools is omitted because it needs a package that only the
+  // development build of Ink loads.
   const chunks = readdirSync(join(root, 'dist', 'bundle', 'chunks'));
   const files = chunks.filter((name) => /^(?!devtools).*\.js$/.test(name));
   const script = `for (const file of ${JSON.stringify(files)}) await import('./chunks/' + file); process.exit();`;

@@ -15,7 +15,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const silent = () => {};
 
-test('tasks that need the same lock never run at the same time, and no files are left', async () => {
+test('tasks that need the same lock never run at the same time, and the lock leaves no files', async () => {
   let inside = 0;
   let most = 0;
   const work = async () => {

@@ -1,8 +1,9 @@
 /**
- * Recorded sweeps, with which eta.test.ts measures how often the intervals of the estimates are right. The sweeps ran
- * under "trawl up", with two or three slots on two busy cores. Some use the trainer noop with epochs of 30 to 800 ms.
- * Others run a bash script that sleeps for 0.05 to 0.5 s per epoch, plus or minus about 20% at random. Times come from
- * "trawl trials -o json" and "trawl events --reports -o json", in milliseconds from the start of the first trial.
+ * Recorded sweeps. eta.test.ts uses them to measure how often the actual time is within the estimated interval. The
+ * sweeps ran under "trawl up", with two or three slots on two busy cores. Some use the trainer noop with epochs of 30
+ * to 800 ms. Others run a bash script that sleeps for 0.05 to 0.5 s per epoch, plus or minus about 20% at random. Times
+ * come from "trawl trials -o json" and "trawl events --reports -o json", in milliseconds from the start of the first
+ * trial.
  */
 import type { Parameters } from '../../proto/trainers.ts';
 

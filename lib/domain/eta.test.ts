@@ -30,7 +30,7 @@ const anySituation: fc.Arbitrary<EtaSituation> = fc
   .record({ trials: fc.array(anyTrial, { maxLength: 30 }), slots: fc.nat({ max: 6 }), paused: fc.boolean() })
   .map(({ trials, ...rest }) => ({ ...rest, now: NOW, trials: trials.map((one, at) => ({ ...one, id: `t${at}` })) }));
 
-test('every interval is positive and finite, and contains its expected value; a sweep is expected to end with its last trial', () => {
+test('every interval is positive and finite and contains its expected value, and the expected end of a sweep is that of its last trial', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { sweep, work, trials } = etaOf(situation);
@@ -46,7 +46,7 @@ test('every interval is positive and finite, and contains its expected value; a 
   );
 });
 
-test('after a first measurement, exactly the trials that run or will run have an estimate', () => {
+test('if any trial has an estimate, every trial that runs or will run has one, and no other trial has one', () => {
   fc.assert(
     fc.property(anySituation, (situation) => {
       const { trials } = etaOf(situation);
@@ -70,7 +70,7 @@ test('neither a pause nor an additional slot makes the remaining time longer', (
   );
 });
 
-test('only running trials count while a sweep is paused, and there is no estimate before a measurement', () => {
+test('only running trials count while a sweep is paused, and there is no estimate while all trials are pending', () => {
   const waiting = {
     configId: 'c',
     parameters: undefined,
@@ -128,7 +128,7 @@ test('the 90% intervals cover at least 80% of the outcomes of recorded trials an
   expect(share(covered.trials)).toBeGreaterThanOrEqual(0.8);
 });
 
-test('the estimate assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency', () => {
+test('the estimate assumes that a sweep uses the free slots and the slots of its own trials, up to its concurrency limit', () => {
   const agents = [
     { takesWork: true, slots: 4, busy: 3, pack: 1 },
     { takesWork: true, slots: 2, busy: 0, pack: 4 },
@@ -171,7 +171,7 @@ test('trials that are not created yet count like pending trials, and an unlimite
   expect(etaOf({ ...situation, toCome: Number.POSITIVE_INFINITY, paused: true }).sweep).toEqual(without.sweep);
 });
 
-test('trials that are not created yet count like created trials that have their own configs and no known parameters', () => {
+test('a trial that is not created yet counts like a pending trial with its own config and unknown parameters', () => {
   fc.assert(
     fc.property(anySituation, fc.integer({ min: 1, max: 20 }), (situation, toCome) => {
       const lengths = situation.trials.flatMap(({ epochs }) => epochs ?? []);
@@ -288,7 +288,7 @@ test('trials with a slow parameter value have longer estimates, even before any 
   expect(meanOf('large') / meanOf('small')).toBeLessThan(2.5);
 });
 
-test('the remaining work does not depend on the number of slots, and on one slot, a sweep takes as long as its work', () => {
+test('the remaining work does not depend on the number of slots; with one slot, the remaining time equals the remaining work', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 6 }), (endedCount, slots) => {
       const { trials } = firstWave(new TestRandom(endedCount), endedCount, 0.1, true);
@@ -300,7 +300,7 @@ test('the remaining work does not depend on the number of slots, and on one slot
   );
 });
 
-test('a continuous parameter that does not matter does not widen the interval', () => {
+test('a continuous parameter that has no effect on the duration does not widen the interval', () => {
   const random = new TestRandom(4);
   const trials = Array.from({ length: 60 }, (_, at): EtaTrial => {
     const ms = 1_000 * (0.9 + 0.2 * random.next());
@@ -319,7 +319,7 @@ test('a continuous parameter that does not matter does not widen the interval', 
   expect((work?.highMs ?? 0) / (work?.lowMs ?? 1)).toBeLessThan(1.5);
 });
 
-test('running trials that wait for the previous trial of their slot count like pending trials', () => {
+test('running trials that are queued behind another trial of their slot count like pending trials', () => {
   const plain = { configId: 'a', parameters: undefined, epoch: 0, epochs: 1, endedAtMs: 0 };
   const ended: EtaTrial = { ...plain, id: 'e', state: 'ended', epoch: 1, startedAtMs: NOW - 600, endedAtMs: NOW - 500 };
   const granted = (state: 'running' | 'waiting') =>

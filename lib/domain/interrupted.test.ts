@@ -8,7 +8,7 @@ import { endedTotal, noCounts, sweepEnded, trialEnded, trialTotal } from './tria
 const TRIAL_STATES = ['pending', 'offered', 'running', 'succeeded', 'stopped', 'failed', 'cancelled'] as const;
 const SWEEP_STATES = ['running', 'paused', 'stopping', 'finished', 'stopped', 'killed'] as const;
 
-test('without a coordinator, no trial is running or offered, and ended trials keep their state', () => {
+test('without a coordinator, running trials are shown as interrupted, offered trials as pending, and other trials keep their state', () => {
   const shown = TRIAL_STATES.map((name) => {
     const trial = interruptedTrial(Trial.fromPartial({ id: 'a', state: trialState.to(name) }));
     return [name, trialState.of(trial.state)];
@@ -25,7 +25,7 @@ test('without a coordinator, no trial is running or offered, and ended trials ke
   expect(trialEnded(Trial.fromPartial({ state: 'TRIAL_STATE_INTERRUPTED' }))).toBe(false);
 });
 
-test('without a coordinator, a running or stopping sweep is interrupted, and other sweeps keep their state', () => {
+test('without a coordinator, a running or stopping sweep is shown as interrupted, and other sweeps keep their state', () => {
   const shown = SWEEP_STATES.map((name) => {
     const sweep = interruptedSweep(Sweep.fromPartial({ state: sweepState.to(name) }));
     expect(sweepEnded(sweep)).toBe(['finished', 'stopped', 'killed'].includes(name));
@@ -41,7 +41,7 @@ test('without a coordinator, a running or stopping sweep is interrupted, and oth
   });
 });
 
-test('the numbers of trials and of ended trials are the same with and without a coordinator', () => {
+test('showing a sweep as interrupted does not change its number of trials or its number of ended trials', () => {
   const names = Object.keys(noCounts()).filter((name) => name !== 'interrupted');
   const counts = fc.record(Object.fromEntries(names.map((name) => [name, fc.nat(1_000)])));
   fc.assert(
@@ -56,7 +56,7 @@ test('the numbers of trials and of ended trials are the same with and without a 
   );
 });
 
-test('only an attempt that has not ended is interrupted', () => {
+test('only an attempt that has not ended is shown as interrupted', () => {
   const outcome = (name: Attempt['outcome']) => interruptedAttempt(Attempt.fromPartial({ outcome: name })).outcome;
   expect(outcome('ATTEMPT_OUTCOME_UNSPECIFIED')).toBe('ATTEMPT_OUTCOME_INTERRUPTED');
   for (const name of ['SUCCEEDED', 'STOPPED', 'FAILED', 'CANCELLED'] as const) {

@@ -13,7 +13,7 @@ const trial = (id: string, index: number, epoch: number, origin?: [parent: strin
 const shown = (trials: readonly Trial[]) =>
   membersOf(trials).map((lives) => lives.map(({ trial: { id }, from, to, parent }) => [id, from, to, parent]));
 
-test("a child is added to the member whose trial it replaces, with the index of its parent's member", () => {
+test("a child joins the member of the trial that it replaces, and has the index of its parent's member", () => {
   const trials = [trial('d', 3, 6, ['c', 4, 'a']), trial('a', 0, 6), trial('b', 1, 2), trial('c', 2, 6, ['a', 2, 'b'])];
   expect(shown(trials)).toEqual([
     [
@@ -37,7 +37,7 @@ test('the life of a trial that ended early ends at its last epoch, and the life 
   ]);
 });
 
-test('a child whose parent and replaced trial are unknown becomes a member of its own', () => {
+test('a child starts a new member if its parent and the trial that it replaces are unknown', () => {
   expect(shown([trial('a', 0, 2), trial('c', 2, 4, ['x', 2, 'y'])])).toEqual([
     [['a', 0, 2, undefined]],
     [['c', 2, 4, undefined]],
@@ -49,7 +49,7 @@ test('each trial without an origin is a member of its own', () => {
   expect(shown([trial('b', 1, 3), trial('a', 0, 2)])).toEqual([[['a', 0, 2, undefined]], [['b', 0, 3, undefined]]]);
 });
 
-test('an ancestry has the last epoch of its trial and, for each ancestor, the epoch after which the child started', () => {
+test('ancestryOf returns the last epoch of the trial and, for each ancestor, the epoch after which its child started', () => {
   const trials = [trial('a', 0, 6), trial('b', 1, 4, ['a', 2, 'x']), trial('c', 2, 8, ['b', 4, 'y'])];
   expect([...ancestryOf(trials, trials[2])]).toEqual([
     ['c', 8],

@@ -21,7 +21,7 @@ describe('the value of a metric', () => {
     expect(valuesOf(reports)).toEqual({ train: [6, 6], val: [9, 5] });
   });
 
-  test('the later of two reports of a step counts, and a late report of a lower step does not count', () => {
+  test('of two reports of a step, the later one counts, and a late report of a lower step replaces no value of a higher step', () => {
     const reports: readonly ReportOf[] = [
       [2, { a: 1 }],
       [2, { a: 2, b: 3 }],
@@ -30,7 +30,7 @@ describe('the value of a metric', () => {
     expect(valuesOf(reports)).toEqual({ a: [2, 2], b: [3, 2], c: [5, 1] });
   });
 
-  test('with at: best, the ranking metric has its best value, which is NaN only if there is no other value', () => {
+  test('with `at: best`, the ranking metric has its best value; the value is NaN only if every reported value is NaN', () => {
     const reports: readonly ReportOf[] = [
       [0, { loss: Number.NaN, acc: 1 }],
       [1, { loss: 3 }],

@@ -45,7 +45,7 @@ const orderOf = (points: readonly Record<string, string | number>[], names: read
     names,
   );
 
-test('a parameter that exists only with one value of another parameter, and has a single value, comes last', () => {
+test('a parameter that has a single value, and exists only with one value of another parameter, counts as determined', () => {
   const points = grid({ optimizer: ['adam', 'sgd'], depth: [2, 3, 4], width: [8, 16] }).map((point) =>
     point.optimizer === 'sgd' ? { momentum: 0.9, ...point } : point,
   );
@@ -62,7 +62,7 @@ test('a parameter that exists only with one value of another parameter, but has 
   expect(orderOf(points, ['momentum', 'optimizer']).own).toEqual(['momentum', 'optimizer']);
 });
 
-test('of two parameters that change together, the second comes last', () => {
+test('a parameter whose value depends only on the value of another parameter counts as determined', () => {
   const points = grid({ depth: [2, 3, 4], lr: [0.1, 0.2, 0.3] }).map((point) => ({
     ...point,
     epochs: point.depth === 2 ? 10 : 20,

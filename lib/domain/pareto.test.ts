@@ -36,7 +36,7 @@ function countedVolume(all: readonly Losses[], objectives: number): number {
   return count;
 }
 
-test('the fronts of points equal the fronts that are found and removed one at a time', () => {
+test('frontsOf finds the same fronts as a search that finds and removes one front at a time', () => {
   fc.assert(
     fc.property(points, (all) => {
       expect(frontsOf(all)).toEqual(peeledFronts(all));
@@ -54,7 +54,7 @@ test('the hypervolume of points equals the number of unit cells that they domina
   );
 });
 
-test('the exclusive volume of a point is the difference of two hypervolumes', () => {
+test('the exclusive volume of a point is the hypervolume of all points minus the hypervolume of the other points', () => {
   fc.assert(
     fc.property(points, ([first = [], ...others]) => {
       const reference = first.map(() => SIDE);
@@ -102,7 +102,7 @@ test('an item that dominates another item has a better place, and equal items sh
   );
 });
 
-test('the places of the best items equal their places in the whole ranking', () => {
+test('bestPlaces gives the best items the same places as the whole ranking does', () => {
   fc.assert(
     fc.property(points, fc.integer({ min: 1, max: 30 }), (all, limit) => {
       const ranked = rankByLosses(
@@ -119,7 +119,7 @@ test('the places of the best items equal their places in the whole ranking', () 
   );
 });
 
-test('the ranking does not depend on the scale and the offset of the objectives', () => {
+test('the ranking does not change if each objective is scaled and shifted', () => {
   fc.assert(
     fc.property(points, (all) => {
       const idsOf = (items: readonly Losses[]) =>
@@ -133,7 +133,7 @@ test('the ranking does not depend on the scale and the offset of the objectives'
   );
 });
 
-test('the items of a front are ordered by the hypervolume that each item alone dominates', () => {
+test('the items of a front are ordered by the hypervolume that each item adds to the front', () => {
   const items = [
     [0, 10],
     [1, 9],

@@ -11,7 +11,7 @@ import {
   trialsPerSlot,
 } from './slot-time.ts';
 
-test('the slot time grows with the number of slots in use, and the GPU time with the number of their GPUs', () => {
+test('each second adds one slot-second per slot in use, and one GPU-second per GPU of these slots', () => {
   const time = { slotMs: 1_000, gpuMs: 500, slots: 3, gpus: 1.5, atMs: 10_000, attempts: 4 };
   expect(slotTimeAt(time, 12_000)).toEqual({ ...time, slotMs: 7_000, gpuMs: 3_500, atMs: 12_000 });
   expect(slotTimeAt(time, 9_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
@@ -19,7 +19,7 @@ test('the slot time grows with the number of slots in use, and the GPU time with
   expect(slotTimeAt(paused, 99_000)).toMatchObject({ slotMs: 1_000, gpuMs: 500 });
 });
 
-test('the GPU time, or without GPUs the slot time, is shown in hours, minutes or seconds', () => {
+test('the GPU time is shown in hours, minutes or seconds; if it is 0, the slot time is shown instead', () => {
   const textOf = (slotMs: number, gpuMs: number) => slotTimeText({ ...NO_SLOT_TIME, slotMs, gpuMs });
   expect(textOf(7_200_000, 3_600_000)).toBe('1.0 GPU-hours');
   expect(textOf(44_640_000, 0)).toBe('12.4 slot-hours');
@@ -43,14 +43,14 @@ test('the duration of an attempt excludes the time that it waited for its slot, 
   expect(attemptMs({ ...attempt, endedAtMs: 900, leasedMs: 5 })).toBe(0);
 });
 
-test('lastStartMs is the end of the wait for the slot if the trial has ended, and the time of the grant otherwise', () => {
+test('for an ended trial, lastStartMs is the time when its last attempt started; for other trials, it is the time of the grant', () => {
   const trial = { startedAtMs: 1_000, endedAtMs: 1_090, leasedMs: 5 };
   expect(lastStartMs(trial)).toBe(1_085);
   expect(lastStartMs({ ...trial, endedAtMs: 0 })).toBe(1_000);
   expect(lastStartMs({ ...trial, startedAtMs: 0, leasedMs: 0 })).toBe(0);
 });
 
-test('trialsPerSlot counts only attempts that have started, and queuedTrials counts the other running trials', () => {
+test('trialsPerSlot divides the started attempts by the slots, and queuedTrials counts the running trials that have not started', () => {
   const packed = { ...NO_SLOT_TIME, slots: 8, attempts: 32 };
   expect(trialsPerSlot(packed)).toBe(4);
   expect(queuedTrials(136, packed)).toBe(104);
@@ -60,7 +60,7 @@ test('trialsPerSlot counts only attempts that have started, and queuedTrials cou
   expect(queuedTrials(7, single)).toBe(0);
 });
 
-test('without the number of attempts, each slot is assumed to run one trial, and no trial is queued', () => {
+test('if the number of attempts is unknown, one trial per slot and no queued trials are assumed', () => {
   const older = { ...NO_SLOT_TIME, slots: 8 };
   expect(trialsPerSlot(older)).toBe(1);
   expect(queuedTrials(8, older)).toBe(0);

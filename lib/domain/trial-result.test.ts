@@ -36,12 +36,12 @@ test('a running trial has the value of its latest report, and a failed or pendin
   expect(trialValue(endedTrial(0, {}), 'loss')).toBeUndefined();
 });
 
-test('a trial without a metric has no value of the metric, even if every object inherits a property of that name', () => {
+test('a trial that did not report a metric has no value, even if every object inherits a property with the name of the metric', () => {
   expect(trialValue(endedTrial(0, { loss: 1 }), 'constructor')).toBeUndefined();
   expect(trialValue(endedTrial(0, { loss: 1, constructor: 2 }), 'constructor')).toBe(2);
 });
 
-test('the value of a config is the mean of its results or, if no replicate has a result, of its running replicates', () => {
+test('the value of a config is the mean of its results; if no replicate has a result, it is the mean of its running replicates', () => {
   const running = [runningTrial(0, 1, { loss: 1 }), runningTrial(1, 1, { loss: 3 }), failedTrial(2, 100)];
   expect(configValue(running, 'loss')).toBe(2);
   expect(configValue([...running, endedTrial(3, { loss: 8 })], 'loss')).toBe(8);
@@ -58,7 +58,7 @@ const stoppedTrial = (index: number, loss: number, epoch: number, rule = 'asha')
   stopReason: `${rule}: ${loss} ranks 3 of 6 at rung ${epoch}`,
 });
 
-test('the value of a config leaves out results that early stopping cut off', () => {
+test('the mean of a config leaves out the results of replicates that early stopping cut off', () => {
   const partly = [endedTrial(0, { loss: 2 }), stoppedTrial(1, 9, 1), stoppedTrial(2, 1, 3), endedTrial(3, { loss: 4 })];
   expect(configSpread(partly, 'loss')).toMatchObject({ mean: 3, n: 2 });
   expect([leftOutOfConfig(partly), comparedReplicates(partly)]).toEqual([2, []]);
@@ -71,7 +71,7 @@ test('if early stopping cut off all results of a config, its mean uses only the 
   expect([leftOutOfConfig(all), comparedReplicates(all)]).toEqual([1, []]);
 });
 
-test('patience cuts off no result, because it stops a trial only when its curve no longer improves', () => {
+test('a result of a trial that the patience rule stopped counts as complete, because the curve had stopped improving', () => {
   const converged = [stoppedTrial(0, 2, 7, 'patience'), stoppedTrial(1, 4, 9, 'patience'), endedTrial(2, { loss: 6 })];
   expect(configSpread(converged, 'loss')).toMatchObject({ mean: 4, n: 3 });
   expect([leftOutOfConfig(converged), comparedReplicates(converged)]).toEqual([0, converged]);

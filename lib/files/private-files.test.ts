@@ -25,7 +25,7 @@ afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
 
-test('a new folder, and the folders above it, are private', () => {
+test('a new folder is private, and so are the new folders above it', () => {
   const path = join(parent, 'a', 'b');
   expect(claimPrivateFolder(path)).toBe(false);
   expect([modeOf(path), modeOf(join(parent, 'a'))]).toEqual([0o700, 0o700]);
@@ -75,7 +75,7 @@ asRoot.each([
   ['link', 0o1777],
   ['nested link', 0o777],
 ] as const)(
-  'a folder that others could write to is rejected as long as it contains a %s of another user (mode %o)',
+  'a folder that other users could write to is rejected while it contains a %s of another user (mode %o)',
   (kind, mode) => {
     const path = join(parent, 'shared');
     mkdirSync(join(path, 'logs'), { recursive: true });

@@ -24,7 +24,7 @@ test.skipIf(!isLinux)('a killed process has ended, and so has a process whose id
   expect(hasEnded(identity)).toBe(true);
 });
 
-test('a process of another machine, of an earlier boot or of another container is not known to have ended', () => {
+test('hasEnded returns false for a process of another machine, of an earlier boot or of another container', () => {
   const [boot, namespace] = processIdentity().split('.');
   const other = '00000000-0000-4000-8000-000000000000';
   for (const identity of [`${other}.${namespace}.999999.1`, `${boot}.1.999999.1`, '999999', '', 'x']) {

@@ -81,7 +81,7 @@ test('if a process handles a signal itself, its folder is kept until the process
   expect(existsSync(path)).toBe(false);
 });
 
-test.skipIf(!isLinux)('the folder of a killed process is removed later, and other folders are kept', async () => {
+test.skipIf(!isLinux)('a later process removes the folder of a killed process, and keeps other folders', async () => {
   const killed = await startOwner();
   const running = await startOwner();
   killed.child.kill('SIGKILL');

@@ -59,7 +59,7 @@ test('NaN is not less than, greater than or equal to any number', () => {
   }
 });
 
-test('flags, failures, and names with special characters can be used in a filter', () => {
+test('boolean parameters, failure classes, and names with special characters can be used in a filter', () => {
   const trial = {
     ...trialAt(0, { failure: { class: FailureClass.OOM, message: 'no room' } }),
     state: TrialState.FAILED,
@@ -98,7 +98,7 @@ test('parsing any text returns a filter or throws BadInputError, at any nesting 
   expect(() => parseFilter('('.repeat(100_000))).toThrow(BadInputError);
 });
 
-test('namesIn returns each compared name once, without bare words', () => {
+test('namesIn returns the field names of all comparisons, each once, and omits words outside comparisons', () => {
   expect(namesIn(parseFilter('psnr>1 and (psnr<9 or not depth=3) and mnist'))).toEqual(['psnr', 'depth']);
 });
 

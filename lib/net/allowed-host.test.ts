@@ -11,7 +11,7 @@ test.each([
   ['head.lan.:1', 'head.lan'],
   ['[::1]:9464', '::1'],
   ['127.0.0.1', '127.0.0.1'],
-])('the Host header %s has the host %s', (header, host) => {
+])('the host in the Host header %s is %s', (header, host) => {
   expect(hostOf(header)).toBe(host);
 });
 
@@ -50,7 +50,7 @@ test('a server on all addresses accepts each of its addresses, localhost and the
   }
 });
 
-test('a server that listens on one address or name accepts it, the name of the machine, and the allowed names', () => {
+test('a server that listens on one address or name accepts this address or name, the name of the machine, and the allowed names', () => {
   expect(isAllowedHost('10.0.0.1:9464', at('10.0.0.1'))).toBe(true);
   expect(isAllowedHost('10.0.0.2:9464', at('10.0.0.1'))).toBe(false);
   expect(isAllowedHost('Head.lan', at('10.0.0.1'))).toBe(true);

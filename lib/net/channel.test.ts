@@ -45,7 +45,7 @@ test.each(VARIABLES)('with TRAWL_USE_PROXY=1, a channel uses the proxy in %s', a
 });
 
 /**
- * Makes one call, and returns the header that arrived and the error of the client.
+ * Makes one call. Returns whether the call arrived, its authorization header, and the error that the client received.
  * @param rejection the code with which the server rejects the call; by default, it accepts the call
  */
 async function headerOf(
@@ -110,8 +110,8 @@ const NONE = { kind: 'none' } as const;
 const token = (text: string) => ({ kind: 'token', token: text }) as const;
 
 test.each([
-  ['a coordinator has created a token since then', changing(NONE, token('new'))],
-  ['a restore has replaced the token since then', changing(token('old'), token('new'))],
+  ['a coordinator has created a token in the meantime', changing(NONE, token('new'))],
+  ['a restore has replaced the token in the meantime', changing(token('old'), token('new'))],
 ])('a rejected call can be repeated if %s', async (_, source) => {
   const { arrived, error } = await headerOf(source, status.UNAUTHENTICATED);
   expect(arrived).toBe(true);

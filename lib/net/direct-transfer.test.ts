@@ -165,7 +165,7 @@ test('a truncated error response is a failed transfer', async () => {
   );
 });
 
-test('only the announced part of the file is sent, with the given headers, and each sent byte is counted', async () => {
+test('an upload sends only the given part of the file, with the given headers, and reports each sent byte', async () => {
   const stored: Buffer[] = [];
   const url = await serve(acceptObject(stored));
   const path = fileOf(BYTES);
@@ -201,7 +201,7 @@ test('a file that is shorter than announced, or missing, is not stored', async (
 });
 
 test.each(['close', 'keep-alive'])(
-  'if the store rejects an upload before it has read the file, the error is the reason of the store (%s)',
+  'if the store rejects an upload before reading the file, the error contains the reason that the store gives (%s)',
   async (connection) => {
     const url = await serve((_, response) => {
       response.setHeader('connection', connection);

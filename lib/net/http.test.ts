@@ -127,7 +127,7 @@ test('if a token is required, only callers with the token can read the pages and
   expect(await get('/readyz', `Bearer ${token}`)).toMatchObject({ code: 503, text: 'NATS is gone\n' });
 });
 
-test('/leader needs no token to show whether the process leads, and is absent if leadership does not apply', async () => {
+test('/leader shows without a token only whether the process leads; a process without leadership has no such page', async () => {
   expect((await call('GET', '/leader')).code).toBe(404);
   let leader: string | undefined = 'gpu-1:7070 leads';
   const pages = { registry: new Registry(), measure: () => {}, unready: () => undefined, standby: () => leader };

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AVOID_MS, LeaderAddresses } from './leader-addresses.ts';
 
-test('a client calls the first address, and follows a standby to the leader', () => {
+test('a client first calls the first address, and then the leader that a standby names', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   expect(addresses.current).toBe('a:1');
   addresses.onStandby('c:1', 0);
   expect(addresses.current).toBe('c:1');
 });
 
-test('a client with a single address calls it again if it is unreachable, or if the leader named by a standby is unreachable', () => {
+test('a client with a single address calls this address again if it, or the leader that a standby named, is unreachable', () => {
   const addresses = new LeaderAddresses(['a:1']);
   expect(addresses.hasOthers).toBe(false);
   addresses.onUnreachable(0);
@@ -20,7 +20,7 @@ test('a client with a single address calls it again if it is unreachable, or if 
   expect(addresses.current).toBe('a:1');
 });
 
-test('a leader that could not be reached is avoided for a while, even if a standby names it', () => {
+test('an unreachable address is not called for some time, even if a standby names it as the leader', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0);
   expect(addresses.current).toBe('b:1');
@@ -30,7 +30,7 @@ test('a leader that could not be reached is avoided for a while, even if a stand
   expect(addresses.current).toBe('a:1');
 });
 
-test('a leader is no longer avoided once it has answered', () => {
+test('after an unreachable address has answered, it is called as soon as a standby names it', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0);
   addresses.onAnswer('a:1');
@@ -46,7 +46,7 @@ test('an address that gave no answer in time is called again when a standby name
   expect(addresses.current).toBe('a:1');
 });
 
-test('further attempts are useless once every address rejects the connection', () => {
+test('areRejected is true if the last call to every address failed for a permanent reason', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1']);
   addresses.onUnreachable(0, true);
   expect(addresses.areRejected).toBe(false);
@@ -60,7 +60,7 @@ test('further attempts are useless once every address rejects the connection', (
   expect(addresses.areRejected).toBe(false);
 });
 
-test('if no address answers, each is tried in turn', () => {
+test('if no address answers, the addresses are called in turn, again and again', () => {
   const addresses = new LeaderAddresses(['a:1', 'b:1', 'c:1']);
   const tried = Array.from({ length: 6 }, (_, at) => {
     const { current } = addresses;
@@ -96,7 +96,7 @@ test('after any history, a client finds the leader within a few calls if each st
           expect(call).toBeLessThan(known.length + 1);
           now += 500;
           const { current } = addresses;
-          // An address outside the list belongs to an earlier leader, which has gone.
+          // An address outside the list is the address of an earlier leader, which no longer runs.
           if (current === dead || !known.includes(current)) addresses.onUnreachable(now);
           else addresses.onStandby(call % 2 === 0 ? leader : '', now);
         }

@@ -37,7 +37,7 @@ interface Peer {
   readonly address: string;
   /** The number of calls that this coordinator ran. */
   ran: number;
-  /** The answer to calls: the name of the coordinator, or the leader that a standby names. */
+  /** A leader answers calls with the name in `leads`. A standby rejects calls and names the leader in `follows`. */
   role: { readonly leads: string } | { readonly follows: string };
   /** The error with which the next call fails after the coordinator has run it. */
   nextError?: Partial<ServiceError> | undefined;
@@ -93,7 +93,7 @@ async function peer(role: Peer['role'], port = 0): Promise<Peer> {
   return self;
 }
 
-/** A server whose connections are accepted by the system, but which never answers. */
+/** Starts a server that accepts connections but never answers. */
 async function silentServer() {
   const connections = new Set<Socket>();
   const port = await freePort();
@@ -135,7 +135,7 @@ function ask(client: Client, limitMs = 10_000, { path } = SERVICE.Ask as { path:
   });
 }
 
-test('a call follows a standby to the leader, and later calls go to the leader at once', async () => {
+test('a call to a standby is redirected to the leader, and later calls go directly to the leader', async () => {
   const leader = await peer({ leads: 'a' });
   const standby = await peer({ follows: leader.address });
   const { client, channel } = clientOf(standby.address);
@@ -146,7 +146,7 @@ test('a call follows a standby to the leader, and later calls go to the leader a
   expect(leader.ran).toBe(2);
 });
 
-test('a call with several addresses skips an address where nothing listens, and one that does not answer', async () => {
+test('a client with several addresses skips an address where nothing listens, and an address that does not answer', async () => {
   const leader = await peer({ leads: 'b' });
   const gone = await peer({ leads: 'x' });
   gone.stop();
@@ -171,7 +171,7 @@ test('if no address answers, a call waits for a leader', async () => {
   expect(notices).toHaveLength(2);
 });
 
-test('a call fails after its wait for a leader if no address answers', async () => {
+test('if no address answers, a call fails when the time limit of its wait for a leader is over', async () => {
   const [one, other] = [await silentServer(), await silentServer()];
   const { client } = waitingClientOf({ limitMs: 2_500, onWait: () => {} }, one.address, other.address);
   const begun = performance.now();
@@ -183,7 +183,7 @@ test('a call fails after its wait for a leader if no address answers', async () 
   expect(performance.now() - begun).toBeLessThan(6_000);
 });
 
-test('a call with several addresses waits until a standby leads', async () => {
+test('a call waits until a standby among the addresses of the client becomes the leader', async () => {
   const dead = await peer({ leads: 'a' });
   dead.stop();
   const standby = await peer({ follows: dead.address });
@@ -207,7 +207,7 @@ test('a call fails if no coordinator leads before its deadline', async () => {
   expect(performance.now() - begun).toBeGreaterThan(1_500);
 });
 
-test('a call at the only known address fails at once if nothing listens there, and waits if a standby answers there', async () => {
+test('a call to the only address of a client fails at once if nothing listens there, and waits for a leader if a standby answers', async () => {
   const gone = await peer({ leads: 'a' });
   gone.stop();
   const begun = performance.now();
@@ -233,7 +233,7 @@ test.each([
   ['lost', status.UNAVAILABLE, 'Connection dropped'],
   ['closed by the server', status.CANCELLED, 'Call cancelled'],
   ['reset', status.INTERNAL, 'Received RST_STREAM with code 2'],
-])('a call that only reads is retried if its connection is %s', async (_name, code, details) => {
+])('a client with several addresses retries a read-only call if its connection is %s', async (_name, code, details) => {
   const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
   leader.nextError = { code, details };
   expect(await ask(clientOf(leader.address, other.address).client, 10_000, SERVICE.Read)).toMatch(/^[ab]$/);
@@ -244,7 +244,7 @@ test.each([
   await expect(ask(alone, 10_000, SERVICE.Read)).rejects.toMatchObject({ code });
 });
 
-test('a call that only reads is retried if it has no answer in time; any other call is not', async () => {
+test('a call without an answer in time is retried only if it is read-only', async () => {
   const [leader, other] = [await peer({ leads: 'a' }), await peer({ leads: 'b' })];
   const wait = { limitMs: 10_000, onWait: () => {} };
   leader.isNextSilent = true;
@@ -257,7 +257,7 @@ test('a call that only reads is retried if it has no answer in time; any other c
   expect([leader.ran, other.ran]).toEqual([2, 1]);
 });
 
-test('while a client waits for a leader, its call may exceed the time limit, and the client is notified once', async () => {
+test('calls that wait for a leader may exceed their time limit, and the client is notified of the wait once', async () => {
   const [one, other] = [await peer({ follows: '' }), await peer({ follows: '' })];
   let notices = 0;
   const onWait = () => {
@@ -277,7 +277,7 @@ test('while a client waits for a leader, its call may exceed the time limit, and
   expect(performance.now() - begun).toBeLessThan(2_000);
 });
 
-test('a leader that cannot run a call at the moment is not avoided, and a call that only reads is retried there', async () => {
+test('a leader that temporarily cannot run a call is not avoided, and a read-only call to this leader is retried', async () => {
   const leader = await peer({ leads: 'a' });
   const standby = await peer({ follows: leader.address });
   const { client, channel } = clientOf(leader.address, standby.address);
@@ -292,7 +292,7 @@ test('a leader that cannot run a call at the moment is not avoided, and a call t
   expect([channel.address, leader.ran]).toEqual([leader.address, 3]);
 });
 
-test('a stream of answers follows a standby before its first answer', async () => {
+test('a call with a stream of answers is redirected from a standby to the leader before the first answer', async () => {
   const leader = await peer({ leads: 'a' });
   const standby = await peer({ follows: leader.address });
   const { client } = clientOf(standby.address);
@@ -302,7 +302,7 @@ test('a stream of answers follows a standby before its first answer', async () =
   expect(texts).toEqual(['1', '2', 'a']);
 });
 
-test('a stream of requests fails at a standby, and the next one goes to the leader', async () => {
+test('a call with a stream of requests fails at a standby, and the next call goes to the leader', async () => {
   const leader = await peer({ leads: 'a' });
   const standby = await peer({ follows: leader.address });
   const { client } = clientOf(standby.address, leader.address);
@@ -318,7 +318,7 @@ test('a stream of requests fails at a standby, and the next one goes to the lead
   expect(await talk()).toEqual(['a 1', 'a 2', 'a 3']);
 });
 
-test('an address that is not accepted is not followed', async () => {
+test('if a standby names an invalid leader address, the client keeps the address of the standby', async () => {
   const standby = await peer({ follows: 'rejected:1' });
   const { client, channel } = clientOf(standby.address);
   await expect(ask(client, 1_000)).rejects.toThrow();

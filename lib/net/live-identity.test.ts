@@ -37,7 +37,7 @@ test('a renewed identity is used once its files are complete, and the old identi
   expect(live.current.token).toBe(old.token);
 });
 
-test('a certificate of another holder, or one that does not match the key, is ignored', async () => {
+test('a new certificate is ignored if it belongs to another holder or does not match the key', async () => {
   const { dir, copy, live, log } = await copiedIdentity();
   const old = live.current;
   live.watch(() => expect.unreachable());

@@ -22,7 +22,7 @@ async function follow(statuses: readonly Partial<Status>[]) {
 
 const rejected = [{ type: Events.Error, data: ErrorCode.AuthorizationViolation }, { type: Events.Disconnect }] as const;
 
-test('repeated rejections of a login are logged once, and the problem names the rejection', async () => {
+test('repeated rejections of a login are logged once, and `problem` states that the server rejects the login', async () => {
   const { lines, problem } = await follow([...rejected, ...rejected, ...rejected]);
   expect(lines).toEqual(['NATS does not accept the connection; retrying']);
   expect(problem).toBe('the connection to NATS is lost: the server rejects the login');
@@ -56,7 +56,7 @@ test('an error that is not a rejected login does not count as a lost connection'
   expect({ lines, events }).toEqual({ lines: [], events: [] });
 });
 
-test('denials of subjects of one kind are logged once, and a denial ends if it is not repeated for some time', async () => {
+test('denials for subjects with the same pattern are logged once, and a denial ends if it is not repeated for some time', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     const denied = (operation: string, subject: string): Partial<Status> => ({

@@ -65,7 +65,7 @@ test('a token source that was created before the coordinator started finds the t
   expect(source()).toEqual({ kind: 'token', token });
 });
 
-test('a token is found without XDG_RUNTIME_DIR, which is removed at the end of the session', () => {
+test('a token is found even if the folder XDG_RUNTIME_DIR was removed at the end of the login session', () => {
   const token = ensureToken(dir);
   announce();
   rmSync(join(home, 'runtime'), { recursive: true });
@@ -142,7 +142,7 @@ asRoot(
   },
 );
 
-asRoot('without a token, requests go to a system service, but not to a process of another person', async () => {
+asRoot('without a token, requests are sent to processes of system users, but not of other people', async () => {
   expect(tokenSource(at(), undefined)()).toEqual(NONE);
   for (const [uid, expected] of [
     [NOBODY, { kind: 'foreign', message: expect.stringContaining('TRAWL_TOKEN to any text') }],

@@ -5,7 +5,7 @@ import { settlesWithin, untilDrained, within, withResolvers } from './within.ts'
 
 const late = new Error('late');
 
-test('within returns the result or throws the error of a promise, and throws the given error after the limit', async () => {
+test('within settles like its promise, or throws the given error if the promise does not settle within the limit', async () => {
   expect(await within(1_000, late, Promise.resolve(7))).toBe(7);
   await expect(within(1_000, late, Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   await expect(within(1, late, sleep(1_000, undefined, { ref: false }))).rejects.toThrow('late');
@@ -16,13 +16,13 @@ test('settlesWithin returns whether the promise settled in time', async () => {
   expect(await settlesWithin(1, sleep(1_000, undefined, { ref: false }))).toBe(false);
 });
 
-test('withResolvers returns functions that settle its promise', async () => {
+test('withResolvers returns a promise and the functions that settle this promise', async () => {
   const { promise, resolve } = withResolvers<number>();
   resolve(7);
   expect(await promise).toBe(7);
 });
 
-test('the wait for a drain event ends on drain, close or abort, and leaves no listener', async () => {
+test('untilDrained waits for a drain event, a close event or an abort, and then leaves no listeners', async () => {
   const stream = new EventEmitter();
   const controller = new AbortController();
   for (const end of [() => stream.emit('drain'), () => stream.emit('close'), () => controller.abort()]) {

@@ -8,7 +8,7 @@ const names = fc
   .tuple(part, fc.array(part, { minLength: 1, maxLength: 6 }), part)
   .map(([start, middles, end]) => middles.map((middle) => start + middle + end));
 
-test('shortened names fit, and different names stay different at the minimum width and above', () => {
+test('shortened names fit the width, and different names stay different if the width is at least the minimum width', () => {
   fc.assert(
     fc.property(names, fc.nat(30), (all, width) => {
       const { cut, minWidth } = commonParts(all);
@@ -19,7 +19,7 @@ test('shortened names fit, and different names stay different at the minimum wid
   );
 });
 
-test('names stay different even if a piece of their common end also occurs in the parts in which they differ', () => {
+test('shortened names stay different, even if some characters of their common ending also occur in the parts that differ', () => {
   const names = ['1b-b-1.-a1.111.1', '1b-b-1.-.111.1', '1b-b-1.-..111.1'];
   expect(names.map((name) => commonParts(names).cut(name, 10))).toEqual(['1b-b-1…a1…', '1b-b-1.-…', '1b-b-1.-.…']);
 });
@@ -33,7 +33,7 @@ test('the common part of names is omitted first', () => {
   expect(cutTo(6, 'agent-1', 'agent-10')).toEqual(['agen…1', 'age…10']);
 });
 
-test('the common parts of hundreds of thousands of names are found', () => {
+test('commonParts handles hundreds of thousands of names', () => {
   const names = Array.from({ length: 300_000 }, (_, n) => `/data/${n}/train.npz`);
   expect(commonParts(names)).toMatchObject({ minWidth: 8, hasCommonEnd: true });
 });

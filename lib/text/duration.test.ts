@@ -32,7 +32,7 @@ test.each([
   expect(parseDuration(text)).toBeUndefined();
 });
 
-test('a caller that needs no timer can allow longer durations', () => {
+test('parseDuration accepts a duration that is too long for a timer if the caller passes a higher maximum', () => {
   expect(parseDuration('30d', Number.MAX_SAFE_INTEGER)).toBe(2_592_000_000);
 });
 

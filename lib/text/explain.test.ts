@@ -75,7 +75,7 @@ test('the text about an agent first states whether the agent can run the trial',
   );
 });
 
-test('the explanation of a pending trial has its state, its reasons, its last failure and the agents', () => {
+test('the explanation of a pending trial lists its state, the reasons why it waits, its last failure, and the agents', () => {
   const lines = explainLines(
     {
       trial: trial({ state: 'TRIAL_STATE_PENDING' }),

@@ -85,7 +85,7 @@ test('a required column is visible even if an earlier column is hidden', () => {
   expect(hidden).toEqual(['b']);
 });
 
-test('names are shortened in the middle, values at the start, and agent ids in the parts that all ids have in common', () => {
+test('names are shortened in the middle, values at the start, and agent ids where all ids are equal', () => {
   const columns = [
     { ...text('name', 0), elide: 'middle' as const },
     { ...text('value', 1), elide: 'start' as const },
@@ -118,7 +118,7 @@ test('values that all have the same end are cut at both ends, so that different 
   expect(rows.map(plain)).toEqual(['/dat…v1…', '/dat…v2…']);
 });
 
-test('a column with the same text in every row is hidden before the others, unless the rows scroll', () => {
+test('a column with the same text in every row is hidden first; if the rows scroll, the last column is hidden first', () => {
   const columns = ['a', 'b', 'c'].map((header, c) => number(header, c));
   const rows = [
     ['12345', '11111', '12345'],

@@ -70,7 +70,7 @@ test('whole numbers of a float parameter are floats in JSON', () => {
   expect(pythonJson(withFloats([1, { a: 2 }]))).toBe('[1.0, {"a": 2.0}]');
 });
 
-test('the floats inside a value are selected by JSON Pointer', () => {
+test('inside a value, only the elements whose JSON Pointers are selected are converted to floats', () => {
   const value = [1, { 'a/b': 2, 'c~d': 2, e: [3, '-inf', 'x'] }, null, 'inf'];
   const floats = ['/0', '/1/a~1b', '/1/c~0d', '/1/e/1', '/1/e/2', '/2'];
   expect(withFloats(value, (pointer) => floats.includes(pointer))).toEqual([

@@ -24,7 +24,7 @@ test('without a limit, the total counts the trials created so far, and texts sho
   expect([progressText(sweep), percentText(sweep)]).toEqual(['100/∞', '-']);
 });
 
-test('an upper bound on the number of trials is marked, and the percentage is a lower bound', () => {
+test('if the number of trials is an upper bound, it is marked as such, and the percentage is marked as a lower bound', () => {
   const sweep = { ...sweepOf(2_000, true), plannedAtMost: true };
   expect([totalText(sweep), toComeText(sweep)]).toEqual(['at most 2,000 trials', 'at most 1,000 to come']);
   expect([progressText(sweep), percentText(sweep)]).toEqual(['100/≤2000', '≥5%']);

@@ -25,7 +25,7 @@ test('a truncated text fits the width and ends after a whole grapheme', () => {
   );
 });
 
-test('a text that is shortened at its start or in its middle fits the width, and keeps its other parts', () => {
+test('a text that is shortened at its start or in its middle fits the width, and the rest of the text is unchanged', () => {
   fc.assert(
     fc.property(texts, fc.integer({ min: 1, max: 12 }), (text, width) => {
       for (const omitted of ['start', 'middle'] as const) {

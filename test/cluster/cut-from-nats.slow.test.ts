@@ -20,7 +20,7 @@ const CUTS: readonly Cut[] = [
   },
   { what: 'an agent cut off from NATS', agents, inflict: inBothDirections(async () => AGENT, NATS) },
   { what: 'an agent whose messages do not reach NATS', agents, inflict: inOneDirection([AGENT], NATS) },
-  { what: 'an agent that NATS does not reach', agents, inflict: inOneDirection(NATS, [AGENT]) },
+  { what: 'an agent that the messages of NATS do not reach', agents, inflict: inOneDirection(NATS, [AGENT]) },
 ];
 
 const skipped = isSkipped(machinesMissing());

@@ -66,7 +66,10 @@ test.skipIf(skipped)(
   },
 );
 
-/** Returns the sweep file with less data, because the training is not under test here. */
+/**
+ * If the block is the sweep file, returns it with less data and fewer epochs, because this test does not check the
+ * training. Otherwise returns an empty list.
+ */
 function shortSweep(block: CodeBlock): CodeBlock[] {
   if (block.kind !== 'file' || block.name !== 'sweep.yaml') return [];
   return [
@@ -77,7 +80,10 @@ function shortSweep(block: CodeBlock): CodeBlock[] {
   ];
 }
 
-/** Starts PostgreSQL and an S3-compatible server, and returns the environment of the coordinators. */
+/**
+ * Starts PostgreSQL and an S3-compatible server. Returns the environment variables with which the coordinators use both
+ * servers.
+ */
 async function startStores(network: Network, s3Folder: string): Promise<Record<string, string>> {
   const postgres = await PostgresServer.start();
   onTestFinished(() => postgres.close());

@@ -16,7 +16,7 @@ const document = readFileSync(join(packageRoot(), 'docs', 'cluster.md'), 'utf8')
 /** The parts of docs/cluster.md: a cluster with one coordinator, and a cluster with a standby coordinator. */
 export const [FIRST_FORM = '', SECOND_FORM = ''] = document.split('\n## If the head node may fail too\n');
 
-/** For each command that starts a service: the pattern of the output that proves that the service is up. */
+/** Maps each command that starts a service to a pattern. If the output matches the pattern, the service is up. */
 const UP: Readonly<Record<string, RegExp>> = {
   'trawl coordinator ': /the coordinator is up|the coordinator stands by/,
   'trawl agent ': /joined a coordinator/,
@@ -60,7 +60,7 @@ export class CommandRunner {
   readonly #environment: readonly string[];
   #typed = 0;
 
-  /** @param bin the folder that contains the programs on each machine */
+  /** @param bin the folder with the programs, which is on the PATH of each machine */
   constructor(network: Network, bin: string, machines: string) {
     this.#network = network;
     this.#environment = [`PATH=${bin}:${process.env.PATH}`, `TEST_MACHINES=${machines}`];

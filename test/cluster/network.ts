@@ -1,6 +1,6 @@
 /**
  * A network of simulated machines. Each machine has its own network namespace, and an address on a bridge. This process
- * is also connected to the bridge. The creation of a network also removes networks that a killed test left behind.
+ * is also connected to the bridge. Creating a network also removes networks that a killed test left behind.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -31,7 +31,7 @@ export class Progress {
     await this.#done;
   }
 
-  /** The number of attempts that have ended, as far as observed; undefined before the first observation. */
+  /** The newest observed number of ended attempts; undefined before the first observation. */
   get ended(): number | undefined {
     return this.#steps.at(-1)?.ended;
   }

@@ -37,7 +37,7 @@ export class ReplicatedCluster {
   readonly network: Network;
   readonly postgres: PostgresPair;
   readonly #certs: string;
-  /** The processes that are restarted when they end, as a service manager would do. */
+  /** The processes that this class restarts when they end, as a service manager would. */
   readonly #supervised = new Map<string, Daemon>();
   /** The machines that are switched off. */
   readonly #off = new Set<string>();
@@ -119,7 +119,7 @@ export class ReplicatedCluster {
     return until('the queue of offers has a leader', () => offerLeader(this.#certs, servers).catch(() => undefined));
   }
 
-  /** Waits until every part works, so that the next fault is the only one. */
+  /** Waits until every part works, so that no earlier fault still has an effect when the next fault begins. */
   async untilHealthy(): Promise<void> {
     await this.postgres.untilSynchronous();
     const leader = await this.leader();
@@ -141,7 +141,7 @@ export class ReplicatedCluster {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** Returns the reasons in the log entries that the coordinators wrote after a time. */
+  /** Returns the `reason` fields of the log entries that the coordinators wrote after `since`. */
   reasonsSince(since: number): string[] {
     const entries = HEADS.flatMap((name) => entriesOf(this.machine(name).log('coordinator')));
     return entries.filter(({ time }) => Date.parse(time) > since).flatMap(({ reason }) => reason || []);

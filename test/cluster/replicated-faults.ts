@@ -13,11 +13,11 @@ import { DATABASE } from './postgres-pair.ts';
 import { Progress } from './progress.ts';
 import { AGENTS, OBJECTS, type ReplicatedCluster, SLOTS_EACH } from './replicated-cluster.ts';
 
-/** The limits of docs/reliability.md, in milliseconds. */
+/** The maximum takeover times in docs/reliability.md, in milliseconds. */
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
-/** How long a machine is off, cut off or suspended. This time is longer than a lease, and longer than a leadership. */
+/** How long a machine is off, cut off or suspended. Each lease and each leadership lasts for a shorter time. */
 const AWAY_MS = 13_000;
 /** The time from the beginning of a fault until the operator promotes the standby of PostgreSQL. */
 const UNTIL_PROMOTION_MS = 3_000;
@@ -26,7 +26,7 @@ const EPOCHS = 4;
 const SMALL_BYTES = 20_000;
 /** Agents send files of this size directly to the S3 server. */
 const LARGE_BYTES = 2_000_000;
-/** Each trial whose `x` is a multiple of this number has a large file. */
+/** Each trial whose `x` is a multiple of this number writes a large file. */
 const LARGE_EVERY = 5;
 
 const PROGRAM = `
@@ -46,7 +46,7 @@ export interface Fault {
   readonly victim: (cluster: ReplicatedCluster) => Promise<string> | string;
   /** Causes the fault, and repairs it. */
   readonly inflict: (cluster: ReplicatedCluster, name: string) => Promise<void>;
-  /** The maximum time until another coordinator leads, in milliseconds. Default: no takeover is expected */
+  /** The maximum time until another coordinator leads, in milliseconds. Default: not checked. */
   readonly takeoverMs?: number;
   /** Whether the attempts on the machine may be lost. Default: false */
   readonly losesLeases?: boolean;
@@ -109,7 +109,7 @@ const promoteAfter =
     await sleep(AWAY_MS - UNTIL_PROMOTION_MS);
     machine.plugIn();
     machine.resume();
-    // Coordinators reach both servers for a moment, and must not use the former primary.
+    // For a moment, coordinators can reach both servers. They must not use the former primary.
     await sleep(UNTIL_PROMOTION_MS);
     await machine.fail();
     machine.plugIn();

@@ -100,7 +100,7 @@ export class SpreadCluster {
     });
   }
 
-  /** Starts an agent. Restarts the agent if the agent cannot reach a NATS server, as a service manager would. */
+  /** Starts an agent. As a service manager would, restarts the agent if it exits because NATS is unreachable. */
   async startAgent(name: string): Promise<void> {
     const daemon = await startAgent(this.machine(name), this.#certs, ['--slots', `${SLOTS_EACH}`, '--pack', '1']);
     void daemon.exited.then((code) => {

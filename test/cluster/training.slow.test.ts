@@ -10,7 +10,7 @@ import { AGENTS, queueLeader, SpreadCluster } from './spread-cluster.ts';
 
 const LIMIT_MS = 400_000;
 const [AGENT] = AGENTS;
-/** The epochs are long enough for a failure during an epoch. */
+/** An epoch takes long enough for a machine to fail during the epoch. */
 const SWEEP = `
 trainer: autoencoder
 parameters:

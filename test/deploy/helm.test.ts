@@ -60,7 +60,7 @@ function podOf(manifests: readonly Manifest[], component: string): Pod {
   return pod;
 }
 
-/** Returns each environment variable that a container takes from a Secret: its name, and the key of the Secret. */
+/** Returns the name and the Secret key of each environment variable that a container takes from a Secret. */
 const secretsOf = (container: Pod['containers'][number] | undefined) =>
   container?.env?.flatMap(({ name, valueFrom }) =>
     valueFrom?.secretKeyRef === undefined ? [] : [[name, valueFrom.secretKeyRef]],

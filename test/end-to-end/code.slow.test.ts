@@ -105,7 +105,7 @@ describe('code', { timeout: 300_000 }, () => {
     expect(archivesIn(join(restored, 'code'))).toHaveLength(1);
   });
 
-  test('if an agent is killed while it downloads the code, it runs the sweep after a restart', async () => {
+  test('an agent that is killed while it downloads the code runs the sweep after its restart', async () => {
     const folder = testFolder();
     const cluster = await Cluster.start(folder, { lease: '2s' });
     const file = project(folder, version(1));

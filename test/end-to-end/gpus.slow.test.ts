@@ -106,7 +106,9 @@ test('programs receive AMD GPUs if nvidia-smi finds no GPU', { timeout: 300_000 
   ]);
 });
 
-test('--require-gpu rejects a machine whose GPUs are unusable, with the reason', { timeout: 300_000 }, async () => {
+test('with --require-gpu, a machine whose GPUs are unusable is rejected, and the error states the reason', {
+  timeout: 300_000,
+}, async () => {
   const text = 'trainer: noop\nparameters: {x: {values: [1]}}\n';
   const { stderr, code } = await trawl(
     ...['up', sweepFile(folder, text), '--dir', join(folder, 'run'), '--require-gpu'],

@@ -23,7 +23,7 @@ import { readPostgres } from '../support/stored.ts';
 import { startTrawl, trawl, trawlJson } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
-/** The limits of docs/reliability.md, in milliseconds. */
+/** The maximum takeover times in docs/reliability.md, in milliseconds. */
 const AFTER_DEATH_MS = 15_000;
 const AFTER_STOP_MS = 3_000;
 
