@@ -79,7 +79,7 @@ test('a TPE search with warm_start begins near the best points of the earlier sw
   expect(near.length).toBeGreaterThanOrEqual(4);
 });
 
-test('a search keeps its warm start when results of the earlier sweep change or are removed', async () => {
+test('the warm start of a search does not change when results of the earlier sweep change or are removed', async () => {
   const { db, runtime, open, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
@@ -89,7 +89,7 @@ test('a search keeps its warm start when results of the earlier sweep change or 
   expect(await nextPoints(runtime, id, 3)).toEqual(before);
 });
 
-test('configs with values outside the space are left out, and the sweep shows a warning with their number', async () => {
+test('configs with values outside the space are left out, and a warning of the sweep states how many there are', async () => {
   const { db, runtime, submit, end } = await coordinator();
   end(await submit(GRID));
   const id = await submit(TPE);
@@ -104,7 +104,7 @@ test('configs with values outside the space are left out, and the sweep shows a 
   ]);
 });
 
-test('an earlier config counts as one result, which is the mean of its replicates', async () => {
+test('the replicates of an earlier config count as one result, which is their mean', async () => {
   const { db, submit } = await coordinator();
   await submit(`${GRID.replace('{min: 0, max: 5, step: 0.25}', '{value: 0}')}replicates: 3\n`);
   db.exec(`update trials set state = 'succeeded', ended_at = 5, metrics = json_object('test_loss', 10 + seed)

@@ -25,7 +25,7 @@ async function put(files: ArtifactFiles, attempt: number, name: string): Promise
   await file.close();
 }
 
-test('a starting coordinator moves orphans and partial uploads aside, and keeps files with a record', async () => {
+test('a starting coordinator moves partial uploads and files without a record to the orphans folder, and keeps recorded files', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'a/b.png');
   await put(files, 1, 'c.png');
@@ -41,7 +41,7 @@ test('a starting coordinator moves orphans and partial uploads aside, and keeps 
   expect(existsSync(join(orphans, '1', 'c.png'))).toBe(true);
 });
 
-test('a removal during keepAll is deferred until the end of keepAll', async () => {
+test('a file that is removed while `keepAll` is in effect is deleted when `keepAll` is released', async () => {
   const files = new ArtifactFiles(dir);
   await put(files, 1, 'old');
   const release = files.keepAll();

@@ -15,7 +15,10 @@ const CHECKPOINT: InheritedCheckpoint = {
 const PARENT = { sweepId: '1', trialId: 'parent', attempt: 2 };
 const CHILD = { sweepId: '1', trialId: 'child', attempt: PARENT_ATTEMPT };
 
-/** Returns inherited checkpoints that call `share` to add a file to a child, and the list of their warnings. */
+/**
+ * Creates an `InheritedCheckpoints` that calls `share` to add a file to a child. Its warnings are collected in the
+ * returned list.
+ */
 function checkpointsWith(share: () => Promise<void>) {
   const warnings: string[] = [];
   const checkpoints = new InheritedCheckpoints({ share }, { warn: (_, message) => warnings.push(message) });
@@ -23,14 +26,14 @@ function checkpointsWith(share: () => Promise<void>) {
   return { checkpoints, warnings };
 }
 
-/** Returns whether a promise resolves before a callback of `setImmediate`. */
+/** Returns whether the promise has resolved by the time a `setImmediate` callback runs. */
 async function isResolved(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending');
   const later = new Promise((resolve) => setImmediate(() => resolve(pending)));
   return (await Promise.race([promise, later])) !== pending;
 }
 
-test('while the artifact store fails, a checkpoint is pending and the file of the parent is kept', async () => {
+test('while the artifact store fails, the checkpoint of a child stays pending, and the file of its parent is kept', async () => {
   let failures = 1;
   const { checkpoints, warnings } = checkpointsWith(async () => {
     if (failures-- > 0) throw new UnreachableError('the artifact store does not answer');
@@ -58,7 +61,7 @@ test('if the checkpoint of a parent is missing, adding it to the child is not re
   expect(warnings).toEqual(["could not add a parent's checkpoint to its child"]);
 });
 
-test('when the coordinator stops, the file of a parent that a child still needs is kept', async () => {
+test("when the coordinator stops, a parent's file is kept if a child still needs it", async () => {
   const { checkpoints } = checkpointsWith(async () => {
     throw new UnreachableError('the artifact store does not answer');
   });

@@ -20,7 +20,7 @@ function write(dir: string, path: string, content = path): void {
   writeFileSync(join(dir, path), content);
 }
 
-test('the time of a set of orphans can be read from its name', () => {
+test('the name of a set of orphans gives the time when the set was created', () => {
   const times = fc.integer({ min: 0, max: Date.UTC(9999, 11, 31) });
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 99 }), (at, number) => {
@@ -30,7 +30,7 @@ test('the time of a set of orphans can be read from its name', () => {
   expect(orphanSetName(AT, 1)).toBe('2026-11-28T22-15-40.007Z');
 });
 
-test('orphans keep their paths, and a second set of the same millisecond overwrites nothing', async () => {
+test('orphans keep their paths, and two sets of orphans from the same millisecond have different names', async () => {
   const dir = folderWith('artifacts/1/t/1/a/model.pt');
   await moveToOrphans(dir, ['artifacts/1/t/1/a/model.pt'], AT);
   write(dir, 'artifacts/1/t/1/a/model.pt', 'second');

@@ -61,7 +61,7 @@ test.each([
   expect(found.message).toContain(advice);
 });
 
-test('if the server is overloaded, failing or unreachable, no person is needed; other errors have their own types', () => {
+test('if the server is overloaded, failing or unreachable, no person needs to act; full storage, damaged data and missing objects have their own error types', () => {
   for (const error of [
     failure('SlowDown', 503),
     failure('InternalError', 500),
@@ -79,7 +79,7 @@ test('if the server is overloaded, failing or unreachable, no person is needed; 
   expect(explained(failure('NoSuchKey', 404))).toBeInstanceOf(NotFoundError);
 });
 
-test('a store with artifacts keeps its bucket and its prefix, and an empty store accepts any location', () => {
+test('a store with artifacts accepts only its own bucket and prefix, and a store without artifacts accepts any location', () => {
   expect(chooseLocation(undefined, undefined, 3)).toBeUndefined();
   expect(chooseLocation(undefined, 's3://bucket/a', 3)).toBe('s3://bucket/a');
   expect(chooseLocation('s3://bucket/a?region=x', 's3://bucket/a', 3)).toBe('s3://bucket/a?region=x');
@@ -102,7 +102,7 @@ test.each([
   ],
   ['s3://bucket/a', 's3://bucket/b', /^the coordinator at a:1 keeps artifacts in s3:\/\/bucket\/b\/, but/],
 ])(
-  'a takeover without the artifacts of the leader is a problem: standby with --artifacts %s, leader with %s',
+  'a standby must have access to the artifacts of the leader: standby with --artifacts %s, leader with %s',
   (requested, recorded, problem) => {
     const found = standbyArtifactsProblem(requested, recorded, 'a:1');
     if (problem === undefined) expect(found).toBeUndefined();

@@ -5,7 +5,7 @@ import { MIN_FREE_BYTES, type Reservation, SpaceLedger, spaceAnswer } from './sp
 
 const MB = 1_000_000;
 
-test('accepted uploads never use the disk space that is kept for the store, whatever the order of their steps', async () => {
+test('accepted uploads never use the disk space that is kept for the store, in whatever order they begin, write and end', async () => {
   const action = fc.oneof(
     fc.record({ kind: fc.constant('begin' as const), bytes: fc.integer({ min: 0, max: 900 * MB }) }),
     fc.record({ kind: fc.constant('write' as const), index: fc.nat(), bytes: fc.nat({ max: 300 * MB }) }),
@@ -44,7 +44,7 @@ test('accepted uploads never use the disk space that is kept for the store, what
   );
 });
 
-test('with 640 MB free, one of four uploads of 330 MB is accepted; the others must wait, and then no longer fit', async () => {
+test('with 640 MB free, one of four uploads of 330 MB is accepted; the others must wait, and no longer fit after the first upload', async () => {
   let free = 640 * MB;
   const ledger = new SpaceLedger(async () => free);
   const first = await ledger.reserve('artifact a', 330 * MB);
@@ -59,7 +59,7 @@ test('with 640 MB free, one of four uploads of 330 MB is accepted; the others mu
   expect(ledger.reservedBytes).toBe(0);
 });
 
-test('an upload that does not fit waits if it would fit without other uploads, and fails otherwise', () => {
+test('the answer for an upload is `never` if and only if the upload would not fit even without the other uploads', () => {
   fc.assert(
     fc.property(fc.nat(), fc.nat(), fc.nat(), (need, free, reserved) => {
       const answer = spaceAnswer(need, free, reserved);

@@ -51,7 +51,7 @@ test('a backup is restored only into a new or empty folder', async () => {
 const mark = () => JSON.stringify({ store: sha256Of(readFileSync(join(backup, BACKUP_STORE))) });
 
 test.each<[string, () => void]>([
-  ['before its first file', () => {}],
+  ['before it copied a file', () => {}],
   ['while it copied the store', () => writeFileSync(join(dir, 'store.db.part'), 'half')],
   ['while it copied an artifact', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db.part'))],
   ['after it renamed the store', () => cpSync(join(backup, BACKUP_STORE), join(dir, 'store.db'))],
@@ -69,7 +69,7 @@ test.each<[string, () => void]>([
   expectRestored();
 });
 
-test('a folder with other files or an unfinished restore of another backup is rejected and left unchanged', async () => {
+test('a folder is rejected and left unchanged if it has other files or an unfinished restore of another backup', async () => {
   mkdirSync(dir);
   writeFileSync(join(dir, 'restore.json'), '{"store":"other"}');
   await expect(restoreBackup(backup, dir)).rejects.toThrow('an unfinished restore of another backup');

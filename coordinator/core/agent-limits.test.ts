@@ -130,7 +130,7 @@ test.each<[string, number, (seq: number) => Partial<AttemptRecord> & Pick<Attemp
   expect(send(allowed + 2).answer).toMatchObject({ result: 'rejected' });
 });
 
-test('reports without metrics count against the limit of an attempt', () => {
+test('reports without metrics count against the report limit of an attempt', () => {
   const lease = { received: nothingReceived() };
   let reports = 0;
   while (countReport(lease, {}) === undefined) reports += 1;

@@ -62,7 +62,8 @@ function agentNamed(id: string): Agent {
   return agent;
 }
 
-// Omits the changes of agents. A tick also marks silent agents as lost, which past-agents.test.ts tests.
+// The changes of a tick, without the changes of agents. A tick also marks silent agents as lost; past-agents.test.ts
+// tests those changes.
 const trialChanges = () => onTick(core, now).changes.filter(({ kind }) => kind !== 'agent');
 
 const sweepOf = (trials: number, policy: Partial<SweepPolicy> = {}) => addSweep(core, '1', trials, policy);
@@ -87,7 +88,7 @@ describe('claims', () => {
     expect(core.leases.get(keyText(key))).toBe(lease);
   });
 
-  test('a claim of an attempt that runs on another agent or in an earlier incarnation is rejected', () => {
+  test('a claim is rejected if the attempt already runs on another agent or under an earlier incarnation of the agent', () => {
     const key = run(sweepOf(1));
     expect(refusalOf(open(key, 'b'))).toBe(RefusalCode.LEASED);
     onHello(core, agentHello('a', 'a2', 8), now);
@@ -164,7 +165,7 @@ describe('records', () => {
 });
 
 describe('leases', () => {
-  test('a lease is renewed by each record and by heartbeats that list it', () => {
+  test('a lease is renewed by each record of its attempt and by each heartbeat that lists the attempt', () => {
     const key = run(sweepOf(1));
     now += LEASE_MS - 1;
     send(key, 1);
@@ -185,7 +186,7 @@ describe('leases', () => {
     expect(step.outputs).toMatchObject([{ kind: 'revoke', agentId: 'a', key }]);
   });
 
-  test('a lease whose grant was not received is renewed by heartbeats that list the claim, for up to a minute', () => {
+  test('if an agent did not receive a grant, its heartbeats that list the claim renew the lease for up to a minute', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     const grantedAt = now;
@@ -203,7 +204,7 @@ describe('leases', () => {
     expect(sampleTrial(sweep, 't0')).toMatchObject({ state: 'pending', failures: { lost: 1 } });
   });
 
-  test('after a takeover, heartbeats that list the claim renew its lease before the agent has connected', () => {
+  test('after a takeover, heartbeats that list a claim renew the lease of the claim even before the agent has connected', () => {
     const sweep = sweepOf(1);
     const key = run(sweep);
     core.agents.delete('a');
@@ -395,7 +396,7 @@ describe('time', () => {
   });
 
   test.each([0, 1, LEASE_MS])(
-    'if an attempt ends before its timeout, but during an outage, its end is accepted up to one lease duration after the outage (here, %d ms after it)',
+    'if an attempt ends during an outage and before its timeout, its end is accepted up to one lease duration after the outage (here: %d ms)',
     (afterMs) => {
       const sweep = sweepOf(1, { timeoutMs: 60_000 });
       const key = run(sweep);

@@ -41,7 +41,7 @@ describe('faulty machines', () => {
     for (const other of others) expect(other).toMatchObject({ detail: expect.stringMatching('^a probe of agent bad') });
   });
 
-  test('after three failures, a faulty machine gets at most one further trial while the failed trials still run elsewhere', () => {
+  test('after three failures, a faulty machine gets at most one further trial while the retries of the failed trials still run elsewhere', () => {
     const cluster = new VirtualCluster([
       agent('bad', crash),
       agent('good', { afterMs: 30 * MINUTE, end: 'succeeded' }),
@@ -217,7 +217,7 @@ describe('failures that the program causes', () => {
   });
 });
 
-test('trials with bad parameters fail, each attempt on a different agent, and no machine is quarantined', () => {
+test('trials with bad parameters fail after attempts on different agents, and no machine is quarantined', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000 }), fc.integer({ min: 2, max: 5 }), (seed, agents) => {
       const isBad = ({ trialId }: { readonly trialId: string }) => Number(trialId.slice(1)) % 4 === 3;

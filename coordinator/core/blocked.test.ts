@@ -41,7 +41,7 @@ test('a paused or unknown sweep is not blocked', () => {
   expect([blockedReason(core, '1'), blockedReason(core, '9')]).toEqual(['', '']);
 });
 
-test('a sweep whose further trials cannot be created is blocked once no trial is pending', () => {
+test('if no further trials of a sweep can be created, the sweep is blocked once none of its trials is pending', () => {
   const core = coreWith({});
   const sweep = addSweep(core, '2', 0);
   const state = { search: 0, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };

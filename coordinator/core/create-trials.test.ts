@@ -13,7 +13,9 @@ import { onKill, onPause, onResume, onStop } from './sweeps.ts';
 const CREATED_AHEAD = CREATION_WINDOW.trials;
 const START: SourceState = { search: 0, created: 0, points: 0, excluded: [], duplicates: 0, repeated: 0 };
 
-/** A test source that creates numbered trials. `stepAt` can replace the source's step at a point. */
+/**
+ * Returns a source that creates numbered trials. For each point, `stepAt` can replace the step that the source returns.
+ */
 function numbered(
   total: number,
   usesResults = false,
@@ -41,7 +43,7 @@ function searchingSweep(core: Core, source: TrialSource, planned: number): Sweep
 
 const created = (changes: readonly Change[]) => changes.flatMap((one) => (one.kind === 'created' ? one : []));
 
-/** Runs every offered trial to its end, until no trial is offered. */
+/** Runs offered trials to their ends until no trial is offered. */
 function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => void): void {
   const sweep = [...core.sweeps.values()][0];
   for (let now = 1; sweep !== undefined && sweep.state === 'running'; now++) {
@@ -63,7 +65,7 @@ function runAll(core: Core, seen: Change[], maxWaiting: (waiting: number) => voi
 }
 
 describe('sweeps of a billion points', () => {
-  test('a sweep of a billion points has a bounded number of created trials, and each is stored with the state of the source', () => {
+  test('a sweep of a billion points has a bounded number of created trials, and each trial is stored with the state of its source', () => {
     const core = emptyCore();
     const sweep = searchingSweep(core, numbered(1e9), 1e9);
     const { changes } = schedule(core, 1);

@@ -225,7 +225,7 @@ test('a promoted trial resumes from its checkpoint on another agent, and uses no
   expect(report(again, 2, 0.4, 'b').step.changes).toMatchObject([{ kind: 'report' }, { kind: 'rung', rung: 2 }]);
 });
 
-test('a trial that is among the best when it reaches its rung continues without a pause', () => {
+test('a trial that is among the best when it reaches its rung continues, and is not held', () => {
   const sweep = sweepOf(PROMOTION);
   hold(sweep, 't0', 0.5);
   const key = open(sweep, 't1');
@@ -246,7 +246,7 @@ test('the slot of a held trial starts a new trial if no trial can be promoted', 
   expect(sampleTrial(sweep, 't0').state).toBe('held');
 });
 
-test('when no trial of a sweep is left to run, its held trials are stopped with the reason, and the sweep finishes', () => {
+test('when no trial of a sweep is left to run, its held trials are stopped with the reason of the rule, and the sweep finishes', () => {
   const sweep = sweepOf(PROMOTION, {}, 2);
   const key = open(sweep, 't1', 'a', 1);
   hold(sweep, 't0', 0.5);
@@ -288,7 +288,7 @@ test('a stopping sweep holds no trials, because a held trial could not resume', 
   expect(send(key, checkpoint(1)).step.changes).toHaveLength(1);
 });
 
-test('a promotion while the sweep is paused takes effect after the resume', () => {
+test('a trial that is promoted while its sweep is paused runs after the sweep is resumed', () => {
   const sweep = sweepOf(PROMOTION);
   const key = open(sweep, 't1', 'a', 1);
   hold(sweep, 't0', 0.5);
@@ -300,7 +300,7 @@ test('a promotion while the sweep is paused takes effect after the resume', () =
   expect(open(sweep, 't0').attempt).toBe(2);
 });
 
-test('a trial without checkpoints is held checkpoint_every epochs after its rung, and repeats its steps after the promotion', () => {
+test('a trial without checkpoints is held when it has passed its rung by checkpoint_every epochs, and repeats its steps after it is promoted', () => {
   const sweep = sweepOf(PROMOTION, { checkpointEvery: 2 });
   const key = open(sweep, 't0');
   report(key, 1, 0.5);
@@ -328,7 +328,7 @@ test('a trial that is held leaves its pack, and the other trials of the pack con
   expect(report(second, 1, 0.4).answer).toEqual({ result: 'accepted' });
 });
 
-test('a trial that failed at its rung, and was retried after better trials arrived, is held like other trials', () => {
+test('a retried trial that failed at its rung is held like other trials, even if a better trial has reached the rung since', () => {
   const sweep = sweepOf(PROMOTION, { retry: { oom: 0, crash: 1, timeout: 0, backoffMs: 0 } });
   const key = open(sweep, 't0');
   report(key, 1, 0.5);
@@ -339,7 +339,7 @@ test('a trial that failed at its rung, and was retried after better trials arriv
   expect(send(again, checkpoint(1), 'b').step.changes.at(-1)).toMatchObject({ trialId: 't0', state: 'held' });
 });
 
-test('if a new version changes the rule, held trials continue to their next rung', () => {
+test('if a new version of the sweep file changes the early-stopping rule, held trials continue to their next rung', () => {
   const sweep = sweepOf(PROMOTION);
   hold(sweep, 't0', 0.5);
   const state = { search: 0, created: 4, points: 4, excluded: [], duplicates: 0, repeated: 0 };

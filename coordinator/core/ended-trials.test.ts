@@ -28,7 +28,7 @@ type Ended = Extract<AttemptRecord, { kind: 'ended' }>['end'];
 function runOne({ core, sweep, settle }: ReturnType<typeof forgetfulCore>, end: Ended): string {
   settle(schedule(core, 1));
   const [trial] = sweep.offers;
-  if (trial === undefined) throw new Error('no trial is offered: a test needs one');
+  if (trial === undefined) throw new Error('the test expects an offer');
   const key = sampleKey(sweep, trial);
   settle(onOpen(core, { key, agentId: 'a', incarnation: 'a1', slot: 0 }, 1).step);
   for (const { key } of [...core.leases.values()]) {

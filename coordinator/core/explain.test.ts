@@ -73,7 +73,7 @@ test('the explanation of a pending trial has a verdict with reasons for each age
   });
 });
 
-test('the reasons in a trial’s own sweep are a pause, the concurrency limit, a backoff, and the trials ahead', () => {
+test('a trial can be pending because of its own sweep: a pause, the concurrency limit, a backoff, or trials ahead of it', () => {
   const core = emptyCore();
   const retry = { oom: 1, crash: 2, timeout: 1, backoffMs: 8_000 };
   const sweep = addSweep(core, '1', 4, { concurrency: 2, retry });
@@ -108,7 +108,7 @@ test('sweeps of higher priority, and sweeps that share the slots, are reasons wh
   ]);
 });
 
-test('if no connected agent can run a trial, the explanation has no other reason', () => {
+test('if no connected agent can run a trial, the explanation gives only this reason', () => {
   const core = emptyCore();
   onHello(core, agentHello('a', '1', 1), NOW);
   addSweep(core, '1', 1, { resources: { labels: { zone: 'a' } } });

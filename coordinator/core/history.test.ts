@@ -132,7 +132,7 @@ class Judge {
     const { core } = this.world;
     if (opened?.answer.granted) {
       const lease = core.leases.get(keyText(opened.claim.key));
-      assert.equal(lease?.agentId, opened.claim.agentId, 'a granted claim holds the lease');
+      assert.equal(lease?.agentId, opened.claim.agentId, 'the agent of a granted claim holds the lease');
       assert.equal(lease.incarnation, opened.claim.incarnation);
       this.#packIsValid(opened.claim, opened.answer.mates);
     }
@@ -224,7 +224,7 @@ const anyHistory = fc.tuple(
   fc.array(anyAction, { minLength: 20, maxLength: 250, size: 'max' }),
 );
 
-test('every invariant holds after each step of any history, and once faults end, each trial reaches one final state', {
+test('every invariant holds after each step of any history, and each trial reaches one final state once faults end', {
   timeout: 180_000,
 }, () => {
   fc.assert(

@@ -29,10 +29,10 @@ const wait: Partial<IdConflict> = { kind: 'wait', host: 'node7' };
 
 describe('the id of a connected agent', () => {
   test.each([
-    ['free for a reconnect', FIRST, undefined],
-    ['free for a restart on the same folder', RESTARTED, undefined],
-    ['in use for a copy of the folder', MOVED, inUse],
-    ['in use for another folder', OTHER, inUse],
+    ['available when the agent reconnects', FIRST, undefined],
+    ['available when the agent restarts on the same folder', RESTARTED, undefined],
+    ['not available to an agent on a copy of the folder', MOVED, inUse],
+    ['not available to an agent on another folder', OTHER, inUse],
   ])('the id of a connected agent is %s', (_, hello, expected) => {
     hear(1_000);
     const conflict = idConflict(core, hello, 1_000);
@@ -47,9 +47,9 @@ describe('the id of a connected agent', () => {
 
 describe('the id of an agent whose stream has ended', () => {
   test.each([
-    ['free for a restart on the same folder', RESTARTED, undefined],
-    ['free for a folder that moved to another machine', MOVED, undefined],
-    ['not yet free for another folder', OTHER, wait],
+    ['available when the agent restarts on the same folder', RESTARTED, undefined],
+    ['available when the folder has moved to another machine', MOVED, undefined],
+    ['not yet available to an agent on another folder', OTHER, wait],
   ])('the id of an agent whose stream has ended is %s', (_, hello, expected) => {
     disconnect();
     const conflict = idConflict(core, hello, 1_000);
@@ -64,7 +64,7 @@ describe('the id of an agent whose stream has ended', () => {
   });
 });
 
-test('once an agent has been silent for over half the lease duration, the conflict is "wait" instead of "in use"', () => {
+test('once an agent has been silent for more than half the lease duration, a conflict over its id is "wait" instead of "in use"', () => {
   expect(idConflict(core, OTHER, LEASE_MS / 2)).toMatchObject(inUse);
   expect(idConflict(core, OTHER, LEASE_MS / 2 + 1)).toMatchObject(wait);
 });

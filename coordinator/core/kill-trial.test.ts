@@ -12,7 +12,7 @@ import { onTick } from './tick.ts';
 
 const REASON = 'it wastes a GPU';
 
-/** A core in which agent `a` runs trial t0 of three trials in its only slot. */
+/** Returns a core with a sweep of `trials` trials. Agent `a` runs trial t0 in its only slot. */
 function runningCore(trials = 3) {
   const core = emptyCore();
   const sweep = addSweep(core, '1', trials);
@@ -63,7 +63,7 @@ test('the slot of a killed trial takes the next trial', () => {
   ).toBe(true);
 });
 
-test('late reports of a killed trial, and late claims of the offer of a killed trial, are rejected', () => {
+test('late reports and late claims of a killed trial are rejected', () => {
   const { core, sweep, trial, key } = runningCore();
   kill(core, trial.id);
   const record = { kind: 'report', key, seq: 1, at: 1_001, epoch: 1, metrics: { loss: 1 } } as const;
@@ -101,7 +101,7 @@ test('a second kill changes nothing, and a kill of an ended or unknown trial is 
   expect(() => kill(core, 'nope')).toThrow(NotFoundError);
 });
 
-test('a sweep ends with its last trial: a stopping sweep is then stopped, and any other sweep is finished', () => {
+test('a sweep ends when its last trial is killed: a stopping sweep becomes stopped, and a running sweep becomes finished', () => {
   const finished = runningCore(1);
   expect(kill(finished.core, finished.trial.id).changes.at(-1)).toMatchObject({ kind: 'sweep', state: 'finished' });
   const stopping = runningCore(2);

@@ -30,7 +30,7 @@ function open(core: Core, sweep: Sweep, trial: string, slot = 0, now = NOW) {
 
 const mates = (answer: ClaimAnswer) => answer.granted && answer.mates.map(({ key }) => key.trialId);
 
-test('a claimed trial is granted with other trials of its pack, in order of index, up to the slot’s capacity', () => {
+test('a claimed trial is granted with other trials that have its pack key, in order of index, up to the slot’s capacity', () => {
   const { core, sweep } = world();
   const { step, answer } = open(core, sweep, 't0');
   expect(mates(answer)).toEqual(['t1', 't3']);

@@ -69,7 +69,7 @@ test('an agent that returns after it left is connected, and receives offers', ()
   expect(schedule(core, 2_001).outputs.filter(({ kind }) => kind === 'offer')).toHaveLength(2);
 });
 
-test('the time of the last message is stored once per interval', () => {
+test('the time of the last message of an agent is stored once per interval', () => {
   const core = coreWithAgent();
   const times: number[] = [];
   for (let now = 0; now <= 3 * AGENT_STORE_INTERVAL_MS; now += 1_000) {

@@ -27,12 +27,12 @@ test('the number of pools of all agents is limited, and a pool that agents share
   expect(budget.announce('same-slots', pools(MAX_AGENT_POOLS), 0)).toBeUndefined();
 });
 
-test('a pool counts against the limit for all agents together until no agent has announced it for the whole window', () => {
+test('a pool counts against the limit of all agents together until POOL_WINDOW_MS after its last announcement', () => {
   const budget = new PoolBudget();
   const agents = MAX_POOLS / MAX_AGENT_POOLS;
   for (let at = 0; at < agents; at++) budget.announce(`a${at}`, pools(MAX_AGENT_POOLS, at * MAX_AGENT_POOLS), at);
   expect(budget.announce('new', pools(1, MAX_POOLS), POOL_WINDOW_MS)).toContain(`max ${MAX_POOLS}`);
-  // Agent a0 announces one of its pools again. Its other pools are forgotten after the window, but not the agent.
+  // Agent a0 announces one of its pools again. After the window, its other pools are forgotten, but the agent is not.
   budget.announce('a0', pools(1), 1);
   expect(budget.announce('new', pools(1, MAX_POOLS), POOL_WINDOW_MS + 1)).toBeUndefined();
 });

@@ -194,7 +194,7 @@ test('a member that was killed leaves the population', () => {
   for (const [at, trial] of others.entries()) train(trial, at);
   apply(onKillTrial(core, { sweepId: '1', trialId: killed?.id ?? '', reason: '' }, NOW).changes);
   pass();
-  // A quarter of three members is less than one member.
+  // A quarter of three members is less than one member, so no member is replaced.
   expect(inherited()).toEqual([]);
   expect(live().map(({ state }) => state)).toEqual(['offered', 'offered', 'offered']);
 });

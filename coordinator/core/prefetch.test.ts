@@ -93,7 +93,7 @@ test('the timeout of a queued attempt begins when the attempt starts', () => {
   });
 });
 
-test('an attempt has started when its agent sends a record of it, even if the slot has an older attempt', () => {
+test('an attempt counts as started once its agent sends a record of it, even if an older attempt of the slot has not ended', () => {
   const sweep = sweepOf();
   grant(sweep, 't0');
   grant(sweep, 't1');
@@ -105,7 +105,7 @@ test('an attempt has started when its agent sends a record of it, even if the sl
   expect(end(sweep, 't1')).toMatchObject({ leasedMs: 200 });
 });
 
-/** Lets trials of the sweep succeed until slots may hold queued attempts, and grants four attempts to the slot. */
+/** Lets a trial succeed, so that the slot may hold queued attempts. Then grants four attempts to the slot. */
 function queue(sweep: Sweep): void {
   grant(sweep, 't0');
   now += 10;
@@ -153,11 +153,11 @@ test.each<[number, number | undefined]>([
   end(sweep, 't0');
   schedule(core, now);
   expect([...core.prefetch.values()][0]).toBe(prefetch);
-  // One offer for the free slot, one offer ahead, and one for each attempt that the slot may queue.
+  // There is one offer for the free slot, one offer in advance, and one offer for each attempt that may be queued.
   expect(sweep.counts.offered).toBe(2 + (prefetch ?? 0));
 });
 
-test('no attempt is queued if the concurrency of a sweep is limited, or while a sweep with long trials waits', () => {
+test('no attempt is queued if its sweep has a concurrency limit, or while another sweep has pending trials but no succeeded trial', () => {
   const sweep = sweepOf({ concurrency: 8 });
   grant(sweep, 't0');
   end(sweep, 't0');
@@ -195,8 +195,8 @@ test.each<[string, () => void]>([
   queue(sweep);
   expect(returns()).toEqual([]);
   act();
-  // The agent ignores the order for t1, which it runs. Without a record of t1, the coordinator cannot know that t1
-  // runs.
+  // The order includes t1, because the coordinator has no record of t1 and cannot know that t1 runs. The agent ignores
+  // the order for t1.
   expect(returns()).toEqual(orderFor('t1', 't2', 't3', 't4'));
   // The trials become pending only when the agent answers, because it may have started them.
   expect(sweep.counts.running).toBe(4);
@@ -310,7 +310,7 @@ test('the agents that can run the trials of a sweep are determined once for all 
   expect(examined).toHaveBeenCalledTimes(2);
 });
 
-test('an order names a bounded number of attempts', () => {
+test('an order to return attempts names at most MAX_RETURN_KEYS attempts', () => {
   const slots = MAX_RETURN_KEYS + 1;
   onHello(core, agentHello('b', 'b1', slots), now);
   const sweep = sweepOf({}, slots);
@@ -356,7 +356,7 @@ test('a returned attempt that counted as started has no duration and no slot tim
   expect(slotTimeOf(sweep.slotTime, now)).toMatchObject({ slotMs: 5_000, slots: 0 });
 });
 
-test('the slot time of a pack whose last attempt is returned ends with the last attempt that ran', () => {
+test('if the last attempt of a pack is returned, the slot time of the pack ends with the last attempt that ran', () => {
   onHello(core, agentHello('a', 'a1', 1, 3), now);
   const sweep = addSweep(core, '1', 3, {}, () => 'one');
   schedule(core, now);
@@ -385,7 +385,10 @@ test('if an attempt that has sent records is returned, it counts as drained', ()
   expect(sampleTrial(sweep, 't2').failures).toEqual({ drained: 1 });
 });
 
-/** Advances the time tick by tick until all leases have expired. Returns the ends of the attempts. */
+/**
+ * Advances the time tick by tick until all leases have expired. Returns the trial of each attempt that ended, and
+ * whether its end was free, which means that it does not count against the trial.
+ */
 function expire() {
   core.listeningSince = Number.NEGATIVE_INFINITY;
   const ended: [trial: string, free: boolean][] = [];
@@ -398,7 +401,7 @@ function expire() {
   return ended;
 }
 
-test('queued attempts that are lost with their agent do not count as lost attempts of their trials', () => {
+test('if an agent is lost, its running attempt counts against the limit of lost attempts, but its queued attempts do not', () => {
   const sweep = sweepOf();
   queue(sweep);
   expect(expire()).toEqual([
@@ -411,7 +414,7 @@ test('queued attempts that are lost with their agent do not count as lost attemp
   expect(sweep.share).toMatchObject({ activeSlots: 0, queuedSlots: 0 });
 });
 
-test('a queued attempt does not count as lost if its lease expires after the lease of the previous attempt', () => {
+test('a queued attempt does not count against the limit of lost attempts if its lease expires after the lease of the previous attempt', () => {
   const sweep = sweepOf();
   for (const trial of ['t0', 't1']) {
     grant(sweep, trial);
@@ -466,19 +469,22 @@ test.each<[string, () => void]>([
       beat('a1');
     },
   ],
-])('if a new process of the agent %s, the loss of a queued attempt of the earlier process is not charged', (_, act) => {
-  const sweep = sweepOf();
-  grant(sweep, 't0');
-  grant(sweep, 't1');
-  schedule(core, now);
-  onHello(core, agentHello('a', 'a2', 1), now);
-  act();
-  const { changes } = onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
-  expect(changes).toContainEqual(
-    expect.objectContaining({ kind: 'ended', key: keyOf(sweep, 't1'), free: true, leasedMs: 0 }),
-  );
-  expect(sampleTrial(sweep, 't1').failures).toEqual({});
-});
+])(
+  'if a new process of the agent %s, the loss of a queued attempt of the earlier process is not charged to its trial',
+  (_, act) => {
+    const sweep = sweepOf();
+    grant(sweep, 't0');
+    grant(sweep, 't1');
+    schedule(core, now);
+    onHello(core, agentHello('a', 'a2', 1), now);
+    act();
+    const { changes } = onHeartbeat(core, { agentId: 'a', incarnation: 'a2', held: [], leaving: false }, now);
+    expect(changes).toContainEqual(
+      expect.objectContaining({ kind: 'ended', key: keyOf(sweep, 't1'), free: true, leasedMs: 0 }),
+    );
+    expect(sampleTrial(sweep, 't1').failures).toEqual({});
+  },
+);
 
 test('the first attempt of a new process of the agent starts even if the slot still has an attempt of the earlier process', () => {
   const sweep = sweepOf();
@@ -490,7 +496,7 @@ test('the first attempt of a new process of the agent starts even if the slot st
   expect(sweep.share).toMatchObject({ activeSlots: 2, queuedSlots: 0 });
 });
 
-test('a trial whose attempts are always lost before their first record fails in the end', () => {
+test('a trial fails eventually if all of its attempts are lost before their first record', () => {
   const sweep = sweepOf({}, 2);
   const lost = { outcome: 'failed', failure: { class: 'lost', message: '' } } as const;
   grant(sweep, 't0');

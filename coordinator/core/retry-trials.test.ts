@@ -39,7 +39,7 @@ const failed = (failure: FailureClassName): FinalEnd => ({
 const statesOf = (sweep: Sweep) => [...sweep.trials.values()].map(({ state }) => state).join(' ');
 const retriedBy = ({ changes }: Step) => changes.flatMap((one) => (one.kind === 'retried' ? one.trialId : []));
 
-test('a trial that is retried manually gets its full retry budget again, and its next attempt has the next number', () => {
+test('a trial that is retried manually gets its full retry budget again, and its next attempt has the next attempt number', () => {
   const { core, sweep } = coreWith(1);
   run(core, sweep, failed('crash'));
   run(core, sweep, failed('crash'));
@@ -52,7 +52,7 @@ test('a trial that is retried manually gets its full retry budget again, and its
   expect(sampleTrial(sweep, 't0').attempts).toBe(4);
 });
 
-test('a retry makes an ended sweep run again, and the sweep ends again', () => {
+test('a retry makes an ended sweep run again until its retried trials have ended', () => {
   const { core, sweep } = coreWith(2);
   run(core, sweep, { outcome: 'succeeded' }, failed('oom'));
   expect(sweep.state).toBe('finished');
@@ -89,7 +89,7 @@ test('a paused sweep stays paused when its trials are retried', () => {
   expect([sweep.state, statesOf(sweep)]).toEqual(['paused', 'pending running']);
 });
 
-test('an ended sweep stays ended if no trial matches', () => {
+test('an ended sweep stays ended if a retry request matches no trial', () => {
   const { core, sweep } = coreWith(1);
   run(core, sweep, failed('oom'));
   expect(onRetry(core, { sweep, choice: { failures: ['nan'], cancelled: true }, requestId: 'r' }).changes).toEqual([]);

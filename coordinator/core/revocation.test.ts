@@ -62,7 +62,7 @@ test('a revoked agent that connects with a new identity can run trials again', (
   expect(onOpen(core, claim, 2_000).answer.granted).toBe(true);
 });
 
-test('a heartbeat of another process with the id of an agent does not end the attempts of the agent', () => {
+test('a heartbeat that another process sends with the id of an agent does not end attempts of the agent', () => {
   const { core, ofA } = runningCore();
   const other = { agentId: 'a', incarnation: 'guessed', held: [ofA], leaving: false };
   expect(onHeartbeat(core, other, 1_000)).toMatchObject({ changes: [], outputs: [] });

@@ -65,7 +65,7 @@ describe('the window of offers', () => {
     return { core, short };
   }
 
-  test('if the window shrinks because a sweep with long trials arrives, the newest offers are withdrawn', () => {
+  test('if the window shrinks because a sweep without a succeeded trial arrives, the newest offers are withdrawn', () => {
     const { core, short } = coreWithLongQueue();
     addSweep(core, '2', 4);
     expect(schedule(core, NOW + 1).changes).toEqual([]);
@@ -76,7 +76,7 @@ describe('the window of offers', () => {
     expect(schedule(core, NOW + 2 + EXCESS_PATIENCE_MS).changes).toEqual([]);
   });
 
-  test('no offer is withdrawn if the window shrinks only briefly, because the durations of trials vary', () => {
+  test('no offer is withdrawn if varying trial durations shrink the window only briefly', () => {
     const { core, short } = coreWithLongQueue();
     for (let at = 1; at < 4 * EXCESS_PATIENCE_MS; at += 100) {
       short.share.success.meanMs = at % 1_000 === 1 ? 1 : 60;
@@ -85,7 +85,7 @@ describe('the window of offers', () => {
     expect(short.offers.size).toBe(144);
   });
 
-  test('a sweep of higher priority displaces all offers of short trials if its own trials need the window', () => {
+  test('a sweep of higher priority displaces all offers of short trials if its own trials fill the window', () => {
     const { core, short } = coreWithLongQueue();
     const urgent = addSweep(core, '2', 40, {}, undefined, 1);
     schedule(core, NOW + 1);
@@ -104,7 +104,7 @@ describe('the window of offers', () => {
     expect([short.offers.size, urgent.offers.size]).toEqual([6, 10]);
   });
 
-  test('no offer is withdrawn if the window shrinks by less than half, and no offer is made until there is room', () => {
+  test('if the window shrinks by less than half, no offer is withdrawn, and no offer is made until the window has room', () => {
     const { core, short } = coreWithLongQueue();
     short.share.success.meanMs = 11;
     expect(schedule(core, NOW + 1).changes).toEqual([]);
@@ -114,7 +114,7 @@ describe('the window of offers', () => {
     expect(short.offers.size).toBe(136);
   });
 
-  test('the window of offers never exceeds its size, for any slots, trials and grants', () => {
+  test('the number of open offers never exceeds the size of the window, for any slots, trials and grants', () => {
     const size = fc.nat({ max: 6 });
     fc.assert(
       fc.property(
@@ -186,7 +186,7 @@ describe('the order of offers', () => {
 describe('offers that no agent takes', () => {
   const later = NOW + OFFER_PATIENCE_MS + 1;
 
-  test('if no agent takes the offers of a pool while slots are free, the pool counts as stuck once per period', () => {
+  test('if no agent takes the offers of a pool while slots are free, the pool is reported as stuck, once per period', () => {
     const core = coreWith(1);
     addSweep(core, '1', 2);
     schedule(core, NOW);

@@ -50,8 +50,8 @@ class Cluster {
   }
 
   /**
-   * Free slots claim offers in the order of the queue. Offers whose claims are rejected as outranked remain in the
-   * queue.
+   * Lets free slots claim offers in the order of the queue. An offer stays in the queue if its claim is rejected
+   * because a trial of higher priority is pending.
    */
   claim(): void {
     for (let slot = 0; slot < this.slots; slot++) {
@@ -130,8 +130,8 @@ describe('sweeps of one priority', () => {
           for (const [at, { weight, durationMs }] of sweeps.entries()) cluster.add(`${at}`, 5_000, weight, durationMs);
           cluster.run(40 * slots);
           const before = sweeps.map((_, at) => cluster.spent(`${at}`));
-          // The bound of SFQ(D) is D + 1 requests of each sweep. Here, D is the number of running attempts and of
-          // offers made in advance.
+          // SFQ(D) bounds the difference by D + 1 requests of each of the two sweeps. Here, D is the number of running
+          // attempts plus the number of offers made in advance.
           const depth = slots * (1 + OFFERS_AHEAD_PER_SLOT) + 1;
           for (let step = 0; step < 150; step++) {
             cluster.run(1);
@@ -191,7 +191,7 @@ describe('sweeps of one priority', () => {
 });
 
 describe('a sweep of higher priority', () => {
-  test('a sweep of higher priority runs before all trials that have not started; the other sweeps continue after it', () => {
+  test('the trials of a sweep of higher priority run before all other trials that have not started; other sweeps continue afterwards', () => {
     const cluster = new Cluster(3);
     cluster.add('1', 100, 1_000, 1_000);
     cluster.run(10);
@@ -207,7 +207,7 @@ describe('a sweep of higher priority', () => {
     expect(cluster.grants.get('1')).toBeGreaterThan(before);
   });
 
-  test('a trial of higher priority is granted first, even if another offer is further ahead in the queue', () => {
+  test('a trial of higher priority is granted first, even if a trial of lower priority was offered and claimed before', () => {
     const core = emptyCore();
     onHello(core, agentHello('a', '1', 2), 0);
     const other = addSweep(core, '1', 9);

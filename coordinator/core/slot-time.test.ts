@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { beginSlotTime, endSlotTime, newSlotTimeMeter, slotTimeOf } from './slot-time.ts';
 
-test('the slot time is the sum over all usages, at every moment', () => {
+test('at every moment, the slot time is the sum of all usages so far', () => {
   const usage = fc.record({
     startedAt: fc.integer({ min: 0, max: 1_000 }),
     durationMs: fc.integer({ min: 0, max: 1_000 }),

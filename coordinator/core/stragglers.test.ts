@@ -90,7 +90,7 @@ test('four succeeded attempts are too few to detect a straggler', () => {
   expect(found()).toEqual([]);
 });
 
-test('an attempt is compared with its config, or with the whole sweep if fewer than five replicates have succeeded', () => {
+test('an attempt is compared with attempts of its config, or of the whole sweep if fewer than five replicates of its config have succeeded', () => {
   const sweep = addSweep(core, '1', 12, {}, undefined, 0, 6);
   runAll(sweep, ids(0, 5), 100_000);
   runAll(sweep, ids(6, 10), 100_000);
@@ -110,7 +110,7 @@ function setParameters(sweep: Sweep, from: number, to: number, parameters: Param
   for (const id of ids(from, to)) Object.assign(sampleTrial(sweep, id), { parameters });
 }
 
-test('a deep trial is not compared with the durations of shallow trials', () => {
+test('a trial with a large depth is not compared with the durations of trials with a small depth', () => {
   const sweep = addSweep(core, '1', 14);
   setParameters(sweep, 0, 6, { depth: 3 });
   setParameters(sweep, 6, 14, { depth: 5 });

@@ -72,7 +72,7 @@ test.each([
   }
 });
 
-test('a paused sweep also ends at its target; if a sweep is already stopping, the reason for the stop does not change', () => {
+test('a paused sweep also ends when a trial reaches the target; if a sweep is already stopping, the reason for the stop does not change', () => {
   const paused = running({ target: 0.5 });
   onPause(core, { sweepId: '1', reason: 'later' });
   report(paused.keys[0], 1, { test_loss: 0 });

@@ -9,7 +9,7 @@ import { openOffers, schedule } from './scheduler.ts';
 import { onTick } from './tick.ts';
 
 const AGENTS = 3;
-/** The duration is short, so that many events are in the same millisecond as the end of a lease. */
+/** The lease duration is short, so that many events happen in the same millisecond as the end of a lease. */
 const LEASE_MS = 8;
 
 test('the first tick at or after the end of a lease ends the attempt, for any grants and heartbeats between the ticks', () => {

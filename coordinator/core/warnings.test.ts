@@ -236,7 +236,7 @@ describe('identical replicates', () => {
     expect(shown(sweep, 'identical_replicates')?.count).toBe(2);
   });
 
-  test('replicates give no warning if a value differs, is missing or is not finite, or if only one of them has a result', () => {
+  test('replicates give no warning if a value differs, is missing or is not finite, or if only one replicate has a result', () => {
     const sweep = programs(10, ranked('loss'), 2);
     runToEnd(sweep, 't0', { loss: 0.5, seconds: 1 });
     runToEnd(sweep, 't1', { loss: 0.5, seconds: 1.001 });
@@ -291,7 +291,7 @@ describe('identical replicates', () => {
   });
 });
 
-test('the notice counts of all attempts are added up, and a later notice of an attempt replaces its earlier one', () => {
+test('the counts in the notices of all attempts are added up, and a later notice of an attempt replaces its earlier notice', () => {
   const sweep = addSweep(core, '1', 3);
   const [a, b] = [run(sweep, 't0'), run(sweep, 't1')];
   send(a, { kind: 'notice', warning: 'unreadable_reports', message: 'a line', count: 2 });
@@ -304,7 +304,7 @@ test('the notice counts of all attempts are added up, and a later notice of an a
 });
 
 describe('silent programs', () => {
-  test('a program that has not reported 5 minutes after its start causes a warning until it reports', () => {
+  test('a program that has not reported within 5 minutes of its start causes a warning until it reports', () => {
     const sweep = programs(2);
     const key = run(sweep, 't0');
     wait(5 * MINUTE - 1_000);
@@ -343,7 +343,7 @@ describe('silent programs', () => {
     expect(messageOf(sweep, 'silent')).toBe('trial t0 on agent a has not reported for 12m00s');
   });
 
-  test('first_report sets the time after which a program counts as silent', () => {
+  test('first_report sets how long a program may run before its first report without counting as silent', () => {
     const program = {
       env: {},
       report: [],

@@ -21,7 +21,7 @@ test('in the example of the sweeps package of Weights & Biases, hyperband stops 
   expect(race.report('d', 3, 7).kind).toBe('continue');
 });
 
-test('the brackets of hyperband are numbers of reported values, not steps', () => {
+test('the brackets of hyperband count reported values, not steps', () => {
   const race = new Race(HYPERBAND);
   race.report('a', 100, 1);
   race.report('a', 250, 1);
@@ -40,7 +40,7 @@ test('between two brackets, hyperband compares a trial with all trials that have
   expect(race.report('d', 1, 100).kind).toBe('continue');
 });
 
-test('hyperband keeps a trial that improves later, unless the rule is strict', () => {
+test('hyperband keeps a trial that improves after a bracket, unless the rule is strict', () => {
   const settings: HyperbandSettings = { ...HYPERBAND, steps: { minIter: 1 }, eta: 4 };
   const at = (strict: boolean) => {
     const race = new Race({ ...settings, strict });
@@ -58,7 +58,10 @@ test('the brackets of hyperband end below max_iter', () => {
   expect(bracketsOf({ ...HYPERBAND, steps: { maxIter: 27, brackets: 2 }, eta: 3 })).toEqual([3, 9]);
 });
 
-/** Decides as the sweeps package of Weights & Biases does, from the complete histories of all trials. */
+/**
+ * Returns whether the sweeps package of Weights & Biases would stop a trial with the history `own`, given the complete
+ * histories of all trials.
+ */
 function stopsInReference(
   histories: readonly (readonly number[])[],
   own: readonly number[],

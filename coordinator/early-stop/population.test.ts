@@ -84,7 +84,7 @@ test.each([
   expect(perturbed(value, { kind: 'log_uniform', min: 1e-4, max: 1e-1, q: undefined }, factor)).toBe(expected);
 });
 
-test('whole numbers and multiples of q change by at least one step, within the limits', () => {
+test('a perturbed whole number or multiple of q changes by at least one step, but stays within the limits', () => {
   const whole = { kind: 'int_uniform', min: 1, max: 5 } as const;
   expect([2, 5, 1].map((value) => perturbed(value, whole, 1.2))).toEqual([3, 5, 2]);
   expect([2, 5, 1].map((value) => perturbed(value, whole, 0.8))).toEqual([1, 4, 1]);
@@ -93,7 +93,7 @@ test('whole numbers and multiples of q change by at least one step, within the l
   expect([0.1, 0.2, 0.5].map((value) => perturbed(value, tenths, 0.8))).toEqual([0.1, 0.1, 0.4]);
 });
 
-test('a value of a list becomes its neighbor in the list, unless the list ends there', () => {
+test('a perturbed value of a list becomes the next or the previous value of the list, if there is one', () => {
   const list = { kind: 'categorical', values: ['a', 'b', 'c'], probabilities: undefined } as const;
   expect(['a', 'b', 'c'].map((value) => perturbed(value, list, 1.2))).toEqual(['b', 'c', 'c']);
   expect(['a', 'b', 'c'].map((value) => perturbed(value, list, 0.8))).toEqual(['a', 'a', 'b']);

@@ -79,7 +79,7 @@ test('after each entry, no live trial in the best 1/eta is still waiting, and no
   );
 });
 
-test('with distinct scores, the same trials are promoted if the rung is loaded again after each entry', () => {
+test('with distinct scores, a rung that is loaded again after each entry promotes the same trials as a rung that is not', () => {
   const distinct = fc.uniqueArray(fc.integer(), { minLength: 1, maxLength: 40 });
   fc.assert(
     fc.property(distinct, fc.integer({ min: 2, max: 4 }), (values, eta) => {

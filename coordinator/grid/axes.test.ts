@@ -16,12 +16,12 @@ test('the values of an axis in steps of 0.1 have no rounding errors', () => {
   expect(values(steps(0, 1, 0.1))).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
 });
 
-test('the steps of an axis cross zero, and omit a maximum that no step reaches', () => {
+test('the values of a stepped axis can cross zero, and do not include a maximum that no step reaches', () => {
   expect(values(steps(-0.2, 0.25, 0.1))).toEqual([-0.2, -0.1, 0, 0.1, 0.2]);
   expect(Object.is(steps(-0.2, 0.2, 0.1).at(2), 0)).toBe(true);
 });
 
-test('very large and very small steps of an axis are exact', () => {
+test('the values of an axis with very large or very small steps are exact', () => {
   expect(values(steps(1e-9, 3e-9, 1e-9))).toEqual([1e-9, 2e-9, 3e-9]);
   expect(values(steps(1e12, 3e12, 1e12))).toEqual([1e12, 2e12, 3e12]);
 });

@@ -67,7 +67,7 @@ test('a search of a small space ends when all configs have been drawn', () => {
   expect(trialsOf(text)).toHaveLength(12);
 });
 
-test('a search is rejected if its first 10,000 points are excluded, and the reason names only these points', () => {
+test('a search is rejected if its first 10,000 points are excluded, and the error makes no claim about further points', () => {
   const parameters = 'parameters: {a: {values: [1, 2], probabilities: [0.99999999, 0.00000001]}}\n';
   const text = fileOf('method: random\nrun_cap: 3\nexclude: [{a: 1}]', parameters);
   expect(() => trialsOf(text)).toThrow(

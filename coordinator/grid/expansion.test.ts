@@ -191,7 +191,7 @@ test('enumeration yields every config and seed of a naive expansion once, in the
   );
 });
 
-test('the state after the last step counts every point, and counts an excluded point for the first rule that it matches', () => {
+test('the state after the last step counts every point, and counts each excluded point under the first rule that the point matches', () => {
   fc.assert(
     fc.property(spec, (sweep) => {
       const { excluded, duplicates } = naively(sweep);

@@ -61,7 +61,7 @@ seeds: [4, 5]
   });
 });
 
-test('zipped rows that become equal after `when` are counted once', () => {
+test('zipped rows that `when` makes equal are counted once', () => {
   const text = `
 trainer: noop
 parameters: {a: {values: [1, 2, 3]}, b: {values: [5, 5, 6]}, c: {values: [0, 1]}}

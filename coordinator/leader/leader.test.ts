@@ -19,7 +19,7 @@ afterEach(() => void vi.useRealTimers());
 const log = pino({ level: 'silent' });
 const clock = () => Date.now();
 
-/** An election in memory. `problem` is thrown by each request. */
+/** An election in memory. Each request throws `problem` if it is set. */
 class MemoryElection implements Election {
   problem: Error | undefined;
   leadership: Leadership = { epoch: 4, holder: 'other', address: 'other:1', remainingMs: 5_000, expiresAt: 'a' };
@@ -114,7 +114,7 @@ test('a standby takes over if the leader does not renew its leadership, even if 
   expect((await elected)?.term).toEqual({ epoch: 5, holder: 'me' });
 });
 
-test('a coordinator that does not stand by waits for the expiry of a leadership that is not renewed', async () => {
+test('a coordinator that is not a standby waits until a leadership that is not renewed expires', async () => {
   const election = new MemoryElection();
   const begun = Date.now();
   const expireAt = begun + 5_000;
@@ -129,7 +129,7 @@ test('a coordinator that does not stand by waits for the expiry of a leadership 
   expect((await elected).term).toEqual({ epoch: 5, holder: 'me' });
 });
 
-test('a coordinator that does not stand by is rejected once another coordinator renews its leadership', async () => {
+test('a coordinator that is not a standby is rejected once the current leader renews its leadership', async () => {
   const election = new MemoryElection();
   let renewedAt = Date.now() - 1_000;
   vi.spyOn(election, 'tryToLead').mockImplementation(async () => {
@@ -144,7 +144,7 @@ test('a coordinator that does not stand by is rejected once another coordinator 
   await expect(elected).rejects.toThrow('the coordinator at other:1 leads this store');
 });
 
-test('a process leads at once if the leading process ran on this machine and has ended', async () => {
+test('a process leads at once if the recorded leader was a process of the same machine and has ended', async () => {
   const election = new MemoryElection();
   const candidacy = { election, holder: newHolder(), address: 'me:1', clock };
   const running = newHolder();
@@ -185,7 +185,7 @@ test.each([
   expect(await found).toBeUndefined();
 });
 
-test('a coordinator that does not stand by fails if the store does not answer', async () => {
+test('a coordinator that is not a standby fails if the store does not answer', async () => {
   const election = new MemoryElection();
   election.problem = new UnreachableError('no answer');
   await expect(electedAlone({ election, holder: 'me', address: 'me:1', clock })).rejects.toThrow('no answer');
@@ -198,7 +198,7 @@ function leaderOf(election: MemoryElection) {
   return { leader: new Leader({ election, elected, address: 'me:1', onLost, log, clock }), onLost };
 }
 
-test('a leader renews its leadership every 3 seconds, and immediately stores a new address', async () => {
+test('a leader renews its leadership every 3 seconds, and immediately stores a change of its address', async () => {
   const election = new MemoryElection();
   const begun = Date.now();
   const { leader, onLost } = leaderOf(election);

@@ -39,7 +39,7 @@ test('a standby tries to lead at once after a release, and otherwise no later th
   expect(untilAttempt({ holder: 'a', remainingMs: -3 })).toBe(0);
 });
 
-test('a leadership ends once it has not been renewed for longer than its duration, whatever the clock of the store shows', () => {
+test('a leadership counts as expired once it has not been renewed for longer than its duration, whatever the clock of the store shows', () => {
   const leadership = { epoch: 1, holder: 'a', address: 'a:1', remainingMs: 3_600_000, expiresAt: '1' };
   const first = seenAfter(undefined, leadership, 0);
   const again = seenAfter(first, { ...leadership, remainingMs: 7_200_000 }, 9_000);
@@ -51,7 +51,7 @@ test('a leadership ends once it has not been renewed for longer than its duratio
   expect(isStale(other, 22_000)).toBe(false);
 });
 
-/** A request to the store: how long it takes to arrive, and whether and when the answer arrives. */
+/** A request to the store: how long the request and its answer take to arrive, and whether each of them arrives. */
 const request = fc.record({
   there: fc.integer({ min: 0, max: 4_000 }),
   back: fc.integer({ min: 0, max: 4_000 }),
@@ -72,7 +72,7 @@ test('while a leader is certain that it leads, its leadership has not expired, w
         storeTime += untilRenewal(renewals, local(storeTime)) / leaderSpeed;
         const sentAt = local(storeTime);
         const receivedAt = storeTime + there;
-        // Another coordinator can lead from the expiry on.
+        // Once the leadership has expired, another coordinator can lead.
         const isLost = receivedAt >= expiresAt;
         if (!isLost && isReceived) expiresAt = receivedAt + LEADERSHIP_MS;
         const answeredAt = receivedAt + back;

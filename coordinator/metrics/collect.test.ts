@@ -36,7 +36,7 @@ async function busy(options: Partial<BusyOptions> = {}) {
   return cluster;
 }
 
-/** How long the second attempt of a slot waits for the first one. */
+/** How long the second attempt of a slot waits for the first attempt of the slot, in milliseconds. */
 const WAIT_MS = 1_000;
 
 const figure = (text: string, series: string) =>
@@ -177,7 +177,7 @@ test('a lost agent is reported for an hour', async () => {
   expect(figure(later, 'trawl_agents{state="lost"}')).toBe(0);
 });
 
-test('the GPU time of a sweep includes attempts before a restart, and equals the GPU time counter', async () => {
+test('the GPU time of a sweep equals its GPU time counter, and includes attempts from before a restart', async () => {
   const dir = newFolder();
   const first = await busyCluster(dir, SMALL);
   onTestFinished(() => first.stop());

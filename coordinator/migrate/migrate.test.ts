@@ -53,7 +53,7 @@ test('a store that was moved to a new folder has all rows, indices, triggers and
   openStore(copyOf(to)).close();
 });
 
-test('the old store of a migration is rejected until its mark is deleted', async () => {
+test('after a migration, the old store is rejected until its mark file is deleted', async () => {
   const parent = testFolder();
   const dir = await sampleFolder(parent);
   const to = join(parent, 'new');
@@ -118,7 +118,7 @@ test('an incomplete copy is continued only for the same store', async () => {
   expect(existsSync(join(to, SAMPLE_FILES[0]?.path ?? ''))).toBe(true);
 });
 
-test('different rows have different texts', () => {
+test('two rows have the same text if and only if they are equal', () => {
   const value = fc.oneof<fc.Arbitrary<StoredValue>[]>(
     fc.bigInt({ min: -3n, max: 3n }),
     fc.double({ noNaN: true, min: -2, max: 2 }),

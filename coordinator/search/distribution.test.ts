@@ -64,7 +64,7 @@ test('the limits of log_uniform are exponents of e, and the limits of inv_log_un
   });
 });
 
-test('whole limits that are written as floats give a uniform distribution', () => {
+test('whole limits that are written as floats, such as 1.0, give a uniform distribution of real numbers', () => {
   expect(distributionOf({ min: 1, max: 3 }, true)).toMatchObject({ kind: 'uniform' });
 });
 

@@ -111,7 +111,7 @@ test('a parameter without an effect may have a value outside the space', () => {
   expect(results).toHaveLength(1);
 });
 
-test('a warm start uses the newest configs up to its maximum', () => {
+test('a warm start uses at most MAX_WARM_RESULTS configs, and prefers the newest', () => {
   const configs = Array.from({ length: MAX_WARM_RESULTS + 3 }, (_, index) => config({ x: 0 }, index));
   const warm = warmStartOf(configs, new Map([['x', x]]), always);
   expect(warm.results).toHaveLength(MAX_WARM_RESULTS);

@@ -308,7 +308,7 @@ test('the store keeps the user who submitted a sweep', async () => {
   expect((await queries.sweeps.get('1')).submittedBy).toBe('');
 });
 
-/** A store whose transactions take `ms`, and which records the number of changes of each transaction. */
+/** Returns a store whose transactions take `ms` milliseconds. `sizes` has the number of changes of each transaction. */
 function slowStore(ms: number) {
   const sizes: number[] = [];
   const write = async (changes: readonly unknown[]) => {
@@ -321,7 +321,10 @@ function slowStore(ms: number) {
 
 const aReport: Change = { kind: 'report', key, seq: 1, at: 0, epoch: 1, metrics: {} };
 
-/** Returns a journal whose last transaction has taken 20 ms, so that changes can wait for 30 ms more. */
+/**
+ * Returns a journal whose last transaction took 20 ms. Changes that can wait are written 50 ms after the start of that
+ * transaction, which is 30 ms after the return.
+ */
 async function journalAfter(store: ReturnType<typeof slowStore>): Promise<Journal> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
@@ -386,7 +389,7 @@ test.each([
   expect(store.sizes).toEqual([1, 1]);
 });
 
-test('a journal that is closed writes the gathered changes, and begins no other write', async () => {
+test('a journal that is closed writes the changes that it has gathered, and begins no other write', async () => {
   const order: string[] = [];
   const write = async () => {
     order.push('changes');

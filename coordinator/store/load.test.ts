@@ -141,7 +141,7 @@ test('a program that was silent before a restart causes a warning one lease dura
   expect(core.sweeps.get(sweepId)?.warnings.shown.get('silent')?.message).toContain('within 5m00s of its start');
 });
 
-test('the interval between reports of a running attempt is restored after a restart', async () => {
+test('the longest interval between reports of a running attempt is restored after a restart', async () => {
   const db = newStore();
   const sweepId = runningProgram(db);
   const key = { sweepId, trialId: 't0', attempt: 1 };
@@ -170,7 +170,7 @@ test('after a restart, the warning about a silent program is still shown, and ke
   expect(restarted.sweeps.get(sweepId)?.warnings.shown.get('silent')?.since).toBe(6 * MINUTE);
 });
 
-test('after a restart during a trial, records from before the restart count against the limits of an attempt', async () => {
+test('after a restart during a trial, records from before the restart count against the limits of the attempt', async () => {
   const db = newStore();
   const trial = { trialId: 't0', configId: 'c', index: 0, seed: 0, parameters: {} };
   const sweep = { requestId: 'r', name: 's', fingerprint: 'f', fileName: 's', text: '', trainer: 'noop' };

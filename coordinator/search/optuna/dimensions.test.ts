@@ -33,7 +33,7 @@ function chosenAt(dimensions: OptunaDimensions, share: number): number {
 describe.each(Object.entries(KINDS))('%s', (_, distribution) => {
   const dimensions = new OptunaDimensions(space({ p: distribution }), []);
 
-  test('each value of Optuna gives a valid point, which survives a conversion to Optuna and back', () => {
+  test('each value of Optuna gives a valid point, and a conversion of the point to Optuna and back gives the same point', () => {
     const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(share, (at) => {

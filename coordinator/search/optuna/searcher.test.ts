@@ -13,7 +13,7 @@ const past = (x: number): PastSuggestion => ({
   outcome: { kind: 'ended', values: [x] },
 });
 
-test('a searcher requests a suggestion, and yields its point once the history contains the answer', () => {
+test('a searcher requests a suggestion, and yields the suggested point once the history contains the answer', () => {
   const suggestions = [past(3)];
   expect(next(INITIAL_OPTUNA_STATE, { ...EMPTY, sampler: { suggestions, answer: undefined } })).toEqual({
     kind: 'wait',
@@ -38,7 +38,7 @@ test('the study begins with the results of earlier sweeps, and all requests cont
   const history = { ...EMPTY, warm: [{ parameters: { x: 2 }, value: 5 }] };
   const [first, second] = [next(INITIAL_OPTUNA_STATE, history), next(INITIAL_OPTUNA_STATE, history)];
   expect(first).toMatchObject({ request: { trials: [{ record: { values: { x: 2 } }, outcome: { values: [5] } }] } });
-  // The process would start its study again if the objects changed.
+  // If these objects changed, the Python process would have to build its study again.
   const recordOf = (step: typeof first) => step.kind === 'wait' && step.request?.trials[0]?.record;
   expect(recordOf(first)).toBe(recordOf(second));
 });

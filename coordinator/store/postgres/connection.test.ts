@@ -22,7 +22,7 @@ test.each([
   ['postgres://u@h/x', '-c c=3', '-c c=3 -c a=1'],
   ['postgres://u@h/x?options=-c%20b%3D2', '-c c=3', '-c b=2 -c a=1'],
 ])(
-  'the options of the user are sent before the options of a connection: %s with PGOPTIONS=%s',
+  'the options of the user are sent before the options that trawl sets: %s with PGOPTIONS=%s',
   (url, variable, expected) => {
     vi.stubEnv('PGOPTIONS', variable);
     expect(sentParameters(url, { options: '-c a=1' }).connectionParameters.options).toBe(expected);
@@ -59,7 +59,7 @@ test('a query that gets no connection in time can be repeated', async () => {
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const { port } = silent.address() as AddressInfo;
   const pool = new Pool({ host: '127.0.0.1', port, user: 'u', password: 'p', max: 1, connectionTimeoutMillis: 50 });
-  // The second query waits for a connection of the pool, and fails with a different error.
+  // The second query waits for a connection of the pool, and fails with a different error than the first query.
   const errors = await Promise.all(
     [1, 2].map(() =>
       pool.query('select 1').then(

@@ -440,7 +440,7 @@ describe.skipIf(isSkipped(postgresMissing()))('a store in PostgreSQL', () => {
     expect(() => SqliteStore.open(dir)).toThrow(/is in PostgreSQL: pass its URL with --store/);
   });
 
-  test('a folder with its own store is not used with PostgreSQL', async () => {
+  test('a coordinator with its store in PostgreSQL rejects a folder that has an embedded store', async () => {
     const { url } = await newDatabase();
     const dir = newFolder();
     await SqliteStore.open(dir).close();
