@@ -78,7 +78,8 @@ function study(effect: number, normal: () => number): { verdict: string; replica
  */
 function fixedNumber(effect: number): string {
   if (effect === 0) return '-';
-  // Two values with the sample variance 1, so that the estimates of the effect and of its error are exact.
+  // The two values have the mean `center` and the sample variance 1, so that the effect and its error are estimated
+  // exactly.
   const around = (center: number) => [center - Math.SQRT1_2, center + Math.SQRT1_2];
   const cells = [
     { weight: 1, values: around(effect) },

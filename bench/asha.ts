@@ -25,7 +25,7 @@ const AXES = {
 };
 const EPOCHS = 10;
 const FIXED = { train_size: 1000, test_size: 500, epochs: EPOCHS };
-/** This many of the grid's best configs are trained with more seeds. */
+/** The number of the grid's best configs that are also trained with the seeds in `SEEDS`. */
 const REPLICATED = 4;
 const SEEDS = [1, 2, 3, 4, 5];
 /** ASHA's best config is also judged after this share of the grid's epochs. */
@@ -89,13 +89,13 @@ interface Report {
   readonly metrics: { readonly test_loss: number };
 }
 
-/** Returns the reports of all trials, in order of time. */
+/** Returns the reports of all trials, in chronological order. */
 async function reportsIn(folder: string): Promise<Report[]> {
   const reports: Report[] = JSON.parse(await trawl('export', 'last', '--curves', '-f', 'json', '--dir', folder));
   return reports.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 }
 
-/** Returns the curve of each trial, by its id. */
+/** Returns the loss curve of each trial. The key is the id of the trial. */
 async function curvesIn(folder: string): Promise<Map<string, Losses>> {
   const curves = new Map<string, number[]>();
   for (const { trial, epoch, metrics } of await reportsIn(folder)) {
@@ -145,7 +145,8 @@ console.log(`${within} configs are within one standard deviation of the best\n`)
 
 const curves = await curvesIn(gridFolder);
 console.log(
-  `replays of ${REPLAYS} orders with the curves of the grid: share of the epochs (largest), orders within one SD`,
+  `replays of ${REPLAYS} orders with the curves of the grid: mean share of the grid's epochs (largest share), ` +
+    "share of the orders whose best config is within one SD of the grid's best config",
 );
 for (const eta of ETAS) {
   const cells = VARIANTS.map((variant) => {
@@ -163,7 +164,7 @@ const budget = Math.floor(SHARE * gridEpochs);
 const distanceOf = (trial: string | undefined) => ((finalLoss.get(trial ?? '') ?? Number.NaN) - lowest) / sd;
 console.log(`\nASHA: the leading config after ${budget} epochs (a fifth of the epochs of the grid)`);
 console.log(
-  '| variant | order | distance of the leader from the best after a fifth, in SDs | epoch from which the leader stays within one SD of the best | epochs of the sweep | distance of the leader from the best at the end, in SDs | trials with all epochs |',
+  '| variant | order | distance of the leader from the best config after a fifth of the epochs of the grid, in SDs | number of epochs after which the leader stays within one SD of the best config | epochs of the sweep | distance of the leader from the best config at the end, in SDs | trials that completed all epochs |',
 );
 console.log('| --- | --- | --- | --- | --- | --- | --- |');
 for (const variant of options.variants.split(',') as Variant[]) {
@@ -180,7 +181,10 @@ for (const variant of options.variants.split(',') as Variant[]) {
     const cells = [variant, order, distance.toFixed(2), from, epochs, distanceOf(leading.at(-1)).toFixed(2), full];
     console.log(`| ${cells.join(' | ')} |`);
   }
-  console.log(`${variant}: ${passed} of ${options.orders} orders are within one SD after a fifth of the epochs`);
+  console.log(
+    `${variant}: after a fifth of the grid's epochs, the leader is within one SD of the best config ` +
+      `in ${passed} of ${options.orders} orders`,
+  );
 }
 
 function ashaSweep(variant: Variant, order: number): SweepFile {

@@ -1,8 +1,8 @@
 /**
  * Measures the time that 20 virtual agents need for a grid of 2,000 trials, relative to the time that the 16 good
- * agents need alone. Four agents are bad: on the first, every trial crashes at once; the second lacks the interpreter;
- * on the third, every trial hangs; and the fourth is ten times slower. The decisions are made by the coordinator's
- * code. Agents and time are virtual.
+ * agents need alone. Four agents are bad: on the first, every trial crashes immediately; the second lacks the
+ * interpreter; on the third, every trial hangs; and the fourth is ten times slower. The decisions are made by the
+ * coordinator's code. Agents and time are virtual.
  *
  *   npm run bench:bad-machines -- [SEEDS]
  */

@@ -108,7 +108,7 @@ function watchSweep(address: string, watchers: number): () => void {
   };
 }
 
-/** Measures and prints the coordinator's costs for `seconds`. */
+/** Measures the coordinator's costs over a period of `seconds`, and prints them. */
 async function measureReports(
   coordinator: MeasuredCoordinator,
   { agents, slots, everyMs }: FleetSize,

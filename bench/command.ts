@@ -1,6 +1,6 @@
 /**
- * Measures the CPU time of a worker and of its programs per trial of the trainer `command`. The worker runs the trials
- * one after another, without a coordinator. Needs Linux.
+ * Measures the CPU time that a worker and its programs use for each trial of the trainer `command`. The worker runs the
+ * trials one after another, without a coordinator. Needs Linux.
  *
  *   npm run bench:command -- [--trials 300] [--rounds 3] [--workers FILE,...]
  *
@@ -32,7 +32,7 @@ const { values } = parseArgs({
 const trials = Number(values.trials);
 const workers = values.workers?.split(',') ?? [fileURLToPath(new URL('../bundle/worker/main.js', import.meta.url))];
 
-/** CPU times in milliseconds. The times of the programs include those of all ended child processes of the worker. */
+/** CPU times in milliseconds. `programs` is the total of all child processes of the worker that have ended. */
 interface CpuTimes {
   readonly user: number;
   readonly system: number;

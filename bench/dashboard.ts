@@ -36,8 +36,9 @@ const percentile = (values: readonly number[], share: number): number =>
 const ROUNDS = 3;
 
 interface Figures {
-  /** The time from the start of the process to the first frame, and to the first frame with the sweep. */
+  /** The time from the start of the process to the first frame. */
   readonly firstFrameMs: number;
+  /** The time from the start of the process to the first frame that shows the sweep. */
   readonly sweepMs: number;
   readonly framesPerSecond: number;
   readonly cpuPercent: number;

@@ -91,7 +91,8 @@ for (const { agents, sweeps } of cases) {
   const tick = cpuMicros(() => void onTick(core, now));
   const pass = cpuMicros(() => void schedule(core, now));
   if (sweeps === 1) measured.push({ agents, grant, heartbeat, tick: tick / 1000, pass: pass / 1000 });
-  // Each agent sends a heartbeat every 3 s by gRPC and by NATS. A tick and its pass run four times per second.
+  // Each agent sends two heartbeats every 3 s, one by gRPC and one by NATS. A tick and a scheduling pass run four times
+  // per second.
   const cores = ((heartbeat * agents * 2) / 3 + (tick + pass) * 4) / 1e6;
   console.log(
     [agents, core.leases.size, sweeps].map(column).join('') +

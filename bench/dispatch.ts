@@ -7,8 +7,8 @@
  *
  * The slope is the CPU time per trial between the end of the first tenth of the trials and the end of the last trial.
  * It therefore excludes the start of the processes. With `--builds`, each round runs every build once, in alternating
- * order. A build is a folder with a checkout that was built. `--profile` writes a CPU profile of the coordinator and of
- * the agents.
+ * order. Each DIR is the folder of a built checkout. `--profile` writes a CPU profile of the coordinator and of the
+ * agents.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -37,7 +37,9 @@ const trials = Number(values.trials);
 const slots = Number(values.slots);
 const agents = Number(values.agents);
 
-/** The shortest and longest time between two scrapes. A scrape costs the coordinator the CPU time of many trials. */
+/**
+ * The shortest and longest time between two scrapes. A scrape costs the coordinator as much CPU time as many trials.
+ */
 const SCRAPE_MS = { min: 500, max: 20_000 };
 
 interface Result {
@@ -123,7 +125,7 @@ async function measure(cluster: Cluster): Promise<Result> {
     ),
   );
   const scrape = async () => (await fetch(`http://${metrics}/metrics`, { headers: { authorization } })).text();
-  // The wait is long enough for all workers to load TensorFlow.js, so that this time is not measured.
+  // The wait is long enough for all workers to load TensorFlow.js, so that the loading is not measured.
   while (metric(await scrape(), 'trawl_agents') !== agents) await sleep(200);
   await sleep(400 * Math.max(8, agents * slots));
 
@@ -145,7 +147,7 @@ async function measure(cluster: Cluster): Promise<Result> {
   let text = '';
   let done = 0;
   while (done < trials) {
-    // Waits for half of the time that the missing trials would take at the rate so far.
+    // Waits for half of the estimated time until a tenth of the trials have ended or, after that, until all have ended.
     const missing = (first === undefined ? trials / 10 : trials) - done;
     const waitMs = (missing / 2) * ((performance.now() - submitted) / done);
     await sleep(Math.min(SCRAPE_MS.max, Math.max(SCRAPE_MS.min, Number.isFinite(waitMs) ? waitMs : 0)));

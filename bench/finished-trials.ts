@@ -1,9 +1,9 @@
 /**
- * Measures whether a sweep costs more if more of its trials have ended. The costs are the times of a restart, a ranking
- * and other calls, and the memory of the coordinator. For each number of ended trials, a separate process opens a store
- * on disk, as after a restart. No agent is connected. The ranking is also measured for a sweep with three trials per
- * config. Early stopping has cut off about half of these trials. For this sweep, the store has no attempts, reports or
- * events, because a ranking reads only the rows of trials.
+ * Measures whether the cost of a sweep depends on how many of its trials have ended. The costs are the times of a
+ * restart, a ranking and other calls, and the memory of the coordinator. For each number of ended trials, a separate
+ * process opens a store on disk, as after a restart. No agent is connected. The ranking is also measured for a sweep
+ * with three trials per config. Early stopping has cut off about half of these trials. For this sweep, the store has no
+ * attempts, reports or events, because a ranking reads only the rows of trials.
  *
  *   npm run bench:large-sweeps
  *   node dist/bench/finished-trials.js [--trials 1000000]
@@ -33,7 +33,7 @@ const opener = fileURLToPath(new URL('./large-sweeps/open-store.js', import.meta
 async function measure(trials: EndedTrials): Promise<Costs> {
   const folder = mkdtempSync(join(tmpdir(), 'trawl-finished-trials-'));
   try {
-    // The store is filled in a separate process, because the store stays open until that process exits.
+    // A separate process fills the store, because the store stays open until the process that filled it exits.
     await run(process.execPath, [filler, folder, JSON.stringify(trials)]);
     const { stdout } = await run(process.execPath, ['--expose-gc', opener, folder]);
     return JSON.parse(stdout);

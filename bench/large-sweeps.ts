@@ -92,7 +92,8 @@ console.log(
 for (let round = 0; round < WARM_UP_ROUNDS; round++) await measure(1e4, -1 - round);
 const measured = new Map<number, Costs[]>(SIZES.map((points) => [points, []]));
 for (let round = 0; round < ROUNDS; round++) {
-  // The order rotates, because a write of one sweep can leave work, such as a checkpoint, for the next sweep.
+  // The order of the sizes rotates, because a write of one sweep can leave work, such as a checkpoint of the store,
+  // that is then measured with the next sweep.
   const first = round % SIZES.length;
   for (const points of [...SIZES.slice(first), ...SIZES.slice(0, first)])
     measured.get(points)?.push(await measure(points, round));

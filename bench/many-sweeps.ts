@@ -1,7 +1,7 @@
 /**
  * Measures what many sweeps in one store cost the coordinator: nine of ten sweeps have ended, and the others run. The
  * costs are the processor time of a restart, of the list of sweeps (`trawl ls`), of a scrape and of a scheduling pass.
- * The coordinator's code runs in this process, on a store on disk, with agents that run nothing.
+ * The coordinator's code runs in this process, on a store on disk. No agent is connected.
  *
  *   npm run bench:many-sweeps
  *   node --expose-gc dist/bench/many-sweeps.js --draw curves.svg      also draws the curves

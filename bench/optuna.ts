@@ -79,7 +79,7 @@ function open(): SweepSampler {
   });
 }
 
-/** Requests a suggestion, and returns the time until the answer, in milliseconds. */
+/** Requests a suggestion, and returns the time until the suggestion arrives, in milliseconds. */
 async function suggest(own: SweepSampler, trials: readonly PastSuggestion[]): Promise<number> {
   const begun = performance.now();
   const answered = new Promise<void>((resolve) => {
@@ -90,7 +90,7 @@ async function suggest(own: SweepSampler, trials: readonly PastSuggestion[]): Pr
   return performance.now() - begun;
 }
 
-/** Returns an ended trial. By default, its point is one of a sequence of evenly spread points. */
+/** Returns an ended trial. By default, its point comes from a sequence of evenly spread points. */
 function ended(at: number, record = spread(at)): PastSuggestion {
   const { a = 0, b = 0, layers = 0 } = record.values;
   return { record, outcome: { kind: 'ended', values: [(a - 1) ** 2 + b ** 2 + layers] } };

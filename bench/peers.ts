@@ -35,10 +35,7 @@ import { ALL_PEERS } from './peers/peers.ts';
 import { AUTOENCODER } from './peers/program.ts';
 import { benchEnvironment, TORCH } from './pytorch.ts';
 
-/**
- * The number of trainings that are timed for the baseline, in one process that has already loaded PyTorch. The shortest
- * time is used.
- */
+/** The baseline is the shortest of this many trainings. They run in one process that has already loaded PyTorch. */
 const BASELINE_TRIALS = 5;
 const SLEEP_S = 0.1;
 const TITLES: Record<TrialWork, string> = {
@@ -64,7 +61,9 @@ async function compare(given: Options): Promise<void> {
   if (json !== undefined) writeResults(json, {});
   const machine = `${cpus().length} x ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
   console.log(`machine: ${machine}, Node ${process.version}; load ${loadavg()[0]?.toFixed(1)}`);
-  console.log(`about ${Math.ceil(estimateS(given) / 60)} minutes on two idle cores, without the installation\n`);
+  console.log(
+    `estimated duration: ${Math.ceil(estimateS(given) / 60)} min on two idle cores, after the installation\n`,
+  );
   const training = await installTraining(given);
   const options = training === undefined ? { ...given, works: given.works.filter((work) => work !== 'train') } : given;
   const machines = await install(options, training ?? { torch: '', images: '' });
@@ -92,14 +91,15 @@ function writeResults(file: string, results: object): void {
 }
 
 /**
- * Installs PyTorch and MNIST, if training is selected. Returns undefined, and reports the reason, if this is impossible.
+ * If training is selected, installs PyTorch and MNIST. Returns undefined if training is not selected. If the
+ * installation fails, reports the reason, and also returns undefined.
  */
 async function installTraining({ works }: Options): Promise<Pick<Machine, 'torch' | 'images'> | undefined> {
   if (!works.includes('train')) return undefined;
   try {
     return { torch: join(await benchEnvironment(TORCH), 'python'), images: await trainingImages() };
   } catch (error) {
-    console.error(`the trials that train are left out: ${failureText(error)}`);
+    console.error(`training is not measured: ${failureText(error)}`);
     return undefined;
   }
 }
@@ -184,13 +184,16 @@ async function runKill(peer: Peer, killed: 'worker' | 'controller', machines: Ma
   }
 }
 
-/** Measures the training of a trial alone, in one thread, in seconds. */
+/** Returns the duration in seconds of training one trial with one thread, without a peer. */
 function baselineS({ torch, images }: Machine): number {
   const output = execFileSync(torch, [AUTOENCODER, '1', images, `${BASELINE_TRIALS}`], { encoding: 'utf8' });
   return (JSON.parse(output) as { readonly seconds: number }).seconds;
 }
 
-/** Returns the tables as Markdown. @param workS the duration of the work of a trial in seconds */
+/**
+ * Returns the tables as Markdown.
+ * @param workS for each kind of work, the duration of the work of one trial in seconds
+ */
 function report({ peers, works }: Options, workS: Readonly<Record<TrialWork, number | undefined>>): string {
   const parts: string[] = [];
   for (const work of works) {
@@ -208,7 +211,8 @@ function report({ peers, works }: Options, workS: Readonly<Record<TrialWork, num
     const ofWork = runs.filter((run) => run.work === work);
     const groups = group(ofWork, ({ peer, slots }) => `${peer} ${slots}`);
     const summaries = [...groups.values()].map((each) => summaryOf(each, workS[work], availableParallelism()));
-    const duration = work === 'train' && workS.train !== undefined ? `, ${figure(1000 * workS.train)} ms alone` : '';
+    const duration =
+      work === 'train' && workS.train !== undefined ? `, ${figure(1000 * workS.train)} ms without a peer` : '';
     parts.push(`\n### ${TITLES[work]}${duration}\n`, workTable(summaries, failed));
   }
   return parts.join('\n');

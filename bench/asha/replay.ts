@@ -13,7 +13,7 @@ import { shuffledIndex } from '../../coordinator/search/permutation.ts';
 export const VARIANTS = ['stopping', 'promotion'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
-/** The losses after epochs 1, 2, ... */
+/** The losses of a config after epochs 1, 2, ... */
 export type Losses = readonly number[];
 
 export interface ReplaySettings {
@@ -28,7 +28,7 @@ export interface ReplaySettings {
 export interface Replayed {
   /** The total number of epochs over all trials. */
   readonly epochs: number;
-  /** The trial with the lowest last loss. */
+  /** The id of the trial whose last loss is the lowest. */
   readonly best: string;
 }
 
@@ -40,7 +40,7 @@ interface ReplayedTrial {
 
 type Outcome = 'continue' | 'stop' | 'hold';
 
-/** Replays all trials under the rule. A promoted trial resumes before any new trial starts. */
+/** Replays all trials with ASHA. A promoted trial resumes before any new trial starts. */
 export function replay(curves: ReadonlyMap<string, Losses>, { variant, eta, seed, slots }: ReplaySettings): Replayed {
   const all = [...curves].map(([id, losses]): ReplayedTrial => ({ id, losses, curve: [] }));
   const settings = { type: 'asha', minIter: 1, maxIter: undefined, eta } as const;

@@ -4,7 +4,7 @@ import type { Worker } from '../../agent/supervisor/workers.ts';
 import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
-/** The metrics of each report. */
+/** The names of the metrics in each report. */
 export const METRICS = [
   'train_loss',
   'train_total_loss',

@@ -24,9 +24,9 @@ import type { FleetOptions } from './fleet.ts';
 import { METRICS } from './paced-worker.ts';
 
 const CLAIM_TIMEOUT_MS = 60_000;
-/** The number of offers that all agents together pull at a time. */
+/** The maximum number of offers in a pull, for all agents together. */
 const OFFERS_PER_PULL = 64;
-/** The number of agents that connect at a time. */
+/** The maximum number of agents that connect at the same time. */
 const CONNECTING = 20;
 
 interface FreeSlot {

@@ -1,4 +1,4 @@
-/** Generates an endless sweep, in the form of messages of a Watch stream. */
+/** Generates an endless sweep as the messages of a Watch stream. */
 import { toWire } from '../../lib/domain/parameters.ts';
 import type { WatchResponse } from '../../proto/gen/trawl/v1/sweep_service.ts';
 import { Sweep, Trial } from '../../proto/gen/trawl/v1/types.ts';
@@ -7,8 +7,8 @@ const PER_MESSAGE = 1_000;
 /** The number of different values that a metric has in one epoch. Every VALUES-th trial has the best value. */
 const VALUES = 1_000;
 /**
- * How long ago the trials started. After the first minute, the running time of a trial is shown in whole seconds, so it
- * does not change in every frame.
+ * The time since the trials started. After the first minute, the running time of a trial is shown in whole seconds, so
+ * it does not change in every frame.
  */
 const AGE_MS = 10 * 60_000;
 /**

@@ -7,7 +7,7 @@ import { loadImages } from '../../agent/data/load.ts';
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { onDevice, trainImages } from '../../agent/trainers/autoencoder/images.ts';
 
-/** The number of batches after which the memory use is stable. */
+/** The number of measured batches. After this many batches, the memory use is stable. */
 const BATCHES = 500;
 const BATCH = 64;
 

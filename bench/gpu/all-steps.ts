@@ -28,7 +28,10 @@ import { CouldNotRun, type Step, type StepLog } from './step-runner.ts';
 import { checkOnce, runSweep, type SweepOptions, untilTrials } from './sweeps.ts';
 
 export interface AllOptions {
-  /** `tensorflow-gpu`; other backends test the steps on a machine without a GPU. */
+  /**
+   * The backend to check: normally `tensorflow-gpu`. Other backends are only for tests of the steps on a machine
+   * without a GPU.
+   */
   readonly backend: BackendName;
   /** Reduces the work to a few seconds per step, to test the steps. */
   readonly small: boolean;
@@ -41,7 +44,7 @@ interface Scale {
   readonly packs: readonly number[];
   readonly torchProcesses: readonly number[];
   readonly sweep: Pick<SweepOptions, 'trials' | 'epochs' | 'trainSize' | 'testSize'>;
-  /** A sweep that runs long enough to be disturbed. */
+  /** The sweep of the step `kill`. It runs long enough for a worker to be killed. */
   readonly disturbed: Pick<SweepOptions, 'trials' | 'epochs' | 'trainSize' | 'testSize'> & { readonly pack: number };
 }
 
@@ -71,8 +74,8 @@ const TARGET = 10;
 /** The automatic pack size must reach this share of the throughput of the best pack size. */
 const AUTO_SHARE = 0.9;
 /**
- * The memory that is left free, in MiB. A pack of OOM_PACK trials (about 6 GB) does not fit into it, but a worker
- * without trials does.
+ * The GPU memory that the step `oom` leaves free, in MiB. A pack of OOM_PACK trials (about 6 GB) does not fit into it,
+ * but a worker without trials does.
  */
 const LEFT_MIB = 1_500;
 const OOM_PACK = 256;
@@ -153,14 +156,14 @@ async function describeMachine(log: StepLog): Promise<string> {
   for (const line of machine.lines) log.line(line);
   const missing = missingCuda(machine);
   const has = missing.length === 0 ? 'all' : `${CUDA_LIBRARIES.length - missing.length} of ${CUDA_LIBRARIES.length}`;
-  const lacks = missing.length === 0 ? '' : ` (not ${missing.join(', ')})`;
-  return `${machine.gpus.length > 0 ? machine.gpus.join('; ') : 'no NVIDIA GPU'}; ${has} of the libraries of CUDA that TensorFlow opens${lacks}`;
+  const lacks = missing.length === 0 ? '' : ` (missing: ${missing.join(', ')})`;
+  return `${machine.gpus.length > 0 ? machine.gpus.join('; ') : 'no NVIDIA GPU'}; ${has} of the CUDA libraries that TensorFlow opens${lacks}`;
 }
 
 let probed: ReturnType<typeof probeBackends> | undefined;
 
 /**
- * Checks that a backend loads. All backends are probed at the first call, after the step that installs libtensorflow.
+ * Checks that a backend loads. The first call probes all backends. It comes after the step that installs libtensorflow.
  * @throws {CouldNotRun} with the reason why the backend does not load
  */
 async function requireBackend(backend: BackendName): Promise<void> {
@@ -256,7 +259,7 @@ async function measureSpeed(log: StepLog, backend: BackendName, scale: Scale, fi
       if (measured.depth === 3 && measured.name === 'trawl' && measured.samplesPerSecond > best)
         findings.trawl = measured;
     }
-    // Compilation takes up to a minute, so only one depth is compiled.
+    // PyTorch's compilation takes up to a minute, so only networks with 3 layers are compiled.
     const modes = depth === 3 ? (['eager', 'compile', 'vmap'] as const) : (['eager'] as const);
     const rowsOfTorch = modes.map((mode) => ({
       ...{ name: `PyTorch ${mode}`, wanted: { depth, pack: mode === 'vmap' ? largest : 1, seconds, mode } },
@@ -381,7 +384,7 @@ async function killInPack({ signal }: StepLog, backend: BackendName, scale: Scal
 }
 
 async function provokeOom(log: StepLog, backend: BackendName): Promise<string> {
-  if (backend !== 'tensorflow-gpu') throw new CouldNotRun('only the memory of a GPU can be filled without danger');
+  if (backend !== 'tensorflow-gpu') throw new CouldNotRun('this step fills the memory, which is safe only on a GPU');
   await requireBackend(backend);
   const { signal } = log;
   const hog = await fillGpu(signal);

@@ -1,4 +1,7 @@
-/** Prints the pack size that a worker on the first GPU chooses. Its process ends, which frees the memory of the GPU. */
+/**
+ * Prints the pack size that a worker on the first GPU chooses. This is a separate program, because its exit frees the
+ * memory of the GPU.
+ */
 import { chooseBackend } from '../../agent/machine/backend.ts';
 import { packSize } from '../../agent/machine/slots.ts';
 

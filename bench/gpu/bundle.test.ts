@@ -122,7 +122,7 @@ test('a damaged piece and the pieces of another bundle are rejected', async () =
   const other = await bundled();
   expect(install(other, target)).toEqual({
     status: 1,
-    output: `install: ${target} has pieces of another bundle; remove it first\n`,
+    output: `install: ${target} has pieces of another bundle; remove this folder first\n`,
   });
 });
 

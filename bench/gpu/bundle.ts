@@ -1,8 +1,8 @@
 /**
- * Packs everything that `bench:gpu -- --all` needs, except PyTorch and the driver: this checkout with its packages,
- * Node, nats-server, and libtensorflow for GPUs with the libraries of CUDA that TensorFlow opens. The bundle consists
- * of pieces of limited size, for a machine that has no network and receives little per transfer. install.sh puts the
- * pieces together on that machine.
+ * Packs what `bench:gpu -- --all` needs: this checkout with its packages, Node, nats-server, and libtensorflow for GPUs
+ * with the CUDA libraries that TensorFlow opens. PyTorch and the driver are not included. The bundle consists of pieces
+ * of limited size, for a machine that has no network and to which only small files can be transferred. install.sh puts
+ * the pieces together on that machine.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -121,7 +121,7 @@ function trackedFiles(root: string): readonly string[] {
 /**
  * Writes the pieces, `SHA256SUMS`, `install.sh` and `machine.sh` into a folder.
  * @param pieceBytes the maximum size of a piece
- * @param omitted patterns of tar for paths that are left out
+ * @param omitted tar patterns of the paths in the checkout that are left out
  */
 export async function writeBundle(
   entries: readonly BundleEntry[],

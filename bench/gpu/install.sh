@@ -12,11 +12,11 @@ sums=$from/SHA256SUMS
 
 [ -f "$sums" ] || { echo "install: $sums is missing" >&2; exit 1; }
 if [ -f "$target/SHA256SUMS" ] && ! cmp -s "$sums" "$target/SHA256SUMS"; then
-  echo "install: $target has pieces of another bundle; remove it first" >&2
+  echo "install: $target has pieces of another bundle; remove this folder first" >&2
   exit 1
 fi
 cp "$sums" "$target/SHA256SUMS" || exit 1
-# The pieces are removed last, so an installation that was interrupted still has them.
+# An installation removes the pieces at its end, so an interrupted installation still has them.
 [ -f "$target/run.sh" ] && [ ! -d "$parts" ] && { echo "installed: sh $target/run.sh"; exit 0; }
 mkdir -p "$parts" || exit 1
 

@@ -28,7 +28,7 @@ def varint(data, at):
 
 
 def fields(data):
-    """Yields the fields of a protobuf message: the number, and an int or bytes."""
+    """Yields the number and the value of each field of a protobuf message. A value is an int or bytes."""
     at = 0
     while at < len(data):
         key, at = varint(data, at)
@@ -44,7 +44,7 @@ def fields(data):
 
 
 def numbers(value):
-    """Returns the numbers of a repeated field, which can be packed."""
+    """Returns the integers in the value of a repeated integer field, packed or not."""
     if isinstance(value, int):
         return [value]
     found, at = [], 0

@@ -1,4 +1,7 @@
-/** The report of `npm run bench:gpu -- --all`: `results.json` and `results.md`, rewritten after every change. */
+/**
+ * Writes the report of `npm run bench:gpu -- --all` to `results.json` and `results.md`. Both are rewritten after every
+ * change.
+ */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StepReport } from './step-runner.ts';
@@ -44,9 +47,7 @@ export function summaryLines(steps: readonly StepReport[]): string[] {
   return steps.map(({ name, state, reason }) => `${name.padEnd(width)}  ${state}${reason && `: ${firstLine(reason)}`}`);
 }
 
-/**
- * Returns the exit code: 0 if every step passed, 1 if a step failed, 3 if no step failed and a step could not run.
- */
+/** Returns the exit code: 0 if every step passed, 1 if a step failed, 3 if no step failed, but a step could not run. */
 export function exitCodeOf(steps: readonly StepReport[]): number {
   if (steps.some(({ state }) => state === 'FAIL')) return 1;
   return steps.every(({ state }) => state === 'PASS') ? 0 : 3;

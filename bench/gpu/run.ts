@@ -13,7 +13,7 @@
  * `--bundle DIR` packs everything that `--all` needs, except PyTorch and the driver, into pieces of at most 64 MiB
  * (`--piece BYTES`), for a machine without a network (docs/gpu.md).
  *
- * `--backend wasm` or `tensorflow` runs the benchmark on a CPU, and `--small` reduces the work, to test this script.
+ * To test this script, `--backend wasm` or `tensorflow` runs it on a CPU, and `--small` reduces the work.
  */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -60,8 +60,8 @@ try {
 
 /** @throws {RangeError} if an option is invalid */
 async function runAll(backend: BackendName): Promise<number> {
-  // Selects one graph per pack, because this strategy remains to be checked on a GPU. The processes of all steps
-  // inherit this variable.
+  // The variable selects one graph per pack, because this strategy must still be checked on a GPU. The processes of all
+  // steps inherit it.
   process.env.TRAWL_GPU_PACKS = 'graph';
   const steps = allSteps({ backend, small: values.small });
   const names = values.only?.split(',') ?? steps.map(({ name }) => name);

@@ -42,7 +42,7 @@ export function speedCells({ name, depth, pack, samplesPerSecond, stepMs, use }:
   ];
 }
 
-/** A request for a step of the trainer. */
+/** A request to measure training steps. `measureOne` fills in the fields that are left out. */
 export type Wanted = Pick<Request, 'depth' | 'pack' | 'seconds'> & Partial<Request>;
 
 /** Measures one computation, and the use of the GPU during the measurement. */
@@ -62,13 +62,13 @@ export async function trawlPeer(backend: BackendName): Promise<MeasuringProcess>
   return peer;
 }
 
-/** Starts PyTorch on the device that corresponds to the backend. Undefined if PyTorch is not installed. */
+/** Starts PyTorch on the device that corresponds to the backend. Resolves to undefined if PyTorch is not installed. */
 export function torchPeer(backend: BackendName): Promise<MeasuringProcess | undefined> {
   return pytorchPeer(THREADS, backend === 'tensorflow-gpu' ? 'cuda' : 'cpu');
 }
 
 /**
- * Measures several processes of PyTorch at the same time, one trial each.
+ * Measures `count` processes of PyTorch, each of which trains one network at the same time as the others.
  * @returns undefined if PyTorch is not installed
  */
 export async function torchProcesses(
@@ -82,7 +82,7 @@ export async function torchProcesses(
   try {
     if (ready.length < count) return undefined;
     const request: Request = { subject: 'trawl', depth, batch: BATCH, pack: 1, seconds };
-    // After a warm-up by the first request, all processes measure at the same time during the second request.
+    // The first request is a warm-up. During the second request, all processes measure at the same time.
     await Promise.all(ready.map((peer) => peer.request({ ...request, seconds: 0.1 })));
     const { result, use } = await sampleGpuDuring(() => Promise.all(ready.map((peer) => peer.request(request))));
     const steps = result.reduce((sum, answer) => sum + answer.count / answer.seconds, 0);

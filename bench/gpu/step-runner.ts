@@ -1,4 +1,6 @@
-/** Runs the steps of `npm run bench:gpu -- --all`, each within its own time limit, and reports each result at once. */
+/**
+ * Runs the steps of `npm run bench:gpu -- --all`, each within its own time limit, and reports each result immediately.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
@@ -29,7 +31,7 @@ export interface StepLog {
   line(text: string): void;
   /** Adds a row to the step's table. */
   row(...cells: readonly (string | number)[]): void;
-  /** Aborted when the time limit is exceeded. The step must then end its processes. */
+  /** Aborted when the time limit of the step is exceeded. The step must then end its processes. */
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +49,7 @@ export interface Step {
   run(log: StepLog): Promise<string>;
 }
 
-/** Something that a step needs is missing. */
+/** Thrown by a step if something that it needs is missing. */
 export class CouldNotRun extends Error {}
 
 /** After a step's time limit, the runner waits at most this many milliseconds for the step to end its processes. */
@@ -58,7 +60,7 @@ const ENDING_MS = 3_000;
  * limit of all steps together expires is reported as `could not run`.
  * @param totalS the time limit of all steps together, in seconds
  * @param onReport called with all reports whenever one of them changes
- * @param now returns the time in milliseconds, from which the remaining time is computed
+ * @param now returns the current time in milliseconds
  */
 export async function runSteps(
   steps: readonly Step[],

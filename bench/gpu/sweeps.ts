@@ -38,9 +38,9 @@ export interface SweepResult {
 
 /** A running sweep. */
 export interface LiveSweep {
-  /** Aborted when the sweep has ended, or when the time limit is exceeded. */
+  /** Aborted when the sweep has ended, or when the step exceeds its time limit. */
   readonly signal: AbortSignal;
-  /** Returns the trials at this moment; none before the coordinator runs. */
+  /** Returns the current trials. Returns none until the coordinator is running. */
   trials(): Promise<readonly TrialJson[]>;
   /** Kills the worker processes with SIGKILL, and returns how many were killed. */
   killWorkers(): number;
@@ -67,7 +67,7 @@ retry: {oom: 20, crash: 2, backoff: 1s}
 /**
  * Runs a sweep to its end.
  * @param disturb called while the sweep runs
- * @throws {Error} with the end of the output, if `trawl up` fails or `disturb` fails
+ * @throws {Error} if `trawl up` fails or `disturb` fails; for `trawl up`, with the last error in its output
  */
 export async function runSweep(
   options: SweepOptions,
@@ -144,7 +144,7 @@ function liveSweep(child: ChildProcess, dir: string, signal: AbortSignal): LiveS
 
 /**
  * Waits until the trials of a running sweep satisfy a condition.
- * @throws {Error} the reason of the sweep's signal
+ * @throws {Error} the abort reason of `sweep.signal`, if it is aborted first
  */
 export async function untilTrials(
   sweep: LiveSweep,
@@ -160,8 +160,8 @@ export async function untilTrials(
 
 /**
  * Checks that every trial of a sweep succeeded exactly once.
- * @returns the number of all attempts, of attempts that crashed, and of attempts that ran out of memory
- * @throws {Error} that names the first trial that did not succeed exactly once
+ * @returns the number of attempts, the number of attempts that crashed, and the number that ran out of memory
+ * @throws {Error} if the sweep does not have `expected` trials, or if a trial did not succeed exactly once
  */
 export function checkOnce({ trials, attempts }: Stored, expected: number) {
   if (trials.length !== expected) throw new Error(`the sweep has ${trials.length} trials, expected ${expected}`);

@@ -1,6 +1,6 @@
 /**
  * Fills a store with a running sweep. Its first 1,000 trials are pending. The trials after them have ended. The
- * arguments are the folder of the store, and the ended trials (`EndedTrials`) as JSON.
+ * arguments are the folder of the store, and a description of the ended trials as JSON (`EndedTrials`).
  */
 import { Runtime } from '../../coordinator/app/runtime.ts';
 import { sweepControl } from '../../coordinator/app/sweep-control.ts';
@@ -18,7 +18,7 @@ const LARGE_GRID =
 const LEASE_MS = 15_000;
 const TRIALS_PER_TRANSACTION = 20_000;
 
-/** The trials that have ended. */
+/** Describes the ended trials of the sweep. */
 export interface EndedTrials {
   readonly count: number;
   /** The number of trials per config. */
@@ -29,7 +29,7 @@ export interface EndedTrials {
   readonly hasRecords: boolean;
 }
 
-/** Adds a sweep with trials that have ended. */
+/** Adds a running sweep with ended trials to the store in `folder`. */
 async function fillStore(folder: string, { count, replicates, cutOff, hasRecords }: EndedTrials): Promise<void> {
   const db = openStore(folder);
   const fail = (error: unknown) => {

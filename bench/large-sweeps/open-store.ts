@@ -29,11 +29,11 @@ async function timed<T>(work: () => T | Promise<T>): Promise<[ms: number, result
 
 interface Medians {
   readonly ms: number;
-  /** The processor time of the client and the coordinator, which are one process. */
+  /** The processor time of the client and the coordinator, which run in one process. */
   readonly cpuMs: number;
 }
 
-/** @param undo runs after each call, and is not measured */
+/** @param undo reverses the effect of a call; it runs after each call, and is not measured */
 async function mediansOf<T>(
   work: () => Promise<T>,
   undo: (result: T) => Promise<unknown> = async () => {},

@@ -111,7 +111,8 @@ export function measure(peer: Peer, machine: Machine, options: CellOptions): Pro
 }
 
 /**
- * Kills processes of a peer in the middle of its work, waits for the end of the work, and counts the finished points.
+ * Kills processes of a peer in the middle of its work, waits for the end of the work, and counts the points that have a
+ * result.
  * @throws {Error} when the peer does not start, does not resume, or has no process to kill
  */
 export function measureKill(peer: Peer, machine: Machine, killed: 'worker' | 'controller'): Promise<KillRun> {
@@ -160,7 +161,8 @@ async function finishedTrials(program: Program, log: string, wanted: number): Pr
     const count = completedPoints(log).length;
     if (count >= wanted) return count;
     if (program.isOver) throw new Error(`ended before the kill: ${program.errors()}`);
-    if (performance.now() > deadline) throw new Error(`only ${count} trials had finished before the kill`);
+    if (performance.now() > deadline)
+      throw new Error(`only ${count} trials finished within ${START_LIMIT_MS / 1000} s, so no process was killed`);
     await sleep(POLL_MS);
   }
 }

@@ -1,4 +1,4 @@
-/** The figures of cells, their aggregation over rounds, and the tables. */
+/** Aggregates the results of cells over rounds, and formats them as tables. */
 import { max, median, min } from 'd3-array';
 import type { TrialWork } from './peer.ts';
 
@@ -10,9 +10,9 @@ export interface Run {
   readonly round: number;
   /** The number of points to run. */
   readonly trials: number;
-  /** From the start of the program until it is ready for trials, in seconds. */
+  /** The time from the start of the program until it is ready for trials, in seconds. */
   readonly startS: number;
-  /** From the submission until all trials have ended, or until the time limit, in seconds. */
+  /** The time from the submission until all trials have ended, or until the time limit, in seconds. */
   readonly wallS: number;
   /** CPU time of all processes during `wallS`, in seconds. */
   readonly cpuS: number;
@@ -42,7 +42,7 @@ export interface KillRun {
   readonly completed: number;
   /** The number of times that the work of a point was completed again after its first completion. */
   readonly repeated: number;
-  /** From the kill to the end, in seconds. */
+  /** The time from the kill until the program has reported its points, in seconds. */
   readonly recoveryS: number;
   readonly how: string;
 }
@@ -81,8 +81,8 @@ export function rateOf({ distinct, finished, wallS }: Run): number {
 }
 
 /**
- * Returns the overhead of a trial in seconds: the wall time per trial times the slots, minus the work. Training uses
- * a core, so slots beyond the number of cores do not count for `train`.
+ * Returns the overhead of a trial in seconds: the wall time per trial times the slots, minus the duration of the work.
+ * For `train`, the slots count only up to the number of cores, because each training uses one core.
  * @param workS the duration of the work of a trial in seconds
  */
 export function overheadOf(run: Run, workS: number, cores: number): number {
@@ -118,8 +118,8 @@ function pointsText({ trials, finished, distinct, isLimited }: Run): string {
 }
 
 /**
- * Returns the number rounded to three significant digits, or to a whole number if it is 100 or more. `-` if it is
- * undefined or not finite.
+ * Returns the number rounded to three significant digits, or to a whole number if it is 100 or more. Returns `-` if it
+ * is undefined or not finite.
  */
 export function figure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
@@ -133,7 +133,10 @@ function markdown(header: readonly string[], rows: readonly (readonly string[])[
   return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Returns the table of one work, ordered by slots and speed. Peers that could not run follow, with the reason. */
+/**
+ * Returns the table of one kind of work, ordered by the number of slots and then by speed. Rows for the peers that
+ * could not run follow, with the reason.
+ */
 export function workTable(summaries: readonly Summary[], failures: readonly Failure[]): string {
   const ordered = [...summaries].sort((a, b) => a.slots - b.slots || b.trialsPerS - a.trialsPerS);
   const header = ['slots', 'peer', 'trials/s (range)', 'CPU per trial, ms', 'peak, MiB', 'overhead per trial, ms'];

@@ -1,4 +1,4 @@
-/** The options of `npm run bench:peers`, the cells that they select, and the estimated duration. */
+/** Parses the options of `npm run bench:peers`, selects the cells, and estimates the duration. */
 import { parseArgs } from 'node:util';
 import { sum } from 'd3-array';
 import { didYouMean } from '../../lib/text/did-you-mean.ts';
@@ -20,12 +20,12 @@ const STOP_S = 1.5;
 export interface Options {
   readonly peers: readonly (Peer | AbsentPeer)[];
   readonly works: readonly Work[];
-  /** If undefined, `SLOTS` or, with `quick`, `QUICK_SLOTS` has the numbers of slots for each kind of work. */
+  /** The numbers of slots to measure. If undefined, `SLOTS` is used, or `QUICK_SLOTS` with `quick`. */
   readonly slots: readonly number[] | undefined;
   readonly rounds: number;
-  /** If undefined, `trialsOf` returns the number of trials of a cell. */
+  /** The number of trials of a cell. If undefined, `trialsOf` returns it. */
   readonly trials: number | undefined;
-  /** The time limit of a cell in seconds, without the start of the peer. */
+  /** The time limit of a cell in seconds (see `limitOf`). The start of the peer does not count. */
   readonly limitS: number;
   readonly quick: boolean;
   /** The file for the results as JSON. */
@@ -135,7 +135,7 @@ export function isMeasuredIn(round: number, { work }: Cell, { works }: Options):
   return round === 0 || work !== 'train' || works.length === 1;
 }
 
-/** Returns the kills of the selected peers. A quick run kills only controllers. */
+/** Returns the kills to measure for the selected peers. A quick run kills only controllers. */
 export function killsOf({
   peers,
   works,
@@ -150,7 +150,10 @@ export function killsOf({
   });
 }
 
-/** Returns the estimated duration of all rounds on two idle cores in seconds, without the installation. */
+/**
+ * Returns the estimated duration of all rounds and kills in seconds, on two idle cores. The installation does not
+ * count.
+ */
 export function estimateS(options: Options): number {
   const { rounds, limitS } = options;
   const ofCell = ({ peer, work, slots, trials }: Cell) => {
@@ -170,7 +173,10 @@ export function estimateS(options: Options): number {
   return sum(inRounds) + sum(killsOf(options), ({ peer }) => ofKill(peer.cost));
 }
 
-/** Returns the time limit of a cell. A trial of `train` takes long, because most peers load PyTorch for each trial. */
+/**
+ * Returns the time limit of a cell in seconds. It is longer for `train`, because most peers load PyTorch for each
+ * trial.
+ */
 export function limitOf(work: TrialWork, limitS: number): number {
   return work === 'train' ? 3 * limitS : limitS;
 }

@@ -28,13 +28,16 @@ export interface ProgramSettings {
 
 /** A message of a program: one line of JSON on stdout. */
 export interface ProgramMessage {
-  /** The program waits for a line on stdin. */
+  /** The program is ready, and waits for a line on stdin. */
   readonly ready?: true;
   /** The number of finished trials so far. */
   readonly finished?: number;
   /** All trials have ended. */
   readonly end?: true;
-  /** The points of the finished trials, in the peer's own records. Duplicates are kept. This is the last message. */
+  /**
+   * The points of the finished trials, according to the peer's own records. Duplicates are kept. This is the last
+   * message.
+   */
   readonly points?: readonly number[];
   /** A remark for the table. */
   readonly note?: string | null;
@@ -46,7 +49,7 @@ export interface Kill {
   readonly processes: RegExp;
   /** Whether all matching processes are killed. Otherwise, only the first is killed. */
   readonly all: boolean;
-  /** Whether the program is started again with `resume`, after it has ended. */
+  /** Whether the program is stopped after the kill, and started again with `resume`. */
   readonly resumes: boolean;
   /** How the peer continues, for the table. */
   readonly how: string;
@@ -80,7 +83,10 @@ export interface Peer {
   readonly database?: true;
   readonly worker: Kill | Impossible;
   readonly controller: Kill | Impossible;
-  /** Rough wall times in seconds on two idle cores, for the estimate: the start, a `noop` trial, a `train` trial. */
+  /**
+   * Rough wall times in seconds on two idle cores, from which the duration is estimated: of the start, of a `noop`
+   * trial, and of a `train` trial.
+   */
   readonly cost: { readonly start: number; readonly noop: number; readonly train: number };
 }
 

@@ -65,7 +65,7 @@ test.each([
   [['--trials', 'many'], /--trials: expected a whole number from 1 to 1,000,000: "many"/],
   [['--only', 'trawl,'], /--only: expected names or numbers separated by commas: "trawl,"/],
   [['--slot', '2'], /--slot.*; did you mean "slots"\?/],
-])('%j is rejected with the expected values', (args, message) => {
+])('the options %j are rejected, and the error states what was expected', (args, message) => {
   expect(() => options(...args)).toThrow(message);
 });
 

@@ -11,7 +11,7 @@ import { processesOf, type TreeProcess } from './process-tree.ts';
 const SCRIPTS = join(packageRoot(), 'bench', 'peers');
 /** The program that trains one trial. */
 export const AUTOENCODER = join(SCRIPTS, 'autoencoder.py');
-/** Matches the line with the message of an error, as Node.js and Python print it. */
+/** Matches the line in which Node.js or Python prints the message of an error. */
 const ERROR_LINE = /^\w*(Error|Exception)\b.*: /;
 
 /** Returns the command that runs a peer's program. @param python the interpreter that has the peer's packages */

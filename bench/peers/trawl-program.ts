@@ -17,7 +17,9 @@ import type { ProgramMessage, ProgramSettings } from './peer.ts';
 import { AUTOENCODER } from './program.ts';
 
 const SLEEP_MS = 100;
-/** The duration of a warm-up trial. The warm-up starts the agent's worker processes: it has one trial per slot. */
+/**
+ * The duration of a warm-up trial. The warm-up has one trial per slot, so it starts all worker processes of the agent.
+ */
 const WARM_UP_MS = 200;
 /** trawl replaces this text with the point of the trial. */
 const POINT_MACRO = `\${param:point}`;

@@ -11,7 +11,10 @@ const DIMENSIONS: Point = [8, 128];
 /** The share of the losses that are above the upper limit of the pictures. Outliers thus do not determine the scale. */
 const OUTLIERS = 0.1;
 
-/** Returns the limits of the losses in the pictures of the runs. Higher losses are drawn at the upper limit. */
+/**
+ * Returns the lower and the upper limit of the losses, which the pictures of all runs share. Higher losses are drawn at
+ * the upper limit.
+ */
 export function lossLimits(runs: readonly RecordedRun[]): Point {
   const losses = runs.flatMap(({ trials }) => trials.map(lossOf).filter(Number.isFinite));
   return [min(losses) ?? 0.1, quantile(losses, 1 - OUTLIERS) ?? 1];

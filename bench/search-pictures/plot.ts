@@ -88,14 +88,17 @@ export const LOSS_TICKS = [0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 
 /** Colors of medium lightness, which can be seen on a light and on a dark background. */
 const RAMP = ['#4a9ede', '#b4b4b4', '#ec8a3c'];
 
-/** Returns a function that gives the color of a loss. The limits are the losses of the first and the last color. */
+/**
+ * Returns a function that gives the color of a loss. The lower limit gets the first color, and the upper limit the last
+ * color.
+ */
 export function lossColors(limits: Point): (loss: number) => string {
   const share = scaleLog(limits, [0, 1]).clamp(true);
   const color = scaleLinear<string>([0, 0.5, 1], RAMP);
   return (loss) => color(share(loss));
 }
 
-/** Draws the key of the colors of losses, at the upper right. */
+/** Draws the key at the upper right that shows the color of each loss. */
 export function colorKey({ width }: PlotSize, limits: Point, colors: (loss: number) => string): string {
   const [low, high] = limits;
   const steps = 16;

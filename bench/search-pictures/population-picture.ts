@@ -14,7 +14,7 @@ const THICK = { style: 'stroke-width:3' };
 /** Returns the position of a trial in the picture, after the given epoch. */
 type Place = (trial: number, epoch: number) => Point;
 
-/** @param interval the number of epochs between two comparisons */
+/** @param interval the number of epochs between two comparisons of the members */
 export function populationPicture(run: RecordedRun, interval: number): string {
   const epochs = max(run.trials, endOf) ?? 1;
   const x = horizontal(SIZE, [0, epochs], range(0, epochs + 1, interval), 'epoch', 'linear');
@@ -48,7 +48,7 @@ export function populationPicture(run: RecordedRun, interval: number): string {
   });
 }
 
-/** @param first the first epoch on the line of a trial without a parent */
+/** @param first the epoch at which the line of a trial without a parent starts */
 function members(run: RecordedRun, at: Place, first: number): string {
   const part = (index: number, until: number) => {
     const { start = 0, parent } = run.trials[index] ?? {};
