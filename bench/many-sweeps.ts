@@ -24,7 +24,7 @@ import { drawCurves } from './large-sweeps/draw-curves.ts';
 
 const SIZES = [20, 200, 2_000];
 const TRIALS = 20;
-/** One sweep in ten runs. The other sweeps have ended. */
+/** One of every ten sweeps is running. The others have ended. */
 const RUNNING = 10;
 const REPEATS = 7;
 const LEASE_MS = 15_000;

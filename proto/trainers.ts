@@ -30,7 +30,7 @@ export interface TrainerSpec {
   readonly open: boolean;
   /**
    * The metrics that a report can have. The first metric is the default objective. If the list is empty, the trainer
-   * can report any metrics, and the default objective is the first metric that a trial reports twice.
+   * can report any metrics, and the default objective is the first metric that appears in two reports of a trial.
    */
   readonly metrics: readonly string[];
   /** Whether the trainer computes on the TensorFlow.js backend of its worker, which uses at most one GPU. */

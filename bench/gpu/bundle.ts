@@ -76,7 +76,7 @@ export function bundleEntries(root: string, cache: string, node: string): readon
   const built = existsSync(libtensorflow) ? readdirSync(libtensorflow).filter((name) => /-cuda-wheel$/.test(name)) : [];
   const [key] = built;
   if (key === undefined)
-    throw new Error(`${libtensorflow} has no libtensorflow for GPUs: npm run setup:native -- --cuda`);
+    throw new Error(`${libtensorflow} has no libtensorflow for GPUs; install it with: npm run setup:native -- --cuda`);
   const library = join(libtensorflow, key);
   const at = (path: string) => join('cache', 'trawl', 'libtensorflow', key, path);
   const entry = (path: string): BundleEntry => ({ from: join(library, path), to: at(path) });

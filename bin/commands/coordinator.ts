@@ -117,7 +117,7 @@ export function registerCoordinator(program: Command): void {
     )
     .option(
       '--metrics <host:port>',
-      'address of /metrics, /sd, /healthz and /readyz; port 0 picks a free port',
+      'address of /metrics, /sd, /healthz, /readyz and /leader; port 0 picks a free port',
       DEFAULT_METRICS_ADDRESS,
     )
     .option('--trial-metrics', 'export metrics of single trials: running trials, and the best 50 of each sweep')

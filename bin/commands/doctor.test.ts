@@ -43,7 +43,7 @@ test('doctor finds no fault on the machine that runs the tests', async () => {
   }
 });
 
-test('doctor reports a NATS server that does not answer as a fault, with a fix', async () => {
+test('if a NATS server does not answer, doctor reports a fault and its fix', async () => {
   const finding = await natsFinding('nats://127.0.0.1:1');
   expect(faults([finding])).toHaveLength(1);
   expect(finding).toMatchObject({

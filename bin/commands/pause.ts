@@ -17,7 +17,7 @@ type Options = ServerOptions & OutputOptions & { readonly reason?: string };
 export function registerPause(program: Command): void {
   const command = program
     .command('pause')
-    .description('pause a sweep: start no new trials, and let trials that have started finish')
+    .description('pause a sweep: start no new trials, and let started trials finish')
     .argument('[sweep]', 'sweep id, name or "last"', 'last');
   withHelp(withOutput(withServer(withReason(command))), {
     examples: [

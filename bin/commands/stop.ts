@@ -17,7 +17,7 @@ type Options = ServerOptions & OutputOptions & { readonly reason?: string };
 export function registerStop(program: Command): void {
   const command = program
     .command('stop')
-    .description('stop a sweep: let trials that have started finish, and cancel other trials')
+    .description('stop a sweep: let started trials finish, and cancel other trials')
     .argument('<sweep>', 'sweep id, name or "last"');
   withHelp(withOutput(withServer(withReason(command))), {
     examples: [

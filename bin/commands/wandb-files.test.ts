@@ -169,7 +169,7 @@ const FILES: Readonly<Record<string, Expected>> = {
       ...['settings', 'prior_runs'],
     ],
     notes: [
-      'the file names no metric: trials are ranked by the first metric that a trial reports twice; accuracy, F1, AUC, PSNR and the like are maximized, and other metrics are minimized',
+      'the file names no metric: trials are ranked by the first metric that appears in two reports of a trial; accuracy, F1, AUC, PSNR and the like are maximized, and other metrics are minimized',
     ],
     commands: [
       '/usr/bin/env python3 fit.py --n_estimators=100 --max_depth=3',

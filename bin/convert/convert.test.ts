@@ -235,7 +235,7 @@ spec:
     ['5', '0.9', 5, 0.5],
     ['3', '0.1', 3, 0.34],
   ])(
-    'a population of %s and a truncation threshold of %s, which trawl rejects, become %i members and a quantile of %f',
+    "settings outside trawl's limits are replaced: population %s and truncation threshold %s become %i members and quantile %f",
     async (size, share, population, quantile) => {
       const settings = `{name: n_population, value: "${size}"}, {name: truncation_threshold, value: "${share}"}`;
       const { sweep, notes } = await convert(katib(settings));

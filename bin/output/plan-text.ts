@@ -91,7 +91,7 @@ function methodText({ search, order }: SweepSpec): string {
 
 function metricField({ metric, objectives }: SweepSpec): [string, string] {
   if (objectives.length > 0) return ['metrics', objectives.map(({ name, goal }) => `${goal} ${name}`).join(', ')];
-  if (metric.name === '') return ['metric', 'the first metric that a trial reports twice'];
+  if (metric.name === '') return ['metric', 'the first metric that appears in two reports of a trial'];
   return ['metric', `${metric.goal} ${metric.name}, ${metric.at} value of each trial`];
 }
 

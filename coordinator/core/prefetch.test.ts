@@ -298,7 +298,7 @@ test('queued attempts of a suspect agent are returned if another agent can run t
   expect(orderedTrials()).toEqual(['t1', 't2', 't3', 't4']);
 });
 
-test('the agents that can run the trials of a sweep are determined once for all of its queued attempts', () => {
+test("the agents that can run a sweep's trials are determined once per sweep, not once per queued attempt", () => {
   onHello(core, agentHello('b', 'b1', 1), now);
   const sweep = sweepOf();
   queue(sweep);

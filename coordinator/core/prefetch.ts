@@ -46,9 +46,9 @@ export function updatePrefetch(core: Core, pools: ReadonlyMap<string, Pool>): vo
 }
 
 /**
- * Returns the number of attempts or packs that each slot may have queued, as far as this sweep is concerned. The number
- * is 0 until a trial of the sweep has succeeded. It is always 0 if the next point of the search depends on results. It
- * is also 0 if the sweep limits its concurrency, because queued attempts count against that limit.
+ * Returns this sweep's limit on the number of queued attempts or packs per slot. The limit is 0 until a trial of the
+ * sweep has succeeded. It is always 0 if the next point of the search depends on results. It is also 0 if the sweep
+ * limits its concurrency, because queued attempts count against that limit.
  */
 function prefetchDepth({ prefetchMs }: Core, { share, search, policy }: Sweep): number {
   const { meanMs } = share.success;

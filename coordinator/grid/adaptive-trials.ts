@@ -34,8 +34,9 @@ export function adaptiveSource(
   findStored: (trialIds: readonly string[]) => Promise<ReadonlySet<string>>,
 ): TrialSource {
   /**
-   * The replicates that are still to be created after the first `created` trials. Undefined until the results of these
-   * trials have been judged, which requires that all of them have ended.
+   * The replicates that the last judgment of the results requested and that have not been yielded yet, and the number
+   * of trials created so far (`created`). Undefined until the results are judged, and again after the last requested
+   * replicate has been yielded.
    */
   let judged: { created: number; missing: readonly Omit<PlannedTrial, 'index'>[] } | undefined;
   /** Whether `first` has yielded its last trial. Never reset, because a new version of the sweep opens a new source. */

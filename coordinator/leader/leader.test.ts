@@ -158,7 +158,7 @@ test('a process leads at once if the recorded leader was a process of the same m
 
 test.each([
   ['renews its leadership', 0, RENEW_INTERVAL_MS],
-  ['renews its leadership, although the clock of the store was set back', -3_600_000, RENEW_INTERVAL_MS],
+  ['renews its leadership, even if the clock of the store was set back', -3_600_000, RENEW_INTERVAL_MS],
 ])('a reader finds a leader that %s', async (_name, clockMs, intervalMs) => {
   const begun = Date.now();
   const read = async (): Promise<Leadership> => {
@@ -175,7 +175,7 @@ test.each([
   ['has expired', { remainingMs: 0 }, 0],
   ['was released', { holder: '' }, 0],
   ['expires', { remainingMs: 4_000 }, 4_000],
-  ['is not renewed, although the clock of the store was set back', { remainingMs: 3_600_000 }, LEADERSHIP_MS + 2_000],
+  ['is not renewed, even if the clock of the store was set back', { remainingMs: 3_600_000 }, LEADERSHIP_MS + 2_000],
 ])('a reader finds no leader if the leadership %s', async (_name, change, afterMs) => {
   const begun = Date.now();
   const leadership = { epoch: 4, holder: 'dead', address: 'dead:1', remainingMs: 9_000, expiresAt: 'a', ...change };

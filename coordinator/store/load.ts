@@ -86,7 +86,8 @@ async function orderUsages(reader: Reader, core: Core): Promise<void> {
     reader,
     leases.map(({ key }) => key),
   );
-  // The grants of a pack are consecutive events, so the number of any of these events gives the position of the pack.
+  // The grants of a pack are consecutive events, so the sequence number of any of them places the pack in the order of
+  // grants.
   const order = new Map(leases.map(({ key, usage }) => [usage, seqs.get(keyText(key)) ?? 0]));
   for (const slot of shared) {
     slot.sort((a, b) => a.grantedAt - b.grantedAt || (order.get(a) ?? 0) - (order.get(b) ?? 0));

@@ -129,9 +129,9 @@ interface Gathered {
 }
 
 /**
- * The statements of SQLite. Insertions, changes of rows and the values of trials are gathered, because a statement that
- * writes several rows costs much less than one statement per row. The gathered rows of a table are written before any
- * other statement that mentions the table is run.
+ * The statements of SQLite. Insertions, row changes and the metric values of trials are gathered and written together,
+ * because a statement that writes several rows costs much less than one statement per row. The gathered rows of a table
+ * are written before any other statement that mentions the table is run.
  */
 export class SqliteSql implements WriteSql {
   readonly progress: SqliteProgress;

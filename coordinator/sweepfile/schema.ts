@@ -178,7 +178,7 @@ export const sweepFileSchema = z.strictObject(
       .describe(
         "the metric that ranks the trials; default: the trainer's first metric. Trainer command requires a metric, except " +
           'for files of Weights & Biases and commands with the macro args: if such a file names no metric, the first ' +
-          'metric that a trial reports twice ranks the trials',
+          'metric that appears in two reports of a trial ranks the trials',
       ),
     metrics: list(
       z.strictObject(

@@ -241,7 +241,7 @@ function notesOf(file: SweepFile, metric: Metric, seeds: number): string[] {
   if (file.early_terminate?.type === 'envelope') notes.push('early_terminate envelope is treated as median');
   if (metric.name === '') {
     notes.push(
-      'the file names no metric: trials are ranked by the first metric that a trial reports twice; accuracy, F1, AUC, PSNR and the like are maximized, and other metrics are minimized',
+      'the file names no metric: trials are ranked by the first metric that appears in two reports of a trial; accuracy, F1, AUC, PSNR and the like are maximized, and other metrics are minimized',
     );
   }
   return notes;

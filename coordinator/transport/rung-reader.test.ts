@@ -37,7 +37,7 @@ test.each([1, 2, 3, 5, 100])('the summary of the rungs does not depend on the pa
   ]);
 });
 
-test('concurrent calls share one read, and its result is reused for twenty times as long as the read took', async () => {
+test('concurrent calls share one read, and its result is reused for 20 times the duration of the read', async () => {
   const { reader, at } = sampleReader(100);
   const [first, second] = await Promise.all([reader.of('1'), reader.of('1')]);
   expect(second).toBe(first);

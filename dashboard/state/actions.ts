@@ -125,8 +125,7 @@ export function confirmControl(ui: Ui, context: ActionContext, name: 'stop' | 'k
   const { sweep } = context;
   if (sweep === undefined || sweep.ended) return requestControl(ui, context, name);
   const subject = sweep.running === 1 ? '1 trial is' : `${sweep.running === 0 ? 'no' : sweep.running} trials are`;
-  const fate =
-    sweep.running === 0 ? '' : name === 'kill' ? ' and will be stopped now' : '; trials that have started will finish';
+  const fate = sweep.running === 0 ? '' : name === 'kill' ? ' and will be stopped now' : '; started trials will finish';
   return confirm(ui, `${name} sweep ${sweep.id} (${statusName(sweep.name)})? ${subject} running${fate}`, {
     name,
     sweepId: sweep.id,

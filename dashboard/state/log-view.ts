@@ -62,7 +62,9 @@ export function scrollLog(log: LogUi, page: LogPage, by: number): LogUi {
   return withTop(log, page, at + by);
 }
 
-/** Scrolls to the first row that is kept. */
+/**
+ * Scrolls to the first row. The log drops its oldest lines, so this row may not be the start of the output.
+ */
 export const scrollToStart = (log: LogUi, page: LogPage): LogUi => withTop(log, page, 0);
 
 /** Scrolls to the end and follows new lines. */

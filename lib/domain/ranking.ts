@@ -80,7 +80,7 @@ export function objectiveText({ metric, objectives }: Pick<Sweep, 'metric' | 'ob
 }
 
 function metricText({ name, goal: direction }: Metric): string {
-  return `${goal.of(direction)} ${name === '' ? 'the first metric that a trial reports twice' : name}`;
+  return `${goal.of(direction)} ${name === '' ? 'the first metric that appears in two reports of a trial' : name}`;
 }
 
 /** Names of metrics that only count the progress of a program. */
@@ -88,7 +88,7 @@ const PROGRESS = /^(?:_.*|epochs?|(?:global_|trainer\/global_)?steps?|iter(?:ati
 
 /**
  * If the file of a sweep names no metric, this function chooses the metric that ranks the sweep: the first metric that
- * occurs in two reports of a trial. Parameters, and counters such as `step`, are never chosen.
+ * appears in two reports of a trial. Parameters, and counters such as `step`, are never chosen.
  * @param names the names in a report, in the order of the report
  * @param earlier the names in the trial's earlier reports
  * @param parameters the names of the trial's parameters

@@ -78,7 +78,7 @@ describe('trawl top, further cases', { timeout: 300_000 }, () => {
     expect(used).toBeLessThan(total);
   });
 
-  test('a resized dashboard leaves nothing on the screen of the shell, and keeps the scrollback of the shell', async () => {
+  test("when a resized dashboard exits, the shell's screen has no output of the dashboard, and the scrollback is not cleared", async () => {
     const { cluster } = await clusterWith(sweepOf('tidy', 100));
     const screen = top(cluster, [], { columns: 120, rows: 40 });
     await screen.sees(/tidy {2}\d+ {2}running/);

@@ -118,7 +118,7 @@ function openFolder(): string {
   return folder;
 }
 
-test('another user is rejected by every method, login and page of a coordinator and an agent except the health pages, and cannot open a file; the owner is accepted', {
+test('with a coordinator and an agent, another user cannot call an RPC, log in to NATS, read a page other than the health pages, or open a file; the owner is accepted', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();
@@ -140,7 +140,7 @@ test('another user is rejected by every method, login and page of a coordinator 
   ).finally(() => cluster.run('kill', sweep, '-y'));
 });
 
-test('another user is rejected by every method, login and page of trawl up except the health pages, and cannot open a file or read the environment of a process; the owner is accepted', {
+test('with trawl up, another user cannot call an RPC, log in to NATS, read a page other than the health pages, open a file, or read the environment of a process; the owner is accepted', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = openFolder();

@@ -19,8 +19,8 @@ import { MARKER } from './processes.ts';
  * `group ID` after the start; `end` when all processes of the program have ended. When the input closes, the script
  * searches for the processes of the program and sends SIGTERM to them. At most SECONDS later, it searches again and
  * sends SIGKILL. If the group is unknown, the program may be about to start, so the script always waits for the whole
- * time before the second search. The first search runs in the background, because reading the environment of a process
- * that hangs in the kernel can block, and must not delay SIGKILL.
+ * time before the second search. The first search runs in the background, so that it cannot delay SIGKILL: if a process
+ * hangs in the kernel, reading its environment can block.
  */
 const SCRIPT = `
 marker=$1

@@ -53,7 +53,7 @@ export const SweepAction = {
   /** PAUSE - Grants no new leases. Running trials continue. */
   PAUSE: "SWEEP_ACTION_PAUSE",
   RESUME: "SWEEP_ACTION_RESUME",
-  /** STOP - Trials that have started finish, and other trials are cancelled. */
+  /** STOP - Started trials finish, and other trials are cancelled. */
   STOP: "SWEEP_ACTION_STOP",
   /** KILL - Running trials are stopped now, and pending trials are cancelled. */
   KILL: "SWEEP_ACTION_KILL",
@@ -250,8 +250,9 @@ export interface KillTrialResponse {
 /** Selects trials either by id, or by any of failed, failures and cancelled. */
 export interface RetryTrialsRequest {
   /**
-   * Selects the sweep (see GetSweepRequest). If empty, the sweep is found from `trials`: the sweep in an entry
-   * SWEEP/ID, or else the sweep that contains the trial. Required unless trials are selected by id.
+   * Selects the sweep (see GetSweepRequest). If empty, `trials` determines the sweep: an entry of the form
+   * SWEEP/ID names it; otherwise, it is the sweep that contains the listed trials. Required unless trials are
+   * selected by id.
    */
   sweep: string;
   /** Ids or unambiguous prefixes, optionally as SWEEP/ID. */

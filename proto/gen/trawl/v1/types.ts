@@ -121,7 +121,7 @@ export const SweepState = {
   UNSPECIFIED: "SWEEP_STATE_UNSPECIFIED",
   RUNNING: "SWEEP_STATE_RUNNING",
   PAUSED: "SWEEP_STATE_PAUSED",
-  /** STOPPING - Trials that have started finish; no new trials start. */
+  /** STOPPING - Started trials finish; no new trials start. */
   STOPPING: "SWEEP_STATE_STOPPING",
   FINISHED: "SWEEP_STATE_FINISHED",
   STOPPED: "SWEEP_STATE_STOPPED",
