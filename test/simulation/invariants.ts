@@ -81,7 +81,7 @@ export class Invariants {
   readonly #queues: QueueInvariant;
   readonly #searches = new SearchInvariant((invariant) => this.violated(invariant));
   #commits = 0;
-  /** The events and states that occurred: a measure of coverage. */
+  /** The names of the events and states that occurred. They show which cases the simulation covered. */
   readonly reached = new Set<string>();
   /** The first violated invariant. */
   violation: string | undefined;
@@ -118,7 +118,7 @@ export class Invariants {
         policy: string;
         priority: number;
       };
-      // Memory can contain trials that are not durable yet.
+      // The sweep in memory can contain trials that are not durable yet.
       const stored = databaseOf(runtime).prepare('select id from trials where sweep_id = ?').all(sweep.id) as {
         id: string;
       }[];
@@ -135,12 +135,15 @@ export class Invariants {
     }
   }
 
-  /** Called after each start of the coordinator. Begins to check every suggestion of the new process. */
+  /**
+   * Called after each start of the coordinator. From then on, every suggestion of the new coordinator process is
+   * checked.
+   */
   started(runtime: Runtime): void {
     this.#searches.watch(runtime);
   }
 
-  /** Checks that an offer names a durable trial. */
+  /** If the output is an offer, checks that the offered trial is durable. */
   sending(output: Output, runtime: Runtime): void {
     if (output.kind === 'return') this.reached.add('an order to return attempts');
     if (output.kind !== 'offer') return;
@@ -150,7 +153,7 @@ export class Invariants {
     this.violated(`${keyText(output.key)} was offered before its trial was durable`);
   }
 
-  /** Checks that a started coordinator loaded the durable state. */
+  /** Checks that the state that a coordinator has loaded at its start matches the durable state. */
   loaded(runtime: Runtime): void {
     this.#judge(() => {
       this.submitted(runtime);
@@ -231,7 +234,7 @@ export class Invariants {
     if (key === undefined) return;
     const attempt = this.attempts.get(keyText(key));
     const durable = (attempt?.seq ?? 0) + (attempt?.end !== undefined && !endedByCoordinator(attempt.end) ? 1 : 0);
-    // Of the records of a stopped program, only the log and the files are stored.
+    // Once an attempt with `trainer: command` is stopped, its later records are not stored, except log text and files.
     const isStopped = attempt?.end?.outcome === 'stopped';
     const dropsRecords = isStopped && this.ledger.sweeps.get(key.sweepId)?.policy.trainer === 'command';
     if (seq > durable && !dropsRecords) {
@@ -288,7 +291,7 @@ export class Invariants {
     if (attempt !== undefined) this.#endIsRight(change.key, attempt, change.end);
   }
 
-  /** Checks priorities and shares against the state before the change. */
+  /** Checks the invariants of priorities and shares. The ledger must still have the state before the change. */
   #checkScheduling(change: Change): void {
     const now = this.#world.now();
     const machine = change.kind === 'granted' ? this.#world.machine(change.agentId) : undefined;
@@ -370,7 +373,7 @@ export class Invariants {
     }
   }
 
-  /** Checks that a trial that failed early on only one agent does not end as failed if another agent could run it. */
+  /** Checks that a trial does not end as failed if it failed early on only one agent and another agent could run it. */
   #wasRetriedElsewhere({ sweepId, trialId, failure }: Change & { kind: 'trial' }): void {
     const trial = this.ledger.trials.get(`${sweepId}/${trialId}`);
     if (failure === undefined || trial?.lastEarly !== true || trial.earlyAgents.size !== 1) return;

@@ -44,7 +44,7 @@ export class SimulatedMachine {
   readonly files: MachineFiles = new Map();
   /** For each attempt, the sequence number of the newest record that was written to the disk. */
   readonly #spooled = new Map<string, number>();
-  /** The attempts that the agent has returned. The list survives the loss of the disk. */
+  /** The attempts that the agent has returned, including attempts that it returned before a loss of the disk. */
   readonly #returned = new Set<string>();
   /** The attempts that a worker of this machine has run. */
   readonly #run = new Set<string>();
@@ -55,7 +55,10 @@ export class SimulatedMachine {
   spool: Spool | undefined;
   nats: SimulatedNats | undefined;
   #agent: AgentRuntime | undefined;
-  /** The workers of all slots. A new worker replaces the first dead worker, which may be the worker of another slot. */
+  /**
+   * The workers of all slots. A new worker takes the position of the first dead worker, even if the dead worker
+   * belonged to another slot.
+   */
   #workers: SimulatedWorker[] = [];
   #left = false;
 
@@ -142,8 +145,8 @@ export class SimulatedMachine {
   }
 
   /**
-   * Returns the sequence number of the attempt's newest record that was written to this disk. Zero if no record was
-   * written, or if the records of the attempt were discarded.
+   * Returns the highest sequence number of the records of the attempt that were written to this disk. Zero if no record
+   * was written, or if the records of the attempt were discarded.
    */
   spooledUpTo(key: AttemptKey): number {
     return this.#spooled.get(keyText(key)) ?? 0;
@@ -161,7 +164,7 @@ export class SimulatedMachine {
     }
   }
 
-  /** Whether the agent has written the record that returns the attempt. */
+  /** Whether the agent has recorded the return of the attempt on its disk. */
   hasReturned(key: AttemptKey): boolean {
     return this.#returned.has(keyText(key));
   }
@@ -171,7 +174,10 @@ export class SimulatedMachine {
     return this.#run.has(keyText(key));
   }
 
-  /** Whether the attempt belongs to the current incarnation, or the disk has unsent records of the attempt. */
+  /**
+   * Whether the attempt belongs to the current incarnation of the agent, or the disk still has unsent records of the
+   * attempt.
+   */
   isResponsibleFor(incarnation: string, key: AttemptKey): boolean {
     return incarnation === this.incarnation || this.spool?.holds(key) === true;
   }

@@ -99,7 +99,8 @@ export class SimulatedNats {
   #subscribeAll(): void {
     const server = this.#server();
     const { clock } = this.#network;
-    // No subscription is lost here, because a real client repeats a subscription until the server has it.
+    // The network does not lose this message, because a real client repeats its subscriptions until the server has
+    // them.
     clock.after(this.#network.delay(), server.process, () => {
       for (const { prefix, callback } of this.#subscriptions) {
         const deliver = (subject: string, data: Uint8Array) => callback(null, { subject, data });

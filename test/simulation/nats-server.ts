@@ -25,7 +25,7 @@ interface Message {
   readonly data: Uint8Array;
   /** The time at which a delivered message is delivered again. Undefined while the message waits for a delivery. */
   heldUntil: number | undefined;
-  /** Whether the message is damaged: listed, but never delivered. */
+  /** Whether the message is damaged. A damaged message is still listed, but is never delivered. */
   stuck: boolean;
 }
 
@@ -147,7 +147,7 @@ export class SimulatedNatsServer {
     return this.#queues.get(name)?.consumer?.ackWaitMs ?? 0;
   }
 
-  /** Returns how many messages the open pulls of a client still request from a queue. */
+  /** Returns the number of messages that the open pulls of a client can still receive from a queue. */
   waiting(clientName: string, queue: string): number {
     const pulls = this.#queues.get(queue)?.consumer?.pulls ?? [];
     return pulls
@@ -156,14 +156,14 @@ export class SimulatedNatsServer {
   }
 
   /**
-   * Injects damage: loses stored messages.
-   * @param share the fraction to lose
+   * Simulates damage: loses some of the stored messages.
+   * @param share the fraction of the messages to lose
    */
   loseMessages(share: number): void {
     this.#damage(share, (queue, { seq }) => remove(queue, seq));
   }
 
-  /** Injects damage: the given fraction of the messages stays listed, but is never delivered. */
+  /** Simulates damage: the given fraction of the messages is still listed, but is never delivered. */
   stickMessages(share: number): void {
     this.#damage(share, (_, message) => {
       message.stuck = true;

@@ -23,7 +23,7 @@ export class SimulatedNetwork {
   readonly clock: Clock;
   readonly random: TestRandom;
   conditions: NetworkConditions = FAULTLESS;
-  /** The id of the current cut of each link, by `from>to`. */
+  /** The links that are cut now, as `from>to`, each with the id of its cut. */
   readonly #cuts = new Map<string, number>();
   #cutsMade = 0;
   readonly #onLongCut: ((a: string, b: string) => void)[] = [];
@@ -51,7 +51,7 @@ export class SimulatedNetwork {
     }
   }
 
-  /** Returns one direction of a connection. */
+  /** Returns a lane for the messages of one direction of a connection. */
   lane(from: SimulatedProcess, to: SimulatedProcess): Lane {
     return new Lane(this, from, to);
   }

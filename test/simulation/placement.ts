@@ -1,6 +1,6 @@
 /**
  * Draws the resources of machines, and the resources that sweeps request. The resources of machines come from a
- * separate random stream, so that they do not change the rest of a seed's scenario.
+ * separate random stream, so that drawing them does not change the rest of a seed's scenario.
  */
 import type { Resources } from '../../coordinator/core/policy.ts';
 import { TestRandom } from '../support/random.ts';

@@ -1,8 +1,8 @@
 /**
  * The invariants of population based training, which are checked on durable changes only. A child starts from the
- * newest checkpoint of a live parent, and replaces a member that failed or that is stopped in the same commit. No
- * member is replaced twice, and no member is stopped without a replacement. The number of live members never exceeds
- * the population.
+ * newest checkpoint of a live parent. It replaces a member that has failed, or a member that is stopped in the commit
+ * that creates the child. No member is replaced twice, and no member is stopped without a replacement. The number of
+ * live members never exceeds the population.
  */
 import type { Change } from '../../coordinator/core/step.ts';
 import type { PopulationSettings } from '../../coordinator/early-stop/settings.ts';

@@ -37,7 +37,7 @@ export class PriorityInvariant {
     if (change.kind === 'trial' || change.kind === 'retried')
       this.#since.set(`${change.sweepId}/${change.trialId}`, now);
     if (change.kind === 'ended' && change.end.outcome === 'failed') this.#onePool = false;
-    // The agents of stragglers have separate pools.
+    // The second attempt of a straggler avoids the straggler's agent, so the slots may no longer be in one pool.
     if (change.kind === 'straggler') this.#onePool = false;
     if (change.kind === 'sweep' || change.kind === 'priority') this.#since.set(change.sweepId, now);
     if (change.kind !== 'granted' || machine === undefined) return undefined;
@@ -61,7 +61,7 @@ export class PriorityInvariant {
     const second = trials.filter(([, one]) => one.second !== undefined).length;
     const busy = second + trials.filter(([, { state }]) => state === 'offered' || state === 'running').length;
     for (const [name, { state, attempts }] of trials) {
-      // A trial with attempts is not checked, because its backoff might not be over.
+      // A trial that has already had an attempt is not checked, because its retry backoff might not be over.
       if (attempts > 0 || !this.#isOld(name, now)) continue;
       if (state === 'pending' && busy < concurrency) return name;
       if (state === 'offered' && this.#onePool) return name;

@@ -6,7 +6,7 @@ export type DeathPoint =
   /** The process dies before the next commit that creates a trial. */
   | { readonly at: 'before creation' }
   | { readonly at: 'after commit' }
-  /** The process dies after `left` more messages. */
+  /** The process dies after it has sent `left` more messages. */
   | { readonly at: 'sending'; left: number };
 
 export class SimulatedProcess {
@@ -47,7 +47,7 @@ export class SimulatedProcess {
   }
 }
 
-/** Thrown when a process acts after its death, in the same turn of the event loop. */
+/** Thrown if code of a process still runs after the death of the process, in the same turn of the event loop. */
 export class DeadError extends Error {
   override readonly name = 'DeadError';
 }

@@ -113,7 +113,7 @@ export class PromotionInvariant {
     return entry === undefined || entry.promoted;
   }
 
-  /** Whether the trial is among the best 1/eta of a rung. Default: its highest rung. */
+  /** Whether the trial is among the best 1/eta of the trials in `rung`. Default: the highest rung of the trial. */
   #isBest(trialId: string, rung = this.#highest.get(trialId) ?? 0): boolean {
     const entries = this.#rungs.get(rung);
     const value = entries?.get(trialId)?.value;

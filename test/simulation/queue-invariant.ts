@@ -14,13 +14,14 @@ import type { Change } from '../../coordinator/core/step.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 
 /**
- * If an attempt has been queued for MAX_QUEUED_MS, its agent returns it. The return must then be durable within this
- * time.
+ * If an attempt has been queued for MAX_QUEUED_MS, its agent returns it. The return must then become durable within
+ * this additional time.
  */
 const RETURN_MS = 4_000;
 /**
- * The wait of a queued attempt is checked only on machines whose file transfers take at most this time. The reason is
- * that the coordinator learns of a start only after the files of the previous attempt are stored.
+ * The waiting time of a queued attempt is checked only on machines whose file transfers take at most this time. The
+ * coordinator learns that the attempt has started only after the files of the previous attempt are stored. With slower
+ * transfers, it would learn of the start too late for this check.
  */
 const QUICK_TRANSFER_MS = 500;
 
@@ -28,7 +29,7 @@ interface QueueContext {
   now(): number;
   /** Whether the agent has been reachable for longer than a lease lasts. */
   isPresent(agentId: string): boolean;
-  /** Whether the agent has written the record that returns the attempt. */
+  /** Whether the agent has recorded the return of the attempt on its disk. */
   hasReturned(agentId: string, key: AttemptKey): boolean;
   /** Whether a worker of the agent has started the attempt. */
   hasRun(agentId: string, key: AttemptKey): boolean;
@@ -38,7 +39,7 @@ interface QueueContext {
 interface HeldPack {
   readonly id: string;
   readonly agentId: string;
-  /** The process of the agent to which the pack was granted. */
+  /** The agent process to which the pack was granted. */
   readonly incarnation: string;
   readonly slot: string;
   readonly since: number;
@@ -73,7 +74,10 @@ export class QueueInvariant {
     this.#quick = new Set(machines.filter(({ transferMs }) => transferMs <= QUICK_TRANSFER_MS).map(({ id }) => id));
   }
 
-  /** Called after each start of the coordinator, which then treats the oldest pack of each slot as started. */
+  /**
+   * Called after each start of the coordinator. A new coordinator assumes that the oldest pack of each slot has
+   * started.
+   */
   loaded(): void {
     for (const [oldest] of this.#slots.values()) if (oldest !== undefined) oldest.started = 'yes';
   }
@@ -156,8 +160,8 @@ export class QueueInvariant {
   }
 
   /**
-   * Records that the slot of the given pack has started the oldest pack that the same agent process holds in this slot.
-   * Does nothing if a newer process has replaced that agent process.
+   * Of the packs that the same agent process holds in the same slot as the given pack, marks the oldest pack as
+   * started. Does nothing if a newer process has replaced that agent process.
    */
   #startOldest({ slot, incarnation, replaced }: HeldPack, started: 'maybe' | 'yes'): void {
     const oldest = this.#slots.get(slot)?.find((one) => one.incarnation === incarnation);
@@ -170,8 +174,8 @@ export class QueueInvariant {
       if (!isQueued(lease)) continue;
       const held = this.#held.get(keyText(lease.key));
       if (held === undefined || !this.#quick.has(held.agentId) || !this.#world.isPresent(held.agentId)) continue;
-      // A hanging program sends no record, so the coordinator learns of the start of the attempt only from the end of
-      // the previous attempt. A lost connection can delay the record of this end.
+      // The attempt may have started although the coordinator does not know it: a program that hangs sends no record,
+      // and a lost connection can delay the record of the previous attempt's end.
       if (this.#world.hasRun(held.agentId, lease.key)) continue;
       this.reached.add('a queued attempt');
       const waitedMs = this.#world.now() - held.since;
@@ -181,7 +185,10 @@ export class QueueInvariant {
   }
 }
 
-/** Whether only a record of the agent can cause this end. After such an end, the slot starts its next attempt. */
+/**
+ * Whether an attempt can end in this way only because of a record from its agent. After such an end, the slot starts
+ * its next attempt.
+ */
 function isEndOfAgent(end: AttemptEnd): boolean {
   if (end.outcome === 'failed') return ['oom', 'nan', 'crash', 'preflight'].includes(end.failure.class);
   return end.outcome === 'succeeded' || end.outcome === 'stopped' || end.outcome === 'held';

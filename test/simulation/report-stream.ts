@@ -102,7 +102,7 @@ export class SimulatedStream {
     this.#client.writable = false;
     this.#down.close();
     this.#client.emit('error', Object.assign(new Error(details), { code: status.UNAVAILABLE, details }));
-    // grpc-js emits no `close`, because it does not finish the sending side.
+    // Only `end` is emitted. grpc-js does not finish the sending side here, and therefore emits no `close`.
     this.#client.emit('end');
   }
 

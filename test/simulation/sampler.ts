@@ -30,7 +30,7 @@ interface Request {
 
 /**
  * Returns a function that starts simulated processes.
- * @param reached called with the failures that occur
+ * @param reached called with the name of each failure that occurs
  */
 export function simulatedSamplers(random: TestRandom, reached: (what: string) => void): StartProcess {
   return (_, { onLine, onEnd }) => {
@@ -120,7 +120,7 @@ export class SamplerInvariant {
     this.#suggestions.set(sweepId, [...before, { values: record.values, configId }]);
     const name = `suggestion ${number} of sweep ${sweepId}`;
     if (number !== before.length) return `${name} is durable after ${before.length} suggestions`;
-    // If the sampler suggests an earlier point again, a random point is used instead, which depends on no study.
+    // If the sampler repeats an earlier point, a random point is used instead. The random point depends on no study.
     if (record.attributes === '') return undefined;
     const study = JSON.parse(record.attributes) as [Durable['values'], readonly number[] | null][];
     if (study.length !== number) return `${name} depends on a study of ${study.length} trials`;

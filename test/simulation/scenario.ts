@@ -88,7 +88,7 @@ export interface VersionOrder {
   readonly without: number;
   /** The number of points that the new version adds. */
   readonly more: number;
-  /** The limit that the new version sets on the retries after a crash. */
+  /** The maximum number of retries after a crash, in the new version. */
   readonly crashRetries: number;
 }
 
@@ -103,7 +103,7 @@ export interface Scenario {
   readonly leaseMs: number;
   /** The value that replaces PREFETCH_MS (coordinator/core/model.ts). Undefined for the default. */
   readonly prefetchMs?: number;
-  /** The places of the coordinators. Several coordinators share one store. */
+  /** The places of the coordinators. If there are several coordinators, they share one store. */
   readonly coordinators: readonly string[];
   readonly conditions: NetworkConditions;
   readonly machines: readonly MachineOptions[];
@@ -280,7 +280,10 @@ function ruleText(seed: number, random: TestRandom): string {
   return `early_terminate: ${random.pick([asha, asha, asha, median, hyperband])}\n`;
 }
 
-/** Leaves out a rule that cannot stop any trial of the sweep, because a sweep with such a rule is rejected. */
+/**
+ * Returns `rule`, or an empty string if the rule cannot stop any trial of the sweep. With such a rule, the sweep would
+ * be rejected.
+ */
 function usefulRule(rule: string, text: string): string {
   const epochs = Number(/epochs: \{value: (\d+)\}/.exec(text)?.[1]);
   return epochs > (rule.includes('min_iter: 2') ? 2 : 1) ? rule : '';

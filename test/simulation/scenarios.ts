@@ -1,4 +1,7 @@
-/** The scenario of a seed. High seeds test populations, searches, takeovers or attempts that slots hold in advance. */
+/**
+ * The scenario of a seed. Seeds from one million up test populations, searches, takeovers, or attempts that slots hold
+ * in advance.
+ */
 import { TestRandom } from '../support/random.ts';
 import { COORDINATOR_PLACE } from './coordinator.ts';
 import { anyScenario, type ClusterFault, type Scenario, type VersionOrder } from './scenario.ts';
@@ -181,8 +184,8 @@ function withTakeovers(scenario: Scenario, seed: number): Scenario {
 
 /**
  * The queued attempts of a slot take up to six seconds in total, so that attempts are queued when faults and user
- * actions occur. The durations of the trials differ, so that some attempts wait for too long. The last sweep runs after
- * the faults.
+ * actions occur. The durations of the trials differ, so that some queued attempts exceed the limit on their waiting
+ * time. The last sweep runs after the faults.
  */
 function withPrefetch(scenario: Scenario, seed: number): Scenario {
   const random = new TestRandom(seed ^ 0x9fe7);
@@ -213,7 +216,7 @@ function withPrefetch(scenario: Scenario, seed: number): Scenario {
   return {
     ...scenario,
     prefetchMs: random.pick([500, 2_000, 6_000]),
-    // The wait of queued attempts is checked only on machines with quick transfers (queue-invariant.ts).
+    // The waiting time of queued attempts is checked only on machines with quick file transfers (queue-invariant.ts).
     machines: scenario.machines.map((machine) => ({ ...machine, transferMs: Math.min(machine.transferMs, 500) })),
     sweeps,
     versions: [],

@@ -50,8 +50,8 @@ export class SearchInvariant {
   }
 
   /**
-   * Adds a new sweep, without the trials in `creating`. These are the trials that the current commit creates, as
-   * `SWEEP/TRIAL`; `take` adds them.
+   * Adds a new sweep and its stored trials, except the trials in `creating`. `creating` contains the trials that the
+   * current commit creates, as `SWEEP/TRIAL`. The method `take` adds those trials.
    */
   submitted(sweepId: string, db: Database, creating: ReadonlySet<string>): void {
     const trials = db.prepare('select * from trials where sweep_id = ? order by idx').all(sweepId) as TrialRow[];

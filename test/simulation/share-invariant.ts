@@ -8,11 +8,11 @@ import { CONTEST_PRIORITY } from './contest.ts';
 
 interface Party {
   readonly weight: number;
-  /** The slot time of ended attempts in milliseconds. */
+  /** The total slot time of the sweep's ended attempts, in milliseconds. */
   doneMs: number;
   /** The start of each running attempt. */
   readonly running: Map<string, number>;
-  /** The slot time before the comparison began, in milliseconds. */
+  /** The slot time that the sweep had used when the comparison began, in milliseconds. */
   beforeMs: number;
 }
 
@@ -23,8 +23,8 @@ export class ShareInvariant {
   readonly #parties = new Map<string, Party>();
   #longestMs = 0;
   /**
-   * The highest number of simultaneous attempts. This number can exceed the number of slots, because an attempt counts
-   * until its files are uploaded, and its slot does not wait for the uploads.
+   * The highest number of attempts that ran at the same time. It can exceed the number of slots: an attempt counts as
+   * running until its files are uploaded, but its slot can start the next attempt before that.
    */
   #most = 0;
   #judged = 0;
@@ -74,7 +74,7 @@ export class ShareInvariant {
     // Until each sweep has an ended trial, the scheduler can only estimate how long the trials of the sweeps take.
     if (a[1].doneMs === 0 || b[1].doneMs === 0) return undefined;
     if (this.#judged === 0) for (const [, party] of [a, b]) party.beforeMs = usedMs(party, now);
-    // A sweep without pending trials no longer competes.
+    // A sweep without pending trials does not compete for slots.
     if (![a, b].every(([id]) => this.#hasPending(id))) return undefined;
     this.#judged += 1;
     const level = ([, party]: [string, Party]) => (usedMs(party, now) - party.beforeMs) / party.weight;

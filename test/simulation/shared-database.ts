@@ -1,8 +1,8 @@
 /**
- * A store that several coordinators share, on its own server. The store models PostgreSQL, and the leadership and the
- * transactions of coordinator/store/postgres. A transaction is one event on the server, so a takeover never happens
- * between the check of the writer and the commit. On a real server, a lock prevents such a takeover
- * (coordinator/store/postgres/postgres-store.slow.test.ts).
+ * A store that several coordinators share, on its own server. The model covers PostgreSQL itself, and the leadership
+ * and the transactions in coordinator/store/postgres. A transaction is one event on the server, so a takeover never
+ * happens between the check that the coordinator may write and the commit. On a real server, a lock prevents such a
+ * takeover (coordinator/store/postgres/postgres-store.slow.test.ts).
  *
  * A failover ends all connections. Requests and answers in transit are lost. The next server has all committed
  * transactions, and a clock of its own.
@@ -23,7 +23,7 @@ import type { SimulatedNetwork } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 
 export const STORE_PLACE = 'postgres';
-/** The time limit of a request of the election, as in coordinator/store/postgres/election.ts. */
+/** The time limit of an election request, as in coordinator/store/postgres/election.ts. */
 const REQUEST_LIMIT_MS = RENEW_INTERVAL_MS * 0.6;
 const RESEND_MS = 200;
 const DELAY_MS = 2;
@@ -42,7 +42,7 @@ export class SharedDatabase {
   #expiresAt = Number.NEGATIVE_INFINITY;
   /** For each place whose process is to be suspended at its next transaction, the end of the suspension. */
   readonly #freezes = new Map<string, number>();
-  /** The deviation of the clock of the present server. */
+  /** The difference between the clock of the current server and virtual time, in milliseconds. */
   #clockOffMs = 0;
 
   constructor(disk: Disk, network: SimulatedNetwork) {
@@ -157,7 +157,7 @@ export class SharedDatabase {
     return epoch === this.#epoch && holder === this.#holder;
   }
 
-  /** @throws an error with PostgreSQL's code if another connection may write */
+  /** @throws {Error} with the code of the real store's error, if another coordinator has become the writer */
   checkWriter({ writer }: Counters): void {
     if (writer !== this.#writer) throw Object.assign(new Error('another coordinator leads'), { code: 'TRWL1' });
   }

@@ -188,7 +188,9 @@ export class SimulatedUser {
     );
   }
 
-  /** After the faults, resumes all paused sweeps and ends all drains, at regular intervals. */
+  /**
+   * Resumes all paused sweeps and ends all drains. Repeats this at regular intervals, because a request can be lost.
+   */
   #resumeAll(): void {
     const { life } = this.#coordinator;
     for (const sweep of life?.runtime.core.sweeps.values() ?? []) {

@@ -36,11 +36,11 @@ import { installVirtualTime } from './timers.ts';
 import { Trace } from './trace.ts';
 import type { PlannedEnd } from './training.ts';
 
-/** A run ends at most this long after the faults. All retries fit into this time, even one after another. */
+/** The maximum duration of a run after the last fault. It is long enough for all retries, even one after another. */
 const PATIENCE_MS = 30 * 60_000;
 /**
- * The maximum number of events of a run, several times the number of events of the busiest seed. A run with more events
- * than this is in an endless loop.
+ * The maximum number of events in a run. The busiest seed has only a fraction of this number, so a run with more events
+ * is in an endless loop.
  */
 const MAX_EVENTS = 80_000;
 const RECOVERY_MS = 10_000;
@@ -203,7 +203,7 @@ class Simulation {
     return this.clock.now > this.scenario.calmAt + PATIENCE_MS || this.clock.made > MAX_EVENTS;
   }
 
-  /** The coordinator that leads, or that led last. */
+  /** The live coordinator with the highest leader epoch, or the first coordinator of the scenario if none is alive. */
   get coordinator(): SimulatedCoordinator {
     const all = [...this.coordinators.values()];
     const epochOf = ({ life }: SimulatedCoordinator) => (life?.process.alive === true ? life.epoch : -1);

@@ -82,7 +82,7 @@ function creationProblems(db: Database): string[] {
   );
   return sweeps.flatMap(({ id, text, fileName, state, searching, planned, version }) => {
     const all = select.all(id) as CreatedRow[];
-    // The children of a population follow its first members.
+    // The children of a population are left out. They are created after its first members.
     const created = all.filter(({ parent }) => parent === '');
     const spec = parseSweep(text, fileName);
     // The points of a search that uses results cannot be listed. Therefore, only two things are checked: the trials are
@@ -175,7 +175,8 @@ function reportProblems(db: Database, trial: TrialRow, { number, resumedFrom }: 
 export function artifactProblems(db: Database, files: StoredFiles): string[] {
   const rows = db
     .prepare(
-      // A file of attempt 0 is the checkpoint of the trial's parent. The parent itself may have inherited it.
+      // A file of attempt 0 is the checkpoint that the trial inherited from its parent. The parent itself may have
+      // inherited this checkpoint.
       `select cast(a.sweep_id as text) as sweepId, trial_id as trialId, attempt, name, kind, a.epoch, sha256,
          (with recursive line (id, parent, parent_attempt) as (
             select id, parent, parent_attempt from trials where sweep_id = a.sweep_id and id = a.trial_id

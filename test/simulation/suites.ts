@@ -17,7 +17,7 @@ export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_
 /** The number of seeds that are tried for a planted bug if its known seed does not find the bug. */
 export const BUG_SEEDS = 250;
 
-/** For each frequent planted bug, a seed with which a short run finds the bug. */
+/** Planted bugs that are easy to find. For each bug, the value is a seed that finds it in a short run. */
 const FREQUENT_BUGS: Readonly<Record<string, number>> = {
   'ack-before-commit': 1,
   'advances-not-stored': 5,
@@ -94,8 +94,8 @@ const FREQUENT_BUGS: Readonly<Record<string, number>> = {
 };
 
 /**
- * Planted bugs that seeds 1 to 10 do not find, or find only in a long run. Each bug has a seed that finds the bug.
- * The slow suite runs these planted bugs.
+ * Planted bugs that seeds 1 to 10 do not find, or find only in a long run. For each bug, the value is a seed that finds
+ * it. The slow suite runs these planted bugs.
  */
 export const RARE_BUGS: Readonly<Record<string, number>> = {
   'drained-agent-works': 44,

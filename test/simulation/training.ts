@@ -1,4 +1,7 @@
-/** Results of simulated training. The results are unique per trial and epoch, so that mix-ups are detected. */
+/**
+ * Results of simulated training. The results are unique per trial and epoch, so that a result of the wrong trial or
+ * epoch is detected.
+ */
 import { createHash } from 'node:crypto';
 
 /** Returns the loss of a trial after an epoch. Every attempt of the trial has the same losses. */

@@ -29,7 +29,7 @@ export interface WorkerWorld {
   slowness(assignment: Assignment): number;
   /** Called when the worker begins to run the attempt. */
   onRun(key: AttemptKey): void;
-  /** Whether the agent has written the record that returns the attempt. */
+  /** Whether the agent has recorded the return of the attempt on its disk. */
   hasReturned(key: AttemptKey): boolean;
   /** Reports a violated invariant. */
   violated(invariant: string): void;

@@ -181,7 +181,7 @@ export class Cluster {
     return trialsOf({ server: this.address }, sweep);
   }
 
-  /** Returns the output of `trawl agents -o json`, without starting a process for each poll. */
+  /** Returns the same data as `trawl agents -o json`, but starts no process, because tests poll this method. */
   agents(): Promise<ReturnType<typeof agentJson>[]> {
     return withConnection({ server: this.address }, async (connection) =>
       (await listAgents(connection)).map(agentJson),
@@ -203,7 +203,7 @@ export class Cluster {
   }
 }
 
-/** Returns the output of `trawl trials -o json`, without starting a process for each poll. */
+/** Returns the same data as `trawl trials -o json`, but starts no process, because tests poll this function. */
 export function trialsOf(options: ConnectOptions, sweep: string): Promise<TrialJson[]> {
   return withConnection(options, async (connection) => (await listTrials(connection, { sweep })).map(trialJson));
 }

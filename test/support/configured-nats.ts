@@ -17,7 +17,7 @@ export interface NatsConfig {
   readonly jetstream?: (dir: string) => string;
   /** The limits of a separate account for the user. Default: the user is in the global account, which has no limits. */
   readonly account?: string;
-  /** Further lines, such as limits. */
+  /** Further lines of the configuration file, such as limits. */
   readonly more?: string;
 }
 

@@ -1,8 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * The test files that take longest, the longest first. Long files at the end of a run would leave the other cores idle.
- * The files of the Node versions are not next to each other, because each of them uses all cores.
+ * The test files that take longest, the longest first. If a long file started last, the other cores would be idle until
+ * it ends. The files that test Node versions are not next to each other, because each of these files uses all cores.
  */
 const LONGEST: readonly RegExp[] = [
   /node-versions\/node-22/,

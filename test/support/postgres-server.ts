@@ -94,7 +94,7 @@ export async function installPostgres(version: string): Promise<string> {
     const flags = ['--prefix', prefix, '--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit'];
     try {
       await run('npm', ['install', ...flags, `${name}@${version}`], { cwd: prefix, timeout: INSTALL_LIMIT_MS });
-      // npm packages have no symbolic links, so the package creates them in this script.
+      // npm packages cannot contain symbolic links. This script of the package creates them.
       await run(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: installed });
     } catch (error) {
       throw new Error(`could not install PostgreSQL (npm package ${name}@${version})`, { cause: error });

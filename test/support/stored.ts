@@ -52,7 +52,9 @@ export interface Stored {
   readonly events: readonly EventRow[];
 }
 
-/** The query for each list of `Stored`, with a given condition, such as `where sweep_id = 1`. */
+/**
+ * For each list of `Stored`, a function that returns the query with a given condition, such as `where sweep_id = 1`.
+ */
 const QUERIES: Readonly<Record<keyof Stored, (where: string) => string>> = {
   trials: (where) => `select id, state, parameters, attempts from trials ${where} order by sweep_id, idx`,
   attempts: (where) => `select trial_id as trial, number, agent_id as agent, slot, granted_at as "grantedAt",

@@ -1,4 +1,4 @@
-/** Optional programs of the machine. */
+/** Finds and runs programs that a machine may lack. */
 import { spawnSync } from 'node:child_process';
 
 /**
@@ -11,7 +11,7 @@ export function hasTool(name: string, versionArgs: readonly string[] = ['--versi
   return isInstalled;
 }
 
-/** Runs a program. `output` is stdout and stderr together, for messages. */
+/** Runs a program. `output` is stdout followed by stderr, for use in error messages. */
 export function runTool(name: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
   const { status, stdout, stderr } = spawnSync(name, [...args], { encoding: 'utf8', env });
   return { code: status, stdout, output: `${stdout}${stderr}` };

@@ -88,7 +88,7 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect(await completed(again, BYTES)).toBe(true);
   });
 
-  test('a stored file with the same name but other contents does not count as the announced file', async () => {
+  test('a stored file does not count as the expected artifact if its contents or its attempt differ', async () => {
     const { store } = await open();
     expect(await upload(store, 1, BYTES)).toBe(true);
     expect(await store.holds(attempt(1), artifactOf(Buffer.from('other')))).toBe(false);
@@ -138,8 +138,8 @@ export function testArtifactStore(open: () => Promise<TestedStore>): void {
     expect([await after.holds(attempt(1), artifact), await after.holds(attempt(2), artifact)]).toEqual([false, true]);
     expect(await contentOf(after, 2, artifact)).toEqual(BYTES);
     expect(await after.holds(attempt(2), empty)).toBe(true);
-    // A coordinator that starts after a crash shares each file again, even if the first attempt has already removed its
-    // file.
+    // A coordinator that starts after a crash calls `share` again for each file, even if the first attempt has already
+    // removed its file.
     await after.share(attempt(1), attempt(2), artifact);
     await after.remove(attempt(2), artifact.name);
     expect(await after.holds(attempt(2), artifact)).toBe(false);

@@ -3,7 +3,9 @@
 import type { SweepPolicy } from '../../../coordinator/core/policy.ts';
 import type { FailureClassName } from '../../../proto/names.ts';
 
-/** Returns the number of failures of this class that make the trial fail, as documented for the sweep file. */
+/**
+ * Returns the number of failures of this class after which a trial ends as failed, as the sweep file reference says.
+ */
 export function budget(failure: FailureClassName, { retry }: SweepPolicy): number {
   switch (failure) {
     case 'oom':

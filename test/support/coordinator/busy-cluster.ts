@@ -22,7 +22,7 @@ export interface BusyOptions {
   readonly trialsPerSweep: number;
   readonly agents: number;
   readonly gpusPerAgent: number;
-  /** Number of trials to start, over all sweeps. The other trials remain pending. */
+  /** The total number of trials to start in all sweeps. The other trials remain pending. */
   readonly run: number;
   readonly metrics: readonly string[];
   readonly trialMetrics: boolean;
@@ -33,7 +33,7 @@ export interface BusyOptions {
 export interface BusyCluster {
   readonly served: Served;
   readonly collecting: MetricsCollector;
-  /** Returns the text of a scrape. */
+  /** Scrapes the metrics once, and returns them as text. */
   scrape(): Promise<string>;
   stop(): void;
 }
@@ -91,7 +91,9 @@ async function untilOffers({ runtime, offers }: Served): Promise<AttemptKey[]> {
   return offers.splice(0);
 }
 
-/** Runs an attempt from its lease to its end. One trial in ten fails, and the last trials keep running. */
+/**
+ * Grants an attempt, sends its reports and ends it. One trial in ten fails. The last trials, one per slot, do not end.
+ */
 async function runOne({ runtime }: Served, key: AttemptKey, agentId: string, at: number, options: BusyOptions) {
   const { core } = runtime;
   const { step, answer } = onOpen(core, { key, agentId, incarnation: 'i', slot: at % options.gpusPerAgent }, now());

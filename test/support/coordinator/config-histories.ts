@@ -1,4 +1,6 @@
-/** Random histories of a sweep with replicates, and the ranking of its configs by a plain computation over all trials. */
+/**
+ * Random histories of a sweep with replicates, and a simple ranking of its configs that is computed from all trials.
+ */
 import fc from 'fast-check';
 import type { Change } from '../../../coordinator/core/step.ts';
 import type { TrialState } from '../../../coordinator/core/trial-model.ts';
@@ -18,7 +20,7 @@ interface TrialOperation {
   readonly kind: 'run' | 'release';
   readonly trial: number;
   readonly ends: 'succeeded' | 'asha' | 'patience' | 'failed' | 'held';
-  /** Whether a second attempt of the trial has the result. */
+  /** Whether the result of the trial comes from a second attempt. */
   readonly isSpeculated: boolean;
   readonly epochs: number;
   /** The value of the metric; undefined if the trial reports only another metric. */
@@ -29,16 +31,16 @@ interface TrialOperation {
 interface NewVersion {
   readonly kind: 'apply';
   readonly replicates: number;
-  /** The indices of the trials whose points the version lacks. */
+  /** The indices of the trials whose points are not in this version. */
   readonly dropped: readonly number[];
 }
 
 export interface ConfigHistory {
   readonly goal: GoalName;
   readonly replicates: number;
-  /** Whether the metric is named in the sweep file. Otherwise, the reports determine it. */
+  /** Whether the sweep file names the metric. If it does not, the reports determine the metric. */
   readonly isNamed: boolean;
-  /** The operations in order, in groups. Each group is one transaction. */
+  /** The operations in order, grouped by transaction. */
   readonly operations: readonly (readonly (TrialOperation | NewVersion)[])[];
 }
 
@@ -212,13 +214,13 @@ class SampleTrial {
 const isExtreme = (value: number | undefined) =>
   value !== undefined && Number.isFinite(value) && Math.abs(value) > 1e290;
 
-/** Returns the ids of the configs with a trial whose value is so large that a mean can be infinite. */
+/** Returns the ids of the configs that have a trial with an extreme value. The mean of such values can be infinite. */
 export function extremeConfigs(trials: readonly Trial[]): Set<string> {
   return new Set(trials.filter(({ metrics }) => isExtreme(metrics[METRIC])).map(({ configId }) => configId));
 }
 
 /**
- * Ranks the configs with a result, from all trials of a sweep.
+ * Ranks the configs that have a result, using all trials of a sweep.
  * @returns the ids of the configs, best first, each with its value
  */
 export function plainRanking(trials: readonly Trial[], goal: GoalName): ReadonlyMap<string, number> {

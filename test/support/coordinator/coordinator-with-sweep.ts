@@ -43,7 +43,10 @@ export async function coordinatorWithSweep(dir: string, text: string, slots: num
       await runtime.settle(step);
       return step;
     },
-    /** Runs as many offered trials to their ends as there are slots. A trial fails if `lossOf` returns undefined. */
+    /**
+     * Takes as many offered trials as there are slots, and runs each of them to its end. A trial fails if `lossOf`
+     * returns undefined.
+     */
     async runOffers(lossOf: (parameters: Record<string, unknown>, seed: number) => number | undefined): Promise<void> {
       for (const { id: trialId, attempts } of [...(runtime.core.sweeps.get(id)?.offers ?? [])].slice(0, slots)) {
         const attempt = attempts + 1;

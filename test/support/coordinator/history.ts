@@ -81,7 +81,7 @@ const SHORT_DURATIONS = [1, 1, 1, 1, 1];
 export class World {
   readonly core: Core;
   now = 1_000_000;
-  /** All offers so far, because NATS can redeliver an offer at any time. */
+  /** All offers so far. They are kept because NATS can redeliver an offer at any time. */
   readonly offers: AttemptKey[] = [];
   readonly granted: AttemptKey[] = [];
   /** Ended sweeps. A real coordinator has them only in its store. */

@@ -28,26 +28,32 @@ const TRANSITIONS: Readonly<Record<TrialState, readonly TrialState[]>> = {
 interface Entry {
   state: TrialState;
   attempts: number;
-  /** The running attempt that provides the results of the trial, and the newest record of this attempt. */
+  /** The running attempt whose results count for the trial, with the number of its newest record. */
   open: OpenAttempt | undefined;
   /** The second running attempt of the trial, if the trial has two. */
   second: OpenAttempt | undefined;
   /** Whether the trial has had a speculative attempt since a user last retried the trial. */
   speculated: boolean;
   /**
-   * The attempt that superseded the other attempt of the trial. Of the trial's attempts, this attempt must be the next
-   * to end, and must end with a result.
+   * The attempt that superseded the trial's other attempt. It must be the next attempt of the trial to end, and it must
+   * end with a result.
    */
   winner: AttemptKey | undefined;
-  /** Whether the current version of the sweep lacks the trial's point. */
+  /** Whether the trial's point is missing from the current version of the sweep. */
   dropped: boolean;
-  /** Whether a version has restored the trial's point. A cancelled trial can then become pending again. */
+  /**
+   * Whether a version has restored the trial's point since the trial's state last changed. If so, the next change may
+   * be from cancelled to pending.
+   */
   restored: boolean;
   /** The number of failures of each class since a user last retried the trial. */
   failures: Partial<Record<FailureClassName, number>>;
   /** The number of lost attempts that were not charged to the trial since a user last retried it. */
   freeLosses: number;
-  /** The failures that count against the retry budget, because no faulty machine can be their cause. */
+  /**
+   * The number of failures of each class that count against the retry budget. A failure that a faulty machine may have
+   * caused does not count.
+   */
   charged: Partial<Record<FailureClassName, number>>;
   /** The agents on which the trial failed early since a user last retried the trial. */
   earlyAgents: Set<string>;
@@ -101,7 +107,7 @@ export class Ledger {
 
   /**
    * @param agentsFor returns the agents that can run a sweep's trials, whether or not the agents are present
-   * @param core a core whose sweeps are added, and which keeps ended trials in memory
+   * @param core a core whose sweeps are added to the copy; it must keep ended trials in memory
    */
   constructor(agentsFor: (sweep: SweepPolicy) => readonly string[], core?: Core) {
     this.#agentsFor = agentsFor;
@@ -530,7 +536,7 @@ export class Ledger {
         assert.deepEqual(trial.failures, entry.failures);
         assert.equal(trial.freeLosses, entry.freeLosses);
         assert.equal(trial.failure, entry.failure);
-        // The store deletes the checkpoint of a trial with a result.
+        // The checkpoint of a trial that has a result is not compared, because the store deletes it.
         if (trial.state !== 'succeeded' && trial.state !== 'stopped') {
           assert.equal(trial.checkpoint?.epoch, entry.checkpoint?.epoch);
           assert.equal(trial.checkpoint?.attempt, entry.checkpoint?.attempt);
@@ -567,8 +573,8 @@ export class Ledger {
   }
 
   /**
-   * Compares the early failures that count against each agent. These are the failures since the agent's last success,
-   * except failures of trials whose final state is failed or cancelled.
+   * Checks that the core and this copy agree on the early failures that count against each agent. These are the
+   * failures since the agent's last success, except failures of trials whose final state is failed or cancelled.
    */
   #compareRecords(sweep: Sweep): void {
     const expected = new Map<string, Map<string, boolean>>();

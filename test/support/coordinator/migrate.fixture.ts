@@ -1,6 +1,6 @@
 /**
- * Runs a migration, and kills this process at a step. The arguments are the options as JSON, and the step with its table,
- * such as `copy reports`.
+ * Runs a migration, and kills this process when the migration reaches a given step. The arguments are the options as
+ * JSON, and the step. If the step has a table, the table follows its name, as in `copy reports`.
  */
 import { type MigrationOptions, migrate } from '../../../coordinator/migrate/migrate.ts';
 

@@ -1,4 +1,6 @@
-/** A coordinator's folder with a store, artifacts and a code archive, and the exact contents of stores. */
+/**
+ * Creates a coordinator's folder with a store, artifacts and a code archive. Also reads the exact contents of stores.
+ */
 import { cpSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database, { type Database as Db } from 'libsql';
@@ -72,7 +74,7 @@ function addUnusualRows(db: Db): void {
   db.exec(`delete from events where seq = ${seq}; commit`);
 }
 
-/** Adds a row to each table that has none, so that each table is compared. */
+/** Adds a row to each empty table, so that a comparison covers the rows of every table. */
 function fillEmptyTables(db: Db): void {
   for (const { name, columns } of storeTables()) {
     if (db.prepare(`select 1 from ${name} limit 1`).get() !== undefined) continue;
@@ -81,7 +83,9 @@ function fillEmptyTables(db: Db): void {
   }
 }
 
-/** Returns all rows of all tables, as texts that represent values exactly, and the objects of the schema. */
+/**
+ * Returns the rows of all tables and the objects of the schema. Each row is a text that represents its values exactly.
+ */
 export function sqliteContents(path: string): { rows: Record<string, string[]>; schema: unknown[] } {
   const db = new Database(path);
   const names = db.prepare("select name from sqlite_schema where type = 'table'").all() as { name: string }[];

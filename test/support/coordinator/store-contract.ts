@@ -251,7 +251,7 @@ export function testStore(
     expect(reports.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 200 }, (_, at) => at + 1));
   });
 
-  test('readers see each transaction whole while other transactions are written', async () => {
+  test('readers never see only a part of a transaction while transactions are written', async () => {
     const { store } = await open();
     const id = await addSweep(store);
     await store.write(byNobody([GRANTED]), AT);
@@ -315,7 +315,7 @@ export function testStore(
     expect(await store.loadUnfinishedSearch(loaded, noTrials)).toMatchObject({ state: { created: 5 } });
   });
 
-  test('the attempts of a slot are loaded in the order of their grants, although the grants have the same time', async () => {
+  test('the attempts of a slot are loaded in the order of their grants, even if the grants have the same time', async () => {
     const tested = await open();
     const { store } = tested;
     await addSweep(store, 5);
@@ -383,7 +383,7 @@ export function testStore(
     await expect(selectors.findSweep('99999999999999999999')).rejects.toThrow(NotFoundError);
   });
 
-  test('for any history, the best configs of a sweep with replicates match a ranking of all trials', async () => {
+  test('for any history, the best configs of a sweep with replicates match a ranking that is computed from all trials', async () => {
     const { store } = await open();
     let sweeps = 0;
     await fc.assert(
@@ -403,7 +403,7 @@ export function testStore(
         const ranked = [...plainRanking(all, goal)].filter(([config]) => !extreme.has(config));
         const values = new Map(ranked);
         const found = best.filter((config) => !extreme.has(config));
-        // Means are rounded differently by the store than by the ranking.
+        // The store and the ranking round means differently.
         const rounded = (value: number | undefined) => (value === undefined ? value : Math.round(value * 1e9) + 0);
         const stored = await store.reader.all<{ config: string; value: number }>(
           'select config_id as config, value from config_results where sweep_id = ? and value is not null',

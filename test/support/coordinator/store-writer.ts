@@ -61,7 +61,7 @@ export async function writeUntilKilled(store: Store): Promise<never> {
   await addSweep(store);
   await store.write(byNobody([GRANTED]), AT);
   for (let seq = 1; ; seq++) {
-    // A transaction that is stored in part would have the first of these changes without the others.
+    // If a transaction were stored only in part, the first of these changes would be stored without the others.
     const { key } = GRANTED;
     await store.write(
       byNobody([reported(seq), { kind: 'log', key, seq, at: AT, text: `${seq}` }, created(`n${seq}`, seq + 2)]),

@@ -122,7 +122,7 @@ const HISTORIES_TRIALS = HISTORIES.map((_, index) => {
 
 const CHANGES = HISTORIES.flatMap((history) => history(changesOfTrial('1', 't0'))).length;
 
-/** An order of the changes of all trials, and the changes after which a transaction ends. */
+/** Generates an order for the changes of all trials, and selects the changes after which a transaction ends. */
 export const anyGrouping = fc.array(
   fc.record({
     trial: fc.nat(HISTORIES.length - 1),
@@ -132,7 +132,7 @@ export const anyGrouping = fc.array(
 );
 
 /**
- * Returns the changes of all trials, by transaction. The changes of each trial keep their order.
+ * Returns the changes of all trials, grouped by transaction. The changes of each trial keep their order.
  * @param grouping a value of `anyGrouping`
  */
 export function groupedChanges(
@@ -150,7 +150,10 @@ export function groupedChanges(
   return transactions.filter((changes) => changes.length > 0);
 }
 
-/** Writes the transactions to a new sweep, and returns the rows of the sweep without its id. */
+/**
+ * Adds a sweep, writes the transactions, and returns the rows of the sweep. The rows do not contain the id of the
+ * sweep.
+ */
 export async function rowsAfter(
   store: Store,
   requestId: string,

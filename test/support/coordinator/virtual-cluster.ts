@@ -126,7 +126,7 @@ export class VirtualCluster {
       this.changes.push(change);
     }
     forgetEndedTrials(this.core, changes);
-    // Comparisons are rare, because a comparison takes longer than a step.
+    // The core is not compared with the ledger after every step, because a comparison takes longer than a step.
     if (changes.length > 0 && this.changes.length % COMPARE_EVERY === 0) this.ledger.compare(this.core);
     for (const output of outputs) {
       if (output.kind === 'offer') this.#queueOf(output.pool).push(output.key);
