@@ -189,7 +189,7 @@ test.skipIf(isSkipped(postgresMissing()))(
 );
 
 test.skipIf(isSkipped(postgresMissing()))(
-  'a leader that receives SIGTERM during a long write hands over in time, and the submitted sweep is stored once',
+  'a leader that receives SIGTERM during a long write hands over within 3 s, and the submitted sweep is stored once',
   async () => {
     const { folder, server, a, b, both } = await startPair();
     const file = sweepFile(folder, noopSweepText({ trials: 2, epochs: 1, epochMs: 1 }));
@@ -215,8 +215,8 @@ test.skipIf(isSkipped(postgresMissing()))(
 );
 
 /**
- * The maximum duration of a coordinator's restart on a busy machine. A leadership lasts longer, so a restart that waits
- * until the leadership of the killed process expires exceeds this maximum.
+ * The maximum duration of a coordinator's restart on a busy machine. It is shorter than the term of a leader, so the
+ * test fails if the restarted process waits until the term of the killed process expires.
  */
 const RESTART_MS = 7_000;
 
@@ -268,7 +268,7 @@ test.skipIf(isSkipped(postgresMissing()))(
     const agent = ['--server', both, '--nats', nats.url, '--slots', '4', '--dir', join(folder, 'agent'), '--no-auth'];
     await startDaemon(join(folder, 'agent.log'), 'agent', ...agent, '--id', 'agent', '--log-format', 'json');
     const file = sweepFile(folder, noopSweepText(SWEEP));
-    // The first address is that of the standby. The standby returns the address of the leader.
+    // The first address is that of the standby, which answers with the address of the leader.
     const { sweep } = await trawlJson<{ sweep: string }>('submit', file, '--server', `${b.address},${a.address}`);
     const waiting = startTrawl('wait', sweep, '--server', both);
     const untilSucceeded = (count: number) =>

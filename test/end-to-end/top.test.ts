@@ -126,8 +126,8 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     await screen.sees(/100% 12\/12/);
     screen.press('4');
     await screen.sees(/time +after +trial +event[\s\S]*sweep finished/);
-    // The preview takes half of the screen. The filter leaves only the grants, so that all of them fit in the other
-    // half.
+    // The preview takes half of the screen. The filter shows only `granted` events, so that all of them fit in
+    // the other half.
     screen.press('/granted\r');
     const grants = () => {
       const granted = screen.lines().filter((line) => / granted /.test(line));
@@ -147,7 +147,7 @@ describe('trawl top in a terminal', { timeout: DASHBOARD_LIMIT_MS }, () => {
     const screen = new TestTerminal(['top', '--server', `127.0.0.1:${port}`]);
     const device = await until('the terminal no longer echoes keys', () => {
       const terminal = readlinkSync(`/proc/${screen.pid}/fd/0`);
-      // Until the exec call, the new process still has a socket of its parent as stdin.
+      // Until the new process calls exec, its stdin is still a socket of its parent.
       if (!terminal.startsWith('/dev/pts/')) return false;
       return / -echo /.test(execFileSync('stty', ['-F', terminal, '-a'], { encoding: 'utf8' })) && terminal;
     });

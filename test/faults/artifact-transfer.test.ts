@@ -201,7 +201,7 @@ test.each([
   },
 );
 
-test('an artifact whose name contains the name of another artifact as a folder is skipped with a reason, and its attempt continues', async () => {
+test('if NAME is an artifact, a later artifact NAME/b is skipped with a reason, and its attempt continues', async () => {
   expect(await upload()).toBe('stored');
   const artifact = { ...FILE, name: `${FILE.name}/b` };
   const { spool, dismissed } = sessionWith(served.address, [

@@ -37,7 +37,7 @@ test(`if the coordinator is down for ${AWAY_MS / 1000} s under full load, no rep
     const over = (await cluster.sweep(sweep))?.counts?.running === 0;
     return over || Date.now() - (await lastReportMs(cluster)) < 1_000;
   });
-  printSeconds('until it had stored all delayed reports', backAt);
+  printSeconds('until the coordinator had stored all delayed reports', backAt);
   const { attempts, reports } = await exactlyOnce(cluster, sweep, SWEEP);
   expect(attempts.map(({ number, failureClass }) => [number, failureClass])).toEqual(
     Array(SWEEP.trials).fill([1, null]),

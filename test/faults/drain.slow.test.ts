@@ -99,7 +99,7 @@ test('trials that outlast the grace period are handed back, and run on another a
   expect(attempts.filter(({ number }) => number === 2).map(({ agent }) => agent)).toEqual(Array(3).fill('two'));
 });
 
-test('after one SIGTERM, an agent exits when its trials have finished; after a second SIGTERM, it hands its running trials back at once', {
+test('after one SIGTERM, an agent exits when its trials have finished; after a second SIGTERM, it hands its running trials back immediately', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();

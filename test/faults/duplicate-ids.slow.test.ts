@@ -63,7 +63,7 @@ test('a second agent with the same id exits with code 4, and the trials of the f
   expect(trials.map(({ attempts }) => attempts)).toEqual([1, 1]);
 });
 
-test('after kill -9, an agent with its folder reconnects at once; an agent without its folder waits for at most one lease', {
+test('after kill -9, an agent that restarts with its folder reconnects immediately; an agent that restarts without its folder waits for at most one lease', {
   timeout: LIMIT_MS,
 }, async () => {
   await cluster.startAgent(ID, 1);
@@ -86,8 +86,8 @@ test('after kill -9, an agent with its folder reconnects at once; an agent witho
   const waiting = startAgain(join(cluster.folder, ID));
   await until('the agent waits for its id', () => waiting.stderr().includes('is silent: the id becomes free in'));
   await until('the agent is connected again', async () => (await connectedAt()) !== second);
-  // The lease began with the last message before the kill. While the id is in use, the agent waits for at most 5 s
-  // between two attempts to connect.
+  // The lease of the killed agent began with its last message. While the id is in use, the new agent waits for at most
+  // 5 s before it tries again to connect.
   expect(Date.now() - killedAt).toBeLessThan((LEASE_S + 25) * 1000);
   expect(await states()).toEqual(['connected']);
   waiting.kill('SIGTERM');

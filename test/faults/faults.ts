@@ -12,9 +12,9 @@ export type FaultKind = 'worker' | 'agent' | 'coordinator' | 'agent and coordina
 
 export interface KillFault {
   readonly kind: FaultKind;
-  /** Whether the fault waits until every slot is busy; otherwise the fault can occur during startup. */
+  /** Whether the fault occurs only after every slot has become busy. If false, it can occur during startup. */
   readonly whenBusy: boolean;
-  /** The delay of the fault. If `whenBusy` is set, the delay begins once every slot is busy. */
+  /** The delay before the kill. If `whenBusy` is set, the delay begins once every slot is busy. */
   readonly afterMs: number;
   /** How long the killed process stays down. Not used for a worker, because the agent restarts its workers. */
   readonly awayMs: number;
@@ -80,6 +80,7 @@ async function kill(fault: KillFault, cluster: Cluster, random: TestRandom): Pro
 async function isBusy(cluster: Cluster, sweep: string): Promise<boolean> {
   const counts = (await cluster.sweep(sweep))?.counts;
   if (counts === undefined) return false;
-  // Near the end of a sweep there may be fewer trials than slots.
+  // Near the end of a sweep, too few trials may be left to fill every slot. Then it is enough that no trial is waiting
+  // for a slot.
   return counts.running === SLOTS || counts.pending + counts.offered === 0;
 }

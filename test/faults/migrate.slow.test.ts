@@ -96,7 +96,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
       expect(found?.n, table).toBe(original[table]?.length);
     }
     expect(() => openStore(dir)).toThrow('was moved to postgres://');
-    // The copy in S3 must be complete without the folder.
+    // The files are deleted from the folder, so that the migration back can use only the copies in S3.
     for (const { path } of SAMPLE_FILES) rmSync(join(dir, path));
     const back = newFolder();
     const again = await migrate(options(dir, { store: url, to: { dir: back } }));
@@ -107,7 +107,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
     openStore(copyOf(back)).close();
   });
 
-  test('a store works with its data folder after a move to PostgreSQL, and continues its event numbers and trial counts', async () => {
+  test('a store that was moved to PostgreSQL works with its data folder, and continues its event numbers and trial counts', async () => {
     const dir = await sampleFolder(folder);
     const { url, name } = await newDatabase();
     await migrate(options(dir, { to: { store: url } }));
@@ -284,7 +284,7 @@ describe.skipIf(isSkipped(postgresMissing() ?? s3ServerMissing()))('migrations w
       .filter((entry) => entry.isFile() && entry.parentPath.includes(`/trawl/${databases}/`))
       .map((entry) => join(entry.parentPath, entry.name));
     expect(objects).toHaveLength(SAMPLE_FILES.length);
-    // A file that an earlier run has copied is not read again, so each run has a new folder.
+    // A migration skips files that an earlier run copied to the same folder, so each run copies to a new folder.
     const elsewhere = () => migrate(options(dir, { store: url, to: { dir: newFolder() } }));
     for (const object of objects.filter((path) => readFileSync(path).length > 0).slice(0, 2)) {
       const bytes = readFileSync(object);

@@ -177,7 +177,8 @@ const FAULTS: readonly Fault[] = [
 export const NATS_FAULTS_LIMIT_MS = 900_000;
 
 /**
- * Checks that no fault ends an agent or the coordinator, loses a lease or a report, or has effects after its end.
+ * Checks that the agent and the coordinator survive every fault, that no lease or report is lost, and that a fault has
+ * no effect after it has ended.
  * @param binary the path of nats-server; default: the installed program
  * @param every a number n: every n-th fault is tested, with 1/n of the trials. Default: 1, which tests all faults
  */

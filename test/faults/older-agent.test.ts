@@ -1,4 +1,7 @@
-/** Tests a worker of the current version that an older agent starts, as after an upgrade of the program files. */
+/**
+ * Tests a worker of the current version that is started by an agent of an older version. This happens if the program
+ * files are upgraded while the agent runs.
+ */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -5,7 +5,7 @@ import { sweepFile, testFolder } from '../support/folder.ts';
 import { until } from '../support/until.ts';
 
 const EPOCHS = 4;
-/** The trial with the first rate has the lowest loss after every epoch. */
+/** The trial with the first learning rate has the lowest loss after every epoch. */
 const RATES = [1e-3, 3e-4, 1e-5, 1e-6];
 
 const sweepOf = (rule: string) => `
@@ -20,7 +20,10 @@ parameters:
   epochs: {value: ${EPOCHS}}
 `;
 
-/** The loss is about 0.2 with the first rate, and about 0.9 with the last two. Therefore, each rule stops a trial. */
+/**
+ * The loss is about 0.2 with the first learning rate, and about 0.9 with the last two. Therefore, each rule stops at
+ * least one trial.
+ */
 const RULES = [
   '{type: asha, eta: 2}',
   '{type: asha, variant: promotion, eta: 2}',

@@ -35,7 +35,7 @@ interface Shown extends TrialJson {
   readonly reports: readonly { readonly epoch: number }[];
 }
 
-/** Returns the properties that must be the same with and without faults. */
+/** Returns the properties of each trial that must be the same with and without faults. */
 function lineageOf(trials: readonly TrialJson[]) {
   return trials.map(
     ({ index, trial, seed, parameters, parent, parent_epoch, replaces, state, epoch, metrics, stop_reason }) => {

@@ -45,12 +45,12 @@ test('short trials end exactly once although their agent and their coordinator a
   await cluster.startAgent('agent-2', SLOTS);
   const { attempts } = await exactlyOnce(cluster, sweep, short);
   expect(mostLeasesOfSlot(attempts)).toBeGreaterThan(2);
-  // The attempts that were queued when the agent was killed are lost, and are not charged to their trials.
+  // The attempts that were queued when the agent was killed are lost, but they use no retry of their trials.
   expect(attempts.filter(({ failureClass }) => failureClass === 'lost').length).toBeGreaterThan(0);
   expect(attempts.some(({ agent }) => agent === 'agent-2')).toBe(true);
 });
 
-test('a pause or a kill of a sweep also takes effect for trials that slots hold in advance', {
+test('a pause or a kill of a sweep also applies to the trials that slots hold in advance', {
   timeout: LIMIT_MS,
 }, async () => {
   const folder = testFolder();

@@ -8,7 +8,7 @@ import { exactlyOnce, type NoopSweep, noopSweepText } from './noop-sweep.ts';
 
 const SWEEP: NoopSweep = { trials: 4, epochs: 2, epochMs: 50 };
 
-/** Returns Node options that replace the version of the protocol in the code of an agent. */
+/** Returns Node options that make an agent use the given version of the protocol. */
 function speaking(protocol: number): string {
   const hook = `
     export async function load(url, context, next) {

@@ -34,7 +34,7 @@ test.each(roundSeeds())(
       const { code } = await retry;
       const { counts, state } = await until('the coordinator answers', () => cluster.sweep(sweep));
       const cancelled = counts?.cancelled;
-      console.log(`${death + 1}: the command ended with ${code}, ${cancelled} of ${TRIALS} are cancelled`);
+      console.log(`kill ${death + 1}: retry exited with code ${code}; ${cancelled} of ${TRIALS} trials are cancelled`);
       expect([0, TRIALS]).toContain(cancelled);
       expect(state).toBe(cancelled === 0 ? 'SWEEP_STATE_RUNNING' : 'SWEEP_STATE_KILLED');
       if (code === 0) expect(cancelled).toBe(0);

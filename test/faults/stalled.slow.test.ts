@@ -35,7 +35,7 @@ async function superseded(cluster: Cluster): Promise<number> {
   return Number(/^trawl_superseded_reports_total(?:\{.*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('after an agent stalls past its lease, its late records are rejected, and its workers run further trials without a restart', {
+test('after an agent stalls for longer than its lease, its late records are rejected, and its workers run further trials without a restart', {
   timeout: 300_000,
 }, async () => {
   const folder = testFolder();
@@ -52,7 +52,7 @@ test('after an agent stalls past its lease, its late records are rejected, and i
   await sleep(2 * SWEEP.epochMs);
   process.kill(cluster.agent('stalled').pid, 'SIGSTOP');
   await until('its attempts are lost', async () => (await cluster.sweep(sweep))?.counts?.running === 0);
-  printSeconds('from the stall until its trials were pending again', stalledAt);
+  printSeconds('from the stall of the agent until its trials were pending again', stalledAt);
   await cluster.startAgent('other', 1);
   await untilRunning(cluster, sweep, 1);
   await sleep(1_000);

@@ -1,4 +1,6 @@
-/** With real processes: if an attempt is a straggler, another agent runs a second attempt of the trial. */
+/**
+ * Tests stragglers with real processes: if an attempt is a straggler, another agent runs a second attempt of the trial.
+ */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -24,8 +24,8 @@ retry: {crash: 20, backoff: 100ms}
 `;
 
 /**
- * Returns one seed per round. TRAWL_FAULT_SEED repeats a run, as far as the machine's timing allows; TRAWL_FAULT_ROUNDS
- * sets the number of rounds.
+ * Returns one seed per round. TRAWL_FAULT_SEED sets the first seed, to repeat a run; the timing of the processes can
+ * still differ. TRAWL_FAULT_ROUNDS sets the number of rounds.
  */
 export function roundSeeds(): number[] {
   const first = Number(process.env.TRAWL_FAULT_SEED ?? Date.now() % 1_000_000);

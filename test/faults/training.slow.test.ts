@@ -36,7 +36,7 @@ test('if an agent is killed during training, the results are the same as without
   expect(expected.attempts).toBe(4);
 
   const withFaults = await cluster.json<{ sweep: string }>('submit', file);
-  await until('a trial is past its first epoch, and not at its end', async () => {
+  await until('a trial has completed its first epoch and is still running', async () => {
     const trials = await cluster.trials(withFaults.sweep);
     return trials.some(({ state, epoch }) => state === 'running' && epoch === 1);
   });

@@ -12,8 +12,8 @@ import { exampleFolder, reportedMs, showTrial, sweepExample } from './sweep.ts';
 const ROUND_LIMIT_MS = 300_000;
 const WHOLE_LIMIT_MS = 3_600_000;
 /**
- * The minimum time between the first and the last report of a trial whose reports arrive while the trial runs. If
- * all reports are read in one poll at the end of the trial, they arrive within a shorter time.
+ * The minimum time between a trial's first and last report, if the reports arrive while the trial runs. Reports that
+ * are all read in one poll at the end of the trial arrive within a shorter time.
  */
 const LIVE_MS = 100;
 

@@ -13,7 +13,7 @@ import { showTrial, startSweep, sweep, untilBothReported } from './sweep.ts';
 
 const ALL = process.env.TRAWL_FRAMEWORKS === 'all';
 const VERSIONS = ['0.31.0', ...(ALL ? ['0.23.0'] : []), '0.18.7'];
-/** Whether every check runs with a version. In the slow suite, some checks run only with the newest version. */
+/** Whether all checks run with the given version of W&B. By default, some checks run only with the newest version. */
 const isChecked = (version: string) => version === VERSIONS[0] || ALL;
 const SWEEP_LIMIT_MS = 600_000;
 

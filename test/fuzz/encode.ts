@@ -8,7 +8,7 @@ const FIXED64 = 1;
 const BYTES = 2;
 const DEEPEST = 6;
 
-/** @param first whether to set the first member of each oneof, as in the first message of a stream */
+/** @param first whether to set the first member of each oneof, not random members: for the first message of a stream */
 export function encode(type: protobuf.Type, values: Values, random: TestRandom, first = false, depth = 0): Uint8Array {
   const pieces: Uint8Array[] = [];
   const chosen = new Set<protobuf.Field>();

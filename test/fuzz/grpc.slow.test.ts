@@ -59,7 +59,7 @@ function describeCall({ path, pieces, headers = {} }: RawCall, answer: RawAnswer
   return `${path} ${JSON.stringify({ sent, headers })} -> ${code} ${answer?.details.slice(0, 500)}`;
 }
 
-/** Sends all calls at once on a separate connection. Returns the answers once all effects of the calls are stored. */
+/** Sends all calls concurrently on one new connection. Returns the answers once all effects of the calls are stored. */
 async function callAll(cluster: Cluster, calls: readonly RawCall[]): Promise<RawAnswer[]> {
   const session = dial(cluster.address);
   const answers = await Promise.all(calls.map((call) => rawCall(session, call)));
@@ -109,7 +109,7 @@ function batches(methods: readonly WireMethod[]): [WireMethod, string[]][] {
   );
 }
 
-test('every method rejects unreadable and oversized messages with the right code, and both kinds are counted', {
+test('every method rejects unreadable and oversized messages with the right code, and counts them', {
   timeout: 300_000,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });

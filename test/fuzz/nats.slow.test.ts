@@ -67,7 +67,7 @@ async function streamIsEmpty(nats: NatsConnection, cluster: string, pool: string
   return (await manager.streams.info(offerStream(cluster, pool))).state.messages === 0;
 }
 
-test('after any message on any subject, the coordinator and the agent change no stored data and keep working', {
+test('no message on any subject changes stored data or stops the coordinator or the agent', {
   timeout: 300_000 + 60_000 * fuzzSeeds().length,
 }, async () => {
   const cluster = await Cluster.start(testFolder(), { requireToken: false });

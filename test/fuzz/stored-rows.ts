@@ -46,8 +46,8 @@ export function storedRows(dir: string): StoredRows {
 
 function rowsOf(db: Database.Database, table: string): string[] {
   const rows = db.prepare(`select * from ${table}`).all() as Record<string, unknown>[];
-  // `seq` is replaced with 0. The events that `IGNORE_OWN_CHANGES` deletes also use up numbers, so the numbers of the
-  // other events vary.
+  // `seq` is replaced with 0, because it varies: the events that `IGNORE_OWN_CHANGES` deletes were numbered in the same
+  // sequence.
   return rows.map((row) => JSON.stringify(table === 'events' ? { ...row, seq: 0 } : row)).sort();
 }
 

@@ -2,7 +2,7 @@
 import type protobuf from 'protobufjs';
 import type { TestRandom } from '../support/random.ts';
 
-/** Valid values of fields, by the name of the field (`seq` or `Hello.metrics`). Each use picks a value at random. */
+/** Valid values by field name, such as `seq` or `Hello.metrics`. One of them is picked at random for each field. */
 export type SampleValues = Readonly<Record<string, readonly (string | number)[]>>;
 
 export interface Values {

@@ -24,14 +24,14 @@ const BUDGET = 1_700;
 
 const seriesOf = (text: string) => text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
 
-test('10 live sweeps of 1,000 trials on 20 agents with 4 GPUs each have fewer than 1,700 series, agents included', async () => {
+test('with 10 live sweeps of 1,000 trials each, the coordinator and 20 agents with 4 GPUs each have fewer than 1,700 series in total', async () => {
   const cluster = await busyCluster(newFolder(), BUSY);
   onTestFinished(() => cluster.stop());
   const text = await cluster.scrape();
   expect(text).toContain('trawl_sweeps{state="running"} 10');
   expect(text).toContain(`trawl_agents{state="connected"} ${AGENTS}`);
-  // The number of sweeps that already have an estimate depends on the speed of the machine. Therefore, the test
-  // counts one more series for each sweep without an estimate.
+  // The number of sweeps whose remaining time is already estimated depends on the speed of the machine. Therefore, the
+  // test counts one more series for each sweep without an estimate.
   const withoutEstimate = BUSY.sweeps - [...text.matchAll(/^trawl_eta_seconds\{/gm)].length;
   const ofCoordinator = seriesOf(text) + withoutEstimate;
   const ofAgent = seriesOf(await scrapeAgentOfFourGpus());

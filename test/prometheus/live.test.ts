@@ -93,7 +93,7 @@ test.skipIf(missing !== undefined)(
 
     const shown: Shown[] = [];
     for (const query of panelQueries()) {
-      // Agents exchange all messages on one stream, so only commands make calls with a short duration.
+      // An agent exchanges all messages in one long call, so a command has to make the short calls for this query.
       if (query.expr.includes('trawl_grpc_server_handling_seconds')) await cluster.run('ls');
       shown.push(await show(prometheus, query, sweep));
     }

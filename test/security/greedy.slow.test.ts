@@ -28,10 +28,10 @@ import { TRAWL } from '../support/trawl.ts';
 import { until } from '../support/until.ts';
 
 /**
- * The documented limit for answers to clients that do not attack is one second. The test measures the CPU time of the
- * coordinator during each call instead of the duration, because on a busy machine, even an idle coordinator answers
+ * As documented, a client that does not attack gets each answer within one second. The test measures the CPU time of
+ * the coordinator during each call instead of the duration, because on a busy machine, even an idle coordinator answers
  * late. Three quarters of the answers must meet the limit. A call is made every 100 ms. For example, a measurement of
- * 5 s fails if the coordinator is blocked for 2.5 s, because the calls of the first 1.5 s (30%) exceed the limit.
+ * 5 s fails if the coordinator is blocked for 2.5 s, because the calls in the first 1.5 s (30%) exceed the limit.
  */
 const ANSWER_CPU_MS = 1_000;
 /** The deadline of each call. The deadline is long, because one pause of a busy machine must not fail the test. */
@@ -46,7 +46,7 @@ const LARGE_REPORTS = Number(process.env.TRAWL_LARGE_REPORTS ?? 300);
  * holds all reports in memory fails.
  */
 const COMMAND_HEAP_MIB = 64;
-/** The length of each log record. All records together are 30 times as long as the log of an attempt may be. */
+/** The length of each log record. All records together have 30 times the maximum length of an attempt's log. */
 const FLOOD_CHARACTERS = 250_000;
 const FLOOD_RECORDS = (30 * MAX_ATTEMPT_LOG_CHARACTERS) / FLOOD_CHARACTERS;
 /** The minimum number of calls that the observer makes before its measurements are judged. */
@@ -56,7 +56,7 @@ const MAX_RSS_BYTES = 1_600 * 2 ** 20;
 const TIMEOUT = { timeout: 300_000 };
 
 let cluster: Cluster;
-/** A thread that calls the coordinator as a client that does not attack, and measures the answers. */
+/** A thread that acts as a client that does not attack: it calls the coordinator, and measures the answers. */
 let observer: Worker;
 
 beforeEach(async () => {

@@ -103,8 +103,8 @@ async function expectPrivate(
 }
 
 /**
- * Returns the paths of the folder and of everything in it. The other user cannot list the folder, so the test names
- * each path that this user tries to open.
+ * Returns the paths of the folder and of everything in it. The other user cannot list the folder, so the probe gets
+ * the paths from the test.
  */
 function filesIn(dir: string): string[] {
   return [dir, ...readdirSync(dir, { recursive: true, encoding: 'utf8' }).map((name) => join(dir, name))];

@@ -14,9 +14,9 @@ import { until } from '../support/until.ts';
 import { startSecured, startSecuredAgent, tokenHeaders } from './secured-cluster.ts';
 
 const LIMIT_MS = 300_000;
-/** How long renewed certificates are valid, in days. */
+/** The validity of renewed certificates, in days. */
 const RENEWED = 30;
-/** How long a certificate that causes a warning is valid, in days. */
+/** The validity, in days, of a certificate that expires so soon that it causes a warning. */
 const SOON = 3;
 
 const idleSweep = (name: string) => `name: ${name}\ntrainer: noop\nparameters: {x: {values: [1, 2, 3]}}\n`;

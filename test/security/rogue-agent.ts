@@ -24,7 +24,7 @@ const STREAM = offerStream(CLUSTER, ATTACKED);
 const OTHER_STREAM = offerStream(CLUSTER, HONEST);
 const EMPTIED_STREAM = offerStream(CLUSTER, EMPTIED);
 const OFFERS = 80;
-/** How long to wait for a redelivery. The consumer redelivers an offer that has not been answered for 5 s. */
+/** How long to wait for a redelivery. The consumer redelivers an offer if it gets no answer within 5 s. */
 const REDELIVERY_MS = 6_000;
 
 const keyOf = (trial: number): AttemptKey => ({ sweepId: '1', trialId: `t${trial}`, attempt: 1 });

@@ -46,7 +46,7 @@ async function end(server: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** Connects with the certificate in a folder, through a client that restricts nothing. */
+/** Connects with the certificate in a folder. Only the server limits what the returned client can do. */
 export async function connectAs(nats: SecuredNats, folder: string, inboxPrefix: string) {
   const { authority, certificate, key } = readIdentity(folder, ['agent', 'viewer', 'operator', COORDINATOR]);
   const connection = await connect({

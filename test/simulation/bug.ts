@@ -9,7 +9,7 @@ import type { Offers } from '../../coordinator/transport/offers.ts';
 import type { AttemptServiceServer } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import type { SubmitRequest } from '../../proto/gen/trawl/v1/sweep_service.ts';
 
-/** The hooks of a planted bug. Where a hook is absent, the behavior is correct. */
+/** The hooks of a planted bug. A hook that is not set changes nothing. */
 export interface Bug {
   /** The description that `--bug list` prints. */
   readonly about: string;

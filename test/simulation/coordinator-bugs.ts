@@ -74,7 +74,7 @@ class ChargesQueuedLosses extends Runtime {
 
 type EndedChange = Step['changes'][number] & { readonly kind: 'ended' };
 
-/** Returns a bug that changes the stored ends of attempts. */
+/** Returns a bug that changes the ends of attempts before they are stored. */
 function endsAs(about: string, changeEnd: (ended: EndedChange) => EndedChange): Bug {
   class ChangesEnds extends Runtime {
     override settle(step: Step): Promise<void> {
@@ -104,7 +104,7 @@ class KeepsEndedTrials extends Runtime {
 }
 
 /**
- * Returns a bug that changes the stored creations of trials. If `changeCreated` returns undefined, the trial is not
+ * Returns a bug that changes new trials before they are stored. If `changeCreated` returns undefined, the trial is not
  * stored.
  */
 function createsAs(about: string, changeCreated: (created: CreatedChange) => CreatedChange | undefined): Bug {
@@ -121,7 +121,7 @@ function createsAs(about: string, changeCreated: (created: CreatedChange) => Cre
 
 type CreatedChange = Step['changes'][number] & { readonly kind: 'created' };
 
-/** Returns a bug that replaces the changes of each step. */
+/** Returns a bug that replaces each change of a step with the changes that `change` returns. */
 function changesAs(about: string, change: (one: Step['changes'][number], step: Step) => Step['changes']): Bug {
   class ChangesSteps extends Runtime {
     override settle(step: Step, by?: string): Promise<void> {
@@ -133,7 +133,7 @@ function changesAs(about: string, change: (one: Step['changes'][number], step: S
 
 const replacesMembers = ({ changes }: Step) => changes.some(({ kind }) => kind === 'inherited');
 
-/** Returns a bug that changes the stored new versions of sweeps. */
+/** Returns a bug that changes new versions of sweeps before they are stored. */
 function appliesAs(about: string, changeApplied: (applied: AppliedChange, runtime: Runtime) => AppliedChange): Bug {
   class ChangesVersions extends Runtime {
     override settle(step: Step, by?: string): Promise<void> {
@@ -302,7 +302,7 @@ function renewEnded(runtime: Runtime, agentId: string, incarnation: string, held
   }
 }
 
-/** Returns a bug that changes the requests to the processes of samplers. */
+/** Returns a bug that changes each request to a sampler's process. */
 function asksAs(about: string, changeRequest: (request: { add: unknown[]; end: unknown[][] }) => void): Bug {
   return {
     about,

@@ -88,7 +88,7 @@ export interface CoordinatorProcess {
   readonly control: SweepControl;
   readonly agents: AgentControl;
   readonly nats: SimulatedNats;
-  /** The epoch of the coordinator as the leader; 0 if there is only one coordinator. */
+  /** The epoch in which this coordinator leads; 0 if there is only one coordinator. */
   readonly epoch: number;
   readonly leader: Leader | undefined;
 }
@@ -101,7 +101,7 @@ export class SimulatedCoordinator {
   readonly #place: string;
   readonly #shared: SharedDatabase | undefined;
   #starts = 0;
-  /** The deviation of the machine's clock. A new deviation takes effect at the next start of the process. */
+  /** How far the machine's clock is off, in milliseconds. A new value takes effect at the next start of the process. */
   clockOffMs = 0;
   life: CoordinatorProcess | undefined;
   #diedAt = 0;
@@ -176,8 +176,8 @@ export class SimulatedCoordinator {
   }
 
   /**
-   * Stops the coordinator in an orderly way, so that another coordinator leads at once. Must be called in an event of
-   * the process.
+   * Stops the coordinator and gives up its leadership, so that another coordinator can lead immediately. Must be called
+   * in an event of the process.
    */
   async stop(): Promise<void> {
     const { life } = this;

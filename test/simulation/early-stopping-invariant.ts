@@ -15,9 +15,9 @@ type Entry = Change & { readonly kind: 'rung' };
 export class EarlyStoppingInvariant {
   /** The metric values at each rung, by sweep and rung. */
   readonly #values = new Map<string, number[]>();
-  /** The entered rungs, by sweep, trial and rung. */
+  /** The rungs that each trial has entered. Each key consists of the sweep, the trial and the rung. */
   readonly #entered = new Set<string>();
-  /** The stopped trials, by sweep and trial. */
+  /** The stopped trials. Each key consists of the sweep and the trial. */
   readonly #stopped = new Set<string>();
 
   /** The invariants of each sweep that trains a population. */

@@ -57,7 +57,7 @@ export class Grpc {
     this.#listening.set(place, listening);
   }
 
-  /** Returns the connections of an agent, which follows the leader. */
+  /** Returns connections through which one agent calls the leader. */
   connections(): CoordinatorConnections {
     return new CoordinatorConnections(this.network, this.#places, this.#listening);
   }
@@ -99,8 +99,8 @@ export class Grpc {
   #report(agent: SimulatedProcess, to: CoordinatorConnections): ReportStream {
     const { clock, random } = this.network;
     const coordinator = to.listening;
-    // Without a coordinator, the agent's own process stands in for the other side, until the code below ends the
-    // stream.
+    // If no coordinator is listening, the agent's own process is also the other end of the stream, until the code below
+    // ends the stream.
     const process = coordinator?.process ?? agent;
     const accept = (call: ServerStream) => coordinator?.service.report(call);
     const stream = new SimulatedStream(this.network, agent, process, accept);

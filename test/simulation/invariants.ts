@@ -28,7 +28,7 @@ import { SearchInvariant } from './search-invariant.ts';
 import { ShareInvariant } from './share-invariant.ts';
 
 const FINAL: readonly string[] = ['succeeded', 'stopped', 'failed', 'cancelled'];
-/** After this many commits, the ledger is compared with the core. A comparison takes longer than a commit. */
+/** Compares the ledger with the core once per this many commits, because a comparison takes longer than a commit. */
 const COMPARE_EVERY = 8;
 const SETTLED_MS = 5_000;
 /** The maximum time from a grant to its commit. */
