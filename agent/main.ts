@@ -300,18 +300,15 @@ function workerStarter(
     acceptsStarted: true,
     loadsOnDemand: isWasmOnly({ gpus: gpus.length, requireGpu }, process.env),
   };
-  const startedSlots = new Set<number>();
   return (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
     const marker = leftovers.markerOfWorker();
-    const isReplacement = startedSlots.has(slot);
-    startedSlots.add(slot);
     const onExit = (how: string) => {
       events.onExit(how);
       leftovers.endOf(marker).catch(onLeftoverError(log));
     };
     const { onMessage, onLog } = events;
-    return new WorkerProcess({ ...setup, gpuSharedBy, marker, isReplacement }, gpuEnvironment(vendor, own), {
+    return new WorkerProcess({ ...setup, gpuSharedBy, marker }, gpuEnvironment(vendor, own), {
       onMessage,
       onLog,
       onExit,

@@ -64,11 +64,19 @@ export class Workers {
 
   /**
    * Starts a new worker for a slot whose worker has exited. If that worker ran only for a short time, the start is
-   * delayed.
+   * delayed. A start that fails, for example while an upgrade replaces trawl's files, is repeated.
    */
   restart(slot: number): void {
     const ageMs = performance.now() - (this.#startedAt[slot] ?? 0);
-    setTimeout(() => this.#start(slot), ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
+    const start = () => {
+      try {
+        this.#start(slot);
+      } catch (error) {
+        this.#log.error({ err: error, slot }, 'a worker cannot be started; the start is repeated');
+        setTimeout(start, RESTART_DELAY_MS);
+      }
+    };
+    setTimeout(start, ageMs < YOUNG_WORKER_MS ? RESTART_DELAY_MS : 0);
   }
 
   /** Starts no more workers, and treats every further exit of a worker as expected. */

@@ -11,8 +11,8 @@ import type { WorkerSetup } from './ipc.ts';
  */
 export async function loadBackend({ requireGpu, gpus, loadsOnDemand }: WorkerSetup): Promise<BackendName> {
   const forced = loadsOnDemand === true ? 'wasm' : forcedBackend(process.env);
-  // Checked now, so that a worker with an invalid TRAWL_GPU_PACKS does not start. Otherwise, its first trial would
-  // fail.
+  // Checked now, so that an agent with an invalid TRAWL_GPU_PACKS does not start. (If the variable is set, the agent does
+  // not let its workers load on demand.)
   gpuStrategy(process.env);
   const backend = await chooseBackend({ requireGpu, gpus, forced });
   openFirstSession();

@@ -38,8 +38,11 @@ export interface WorkerSetup {
    * its start. Users' programs need no backend, and start faster from a small process. Default: false.
    */
   readonly loadsOnDemand?: boolean;
-  /** Whether an earlier worker of the slot has exited. Default: false. */
-  readonly isReplacement?: boolean;
+  /**
+   * If a worker of at most this age, in seconds, cannot load its backend on demand, the attempt fails. An older worker
+   * exits instead, because an upgrade may have replaced trawl's files. Default: 60.
+   */
+  readonly maxLoadFailureAgeS?: number;
 }
 
 export interface Assignment {

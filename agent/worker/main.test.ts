@@ -54,7 +54,7 @@ async function untilMessage({ child, messages }: ReturnType<typeof startWorker>,
   while (!messages.some(({ kind }) => kinds.includes(kind))) await once(child, 'message');
 }
 
-test('a worker loads its backend on demand, and trains', { timeout: FIXTURE_LIMIT_MS }, async () => {
+test('a worker that loads its backend on demand trains', { timeout: FIXTURE_LIMIT_MS }, async () => {
   const worker = startWorker({});
   const { child, messages, folder } = worker;
   await untilMessage(worker, 'ready');
@@ -84,10 +84,10 @@ test('an attempt that is stopped while the backend is loaded does not train', {
 // An invalid value of TRAWL_GPU_PACKS makes the load fail.
 const BROKEN = { TRAWL_GPU_PACKS: 'none' };
 
-test('the first worker of a slot exits if it cannot load its backend, before the attempt has started', {
+test('an old worker exits if it cannot load its backend, before the attempt has started', {
   timeout: FIXTURE_LIMIT_MS,
 }, async () => {
-  const worker = startWorker(BROKEN);
+  const worker = startWorker(BROKEN, { maxLoadFailureAgeS: 0 });
   const { child, messages, folder } = worker;
   let output = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -100,10 +100,10 @@ test('the first worker of a slot exits if it cannot load its backend, before the
   expect(output).toContain('TRAWL_GPU_PACKS is none');
 });
 
-test('if a replacement cannot load its backend either, the attempt fails in preflight, and no-op trials still run', {
+test('if a young worker cannot load its backend, each attempt fails in preflight, and no-op trials still run', {
   timeout: FIXTURE_LIMIT_MS,
 }, async () => {
-  const worker = startWorker(BROKEN, { isReplacement: true });
+  const worker = startWorker(BROKEN);
   const { child, messages, folder } = worker;
   await untilMessage(worker, 'ready');
   run(child, assignment(folder, 'autoencoder', { dataset: 'mnist' }));

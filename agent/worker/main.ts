@@ -17,6 +17,9 @@ import { StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trai
 import { artifactKeeper } from './artifact-keeper.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 
+/** See `WorkerSetup`. */
+const MAX_LOAD_FAILURE_AGE_S = 60;
+
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 const stopping = new Map<string, AbortController>();
 
@@ -53,9 +56,8 @@ function loadedBackend(): Promise<BackendName> {
 }
 
 /**
- * Loads the backend on demand, and returns the reason if the backend cannot be loaded. The first worker of a slot exits
- * instead, because an upgrade may have replaced trawl's files. The supervisor then gives the attempts, which have not
- * started, to the next worker, which has the new files.
+ * Loads the backend on demand, and returns the reason if the backend cannot be loaded. An old worker exits instead (see
+ * `maxLoadFailureAgeS`). The supervisor then queues the attempts, which have not started, for the next worker.
  */
 async function backendProblem(): Promise<TrainingError | undefined> {
   try {
@@ -63,10 +65,11 @@ async function backendProblem(): Promise<TrainingError | undefined> {
     return undefined;
   } catch (error) {
     console.error(error);
-    if (setup.isReplacement !== true) process.exit(1);
-    return new TrainingError('preflight', `this agent cannot load its backend: ${errorMessage(error)}`, {
-      cause: error,
-    });
+    if (process.uptime() > (setup.maxLoadFailureAgeS ?? MAX_LOAD_FAILURE_AGE_S)) process.exit(1);
+    // The next attempt tries again, because the reason may be temporary.
+    loading = undefined;
+    const reason = errorMessage(error).replaceAll(/\s*\n\s*/g, ' ');
+    return new TrainingError('preflight', `this agent cannot load its backend: ${reason}`, { cause: error });
   }
 }
 

@@ -5,10 +5,10 @@
  * with the smallest ids. Processes that started after a program therefore have ids between the program's id and the
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
  * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
- * complete cycle. But a complete cycle takes a minimum time, so the newest id is read at intervals shorter than this
- * time. On a busy machine, an interval can be longer. If it is still short, the number of processes and threads that were
- * created in the meantime shows whether a complete cycle was possible. A process in a nested pid namespace also has an id in the outer namespace, and
- * this id follows the same rule. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
+ * complete cycle. But a complete cycle takes a minimum time. If the newest id is read at a shorter interval, there was no
+ * complete cycle. Otherwise, the number of processes and threads that the machine has created since the start of the
+ * program can show this. A process in a nested pid namespace also has an id in the outer namespace, and this id follows
+ * the same rule. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
  */
 
 /**
@@ -55,7 +55,7 @@ export function parseIdAllocation(loadavg: string, pidMax: string): IdAllocation
   return isPlausible ? allocation : undefined;
 }
 
-/** The longest interval, in milliseconds, in which created processes and threads are counted. */
+/** The number of created processes and threads is used only if the newest id was read at most this long ago. */
 const MAX_COUNTED_MS = 1_000;
 
 export interface EarlierId {
@@ -100,9 +100,9 @@ function freeIds({ threads, limit }: IdAllocation): number {
 }
 
 /**
- * Returns whether at most half of the free ids were allocated to new processes and threads since the earlier time. The
- * other half is for creations that fail after the allocation of their id, which Linux does not count. A machine would
- * have to try such creations without a pause to use this half within MAX_COUNTED_MS.
+ * Returns whether fewer than half of the free ids were allocated to new processes and threads. The other half is for
+ * creations that fail after the allocation of their id, which Linux does not count. By default, Linux has 32,768 ids, so
+ * there would have to be about 15,000 such failures within MAX_COUNTED_MS to use this half.
  */
 function areFewCreated(
   { elapsedMs, created }: EarlierId,

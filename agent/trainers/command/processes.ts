@@ -37,6 +37,10 @@ const MAX_TESTED_IDS = 2_000;
  */
 const MIN_CYCLE_MS = 250;
 
+/** The intervals at which the newest id is read, without and with the number of created processes. */
+const TIMED_INTERVAL_MS = 25;
+const COUNTED_INTERVAL_MS = 500;
+
 /** Selects processes. */
 export interface Selection {
   /** Returns whether a process with this marker is selected. */
@@ -63,6 +67,8 @@ export function stateBefore(): StateBefore {
 /** A program, and the range of ids that processes started after the program can have. */
 export class StartedProgram {
   readonly pid: number;
+  /** The interval in milliseconds at which `newestId` must be called. */
+  readonly intervalMs: number;
   readonly #createdBefore: number | undefined;
   #newest: number | undefined;
   /** The time in milliseconds at which `#newest` was the newest id, or an earlier time. */
@@ -70,6 +76,7 @@ export class StartedProgram {
 
   constructor(pid: number, before: StateBefore) {
     this.pid = pid;
+    this.intervalMs = before.created === undefined ? TIMED_INTERVAL_MS : COUNTED_INTERVAL_MS;
     this.#createdBefore = before.created;
     this.#newest = pid;
     this.#atMs = before.atMs;
@@ -78,7 +85,7 @@ export class StartedProgram {
   /**
    * Returns the largest id that a process started after the program can have; undefined if such a process can have any
    * id, or if too many ids would have to be tested. After an undefined result, all further results are undefined. The
-   * method must be called at short intervals, because the ids can restart at the smallest ids during a long interval.
+   * method must be called every `intervalMs`, because the ids can restart at the smallest ids during a long interval.
    */
   newestId(): number | undefined {
     if (this.#newest === undefined) return undefined;

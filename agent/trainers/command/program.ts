@@ -17,11 +17,10 @@ export const STOP_GRACE_S = 10;
 const LEFTOVER_GRACE_MS = 2_000;
 const POLL_MS = 50;
 /**
- * During the first YOUNG_MS of a program, the newest process id is read at this interval in milliseconds. The search
- * for the program's processes can then be limited to the ids between the program's id and the newest id. Without this
- * limit, all processes must be searched. For an older program, the time of such a search is negligible.
+ * During the first YOUNG_MS milliseconds of a program, the newest process id is read at intervals. The search for the
+ * program's processes can then be limited to the ids between the program's id and the newest id. Without this limit, all
+ * processes must be searched. For an older program, the time of such a search is negligible.
  */
-const ID_INTERVAL_MS = 25;
 const YOUNG_MS = 2_000;
 
 export interface ProgramStart {
@@ -93,7 +92,7 @@ export class Program {
   /** Waits for the program's exit, then ends its remaining processes. */
   async #endGroupAfter(exit: Promise<Exit>): Promise<Exit> {
     const { startedAfter } = this.#descendants;
-    const timer = setInterval(() => startedAfter.newestId(), ID_INTERVAL_MS);
+    const timer = setInterval(() => startedAfter.newestId(), startedAfter.intervalMs);
     const endTimer = setTimeout(() => clearInterval(timer), YOUNG_MS);
     try {
       return await exit;
