@@ -3,7 +3,6 @@
  * files are upgraded while the agent runs.
  */
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Assignment, FromWorker, WorkerSetup } from '../../agent/worker/ipc.ts';
@@ -47,12 +46,15 @@ async function messagesOf(accepted: Pick<WorkerSetup, 'acceptsStarted'>): Promis
     folder: join(folder, 'attempt'),
   };
   const kinds: string[] = [];
-  for (;;) {
-    const [message]: FromWorker[] = await once(worker, 'message');
-    kinds.push(message?.kind ?? '');
-    if (message?.kind === 'ready') worker.send({ kind: 'run', assignments: [assignment] });
-    if (message?.kind === 'done' || message?.kind === 'unfit') return kinds;
-  }
+  await new Promise<void>((resolve) => {
+    // Several messages can arrive at once, so `once` would miss some of them.
+    worker.on('message', (message: FromWorker) => {
+      kinds.push(message.kind);
+      if (message.kind === 'ready') worker.send({ kind: 'run', assignments: [assignment] });
+      if (message.kind === 'done' || message.kind === 'unfit') resolve();
+    });
+  });
+  return kinds;
 }
 
 test('a worker reports the start of an attempt only to an agent that accepts this message', async () => {
