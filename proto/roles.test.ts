@@ -22,7 +22,7 @@ test('all roles can call health checks, but agents cannot call reflection', () =
   expect(rolesOf('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo')).not.toContain('agent');
 });
 
-test('a method that viewers can call only reads', () => {
+test('the methods that viewers can call are read-only', () => {
   expect(isRead('/trawl.v1.SweepService/Watch')).toBe(true);
   expect(isRead('/trawl.v1.SweepService/Submit')).toBe(false);
   expect(isRead('/trawl.v1.SweepService/DeleteEverything')).toBe(false);

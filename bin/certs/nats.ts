@@ -67,7 +67,7 @@ jetstream {
   store_dir: "jetstream"
   max_memory_store: ${MAX_MEMORY_BYTES}
 }
-# Clients need a certificate of this authority. The subject of a client's certificate is the NATS user.
+# Clients need a certificate that is signed by the authority in ca_file. The subject of a client's certificate is the NATS user.
 tls {
 ${OWN_CERTIFICATE}
   verify_and_map: true

@@ -21,6 +21,8 @@ test.each([
   'a paused sweep of %s causes no further passes of the scheduler, even if its creation window is not full',
   async (_, space) => {
     let passes = 0;
+    /** Called after a pass that needed more steps than were prepared. */
+    let onUnprepared: (() => void) | undefined;
     const store = new SqliteStore(openStore(newFolder()), '');
     const runtime = await Runtime.open({
       store,
@@ -29,6 +31,7 @@ test.each([
       onBroken: () => {},
       onPass: () => {
         passes += 1;
+        if (onUnprepared !== undefined && runtime.core.sweeps.get('1')?.search?.source.isUnprepared) onUnprepared();
       },
       creationWindow: { trials: 2_000, packsPerSlot: 2 },
     });
@@ -40,9 +43,16 @@ test.each([
     if (search === undefined || counts === undefined) throw new Error('the sweep has no search');
     // As if 1,500 trials had ended: the window has room, so the next pass takes more steps than were prepared.
     counts.pending -= 1_500;
+    // Paused within the pass, because the next pass prepares more steps.
+    const paused = new Promise<void>((resolve) => {
+      onUnprepared = () => {
+        onUnprepared = undefined;
+        resolve(runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' })));
+      };
+    });
     runtime.reschedule();
-    await until('a pass needs more steps than were prepared', () => search.source.isUnprepared === true);
-    await runtime.settle(onPause(runtime.core, { sweepId: '1', reason: '' }));
+    await paused;
+    expect(search.source.isUnprepared).toBe(true);
     const before = passes;
     await sleep(PASSES_MS);
     expect(passes - before).toBeLessThanOrEqual(2);

@@ -429,8 +429,8 @@ test('a queued attempt does not count against the limit of lost attempts if its 
 
 test.each<[string, 'is charged' | 'is not charged', () => void]>([
   ['nothing more is received from the agent', 'is not charged', () => {}],
-  ['a heartbeat of the agent lists the next attempt', 'is charged', () => beat()],
-  ['a heartbeat of an older process of the agent lists the next attempt', 'is not charged', () => beat('a0')],
+  ['a heartbeat of the agent lists the queued attempt', 'is charged', () => beat()],
+  ['a heartbeat of an older process of the agent lists the queued attempt', 'is not charged', () => beat('a0')],
   [
     'the agent claims another attempt',
     'is charged',
@@ -439,7 +439,7 @@ test.each<[string, 'is charged' | 'is not charged', () => void]>([
       grant(sweep1(), 't2');
     },
   ],
-])('if the running attempt is killed and then %s, the loss of the next attempt %s to its trial', (_, charge, act) => {
+])('if the running attempt is killed and then %s, the loss of the queued attempt %s to its trial', (_, charge, act) => {
   const free = charge === 'is not charged';
   const sweep = sweepOf();
   grant(sweep, 't0');

@@ -191,7 +191,7 @@ describe('sweeps of one priority', () => {
 });
 
 describe('a sweep of higher priority', () => {
-  test('the trials of a sweep of higher priority run before all other trials that have not started; other sweeps continue afterwards', () => {
+  test('the trials of a sweep of higher priority run before all other trials that have not started; other sweeps continue afterward', () => {
     const cluster = new Cluster(3);
     cluster.add('1', 100, 1_000, 1_000);
     cluster.run(10);

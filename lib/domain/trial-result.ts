@@ -163,7 +163,10 @@ export function configValue(replicates: readonly Trial[], metric: string): numbe
   return Number.isFinite(value) ? value : undefined;
 }
 
-/** Returns mean, standard deviation and count over a config's counted replicates, or undefined if none has a value. */
+/**
+ * Returns the mean, the standard deviation and the number of the values of a config's counted replicates; undefined if
+ * none has a value.
+ */
 export function configSpread(replicates: readonly Trial[], metric: string): Spread | undefined {
   const values = replicateValues(replicates, metric);
   return values.length === 0 ? undefined : spreadOf(values);

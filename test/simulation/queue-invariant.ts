@@ -186,8 +186,8 @@ export class QueueInvariant {
 }
 
 /**
- * Whether an attempt can end in this way only because of a record from its agent. After such an end, the slot starts
- * its next attempt.
+ * Whether this kind of end always comes from a record that the agent sent. After such an end, the slot starts its next
+ * attempt.
  */
 function isEndOfAgent(end: AttemptEnd): boolean {
   if (end.outcome === 'failed') return ['oom', 'nan', 'crash', 'preflight'].includes(end.failure.class);

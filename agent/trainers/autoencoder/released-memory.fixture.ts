@@ -21,7 +21,7 @@ setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
 
 async function residentBytes(): Promise<number> {
-  // A garbage collection finds the unused sessions, but their memory is released only afterwards. One collection is
+  // A garbage collection finds the unused sessions, but their memory is released only afterward. One collection is
   // therefore not enough.
   for (let round = 0; round < 5; round++) {
     gc();

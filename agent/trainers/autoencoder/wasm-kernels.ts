@@ -162,9 +162,9 @@ const SIGN_BIT = -0x80000000;
 /**
  * First moments with a smaller magnitude become 0. Without this limit, the first moment of a weight whose gradient is 0
  * would decay to a denormal value and stay there: 0.9 * m rounds to m for m = 4 * 2^-149. Many processors compute with
- * denormal values more slowly, by a factor of 10 or more. The limit is far above the denormal values (below 2^-126), so
- * that the product of a moment and the rate is not denormal either. A first moment below the limit would move a
- * parameter by less than 1e-23 times the learning rate.
+ * denormal values more slowly, by a factor of 10 or more. The limit is far above 2^-126, the largest denormal magnitude,
+ * so the product of a first moment and the learning rate is not denormal either. A first moment below the limit would
+ * move a parameter by less than 1e-23 times the learning rate.
  */
 const SMALLEST_FIRST_MOMENT = 2 ** -104;
 /**

@@ -6,9 +6,10 @@
  * newest id, unless the ids have restarted at the smallest ids in the meantime. A restart of the ids is certain if the
  * newest id is smaller than an earlier newest id. The newest id does not show whether the ids have gone through a
  * complete cycle. But a complete cycle takes a minimum time. If the newest id is read at a shorter interval, there was no
- * complete cycle. Otherwise, the number of processes and threads that the machine has created since the start of the
- * program can show this. A process in a nested pid namespace also has an id in the outer namespace, and this id follows
- * the same rule. Only a process with the privilege to choose ids, such as CRIU, can break the rule.
+ * complete cycle. If the interval is longer, a small number of processes and threads that the machine has created since
+ * the start of the program can show that there was no complete cycle. A process in a nested pid namespace also has an id
+ * in the outer namespace, and this id follows the same rule. Only a process with the privilege to choose ids, such as
+ * CRIU, can break the rule.
  */
 
 /**
@@ -23,7 +24,7 @@ const MAX_IDS_PER_CORE_MS = 200;
  */
 const RESERVED_IDS = 300;
 
-/** The allocation of process ids in this process's pid namespace, at one time. */
+/** A snapshot of the allocation of process ids in this process's pid namespace. */
 export interface IdAllocation {
   /** The id of the newest process or thread. It may have ended. */
   readonly newest: number;

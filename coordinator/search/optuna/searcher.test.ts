@@ -25,7 +25,7 @@ test('a searcher requests a suggestion, and yields the suggested point once the 
   expect(step.kind === 'point' && { ...step.point }).toEqual({ x: 4 });
 });
 
-test('the answer to an earlier request gives no point', () => {
+test('an answer to an earlier request is ignored, and the search waits for the current one', () => {
   const answer = { number: 0, record: { values: { x: 4 }, attributes: '' } };
   const state = { points: 1, trials: 0, repeated: 0 };
   expect(next(state, { ...EMPTY, sampler: { suggestions: [past(4)], answer } })).toMatchObject({
