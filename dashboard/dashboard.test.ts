@@ -361,7 +361,7 @@ test('a key that was typed before a question appeared does not answer the questi
   at.stop();
 });
 
-test('[ and ] show the reconstructions of the previous and the next epoch that has any', async () => {
+test('[ and ] go to the previous and to the next epoch that has reconstructions', async () => {
   const at = await start();
   await at.press('j', 'd');
   const shown = () => /after epoch (\d)/.exec(at.frame().join('\n'))?.[1];

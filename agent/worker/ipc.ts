@@ -35,7 +35,8 @@ export interface WorkerSetup {
   readonly acceptsStarted?: boolean;
   /**
    * Whether the worker loads the backend `wasm`, and no other, before its first attempt that needs a backend, and not at
-   * its start. Users' programs need no backend. Without it, a worker starts faster and needs less memory. Default: false.
+   * its start. Users' programs need no backend, and a worker without one starts faster and needs less memory. Default:
+   * false.
    */
   readonly loadsOnDemand?: boolean;
   /**
