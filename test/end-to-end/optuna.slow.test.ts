@@ -154,16 +154,24 @@ function withoutOptuna(): string {
 }
 
 const TRIALS = 7;
+/** The number of trials that are created while none of them ends on the only slot: one runs, and two can start next. */
+const OPEN_TRIALS = 3;
+
 /**
- * A suggestion depends on the results that are known when it is requested. The trials are long, so that on a loaded machine,
- * a new sampler process still answers before the running trial ends.
+ * @param folder each trial ends as soon as a file in this folder has the trial's ID as its name
  */
-const SWEEP = `method: optuna
+const sweepText = (folder: string) => `method: optuna
 optuna: {sampler: TPESampler, options: {n_startup_trials: 2}}
 run_cap: ${TRIALS}
-trainer: noop
+metric: {name: loss, goal: minimize}
+command:
+  - sh
+  - -c
+  - 'until [ -e "$1/$TRAWL_TRIAL" ]; do sleep 0.1; done; echo "{\\"loss\\": $2}"'
+  - sh
+  - ${folder}
+  - "\${param:x}"
 parameters:
-  duration_ms: {value: 3000}
   x: {min: 0.0, max: 1.0}
   rate: {distribution: log_uniform_values, min: 1.0e-4, max: 1.0e-1}
 `;
@@ -172,15 +180,28 @@ const samplersOf = (cluster: Cluster) =>
   childrenOf(cluster.coordinator.pid, (command) => command.includes('sampler.py'));
 
 /**
- * Runs SWEEP on one slot. Returns the parameters of the trials, in the order in which the trials were created.
- * @param disturb called after the sweep has started
+ * Runs a search on one slot. A suggestion depends on the results that are known when it is requested. Therefore, a trial
+ * ends only after all trials are created that its result must not influence. Returns the parameters of the trials, in the
+ * order in which the trials were created.
+ * @param disturb called after a trial is created, with the number of created trials, and before another trial can end
  */
-async function searched(folder: string, disturb: (cluster: Cluster, sweep: string) => Promise<void>) {
+async function searched(folder: string, disturb: (cluster: Cluster, created: number) => Promise<void>) {
   mkdirSync(folder, { recursive: true });
   const cluster = await Cluster.start(folder);
   await cluster.startAgent('agent', 1);
-  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, SWEEP));
-  await disturb(cluster, sweep);
+  const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, sweepText(folder)));
+  for (let ended = 0; ended < TRIALS; ended++) {
+    const count = Math.min(ended + OPEN_TRIALS, TRIALS);
+    const created = async () => {
+      const trials = await cluster.trials(sweep);
+      return trials.length >= count && trials;
+    };
+    await until(`${count} trials`, created);
+    await disturb(cluster, count);
+    const trial = (await cluster.trials(sweep)).find(({ index }) => index === ended);
+    if (trial === undefined) throw new Error(`there is no trial ${ended}`);
+    writeFileSync(join(folder, trial.trial), '');
+  }
   await until('the end of the sweep', async () => (await cluster.sweep(sweep))?.state === 'SWEEP_STATE_FINISHED');
   const trials = await cluster.trials(sweep);
   await until('the end of the sampler', () => samplersOf(cluster).length === 0);
@@ -193,21 +214,22 @@ describe.runIf(hasPython)('a search on a cluster', () => {
   }, async () => {
     activate(programs);
     const folder = testFolder();
-    const created = async (cluster: Cluster, sweep: string, count: number) =>
-      until(`${count} trials`, async () => (await cluster.trials(sweep).catch(() => [])).length >= count);
+    let killed = 0;
     const [whole, disturbed] = await Promise.all([
       searched(join(folder, 'whole'), async () => {}),
-      searched(join(folder, 'disturbed'), async (cluster, sweep) => {
-        await created(cluster, sweep, 4);
+      searched(join(folder, 'disturbed'), async (cluster, created) => {
         const [sampler = 0] = samplersOf(cluster);
-        expect(sampler).toBeGreaterThan(0);
-        killNow(sampler);
-        await created(cluster, sweep, 5);
-        const [next = 0] = samplersOf(cluster);
-        expect(next).not.toBe(sampler);
-        await cluster.coordinator.killNow();
-        await until('the end of the sampler of the killed coordinator', () => alive([next]).length === 0);
-        await cluster.startCoordinator();
+        if (created === 4) {
+          expect(sampler).toBeGreaterThan(0);
+          killNow(sampler);
+          killed = sampler;
+        } else if (created === 5) {
+          expect(sampler).toBeGreaterThan(0);
+          expect(sampler).not.toBe(killed);
+          await cluster.coordinator.killNow();
+          await until('the end of the sampler of the killed coordinator', () => alive([sampler]).length === 0);
+          await cluster.startCoordinator();
+        }
       }),
     ]);
     expect(whole).toHaveLength(TRIALS);
@@ -218,7 +240,7 @@ describe.runIf(hasPython)('a search on a cluster', () => {
     activate(programs);
     const folder = testFolder();
     const cluster = await Cluster.start(folder);
-    const text = SWEEP.replace('n_startup_trials', 'n_startup_trails');
+    const text = sweepText(folder).replace('n_startup_trials', 'n_startup_trails');
     const { code, stderr } = await cluster.run('submit', sweepFile(folder, text));
     expect(code).toBe(4);
     expect(stderr).toContain('TPESampler has no option "n_startup_trails"; did you mean "n_startup_trials"?');
@@ -232,7 +254,7 @@ describe.runIf(hasPython)('without Optuna', () => {
   }, async () => {
     vi.stubEnv('PYTHONPATH', withoutOptuna());
     const folder = testFolder();
-    const file = sweepFile(folder, SWEEP);
+    const file = sweepFile(folder, sweepText(folder));
     const missing = /Optuna is not installed for python3; install it with: \S*python3\S* -m pip install optuna/;
     const dir = join(folder, 'run');
     const up = await trawl('up', file, '--dir', dir, '--slots', '1');
