@@ -244,7 +244,11 @@ export class Runtime {
 
   /** Reads what the sources of the running sweeps need for their next trials. */
   async prepareSources(): Promise<void> {
-    for (const { state, search } of [...this.core.sweeps.values()]) {
+    const running = () => [...this.core.sweeps.values()].filter(({ state }) => state === 'running');
+    // These sources read results from the store. A trial that has ended makes room for another trial before its result
+    // is stored. Without the flush, the new trial would not depend on that result.
+    if (running().some(({ search }) => search?.source.usesResults === true)) await this.flush();
+    for (const { state, search } of running()) {
       if (state === 'running' && search !== undefined) await search.source.prepare(search.state);
     }
   }

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { coordinatorWithSweep } from '../../test/support/coordinator/coordinator-with-sweep.ts';
+import { onRecord } from '../core/attempt-records.ts';
+import { onOpen } from '../core/attempts.ts';
 import type { Change } from '../core/step.ts';
 
 let dir: string;
@@ -51,6 +53,33 @@ describe('sweeps with method tpe', () => {
     }
     expect(compared).toBeGreaterThan(20);
     expect(sweep.trials()).toHaveLength(60);
+  });
+
+  test('a suggestion depends on a result that is not stored yet when the next trial is claimed', async () => {
+    const trialsAfter = async (folder: string, wait: (settled: Promise<void>) => Promise<void>) => {
+      const { runtime, schedule, sweep, trials } = await coordinatorWithSweep(folder, FILE, 1);
+      await schedule();
+      for (let ended = 0; ended < 30; ended++) {
+        const [trial] = sweep()?.offers ?? [];
+        if (trial === undefined) throw new Error('no trial is offered');
+        const key = { sweepId: '1', trialId: trial.id, attempt: 1 };
+        const { step } = onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot: 0 }, 1);
+        await wait(runtime.settle(step));
+        expect(createdIn((await schedule()).changes)).toHaveLength(1);
+        const metrics = { test_loss: ended % 7 };
+        const report = { kind: 'report', key, seq: 1, at: 1, epoch: 1, metrics } as const;
+        const end = { kind: 'ended', key, seq: 2, at: 1, end: { outcome: 'succeeded' } } as const;
+        for (const record of [report, end]) {
+          await wait(runtime.settle(onRecord(runtime.core, { agentId: 'a', record }, 1).step));
+        }
+      }
+      await runtime.flush();
+      return trials().map(({ x }) => x);
+    };
+    const stored = await trialsAfter(join(dir, 'stored'), (settled) => settled);
+    const unstored = await trialsAfter(join(dir, 'unstored'), async () => {});
+    expect(new Set(stored).size).toBe(32);
+    expect(unstored).toEqual(stored);
   });
 
   test('a TPE sweep finds good points: the later half of its trials is better than the first ten trials', async () => {
