@@ -18,7 +18,7 @@ import { Claims } from './claims.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Draining } from './draining.ts';
-import { GATHER_MS } from './gathering.ts';
+import { Gathering, PATIENT_GATHER_MS } from './gathering.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
@@ -125,15 +125,21 @@ export class AgentRuntime {
       log,
     );
     this.#folders = new AttemptFolders(dir, spool);
+    // Records and claims are sent together, so that the coordinator can store their changes in one transaction.
+    const gathering = new Gathering(() => {
+      this.#records.flush();
+      this.#claims.send();
+    });
     this.#records = new RecordWriter(
       spool,
       dir,
+      gathering,
       { onSpooled: () => this.#session?.wake(), onDiskFullChanged: () => this.#perform([]) },
       log,
     );
     this.#claims = new Claims(
       this.#slots,
-      { session: () => this.#session, isTaking: () => this.#isTaking },
+      { session: () => this.#session, isTaking: () => this.#isTaking, gathering },
       {
         onEffects: (effects) => this.#perform(effects),
         onDelayed: (offer) => this.#offers.extend(offer),
@@ -371,14 +377,14 @@ export class AgentRuntime {
         this.#workers.restart(effect.slot);
         break;
       case 'finished':
-        this.#folders.releaseWhenSpooled(effect.key, this.#records, 2 * GATHER_MS);
+        this.#folders.releaseWhenSpooled(effect.key, this.#records, 2 * PATIENT_GATHER_MS);
         break;
       case 'record':
         if (effect.body.kind === 'failed' && effect.body.message !== STOPPED_BY_RULE) {
           const { class: failure, message } = effect.body;
           this.#parts.log.info({ ...effect.key, class: failure, message }, 'an attempt failed');
         }
-        this.#records.add(effect.key, effect.seq, effect.body);
+        this.#records.add(effect.key, effect.seq, effect.body, hasQueue(this.#slots));
         break;
     }
   }
@@ -399,7 +405,7 @@ export class AgentRuntime {
       // An attempt that waits for the next worker still needs its folder.
       onDropped: (key) => {
         const isWaiting = heldAttempts(this.#slots).some((held) => sameAttempt(held, key));
-        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, 2 * GATHER_MS);
+        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, 2 * PATIENT_GATHER_MS);
       },
       onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, start, key, message)),
     });

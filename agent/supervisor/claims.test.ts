@@ -3,6 +3,7 @@ import { expect, test, vi } from 'vitest';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_CLAIMS, MAX_SLOTS } from '../../proto/limits.ts';
 import { Claims } from './claims.ts';
+import { Gathering } from './gathering.ts';
 import type { SlotEffect } from './slot-effects.ts';
 import { newSlots } from './slots.ts';
 
@@ -20,8 +21,9 @@ test('if all slots claim at the same time, the claims are sent in groups of a si
     });
   };
   const onEffects = vi.fn<(effects: readonly SlotEffect[]) => void>();
-  const context = { session: () => ({ open }), isTaking: () => true };
-  const claims = new Claims(slots, context, { onEffects, onDelayed: () => {} }, pino({ level: 'silent' }));
+  const gathering = new Gathering(() => claims.send());
+  const context = { session: () => ({ open }), isTaking: () => true, gathering };
+  const claims: Claims = new Claims(slots, context, { onEffects, onDelayed: () => {} }, pino({ level: 'silent' }));
   for (let slot = 0; slot < MAX_SLOTS; slot++) claims.add({ key: key(slot), slot, pack: 0 });
   await vi.waitFor(() => expect(onEffects).toHaveBeenCalledTimes(MAX_SLOTS));
   expect(groups.map(({ length }) => length)).toEqual([MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, MAX_CLAIMS, 96]);

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Claim, Decision } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { MAX_CLAIMS } from '../../proto/limits.ts';
 import type { CoordinatorSession } from './coordinator-session.ts';
-import { Gathering } from './gathering.ts';
+import { GATHER_MS, type Gathering, PATIENT_GATHER_MS } from './gathering.ts';
 import type { OfferToken, SlotEffect } from './slot-effects.ts';
 import { claimedOffer, onDecision, type Slot } from './slots.ts';
 
@@ -23,6 +23,8 @@ export interface ClaimContext {
   session(): Pick<CoordinatorSession, 'open'> | undefined;
   /** Whether the agent takes new trials. */
   isTaking(): boolean;
+  /** Calls `send`. */
+  readonly gathering: Pick<Gathering, 'schedule'>;
 }
 
 export class Claims {
@@ -30,7 +32,6 @@ export class Claims {
   readonly #context: ClaimContext;
   readonly #events: ClaimEvents;
   readonly #log: Logger;
-  readonly #gathering = new Gathering(() => this.#send());
   #gathered: Claim[] = [];
   #closed = false;
 
@@ -41,9 +42,11 @@ export class Claims {
     this.#log = log;
   }
 
+  /** Adds a claim, and sends it soon. If its slot holds attempts in its queue, the claim waits a little longer. */
   add(claim: Claim): void {
     this.#gathered.push(claim);
-    this.#gathering.schedule();
+    const canWait = (this.#slots[claim.slot]?.queue.length ?? 0) > 0;
+    this.#context.gathering.schedule(canWait ? PATIENT_GATHER_MS : GATHER_MS);
   }
 
   /** Stops repeating claims. */
@@ -51,7 +54,8 @@ export class Claims {
     this.#closed = true;
   }
 
-  #send(): void {
+  /** Sends the gathered claims now. */
+  send(): void {
     const claims = this.#gathered;
     this.#gathered = [];
     for (let at = 0; at < claims.length; at += MAX_CLAIMS) void this.#open(claims.slice(at, at + MAX_CLAIMS));

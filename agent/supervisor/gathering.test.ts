@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { GATHER_MS, Gathering } from './gathering.ts';
+import { GATHER_MS, Gathering, PATIENT_GATHER_MS } from './gathering.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -39,4 +39,26 @@ test('an event after a pause is handled at once', () => {
   gathering.schedule();
   vi.advanceTimersByTime(0);
   expect(run).toHaveBeenCalledTimes(2);
+});
+
+test('an event that can wait is handled at once after a pause, and otherwise waits for the next urgent event, but no longer than its own interval', () => {
+  const times: number[] = [];
+  const gathering = new Gathering(() => times.push(performance.now()));
+  gathering.schedule(PATIENT_GATHER_MS);
+  vi.advanceTimersByTime(0);
+  expect(times).toHaveLength(1);
+  gathering.schedule(PATIENT_GATHER_MS);
+  vi.advanceTimersByTime(PATIENT_GATHER_MS - 5);
+  expect(times).toHaveLength(1);
+  gathering.schedule();
+  gathering.schedule(PATIENT_GATHER_MS);
+  vi.advanceTimersByTime(1);
+  expect(times).toHaveLength(2);
+  gathering.schedule(PATIENT_GATHER_MS);
+  vi.advanceTimersByTime(PATIENT_GATHER_MS - 2);
+  expect(times).toHaveLength(2);
+  vi.advanceTimersByTime(1);
+  expect(times).toHaveLength(3);
+  vi.advanceTimersByTime(10 * PATIENT_GATHER_MS);
+  expect(times).toHaveLength(3);
 });

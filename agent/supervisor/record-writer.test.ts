@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { GATHER_MS, PATIENT_GATHER_MS } from './gathering.ts';
 import { RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
@@ -16,7 +17,8 @@ test('while the disk is full, the agent renews the leases of attempts whose resu
     },
   };
   const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
-  const records = new RecordWriter(spool as unknown as Spool, 'folder', events, pino({ level: 'silent' }));
+  const gathering = { schedule: () => {} };
+  const records = new RecordWriter(spool as unknown as Spool, 'folder', gathering, events, pino({ level: 'silent' }));
   records.add(key('ended'), 1, { kind: 'log', text: 'x' });
   records.add(key('ended'), 2, { kind: 'succeeded' });
   records.add(key('returned'), 1, { kind: 'returned' });
@@ -28,4 +30,25 @@ test('while the disk is full, the agent renews the leases of attempts whose resu
   records.flush();
   expect(written).toHaveLength(3);
   expect(records.leasedAttempts()).toEqual([]);
+});
+
+test('the end of an attempt is written soon if no slot holds further attempts, a returned attempt is always written soon, and other records wait longer', () => {
+  const gaps: number[] = [];
+  const gathering = { schedule: (gapMs?: number) => gaps.push(gapMs ?? 0) };
+  const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
+  const spool = { add: () => {} };
+  const records = new RecordWriter(spool as unknown as Spool, 'folder', gathering, events, pino({ level: 'silent' }));
+  const gapsOf = (hasQueue: boolean) => {
+    const bodies = [
+      { kind: 'report', epoch: 1, metrics: {} },
+      { kind: 'log', text: 'x' },
+      { kind: 'succeeded' },
+      { kind: 'failed', class: 'crash', message: 'x' },
+      { kind: 'returned' },
+    ] as const;
+    for (const [at, body] of bodies.entries()) records.add(key('a'), at + 1, body, hasQueue);
+    return gaps.splice(0);
+  };
+  expect(gapsOf(false)).toEqual([PATIENT_GATHER_MS, PATIENT_GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS]);
+  expect(gapsOf(true)).toEqual([PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, GATHER_MS]);
 });

@@ -8,7 +8,7 @@ import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind, failureClass } from '../../proto/names.ts';
-import { Gathering } from './gathering.ts';
+import { GATHER_MS, type Gathering, PATIENT_GATHER_MS } from './gathering.ts';
 import type { RecordBody } from './slot-effects.ts';
 import type { Spool } from './spool.ts';
 
@@ -27,14 +27,24 @@ export class RecordWriter {
   readonly #dir: string;
   readonly #events: RecordWriterEvents;
   readonly #log: Logger;
-  readonly #gathering = new Gathering(() => this.flush());
+  readonly #gathering: Pick<Gathering, 'schedule'>;
   #pending: RecordMessage[] = [];
   #isFull = false;
 
-  /** @param dir the agent's folder, for messages */
-  constructor(spool: Spool, dir: string, events: RecordWriterEvents, log: Logger) {
+  /**
+   * @param dir the agent's folder, for messages
+   * @param gathering calls `flush`
+   */
+  constructor(
+    spool: Spool,
+    dir: string,
+    gathering: Pick<Gathering, 'schedule'>,
+    events: RecordWriterEvents,
+    log: Logger,
+  ) {
     this.#spool = spool;
     this.#dir = dir;
+    this.#gathering = gathering;
     this.#events = events;
     this.#log = log;
   }
@@ -44,8 +54,16 @@ export class RecordWriter {
     return this.#isFull;
   }
 
-  add(key: AttemptKey, seq: number, body: RecordBody): void {
-    if (this.#pending.length === 0) this.#gathering.schedule();
+  /**
+   * Adds a record, and writes it soon. The end of an attempt is urgent, because it frees a slot, and so is a returned
+   * attempt, because its trial waits. Other records wait a little longer for each other (PATIENT_GATHER_MS).
+   * @param hasQueue whether slots hold further attempts. The end of an attempt is then not urgent
+   */
+  add(key: AttemptKey, seq: number, body: RecordBody, hasQueue = false): void {
+    const isEnd = body.kind === 'succeeded' || body.kind === 'failed';
+    const isUrgent = body.kind === 'returned' || (isEnd && !hasQueue);
+    // While the disk is full, the write is repeated at intervals.
+    if (!this.#isFull) this.#gathering.schedule(isUrgent ? GATHER_MS : PATIENT_GATHER_MS);
     this.#pending.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
   }
 
