@@ -25,6 +25,7 @@ import { OfferQueues } from './offer-queues.ts';
 import { RecordWriter } from './record-writer.ts';
 import type { Granted, SlotEffect } from './slot-effects.ts';
 import {
+  areSlotsBusy,
   areSlotsIdle,
   hasQueue,
   hasStoppedPrograms,
@@ -127,7 +128,7 @@ export class AgentRuntime {
     this.#folders = new AttemptFolders(dir, spool);
     // Records and claims are sent together, so that the coordinator can store their changes in one transaction.
     const gathering = new Gathering(() => {
-      this.#records.flush();
+      if (!this.#records.isDiskFull) this.#records.flush();
       this.#claims.send();
     });
     this.#records = new RecordWriter(
@@ -384,7 +385,7 @@ export class AgentRuntime {
           const { class: failure, message } = effect.body;
           this.#parts.log.info({ ...effect.key, class: failure, message }, 'an attempt failed');
         }
-        this.#records.add(effect.key, effect.seq, effect.body, hasQueue(this.#slots));
+        this.#records.add(effect.key, effect.seq, effect.body, areSlotsBusy(this.#slots));
         break;
     }
   }

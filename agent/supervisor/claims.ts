@@ -54,9 +54,9 @@ export class Claims {
     this.#closed = true;
   }
 
-  /** Sends the gathered claims now. */
+  /** Sends the gathered claims now, without those that their slots no longer wait for. */
   send(): void {
-    const claims = this.#gathered;
+    const claims = this.#gathered.filter((claim) => this.#offerOf(claim) !== undefined);
     this.#gathered = [];
     for (let at = 0; at < claims.length; at += MAX_CLAIMS) void this.#open(claims.slice(at, at + MAX_CLAIMS));
   }
@@ -98,10 +98,15 @@ export class Claims {
    */
   #retry(claim: Claim): void {
     setTimeout(() => {
-      const offer = claim.key && claimedOffer(this.#slots[claim.slot], claim.key);
+      const offer = this.#offerOf(claim);
       if (this.#closed || offer === undefined) return;
       this.#events.onDelayed(offer);
       this.add(claim);
     }, RETRY_MS);
+  }
+
+  /** Returns the offer of a claim while its slot waits for the answer; otherwise undefined. */
+  #offerOf({ slot, key }: Claim): OfferToken | undefined {
+    return key && claimedOffer(this.#slots[slot], key);
   }
 }

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { GATHER_MS, PATIENT_GATHER_MS } from './gathering.ts';
-import { RecordWriter } from './record-writer.ts';
+import { DISK_RETRY_MS, RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
 
 const key = (trialId: string) => ({ sweepId: '1', trialId, attempt: 1 });
@@ -32,13 +32,13 @@ test('while the disk is full, the agent renews the leases of attempts whose resu
   expect(records.leasedAttempts()).toEqual([]);
 });
 
-test('the end of an attempt is written soon if no slot holds further attempts, a returned attempt is always written soon, and other records wait longer', () => {
+test('the end of an attempt is written soon if a slot waits for work, a returned attempt is always written soon, and other records wait longer', () => {
   const gaps: number[] = [];
   const gathering = { schedule: (gapMs?: number) => gaps.push(gapMs ?? 0) };
   const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
   const spool = { add: () => {} };
   const records = new RecordWriter(spool as unknown as Spool, 'folder', gathering, events, pino({ level: 'silent' }));
-  const gapsOf = (hasQueue: boolean) => {
+  const gapsOf = (areSlotsBusy: boolean) => {
     const bodies = [
       { kind: 'report', epoch: 1, metrics: {} },
       { kind: 'log', text: 'x' },
@@ -46,9 +46,29 @@ test('the end of an attempt is written soon if no slot holds further attempts, a
       { kind: 'failed', class: 'crash', message: 'x' },
       { kind: 'returned' },
     ] as const;
-    for (const [at, body] of bodies.entries()) records.add(key('a'), at + 1, body, hasQueue);
+    for (const [at, body] of bodies.entries()) records.add(key('a'), at + 1, body, areSlotsBusy);
     return gaps.splice(0);
   };
   expect(gapsOf(false)).toEqual([PATIENT_GATHER_MS, PATIENT_GATHER_MS, GATHER_MS, GATHER_MS, GATHER_MS]);
   expect(gapsOf(true)).toEqual([PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, GATHER_MS]);
+});
+
+test('while the disk is full, the write is repeated once per second, however often it is requested in between', () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  let writes = 0;
+  const spool = {
+    add: () => {
+      writes += 1;
+      throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    },
+  };
+  const gathering = { schedule: () => {} };
+  const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
+  const records = new RecordWriter(spool as unknown as Spool, 'folder', gathering, events, pino({ level: 'silent' }));
+  records.add(key('a'), 1, { kind: 'succeeded' });
+  for (let request = 0; request < 5; request++) records.flush();
+  expect(writes).toBe(5);
+  vi.advanceTimersByTime(10 * DISK_RETRY_MS);
+  expect(writes).toBe(15);
 });

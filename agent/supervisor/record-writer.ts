@@ -30,6 +30,7 @@ export class RecordWriter {
   readonly #gathering: Pick<Gathering, 'schedule'>;
   #pending: RecordMessage[] = [];
   #isFull = false;
+  #retryTimer: NodeJS.Timeout | undefined;
 
   /**
    * @param dir the agent's folder, for messages
@@ -55,13 +56,13 @@ export class RecordWriter {
   }
 
   /**
-   * Adds a record, and writes it soon. The end of an attempt is urgent, because it frees a slot, and so is a returned
-   * attempt, because its trial waits. Other records wait a little longer for each other (PATIENT_GATHER_MS).
-   * @param hasQueue whether slots hold further attempts. The end of an attempt is then not urgent
+   * Adds a record, and writes it soon. The end of an attempt is urgent if a slot waits for work, and a returned attempt is
+   * always urgent, because its trial waits. Other records wait a little longer for each other (PATIENT_GATHER_MS).
+   * @param areSlotsBusy whether every slot of the agent holds an attempt. Default: false
    */
-  add(key: AttemptKey, seq: number, body: RecordBody, hasQueue = false): void {
+  add(key: AttemptKey, seq: number, body: RecordBody, areSlotsBusy = false): void {
     const isEnd = body.kind === 'succeeded' || body.kind === 'failed';
-    const isUrgent = body.kind === 'returned' || (isEnd && !hasQueue);
+    const isUrgent = body.kind === 'returned' || (isEnd && !areSlotsBusy);
     // While the disk is full, the write is repeated at intervals.
     if (!this.#isFull) this.#gathering.schedule(isUrgent ? GATHER_MS : PATIENT_GATHER_MS);
     this.#pending.push({ key, seq, atMs: Date.now(), body: bodyOf(body) });
@@ -100,7 +101,10 @@ export class RecordWriter {
   }
 
   #onDiskFull(error: unknown): void {
-    setTimeout(() => this.flush(), DISK_RETRY_MS).unref();
+    this.#retryTimer ??= setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.flush();
+    }, DISK_RETRY_MS).unref();
     if (this.#isFull) return;
     this.#isFull = true;
     this.#log.error(

@@ -136,6 +136,11 @@ export function areSlotsIdle(slots: readonly Slot[]): boolean {
   return slots.every((slot) => loadOf(slot) === 0);
 }
 
+/** Returns whether every slot runs an attempt or has one in its queue. */
+export function areSlotsBusy(slots: readonly Slot[]): boolean {
+  return slots.every(({ attempts, queue }) => attempts.length + queue.length > 0);
+}
+
 /** Returns whether a slot has queued attempts. */
 export function hasQueue(slots: readonly Slot[]): boolean {
   return slots.some(({ queue }) => queue.length > 0);

@@ -32,6 +32,12 @@ export function now(): number {
 /** The delay before the scheduler repeats a pass that could not read the store. */
 const PASS_RETRY_MS = 1_000;
 
+/**
+ * The maximum number of times that a pass reads results. The second read is needed only if results arrive during the
+ * first one, and the limit ensures that the pass ends even if results keep arriving.
+ */
+const MAX_READS_OF_RESULTS = 3;
+
 /** Whether the step has no outputs, and stores nothing except reports and logs. */
 function onlyRecords({ changes, outputs }: Step): boolean {
   return outputs.length === 0 && changes.every(({ kind }) => kind === 'report' || kind === 'log');
@@ -87,6 +93,10 @@ export class Runtime {
    * count as broken.
    */
   #hasStopped = false;
+  /** The number of steps so far that ended attempts of a search whose points depend on results. */
+  #resultSteps = 0;
+  /** The number of these steps that are not stored yet. */
+  #unstoredResultSteps = 0;
 
   /** Creates a runtime with the sweeps of the store that have not ended. */
   static async open<Options extends RuntimeOptions, Opened extends Runtime>(
@@ -184,14 +194,26 @@ export class Runtime {
    * records without waiting for it. Default: false
    */
   async settle(step: Step, by = '', canWait = false): Promise<void> {
+    const results = this.#hasResults(step.changes) ? 1 : 0;
+    this.#resultSteps += results;
+    this.#unstoredResultSteps += results;
     this.#dropEnded(step.changes);
     try {
       await this.#journal.commit(step.changes, by, canWait && onlyRecords(step));
     } catch (error) {
       if (!this.#hasStopped) this.#onBroken(error);
       throw error;
+    } finally {
+      this.#unstoredResultSteps -= results;
     }
     for (const output of step.outputs) this.#send(output);
+  }
+
+  /** Whether one of the changes ends an attempt of a search whose points depend on results. */
+  #hasResults(changes: readonly Change[]): boolean {
+    return changes.some(
+      (change) => change.kind === 'ended' && this.core.sweeps.get(change.key.sweepId)?.search?.source.usesResults,
+    );
   }
 
   /** Runs the scheduler, at most once per turn of the event loop. */
@@ -220,6 +242,7 @@ export class Runtime {
     try {
       await this.prepareSources();
     } catch (error) {
+      if (this.#stopped) return;
       // A store on another machine may be unreachable for a moment. Nothing has changed in memory yet, so the pass can
       // be repeated.
       this.#onReadFailed(error);
@@ -242,14 +265,20 @@ export class Runtime {
     if (isUnprepared || step.changes.some((change) => change.kind === 'searched' && !change.done)) this.reschedule();
   }
 
-  /** Reads what the sources of the running sweeps need for their next trials. */
+  /**
+   * Reads what the sources of the running sweeps need for their next trials. A search reads its results from the store.
+   * In memory, the slot of a trial that has just ended may already run the next trial, so that the search can create
+   * another one, although the result is not stored yet. Such results are therefore awaited.
+   */
   async prepareSources(): Promise<void> {
-    const running = () => [...this.core.sweeps.values()].filter(({ state }) => state === 'running');
-    // These sources read results from the store. A trial that has ended makes room for another trial before its result
-    // is stored. Without the flush, the new trial would not depend on that result.
-    if (running().some(({ search }) => search?.source.usesResults === true)) await this.flush();
-    for (const { state, search } of running()) {
-      if (state === 'running' && search !== undefined) await search.source.prepare(search.state);
+    for (let reads = 0; reads < MAX_READS_OF_RESULTS && !this.#stopped; reads++) {
+      // A failed write is reported by `settle`.
+      if (this.#unstoredResultSteps > 0) await this.#journal.commit([]).catch(() => {});
+      const known = this.#resultSteps - this.#unstoredResultSteps;
+      for (const { state, search } of [...this.core.sweeps.values()]) {
+        if (state === 'running' && search !== undefined) await search.source.prepare(search.state);
+      }
+      if (known === this.#resultSteps) return;
     }
   }
 
