@@ -3,11 +3,13 @@
  * coordinator runs in its own process. The agents are real supervisors in this process. Their workers only wait.
  *
  *   npm run bench:capacity -- [--seconds 20] [--fleets 1000x8@4000,100x8@0] [--simulated] [--watchers 1] [--profile DIR]
+ *     [--draw curves.svg]
  *
  * `--fleets` measures only these fleets, as AGENTSxSLOTS@MS: each slot sends a report every MS milliseconds. With
  * `--simulated`, the agents are simulated (capacity/simulated-fleet.ts), because 1,000 supervisors need more processor
  * time than the coordinator. `--watchers` also measures each fleet while this number of clients watch the sweep.
- * `--profile` writes a CPU profile of each coordinator to a folder.
+ * `--profile` writes a CPU profile of each coordinator to a folder. `--draw` draws the costs of the fleets that report,
+ * against the number of agents. The fleets must be in the order of this number.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -20,6 +22,7 @@ import { SweepServiceClient } from '../proto/gen/trawl/v1/sweep_service.ts';
 import { MeasuredCoordinator } from './capacity/coordinator.ts';
 import { Fleet } from './capacity/fleet.ts';
 import { SimulatedFleet } from './capacity/simulated-fleet.ts';
+import { drawCurves } from './large-sweeps/draw-curves.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +31,7 @@ const { values } = parseArgs({
     simulated: { type: 'boolean', default: false },
     watchers: { type: 'string', default: '0' },
     profile: { type: 'string' },
+    draw: { type: 'string' },
   },
 });
 const seconds = Number(values.seconds);
@@ -73,7 +77,17 @@ function parseFleets(text: string): FleetSize[] {
   });
 }
 
-async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void> {
+interface ReportCosts {
+  readonly agents: number;
+  /** Processor time of the coordinator per report, in microseconds, without and with watchers. */
+  readonly report: number;
+  readonly watchedReport: number | undefined;
+  /** The peak memory of the coordinator without watchers, in MiB. */
+  readonly peak: number;
+}
+
+/** Measures a fleet. Returns undefined if its agents send no reports. */
+async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<ReportCosts | undefined> {
   const name = `fleet-${agents}-${everyMs}`;
   const coordinator = await MeasuredCoordinator.start(join(folder, name), nats.url, values.profile);
   const options = { agents, slots, server: coordinator.address, natsUrl: nats.url, folder: join(folder, `${name}-a`) };
@@ -84,17 +98,20 @@ async function measureFleet({ agents, slots, everyMs }: FleetSize): Promise<void
     while ((await coordinator.metric('trawl_reports_ingested_total')) < agents * slots) await sleep(500);
   }
   await sleep(2_000);
-  await measureReports(coordinator, { agents, slots, everyMs }, 0);
+  const report = await measureReports(coordinator, { agents, slots, everyMs }, 0);
+  const peak = coordinator.peakMiB;
+  let watchedReport: number | undefined;
   const watchers = Number(values.watchers);
   if (watchers > 0) {
     const stop = watchSweep(coordinator.address, watchers);
     await sleep(2_000);
-    await measureReports(coordinator, { agents, slots, everyMs }, watchers);
+    watchedReport = await measureReports(coordinator, { agents, slots, everyMs }, watchers);
     stop();
   }
   if (values.profile !== undefined) await coordinator.stop();
   await fleet.stop();
   await coordinator.kill();
+  return everyMs > 0 ? { agents, report, watchedReport, peak } : undefined;
 }
 
 /** Watches the newest sweep, and reads all messages. Returns a function that ends the watches. */
@@ -108,12 +125,15 @@ function watchSweep(address: string, watchers: number): () => void {
   };
 }
 
-/** Measures the coordinator's costs over a period of `seconds`, and prints them. */
+/**
+ * Measures the coordinator's costs over a period of `seconds`, and prints them.
+ * @returns the processor time per report in microseconds
+ */
 async function measureReports(
   coordinator: MeasuredCoordinator,
   { agents, slots, everyMs }: FleetSize,
   watchers: number,
-): Promise<void> {
+): Promise<number> {
   const begun = performance.now();
   const [cpu, reports] = [coordinator.cpuSeconds, await coordinator.metric('trawl_reports_ingested_total')];
   await sleep(seconds * 1000);
@@ -121,16 +141,37 @@ async function measureReports(
   const took = (performance.now() - begun) / 1000;
   const taken = ((await coordinator.metric('trawl_reports_ingested_total')) - reports) / took;
   const cores = (coordinator.cpuSeconds - cpu) / took;
+  const report = (cores / taken) * 1e6;
   const expected = everyMs === 0 ? 0 : (agents * slots * 1000) / everyMs;
   console.log(
     [agents, agents * slots, watchers, expected, taken.toFixed(0), cores.toFixed(2)].map(column).join('') +
       [
-        everyMs === 0 ? '' : ((cores / taken) * 1e6).toFixed(0),
+        everyMs === 0 ? '' : report.toFixed(0),
         everyMs === 0 ? '' : `${lag.toFixed(2)} s`,
         `${coordinator.peakMiB.toFixed(0)} MiB`,
       ]
         .map(column)
         .join(''),
+  );
+  return report;
+}
+
+function draw(costs: readonly ReportCosts[], path: string): void {
+  const watched = costs.flatMap(({ watchedReport }) => watchedReport ?? []);
+  const curves = [
+    { title: 'one report', unit: 'us', costs: costs.map(({ report }) => report) },
+    ...(watched.length === costs.length
+      ? [{ title: `one report, while ${values.watchers} watch`, unit: 'us', costs: watched }]
+      : []),
+    { title: 'peak memory', unit: 'MiB', costs: costs.map(({ peak }) => peak) },
+  ];
+  writeFileSync(
+    path,
+    drawCurves(
+      costs.map(({ agents }) => agents),
+      curves,
+      'agents',
+    ),
   );
 }
 
@@ -159,7 +200,12 @@ try {
   console.log(
     ['agents', 'slots', 'watchers', 'reports/s', 'taken/s', 'cores', 'us/report', 'lag', 'peak'].map(column).join(''),
   );
-  for (const fleet of FLEETS) await measureFleet(fleet);
+  const costs: ReportCosts[] = [];
+  for (const fleet of FLEETS) {
+    const measured = await measureFleet(fleet);
+    if (measured !== undefined) costs.push(measured);
+  }
+  if (values.draw !== undefined) draw(costs, values.draw);
   if (values.fleets === undefined) {
     console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
     for (const trials of TRIALS) await measureTrials(trials);
