@@ -30,6 +30,8 @@ export default defineConfig({
     setupFiles: ['test/support/property-seed.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // The default of one second is too short for a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     sequence: { sequencer: HeaviestFirst },
     poolOptions: {
       threads: { isolate: false, minThreads: 1, maxThreads: cores },

@@ -8,8 +8,8 @@
  * `--fleets` measures only these fleets, as AGENTSxSLOTS@MS: each slot sends a report every MS milliseconds. With
  * `--simulated`, the agents are simulated (capacity/simulated-fleet.ts), because 1,000 supervisors need more processor
  * time than the coordinator. `--watchers` also measures each fleet while this number of clients watch the sweep.
- * `--profile` writes a CPU profile of each coordinator to a folder. `--draw` draws the costs of the fleets that report,
- * against the number of agents. The fleets must be in the order of this number.
+ * `--profile` writes a CPU profile of each coordinator to a folder. `--draw` draws the costs of the fleets of `--fleets`
+ * that report, against the number of agents. These fleets must be in the order of this number.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os';
@@ -161,7 +161,7 @@ function draw(costs: readonly ReportCosts[], path: string): void {
   const curves = [
     { title: 'one report', unit: 'us', costs: costs.map(({ report }) => report) },
     ...(watched.length === costs.length
-      ? [{ title: `one report, while ${values.watchers} watch`, unit: 'us', costs: watched }]
+      ? [{ title: `one report, watchers: ${values.watchers}`, unit: 'us', costs: watched }]
       : []),
     { title: 'peak memory', unit: 'MiB', costs: costs.map(({ peak }) => peak) },
   ];
@@ -205,7 +205,7 @@ try {
     const measured = await measureFleet(fleet);
     if (measured !== undefined) costs.push(measured);
   }
-  if (values.draw !== undefined) draw(costs, values.draw);
+  if (values.draw !== undefined && costs.length > 0) draw(costs, values.draw);
   if (values.fleets === undefined) {
     console.log(`\n${['trials', 'submit', 'peak', 'restart', 'peak then', 'store'].map(column).join('')}`);
     for (const trials of TRIALS) await measureTrials(trials);

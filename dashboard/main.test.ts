@@ -7,6 +7,8 @@ import { SampleSource } from '../test/support/dashboard/sample-source.ts';
 import { type DashboardOptions, drawOnce, runDashboard } from './main.tsx';
 import type { Source } from './source.ts';
 
+const WAIT = { timeout: 20_000 };
+
 function terminal() {
   const raw: boolean[] = [];
   const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
@@ -37,7 +39,7 @@ function run(more: Partial<DashboardOptions> = {}, from: Source = source) {
 }
 
 const ESCAPE = '\u001b';
-const drawn = (what: string) => vi.waitFor(() => expect(screen.text()).toContain(what));
+const drawn = (what: string) => vi.waitFor(() => expect(screen.text()).toContain(what), WAIT);
 
 function expectRestored() {
   expect(screen.raw.at(-1)).toBe(false);
@@ -97,7 +99,7 @@ test('a resize redraws the whole screen', async () => {
   const before = screen.text().length;
   Object.assign(screen.stdout, { columns: 100, rows: 30 });
   screen.stdout.emit('resize');
-  await vi.waitFor(() => expect(screen.text().slice(before)).toMatch(/\[2J[\s\S]*autoencoders/));
+  await vi.waitFor(() => expect(screen.text().slice(before)).toMatch(/\[2J[\s\S]*autoencoders/), WAIT);
   screen.stdin.write('q');
   await result;
 });

@@ -24,6 +24,8 @@ import { openSpool } from './spool.ts';
 import type { ReportStream } from './stream-messages.ts';
 import type { WorkerEvents } from './worker-process.ts';
 
+const WAIT = { timeout: 20_000 };
+
 const NO_ANSWER: OpenResponse = { decisions: [], leaderEpoch: 0 };
 const key = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
 
@@ -126,9 +128,9 @@ test('if the agent cannot read the grant of an attempt, the attempt fails in pre
   );
   await agent.up();
   receive({ $case: 'welcome', welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'] }) });
-  await vi.waitFor(() => expect(sentToWorker).toHaveLength(1));
+  await vi.waitFor(() => expect(sentToWorker).toHaveLength(1), WAIT);
   expect(sentToWorker).toMatchObject([{ kind: 'run', assignments: [{ key: key('u') }] }]);
-  await vi.waitFor(() => expect(records).toHaveLength(1));
+  await vi.waitFor(() => expect(records).toHaveLength(1), WAIT);
   expect(records[0]).toMatchObject({
     key: key('t'),
     seq: 1,
@@ -159,14 +161,14 @@ test('an agent ignores a coordinator with an older leader epoch, and calls anoth
   welcome({ leaderEpoch: 3 });
   expect(agent.unreadyReason()).toBeUndefined();
   stream.emit('end');
-  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(2));
+  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(2), WAIT);
   welcome({ leaderEpoch: 2 });
   expect(stream.cancel).toHaveBeenCalled();
   expect(leave).toHaveBeenCalled();
   drain();
   expect(agent.unreadyReason()).toMatch(/coordinator/);
   stream.emit('end');
-  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(3));
+  await vi.waitFor(() => expect(stream.listenerCount('data')).toBe(3), WAIT);
   leave.mockClear();
   welcome({ leaderEpoch: 3 });
   expect(agent.unreadyReason()).toBeUndefined();
@@ -199,10 +201,10 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
       welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
     });
     const unclaimed = answer;
-    await vi.waitFor(() => expect(answer).not.toBe(unclaimed));
+    await vi.waitFor(() => expect(answer).not.toBe(unclaimed), WAIT);
     act(started);
     answer();
-    await vi.waitFor(() => expect(records).toHaveLength(1));
+    await vi.waitFor(() => expect(records).toHaveLength(1), WAIT);
     expect(records).toMatchObject([
       { key: key('t'), seq: 1, body: { ended: { outcome: 'ATTEMPT_OUTCOME_RETURNED' } } },
     ]);
@@ -233,7 +235,7 @@ test('when an agent stops, it immediately returns its queued attempts, so that n
     $case: 'welcome',
     welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'], acceptsReturns: true }),
   });
-  await vi.waitFor(() => expect(granted).toHaveLength(2));
+  await vi.waitFor(() => expect(granted).toHaveLength(2), WAIT);
   sendFromWorker({ kind: 'started', keys: [key('t')] });
   const stopped = agent.stop();
   sendFromWorker({ key: key('t'), kind: 'done' });

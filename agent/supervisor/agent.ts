@@ -84,6 +84,9 @@ export interface AgentParts {
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
 
+/** Within this time, the records of an ended attempt are normally in the spool. */
+const FOLDER_DELAY_MS = 2 * PATIENT_GATHER_MS;
+
 export class AgentRuntime {
   readonly #parts: AgentParts;
   readonly #slots: Slot[];
@@ -335,6 +338,7 @@ export class AgentRuntime {
         this.#isTaking ? wantedOffers(this.#slots, (slot) => this.#isInPool(slot, pool)) : 0,
       );
     }
+    this.#claims.onQueuesChanged();
     this.#watchQueues();
     if (areSlotsIdle(this.#slots)) this.#onQuiet?.();
   }
@@ -378,7 +382,7 @@ export class AgentRuntime {
         this.#workers.restart(effect.slot);
         break;
       case 'finished':
-        this.#folders.releaseWhenSpooled(effect.key, this.#records, 2 * PATIENT_GATHER_MS);
+        this.#folders.releaseWhenSpooled(effect.key, this.#records, FOLDER_DELAY_MS);
         break;
       case 'record':
         if (effect.body.kind === 'failed' && effect.body.message !== STOPPED_BY_RULE) {
@@ -406,7 +410,7 @@ export class AgentRuntime {
       // An attempt that waits for the next worker still needs its folder.
       onDropped: (key) => {
         const isWaiting = heldAttempts(this.#slots).some((held) => sameAttempt(held, key));
-        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, 2 * PATIENT_GATHER_MS);
+        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, FOLDER_DELAY_MS);
       },
       onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, start, key, message)),
     });

@@ -42,11 +42,21 @@ export class Claims {
     this.#log = log;
   }
 
-  /** Adds a claim, and sends it soon. If its slot holds attempts in its queue, the claim waits a little longer. */
+  /** Adds a claim, and sends it soon. If the queue of its slot is long enough, the claim waits a little longer. */
   add(claim: Claim): void {
     this.#gathered.push(claim);
-    const canWait = (this.#slots[claim.slot]?.queue.length ?? 0) > 0;
-    this.#context.gathering.schedule(canWait ? PATIENT_GATHER_MS : GATHER_MS);
+    this.#context.gathering.schedule(this.#canWait(claim) ? PATIENT_GATHER_MS : GATHER_MS);
+  }
+
+  /** Must be called when slots have started queued attempts, because their claims may no longer be able to wait. */
+  onQueuesChanged(): void {
+    if (this.#gathered.some((claim) => !this.#canWait(claim))) this.#context.gathering.schedule(GATHER_MS);
+  }
+
+  /** A full queue holds attempts for about 100 ms of work, so a quarter of it lasts for a round trip. */
+  #canWait({ slot }: Claim): boolean {
+    const { queue, prefetch } = this.#slots[slot] ?? { queue: [], prefetch: 0 };
+    return queue.length > prefetch / 4;
   }
 
   /** Stops repeating claims. */

@@ -18,6 +18,8 @@ import { coordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession, type SessionEvents } from './coordinator-session.ts';
 import { openSpool, type Spool } from './spool.ts';
 
+const WAIT = { timeout: 20_000 };
+
 type Call = ServerDuplexStream<ReportRequest, ReportResponse>;
 
 const key = { sweepId: '1', trialId: 't', attempt: 1 };
@@ -131,7 +133,7 @@ test.each([
   'when %s, claims that are still waiting for an answer fail immediately, and so do later claims',
   async (_, loseStream) => {
     const first = failure(session.open([CLAIM]));
-    await vi.waitFor(() => expect(requests).toHaveLength(1));
+    await vi.waitFor(() => expect(requests).toHaveLength(1), WAIT);
     loseStream();
     const { message, ms } = await first;
     expect(message).toBe('the stream to the coordinator ended');
@@ -160,7 +162,7 @@ test('after a restart of the coordinator, claims and records are sent on the nex
     timeout: 15_000,
   });
   const claim = session.open([CLAIM]);
-  await vi.waitFor(() => expect(requests).toHaveLength(1));
+  await vi.waitFor(() => expect(requests).toHaveLength(1), WAIT);
   const decision = { key, answer: undefined, mates: [] };
   const claimAnswers = [{ id: requests[0]?.id ?? 0, decisions: [decision] }];
   calls.at(-1)?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers } } });

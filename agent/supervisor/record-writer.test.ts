@@ -32,7 +32,7 @@ test('while the disk is full, the agent renews the leases of attempts whose resu
   expect(records.leasedAttempts()).toEqual([]);
 });
 
-test('the end of an attempt is written soon if a slot waits for work, a returned attempt is always written soon, and other records wait longer', () => {
+test('the end of an attempt is written soon unless all slots are busy, a returned attempt is always written soon, and other records wait longer', () => {
   const gaps: number[] = [];
   const gathering = { schedule: (gapMs?: number) => gaps.push(gapMs ?? 0) };
   const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
@@ -53,7 +53,7 @@ test('the end of an attempt is written soon if a slot waits for work, a returned
   expect(gapsOf(true)).toEqual([PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, PATIENT_GATHER_MS, GATHER_MS]);
 });
 
-test('while the disk is full, the write is repeated once per second, however often it is requested in between', () => {
+test('while the disk is full, only one repetition of the write is scheduled, however many writes fail, and new records request no write', () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   let writes = 0;
@@ -63,12 +63,14 @@ test('while the disk is full, the write is repeated once per second, however oft
       throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
     },
   };
-  const gathering = { schedule: () => {} };
+  const gathering = { schedule: vi.fn() };
   const events = { onSpooled: () => {}, onDiskFullChanged: () => {} };
   const records = new RecordWriter(spool as unknown as Spool, 'folder', gathering, events, pino({ level: 'silent' }));
   records.add(key('a'), 1, { kind: 'succeeded' });
   for (let request = 0; request < 5; request++) records.flush();
   expect(writes).toBe(5);
+  records.add(key('b'), 1, { kind: 'succeeded' });
+  expect(gathering.schedule).toHaveBeenCalledOnce();
   vi.advanceTimersByTime(10 * DISK_RETRY_MS);
   expect(writes).toBe(15);
 });

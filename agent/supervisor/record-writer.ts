@@ -56,9 +56,9 @@ export class RecordWriter {
   }
 
   /**
-   * Adds a record, and writes it soon. The end of an attempt is urgent if a slot waits for work, and a returned attempt is
-   * always urgent, because its trial waits. Other records wait a little longer for each other (PATIENT_GATHER_MS).
-   * @param areSlotsBusy whether every slot of the agent holds an attempt. Default: false
+   * Adds a record, and writes it soon. The end of an attempt is urgent unless all slots are busy, and a returned attempt
+   * is always urgent, because its trial waits. Other records wait a little longer for each other (PATIENT_GATHER_MS).
+   * @param areSlotsBusy whether every slot of the agent runs an attempt or has one in its queue. Default: false
    */
   add(key: AttemptKey, seq: number, body: RecordBody, areSlotsBusy = false): void {
     const isEnd = body.kind === 'succeeded' || body.kind === 'failed';

@@ -8,6 +8,7 @@ import { type Core, type CreationWindow, isEnded, newCore, type Sweep } from '..
 import { schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
 import type { Change, Output, Step } from '../core/step.ts';
+import { isFinal } from '../core/trial-model.ts';
 import { onSamplerProblem } from '../core/warnings.ts';
 import type { SweepSpec } from '../grid/spec.ts';
 import { ownCodeOf, ownCodeText } from '../search/optuna/samplers.ts';
@@ -33,8 +34,8 @@ export function now(): number {
 const PASS_RETRY_MS = 1_000;
 
 /**
- * The maximum number of times that a pass reads results. The second read is needed only if results arrive during the
- * first one, and the limit ensures that the pass ends even if results keep arriving.
+ * The maximum number of times that a pass reads results. A pass reads again if further results have arrived while it
+ * waited or read. After this number of reads, it continues without them, so that it ends even if results keep arriving.
  */
 const MAX_READS_OF_RESULTS = 3;
 
@@ -93,10 +94,10 @@ export class Runtime {
    * count as broken.
    */
   #hasStopped = false;
-  /** The number of steps so far that ended attempts of a search whose points depend on results. */
+  /** The number of steps so far that ended trials of a search whose points depend on results. */
   #resultSteps = 0;
-  /** The number of these steps that are not stored yet. */
-  #unstoredResultSteps = 0;
+  /** The commits of those of these steps that are not stored yet. */
+  readonly #unstoredResults = new Set<Promise<void>>();
 
   /** Creates a runtime with the sweeps of the store that have not ended. */
   static async open<Options extends RuntimeOptions, Opened extends Runtime>(
@@ -194,25 +195,31 @@ export class Runtime {
    * records without waiting for it. Default: false
    */
   async settle(step: Step, by = '', canWait = false): Promise<void> {
-    const results = this.#hasResults(step.changes) ? 1 : 0;
-    this.#resultSteps += results;
-    this.#unstoredResultSteps += results;
+    const hasResults = this.#hasResults(step.changes);
     this.#dropEnded(step.changes);
+    const stored = this.#journal.commit(step.changes, by, canWait && onlyRecords(step));
+    if (hasResults) {
+      this.#resultSteps += 1;
+      this.#unstoredResults.add(stored);
+    }
     try {
-      await this.#journal.commit(step.changes, by, canWait && onlyRecords(step));
+      await stored;
     } catch (error) {
       if (!this.#hasStopped) this.#onBroken(error);
       throw error;
     } finally {
-      this.#unstoredResultSteps -= results;
+      this.#unstoredResults.delete(stored);
     }
     for (const output of step.outputs) this.#send(output);
   }
 
-  /** Whether one of the changes ends an attempt of a search whose points depend on results. */
+  /** Whether one of the changes ends a trial of a search whose points depend on results. */
   #hasResults(changes: readonly Change[]): boolean {
     return changes.some(
-      (change) => change.kind === 'ended' && this.core.sweeps.get(change.key.sweepId)?.search?.source.usesResults,
+      (change) =>
+        change.kind === 'trial' &&
+        isFinal(change.state) &&
+        this.core.sweeps.get(change.sweepId)?.search?.source.usesResults,
     );
   }
 
@@ -272,11 +279,12 @@ export class Runtime {
    */
   async prepareSources(): Promise<void> {
     for (let reads = 0; reads < MAX_READS_OF_RESULTS && !this.#stopped; reads++) {
-      // A failed write is reported by `settle`.
-      if (this.#unstoredResultSteps > 0) await this.#journal.commit([]).catch(() => {});
-      const known = this.#resultSteps - this.#unstoredResultSteps;
+      // `settle` handles the error of a failed write.
+      if (this.#unstoredResults.size > 0) await Promise.allSettled(this.#unstoredResults);
+      const known = this.#resultSteps - this.#unstoredResults.size;
       for (const { state, search } of [...this.core.sweeps.values()]) {
-        if (state === 'running' && search !== undefined) await search.source.prepare(search.state);
+        if (state !== 'running' || search === undefined) continue;
+        if (reads === 0 || search.source.usesResults) await search.source.prepare(search.state);
       }
       if (known === this.#resultSteps) return;
     }

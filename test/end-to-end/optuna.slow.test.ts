@@ -158,7 +158,7 @@ const TRIALS = 7;
 const OPEN_TRIALS = 3;
 
 /**
- * @param folder each trial ends as soon as a file in this folder has the trial's ID as its name
+ * @param folder each trial runs until this folder contains a file that is named after the trial's ID
  */
 const sweepText = (folder: string) => `method: optuna
 optuna: {sampler: TPESampler, options: {n_startup_trials: 2}}

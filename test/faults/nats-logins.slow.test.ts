@@ -43,8 +43,10 @@ describe.each(rejections)('while %s', (_, rejected) => {
       const folder = testFolder();
       const nats = await ConfiguredNats.start(folder, rejected);
       const starting = Cluster.start(folder, { lease: LEASE, natsUrl: nats.url });
+      const log = join(folder, 'coordinator.log');
+      await until('the coordinator logs the rejection', () => existsSync(log) && count(log, REJECTED) > 0);
       await sleep(REJECTED_MS);
-      expect(count(join(folder, 'coordinator.log'), REJECTED)).toBe(1);
+      expect(count(log, REJECTED)).toBe(1);
       nats.reload({});
       const cluster = await starting;
       expect(count(cluster.logOf('coordinator'), 'NATS accepts the login')).toBe(1);

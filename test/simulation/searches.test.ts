@@ -2,7 +2,7 @@ import { FIRST_SEARCH_SEED } from './scenarios.ts';
 import { seeds } from './suites.ts';
 import { testSeeds } from './test-seeds.ts';
 
-const SEEDS = seeds(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 14);
+const SEEDS = seeds(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 17);
 
 testSeeds('every invariant of searches holds despite faults', SEEDS, {
   expected: [

@@ -8,8 +8,8 @@ import { FIRST_POPULATION_SEED, FIRST_PREFETCH_SEED, FIRST_SEARCH_SEED, FIRST_TA
 export const seeds = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
-/** Seeds 64, 242 and 259 reach states that seeds 1 to 50 do not reach. */
-export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 64, 242, 259];
+/** Seeds 59, 242 and 259 reach states that seeds 1 to 50 do not reach. */
+export const FAST_SEEDS: readonly number[] = [...seeds(1, 50), 59, 242, 259];
 
 /** TRAWL_SIMULATION_SEEDS sets the last seed. Default: 65. */
 export const SLOW_SEEDS: readonly number[] = seeds(51, Number(process.env.TRAWL_SIMULATION_SEEDS ?? 65));

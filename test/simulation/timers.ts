@@ -19,6 +19,7 @@ export function installVirtualTime(clock: Clock): () => void {
     setInterval,
     clearInterval,
     setImmediate,
+    clearImmediate,
     dateNow: Date.now,
     performanceNow: performance.now,
     sleep: timersPromises.setTimeout,
@@ -59,6 +60,7 @@ export function installVirtualTime(clock: Clock): () => void {
     inside() ? every(ms, () => work(...args)) : real.setInterval(work, ms, ...args),
   );
   replace('clearTimeout', (timer: NodeJS.Timeout) => cancel(timer) || real.clearTimeout(timer));
+  replace('clearImmediate', (turn: NodeJS.Immediate) => cancel(turn) || real.clearImmediate(turn));
   replace('clearInterval', (timer: NodeJS.Timeout) => cancel(timer) || real.clearInterval(timer));
   Date.now = () => (inside() ? EPOCH + clock.now : real.dateNow());
   performance.now = () => (inside() ? clock.now : real.performanceNow.call(performance));
@@ -82,9 +84,15 @@ export function installVirtualTime(clock: Clock): () => void {
   }
 
   return () => {
-    for (const name of ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate'] as const) {
-      replace(name, real[name]);
-    }
+    const names = [
+      'setTimeout',
+      'clearTimeout',
+      'setInterval',
+      'clearInterval',
+      'setImmediate',
+      'clearImmediate',
+    ] as const;
+    for (const name of names) replace(name, real[name]);
     Date.now = real.dateNow;
     performance.now = real.performanceNow;
     timersPromises.setTimeout = real.sleep;
