@@ -17,9 +17,11 @@ export const PATIENT_GATHER_MS = 25;
 export class Gathering {
   readonly #run: () => void;
   #lastRunAt = Number.NEGATIVE_INFINITY;
-  /** Cancels the scheduled run. Undefined if no run is scheduled. */
-  #cancel: (() => void) | undefined;
-  /** The time of the scheduled run, by `performance.now()`. */
+  #timer: NodeJS.Timeout | undefined;
+  /**
+   * The time of the scheduled run, by `performance.now()`: infinity if no run is scheduled, and minus infinity if it is
+   * due at the end of the current turn.
+   */
   #at = Number.POSITIVE_INFINITY;
 
   constructor(run: () => void) {
@@ -33,21 +35,15 @@ export class Gathering {
   schedule(gapMs = GATHER_MS): void {
     const at = this.#lastRunAt + gapMs;
     if (at >= this.#at) return;
-    this.#cancel?.();
-    this.#at = at;
+    clearTimeout(this.#timer);
     const waitMs = at - performance.now();
     const run = () => {
-      this.#cancel = undefined;
       this.#at = Number.POSITIVE_INFINITY;
       this.#lastRunAt = performance.now();
       this.#run();
     };
-    if (waitMs > 0) {
-      const timer = setTimeout(run, Math.ceil(waitMs));
-      this.#cancel = () => clearTimeout(timer);
-    } else {
-      const turn = setImmediate(run);
-      this.#cancel = () => clearImmediate(turn);
-    }
+    this.#at = waitMs > 0 ? at : Number.NEGATIVE_INFINITY;
+    if (waitMs > 0) this.#timer = setTimeout(run, Math.ceil(waitMs));
+    else setImmediate(run);
   }
 }
