@@ -82,6 +82,34 @@ describe('sweeps with method tpe', () => {
     expect(unstored).toEqual(stored);
   });
 
+  test.each([
+    ['none arrives', 0, 1],
+    ['one arrives during the first read', 1, 2],
+    ['one arrives during each read', 6, 3],
+  ])('results are read again if further ones arrive, at most three times: %s', async (_, results, reads) => {
+    const { runtime, schedule, sweep } = await coordinatorWithSweep(dir, FILE, 6);
+    await schedule();
+    const { search, offers } = sweep() ?? {};
+    if (search === undefined || offers === undefined) throw new Error('the sweep does not run');
+    const keys = [...offers].slice(0, 6).map(({ id }) => ({ sweepId: '1', trialId: id, attempt: 1 }));
+    for (const [slot, key] of keys.entries()) {
+      await runtime.settle(onOpen(runtime.core, { key, agentId: 'a', incarnation: 'i', slot }, 1).step);
+    }
+    const { source } = search;
+    let prepared = 0;
+    const prepare = async (state: typeof search.state) => {
+      await source.prepare(state);
+      const key = keys[prepared++];
+      if (key === undefined || prepared > results) return;
+      const record = { kind: 'ended', key, seq: 1, at: 1, end: { outcome: 'succeeded' } } as const;
+      runtime.settle(onRecord(runtime.core, { agentId: 'a', record }, 1).step);
+    };
+    Object.assign(search, { source: Object.assign(Object.create(source), { prepare }) });
+    await runtime.prepareSources();
+    expect(prepared).toBe(reads);
+    await runtime.flush();
+  });
+
   test('a TPE sweep finds good points: the later half of its trials is better than the first ten trials', async () => {
     const sweep = await coordinatorWithSweep(dir, FILE, 2);
     while (sweep.sweep() !== undefined) {

@@ -154,7 +154,7 @@ function withoutOptuna(): string {
 }
 
 const TRIALS = 7;
-/** The number of trials that are created while none of them ends on the only slot: one runs, and two can start next. */
+/** The number of created trials that have not ended, on one slot: one trial runs, and two can start next. */
 const OPEN_TRIALS = 3;
 
 /**
@@ -181,9 +181,9 @@ const samplersOf = (cluster: Cluster) =>
 
 /**
  * Runs a search on one slot. A suggestion depends on the results that are known when it is requested. Therefore, a trial
- * ends only after all trials are created that its result must not influence. Returns the parameters of the trials, in the
- * order in which the trials were created.
- * @param disturb called after a trial is created, with the number of created trials, and before another trial can end
+ * ends only when all trials that must not depend on its result have been created. Returns the parameters of the trials,
+ * in the order in which the trials were created.
+ * @param disturb called before each trial ends, with the number of trials created so far
  */
 async function searched(folder: string, disturb: (cluster: Cluster, created: number) => Promise<void>) {
   mkdirSync(folder, { recursive: true });

@@ -21,6 +21,7 @@ import { type Secured, startSecured, startSecuredAgent } from './secured-cluster
 
 /** The lease is longer than the test, so no attempt ends because of an expired lease. */
 const LEASE = '10m';
+/** Much shorter than the lease. */
 const SOON_MS = 60_000;
 
 const sweepText = (pids: string, release: string) => `
