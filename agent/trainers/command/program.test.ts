@@ -1,17 +1,15 @@
 /** Tests `Program` with real processes. */
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
 import { Guard } from './guard.ts';
 import { Program } from './program.ts';
-import { startProcess } from './start-process.ts';
 
 const start = (script: string, ...args: string[]) =>
   new Program({
@@ -274,18 +272,6 @@ test('a program that waits for its release starts after its guard knows the proc
   } finally {
     Guard.prototype.setGroup = setGroup;
   }
-});
-
-test('a file that the system cannot execute is run by a shell', async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'trawl-')), 'script');
-  writeFileSync(file, 'echo "$0 $1"\n');
-  // With glibc, the real `spawn` starts a shell for such a file by itself.
-  const spawnLikeMusl = ((program: string, args: string[], options: SpawnOptions) => {
-    if (program === file) throw Object.assign(new Error('spawn ENOEXEC'), { code: 'ENOEXEC' });
-    return spawn(program, args, options);
-  }) as typeof spawn;
-  const child = startProcess({ command: [file, 'hello'], cwd: '/', env: {}, waitsForRelease: false }, spawnLikeMusl);
-  expect(await textOf(child.stdout ?? Readable.from([]))).toBe(`${file} hello\n`);
 });
 
 test('if no file descriptors are left, the program fails with the error of the system, and later programs run', async () => {

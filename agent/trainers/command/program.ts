@@ -3,13 +3,12 @@
  * any reason. The child processes are found by their process group or, in other sessions, by a marker (see
  * processes.ts).
  */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Guard } from './guard.ts';
+import type { Exit } from './posix-spawn.ts';
 import { endMarked, MARKER, StartedProgram, signalMarked, stateBefore } from './processes.ts';
-import { type ProcessStart, release, startProcess } from './start-process.ts';
+import { type GatedProcess, type ProcessStart, startProcess } from './start-process.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -36,11 +35,6 @@ export interface ProgramStart {
   readonly waitsForRelease?: boolean;
 }
 
-export interface Exit {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
 export class Program {
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -64,23 +58,22 @@ export class Program {
     const ownMarker = this.#guard.marker;
     const before = stateBefore();
     const env = { ...environment, PWD: workdir, [MARKER]: ownMarker };
-    const child = this.#start({ command, cwd: workdir, env, waitsForRelease });
-    const exit = exitOf(child);
-    this.stdout = outputOf(child.stdout);
-    this.stderr = outputOf(child.stderr);
-    this.#group = child.pid ?? 0;
+    const started = this.#start({ command, cwd: workdir, env, waitsForRelease });
+    this.stdout = started.stdout.setEncoding('utf8');
+    this.stderr = started.stderr.setEncoding('utf8');
+    this.#group = started.pid;
     this.#descendants = {
       accepts: (each) => each === ownMarker,
       startedAfter: new StartedProgram(this.#group, before),
     };
     if (this.#group > 0) {
       this.#guard.setGroup(this.#group);
-      release(child);
+      started.release?.();
     }
-    this.exited = this.#endGroupAfter(exit);
+    this.exited = this.#endGroupAfter(started.exit);
   }
 
-  #start(start: ProcessStart): ChildProcess {
+  #start(start: ProcessStart): GatedProcess {
     try {
       return startProcess(start);
     } catch (error) {
@@ -138,14 +131,4 @@ export class Program {
       return false;
     }
   }
-}
-
-async function exitOf(child: ChildProcess): Promise<Exit> {
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
-  return { code, signal };
-}
-
-/** If a process could not be started because no file descriptors are left, it has no streams. */
-function outputOf(stream: Readable | null | undefined): Readable {
-  return stream?.setEncoding('utf8') ?? Readable.from([]);
 }

@@ -31,7 +31,8 @@ import { keepArtifacts } from './kept-files.ts';
 import { metricsFile } from './metrics-file.ts';
 import { oomKills } from './oom-kills.ts';
 import { type AttemptLog, OutputTail, readStream, type TakeLine, workerLog } from './output.ts';
-import { type Exit, Program, type ProgramStart, STOP_GRACE_S } from './program.ts';
+import type { Exit } from './posix-spawn.ts';
+import { Program, type ProgramStart, STOP_GRACE_S } from './program.ts';
 import {
   type ClassifyRule,
   errorLine,

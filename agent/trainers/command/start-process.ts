@@ -1,7 +1,10 @@
 /** Starts the process of a user's program. */
 import { type ChildProcess, spawn as spawnProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
+import { type Exit, loadPosixSpawn, type PosixSpawn, type StartedProcess } from './posix-spawn.ts';
 
 /** Whether processes can be found by their marker (see processes.ts). */
 const CAN_FIND_PROCESSES = existsSync('/proc/self/environ');
@@ -22,37 +25,97 @@ export interface ProcessStart {
   readonly waitsForRelease?: boolean | undefined;
 }
 
+export interface GatedProcess extends StartedProcess {
+  /** Starts a program that waits for this call (see `waitsForRelease`). Undefined for other programs. */
+  readonly release?: () => void;
+}
+
+/** The functions that start processes. */
+export interface Spawns {
+  readonly node: typeof spawnProcess;
+  /** Undefined if `posix_spawn` cannot be used. */
+  readonly posix: PosixSpawn | undefined;
+}
+
+let loaded: Spawns | undefined;
+
+function availableSpawns(): Spawns {
+  loaded ??= { node: spawnProcess, posix: loadPosixSpawn() };
+  return loaded;
+}
+
 /**
  * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
- * reach them.
- * @param spawn Node's `spawn`; tests replace it
- * @throws {Error} when an argument or an environment variable contains a NUL, or when no process can be started
+ * reach them. Its stdin is empty.
+ * @param spawns tests replace these functions
+ * @throws {Error} when an argument or an environment variable contains a NUL, or is too long for Node's `spawn`
  */
-export function startProcess(start: ProcessStart, spawn: typeof spawnProcess = spawnProcess): ChildProcess {
-  const { command, cwd, env, waitsForRelease = !CAN_FIND_PROCESSES } = start;
-  const [program = '', ...rest] = command;
-  const options = { cwd, env, detached: true };
+export function startProcess(start: ProcessStart, spawns: Spawns = availableSpawns()): GatedProcess {
+  const { command, env, waitsForRelease = !CAN_FIND_PROCESSES } = start;
+  // Node's `spawn` throws an error that names the text with the NUL.
+  const posix = hasNul([...command, ...Object.entries(env).flat()]) ? undefined : spawns.posix;
   return withUserUmask(() => {
-    if (waitsForRelease) {
-      const gate = ['-c', GATE, 'trawl-gate', ...command];
-      return spawn('/bin/sh', gate, { ...options, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
-    }
-    const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
-    try {
-      return spawn(program, rest, { ...options, stdio });
-    } catch (error) {
-      // Some C libraries, such as musl, do not run a script whose first line names no interpreter.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOEXEC')) throw error;
-      return spawn('/bin/sh', command, { ...options, stdio });
-    }
+    if (waitsForRelease) return gatedProcess(start, spawns.node);
+    return posix === undefined ? nodeProcess(start, spawns.node) : posixProcess(start, posix);
   });
 }
 
-/** Starts a program that waits for this call (see `waitsForRelease`). Does nothing for other programs. */
-export function release(child: ChildProcess): void {
+function posixProcess({ command, cwd, env }: ProcessStart, spawn: PosixSpawn): StartedProcess {
+  try {
+    return withShellForScripts(command, ([program = '', ...rest]) => spawn(program, rest, { cwd, env }));
+  } catch (error) {
+    return { pid: 0, stdout: Readable.from([]), stderr: Readable.from([]), exit: Promise.reject(error) };
+  }
+}
+
+function nodeProcess({ command, cwd, env }: ProcessStart, spawn: typeof spawnProcess): StartedProcess {
+  return processOf(
+    withShellForScripts(command, ([program = '', ...rest]) =>
+      spawn(program, rest, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+    ),
+  );
+}
+
+function gatedProcess({ command, cwd, env }: ProcessStart, spawn: typeof spawnProcess): GatedProcess {
+  const args = ['-c', GATE, 'trawl-gate', ...command];
+  const child = spawn('/bin/sh', args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
   const gate = child.stdio?.[3];
-  // Write errors mean that the process has exited, which is handled elsewhere.
-  if (gate && 'write' in gate) gate.on('error', () => {}).end('go\n');
+  const release = () => {
+    // Write errors mean that the process has exited, which is handled elsewhere.
+    if (gate && 'write' in gate) gate.on('error', () => {}).end('go\n');
+  };
+  return { ...processOf(child), release };
+}
+
+/**
+ * Like a shell, runs a script whose first line names no interpreter. Node's `spawn` does this by itself with some C
+ * libraries, such as glibc.
+ */
+function withShellForScripts<T>(command: readonly string[], start: (command: readonly string[]) => T): T {
+  try {
+    return start(command);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOEXEC')) throw error;
+    return start(['/bin/sh', ...command]);
+  }
+}
+
+function processOf(child: ChildProcess): StartedProcess {
+  return { pid: child.pid ?? 0, stdout: outputOf(child.stdout), stderr: outputOf(child.stderr), exit: exitOf(child) };
+}
+
+async function exitOf(child: ChildProcess): Promise<Exit> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  return { code, signal };
+}
+
+/** If a process could not be started because no file descriptors are left, it has no streams. */
+function outputOf(stream: Readable | null): Readable {
+  return stream ?? Readable.from([]);
+}
+
+function hasNul(texts: readonly (string | undefined)[]): boolean {
+  return texts.some((text) => text?.includes('\0'));
 }
 
 /** Calls a function that starts a program. The process inherits the user's umask. */

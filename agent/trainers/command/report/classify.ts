@@ -20,7 +20,7 @@ export interface ClassifyRule {
 
 export interface ProgramEnd {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
   /** The last lines of stderr and of stdout. */
   readonly stderr: string;
   readonly stdout: string;
