@@ -26,6 +26,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     command: [],
     program: undefined,
     workdir: tmpdir(),
+    environment: process.env,
     marker: '',
     code: undefined,
     checkpointEvery: 0,

@@ -40,6 +40,8 @@ export interface TrainingRun {
   readonly program: ProgramSpec | undefined;
   /** The absolute path of the folder in which users' programs run, unless the sweep sends their code. */
   readonly workdir: string;
+  /** For the trainer `command`: the environment variables that the user's program inherits. */
+  readonly environment: Readonly<NodeJS.ProcessEnv>;
   /** The prefix of the marker that identifies the processes of the program (see command/processes.ts). */
   readonly marker: string;
   /** The path of the archive with the code of the program. Undefined if the program runs in `workdir`. */

@@ -21,6 +21,11 @@ import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from 
 const MAX_LOAD_FAILURE_AGE_S = 60;
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
+/**
+ * The environment of users' programs. The copy does not contain variables that are set when a backend is loaded. Also,
+ * `process.env` is slow to read.
+ */
+const environment = { ...process.env };
 const stopping = new Map<string, AbortController>();
 
 onDatasetUse((use) => send({ kind: 'dataset', use }));
@@ -105,6 +110,7 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
     dir: workFolder(folder),
     dataDir: setup.dataDir,
     workdir: setup.workdir,
+    environment,
     marker: setup.marker,
     signal: controller.signal,
     report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),

@@ -38,6 +38,7 @@ async function lossOf(point: Readonly<Record<string, number>>): Promise<number |
     command: [],
     program: undefined,
     workdir: tmpdir(),
+    environment: process.env,
     marker: '',
     code: undefined,
     checkpointEvery: 0,

@@ -60,13 +60,13 @@ export async function command(run: TrainingRun, log: AttemptLog = workerLog): Pr
     parameters,
     seed: run.seed,
     trialId: run.key.trialId,
-    environment: process.env,
+    environment: run.environment,
     folders,
   };
   const [name = '', ...rest] = argumentsOf(run.command, trial);
   const own = Object.fromEntries(Object.entries(spec?.env ?? {}).map(([key, text]) => [key, expandText(text, trial)]));
   const shownName = programName([name, ...rest]);
-  const inherited = { ...process.env, ...own };
+  const inherited = { ...run.environment, ...own };
   const path = findProgram(name, workdir, inherited.PATH);
   // The JSON has Python's format, which W&B's agent also uses.
   const json = pythonJson(parameters);

@@ -53,7 +53,7 @@ function availableSpawns(): Spawns {
 export function startProcess(start: ProcessStart, spawns: Spawns = availableSpawns()): GatedProcess {
   const { command, env, waitsForRelease = !CAN_FIND_PROCESSES } = start;
   // Node's `spawn` throws an error that names the text with the NUL.
-  const posix = hasNul([...command, ...Object.entries(env).flat()]) ? undefined : spawns.posix;
+  const posix = hasNul(command) || hasNul(Object.keys(env)) || hasNul(Object.values(env)) ? undefined : spawns.posix;
   return withUserUmask(() => {
     if (waitsForRelease) return gatedProcess(start, spawns.node);
     return posix === undefined ? nodeProcess(start, spawns.node) : posixProcess(start, posix);
