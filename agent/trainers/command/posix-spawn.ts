@@ -74,7 +74,7 @@ interface LibC {
   readonly addressOf: (bytes: Uint8Array) => bigint;
 }
 
-/** @throws {Error} when the package koffi is not installed, or when the C library lacks one of the functions */
+/** @throws {Error} when the package koffi cannot be loaded, or when the C library lacks one of the functions */
 function loadLibC(): LibC {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const c = koffi.load(null);
@@ -99,7 +99,7 @@ function loadLibC(): LibC {
 
 /**
  * Returns the function that starts programs. Returns undefined if `posix_spawn` cannot be used: on systems other than
- * Linux and processors other than x64 and arm64, with an old C library, or without the optional package koffi.
+ * Linux and processors other than x64 and arm64, with an old C library, or if the package koffi cannot be loaded.
  */
 export function loadPosixSpawn(): PosixSpawn | undefined {
   // Node delivers SIGCHLD to the main thread only.
