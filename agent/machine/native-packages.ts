@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import util from 'node:util';
 
 const require = createRequire(import.meta.url);
 
@@ -24,6 +25,15 @@ export const NATIVE_ENVIRONMENT = {
   TF_ENABLE_ONEDNN_OPTS: '1',
   NVIDIA_TF32_OVERRIDE: '0',
 } as const;
+
+/**
+ * Functions of Node's module `util` that these packages call, for example to concatenate tensors. Newer versions of Node
+ * do not have them, or print a warning when they are called.
+ */
+const OLD_UTIL_FUNCTIONS = {
+  isArray: Array.isArray,
+  isNullOrUndefined: (value: unknown): boolean => value === null || value === undefined,
+};
 
 const ADDON = 'tfjs_binding.node';
 
@@ -61,7 +71,13 @@ export function isWasmOnly(
 /** Loads a package whose native part is installed. */
 export function loadNative(name: NativePackage): void {
   for (const [variable, value] of Object.entries(NATIVE_ENVIRONMENT)) process.env[variable] ??= value;
+  provideOldUtilFunctions();
   require(name);
+}
+
+/** Gives Node's module `util` the functions that the packages need. */
+export function provideOldUtilFunctions(): void {
+  for (const [name, value] of Object.entries(OLD_UTIL_FUNCTIONS)) Object.defineProperty(util, name, { value });
 }
 
 /** Returns the path of the file that `require` loads for the package, so that another process can load this file. */
