@@ -1,6 +1,10 @@
 // Trains a small network with the package given on the command line and prints the result as JSON. This verifies that
 // libtensorflow, the binding and the package work together.
+const util = require('node:util');
+
 const [, , packageFolder = ''] = process.argv;
+// Node 23 removed this function. See also provideOldUtilFunctions in agent/machine/native-packages.ts.
+Object.defineProperty(util, 'isNullOrUndefined', { value: (/** @type {unknown} */ value) => (value ?? null) === null });
 const tf = require(packageFolder);
 
 tf.enableProdMode();
