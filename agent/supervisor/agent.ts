@@ -18,7 +18,7 @@ import { Claims } from './claims.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { CoordinatorSession } from './coordinator-session.ts';
 import { Draining } from './draining.ts';
-import { Gathering, PATIENT_GATHER_MS } from './gathering.ts';
+import { Gathering } from './gathering.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { IdleTime } from './lifetime.ts';
 import { OfferQueues } from './offer-queues.ts';
@@ -83,9 +83,6 @@ export interface AgentParts {
   /** Called when a trial loads its data set. */
   readonly onDatasetUse: (use: DatasetUse) => void;
 }
-
-/** Within this time, the records of an ended attempt are normally in the spool. */
-const FOLDER_DELAY_MS = 2 * PATIENT_GATHER_MS;
 
 export class AgentRuntime {
   readonly #parts: AgentParts;
@@ -382,7 +379,7 @@ export class AgentRuntime {
         this.#workers.restart(effect.slot);
         break;
       case 'finished':
-        this.#folders.releaseWhenSpooled(effect.key, this.#records, FOLDER_DELAY_MS);
+        this.#folders.releaseWhenSpooled(effect.key, this.#records);
         break;
       case 'record':
         if (effect.body.kind === 'failed' && effect.body.message !== STOPPED_BY_RULE) {
@@ -410,7 +407,7 @@ export class AgentRuntime {
       // An attempt that waits for the next worker still needs its folder.
       onDropped: (key) => {
         const isWaiting = heldAttempts(this.#slots).some((held) => sameAttempt(held, key));
-        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records, FOLDER_DELAY_MS);
+        if (!isWaiting) this.#folders.releaseWhenSpooled(key, this.#records);
       },
       onFailed: (key, message) => this.#perform(onPreflightFailure(this.#slots, slot, start, key, message)),
     });

@@ -3,11 +3,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sameAttempt } from '../../lib/domain/attempt-key.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import type { AttemptKey } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { attemptFolder, attemptsFolder } from '../folders.ts';
+import { PATIENT_GATHER_MS } from './gathering.ts';
 import { DISK_RETRY_MS, type RecordWriter } from './record-writer.ts';
 import type { Spool } from './spool.ts';
+
+/** Within this time, in milliseconds, the records of an ended attempt are normally in the spool. */
+const EXAMINE_MS = 2 * PATIENT_GATHER_MS;
 
 /** The removal is retried: while the agent ends a program, the program's processes may still write into the folder. */
 const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } as const;
@@ -15,6 +19,9 @@ const REMOVE = { recursive: true, force: true, maxRetries: 5, retryDelay: 500 } 
 export class AttemptFolders {
   readonly #dir: string;
   readonly #spool: Spool;
+  /** Ended attempts whose records may not be in the spool yet. */
+  #ended: AttemptKey[] = [];
+  #timer: NodeJS.Timeout | undefined;
   /** Ended attempts whose folders still have to be removed. */
   #released: AttemptKey[] = [];
 
@@ -33,19 +40,23 @@ export class AttemptFolders {
   }
 
   /**
-   * Waits for `delayMs`, and then until all records of the attempt are in the spool. Then marks the attempt's folder
-   * for removal.
+   * Marks the folder of an ended attempt for removal once all records of the attempt are in the spool. The ended attempts
+   * are examined together, at most `EXAMINE_MS` later.
    */
-  releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts'>, delayMs: number): void {
-    setTimeout(() => {
-      const isPending = records.attempts().some((pending) => sameAttempt(pending, key));
-      if (isPending) this.releaseWhenSpooled(key, records, DISK_RETRY_MS);
-      else this.#release(key);
-    }, delayMs).unref();
+  releaseWhenSpooled(key: AttemptKey, records: Pick<RecordWriter, 'attempts' | 'isDiskFull'>): void {
+    this.#ended.push(key);
+    this.#timer ??= setTimeout(() => this.#examine(records), records.isDiskFull ? DISK_RETRY_MS : EXAMINE_MS).unref();
   }
 
-  #release(key: AttemptKey): void {
-    if (existsSync(attemptFolder(this.#dir, key))) this.#released.push(key);
+  #examine(records: Pick<RecordWriter, 'attempts' | 'isDiskFull'>): void {
+    const ended = this.#ended;
+    this.#ended = [];
+    this.#timer = undefined;
+    const pending = new Set(records.attempts().map(keyText));
+    for (const key of ended) {
+      if (pending.has(keyText(key))) this.releaseWhenSpooled(key, records);
+      else if (existsSync(attemptFolder(this.#dir, key))) this.#released.push(key);
+    }
     this.removeReleased();
   }
 

@@ -7,6 +7,7 @@
 import { setMaxListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { Backoff } from '../../lib/net/backoff.ts';
 import { untilDrained } from '../../lib/net/within.ts';
 import { isDiskFull, UnreachableError } from '../../proto/errors.ts';
@@ -29,6 +30,7 @@ import type { Artifact, CodeArchive } from '../../proto/gen/trawl/v1/types.ts';
 import { failureClass } from '../../proto/names.ts';
 import { CodeCache } from './code-cache.ts';
 import { type CoordinatorClient, callErrorCode, RECONNECT_MAX_MS, RECONNECT_MIN_MS } from './coordinator-client.ts';
+import { Gathering, PATIENT_GATHER_MS } from './gathering.ts';
 import { Outbox } from './outbox.ts';
 import { DISK_RETRY_MS, isReturn } from './record-writer.ts';
 import { RetryingTransfers } from './retrying-transfers.ts';
@@ -79,7 +81,9 @@ export class CoordinatorSession {
   /** Whether the coordinator of this stream accepts the outcome RETURNED. */
   #acceptsReturns = false;
   #sending = false;
-  #acks: { key: AttemptKey; seq: number }[] = [];
+  /** The acknowledged records that are still in the spool: the highest acknowledged number of each attempt, by key. */
+  #acks = new Map<string, { readonly key: AttemptKey; readonly seq: number }>();
+  readonly #deletions = new Gathering(() => this.#deleteAcknowledged());
   /** The cluster and the leader epoch of the newest accepted welcome. */
   #leader = { cluster: '', epoch: 0 };
   readonly #backoff: Backoff;
@@ -327,8 +331,10 @@ export class CoordinatorSession {
 
   #onAcknowledged({ key, seq }: Ack): void {
     if (key === undefined) return;
-    if (this.#acks.length === 0) setImmediate(() => this.#deleteAcknowledged());
-    this.#acks.push({ key, seq });
+    // While the disk is full, the deletion is repeated at intervals, and the map is not empty.
+    if (this.#acks.size === 0) this.#deletions.schedule(PATIENT_GATHER_MS);
+    const name = keyText(key);
+    this.#acks.set(name, { key, seq: Math.max(seq, this.#acks.get(name)?.seq ?? 0) });
   }
 
   /**
@@ -338,13 +344,13 @@ export class CoordinatorSession {
   #deleteAcknowledged(): void {
     if (this.#closed) return;
     try {
-      this.#spool.acknowledge(this.#acks);
+      this.#spool.acknowledge([...this.#acks.values()]);
     } catch (error) {
       if (!isDiskFull(error)) throw error;
       setTimeout(() => this.#deleteAcknowledged(), DISK_RETRY_MS).unref();
       return;
     }
-    this.#acks = [];
+    this.#acks.clear();
     this.#events.onSpoolShrunk();
   }
 }

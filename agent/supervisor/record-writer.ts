@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from 'pino';
-import { sameAttempt } from '../../lib/domain/attempt-key.ts';
+import { keyText } from '../../lib/domain/attempt-key.ts';
 import { isDiskFull } from '../../proto/errors.ts';
 import type { AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { artifactKind, failureClass } from '../../proto/names.ts';
@@ -116,11 +116,9 @@ export class RecordWriter {
 }
 
 function keysOf(records: readonly RecordMessage[]): AttemptKey[] {
-  const keys: AttemptKey[] = [];
-  for (const { key } of records) {
-    if (key !== undefined && !keys.some((known) => sameAttempt(known, key))) keys.push(key);
-  }
-  return keys;
+  const keys = new Map<string, AttemptKey>();
+  for (const { key } of records) if (key !== undefined) keys.set(keyText(key), key);
+  return [...keys.values()];
 }
 
 /** Returns whether the record ends an attempt that the agent did not start. */

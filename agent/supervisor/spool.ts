@@ -6,6 +6,7 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database, { type Database as Db, type Statement } from 'libsql';
+import { sameAttempt } from '../../lib/domain/attempt-key.ts';
 import { claimPrivateFolder } from '../../lib/files/private-files.ts';
 import { RejectedError } from '../../proto/errors.ts';
 import { type AttemptKey, Record as RecordMessage } from '../../proto/gen/trawl/v1/attempt_service.ts';
@@ -17,6 +18,14 @@ export interface Spooled {
   readonly record: RecordMessage;
 }
 
+interface RecentRecord extends Spooled {
+  /** The size of the encoded record. */
+  readonly bytes: number;
+}
+
+/** The maximum total size of the records that are also kept in memory, in bytes. */
+const MAX_RECENT_BYTES = 1024 * 1024;
+
 export class Spool {
   readonly #db: Db;
   readonly #insert: Statement<unknown[]>;
@@ -26,6 +35,12 @@ export class Spool {
   readonly #attempts: Statement<unknown[]>;
   readonly #holds: Statement<unknown[]>;
   readonly #first: Statement<unknown[]>;
+  /**
+   * The records of the spool whose ids are greater than `#recentAfter`. They are usually sent immediately, and need not
+   * be read from the database then.
+   */
+  #recent: RecentRecord[] = [];
+  #recentAfter = Number.POSITIVE_INFINITY;
 
   /** @param db a database that no other code uses */
   constructor(db: Db) {
@@ -47,18 +62,47 @@ export class Spool {
     this.#first = this.#db.prepare('select 1 from records limit 1');
   }
 
+  /** Adds records. They must not be changed afterwards. */
   add(records: readonly RecordMessage[]): void {
+    const added: RecentRecord[] = [];
     this.#inTransaction(() => {
       for (const record of records) {
         const { sweepId, trialId, attempt } = keyOf(record);
         const bytes = RecordMessage.encode(record).finish();
-        this.#insert.run(sweepId, trialId, attempt, record.seq, Buffer.from(bytes));
+        const { lastInsertRowid } = this.#insert.run(sweepId, trialId, attempt, record.seq, Buffer.from(bytes));
+        added.push({ id: Number(lastInsertRowid), record, bytes: bytes.length });
       }
     });
+    this.#addRecent(added);
   }
 
-  /** Returns up to `limit` records with ids greater than `id`, in order. */
+  #addRecent(added: readonly RecentRecord[]): void {
+    const [first] = added;
+    if (first === undefined) return;
+    // All earlier records have smaller ids.
+    if (this.#recent.length === 0) this.#recentAfter = first.id - 1;
+    this.#recent.push(...added);
+    let bytes = this.#recent.reduce((sum, one) => sum + one.bytes, 0);
+    let dropped = 0;
+    for (; bytes > MAX_RECENT_BYTES; dropped++) bytes -= this.#recent[dropped]?.bytes ?? 0;
+    this.#forgetUpTo(this.#recent[dropped - 1]?.id ?? this.#recentAfter);
+  }
+
+  /** Removes the records up to the id from memory. They are then read from the database. */
+  #forgetUpTo(id: number): void {
+    this.#recentAfter = Math.max(this.#recentAfter, id);
+    this.#recent = this.#recent.filter((one) => one.id > this.#recentAfter);
+  }
+
+  /**
+   * Returns up to `limit` records with ids greater than `id`, in order. The call is fast if `id` is the id of the last
+   * record that the previous call returned.
+   */
   after(id: number, limit: number): Spooled[] {
+    if (id >= this.#recentAfter) {
+      this.#forgetUpTo(id);
+      return this.#recent.slice(0, limit);
+    }
     const rows = this.#after.all(id, limit) as { id: number; record: ArrayBuffer }[];
     return rows.map((row) => ({ id: row.id, record: RecordMessage.decode(new Uint8Array(row.record)) }));
   }
@@ -68,11 +112,17 @@ export class Spool {
     this.#inTransaction(() => {
       for (const { key, seq } of acks) this.#acknowledge.run(key.sweepId, key.trialId, key.attempt, seq);
     });
+    this.#removeRecent((record) => acks.some(({ key, seq }) => record.seq <= seq && sameAttempt(keyOf(record), key)));
   }
 
   /** Deletes all records of an attempt that the coordinator no longer accepts. */
   discard(key: AttemptKey): void {
     this.#discard.run(key.sweepId, key.trialId, key.attempt);
+    this.#removeRecent((record) => sameAttempt(keyOf(record), key));
+  }
+
+  #removeRecent(isRemoved: (record: RecordMessage) => boolean): void {
+    this.#recent = this.#recent.filter(({ record }) => !isRemoved(record));
   }
 
   /** Returns whether the spool contains records of the attempt. */

@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type {
-  OpenResponse,
-  Record as RecordMessage,
+import {
+  type OpenResponse,
+  type Record as RecordMessage,
   ReportRequest,
-  RequestBatch,
+  type RequestBatch,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 import { StreamMessages } from './stream-messages.ts';
 
@@ -29,7 +29,9 @@ const key = { sweepId: '1', trialId: 't', attempt: 1 };
 const record = (seq: number, body: RecordMessage['body']): RecordMessage => ({ key, seq, atMs: 1, body });
 const epoch = (seq: number, metrics: Record<string, number> = { loss: seq }) =>
   record(seq, { $case: 'epoch', epoch: { epoch: seq, metrics } });
-const log = (seq: number) => record(seq, { $case: 'log', log: { text: 'text' } });
+const log = (seq: number, text = 'text') => record(seq, { $case: 'log', log: { text } });
+const program = (seq: number, ...command: string[]) =>
+  record(seq, { $case: 'program', program: { command, interpreter: '', python: '', packages: '', attempt: 0 } });
 const write = (one: RecordMessage) => messages.write({ message: { $case: 'record', record: one } });
 const seqs = (message: ReportRequest['message']) =>
   message?.$case === 'record' ? [message.record.seq] : batchOf(message).records.map(({ seq }) => seq);
@@ -40,17 +42,39 @@ function batchOf(message: ReportRequest['message']): RequestBatch {
   return message.batch;
 }
 
-test('small records share a message, and the order of all records is kept', async () => {
-  for (const one of [epoch(1), epoch(2), log(3), epoch(4)]) write(one);
-  expect(sent.map(seqs)).toEqual([[1, 2], [3]]);
+test('records share a message, a very large record is sent alone, and the order of all records is kept', async () => {
+  const large = 'x'.repeat(300_000);
+  for (const one of [program(1, 'echo'), epoch(2), log(3, large), log(4), epoch(5)]) write(one);
+  expect(sent.map((message) => [message?.$case, seqs(message)])).toEqual([
+    ['batch', [1, 2]],
+    ['record', [3]],
+  ]);
   await turn();
-  expect(sent.map(seqs)).toEqual([[1, 2], [3], [4]]);
+  expect(sent.map(seqs)).toEqual([[1, 2], [3], [4, 5]]);
 });
 
 test('records are sent one by one to a coordinator that accepts no batches', () => {
   messages.batches = false;
   for (const one of [epoch(1), epoch(2)]) write(one);
   expect(sent.map((message) => message?.$case)).toEqual(['record', 'record']);
+});
+
+test('no batch is larger than a message may be, with texts of any kind', () => {
+  const texts = ['a', '\u00e9', '\u20ac', '\u{1f600}'].map((character) => character.repeat(20_000));
+  const failed = (seq: number, message: string) =>
+    record(seq, {
+      $case: 'ended',
+      ended: { outcome: 'ATTEMPT_OUTCOME_FAILED', failure: { class: 'FAILURE_CLASS_CRASH', message } },
+    });
+  let seq = 1;
+  for (let round = 0; round < 20; round++) {
+    for (const text of texts) for (const make of [log, program, failed]) write(make(seq++, text));
+  }
+  messages.flush();
+  expect(sent.flatMap(seqs)).toEqual(Array.from({ length: 240 }, (_, at) => at + 1));
+  const sizes = sent.map((message) => ReportRequest.encode({ message }).finish().length);
+  expect(Math.max(...sizes)).toBeLessThan(2 * 1024 * 1024);
+  expect(sent.length).toBeLessThan(40);
 });
 
 test('a batch is sent before it becomes larger than the maximum size of a message', () => {

@@ -1,6 +1,6 @@
 /**
- * Writes the messages of one Report stream. If the coordinator accepts batches, several small records are sent in one
- * message, because the cost of a message hardly depends on its size. Claims are then also sent on the stream.
+ * Writes the messages of one Report stream. If the coordinator accepts batches, several records are sent in one message,
+ * because the cost of a message hardly depends on its size. Claims are then also sent on the stream.
  */
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { UnreachableError } from '../../proto/errors.ts';
@@ -15,8 +15,9 @@ import type {
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
 
 /**
- * A batch is sent as soon as its estimated size reaches this number of bytes. The coordinator accepts messages of up to
- * four times this size.
+ * A batch is sent as soon as its estimated size reaches this number of bytes, and a record of this estimated size is sent
+ * alone. A batch is therefore smaller than twice this size. The coordinator accepts messages of up to four times this
+ * size.
  */
 const MAX_BATCH_BYTES = 1024 * 1024;
 
@@ -44,17 +45,18 @@ export class StreamMessages {
     this.#stream = stream;
   }
 
-  /** Writes a message. Small records are gathered until `flush`, or until the next turn of the event loop. */
+  /** Writes a message. Records are gathered until `flush`, or until the next turn of the event loop. */
   write(request: ReportRequest): void {
     const { message } = request;
-    if (!this.batches || message?.$case !== 'record' || !isSmall(message.record)) {
+    const bytes = this.batches && message?.$case === 'record' ? maxBytes(message.record) : Number.POSITIVE_INFINITY;
+    if (message?.$case !== 'record' || bytes >= MAX_BATCH_BYTES) {
       this.flush();
       this.#stream.write(request);
       return;
     }
     if (this.#records.length === 0) setImmediate(() => this.flush());
     this.#records.push(message.record);
-    this.#bytes += maxBytes(message.record);
+    this.#bytes += bytes;
     if (this.#bytes >= MAX_BATCH_BYTES) this.flush();
   }
 
@@ -113,16 +115,32 @@ export class StreamMessages {
   }
 }
 
-/** Returns an upper bound of a small record's size, in bytes. A character has at most four bytes in UTF-8. */
+/**
+ * Returns an upper bound of a record's size, in bytes. A character has at most four bytes in UTF-8. All fields except the
+ * texts and the values of metrics have together fewer than 512 bytes.
+ */
 function maxBytes({ body }: RecordMessage): number {
-  const names = body?.$case === 'epoch' ? Object.keys(body.epoch.metrics) : [];
-  return names.reduce((sum, name) => sum + 4 * name.length + 16, 512);
+  return textsOf(body).reduce((sum, text) => sum + 4 * text.length + 16, 512);
 }
 
-/**
- * Whether a record is of a kind that is usually small. Records with a log, a program start or a failure message can be
- * large.
- */
-function isSmall({ body }: RecordMessage): boolean {
-  return body?.$case === 'epoch' || (body?.$case === 'ended' && body.ended.failure === undefined);
+/** Returns the texts of a record's body whose lengths differ from record to record. */
+function textsOf(body: RecordMessage['body']): readonly string[] {
+  switch (body?.$case) {
+    case 'epoch':
+      return Object.keys(body.epoch.metrics);
+    case 'log':
+      return [body.log.text];
+    case 'artifact':
+      return [body.artifact.name];
+    case 'notice':
+      return [body.notice.message];
+    case 'program': {
+      const { command, interpreter, python, packages } = body.program;
+      return [...command, interpreter, python, packages];
+    }
+    case 'ended':
+      return body.ended.failure === undefined ? [] : [body.ended.failure.message];
+    default:
+      return [];
+  }
 }
