@@ -4,7 +4,7 @@
 #   docker build -f deploy/docker/agent.Dockerfile -t trawl-agent:cpu --build-arg NATIVE=--cpu --build-arg BASE=ubuntu:22.04 .
 ARG BASE=nvidia/cuda:12.5.1-base-ubuntu22.04
 
-FROM node:20-bookworm-slim AS node
+FROM node:24-bookworm-slim AS node
 
 FROM ${BASE} AS build
 ARG NATIVE=--cuda
