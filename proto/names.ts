@@ -1,4 +1,5 @@
 /** Short names of the wire's enum values, for people, JSON and the store: `TRIAL_STATE_PENDING` is `pending`. */
+import type { WandbMode } from './gen/trawl/v1/attempt_service.ts';
 import type {
   AgentState,
   ArtifactKind,
@@ -27,6 +28,7 @@ export const agentState = naming<AgentState>()('AGENT_STATE_');
 export const artifactKind = naming<ArtifactKind>()('ARTIFACT_KIND_');
 export const warningKind = naming<WarningKind>()('WARNING_KIND_');
 export const goal = naming<Goal>()('GOAL_');
+export const wandbMode = naming<WandbMode>()('WANDB_MODE_');
 
 export type TrialStateName = ReturnType<typeof trialState.of>;
 export type SweepStateName = ReturnType<typeof sweepState.of>;

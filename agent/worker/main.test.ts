@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { expect, onTestFinished, test } from 'vitest';
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { FIXTURE_LIMIT_MS, fixtureCommand } from '../../test/support/run-fixture.ts';
@@ -79,6 +81,24 @@ test('an attempt that is stopped while the backend is loaded does not train', {
   child.send(stop);
   await untilMessage(worker, 'done', 'failed', 'stopped');
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'stopped']);
+});
+
+test('a worker loads neither gRPC nor zod at its start, because each slot starts a worker', async () => {
+  const { metafile } = await build({
+    ...{ entryPoints: [fileURLToPath(new URL('./main.ts', import.meta.url))], outdir: 'worker', write: false },
+    ...{ bundle: true, splitting: true, format: 'esm', platform: 'node', packages: 'external', metafile: true },
+  });
+  const packages = new Set<string>();
+  const addPackagesOf = (output: string): void => {
+    for (const { path, kind, external } of metafile.outputs[output]?.imports ?? []) {
+      if (kind !== 'import-statement') continue;
+      if (external === true) packages.add(path);
+      else addPackagesOf(path);
+    }
+  };
+  addPackagesOf('worker/main.js');
+  expect([...packages]).toContain('csv-parse/sync');
+  for (const name of ['@grpc/grpc-js', 'zod']) expect([...packages]).not.toContain(name);
 });
 
 // An invalid value of TRAWL_GPU_PACKS makes the load fail.

@@ -1,8 +1,8 @@
 /** Packs the code of a sweep file, and uploads it to a coordinator that does not have it yet. */
 import { dirname, join, resolve } from 'node:path';
-import { packCode } from '../../lib/code/archive.ts';
 import { type CodeFolder, listCode } from '../../lib/code/folder.ts';
 import { gitFacts } from '../../lib/code/git.ts';
+import { packCode } from '../../lib/code/pack.ts';
 import { createTemporaryFolder } from '../../lib/files/temporary-folder.ts';
 import { sendFile } from '../../lib/net/send-file.ts';
 import type { PutCodeRequest, PutCodeResponse } from '../../proto/gen/trawl/v1/code_service.ts';

@@ -5,14 +5,13 @@ import type { ServedStore } from '../../coordinator/app/offline-store.ts';
 import { parsePostgresLocation } from '../../coordinator/store/postgres/location.ts';
 import {
   type CoordinatorFile,
-  isAlive,
-  isSuspended,
   MOVED_FILE,
   POSTGRES_MARK,
   readCoordinatorFile,
   STORE_FILE,
 } from '../../lib/files/coordinator-file.ts';
 import { shownPath } from '../../lib/files/folder.ts';
+import { isAlive, isSuspended } from '../../lib/files/process-identity.ts';
 import { coordinatorAddresses, isLoopback, parseAddress } from '../../lib/net/address.ts';
 import { channelToLeader } from '../../lib/net/channel.ts';
 import { type Identity, readIdentity } from '../../lib/net/identity.ts';

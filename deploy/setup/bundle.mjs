@@ -83,18 +83,24 @@ export async function bundleCommands(root) {
     entryNames: 'chunks/[name]-[hash]',
     plugins: [requireExternal],
   });
-  const { metafile } = await build({
+  const split = {
     ...common,
-    entryPoints: [
-      { in: join('dist', 'bin', 'main.js'), out: 'main' },
-      { in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') },
-    ],
     // The agent's code is in a file in the folder chunks, and starts ../worker/main.js relative to this file.
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
     plugins: [requireExternal, importWhole(wholes)],
+  };
+  const { metafile: commands } = await build({
+    ...split,
+    entryPoints: [{ in: join('dist', 'bin', 'main.js'), out: 'main' }],
   });
-  const inputs = [...Object.keys(metafile.inputs), ...Object.keys(wholes.inputs)];
+  // The worker is bundled separately, because it would otherwise load several tens of small files that it shares with the
+  // commands. An agent starts a worker for each slot.
+  const { metafile: worker } = await build({
+    ...split,
+    entryPoints: [{ in: join('dist', 'agent', 'worker', 'main.js'), out: join('worker', 'main') }],
+  });
+  const inputs = [commands, worker, wholes].flatMap(({ inputs }) => Object.keys(inputs));
   writeFileSync(join(incomplete, 'LICENSES.txt'), licensesOf(root, inputs));
   rmSync(folder, { recursive: true, force: true });
   renameSync(incomplete, folder);

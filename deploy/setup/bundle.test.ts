@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bundleCommands, bundleFile } from './bundle.mjs';
 import { CHECKOUT } from './common.mjs';
@@ -51,6 +52,13 @@ test('each command runs from the bundle, and the worker program is at ../worker/
     expect(url).toContain('/dist/bundle/');
     expect(existsSync(new URL('../worker/main.js', url))).toBe(true);
   }
+});
+
+test('the worker program is one file, also if it shares code with the commands', () => {
+  const worker = join(root, 'dist', 'bundle', 'worker', 'main.js');
+  expect(readFileSync(worker, 'utf8')).not.toMatch(/(from|import) ?"\.\.?\//);
+  const output = execFileSync(process.execPath, [worker], { encoding: 'utf8' });
+  expect(output.trim()).toBe(pathToFileURL(worker).href);
 });
 
 test('a bundle that is older than the output of the compiler is not used', () => {

@@ -18,8 +18,9 @@ import { array, assert, asyncProperty, boolean, constantFrom, property, record, 
 import { Header } from 'tar';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sha256Of } from '../files/checksum.ts';
-import { type ArchiveEntry, entriesProblem, packCode, unpackCode } from './archive.ts';
+import { type ArchiveEntry, entriesProblem, unpackCode } from './archive.ts';
 import { type CodeRules, listCode } from './folder.ts';
+import { packCode } from './pack.ts';
 
 let dir: string;
 beforeEach(() => {

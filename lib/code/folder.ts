@@ -11,6 +11,7 @@ import { DEFAULT_CODE_BYTES, MAX_CODE_FILES } from '../../proto/limits.ts';
 import { errorMessage } from '../text/error-message.ts';
 import { quote } from '../text/quote.ts';
 import { formatSize } from '../text/size.ts';
+import { foldersOf } from './archive.ts';
 import { chartFolderOf, ownFile, ownFolder } from './own-output.ts';
 
 /**
@@ -268,12 +269,6 @@ function reasonOf(error: unknown): string {
 export function unreadable(path: string, error: unknown, pattern = ''): BadInputError {
   const remedy = pattern === '' ? '' : `; leave it out with code: {exclude: [${quote(`/${pattern}`)}]}`;
   return new BadInputError(`code: cannot read ${path}: ${reasonOf(error)}${remedy}`, { cause: error });
-}
-
-/** Returns the folders above a path: `a/b/c` is in `a` and `a/b`. */
-export function foldersOf(path: string): string[] {
-  const steps = path.split('/').slice(0, -1);
-  return steps.map((_, at) => steps.slice(0, at + 1).join('/'));
 }
 
 function slashed(path: string): string {

@@ -1,15 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { isAlive, readCoordinatorFile, removeCoordinatorFile, writeCoordinatorFile } from './coordinator-file.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readCoordinatorFile, removeCoordinatorFile, writeCoordinatorFile } from './coordinator-file.ts';
 
 let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'trawl-coordinator-file-'));
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(dir, { recursive: true });
 });
 
@@ -29,15 +28,3 @@ test.each(['', '{"address": "127.0.0.1:70', '[]', '{"address": 7, "pid": 1}', '{
     expect(readCoordinatorFile(dir)).toBeUndefined();
   },
 );
-
-test('a process of another user counts as alive, and a missing process does not', () => {
-  const fail = (code: string) => {
-    vi.spyOn(process, 'kill').mockImplementation(() => {
-      throw Object.assign(new Error(code), { code });
-    });
-    return isAlive(1);
-  };
-  expect(isAlive(process.pid)).toBe(true);
-  expect(fail('EPERM')).toBe(true);
-  expect(fail('ESRCH')).toBe(false);
-});

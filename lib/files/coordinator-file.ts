@@ -53,28 +53,3 @@ export function readCoordinatorFile(dir: string): CoordinatorFile | undefined {
 export function removeCoordinatorFile(dir: string): void {
   rmSync(pathIn(dir), { force: true });
 }
-
-/** Whether a process with this id exists on this machine, under any user. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM means that the process exists, but belongs to another user.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-/**
- * Whether a process of this machine is suspended, for example by SIGSTOP. Returns false if the operating system does
- * not show the state of the process.
- */
-export function isSuspended(pid: number): boolean {
-  try {
-    // The name of the process is in parentheses, and can contain any character.
-    const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
-    return state === 'T' || state === 't';
-  } catch {
-    return false;
-  }
-}

@@ -9,8 +9,8 @@ import { homedir, hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { type Address, isLoopback } from '../net/address.ts';
-import { isAlive } from './coordinator-file.ts';
 import { claimPrivateFolder, PRIVATE_FILE } from './private-files.ts';
+import { isAlive } from './process-identity.ts';
 import { writeDurablySync } from './write-durably.ts';
 
 const entry = z.object({

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { hasEnded, processIdentity } from './process-identity.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { hasEnded, isAlive, processIdentity } from './process-identity.ts';
 
 const isLinux = process.platform === 'linux';
 
@@ -30,4 +30,17 @@ test('hasEnded returns false for a process of another machine, of an earlier boo
   for (const identity of [`${other}.${namespace}.999999.1`, `${boot}.1.999999.1`, '999999', '', 'x']) {
     expect(hasEnded(identity)).toBe(false);
   }
+});
+
+test('a process of another user counts as alive, and a missing process does not', () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const fail = (code: string) => {
+    vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error(code), { code });
+    });
+    return isAlive(1);
+  };
+  expect(isAlive(process.pid)).toBe(true);
+  expect(fail('EPERM')).toBe(true);
+  expect(fail('ESRCH')).toBe(false);
 });

@@ -1,7 +1,9 @@
-/** Identifies the processes of this machine, so that a later process can find out whether an earlier one has ended. */
+/**
+ * Identifies the processes of this machine, so that a later process can find out whether an earlier one has ended. Does
+ * not import the module of coordinator.json, because each worker imports this module, and would then load zod.
+ */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { isAlive } from './coordinator-file.ts';
 
 /** Returns an id of the current boot of this machine. Outside Linux, returns the host name. */
 export function bootId(): string {
@@ -52,5 +54,30 @@ function startTime(pid: number): string | undefined {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19];
   } catch {
     return undefined;
+  }
+}
+
+/** Whether a process with this id exists on this machine, under any user. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM means that the process exists, but belongs to another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/**
+ * Whether a process of this machine is suspended, for example by SIGSTOP. Returns false if the operating system does
+ * not show the state of the process.
+ */
+export function isSuspended(pid: number): boolean {
+  try {
+    // The name of the process is in parentheses, and can contain any character.
+    const [state] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1) ?? '';
+    return state === 'T' || state === 't';
+  } catch {
+    return false;
   }
 }

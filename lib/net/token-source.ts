@@ -1,8 +1,8 @@
 /** Provides the token for each call to a coordinator that requires one. */
 import { statSync } from 'node:fs';
 import { BadInputError } from '../../proto/errors.ts';
-import { isAlive } from '../files/coordinator-file.ts';
 import { findLocalCoordinator } from '../files/local-coordinators.ts';
+import { isAlive } from '../files/process-identity.ts';
 import { readToken, tokenFile } from '../files/token-file.ts';
 import { isLoopback, parseAddress } from './address.ts';
 import { listenerOwners } from './listener-owner.ts';

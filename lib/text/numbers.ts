@@ -55,8 +55,14 @@ export function formatStep(step: number): string {
   return String(Number(Math.abs(step) >= 0.1 ? step.toFixed(5) : step.toPrecision(5)));
 }
 
+let countFormat: Intl.NumberFormat | undefined;
+
 /** Formats a count with separators, such as `1,234,567`. */
-export const formatCount = new Intl.NumberFormat('en').format;
+export function formatCount(count: number | bigint): string {
+  // Created on demand, because the first formatter of a process takes 4 ms.
+  countFormat ??= new Intl.NumberFormat('en');
+  return countFormat.format(count);
+}
 
 /** Formats a count with its noun, such as `1 trial` or `2 trials`. */
 export function countText(count: number, noun: string): string {

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { packCode } from '../../../lib/code/archive.ts';
 import { listCode } from '../../../lib/code/folder.ts';
+import { packCode } from '../../../lib/code/pack.ts';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';

@@ -6,7 +6,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, delimiter, join } from 'node:path';
 import { packageRoot } from '../../../lib/files/package-root.ts';
 import { PythonFloat, pythonText } from '../../../lib/text/python.ts';
-import { type ProgramSpec, WandbMode } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
+import { wandbMode } from '../../../proto/names.ts';
 import type { TrainingRun } from '../trainer.ts';
 import type { ProgramFolders, ProgramParameters } from './invocation.ts';
 import { copyLinkedFiles, keepArtifacts } from './kept-files.ts';
@@ -25,10 +26,11 @@ export function wandbEnvironment(
   folders: ProgramFolders,
   inherited: NodeJS.ProcessEnv,
 ): Record<string, string> {
-  if (spec?.wandb !== WandbMode.OFFLINE && spec?.wandb !== WandbMode.ONLINE) return {};
+  const mode = spec && wandbMode.of(spec.wandb);
+  if (mode !== 'offline' && mode !== 'online') return {};
   writeFileSync(folders.wandbParameters, wandbParameters(parameters));
   const shared = { WANDB_SWEEP_ID: key.sweepId, WANDB_SWEEP_PARAM_PATH: folders.wandbParameters };
-  if (spec.wandb === WandbMode.ONLINE) return shared;
+  if (mode === 'online') return shared;
   mkdirSync(folders.wandb, { recursive: true });
   return {
     ...shared,
