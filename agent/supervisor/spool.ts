@@ -18,7 +18,7 @@ export interface Spooled {
   readonly record: RecordMessage;
 }
 
-interface RecentRecord extends Spooled {
+interface NewRecord extends Spooled {
   /** The size of the encoded record. */
   readonly bytes: number;
 }
@@ -39,7 +39,7 @@ export class Spool {
    * The records of the spool whose ids are greater than `#recentAfter`. They are usually sent immediately, and need not
    * be read from the database then.
    */
-  #recent: RecentRecord[] = [];
+  #recent: NewRecord[] = [];
   #recentAfter = Number.POSITIVE_INFINITY;
 
   /** @param db a database that no other code uses */
@@ -62,9 +62,9 @@ export class Spool {
     this.#first = this.#db.prepare('select 1 from records limit 1');
   }
 
-  /** Adds records. They must not be changed afterwards. */
+  /** Adds records. The caller must not change them later. */
   add(records: readonly RecordMessage[]): void {
-    const added: RecentRecord[] = [];
+    const added: NewRecord[] = [];
     this.#inTransaction(() => {
       for (const record of records) {
         const { sweepId, trialId, attempt } = keyOf(record);
@@ -76,7 +76,7 @@ export class Spool {
     this.#addRecent(added);
   }
 
-  #addRecent(added: readonly RecentRecord[]): void {
+  #addRecent(added: readonly NewRecord[]): void {
     const [first] = added;
     if (first === undefined) return;
     // All earlier records have smaller ids.
