@@ -147,10 +147,10 @@ async function measure(cluster: Cluster): Promise<Result> {
   let text = '';
   let done = 0;
   while (done < trials) {
-    // Waits for half of the estimated time until a tenth of the trials have ended or, after that, until all have ended.
-    const missing = (first === undefined ? trials / 10 : trials) - done;
-    const waitMs = (missing / 2) * ((performance.now() - submitted) / done);
-    await sleep(Math.min(SCRAPE_MS.max, Math.max(SCRAPE_MS.min, Number.isFinite(waitMs) ? waitMs : 0)));
+    // After the first tenth of the trials, waits for half of the estimated time until all have ended. An estimate from the
+    // first few trials would be much too long.
+    const waitMs = first === undefined ? 0 : ((trials - done) / 2) * ((performance.now() - submitted) / done);
+    await sleep(Math.min(SCRAPE_MS.max, Math.max(SCRAPE_MS.min, waitMs)));
     text = await scrape();
     done = metric(text, 'trawl_trials_finished_total');
     if (first === undefined && done >= trials / 10) first = { done, cpu: used() };
