@@ -35,7 +35,17 @@ test('doctor finds no fault on the machine that runs the tests', async () => {
     expect(findings).toContainEqual({ name: 'backend wasm', state: 'ok', detail: 'loads', needed: false });
     expect(findings.map(({ name }) => name)).toEqual(
       expect.arrayContaining([
-        ...['data set mnist', 'disk, sweeps', 'disk, agent', 'memory', 'GPUs', 'web proxy', 'host name', 'agent id'],
+        ...[
+          'data set mnist',
+          'disk, sweeps',
+          'disk, agent',
+          'memory',
+          'GPUs',
+          'web proxy',
+          'host name',
+          'program start',
+          'agent id',
+        ],
       ]),
     );
   } finally {

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { AgentState } from '../../proto/gen/trawl/v1/types.ts';
 import { createAuthority, issue } from '../certs/issue.ts';
-import { agentIdFinding, certificateFinding, hostFinding, proxyFinding } from './environment.ts';
+import { agentIdFinding, certificateFinding, hostFinding, programStartFinding, proxyFinding } from './environment.ts';
 
 test.each<[NodeJS.ProcessEnv, string, RegExp]>([
   [{}, 'ok', /^none$/],
@@ -33,6 +33,24 @@ test.each<[string, boolean, string, string]>([
   ['', false, 'warning', '"" does not identify this machine'],
 ])('doctor reports the host name %j (has an address: %j) with the state %s', (host, resolves, state, detail) => {
   expect(hostFinding(host, resolves)).toMatchObject({ state, detail });
+});
+
+test.each<[string, Parameters<typeof programStartFinding>[0], string, RegExp]>([
+  ['posix_spawn can be used', { spawn: vi.fn() }, 'ok', /^with posix_spawn$/],
+  [
+    'posix_spawn is not supported',
+    { spawn: undefined, problem: 'not supported on darwin (arm64)', mayBeTemporary: false },
+    'ok',
+    /fork.*not supported on darwin/,
+  ],
+  [
+    'koffi cannot be loaded',
+    { spawn: undefined, problem: "Cannot find module 'koffi'", mayBeTemporary: true },
+    'warning',
+    /fork.*'koffi'/,
+  ],
+])('doctor reports how programs start if %s', (_, loaded, state, detail) => {
+  expect(programStartFinding(loaded)).toMatchObject({ state, detail: expect.stringMatching(detail), needed: false });
 });
 
 const other = { id: 'gpu1.lab', host: 'node7', state: AgentState.CONNECTED };

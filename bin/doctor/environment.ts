@@ -1,11 +1,13 @@
 /**
- * Checks the environment of an agent on this machine: web proxies, the host name, the agent's id, and the certificate.
+ * Checks the environment of an agent on this machine: web proxies, the host name, the start of programs, the agent's id,
+ * and the certificate.
  */
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { newAgentId, readAgentId } from '../../agent/agent-id.ts';
+import { type LoadedPosixSpawn, loadPosixSpawn } from '../../agent/trainers/command/posix-spawn.ts';
 import { expiryState } from '../../lib/net/expiry.ts';
 import { certificateFacts, IDENTITY_FILES } from '../../lib/net/identity.ts';
 import { within } from '../../lib/net/within.ts';
@@ -61,6 +63,16 @@ export function hostFinding(host: string, resolves: boolean): Finding {
   const fix =
     'needed only if Prometheus runs on another machine: add the name to DNS or /etc/hosts, or use agent --metrics HOST:PORT';
   return { ...about, state: 'warning', detail: `${host} (${kind}) has no address`, fix };
+}
+
+/** Returns the finding about the start of users' programs: whether workers can start them without a fork. */
+export function programStartFinding(loaded: LoadedPosixSpawn): Finding {
+  const about = { name: 'program start', needed: false } as const;
+  if (loaded.spawn !== undefined) return { ...about, state: 'ok', detail: 'with posix_spawn' };
+  const detail = `with fork, which takes longer; posix_spawn cannot be used: ${loaded.problem}`;
+  if (!loaded.mayBeTemporary) return { ...about, state: 'ok', detail };
+  const fix = 'matters only for very short programs; posix_spawn needs the npm package koffi and glibc 2.29 or later';
+  return { ...about, state: 'warning', detail, fix };
 }
 
 /** Facts about the id of the agent on this machine. */
@@ -134,7 +146,13 @@ export async function environmentFindings({
   const agents = id === undefined ? 'no agent has run here' : await agentsOf(connect);
   const identity = connect.identity || env.TRAWL_IDENTITY;
   const certificate = identity ? [certificateFinding(identity, Date.now())] : [];
-  return [proxyFinding(env), hostFinding(host, await resolves), agentIdFinding({ id, host, agents }), ...certificate];
+  return [
+    proxyFinding(env),
+    hostFinding(host, await resolves),
+    programStartFinding(loadPosixSpawn()),
+    agentIdFinding({ id, host, agents }),
+    ...certificate,
+  ];
 }
 
 async function agentsOf(options: Pick<ConnectOptions, 'server' | 'identity'>): Promise<AgentIdFacts['agents']> {

@@ -33,8 +33,10 @@ export function dependenciesProblem(root) {
     const found = installed[path];
     const name = path.slice('node_modules/'.length);
     if (found === undefined) {
-      // The lock file lists the binaries of other platforms, which are not installed here.
-      if (entry.optional || entry.devOptional) continue;
+      // The lock file lists the binaries of other platforms, which are not installed here. Optional dependencies of trawl
+      // itself are for all platforms.
+      const isOwn = wanted['']?.optionalDependencies?.[name] !== undefined;
+      if ((entry.optional || entry.devOptional) && !isOwn) continue;
       return `${name} is not installed`;
     }
     if (found.version !== entry.version || found.integrity !== entry.integrity) {
@@ -54,12 +56,12 @@ function packagesOf(file) {
 
 /**
  * Runs `npm ci`. Install scripts are disabled in .npmrc. Development tools are installed even if NODE_ENV is
- * `production`, because the build needs them.
+ * `production`, because the build needs them. Optional packages are installed even if npm's configuration omits them.
  * @param {string} root
  */
 export async function installDependencies(root) {
   const path = [dirname(process.execPath), process.env.PATH].filter(Boolean).join(delimiter);
-  await runQuietly('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], {
+  await runQuietly('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund'], {
     cwd: root,
     env: { ...process.env, PATH: path },
     limitMs: NPM_CI_LIMIT_MS,

@@ -42,6 +42,11 @@ test('a missing binary of another platform is ignored', () => {
   expect(given({ 'node_modules/one-darwin': { ...one, optional: true } }, {})).toBeNull();
 });
 
+test('a missing optional dependency of trawl itself is reported', () => {
+  const own = { '': { name: 'x', optionalDependencies: { one: '1.0.0' } } };
+  expect(given({ ...own, 'node_modules/one': { ...one, optional: true } }, {})).toBe('one is not installed');
+});
+
 const read = (file: string) => readFileSync(join(CHECKOUT, file), 'utf8');
 const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
 

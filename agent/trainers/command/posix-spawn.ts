@@ -9,6 +9,7 @@ import { Socket } from 'node:net';
 import { constants as osConstants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { isMainThread } from 'node:worker_threads';
+import { errorMessage } from '../../../lib/text/error-message.ts';
 
 export interface Exit {
   /** The exit code; null if the process was killed by a signal. */
@@ -45,6 +46,9 @@ const SET_SESSION = 0x80;
 
 /** Larger than each of the C library's structures `posix_spawn_file_actions_t`, `posix_spawnattr_t` and `sigset_t`. */
 const MAX_STRUCT_BYTES = 1024;
+
+/** The interval at which exits are searched for in addition to SIGCHLD. */
+const EXIT_POLL_MS = 1_000;
 
 /** The C functions. Unless stated otherwise, a function returns 0 or an error number. */
 interface LibC {
@@ -97,17 +101,27 @@ function loadLibC(): LibC {
   };
 }
 
-/**
- * Returns the function that starts programs. Returns undefined if `posix_spawn` cannot be used: on systems other than
- * Linux and processors other than x64 and arm64, with an old C library, or if the package koffi cannot be loaded.
- */
-export function loadPosixSpawn(): PosixSpawn | undefined {
+/** The function that starts programs, or the reason why `posix_spawn` cannot be used. */
+export type LoadedPosixSpawn =
+  | { readonly spawn: PosixSpawn }
+  | {
+      readonly spawn: undefined;
+      readonly problem: string;
+      /** Whether a later load may succeed, for example when file descriptors are free again. */
+      readonly mayBeTemporary: boolean;
+    };
+
+export function loadPosixSpawn(): LoadedPosixSpawn {
+  const { platform, arch } = process;
+  if (platform !== 'linux' || !['x64', 'arm64'].includes(arch)) {
+    return { spawn: undefined, problem: `not supported on ${platform} (${arch})`, mayBeTemporary: false };
+  }
   // Node delivers SIGCHLD to the main thread only.
-  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch) || !isMainThread) return undefined;
+  if (!isMainThread) return { spawn: undefined, problem: 'not in the main thread', mayBeTemporary: false };
   try {
-    return posixSpawnWith(loadLibC());
-  } catch {
-    return undefined;
+    return { spawn: posixSpawnWith(loadLibC()) };
+  } catch (error) {
+    return { spawn: undefined, problem: errorMessage(error), mayBeTemporary: true };
   }
 }
 
@@ -164,7 +178,8 @@ function attributesOf(c: LibC): Uint8Array {
 /** Returns a function that returns the exit of a child process of this process. */
 function exitWatch(c: LibC): (pid: number) => Promise<Exit> {
   const running = new Map<number, { resolve(exit: Exit): void; reject(error: Error): void }>();
-  process.on('SIGCHLD', () => {
+  let timer: NodeJS.Timeout | undefined;
+  const findExits = () => {
     const status = new Int32Array(1);
     for (const [pid, { resolve, reject }] of running) {
       const ended = c.waitpid(pid, status, WNOHANG);
@@ -173,8 +188,17 @@ function exitWatch(c: LibC): (pid: number) => Promise<Exit> {
       if (ended === pid) resolve(exitFrom(status[0] ?? 0));
       else reject(systemError('waitpid', c.errno()));
     }
-  });
-  return (pid) => new Promise((resolve, reject) => running.set(pid, { resolve, reject }));
+    if (running.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+  process.on('SIGCHLD', findExits);
+  return (pid) =>
+    new Promise((resolve, reject) => {
+      running.set(pid, { resolve, reject });
+      // A signal handler does not keep Node's event loop alive. The timer does, until all of these processes have ended.
+      timer ??= setInterval(findExits, EXIT_POLL_MS);
+    });
 }
 
 /** @param status a status from `waitpid` */

@@ -9,6 +9,7 @@ import { expect, test } from 'vitest';
 import { USER_UMASK } from '../../../lib/files/private-files.ts';
 import { fixtureCommand } from '../../../test/support/run-fixture.ts';
 import { Guard } from './guard.ts';
+import { loadPosixSpawn } from './posix-spawn.ts';
 import { Program } from './program.ts';
 
 const start = (script: string, ...args: string[]) =>
@@ -274,11 +275,25 @@ test('a program that waits for its release starts after its guard knows the proc
   }
 });
 
-test('if no file descriptors are left, the program fails with the error of the system, and later programs run', async () => {
-  const fixture = new URL('./descriptors.fixture.ts', import.meta.url);
-  const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, ...fixtureCommand(fixture)];
-  const worker = spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
-  expect(await textOf(worker.stdout)).toMatch(/^spawn \S*sh EMFILE\n0\n$/);
+test.each([
+  ['the first program', []],
+  ['a later program', ['later']],
+])(
+  'if no file descriptors are left, %s fails with the error of the system, and the next program runs',
+  async (_, args) => {
+    const fixture = new URL('./descriptors.fixture.ts', import.meta.url);
+    const limited = ['-c', 'ulimit -n 200; exec "$@"', 'sh', process.execPath, ...fixtureCommand(fixture), ...args];
+    const worker = spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'inherit'] });
+    // The next program starts with posix_spawn, if it can be used. Its output is then a pipe.
+    const output = loadPosixSpawn().spawn === undefined ? 'socket' : 'pipe';
+    expect(await textOf(worker.stdout)).toMatch(new RegExp(`^spawn \\S*sh EMFILE\\n0\\n${output}:`));
+  },
+);
+
+test('a program that has closed its output is waited for', async () => {
+  const fixture = new URL('./closed-output.fixture.ts', import.meta.url);
+  const worker = spawn(process.execPath, fixtureCommand(fixture), { stdio: ['ignore', 'pipe', 'inherit'] });
+  expect(await textOf(worker.stdout)).toBe('4\n');
 });
 
 test('a NUL in an argument is an error', () => {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Guard } from './guard.ts';
 import type { Exit } from './posix-spawn.ts';
 import { endMarked, MARKER, StartedProgram, signalMarked, stateBefore } from './processes.ts';
-import { type GatedProcess, type ProcessStart, startProcess } from './start-process.ts';
+import { type ProcessStart, type ProgramProcess, startProcess } from './start-process.ts';
 
 /** Seconds between SIGTERM and SIGKILL. A program can use this time for a last checkpoint. */
 export const STOP_GRACE_S = 10;
@@ -73,7 +73,7 @@ export class Program {
     this.exited = this.#endGroupAfter(started.exit);
   }
 
-  #start(start: ProcessStart): GatedProcess {
+  #start(start: ProcessStart): ProgramProcess {
     try {
       return startProcess(start);
     } catch (error) {

@@ -131,6 +131,16 @@ test('environment variables describe the trial to the program', async () => {
   expect((await runProgram('env')).log).not.toContain('TRAWL_CHECKPOINT=');
 });
 
+test("a program inherits the environment of the run, and no variables that are set later in the worker's own", async () => {
+  process.env.NVIDIA_TF32_OVERRIDE = '0';
+  onTestFinished(() => void delete process.env.NVIDIA_TF32_OVERRIDE);
+  const environment = { PATH: process.env.PATH, OF_THE_RUN: 'value' };
+  const command = ['sh', '-c', 'env; echo "argument $1"', 'sh', '${envvar:OF_THE_RUN}'];
+  const { log } = await runProgramIn(folder, command, { environment });
+  expect(log.split('\n')).toEqual(expect.arrayContaining(['OF_THE_RUN=value', 'argument value']));
+  expect(log).not.toContain('NVIDIA_TF32_OVERRIDE');
+});
+
 test('regular files with valid names in the artifacts folder are kept', async () => {
   const long = 'x'.repeat(MAX_ARTIFACT_NAME + 1);
   const { kept, log, failure } = await runProgram(

@@ -25,7 +25,8 @@ export interface ProcessStart {
   readonly waitsForRelease?: boolean | undefined;
 }
 
-export interface GatedProcess extends StartedProcess {
+/** The process of a user's program. */
+export interface ProgramProcess extends StartedProcess {
   /** Starts a program that waits for this call (see `waitsForRelease`). Undefined for other programs. */
   readonly release?: () => void;
 }
@@ -37,26 +38,36 @@ export interface Spawns {
   readonly posix: PosixSpawn | undefined;
 }
 
-let loaded: Spawns | undefined;
+/**
+ * The maximum number of times that a process tries to load `posix_spawn`. A load can fail because no file descriptors
+ * are free at that time.
+ */
+const MAX_LOADS = 3;
+
+let spawns: Spawns = { node: spawnProcess, posix: undefined };
+let loadsLeft = MAX_LOADS;
 
 function availableSpawns(): Spawns {
-  loaded ??= { node: spawnProcess, posix: loadPosixSpawn() };
-  return loaded;
+  if (loadsLeft === 0) return spawns;
+  const loaded = loadPosixSpawn();
+  spawns = { node: spawnProcess, posix: loaded.spawn };
+  loadsLeft = loaded.spawn === undefined && loaded.mayBeTemporary ? loadsLeft - 1 : 0;
+  return spawns;
 }
 
 /**
  * Starts the program in its own process group, so that all of its processes can be ended together and Ctrl-C does not
  * reach them. Its stdin is empty.
- * @param spawns tests replace these functions
+ * @param using tests replace these functions
  * @throws {Error} when an argument or an environment variable contains a NUL, or is too long for Node's `spawn`
  */
-export function startProcess(start: ProcessStart, spawns: Spawns = availableSpawns()): GatedProcess {
+export function startProcess(start: ProcessStart, using: Spawns = availableSpawns()): ProgramProcess {
   const { command, env, waitsForRelease = !CAN_FIND_PROCESSES } = start;
   // Node's `spawn` throws an error that names the text with the NUL.
-  const posix = hasNul(command) || hasNul(Object.keys(env)) || hasNul(Object.values(env)) ? undefined : spawns.posix;
+  const posix = hasNul(command) || hasNul(Object.keys(env)) || hasNul(Object.values(env)) ? undefined : using.posix;
   return withUserUmask(() => {
-    if (waitsForRelease) return gatedProcess(start, spawns.node);
-    return posix === undefined ? nodeProcess(start, spawns.node) : posixProcess(start, posix);
+    if (waitsForRelease) return gatedProcess(start, using.node);
+    return posix === undefined ? nodeProcess(start, using.node) : posixProcess(start, posix);
   });
 }
 
@@ -76,7 +87,7 @@ function nodeProcess({ command, cwd, env }: ProcessStart, spawn: typeof spawnPro
   );
 }
 
-function gatedProcess({ command, cwd, env }: ProcessStart, spawn: typeof spawnProcess): GatedProcess {
+function gatedProcess({ command, cwd, env }: ProcessStart, spawn: typeof spawnProcess): ProgramProcess {
   const args = ['-c', GATE, 'trawl-gate', ...command];
   const child = spawn('/bin/sh', args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
   const gate = child.stdio?.[3];
