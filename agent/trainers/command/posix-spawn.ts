@@ -106,6 +106,7 @@ export type LoadedPosixSpawn =
   | { readonly spawn: PosixSpawn }
   | {
       readonly spawn: undefined;
+      /** The reason, on one line. */
       readonly problem: string;
       /** Whether a later load may succeed, for example when file descriptors are free again. */
       readonly mayBeTemporary: boolean;
@@ -121,7 +122,9 @@ export function loadPosixSpawn(): LoadedPosixSpawn {
   try {
     return { spawn: posixSpawnWith(loadLibC()) };
   } catch (error) {
-    return { spawn: undefined, problem: errorMessage(error), mayBeTemporary: true };
+    // Node lists the modules that required a missing module on further lines.
+    const [problem = ''] = errorMessage(error).split('\n');
+    return { spawn: undefined, problem, mayBeTemporary: true };
   }
 }
 
