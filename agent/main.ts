@@ -35,6 +35,7 @@ import { type AgentParts, AgentRuntime } from './supervisor/agent.ts';
 import { coordinatorClient } from './supervisor/coordinator-client.ts';
 import { LeftoverPrograms } from './supervisor/leftover-programs.ts';
 import { type LifetimeLimits, lifetimeEnd } from './supervisor/lifetime.ts';
+import { sharePrograms } from './supervisor/program-workers.ts';
 import { openSpool, type Spool } from './supervisor/spool.ts';
 import { WorkerProcess } from './supervisor/worker-process.ts';
 import type { StartWorker } from './supervisor/workers.ts';
@@ -298,22 +299,19 @@ function workerStarter(
     slots: slots.length,
     pack,
     acceptsStarted: true,
+    acceptsLogs: true,
     loadsOnDemand: isWasmOnly({ gpus: gpus.length, requireGpu }, process.env),
   };
-  return (slot, events) => {
+  const start: StartWorker = (slot, events) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
     const marker = leftovers.markerOfWorker();
     const onExit = (how: string) => {
       events.onExit(how);
       leftovers.endOf(marker).catch(onLeftoverError(log));
     };
-    const { onMessage, onLog } = events;
-    return new WorkerProcess({ ...setup, gpuSharedBy, marker }, gpuEnvironment(vendor, own), {
-      onMessage,
-      onLog,
-      onExit,
-    });
+    return new WorkerProcess({ ...setup, gpuSharedBy, marker }, gpuEnvironment(vendor, own), { ...events, onExit });
   };
+  return setup.loadsOnDemand && slots.length > cores ? sharePrograms(start, cores, log) : start;
 }
 
 const onLeftoverError = (log: Logger) => (error: unknown) =>

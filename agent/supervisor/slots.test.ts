@@ -137,6 +137,25 @@ test('if a worker dies, its attempt ends as a crash and the worker is restarted'
   ]);
 });
 
+test('if a worker that other slots used too dies, its attempt ends as drained, because the cause is not known', () => {
+  const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL', true);
+  const message = 'the worker process, which other slots used too, was killed by SIGKILL';
+  expect(effects).toMatchObject([
+    { kind: 'record', body: { kind: 'failed', class: 'drained', message } },
+    { kind: 'finished', key: key('t') },
+    { kind: 'restart' },
+  ]);
+});
+
+test('text that a worker sends for the log of an attempt is added to this log only', () => {
+  const slots = running();
+  const log = { kind: 'log', text: 'line\n' } as const;
+  expect(onWorkerMessage(slots, 0, { key: key('t'), ...log })).toMatchObject([
+    { kind: 'record', key: key('t'), body: log },
+  ]);
+  expect(onWorkerMessage(slots, 0, { key: key('other'), ...log })).toEqual([]);
+});
+
 test('if a worker dies while its slot claims an offer, the attempt starts when the next worker is ready', () => {
   const slots = ready(1);
   onOffer(slots, key('t'), 1);

@@ -348,6 +348,10 @@ export function onWorkerMessage(slots: Slot[], at: number, message: FromWorker):
       const isListed = started.length > 0 && interpreter !== undefined;
       return isListed ? [...started, { kind: 'list packages', key, program, interpreter }] : started;
     }
+    case 'log': {
+      const attempt = attemptOf(slot, message.key);
+      return attempt === undefined ? [] : recordLog(attempt, [addOutput(attempt.log, message.text)]);
+    }
     case 'done':
       return end(slots, at, message.key, { kind: 'succeeded' });
     case 'failed':
@@ -390,14 +394,18 @@ function recordLog(attempt: SlotAttempt, texts: readonly string[]): SlotEffect[]
  * Ends the attempts that the worker has started, and the attempts that are being stopped. The other attempts return to
  * the front of the queue, because they did not cause the exit.
  * @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1`
+ * @param isShared whether the process also ran attempts of other slots. Because one of them may have caused the exit, the
+ * retry budgets of the trials are not used
  */
-export function onWorkerExit(slots: Slot[], at: number, how: string): SlotEffect[] {
+export function onWorkerExit(slots: Slot[], at: number, how: string, isShared = false): SlotEffect[] {
   const slot = slots[at];
   const effects: SlotEffect[] = [];
   const unstarted = attemptsOf(slot).filter(({ log, stopping }) => !log.isStarted && stopping === undefined);
   for (const attempt of attemptsOf(slot)) {
     if (unstarted.includes(attempt)) continue;
-    const crash: RecordBody = { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
+    const crash: RecordBody = isShared
+      ? { kind: 'failed', class: 'drained', message: `the worker process, which other slots used too, ${how}` }
+      : { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
     effects.push(
       ...(attempt.stopping === undefined ? [...logTail(attempt), ...record(attempt, crash)] : handBack(attempt)),
     );

@@ -33,12 +33,21 @@ const CLOSE_MS = 2_000;
 export interface WorkerEvents {
   onMessage(message: FromWorker): void;
   onLog(text: string): void;
-  onExit(how: string): void;
+  /**
+   * Called when the worker has exited.
+   * @param isShared whether the process also ran attempts of other slots, which may have caused the exit. Default: false
+   */
+  onExit(how: string, isShared?: boolean): void;
+  /**
+   * Called if the worker does not confirm the stop of an attempt in time. If undefined, the worker is killed in this case.
+   */
+  onStopOverdue?(key: AttemptKey): void;
 }
 
 export class WorkerProcess {
   readonly #child: ChildProcess;
-  /** For each attempt that is being stopped, a timer that kills the process unless the attempt stops first. */
+  readonly #events: WorkerEvents;
+  /** For each attempt that is being stopped, the timer that ends the wait for its stop. */
   readonly #killTimers = new Map<string, NodeJS.Timeout>();
   /**
    * The messages that report the end of an attempt and have not been handled yet (see MAX_OUTPUT_TURNS).
@@ -53,6 +62,7 @@ export class WorkerProcess {
     if (!existsSync(entry))
       throw new Error(`the worker program ${entry} is missing; build trawl first (npm run build)`);
     const { TRAWL_TOKEN: _, TRAWL_NATS: __, ...environment } = process.env;
+    this.#events = events;
     this.#child = fork(entry, [JSON.stringify(setup)], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -100,14 +110,14 @@ export class WorkerProcess {
   }
 
   /**
-   * Stops one attempt. If the worker does not confirm the stop in time, kills the worker.
+   * Stops one attempt. If the worker does not confirm the stop in time, kills the worker (but see `onStopOverdue`).
    * @param keepFiles whether the files that the attempt's program wrote are kept
    */
   stop(key: AttemptKey, keepFiles: boolean): void {
     this.send({ kind: 'stop', key, keepFiles });
     this.#killTimers.set(
       keyText(key),
-      setTimeout(() => this.kill(), this.#stopGraceMs + (keepFiles ? KEEP_FILES_MS : 0)),
+      setTimeout(() => this.#onStopOverdue(key), this.#stopGraceMs + (keepFiles ? KEEP_FILES_MS : 0)),
     );
   }
 
@@ -125,6 +135,11 @@ export class WorkerProcess {
 
   #sendEnd(end: FromWorker, events: WorkerEvents): void {
     if (this.#ends.delete(end)) events.onMessage(end);
+  }
+
+  #onStopOverdue(key: AttemptKey): void {
+    if (this.#events.onStopOverdue === undefined) this.kill();
+    else this.#events.onStopOverdue(key);
   }
 
   #cancelKill(key: AttemptKey): void {

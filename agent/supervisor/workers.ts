@@ -97,10 +97,10 @@ export class Workers {
         this.#log.debug({ slot, text }, 'worker output');
         this.#events.onEffects(onWorkerLog(this.#slots, slot, text));
       },
-      onExit: (how) => {
+      onExit: (how, isShared) => {
         if (this.#closed) return;
         this.#log.warn({ slot, how }, 'a worker exited');
-        this.#events.onEffects(onWorkerExit(this.#slots, slot, how));
+        this.#events.onEffects(onWorkerExit(this.#slots, slot, how, isShared));
       },
     });
     this.#log.debug({ slot, pid: this.#workers[slot]?.pid }, 'started a worker');

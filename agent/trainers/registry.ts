@@ -14,7 +14,7 @@ const trainers: Readonly<Record<TrainerName, Trainer>> = {
       return runs.map(async (_, at) => (await results)[at]);
     },
   },
-  command: { run: (run) => command(run) },
+  command: { run: command },
   noop: { run: noop, pack: (runs) => runs.map(noop) },
 };
 

@@ -6,6 +6,8 @@ export interface RecordedRun extends TrainingRun {
   readonly reports: { readonly epoch: number; readonly metrics: Readonly<Record<string, number>> }[];
   readonly notices: { readonly kind: string; readonly message: string; readonly count: number }[];
   readonly starts: { readonly command: readonly string[]; readonly interpreter: string | undefined }[];
+  /** The texts of the log. */
+  readonly logs: string[];
   readonly kept: (KeptArtifact & { readonly content: Uint8Array | { readonly path: string } })[];
 }
 
@@ -17,6 +19,7 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
   const notices: RecordedRun['notices'] = [];
   const kept: RecordedRun['kept'] = [];
   const starts: RecordedRun['starts'] = [];
+  const logs: string[] = [];
   return {
     seed: 0,
     dataDir: '',
@@ -35,11 +38,19 @@ export function recordedRun(given: Partial<TrainingRun> & Pick<TrainingRun, 'par
     report: (epoch, metrics) => reports.push({ epoch, metrics: { ...metrics } }),
     started: (command, interpreter) => starts.push({ command, interpreter: interpreter?.path }),
     notice: (kind, message, count) => notices.push({ kind, message, count }),
+    log: {
+      text: (text) => {
+        logs.push(text);
+        return undefined;
+      },
+      note: (line) => void logs.push(`[trawl] ${line}\n`),
+    },
     keep: async (artifact, content) => {
       kept.push({ ...artifact, content });
     },
     ...given,
     reports,
+    logs,
     kept,
     notices,
     starts,

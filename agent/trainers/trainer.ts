@@ -16,6 +16,17 @@ export interface ResumePoint {
   readonly inherited?: boolean;
 }
 
+/** Writes the log of an attempt. */
+export interface AttemptLog {
+  /**
+   * Adds text. If a promise is returned, the caller must wait for it before it adds more text, because much text has not
+   * been sent yet.
+   */
+  text(text: string): Promise<void> | undefined;
+  /** Adds a line written by trawl. */
+  note(line: string): void;
+}
+
 /** One attempt, from the point of view of the trainer. */
 export interface TrainingRun {
   /** All parameters, including defaults. The coordinator validated the parameters when the sweep was submitted. */
@@ -58,6 +69,7 @@ export interface TrainingRun {
    * checkpoint.
    */
   readonly resume: ResumePoint | undefined;
+  readonly log: AttemptLog;
   /**
    * Reports the metrics of a step. The built-in trainers count epochs from 1. The steps of a user's program can be any
    * non-negative numbers, in any order.

@@ -34,6 +34,11 @@ export interface WorkerSetup {
    */
   readonly acceptsStarted?: boolean;
   /**
+   * Whether the agent accepts the message `log`. If not, the worker prints the logs of all attempts to its own output.
+   * Default: false.
+   */
+  readonly acceptsLogs?: boolean;
+  /**
    * Whether the worker loads the backend `wasm`, and no other, before its first attempt that needs a backend, and not at
    * its start. Users' programs need no backend, and a worker without one starts faster and needs less memory. Default:
    * false.
@@ -113,6 +118,8 @@ export type FromAttempt =
       readonly message: string;
       readonly count: number;
     }
+  /** Text for the log of the attempt. Only if the agent accepts this message. */
+  | { readonly kind: 'log'; readonly text: string }
   /** The worker starts the program of the attempt. */
   | {
       readonly kind: 'program';

@@ -1,12 +1,12 @@
-/** Tests of worker processes that load their backend on demand. */
+/** Tests of worker processes that load their backend on demand, and of the logs that workers send. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { TRAINERS, withDefaults } from '../../proto/trainers.ts';
 import { FIXTURE_LIMIT_MS, fixtureCommand } from '../../test/support/run-fixture.ts';
 import { defaultDataDir } from '../data/cache.ts';
@@ -29,7 +29,7 @@ function startWorker(environment: NodeJS.ProcessEnv, given: Partial<WorkerSetup>
     ...{ gpuSharedBy: 1, pack: 1, acceptsStarted: true, loadsOnDemand: true, ...given },
   };
   const child = spawn(process.execPath, fixtureCommand(new URL('./main.ts', import.meta.url), JSON.stringify(setup)), {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: { ...process.env, ...environment },
   });
@@ -81,6 +81,64 @@ test('an attempt that is stopped while the backend is loaded does not train', {
   child.send(stop);
   await untilMessage(worker, 'done', 'failed', 'stopped');
   expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'stopped']);
+});
+
+const program = (folder: string, script: string, trialId = 'trial'): Assignment => ({
+  ...assignment(folder, 'command', {}),
+  key: { ...key, trialId },
+  folder: join(folder, trialId),
+  command: ['/bin/sh', '-c', script],
+});
+
+test('a worker that runs several programs at the same time sends the log of each attempt', {
+  timeout: FIXTURE_LIMIT_MS,
+}, async () => {
+  const { child, messages, folder } = startWorker({}, { acceptsLogs: true });
+  const trials = ['a', 'b', 'c'];
+  const ends = () => messages.filter(({ kind }) => kind === 'done');
+  for (const trial of trials)
+    run(child, program(folder, `for i in 1 2 3; do echo ${trial}$i; sleep 0.05; done`, trial));
+  while (ends().length < trials.length) await once(child, 'message');
+  for (const trial of trials) {
+    const own = messages.filter((message) => 'key' in message && message.key.trialId === trial);
+    const text = own.map((message) => (message.kind === 'log' ? message.text : '')).join('');
+    expect(text).toBe(`${trial}1\n${trial}2\n${trial}3\n`);
+    expect(own.at(-1)?.kind).toBe('done');
+  }
+});
+
+/** The memory of a worker while it waits is less than 100 MiB. */
+const MAX_WORKER_KIB = 250 * 1024;
+
+test('a worker does not read the output of a program faster than the supervisor takes it', {
+  timeout: FIXTURE_LIMIT_MS,
+}, async () => {
+  const worker = startWorker({}, { acceptsLogs: true });
+  const { child, messages, folder } = worker;
+  await untilMessage(worker, 'ready');
+  run(child, program(folder, 'yes "$(printf %0100d 0)"'));
+  await untilMessage(worker, 'log');
+  // While this process is blocked, it takes no messages.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000);
+  const peakKiB = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]);
+  expect(peakKiB).toBeLessThan(MAX_WORKER_KIB);
+  const stop: ToWorker = { kind: 'stop', key, keepFiles: false };
+  child.send(stop);
+  await untilMessage(worker, 'stopped');
+  expect(messages.at(-1)?.kind).toBe('stopped');
+});
+
+test('for an agent that does not accept logs, a worker prints them', { timeout: FIXTURE_LIMIT_MS }, async () => {
+  const worker = startWorker({});
+  const { child, messages, folder } = worker;
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  run(child, program(folder, 'echo one'));
+  await untilMessage(worker, 'done', 'failed');
+  expect(messages.map(({ kind }) => kind)).toEqual(['ready', 'started', 'program', 'done']);
+  await vi.waitFor(() => expect(output).toBe('one\n'));
 });
 
 test('a worker loads neither gRPC nor zod at its start, because each slot starts a worker', async () => {

@@ -4,6 +4,7 @@
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { inspect } from 'node:util';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
 import { isDiskFull } from '../../proto/errors.ts';
@@ -13,12 +14,17 @@ import { workFolder } from '../folders.ts';
 import type { BackendName } from '../machine/backend.ts';
 import { packSize } from '../machine/slots.ts';
 import { trainerNamed } from '../trainers/registry.ts';
-import { StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
+import { type AttemptLog, StoppedByRule, TrainingError, type TrainingRun } from '../trainers/trainer.ts';
 import { artifactKeeper } from './artifact-keeper.ts';
 import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from './ipc.ts';
 
 /** See `WorkerSetup`. */
 const MAX_LOAD_FAILURE_AGE_S = 60;
+
+/**
+ * While more characters of logs than this wait to be sent to the supervisor, the output of programs is not read.
+ */
+const MAX_UNSENT_CHARACTERS = 2 ** 20;
 
 const setup = JSON.parse(process.argv[2] ?? '{}') as WorkerSetup;
 /**
@@ -113,6 +119,7 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
     environment,
     marker: setup.marker,
     signal: controller.signal,
+    log: logOf(key),
     report: (epoch, metrics) => report(key, { kind: 'report', epoch, metrics }),
     started: (command, interpreter) => report(key, { kind: 'program', command, interpreter }),
     notice: (warning, message, count) => report(key, { kind: 'notice', warning, message, count }),
@@ -120,10 +127,33 @@ function runOf({ trainer: _, folder, parameters, ...assignment }: Assignment): T
   };
 }
 
-async function settle({ key, signal, dir }: TrainingRun, result: Promise<void>): Promise<void> {
+let unsentCharacters = 0;
+
+function logOf(key: AttemptKey): AttemptLog {
+  const text = setup.acceptsLogs === true ? (given: string) => sendLog(key, given) : printLog;
+  return { text, note: (line) => void text(`[trawl] ${line}\n`) };
+}
+
+function sendLog(key: AttemptKey, text: string): Promise<void> | undefined {
+  unsentCharacters += text.length;
+  const message: FromWorker = { key, kind: 'log', text };
+  const sent = new Promise<void>((resolve) => {
+    process.send?.(message, undefined, {}, () => {
+      unsentCharacters -= text.length;
+      resolve();
+    });
+  });
+  return unsentCharacters > MAX_UNSENT_CHARACTERS ? sent : undefined;
+}
+
+function printLog(text: string): undefined {
+  process.stdout.write(text);
+}
+
+async function settle({ key, signal, dir, log }: TrainingRun, result: Promise<void>): Promise<void> {
   const end = await result.then(
     (): FromAttempt => ({ kind: 'done' }),
-    (error: unknown) => (signal.aborted ? { kind: 'stopped' as const } : failureOf(error)),
+    (error: unknown) => (signal.aborted ? { kind: 'stopped' as const } : failureOf(error, log)),
   );
   removeIfEmpty(dir);
   await Promise.all([process.stdout, process.stderr].map(flushed));
@@ -150,9 +180,9 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
-function failureOf(error: unknown): FromAttempt {
+function failureOf(error: unknown, log: AttemptLog): FromAttempt {
   if (error instanceof TrainingError) return { kind: 'failed', class: error.failureClass, message: error.message };
-  console.error(error);
+  void log.text(`${inspect(error)}\n`);
   if (isDiskFull(error))
     return { kind: 'failed', class: 'preflight', message: `the agent's disk is full: ${errorMessage(error)}` };
   return { kind: 'failed', class: 'crash', message: errorMessage(error) };

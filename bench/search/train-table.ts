@@ -44,6 +44,7 @@ async function lossOf(point: Readonly<Record<string, number>>): Promise<number |
     checkpointEvery: 0,
     reconstructEvery: 0,
     resume: undefined,
+    log: { text: () => undefined, note: () => {} },
     report: (_, metrics) => {
       last = metrics.test_loss;
     },

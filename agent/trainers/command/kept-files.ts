@@ -5,9 +5,8 @@ import { extname, join, resolve, sep } from 'node:path';
 import { errorMessage } from '../../../lib/text/error-message.ts';
 import { BadInputError } from '../../../proto/errors.ts';
 import { artifactNameProblem, MAX_ARTIFACT_BYTES } from '../../../proto/limits.ts';
-import type { KeptArtifact, TrainingRun } from '../trainer.ts';
+import type { AttemptLog, KeptArtifact, TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
-import type { AttemptLog } from './output.ts';
 
 const EXTENSION = /^\.[A-Za-z0-9]{1,16}$/;
 const MAX_DEPTH = 32;

@@ -1,26 +1,11 @@
 /** Reads a program's output: reports and log lines from stdout, log text from stderr. */
 import type { Readable } from 'node:stream';
+import type { AttemptLog } from '../trainer.ts';
 import { LogTextFormatter, type OutputLine, OutputLines } from './report/output-lines.ts';
 
 const MAX_TAIL_CHARACTERS = 64 * 1024;
 const MAX_QUOTED_CHARACTERS = 3_000;
 const MAX_QUOTED_LINES = 20;
-
-/**
- * Writes the log of an attempt. A worker writes the log to its own output, which the supervisor sends to the
- * coordinator.
- */
-export interface AttemptLog {
-  /** Adds output of the program. */
-  text(text: string): void;
-  /** Adds a line written by trawl. */
-  note(line: string): void;
-}
-
-export const workerLog: AttemptLog = {
-  text: (text) => void process.stdout.write(text),
-  note: (line) => void process.stdout.write(`[trawl] ${line}\n`),
-};
 
 /** The last lines of a program's output stream, as they appear in the log. */
 export class OutputTail {
@@ -58,10 +43,11 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   const shown = new LogTextFormatter();
   let added = '';
   const flush = () => {
-    if (added === '') return;
-    tail.add(added);
-    log.text(added);
+    if (added === '') return undefined;
+    const text = added;
     added = '';
+    tail.add(text);
+    return log.text(text);
   };
   const add = (text: string) => {
     added += text;
@@ -70,12 +56,12 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
     for (const line of given) {
       const taking = takeLine(line);
       // takeLine may add a note about the line to the log. All earlier lines must precede the note.
-      if (taking !== undefined) flush();
+      if (taking !== undefined) await flush();
       const taken = taking === undefined ? undefined : await taking;
       if (taken === undefined || taken.rest.trim() !== '') add(shown.text({ ...line, text: taken?.rest ?? line.text }));
       else add(shown.text(line, true));
     }
-    flush();
+    await flush();
   };
   try {
     for await (const chunk of stream) await take(lines.push(String(chunk)));
@@ -85,5 +71,5 @@ export async function readStream(stream: Readable, takeLine: TakeLine, tail: Out
   }
   await take(lines.end());
   add(shown.end());
-  flush();
+  await flush();
 }

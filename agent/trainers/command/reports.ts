@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatCount } from '../../../lib/text/numbers.ts';
 import type { ReportSource } from '../../../proto/gen/trawl/v1/attempt_service.ts';
-import type { TrainingRun } from '../trainer.ts';
+import type { AttemptLog, TrainingRun } from '../trainer.ts';
 import type { ProgramFolders } from './invocation.ts';
 import { keepCheckpoint } from './kept-files.ts';
-import type { AttemptLog, TakenLine } from './output.ts';
+import type { TakenLine } from './output.ts';
 import {
   type LineObject,
   type LineParser,

@@ -54,17 +54,9 @@ export async function runProgramIn(
     },
     ...given,
   });
-  let log = '';
-  const failure = await command(run, {
-    text: (text) => {
-      log += text;
-    },
-    note: (line) => {
-      log += `[trawl] ${line}\n`;
-    },
-  }).then(
+  const failure = await command(run).then(
     () => undefined,
     (error) => `${error.failureClass ?? error.name}: ${error.message}`,
   );
-  return { run, log, failure, kept };
+  return { run, log: run.logs.join(''), failure, kept };
 }

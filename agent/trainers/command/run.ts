@@ -12,7 +12,7 @@ import { isDiskFull } from '../../../proto/errors.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { failureClass } from '../../../proto/names.ts';
 import { interpreterIn } from '../../machine/python-environments.ts';
-import { StoppedByRule, TrainingError, type TrainingRun } from '../trainer.ts';
+import { type AttemptLog, StoppedByRule, TrainingError, type TrainingRun } from '../trainer.ts';
 import { csvFile } from './csv-file.ts';
 import { eventFiles } from './event-files.ts';
 import { programName, pythonInterpreter } from './interpreter.ts';
@@ -30,7 +30,7 @@ import {
 import { keepArtifacts } from './kept-files.ts';
 import { metricsFile } from './metrics-file.ts';
 import { oomKills } from './oom-kills.ts';
-import { type AttemptLog, OutputTail, readStream, type TakeLine, workerLog } from './output.ts';
+import { OutputTail, readStream, type TakeLine } from './output.ts';
 import type { Exit } from './posix-spawn.ts';
 import { Program, type ProgramStart, STOP_GRACE_S } from './program.ts';
 import {
@@ -50,9 +50,9 @@ import { hookEnvironment, hooksOf, isPython, keepWandbFiles, reportWandbFiles, w
  */
 const DRAIN_MS = 30_000;
 
-export async function command(run: TrainingRun, log: AttemptLog = workerLog): Promise<void> {
+export async function command(run: TrainingRun): Promise<void> {
   run.signal.throwIfAborted();
-  const { program: spec } = run;
+  const { program: spec, log } = run;
   const folders = makeFolders(run.dir);
   const workdir = await workingFolder(run, folders);
   const parameters = programParameters(run.parameters, run.seed, spec);

@@ -8,10 +8,9 @@ import { packageRoot } from '../../../lib/files/package-root.ts';
 import { PythonFloat, pythonText } from '../../../lib/text/python.ts';
 import type { ProgramSpec } from '../../../proto/gen/trawl/v1/attempt_service.ts';
 import { wandbMode } from '../../../proto/names.ts';
-import type { TrainingRun } from '../trainer.ts';
+import type { AttemptLog, TrainingRun } from '../trainer.ts';
 import type { ProgramFolders, ProgramParameters } from './invocation.ts';
 import { copyLinkedFiles, keepArtifacts } from './kept-files.ts';
-import type { AttemptLog } from './output.ts';
 import { wandbRows } from './report/wandb-run-file.ts';
 import type { Reports } from './reports.ts';
 

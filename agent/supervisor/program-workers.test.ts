@@ -1,0 +1,165 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
+import type { Assignment, FromAttempt, FromWorker } from '../worker/ipc.ts';
+import { sharePrograms } from './program-workers.ts';
+import type { WorkerEvents } from './worker-process.ts';
+import type { StartWorker } from './workers.ts';
+
+interface FakeProcess {
+  readonly slot: number;
+  readonly events: WorkerEvents;
+  /** The ids of the trials that the process was told to run, and those to stop, with a minus sign. */
+  readonly received: string[];
+  isKilled: boolean;
+}
+
+const keyOf = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt: 1 });
+
+/** Slots that share two processes, whose messages the test sends. */
+function sharedSlots(count: number) {
+  const processes: FakeProcess[] = [];
+  const broken = { isMissing: false };
+  const start: StartWorker = (slot, events) => {
+    if (broken.isMissing) throw new Error('the worker program is missing');
+    const process: FakeProcess = { slot, events, received: [], isKilled: false };
+    processes.push(process);
+    return {
+      pid: processes.length,
+      send: (message) => {
+        if (message.kind === 'run') process.received.push(...message.assignments.map(({ key }) => key.trialId));
+      },
+      stop: ({ trialId }) => process.received.push(`-${trialId}`),
+      kill: () => {
+        process.isKilled = true;
+      },
+    };
+  };
+  const startSlot = sharePrograms(start, 2, pino({ level: 'silent' }));
+  const begin = (slot: number) => {
+    const events: string[] = [];
+    const onMessage = (message: FromWorker) => {
+      events.push('key' in message ? `${message.kind} ${message.key.trialId}` : message.kind);
+    };
+    const worker = startSlot(slot, {
+      onMessage,
+      onLog: (text) => events.push(`log: ${text}`),
+      onExit: (how, isShared) => events.push(`exit: ${how}${isShared === true ? ' (shared)' : ''}`),
+    });
+    const run = (trainer: string, trialId: string) =>
+      worker.send({ kind: 'run', assignments: [{ trainer, key: keyOf(trialId) } as Assignment] });
+    return { worker, events, run };
+  };
+  const answer = (process: FakeProcess | undefined, trialId: string, message: FromAttempt) =>
+    process?.events.onMessage({ key: keyOf(trialId), ...message });
+  return { processes, broken, begin, answer, slots: Array.from({ length: count }, (_, slot) => begin(slot)) };
+}
+
+const READY: FromWorker = { kind: 'ready', backend: 'wasm', pack: 1 };
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('slots share two processes, which tell each slot about its own attempts only', async () => {
+  const { processes, slots, begin, answer } = sharedSlots(4);
+  expect(processes.map(({ slot }) => slot)).toEqual([0, 1]);
+  for (const { events } of processes) events.onMessage(READY);
+  for (const [at, { run }] of slots.entries()) run('command', `t${at}`);
+  expect(processes.map(({ received }) => received)).toEqual([
+    ['t0', 't2'],
+    ['t1', 't3'],
+  ]);
+  processes[0]?.events.onMessage({ kind: 'started', keys: [keyOf('t2')] });
+  answer(processes[0], 't2', { kind: 'log', text: 'x' });
+  answer(processes[0], 't0', { kind: 'done' });
+  answer(processes[1], 't3', { kind: 'failed', class: 'crash', message: '' });
+  slots[1]?.worker.stop(keyOf('t1'), false);
+  answer(processes[1], 't1', { kind: 'stopped' });
+  expect(processes[1]?.received).toEqual(['t1', 't3', '-t1']);
+  expect(slots.map(({ events }) => events)).toEqual([
+    ['ready', 'done t0'],
+    ['ready', 'stopped t1'],
+    ['ready', 'started', 'log t2'],
+    ['ready', 'failed t3'],
+  ]);
+  const late = begin(2);
+  await nextTurn();
+  expect(late.events).toEqual(['ready']);
+});
+
+test('after a shared process has died, no attempt that it ran is blamed, and each slot gets its own process', () => {
+  const { processes, slots, begin, answer } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  for (const at of [0, 1, 2]) slots[at]?.run('command', `t${at}`);
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  const died = 'exit: was killed by SIGKILL (shared)';
+  expect(slots.map(({ events }) => events.slice(1))).toEqual([[died], [], [died], []]);
+
+  const [first, third] = [begin(0), begin(2)];
+  expect(processes.map(({ slot }) => slot)).toEqual([0, 1, 0, 2]);
+  first.run('command', 'a');
+  third.run('command', 'b');
+  processes[2]?.events.onExit('exited with code 1');
+  expect([first.events, third.events]).toEqual([['exit: exited with code 1'], []]);
+
+  // The other shared process ends when its last attempt has ended.
+  slots[3]?.run('command', 't3');
+  expect(processes.at(-1)).toMatchObject({ slot: 3, received: ['t3'] });
+  expect(processes[1]?.isKilled).toBe(false);
+  answer(processes[1], 't1', { kind: 'done' });
+  expect(processes[1]?.isKilled).toBe(true);
+  expect(slots[1]?.events).toEqual(['ready', 'done t1']);
+});
+
+test('a slot trains in a process of its own, which survives the process for programs', () => {
+  const { processes, slots, answer } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('autoencoder', 'training');
+  slots[2]?.run('command', 'program');
+  const trainer = processes[2];
+  expect(trainer).toMatchObject({ slot: 0, received: ['training'] });
+  trainer?.events.onMessage(READY);
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(slots[2]?.events).toEqual(['ready', 'exit: was killed by SIGKILL']);
+  slots[0]?.worker.stop(keyOf('training'), false);
+  expect(trainer?.received).toEqual(['training', '-training']);
+  answer(trainer, 'training', { kind: 'stopped' });
+  expect(slots[0]?.events).toEqual(['ready', 'stopped training']);
+
+  // The death of an idle process has no effect. A process that trains ends its attempts.
+  trainer?.events.onExit('was killed by SIGKILL');
+  slots[0]?.run('noop', 'next');
+  expect(processes.at(-1)).toMatchObject({ slot: 0, received: ['next'] });
+  processes.at(-1)?.events.onExit('exited with code 1');
+  expect(slots[0]?.events).toEqual(['ready', 'stopped training', 'exit: exited with code 1']);
+});
+
+test('a process that cannot stop a program is replaced, and ends after its other attempts', () => {
+  const { processes, slots, begin, answer } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[2]?.run('command', 'healthy');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
+  expect(slots[0]?.events).toEqual(['ready', 'exit: did not stop an attempt in time']);
+  begin(0).run('command', 'next');
+  expect(processes[2]).toMatchObject({ slot: 0, received: ['next'] });
+  slots[2]?.worker.stop(keyOf('healthy'), true);
+  expect(processes[0]?.received).toEqual(['hanging', 'healthy', '-hanging', '-healthy']);
+  expect(processes[0]?.isKilled).toBe(false);
+  answer(processes[0], 'hanging', { kind: 'stopped' });
+  answer(processes[0], 'healthy', { kind: 'stopped' });
+  expect(processes[0]?.isKilled).toBe(true);
+  expect(slots[2]?.events).toEqual(['ready', 'stopped healthy']);
+  slots[2]?.run('command', 'last');
+  expect(processes[2]?.received).toEqual(['next', 'last']);
+});
+
+test('a slot whose process cannot be started exits, so that the start is repeated', async () => {
+  const { processes, slots, broken, begin } = sharedSlots(2);
+  processes[0]?.events.onMessage(READY);
+  processes[0]?.events.onExit('exited with code 1');
+  broken.isMissing = true;
+  expect(() => begin(0)).toThrow('missing');
+  slots[1]?.run('noop', 'training');
+  await nextTurn();
+  expect(slots[1]?.events).toEqual(['exit: could not be started: the worker program is missing']);
+});

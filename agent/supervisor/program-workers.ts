@@ -1,0 +1,297 @@
+/**
+ * Lets the slots of an agent share the worker processes that run users' programs. An agent can have more slots than its
+ * machine has cores, and a worker mostly waits for its program. One process for the programs of several slots then needs
+ * less memory and less processor time than one process per slot. A slot that trains with a built-in trainer uses a
+ * process of its own, which is started for its first such trial.
+ *
+ * A program can kill the process that started it. Once a shared process has died while it ran programs, the agent
+ * therefore shares no more processes, so that such a program affects the trials of other slots at most once.
+ */
+
+import type { Logger } from 'pino';
+import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
+import { errorMessage } from '../../lib/text/error-message.ts';
+import type { FromWorker, ToWorker } from '../worker/ipc.ts';
+import type { WorkerEvents } from './worker-process.ts';
+import type { StartWorker, Worker } from './workers.ts';
+
+/**
+ * Returns a function that starts the worker of a slot, where slots share the processes that run programs.
+ * @param start starts a worker process
+ * @param processes the number of shared processes
+ */
+export function sharePrograms(start: StartWorker, processes: number, log: Logger): StartWorker {
+  const workers = new ProgramWorkers(start, processes, log);
+  return (slot, events) => new SharedSlot(slot, events, start, workers);
+}
+
+/**
+ * The processes that run programs. The slot with index n uses the process with index n modulo the number of processes, or
+ * a process of its own if processes are no longer shared.
+ */
+class ProgramWorkers {
+  readonly #start: StartWorker;
+  #processes: number;
+  readonly #log: Logger;
+  readonly #current = new Map<number, ProgramWorker>();
+
+  constructor(start: StartWorker, processes: number, log: Logger) {
+    this.#start = start;
+    this.#processes = processes;
+    this.#log = log;
+  }
+
+  /**
+   * Returns the process that runs the programs of a slot. Starts it if necessary.
+   * @throws {Error} if the process cannot be started
+   */
+  of(slot: number): ProgramWorker {
+    const at = slot % this.#processes;
+    const known = this.#current.get(at);
+    if (known !== undefined) return known;
+    const started = new ProgramWorker((events) => this.#start(at, events), {
+      onGone: () => {
+        if (this.#current.get(at) === started) this.#current.delete(at);
+      },
+      onDied: () => this.#endSharing(),
+    });
+    this.#current.set(at, started);
+    return started;
+  }
+
+  #endSharing(): void {
+    if (this.#processes === Number.POSITIVE_INFINITY) return;
+    this.#processes = Number.POSITIVE_INFINITY;
+    this.#log.warn('a worker process for programs died: from now on, each slot has its own');
+    for (const program of [...this.#current.values()]) program.replace();
+  }
+}
+
+interface ProgramWorkerEvents {
+  /** Called when the process takes no further attempts, because it has exited or was replaced. */
+  onGone(): void;
+  /** Called when the process has exited while it ran programs. */
+  onDied(): void;
+}
+
+/** A process that runs the programs of several slots. */
+class ProgramWorker {
+  readonly #worker: Worker;
+  readonly #events: ProgramWorkerEvents;
+  /** The slots that wait for the process, or will give it their next program. */
+  readonly #slots = new Set<SharedSlot>();
+  /** The slots of the attempts that the process runs, by attempt. */
+  readonly #attempts = new Map<string, SharedSlot>();
+  #ready: FromWorker | undefined;
+  #isReplaced = false;
+
+  constructor(start: (events: WorkerEvents) => Worker, events: ProgramWorkerEvents) {
+    this.#events = events;
+    this.#worker = start({
+      onMessage: (message) => this.#onMessage(message),
+      onLog: (text) => this.#onLog(text),
+      onExit: (how) => this.#onExit(how),
+      onStopOverdue: (key) => this.#onStopOverdue(key),
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.pid;
+  }
+
+  /** Adds a slot, which is told when the process is ready and when it exits. */
+  join(slot: SharedSlot): void {
+    this.#slots.add(slot);
+    const ready = this.#ready;
+    if (ready !== undefined) setImmediate(() => slot.onMessage(ready));
+  }
+
+  leave(slot: SharedSlot): void {
+    this.#slots.delete(slot);
+  }
+
+  runs(key: AttemptKey): boolean {
+    return this.#attempts.has(keyText(key));
+  }
+
+  run(slot: SharedSlot, message: ToWorker & { kind: 'run' }): void {
+    for (const { key } of message.assignments) this.#attempts.set(keyText(key), slot);
+    this.#worker.send(message);
+  }
+
+  stop(slot: SharedSlot, key: AttemptKey, keepFiles: boolean): void {
+    // The process also confirms the stop of an attempt that it does not run.
+    this.#attempts.set(keyText(key), slot);
+    this.#worker.stop(key, keepFiles);
+  }
+
+  kill(): void {
+    this.#worker.kill();
+  }
+
+  #onMessage(message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready':
+        this.#ready = message;
+        for (const slot of this.#slots) slot.onMessage(message);
+        break;
+      case 'unfit':
+        for (const slot of this.#slots) slot.onMessage(message);
+        break;
+      case 'started': {
+        const [key] = message.keys;
+        if (key !== undefined) this.#attempts.get(keyText(key))?.onMessage(message);
+        break;
+      }
+      case 'dataset':
+        // Programs load no data sets of trawl.
+        break;
+      default: {
+        const slot = this.#attempts.get(keyText(message.key));
+        if (isEnd(message)) {
+          this.#attempts.delete(keyText(message.key));
+          this.#killIfDone();
+        }
+        slot?.onMessage(message);
+      }
+    }
+  }
+
+  /** The output of the process itself does not identify an attempt, so it is added to the logs of all of its attempts. */
+  #onLog(text: string): void {
+    for (const slot of new Set(this.#attempts.values())) slot.onLog(text);
+  }
+
+  #onExit(how: string): void {
+    this.#events.onGone();
+    const running = new Set(this.#attempts.values());
+    if (running.size > 0) this.#events.onDied();
+    for (const slot of new Set([...this.#slots, ...running])) slot.onProgramsExit(how, running.size > 1);
+  }
+
+  /** Takes no further attempts. The process ends when its attempts have ended. */
+  replace(): void {
+    this.#isReplaced = true;
+    this.#events.onGone();
+    this.#slots.clear();
+    this.#killIfDone();
+  }
+
+  /**
+   * Replaces the process if an attempt cannot be stopped, for example because its program hangs in the kernel. The other
+   * attempts continue in this process, which ends after them.
+   */
+  #onStopOverdue(key: AttemptKey): void {
+    const slot = this.#attempts.get(keyText(key));
+    this.#attempts.delete(keyText(key));
+    this.replace();
+    slot?.onProgramsExit('did not stop an attempt in time', false);
+  }
+
+  #killIfDone(): void {
+    if (this.#isReplaced && this.#attempts.size === 0) this.#worker.kill();
+  }
+}
+
+/** The worker of a slot. It consists of a shared process for programs, and of a process of its own for training. */
+class SharedSlot implements Worker {
+  readonly #slot: number;
+  readonly #events: WorkerEvents;
+  readonly #start: StartWorker;
+  readonly #programs: ProgramWorkers;
+  /** The process that runs the slot's programs. */
+  #program: ProgramWorker;
+  #trainer: Worker | undefined;
+  /** The attempts that `#trainer` runs. */
+  readonly #training = new Set<string>();
+  #hasExited = false;
+
+  /** @throws {Error} if the process for programs cannot be started */
+  constructor(slot: number, events: WorkerEvents, start: StartWorker, programs: ProgramWorkers) {
+    this.#slot = slot;
+    this.#events = events;
+    this.#start = start;
+    this.#programs = programs;
+    this.#program = this.#join();
+  }
+
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
+  send(message: ToWorker): void {
+    if (message.kind === 'stop') {
+      this.stop(message.key, message.keepFiles);
+      return;
+    }
+    try {
+      if (message.assignments.every(({ trainer }) => trainer === 'command')) this.#join().run(this, message);
+      else this.#train(message);
+    } catch (error) {
+      setImmediate(() => this.#exit(`could not be started: ${errorMessage(error)}`));
+    }
+  }
+
+  stop(key: AttemptKey, keepFiles: boolean): void {
+    if (this.#training.has(keyText(key))) this.#trainer?.stop(key, keepFiles);
+    else (this.#program.runs(key) ? this.#program : this.#join()).stop(this, key, keepFiles);
+  }
+
+  kill(): void {
+    this.#trainer?.kill();
+    this.#program.kill();
+  }
+
+  onMessage(message: FromWorker): void {
+    if (!this.#hasExited) this.#events.onMessage(message);
+  }
+
+  onLog(text: string): void {
+    this.#events.onLog(text);
+  }
+
+  /**
+   * Called when the process for programs has exited, or cannot stop an attempt. A training that the slot runs continues.
+   * @param isShared whether the process also ran a program of another slot
+   */
+  onProgramsExit(how: string, isShared: boolean): void {
+    if (this.#training.size === 0) this.#exit(how, isShared);
+  }
+
+  #join(): ProgramWorker {
+    const program = this.#programs.of(this.#slot);
+    if (program !== this.#program) program.join(this);
+    this.#program = program;
+    return program;
+  }
+
+  #train(message: ToWorker & { kind: 'run' }): void {
+    this.#trainer ??= this.#start(this.#slot, {
+      onMessage: (answer) => {
+        // The slot is ready, or not, because of its process for programs.
+        if (answer.kind === 'ready' || answer.kind === 'unfit') return;
+        if (isEnd(answer)) this.#training.delete(keyText(answer.key));
+        this.onMessage(answer);
+      },
+      onLog: (text) => this.onLog(text),
+      onExit: (how) => {
+        this.#trainer = undefined;
+        if (this.#training.size > 0) this.#exit(how);
+      },
+    });
+    for (const { key } of message.assignments) this.#training.add(keyText(key));
+    this.#trainer.send(message);
+  }
+
+  #exit(how: string, isShared = false): void {
+    if (this.#hasExited) return;
+    this.#hasExited = true;
+    this.#program.leave(this);
+    this.#trainer?.kill();
+    this.#events.onExit(how, isShared);
+  }
+}
+
+function isEnd(message: FromWorker): message is FromWorker & { kind: 'done' | 'failed' | 'stopped' } {
+  return message.kind === 'done' || message.kind === 'failed' || message.kind === 'stopped';
+}
