@@ -153,6 +153,19 @@ test('a process that cannot stop a program is replaced, and ends after its other
   expect(processes[2]?.received).toEqual(['next', 'last']);
 });
 
+test('a slot that waits for a shared process gets its own process if sharing ends in the meantime', () => {
+  const { processes, slots } = sharedSlots(4);
+  processes[0]?.events.onMessage(READY);
+  slots[0]?.run('command', 'a');
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(processes.slice(2).map(({ slot }) => slot)).toEqual([1, 3]);
+  expect(processes[1]?.isKilled).toBe(true);
+  processes[1]?.events.onMessage(READY);
+  processes[1]?.events.onExit('was killed by SIGKILL');
+  processes[3]?.events.onMessage(READY);
+  expect([slots[1]?.events, slots[3]?.events]).toEqual([[], ['ready']]);
+});
+
 test('a slot whose process cannot be started exits, so that the start is repeated', async () => {
   const { processes, slots, broken, begin } = sharedSlots(2);
   processes[0]?.events.onMessage(READY);

@@ -173,8 +173,10 @@ class ProgramWorker {
   replace(): void {
     this.#isReplaced = true;
     this.#events.onGone();
+    const waiting = this.#ready === undefined ? [...this.#slots] : [];
     this.#slots.clear();
     this.#killIfDone();
+    for (const slot of waiting) slot.waitForNext();
   }
 
   /**
@@ -224,17 +226,17 @@ class SharedSlot implements Worker {
       this.stop(message.key, message.keepFiles);
       return;
     }
-    try {
+    this.#orExit(() => {
       if (message.assignments.every(({ trainer }) => trainer === 'command')) this.#join().run(this, message);
       else this.#train(message);
-    } catch (error) {
-      setImmediate(() => this.#exit(`could not be started: ${errorMessage(error)}`));
-    }
+    });
   }
 
   stop(key: AttemptKey, keepFiles: boolean): void {
-    if (this.#training.has(keyText(key))) this.#trainer?.stop(key, keepFiles);
-    else (this.#program.runs(key) ? this.#program : this.#join()).stop(this, key, keepFiles);
+    this.#orExit(() => {
+      if (this.#training.has(keyText(key))) this.#trainer?.stop(key, keepFiles);
+      else (this.#program.runs(key) ? this.#program : this.#join()).stop(this, key, keepFiles);
+    });
   }
 
   kill(): void {
@@ -256,6 +258,20 @@ class SharedSlot implements Worker {
    */
   onProgramsExit(how: string, isShared: boolean): void {
     if (this.#training.size === 0) this.#exit(how, isShared);
+  }
+
+  /** Called when the process for programs was replaced before it was ready. */
+  waitForNext(): void {
+    this.#orExit(() => this.#join());
+  }
+
+  /** Runs an action that may start a process. If the process cannot be started, the worker of the slot exits. */
+  #orExit(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      setImmediate(() => this.#exit(`could not be started: ${errorMessage(error)}`));
+    }
   }
 
   #join(): ProgramWorker {

@@ -92,7 +92,8 @@ async function runAll(assignments: readonly Assignment[]): Promise<void> {
   const problem = trainerNamed(name)?.needsBackend === true ? await backendProblem() : undefined;
   if (setup.acceptsStarted === true) send({ kind: 'started', keys: assignments.map(({ key }) => key) });
   const results = problem === undefined ? train(name, runs) : runs.map(() => Promise.reject(problem));
-  await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve())));
+  const mayPrint = name !== 'command' || setup.acceptsLogs !== true;
+  await Promise.all(runs.map((run, at) => settle(run, results[at] ?? Promise.resolve(), mayPrint)));
 }
 
 function train(name: string, runs: readonly TrainingRun[]): readonly Promise<void>[] {
@@ -150,13 +151,14 @@ function printLog(text: string): undefined {
   process.stdout.write(text);
 }
 
-async function settle({ key, signal, dir, log }: TrainingRun, result: Promise<void>): Promise<void> {
+/** @param mayPrint whether the log of the attempt can contain output of this process */
+async function settle({ key, signal, dir, log }: TrainingRun, result: Promise<void>, mayPrint: boolean): Promise<void> {
   const end = await result.then(
     (): FromAttempt => ({ kind: 'done' }),
     (error: unknown) => (signal.aborted ? { kind: 'stopped' as const } : failureOf(error, log)),
   );
   removeIfEmpty(dir);
-  await Promise.all([process.stdout, process.stderr].map(flushed));
+  if (mayPrint) await Promise.all([process.stdout, process.stderr].map(flushed));
   report(key, signal.aborted ? { kind: 'stopped' } : end);
   stopping.delete(keyText(key));
 }

@@ -18,7 +18,8 @@ import { AUTOENCODER } from './program.ts';
 
 const SLEEP_MS = 100;
 /**
- * The duration of a warm-up trial. The warm-up has one trial per slot, so it starts all worker processes of the agent.
+ * The duration of a warm-up trial. The warm-up has one trial per slot, so it starts all worker processes that the agent
+ * uses for this kind of trial.
  */
 const WARM_UP_MS = 200;
 /** trawl replaces this text with the point of the trial. */
@@ -66,6 +67,13 @@ function sweepFile({ work, log, variant, images, python }: ProgramSettings): obj
   };
 }
 
+function warmUpFile(runsPrograms: boolean): object {
+  const point = { min: 1, max: slots };
+  if (!runsPrograms) return { trainer: 'noop', parameters: { point, duration_ms: { value: WARM_UP_MS } } };
+  const script = `echo '${REPORT}'; exec sleep ${WARM_UP_MS / 1000}`;
+  return { command: ['sh', '-c', script], metric: METRIC, parameters: { point } };
+}
+
 /** Submits a sweep, and waits until it ends. Returns its id. */
 async function runSweep(connection: Connection, name: string, sweep: object): Promise<string> {
   const file = join(folder, `${name}.yaml`);
@@ -94,8 +102,7 @@ const cluster = await startLocalCluster({
 });
 try {
   await withConnection({ server: cluster.address, tokenFile: cluster.tokenFile }, async (connection) => {
-    const warmUp = { point: { min: 1, max: slots }, duration_ms: { value: WARM_UP_MS } };
-    await runSweep(connection, 'warm-up', { trainer: 'noop', parameters: warmUp });
+    await runSweep(connection, 'warm-up', warmUpFile('command' in sweepFile(settings)));
     send({ ready: true });
     await input[Symbol.asyncIterator]().next();
     const id = await runSweep(connection, 'peers', sweepFile(settings));
