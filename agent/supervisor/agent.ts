@@ -286,6 +286,7 @@ export class AgentRuntime {
     this.#perform(onShutdown(this.#slots));
     this.#workers.killAll();
     this.#records.flush();
+    this.#session?.flush();
     await this.#waitForEmptySpool(SHUTDOWN_MS);
     this.#session?.close();
   }

@@ -165,10 +165,47 @@ test('after a restart of the coordinator, claims and records are sent on the nex
   await vi.waitFor(() => expect(requests).toHaveLength(1), WAIT);
   const decision = { key, answer: undefined, mates: [] };
   const claimAnswers = [{ id: requests[0]?.id ?? 0, decisions: [decision] }];
-  calls.at(-1)?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers } } });
+  calls.at(-1)?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers, gatherMs: 0 } } });
   expect(await claim).toHaveLength(1);
   expect(unaryClaims).toBe(0);
 }, 30_000);
+
+test('reports wait for each other for as long as the coordinator requests, and the end of an attempt is sent with them', async () => {
+  const add = (seq: number, body: RecordMessage['body']) => {
+    spool.add([{ key, seq, atMs: 1, body }]);
+    session.wake();
+  };
+  const report = (seq: number) => add(seq, { $case: 'epoch', epoch: { epoch: seq, metrics: {} } });
+  const received = (count: number) => vi.waitFor(() => expect(records).toHaveLength(count), WAIT);
+  const claim = session.open([CLAIM]);
+  await vi.waitFor(() => expect(requests).toHaveLength(1), WAIT);
+  const claimAnswers = [{ id: requests[0]?.id ?? 0, decisions: [] }];
+  calls[0]?.write({ message: { $case: 'batch', batch: { acks: [], claimAnswers, gatherMs: 600_000 } } });
+  await claim;
+  report(1);
+  await received(1);
+  report(2);
+  add(3, { $case: 'log', log: { text: 'text' } });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(records).toHaveLength(1);
+  add(4, { $case: 'ended', ended: { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } });
+  await received(4);
+  report(5);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(records).toHaveLength(4);
+  session.flush();
+  await received(5);
+  expect(records.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
+
+  // A coordinator of an older version takes over. It requests no time, and none of these records is acknowledged.
+  records = [];
+  calls.at(-1)?.end();
+  await received(5);
+  for (const seq of [6, 7, 8]) {
+    report(seq);
+    await received(seq);
+  }
+}, 60_000);
 
 test('to a coordinator that does not accept RETURNED, a returned attempt is reported as drained, also if this coordinator takes over', async () => {
   const ended = { outcome: 'ATTEMPT_OUTCOME_RETURNED', failure: undefined } as const;

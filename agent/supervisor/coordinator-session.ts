@@ -124,6 +124,11 @@ export class CoordinatorSession {
     this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
   }
 
+  /** Sends the records that were sent to the stream but still wait there for further records. */
+  flush(): void {
+    this.#messages?.flush();
+  }
+
   /** Sends a heartbeat if the coordinator has accepted the agent on this stream; otherwise does nothing. */
   sendHeartbeat(heartbeat: Heartbeat): void {
     if (this.isWelcome) this.#stream?.write({ message: { $case: 'heartbeat', heartbeat } });
@@ -225,7 +230,10 @@ export class CoordinatorSession {
     }
     this.#leader = { cluster, epoch: leaderEpoch };
     this.#backoff.reset();
-    if (this.#messages !== undefined) this.#messages.batches = welcome.acceptsBatches;
+    if (this.#messages !== undefined) {
+      this.#messages.batches = welcome.acceptsBatches;
+      this.#messages.gatherMs = welcome.gatherMs;
+    }
     this.#acceptsReturns = welcome.acceptsReturns;
     this.#events.onWelcome(welcome);
     this.#sentUpTo = 0;
@@ -243,6 +251,7 @@ export class CoordinatorSession {
         this.#onAcknowledged(message.ack);
         break;
       case 'batch':
+        if (this.#messages !== undefined) this.#messages.gatherMs = message.batch.gatherMs;
         for (const ack of message.batch.acks) this.#onAcknowledged(ack);
         for (const answer of message.batch.claimAnswers) this.#messages?.answered(answer);
         break;
@@ -321,7 +330,6 @@ export class CoordinatorSession {
           this.#sentUpTo = id;
           this.#outbox?.add(this.#acceptsReturns ? record : withoutReturn(record));
         }
-        this.#messages?.flush();
         if (stream.writableNeedDrain) await untilDrained(stream, this.#lost);
       }
     } finally {

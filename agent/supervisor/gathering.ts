@@ -18,6 +18,7 @@ export class Gathering {
   readonly #run: () => void;
   #lastRunAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
   /**
    * The time of the scheduled run, by `performance.now()`: infinity if no run is scheduled, and minus infinity if it is
    * due at the end of the current turn.
@@ -26,6 +27,13 @@ export class Gathering {
 
   constructor(run: () => void) {
     this.#run = run;
+  }
+
+  /** Cancels the scheduled run. */
+  cancel(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#at = Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -44,6 +52,6 @@ export class Gathering {
     };
     this.#at = waitMs > 0 ? at : Number.NEGATIVE_INFINITY;
     if (waitMs > 0) this.#timer = setTimeout(run, Math.ceil(waitMs));
-    else setImmediate(run);
+    else this.#immediate = setImmediate(run);
   }
 }

@@ -88,6 +88,68 @@ test('a batch is sent before it becomes larger than the maximum size of a messag
   ]);
 });
 
+test('with a gathering time, a report after a pause is sent at once, and reports that follow share a message', () => {
+  vi.useFakeTimers();
+  messages.gatherMs = 1_000;
+  write(epoch(1));
+  vi.advanceTimersByTime(0);
+  expect(sent.map(seqs)).toEqual([[1]]);
+  for (let seq = 2; seq <= 5; seq++) {
+    write(seq % 2 === 0 ? epoch(seq) : log(seq));
+    vi.advanceTimersByTime(200);
+  }
+  expect(sent).toHaveLength(1);
+  vi.advanceTimersByTime(200);
+  expect(sent.map(seqs)).toEqual([[1], [2, 3, 4, 5]]);
+  vi.advanceTimersByTime(5_000);
+  write(epoch(6));
+  vi.advanceTimersByTime(0);
+  expect(sent.map(seqs)).toEqual([[1], [2, 3, 4, 5], [6]]);
+});
+
+test('artifacts, ends and claims are not delayed, and the gathered records are sent before them in the same message', () => {
+  vi.useFakeTimers();
+  messages.gatherMs = 1_000;
+  const ended = { outcome: 'ATTEMPT_OUTCOME_SUCCEEDED', failure: undefined } as const;
+  const artifact = {
+    name: 'a',
+    kind: 'ARTIFACT_KIND_FILE',
+    epoch: 0,
+    size: 1,
+    sha256: '',
+    attempt: 0,
+    atMs: 0,
+  } as const;
+  write(epoch(1));
+  vi.advanceTimersByTime(0);
+  for (const body of [
+    { $case: 'ended', ended },
+    { $case: 'artifact', artifact },
+  ] as const) {
+    write(epoch(2));
+    write(program(3, 'echo'));
+    write(record(4, body));
+    vi.advanceTimersByTime(0);
+    expect(seqs(sent.at(-1))).toEqual([2, 3, 4]);
+  }
+  write(epoch(5));
+  messages.claim([CLAIM], 10_000, () => {});
+  expect(sent.slice(3).map(seqs)).toEqual([[5]]);
+});
+
+test('many gathered records are sent early, and a closed stream sends nothing and leaves no timer', () => {
+  vi.useFakeTimers();
+  messages.gatherMs = 1_000;
+  write(epoch(1));
+  vi.advanceTimersByTime(0);
+  for (let seq = 2; seq <= 600; seq++) write(epoch(seq));
+  expect(sent.map((message) => seqs(message).length)).toEqual([1, 256, 256]);
+  messages.close();
+  expect(vi.getTimerCount()).toBe(0);
+  vi.advanceTimersByTime(5_000);
+  expect(sent).toHaveLength(3);
+});
+
 test('a claim is sent together with the records that precede it, and gets the answer that has its id', () => {
   write(epoch(1));
   const answers: OpenResponse[] = [];

@@ -13,6 +13,7 @@ import type {
   ReportRequest,
   ReportResponse,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
+import { Gathering } from './gathering.ts';
 
 /**
  * A batch is sent as soon as its estimated size reaches this number of bytes, and a record of this estimated size is sent
@@ -20,6 +21,8 @@ import type {
  * size.
  */
 const MAX_BATCH_BYTES = 1024 * 1024;
+/** A batch is sent as soon as it contains this number of records. The coordinator accepts up to 16 times this number. */
+const MAX_BATCH_RECORDS = 256;
 
 export type ReportStream = ClientDuplexStream<ReportRequest, ReportResponse>;
 
@@ -33,9 +36,15 @@ interface OpenClaim {
 export class StreamMessages {
   /** Whether the coordinator accepts batches. False until the coordinator's welcome message has been read. */
   batches = false;
+  /**
+   * The minimum time in milliseconds between the previous batch and a batch of records that can wait: all records except
+   * artifacts and ends of attempts. The coordinator sets this time. Default: 0.
+   */
+  gatherMs = 0;
   readonly #stream: Pick<ReportStream, 'write'>;
   /** The claim requests that have not been answered, by id. */
   readonly #claims = new Map<number, OpenClaim>();
+  readonly #gathering = new Gathering(() => this.flush());
   #records: RecordMessage[] = [];
   #bytes = 0;
   #nextId = 1;
@@ -45,7 +54,10 @@ export class StreamMessages {
     this.#stream = stream;
   }
 
-  /** Writes a message. Records are gathered until `flush`, or until the next turn of the event loop. */
+  /**
+   * Writes a message. Records are gathered until `flush` or, depending on `gatherMs`, at least until the next turn of the
+   * event loop.
+   */
   write(request: ReportRequest): void {
     const { message } = request;
     const bytes = this.batches && message?.$case === 'record' ? maxBytes(message.record) : Number.POSITIVE_INFINITY;
@@ -54,10 +66,10 @@ export class StreamMessages {
       this.#stream.write(request);
       return;
     }
-    if (this.#records.length === 0) setImmediate(() => this.flush());
+    this.#gathering.schedule(canWait(message.record) ? this.gatherMs : 0);
     this.#records.push(message.record);
     this.#bytes += bytes;
-    if (this.#bytes >= MAX_BATCH_BYTES) this.flush();
+    if (this.#bytes >= MAX_BATCH_BYTES || this.#records.length >= MAX_BATCH_RECORDS) this.flush();
   }
 
   /** Writes the gathered records. */
@@ -99,6 +111,7 @@ export class StreamMessages {
    */
   close(): void {
     this.#closed = true;
+    this.#gathering.cancel();
     this.#records = [];
     for (const id of [...this.#claims.keys()]) this.#fail(id, 'the stream to the coordinator ended');
   }
@@ -113,6 +126,10 @@ export class StreamMessages {
     this.#claims.delete(id);
     return claim;
   }
+}
+
+function canWait({ body }: RecordMessage): boolean {
+  return body?.$case !== 'artifact' && body?.$case !== 'ended';
 }
 
 /**

@@ -53,13 +53,19 @@ export class MeasuredCoordinator {
     return peakBytes(this.#child.pid) / 2 ** 20;
   }
 
+  /** Scrapes the metrics. Returns a function that returns the sum of a metric over its series. */
+  async scrape(): Promise<(name: string) => number> {
+    const headers = { authorization: `Bearer ${this.#token}` };
+    const text = await (await fetch(`http://${this.#metrics}/metrics`, { headers })).text();
+    return (name) => {
+      const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'))];
+      return values.reduce((sum, [, value]) => sum + Number(value), 0);
+    };
+  }
+
   /** Returns the sum of a metric over its series. */
   async metric(name: string): Promise<number> {
-    const text = await (
-      await fetch(`http://${this.#metrics}/metrics`, { headers: { authorization: `Bearer ${this.#token}` } })
-    ).text();
-    const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)`, 'gm'))];
-    return values.reduce((sum, [, value]) => sum + Number(value), 0);
+    return (await this.scrape())(name);
   }
 
   /** Runs a `trawl` command. An error is thrown if the command fails. */

@@ -180,9 +180,11 @@ class SimulatedAgent {
   #onResponse({ message }: ReportResponse, onWelcome: (welcome: Welcome) => void): void {
     if (message?.$case === 'welcome') {
       this.#messages.batches = message.welcome.acceptsBatches;
+      this.#messages.gatherMs = message.welcome.gatherMs;
       this.#heartbeat.start(message.welcome.cluster, message.welcome.heartbeatMs);
       onWelcome(message.welcome);
     } else if (message?.$case === 'batch') {
+      this.#messages.gatherMs = message.batch.gatherMs;
       for (const answer of message.batch.claimAnswers) this.#messages.answered(answer);
     }
   }

@@ -7,7 +7,7 @@ import { forgetEndedTrials } from '../core/ended-trials.ts';
 import { type Core, type CreationWindow, isEnded, newCore, type Sweep } from '../core/model.ts';
 import { schedule } from '../core/scheduler.ts';
 import { slotTimeOf } from '../core/slot-time.ts';
-import type { Change, Output, Step } from '../core/step.ts';
+import { type Change, combine, type Output, type Step } from '../core/step.ts';
 import { isFinal } from '../core/trial-model.ts';
 import { onSamplerProblem } from '../core/warnings.ts';
 import type { SweepSpec } from '../grid/spec.ts';
@@ -194,10 +194,25 @@ export class Runtime {
    * delay does no harm. For example, the acknowledgement of a record can be delayed, because agents send further
    * records without waiting for it. Default: false
    */
-  async settle(step: Step, by = '', canWait = false): Promise<void> {
-    const hasResults = this.#hasResults(step.changes);
-    this.#dropEnded(step.changes);
-    const stored = this.#journal.commit(step.changes, by, canWait && onlyRecords(step));
+  settle(step: Step, by = '', canWait = false): Promise<void> {
+    return this.settleAll([step], by, () => canWait);
+  }
+
+  /**
+   * Settles several steps together (see `settle`). Each step is computed after the changes of the previous steps, and
+   * must not throw.
+   * @param canWait called after all steps have been computed
+   */
+  async settleAll(steps: Iterable<Step>, by: string, canWait: () => boolean): Promise<void> {
+    const computed: Step[] = [];
+    let hasResults = false;
+    for (const step of steps) {
+      hasResults ||= this.#hasResults(step.changes);
+      this.#dropEnded(step.changes);
+      computed.push(step);
+    }
+    const whole = combine(computed);
+    const stored = this.#journal.commit(whole.changes, by, canWait() && onlyRecords(whole));
     if (hasResults) {
       this.#resultSteps += 1;
       this.#unstoredResults.add(stored);
@@ -210,7 +225,7 @@ export class Runtime {
     } finally {
       this.#unstoredResults.delete(stored);
     }
-    for (const output of step.outputs) this.#send(output);
+    for (const output of whole.outputs) this.#send(output);
   }
 
   /** Whether one of the changes ends a trial of a search whose points depend on results. */

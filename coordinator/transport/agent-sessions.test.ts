@@ -17,7 +17,10 @@ afterEach(() => {
 function session(id = 'a', ackDelayMs = DELAY_MS): AgentSession {
   const write = ({ message }: ReportResponse) => sent.push(message);
   const call = { writable: true, writableLength: 0, write } as unknown as AgentStream;
-  return new AgentSession(call, Hello.fromPartial({ agentId: id, acceptsBatches: true }), () => ackDelayMs);
+  return new AgentSession(call, Hello.fromPartial({ agentId: id, acceptsBatches: true }), {
+    ackDelayMs,
+    gatherMs: 2 * ackDelayMs,
+  });
 }
 
 const acks = () => sent.map((message) => (message?.$case === 'batch' ? message.batch.acks.map(({ seq }) => seq) : []));
@@ -31,6 +34,7 @@ test('acknowledgements of reports are delayed, and are then sent in one message 
   expect(sent).toEqual([]);
   vi.advanceTimersByTime(1);
   expect(acks()).toEqual([[2, 7]]);
+  expect(sent).toMatchObject([{ batch: { gatherMs: 2 * DELAY_MS } }]);
   vi.advanceTimersByTime(10 * DELAY_MS);
   expect(sent).toHaveLength(1);
 });
@@ -54,8 +58,12 @@ test.each([
   [19, 0],
   [300, 300],
   [5_000, MAX_ACK_DELAY_MS],
-])('with %i agents, acknowledgements of reports are delayed by %i ms', (agents, delayMs) => {
-  const sessions = new AgentSessions();
-  for (let at = 0; at < agents; at++) sessions.add(session(`a${at}`));
-  expect(sessions.ackDelayMs).toBe(delayMs);
-});
+])(
+  'with %i agents, acknowledgements of reports are delayed by %i ms, and agents gather reports for twice this time',
+  (agents, delayMs) => {
+    const sessions = new AgentSessions();
+    for (let at = 0; at < agents; at++) sessions.add(session(`a${at}`));
+    expect(sessions.ackDelayMs).toBe(delayMs);
+    expect(sessions.gatherMs).toBe(2 * delayMs);
+  },
+);

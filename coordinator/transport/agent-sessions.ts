@@ -15,7 +15,7 @@ import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 /**
- * Acknowledgements of reports are delayed by this many milliseconds per connected agent, so that one message contains
+ * Acknowledgements of records that can wait are delayed by this many milliseconds per connected agent, so that one message contains
  * several acknowledgements. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such messages per
  * second. The cost of a message hardly depends on its size. Agents do not wait for these acknowledgements. They keep
  * the records on their disks in the meantime.
@@ -28,7 +28,16 @@ const ACK_DELAY_MS_PER_AGENT = 1;
 const MIN_ACK_DELAY_MS = 20;
 export const MAX_ACK_DELAY_MS = 1_000;
 
+/**
+ * Agents gather records that can wait for this many times the delay of acknowledgements. With 20 to 1,000 agents, the
+ * coordinator thus receives at most about 500 messages with such records per second.
+ */
+const GATHER_PER_ACK_DELAY = 2;
+
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
+
+/** How often messages are sent between the coordinator and each agent. */
+export type AgentPace = Pick<AgentSessions, 'ackDelayMs' | 'gatherMs'>;
 
 /**
  * Holds the open sessions of all agents. The current session of an agent is the session with the newest hello. Other
@@ -40,10 +49,15 @@ export class AgentSessions {
   /** The open sessions of each agent, by agent id. The newest session of an agent is last. */
   readonly #open = new Map<string, AgentSession[]>();
 
-  /** The delay of acknowledgements of reports and logs; 0 if they are not delayed. */
+  /** The delay in milliseconds of acknowledgements of records that can wait; 0 if they are not delayed. */
   get ackDelayMs(): number {
     const delayMs = Math.min(MAX_ACK_DELAY_MS, ACK_DELAY_MS_PER_AGENT * this.#open.size);
     return delayMs < MIN_ACK_DELAY_MS ? 0 : delayMs;
+  }
+
+  /** The time in milliseconds for which agents gather records that can wait (see AnswerBatch in attempt_service.proto). */
+  get gatherMs(): number {
+    return GATHER_PER_ACK_DELAY * this.ackDelayMs;
   }
 
   of(agentId: string): AgentSession | undefined {
@@ -76,8 +90,8 @@ export class AgentSessions {
 }
 
 /**
- * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims. Acknowledgements of
- * reports and logs are delayed by `ackDelayMs`. All other answers are sent in the next turn of the event loop, and the
+ * Represents the Report stream of one agent. Gathers acknowledgements and answers to claims. Acknowledgements of records
+ * that can wait are delayed by `ackDelayMs`. All other answers are sent in the next turn of the event loop, and the
  * delayed acknowledgements are sent with them.
  */
 export class AgentSession {
@@ -87,16 +101,15 @@ export class AgentSession {
   readonly #seen = new Set<string>();
   readonly #acks = new Map<string, Ack>();
   #claimAnswers: ClaimAnswer[] = [];
-  readonly #ackDelayMs: () => number;
+  readonly #pace: AgentPace;
   #timer: NodeJS.Timeout | undefined;
   /** Whether the answers are already scheduled for the next turn of the event loop. */
   #isDue = false;
 
-  /** @param ackDelayMs returns the delay of acknowledgements of reports and logs; 0 if they are not delayed */
-  constructor(call: AgentStream, hello: Hello, ackDelayMs: () => number) {
+  constructor(call: AgentStream, hello: Hello, pace: AgentPace) {
     this.call = call;
     this.hello = hello;
-    this.#ackDelayMs = ackDelayMs;
+    this.#pace = pace;
   }
 
   /**
@@ -120,11 +133,12 @@ export class AgentSession {
   }
 
   /**
-   * @param canWait whether the acknowledgement can be delayed and sent together with others. True for reports and logs.
+   * @param canWait whether the acknowledgement can be delayed and sent together with others. True for all
+   * records except artifacts and ends of attempts.
    */
   acknowledge(key: AttemptKey, seq: number, canWait: boolean): void {
     this.#acks.set(keyText(key), { key, seq });
-    const delayMs = canWait ? this.#ackDelayMs() : 0;
+    const delayMs = canWait ? this.#pace.ackDelayMs : 0;
     if (delayMs === 0) this.#sendSoon();
     else this.#timer ??= setTimeout(() => this.#sendAnswers(), delayMs).unref();
   }
@@ -164,8 +178,10 @@ export class AgentSession {
     const claimAnswers = this.#claimAnswers;
     this.#acks.clear();
     this.#claimAnswers = [];
-    if (this.hello.acceptsBatches) this.#write({ message: { $case: 'batch', batch: { acks, claimAnswers } } });
-    else for (const ack of acks) this.#write({ message: { $case: 'ack', ack } });
+    if (this.hello.acceptsBatches) {
+      const { gatherMs } = this.#pace;
+      this.#write({ message: { $case: 'batch', batch: { acks, claimAnswers, gatherMs } } });
+    } else for (const ack of acks) this.#write({ message: { $case: 'ack', ack } });
   }
 
   #write(response: ReportResponse): void {

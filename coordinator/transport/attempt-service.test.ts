@@ -203,6 +203,7 @@ describe('streams', () => {
         leaseDurationMs: served.runtime.core.leaseMs,
         acceptsBatches: true,
         acceptsReturns: true,
+        gatherMs: 0,
         drain: undefined,
         pools: [pool, pool],
         leaderEpoch: 0,

@@ -32,7 +32,13 @@ import type { Runtime } from '../app/runtime.ts';
 import type { ArtifactStore } from '../artifacts/artifact-store.ts';
 import { certificateExpiry, type Guard } from '../auth/guard.ts';
 import { type AgentHello, onHeartbeat, onHello } from '../core/agents.ts';
-import { isLeasedToAnother, onRecord, rejectionOf } from '../core/attempt-records.ts';
+import {
+  type AttemptRecord,
+  isLeasedToAnother,
+  onRecord,
+  type RecordAnswer,
+  rejectionOf,
+} from '../core/attempt-records.ts';
 import { type GrantedAttempt, onOpen } from '../core/attempts.ts';
 import { remainingGraceMs } from '../core/drain.ts';
 import { idConflict } from '../core/id-conflict.ts';
@@ -40,7 +46,7 @@ import { onDisconnect } from '../core/past-agents.ts';
 import type { SweepPolicy } from '../core/policy.ts';
 import { PoolBudget } from '../core/pool-budget.ts';
 import { poolsOf } from '../core/pools.ts';
-import { combine, type Refusal } from '../core/step.ts';
+import { combine, type Refusal, type Step } from '../core/step.ts';
 import type { CoordinatorMetrics } from '../metrics/families.ts';
 import { AgentSession, AgentSessions, type AgentStream } from './agent-sessions.ts';
 import { statusOf, unaryHandler } from './handlers.ts';
@@ -197,8 +203,10 @@ export class AttemptService {
       unsettled -= count;
       if (unsettled < MAX_UNSETTLED_RECORDS / 2 && call.isPaused()) call.resume();
     };
-    const take = (session: AgentSession, record: RecordMessage) => counted(1, () => this.#record(session, record));
-    const fail = (error: unknown) => call.emit('error', statusOf(error, log));
+    const fail = (error: unknown) => void call.emit('error', statusOf(error, log));
+    const take = (session: AgentSession, records: readonly RecordMessage[]) => {
+      counted(records.length, () => this.#records(session, records, fail)).catch(fail);
+    };
     call.on('data', (request: ReportRequest) => {
       if (failed) return;
       try {
@@ -212,16 +220,13 @@ export class AttemptService {
           const { records, claimRequests } = message.batch;
           checkBatch(message.batch);
           const current = session;
-          for (const record of records) {
-            take(current, record).catch(fail);
-            // If a record ends the stream, for example because earlier records are missing, the rest of the batch is
-            // not read.
-            if (failed) return;
-          }
+          if (records.length > 0) take(current, records);
+          // A record can end the stream, for example because earlier records are missing.
+          if (failed) return;
           for (const request of claimRequests) {
             counted(Math.max(1, request.claims.length), () => this.#claims(current, request)).catch(fail);
           }
-        } else if (message?.$case === 'record') take(session, message.record).catch(fail);
+        } else if (message?.$case === 'record') take(session, [message.record]);
         else if (message?.$case === 'heartbeat') this.#heartbeat(call, session, message.heartbeat);
         else {
           throw new BadInputError(
@@ -272,7 +277,7 @@ export class AttemptService {
     this.#requireCurrentLeader(hello);
     this.#requireFreeId(hello);
     this.#requirePoolBudget(call, hello);
-    const session = new AgentSession(call, hello, () => this.#sessions.ackDelayMs);
+    const session = new AgentSession(call, hello, this.#sessions);
     this.#sessions.add(session);
     this.#meet(session);
     const { agentId, host, slots, backend, incarnation } = hello;
@@ -290,6 +295,7 @@ export class AttemptService {
           leaderEpoch: this.#leaderEpoch,
           acceptsBatches: true,
           acceptsReturns: true,
+          gatherMs: this.#sessions.gatherMs,
         },
       },
     });
@@ -350,53 +356,91 @@ export class AttemptService {
     throw new OverloadedError(excess);
   }
 
-  async #record(session: AgentSession, message: RecordMessage): Promise<void> {
-    const { runtime, metrics, guard, log } = this.#options;
-    const record = recordOf(message);
-    if (record.kind === 'artifact' && !this.#options.files.has(record.key, record.artifact.name)) {
-      if (rejectionOf(runtime.core, session.agentId, record.key) === undefined) {
-        return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
-      }
-    }
-    const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(record.key) };
-    const { step, answer } = onRecord(runtime.core, received, runtime.now());
-    // If records are missing, the stream is ended before its next message is read, so that no later record is stored.
-    if (answer.result === 'gap') {
-      return session.end(
-        `records of ${keyText(record.key)} are missing: expected ${answer.expected}, got ${record.seq}`,
-      );
-    }
-    const isOver = record.kind === 'ended' || 'refusal' in answer;
-    if (isOver) {
-      session.forget(record.key);
-      runtime.reschedule();
-    }
-    // The answer is sent only when all changes so far are durable, because even a rejection can depend on an earlier
+  /** Handles the records of a message, whose changes are stored together. */
+  async #records(
+    session: AgentSession,
+    messages: readonly RecordMessage[],
+    onError: (error: unknown) => void,
+  ): Promise<void> {
+    const { runtime } = this.#options;
+    const taken: TakenRecord[] = [];
+    const canWait = () => taken.every(({ answer: { result } }) => result === 'accepted' || result === 'duplicate');
+    // The answers are sent only when all changes so far are durable, because even a rejection can depend on an earlier
     // change.
-    await runtime.settle(step, '', answer.result === 'accepted' || answer.result === 'duplicate');
+    await runtime.settleAll(this.#take(session, messages, taken, onError), '', canWait);
+    for (const record of taken) this.#answer(session, record);
+  }
+
+  /**
+   * Decides about records, and adds them to `taken`. A record that ends the stream, for example because it is invalid, is
+   * not taken, and neither are the records after it.
+   */
+  *#take(
+    session: AgentSession,
+    messages: readonly RecordMessage[],
+    taken: TakenRecord[],
+    onError: (error: unknown) => void,
+  ): Generator<Step, void, undefined> {
+    const { runtime, files } = this.#options;
+    for (const message of messages) {
+      let record: AttemptRecord;
+      try {
+        record = recordOf(message);
+      } catch (error) {
+        return onError(error);
+      }
+      const { key } = record;
+      if (record.kind === 'artifact' && !files.has(key, record.artifact.name)) {
+        if (rejectionOf(runtime.core, session.agentId, key) === undefined) {
+          return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
+        }
+      }
+      const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(key) };
+      const { step, answer } = onRecord(runtime.core, received, runtime.now());
+      if (answer.result === 'gap') {
+        return session.end(`records of ${keyText(key)} are missing: expected ${answer.expected}, got ${record.seq}`);
+      }
+      if (record.kind === 'ended' || 'refusal' in answer) {
+        session.forget(key);
+        runtime.reschedule();
+      }
+      taken.push({ record, answer });
+      yield step;
+    }
+  }
+
+  #answer(session: AgentSession, { record, answer }: TakenRecord): void {
+    const { runtime, metrics, guard, log } = this.#options;
+    const { key, seq, kind } = record;
     switch (answer.result) {
       case 'accepted':
       case 'duplicate':
-        session.acknowledge(record.key, record.seq, record.kind === 'report' || record.kind === 'log');
+        session.acknowledge(key, seq, kind !== 'artifact' && kind !== 'ended');
         break;
       case 'lost':
-        log.warn({ ...record.key, message: answer.refusal.message }, 'records of an attempt are lost');
+        log.warn({ ...key, message: answer.refusal.message }, 'records of an attempt are lost');
         metrics.supersededReports.inc();
-        session.refuse(record.key, answer.refusal);
+        session.refuse(key, answer.refusal);
         break;
       case 'exceeded':
         guard.reject('limit', session.call, answer.refusal.message);
-        session.refuse(record.key, answer.refusal);
+        session.refuse(key, answer.refusal);
         break;
       case 'rejected':
         metrics.supersededReports.inc();
-        if (isLeasedToAnother(runtime.core, session.agentId, record.key)) {
+        if (isLeasedToAnother(runtime.core, session.agentId, key)) {
           guard.reject('other_attempt', session.call, answer.refusal.message);
         }
-        session.refuse(record.key, answer.refusal);
+        session.refuse(key, answer.refusal);
         break;
     }
   }
+}
+
+/** A record that did not end its stream, and the decision about it. */
+interface TakenRecord {
+  readonly record: AttemptRecord;
+  readonly answer: Exclude<RecordAnswer, { readonly result: 'gap' }>;
 }
 
 /** @throws {BadInputError} if a message has too many claims */

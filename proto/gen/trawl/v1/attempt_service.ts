@@ -562,6 +562,11 @@ export interface ReportResponse {
 export interface AnswerBatch {
   acks: Ack[];
   claimAnswers: ClaimAnswer[];
+  /**
+   * The minimum time between two messages of the agent that contain only records that can wait: all records except
+   * artifacts and ends of attempts. Replaces the previous value.
+   */
+  gatherMs: number;
 }
 
 /** The answer to a ClaimRequest. Sent once the leases are durable. */
@@ -593,6 +598,8 @@ export interface Welcome {
   acceptsBatches: boolean;
   /** Whether the coordinator accepts the outcome RETURNED. */
   acceptsReturns: boolean;
+  /** See AnswerBatch. */
+  gatherMs: number;
 }
 
 /**
@@ -3402,7 +3409,7 @@ export const ReportResponse: MessageFns<ReportResponse> = {
 };
 
 function createBaseAnswerBatch(): AnswerBatch {
-  return { acks: [], claimAnswers: [] };
+  return { acks: [], claimAnswers: [], gatherMs: 0 };
 }
 
 export const AnswerBatch: MessageFns<AnswerBatch> = {
@@ -3412,6 +3419,9 @@ export const AnswerBatch: MessageFns<AnswerBatch> = {
     }
     for (const v of message.claimAnswers) {
       ClaimAnswer.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.gatherMs !== 0) {
+      writer.uint32(24).uint32(message.gatherMs);
     }
     return writer;
   },
@@ -3445,6 +3455,14 @@ export const AnswerBatch: MessageFns<AnswerBatch> = {
             message.claimAnswers.push(ClaimAnswer.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.gatherMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3464,6 +3482,7 @@ export const AnswerBatch: MessageFns<AnswerBatch> = {
     const message = createBaseAnswerBatch();
     message.acks = object.acks?.map((e) => Ack.fromPartial(e)) || [];
     message.claimAnswers = object.claimAnswers?.map((e) => ClaimAnswer.fromPartial(e)) || [];
+    message.gatherMs = object.gatherMs ?? 0;
     return message;
   },
 };
@@ -3545,6 +3564,7 @@ function createBaseWelcome(): Welcome {
     leaderEpoch: 0,
     acceptsBatches: false,
     acceptsReturns: false,
+    gatherMs: 0,
   };
 }
 
@@ -3573,6 +3593,9 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.acceptsReturns !== false) {
       writer.uint32(72).bool(message.acceptsReturns);
+    }
+    if (message.gatherMs !== 0) {
+      writer.uint32(80).uint32(message.gatherMs);
     }
     return writer;
   },
@@ -3654,6 +3677,14 @@ export const Welcome: MessageFns<Welcome> = {
             message.acceptsReturns = reader.bool();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.gatherMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3679,6 +3710,7 @@ export const Welcome: MessageFns<Welcome> = {
     message.leaderEpoch = object.leaderEpoch ?? 0;
     message.acceptsBatches = object.acceptsBatches ?? false;
     message.acceptsReturns = object.acceptsReturns ?? false;
+    message.gatherMs = object.gatherMs ?? 0;
     return message;
   },
 };
