@@ -43,7 +43,10 @@ test('after an agent stalls for longer than its lease, its late records are reje
   const proxy = await startProxy(cluster.address);
   await cluster.startAgent('stalled', 2, proxy.address);
   const { sweep } = await cluster.json<{ sweep: string }>('submit', sweepFile(folder, noopSweepText(SWEEP)));
-  await untilRunning(cluster, sweep, 2);
+  // A trial counts as running as soon as its lease is granted. Until the agent knows of the grant, it has no records.
+  await until('two trials have reported', async () => {
+    return (await cluster.trials(sweep)).filter(({ epoch }) => epoch > 0).length === 2;
+  });
   const workers = cluster.workersOf('stalled');
   const stalledAt = performance.now();
   // The connection is cut before the stall. Therefore, the spool of the agent has records that the coordinator lacks,
