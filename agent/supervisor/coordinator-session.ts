@@ -124,7 +124,7 @@ export class CoordinatorSession {
     this.#send().catch((error) => this.#log.error({ err: error }, 'could not read the spool'));
   }
 
-  /** Sends the records that were sent to the stream but still wait there for further records. */
+  /** Sends the gathered records of the stream now. */
   flush(): void {
     this.#messages?.flush();
   }

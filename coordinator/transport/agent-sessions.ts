@@ -15,10 +15,10 @@ import type { Refusal } from '../core/step.ts';
 import { MAX_UNREAD_ANSWERS } from './limits.ts';
 
 /**
- * Acknowledgements of records that can wait are delayed by this many milliseconds per connected agent, so that one message contains
- * several acknowledgements. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such messages per
- * second. The cost of a message hardly depends on its size. Agents do not wait for these acknowledgements. They keep
- * the records on their disks in the meantime.
+ * Acknowledgements of records that can wait are delayed by this many milliseconds per connected agent, so that one
+ * message contains several acknowledgements. With 20 to 1,000 agents, the coordinator thus sends at most about 1,000 such
+ * messages per second. The cost of a message hardly depends on its size. Agents do not wait for these acknowledgements.
+ * They keep the records on their disks in the meantime.
  */
 const ACK_DELAY_MS_PER_AGENT = 1;
 /**
@@ -133,8 +133,8 @@ export class AgentSession {
   }
 
   /**
-   * @param canWait whether the acknowledgement can be delayed and sent together with others. True for all
-   * records except artifacts and ends of attempts.
+   * @param canWait whether the acknowledgement can be delayed and sent together with others. True for
+   * all records except artifacts and ends of attempts.
    */
   acknowledge(key: AttemptKey, seq: number, canWait: boolean): void {
     this.#acks.set(keyText(key), { key, seq });
