@@ -153,6 +153,17 @@ test('a process that cannot stop a program is replaced, and ends after its other
   expect(processes[2]?.received).toEqual(['next', 'last']);
 });
 
+test('if an attempt ends just before its stop, the slot learns of both', () => {
+  const { processes, slots, answer } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'a');
+  slots[0]?.worker.stop(keyOf('a'), false);
+  answer(processes[0], 'a', { kind: 'done' });
+  answer(processes[0], 'a', { kind: 'stopped' });
+  answer(processes[0], 'a', { kind: 'stopped' });
+  expect(slots[0]?.events).toEqual(['ready', 'done a', 'stopped a']);
+});
+
 test('a slot that waits for a shared process gets its own process if sharing ends in the meantime', () => {
   const { processes, slots } = sharedSlots(4);
   processes[0]?.events.onMessage(READY);

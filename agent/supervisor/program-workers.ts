@@ -82,6 +82,8 @@ class ProgramWorker {
   readonly #slots = new Set<SharedSlot>();
   /** The slots of the attempts that the process runs, by attempt. */
   readonly #attempts = new Map<string, SharedSlot>();
+  /** The attempts whose stop the process has not confirmed yet. Such an attempt can still end in another way first. */
+  readonly #stopping = new Set<string>();
   #ready: FromWorker | undefined;
   #isReplaced = false;
 
@@ -122,6 +124,7 @@ class ProgramWorker {
   stop(slot: SharedSlot, key: AttemptKey, keepFiles: boolean): void {
     // The process also confirms the stop of an attempt that it does not run.
     this.#attempts.set(keyText(key), slot);
+    this.#stopping.add(keyText(key));
     this.#worker.stop(key, keepFiles);
   }
 
@@ -148,7 +151,8 @@ class ProgramWorker {
         break;
       default: {
         const slot = this.#attempts.get(keyText(message.key));
-        if (isEnd(message)) {
+        if (message.kind === 'stopped') this.#stopping.delete(keyText(message.key));
+        if (isEnd(message) && !this.#stopping.has(keyText(message.key))) {
           this.#attempts.delete(keyText(message.key));
           this.#killIfDone();
         }
@@ -186,6 +190,7 @@ class ProgramWorker {
   #onStopOverdue(key: AttemptKey): void {
     const slot = this.#attempts.get(keyText(key));
     this.#attempts.delete(keyText(key));
+    this.#stopping.delete(keyText(key));
     this.replace();
     slot?.onProgramsExit('did not stop an attempt in time', false);
   }
