@@ -153,6 +153,31 @@ test('a process that cannot stop a program is replaced, and ends after its other
   expect(processes[2]?.received).toEqual(['next', 'last']);
 });
 
+test('a slot stays with a process that is replaced before it is ready if the process already has its attempt', () => {
+  const { processes, slots, answer } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
+  slots[2]?.run('command', 'b');
+  slots[1]?.run('command', 'c');
+  processes[1]?.events.onExit('was killed by SIGKILL');
+  slots[2]?.worker.stop(keyOf('b'), false);
+  expect(processes[2]?.received).toEqual(['b', '-b']);
+  answer(processes[2], 'b', { kind: 'stopped' });
+  expect(slots[2]?.events).toEqual(['ready', 'stopped b']);
+  expect(processes[2]?.isKilled).toBe(true);
+});
+
+test('processes that are killed because the agent stops do not start further processes', () => {
+  const { processes, slots } = sharedSlots(2);
+  processes[0]?.events.onMessage(READY);
+  slots[0]?.run('command', 'a');
+  for (const { worker } of slots) worker.kill();
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(processes).toHaveLength(2);
+});
+
 test('if an attempt ends just before its stop, the slot learns of both', () => {
   const { processes, slots, answer } = sharedSlots(3);
   for (const { events } of processes) events.onMessage(READY);

@@ -62,7 +62,9 @@ class ProgramWorkers {
   #endSharing(): void {
     if (this.#processes === Number.POSITIVE_INFINITY) return;
     this.#processes = Number.POSITIVE_INFINITY;
-    this.#log.warn('a worker process for programs died: from now on, each slot has its own');
+    this.#log.warn(
+      'a shared worker process died; from now on, each slot runs its programs in a worker process of its own',
+    );
     for (const program of [...this.#current.values()]) program.replace();
   }
 }
@@ -78,7 +80,7 @@ interface ProgramWorkerEvents {
 class ProgramWorker {
   readonly #worker: Worker;
   readonly #events: ProgramWorkerEvents;
-  /** The slots that wait for the process, or will give it their next program. */
+  /** The slots that wait for the process to be ready, or that will run their next program in it. */
   readonly #slots = new Set<SharedSlot>();
   /** The slots of the attempts that the process runs, by attempt. */
   readonly #attempts = new Map<string, SharedSlot>();
@@ -86,6 +88,7 @@ class ProgramWorker {
   readonly #stopping = new Set<string>();
   #ready: FromWorker | undefined;
   #isReplaced = false;
+  #isKilled = false;
 
   constructor(start: (events: WorkerEvents) => Worker, events: ProgramWorkerEvents) {
     this.#events = events;
@@ -128,7 +131,9 @@ class ProgramWorker {
     this.#worker.stop(key, keepFiles);
   }
 
+  /** Kills the process because the agent stops. */
   kill(): void {
+    this.#isKilled = true;
     this.#worker.kill();
   }
 
@@ -169,7 +174,7 @@ class ProgramWorker {
   #onExit(how: string): void {
     this.#events.onGone();
     const running = new Set(this.#attempts.values());
-    if (running.size > 0) this.#events.onDied();
+    if (running.size > 0 && !this.#isKilled) this.#events.onDied();
     for (const slot of new Set([...this.#slots, ...running])) slot.onProgramsExit(how, running.size > 1);
   }
 
@@ -177,7 +182,9 @@ class ProgramWorker {
   replace(): void {
     this.#isReplaced = true;
     this.#events.onGone();
-    const waiting = this.#ready === undefined ? [...this.#slots] : [];
+    // A slot that has already handed an attempt to this process stays with it.
+    const busy = new Set(this.#attempts.values());
+    const waiting = this.#ready === undefined ? [...this.#slots].filter((slot) => !busy.has(slot)) : [];
     this.#slots.clear();
     this.#killIfDone();
     for (const slot of waiting) slot.waitForNext();
@@ -267,7 +274,7 @@ class SharedSlot implements Worker {
 
   /** Called when the process for programs was replaced before it was ready. */
   waitForNext(): void {
-    this.#orExit(() => this.#join());
+    if (this.#training.size === 0) this.#orExit(() => this.#join());
   }
 
   /** Runs an action that may start a process. If the process cannot be started, the worker of the slot exits. */

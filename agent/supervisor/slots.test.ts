@@ -139,7 +139,7 @@ test('if a worker dies, its attempt ends as a crash and the worker is restarted'
 
 test('if a worker that other slots used too dies, its attempt ends as drained, because the cause is not known', () => {
   const effects = onWorkerExit(running(), 0, 'was killed by SIGKILL', true);
-  const message = 'the worker process, which other slots used too, was killed by SIGKILL';
+  const message = 'the worker process, which also ran programs of other slots, was killed by SIGKILL';
   expect(effects).toMatchObject([
     { kind: 'record', body: { kind: 'failed', class: 'drained', message } },
     { kind: 'finished', key: key('t') },

@@ -404,7 +404,11 @@ export function onWorkerExit(slots: Slot[], at: number, how: string, isShared = 
   for (const attempt of attemptsOf(slot)) {
     if (unstarted.includes(attempt)) continue;
     const crash: RecordBody = isShared
-      ? { kind: 'failed', class: 'drained', message: `the worker process, which other slots used too, ${how}` }
+      ? {
+          kind: 'failed',
+          class: 'drained',
+          message: `the worker process, which also ran programs of other slots, ${how}`,
+        }
       : { kind: 'failed', class: 'crash', message: `the worker process ${how}` };
     effects.push(
       ...(attempt.stopping === undefined ? [...logTail(attempt), ...record(attempt, crash)] : handBack(attempt)),

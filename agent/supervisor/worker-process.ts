@@ -1,4 +1,4 @@
-/** Manages the worker process of one slot. */
+/** Manages one worker process. */
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * A worker process: runs one attempt or pack at a time. The worker loads a TensorFlow.js backend at its start or, with
+ * A worker process: runs one attempt or pack, or several programs at the same time. The worker loads a TensorFlow.js backend at its start or, with
  * `loadsOnDemand`, before its first attempt that needs one. The worker exits when its supervisor exits.
  */
 import { existsSync, rmdirSync } from 'node:fs';
@@ -22,7 +22,8 @@ import type { Assignment, FromAttempt, FromWorker, ToWorker, WorkerSetup } from 
 const MAX_LOAD_FAILURE_AGE_S = 60;
 
 /**
- * While more characters of logs than this wait to be sent to the supervisor, the output of programs is not read.
+ * The output of programs is not read while more than this number of characters of log text waits to be sent to the
+ * supervisor.
  */
 const MAX_UNSENT_CHARACTERS = 2 ** 20;
 
