@@ -9,7 +9,7 @@ import type { StartWorker } from './workers.ts';
 interface FakeProcess {
   readonly slot: number;
   readonly events: WorkerEvents;
-  /** The ids of the trials that the process was told to run, and those to stop, with a minus sign. */
+  /** The orders to the process: `t` means that it must run the trial t, and `-t` that it must stop this trial. */
   readonly received: string[];
   isKilled: boolean;
 }
@@ -50,16 +50,25 @@ function sharedSlots(count: number) {
       worker.send({ kind: 'run', assignments: [{ trainer, key: keyOf(trialId) } as Assignment] });
     return { worker, events, run };
   };
+  const confirmStart = (process: FakeProcess | undefined, ...trialIds: string[]) =>
+    process?.events.onMessage({ kind: 'started', keys: trialIds.map(keyOf) });
   const answer = (process: FakeProcess | undefined, trialId: string, message: FromAttempt) =>
     process?.events.onMessage({ key: keyOf(trialId), ...message });
-  return { processes, broken, begin, answer, slots: Array.from({ length: count }, (_, slot) => begin(slot)) };
+  return {
+    processes,
+    broken,
+    begin,
+    confirmStart,
+    answer,
+    slots: Array.from({ length: count }, (_, slot) => begin(slot)),
+  };
 }
 
 const READY: FromWorker = { kind: 'ready', backend: 'wasm', pack: 1 };
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('slots share two processes, which tell each slot about its own attempts only', async () => {
-  const { processes, slots, begin, answer } = sharedSlots(4);
+  const { processes, slots, begin, confirmStart, answer } = sharedSlots(4);
   expect(processes.map(({ slot }) => slot)).toEqual([0, 1]);
   for (const { events } of processes) events.onMessage(READY);
   for (const [at, { run }] of slots.entries()) run('command', `t${at}`);
@@ -67,7 +76,7 @@ test('slots share two processes, which tell each slot about its own attempts onl
     ['t0', 't2'],
     ['t1', 't3'],
   ]);
-  processes[0]?.events.onMessage({ kind: 'started', keys: [keyOf('t2')] });
+  confirmStart(processes[0], 't2');
   answer(processes[0], 't2', { kind: 'log', text: 'x' });
   answer(processes[0], 't0', { kind: 'done' });
   answer(processes[1], 't3', { kind: 'failed', class: 'crash', message: '' });
@@ -86,19 +95,21 @@ test('slots share two processes, which tell each slot about its own attempts onl
 });
 
 test('after a shared process has died, no attempt that it ran is blamed, and each slot gets its own process', () => {
-  const { processes, slots, begin, answer } = sharedSlots(4);
+  const { processes, slots, begin, confirmStart, answer } = sharedSlots(4);
   for (const { events } of processes) events.onMessage(READY);
   for (const at of [0, 1, 2]) slots[at]?.run('command', `t${at}`);
+  confirmStart(processes[0], 't0', 't2');
   processes[0]?.events.onExit('was killed by SIGKILL');
-  const died = 'exit: was killed by SIGKILL (shared)';
-  expect(slots.map(({ events }) => events.slice(1))).toEqual([[died], [], [died], []]);
+  const died = ['started', 'exit: was killed by SIGKILL (shared)'];
+  expect(slots.map(({ events }) => events.slice(1))).toEqual([died, [], died, []]);
 
   const [first, third] = [begin(0), begin(2)];
   expect(processes.map(({ slot }) => slot)).toEqual([0, 1, 0, 2]);
   first.run('command', 'a');
   third.run('command', 'b');
+  confirmStart(processes[2], 'a');
   processes[2]?.events.onExit('exited with code 1');
-  expect([first.events, third.events]).toEqual([['exit: exited with code 1'], []]);
+  expect([first.events, third.events]).toEqual([['started', 'exit: exited with code 1'], []]);
 
   // The other shared process ends when its last attempt has ended.
   slots[3]?.run('command', 't3');
@@ -154,13 +165,14 @@ test('a process that cannot stop a program is replaced, and ends after its other
 });
 
 test('a slot stays with a process that is replaced before it is ready if the process already has its attempt', () => {
-  const { processes, slots, answer } = sharedSlots(4);
+  const { processes, slots, confirmStart, answer } = sharedSlots(4);
   for (const { events } of processes) events.onMessage(READY);
   slots[0]?.run('command', 'hanging');
   slots[0]?.worker.stop(keyOf('hanging'), false);
   processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
   slots[2]?.run('command', 'b');
   slots[1]?.run('command', 'c');
+  confirmStart(processes[1], 'c');
   processes[1]?.events.onExit('was killed by SIGKILL');
   slots[2]?.worker.stop(keyOf('b'), false);
   expect(processes[2]?.received).toEqual(['b', '-b']);
@@ -170,29 +182,77 @@ test('a slot stays with a process that is replaced before it is ready if the pro
 });
 
 test('processes that are killed because the agent stops do not start further processes', () => {
-  const { processes, slots } = sharedSlots(2);
+  const { processes, slots, confirmStart } = sharedSlots(2);
   processes[0]?.events.onMessage(READY);
   slots[0]?.run('command', 'a');
+  confirmStart(processes[0], 'a');
   for (const { worker } of slots) worker.kill();
   processes[0]?.events.onExit('was killed by SIGKILL');
   expect(processes).toHaveLength(2);
 });
 
-test('if an attempt ends just before its stop, the slot learns of both', () => {
+test.each<FromAttempt>([
+  { kind: 'done' },
+  { kind: 'failed', class: 'crash', message: '' },
+  { kind: 'failed', class: 'preflight', message: '' },
+])('if an attempt ends just before its stop, the slot is notified of both ($kind, $class)', (end) => {
   const { processes, slots, answer } = sharedSlots(3);
   for (const { events } of processes) events.onMessage(READY);
   slots[0]?.run('command', 'a');
   slots[0]?.worker.stop(keyOf('a'), false);
+  answer(processes[0], 'a', end);
+  answer(processes[0], 'a', { kind: 'stopped' });
+  answer(processes[0], 'a', { kind: 'stopped' });
+  expect(slots[0]?.events).toEqual(['ready', `${end.kind} a`, 'stopped a']);
+});
+
+test('a process that is replaced because of an overdue stop still confirms the stop of an attempt that ends first', () => {
+  const { processes, slots, answer } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[2]?.run('command', 'a');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  slots[2]?.worker.stop(keyOf('a'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
   answer(processes[0], 'a', { kind: 'done' });
+  expect(processes[0]?.isKilled).toBe(false);
   answer(processes[0], 'a', { kind: 'stopped' });
-  answer(processes[0], 'a', { kind: 'stopped' });
-  expect(slots[0]?.events).toEqual(['ready', 'done a', 'stopped a']);
+  expect(processes[0]?.isKilled).toBe(true);
+  expect(slots[2]?.events).toEqual(['ready', 'done a', 'stopped a']);
+});
+
+test('attempts that a dead process has not started neither end sharing nor share the blame', () => {
+  const { processes, slots, begin, confirmStart } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  for (const at of [0, 2]) slots[at]?.run('command', `t${at}`);
+  processes[0]?.events.onExit('exited with code 1');
+  expect([0, 2].map((at) => slots[at]?.events.at(-1))).toEqual(Array(2).fill('exit: exited with code 1'));
+  const [first, third] = [begin(0), begin(2)];
+  expect(processes.map(({ slot }) => slot)).toEqual([0, 1, 0]);
+  first.run('command', 'a');
+  third.run('command', 'b');
+  confirmStart(processes[2], 'a');
+  processes[2]?.events.onExit('was killed by SIGKILL');
+  expect(first.events.at(-1)).toBe('exit: was killed by SIGKILL');
+});
+
+test('a healthy attempt is not blamed if its process dies after a program could not be stopped', () => {
+  const { processes, slots, confirmStart } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[2]?.run('command', 'healthy');
+  confirmStart(processes[0], 'hanging', 'healthy');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(slots[2]?.events.at(-1)).toBe('exit: was killed by SIGKILL (shared)');
 });
 
 test('a slot that waits for a shared process gets its own process if sharing ends in the meantime', () => {
-  const { processes, slots } = sharedSlots(4);
+  const { processes, slots, confirmStart } = sharedSlots(4);
   processes[0]?.events.onMessage(READY);
   slots[0]?.run('command', 'a');
+  confirmStart(processes[0], 'a');
   processes[0]?.events.onExit('was killed by SIGKILL');
   expect(processes.slice(2).map(({ slot }) => slot)).toEqual([1, 3]);
   expect(processes[1]?.isKilled).toBe(true);

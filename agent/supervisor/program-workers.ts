@@ -76,18 +76,25 @@ interface ProgramWorkerEvents {
   onDied(): void;
 }
 
+interface ProgramAttempt {
+  readonly slot: SharedSlot;
+  isStarted: boolean;
+  /** Whether the process must still confirm the stop of the attempt. The attempt can end in another way before that. */
+  isStopping: boolean;
+}
+
 /** A process that runs the programs of several slots. */
 class ProgramWorker {
   readonly #worker: Worker;
   readonly #events: ProgramWorkerEvents;
   /** The slots that wait for the process to be ready, or that will run their next program in it. */
   readonly #slots = new Set<SharedSlot>();
-  /** The slots of the attempts that the process runs, by attempt. */
-  readonly #attempts = new Map<string, SharedSlot>();
-  /** The attempts whose stop the process has not confirmed yet. Such an attempt can still end in another way first. */
-  readonly #stopping = new Set<string>();
+  /** The attempts that were handed to the process, or that it was told to stop, and that have not ended. */
+  readonly #attempts = new Map<string, ProgramAttempt>();
   #ready: FromWorker | undefined;
   #isReplaced = false;
+  /** Whether the process may still run a program that it did not stop in time. */
+  #mayHang = false;
   #isKilled = false;
 
   constructor(start: (events: WorkerEvents) => Worker, events: ProgramWorkerEvents) {
@@ -104,7 +111,7 @@ class ProgramWorker {
     return this.#worker.pid;
   }
 
-  /** Adds a slot, which is told when the process is ready and when it exits. */
+  /** Adds a slot. From then on, the slot is notified when the process is ready and when it exits. */
   join(slot: SharedSlot): void {
     this.#slots.add(slot);
     const ready = this.#ready;
@@ -120,14 +127,16 @@ class ProgramWorker {
   }
 
   run(slot: SharedSlot, message: ToWorker & { kind: 'run' }): void {
-    for (const { key } of message.assignments) this.#attempts.set(keyText(key), slot);
+    for (const { key } of message.assignments) {
+      this.#attempts.set(keyText(key), { slot, isStarted: false, isStopping: false });
+    }
     this.#worker.send(message);
   }
 
   stop(slot: SharedSlot, key: AttemptKey, keepFiles: boolean): void {
     // The process also confirms the stop of an attempt that it does not run.
-    this.#attempts.set(keyText(key), slot);
-    this.#stopping.add(keyText(key));
+    const isStarted = this.#attempts.get(keyText(key))?.isStarted ?? false;
+    this.#attempts.set(keyText(key), { slot, isStarted, isStopping: true });
     this.#worker.stop(key, keepFiles);
   }
 
@@ -146,36 +155,44 @@ class ProgramWorker {
       case 'unfit':
         for (const slot of this.#slots) slot.onMessage(message);
         break;
-      case 'started': {
-        const [key] = message.keys;
-        if (key !== undefined) this.#attempts.get(keyText(key))?.onMessage(message);
+      case 'started':
+        for (const key of message.keys) {
+          const attempt = this.#attempts.get(keyText(key));
+          if (attempt === undefined) continue;
+          attempt.isStarted = true;
+          attempt.slot.onMessage({ kind: 'started', keys: [key] });
+        }
         break;
-      }
       case 'dataset':
         // Programs load no data sets of trawl.
         break;
       default: {
-        const slot = this.#attempts.get(keyText(message.key));
-        if (message.kind === 'stopped') this.#stopping.delete(keyText(message.key));
-        if (isEnd(message) && !this.#stopping.has(keyText(message.key))) {
+        const attempt = this.#attempts.get(keyText(message.key));
+        if (message.kind === 'stopped' || (isEnd(message) && attempt?.isStopping === false)) {
           this.#attempts.delete(keyText(message.key));
           this.#killIfDone();
         }
-        slot?.onMessage(message);
+        attempt?.slot.onMessage(message);
       }
     }
   }
 
   /** The output of the process itself does not identify an attempt, so it is added to the logs of all of its attempts. */
   #onLog(text: string): void {
-    for (const slot of new Set(this.#attempts.values())) slot.onLog(text);
+    for (const slot of this.#slotsOf(this.#attempts.values())) slot.onLog(text);
+  }
+
+  #slotsOf(attempts: Iterable<ProgramAttempt>): Set<SharedSlot> {
+    return new Set(Array.from(attempts, ({ slot }) => slot));
   }
 
   #onExit(how: string): void {
     this.#events.onGone();
-    const running = new Set(this.#attempts.values());
-    if (running.size > 0 && !this.#isKilled) this.#events.onDied();
-    for (const slot of new Set([...this.#slots, ...running])) slot.onProgramsExit(how, running.size > 1);
+    const attempts = [...this.#attempts.values()];
+    // An attempt that has not started cannot be the cause, and is not affected.
+    const running = attempts.filter(({ isStarted }) => isStarted).length + (this.#mayHang ? 1 : 0);
+    if (running > 0 && !this.#isKilled) this.#events.onDied();
+    for (const slot of new Set([...this.#slots, ...this.#slotsOf(attempts)])) slot.onProgramsExit(how, running > 1);
   }
 
   /** Takes no further attempts. The process ends when its attempts have ended. */
@@ -183,7 +200,7 @@ class ProgramWorker {
     this.#isReplaced = true;
     this.#events.onGone();
     // A slot that has already handed an attempt to this process stays with it.
-    const busy = new Set(this.#attempts.values());
+    const busy = this.#slotsOf(this.#attempts.values());
     const waiting = this.#ready === undefined ? [...this.#slots].filter((slot) => !busy.has(slot)) : [];
     this.#slots.clear();
     this.#killIfDone();
@@ -195,11 +212,11 @@ class ProgramWorker {
    * attempts continue in this process, which ends after them.
    */
   #onStopOverdue(key: AttemptKey): void {
-    const slot = this.#attempts.get(keyText(key));
+    const attempt = this.#attempts.get(keyText(key));
     this.#attempts.delete(keyText(key));
-    this.#stopping.delete(keyText(key));
+    this.#mayHang = true;
     this.replace();
-    slot?.onProgramsExit('did not stop an attempt in time', false);
+    attempt?.slot.onProgramsExit('did not stop an attempt in time', false);
   }
 
   #killIfDone(): void {
@@ -261,12 +278,12 @@ class SharedSlot implements Worker {
   }
 
   onLog(text: string): void {
-    this.#events.onLog(text);
+    if (!this.#hasExited) this.#events.onLog(text);
   }
 
   /**
    * Called when the process for programs has exited, or cannot stop an attempt. A training that the slot runs continues.
-   * @param isShared whether the process also ran a program of another slot
+   * @param isShared whether a program of another slot may have caused the exit
    */
   onProgramsExit(how: string, isShared: boolean): void {
     if (this.#training.size === 0) this.#exit(how, isShared);

@@ -17,7 +17,7 @@ import type { Granted, OfferToken, RecordBody, SlotEffect, StartedProgram } from
 export const MAX_QUEUED_MS = 1_000;
 
 export interface Slot {
-  /** Whether the worker process of the slot is ready. */
+  /** Whether the slot's worker accepts attempts. */
   isReady: boolean;
   /** The attempts that the worker runs, or that are being handed to the worker: none, one, or a pack. */
   attempts: readonly SlotAttempt[];
@@ -394,8 +394,8 @@ function recordLog(attempt: SlotAttempt, texts: readonly string[]): SlotEffect[]
  * Ends the attempts that the worker has started, and the attempts that are being stopped. The other attempts return to
  * the front of the queue, because they did not cause the exit.
  * @param how the way in which the process ended, such as `was killed by SIGKILL` or `exited with code 1`
- * @param isShared whether the process also ran attempts of other slots. Because one of them may have caused the exit, the
- * retry budgets of the trials are not used
+ * @param isShared whether a program of another slot may have caused the exit. If so, the retry budget of the trial is not
+ * used. Default: false
  */
 export function onWorkerExit(slots: Slot[], at: number, how: string, isShared = false): SlotEffect[] {
   const slot = slots[at];

@@ -35,7 +35,7 @@ export interface WorkerEvents {
   onLog(text: string): void;
   /**
    * Called when the worker has exited.
-   * @param isShared whether the process also ran attempts of other slots, which may have caused the exit. Default: false
+   * @param isShared whether a program of another slot may have caused the exit. Default: false
    */
   onExit(how: string, isShared?: boolean): void;
   /**

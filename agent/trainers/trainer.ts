@@ -19,8 +19,8 @@ export interface ResumePoint {
 /** Writes the log of an attempt. */
 export interface AttemptLog {
   /**
-   * Adds text. If a promise is returned, the caller must wait for it before it adds more text, because a large
-   * amount of text still waits to be sent.
+   * Adds text. If a large amount of text has not been sent yet, returns a promise. The caller must then await the promise
+   * before it adds more text.
    */
   text(text: string): Promise<void> | undefined;
   /** Adds a line written by trawl. */

@@ -1,6 +1,7 @@
 /**
- * A worker process: runs one attempt or pack, or several programs at the same time. The worker loads a TensorFlow.js backend at its start or, with
- * `loadsOnDemand`, before its first attempt that needs one. The worker exits when its supervisor exits.
+ * A worker process: trains one attempt or pack at a time, or runs several programs at the same time. The worker loads a
+ * TensorFlow.js backend at its start or, with `loadsOnDemand`, before its first attempt that needs one. The worker exits
+ * when its supervisor exits.
  */
 import { existsSync, rmdirSync } from 'node:fs';
 import { dirname } from 'node:path';

@@ -36,7 +36,7 @@ const GATHER_PER_ACK_DELAY = 2;
 
 export type AgentStream = ServerDuplexStream<ReportRequest, ReportResponse>;
 
-/** How often messages are sent between the coordinator and each agent. */
+/** How long messages between the coordinator and an agent wait for further content. */
 export type AgentPace = Pick<AgentSessions, 'ackDelayMs' | 'gatherMs'>;
 
 /**

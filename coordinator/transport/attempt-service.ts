@@ -382,30 +382,30 @@ export class AttemptService {
     onError: (error: unknown) => void,
   ): Generator<Step, void, undefined> {
     const { runtime, files } = this.#options;
-    for (const message of messages) {
-      let record: AttemptRecord;
-      try {
-        record = recordOf(message);
-      } catch (error) {
-        return onError(error);
-      }
-      const { key } = record;
-      if (record.kind === 'artifact' && !files.has(key, record.artifact.name)) {
-        if (rejectionOf(runtime.core, session.agentId, key) === undefined) {
-          return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
+    try {
+      for (const message of messages) {
+        const record = recordOf(message);
+        const { key } = record;
+        if (record.kind === 'artifact' && !files.has(key, record.artifact.name)) {
+          if (rejectionOf(runtime.core, session.agentId, key) === undefined) {
+            return session.end(`the file of artifact ${record.artifact.name} has not been uploaded`);
+          }
         }
+        const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(key) };
+        const { step, answer } = onRecord(runtime.core, received, runtime.now());
+        if (answer.result === 'gap') {
+          return session.end(`records of ${keyText(key)} are missing: expected ${answer.expected}, got ${record.seq}`);
+        }
+        if (record.kind === 'ended' || 'refusal' in answer) {
+          session.forget(key);
+          runtime.reschedule();
+        }
+        taken.push({ record, answer });
+        yield step;
       }
-      const received = { agentId: session.agentId, record, isFirst: session.isFirstRecordOf(key) };
-      const { step, answer } = onRecord(runtime.core, received, runtime.now());
-      if (answer.result === 'gap') {
-        return session.end(`records of ${keyText(key)} are missing: expected ${answer.expected}, got ${record.seq}`);
-      }
-      if (record.kind === 'ended' || 'refusal' in answer) {
-        session.forget(key);
-        runtime.reschedule();
-      }
-      taken.push({ record, answer });
-      yield step;
+    } catch (error) {
+      // The records before this one are still stored and answered.
+      onError(error);
     }
   }
 
