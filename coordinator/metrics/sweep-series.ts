@@ -46,6 +46,8 @@ export class SweepSeries {
   readonly ranking: Ranking;
   readonly #metrics: CoordinatorMetrics;
   readonly #best = new Map<string, number>();
+  /** Whether lower values are better, for the metrics that have a series. Each report needs it for all of its metrics. */
+  readonly #directions = new Map<string, boolean>();
   /** The states that already have a series. A state keeps its series even if its count is 0 again. */
   readonly #seen = new Set<string>();
 
@@ -174,7 +176,11 @@ export class SweepSeries {
   }
 
   #lessIsBetter(metric: string): boolean {
-    return metric === this.ranking.metric ? this.ranking.lessIsBetter : usualGoal(metric) === 'minimize';
+    const known = this.#directions.get(metric);
+    if (known !== undefined) return known;
+    const isLower = metric === this.ranking.metric ? this.ranking.lessIsBetter : usualGoal(metric) === 'minimize';
+    this.#directions.set(metric, isLower);
+    return isLower;
   }
 }
 

@@ -322,8 +322,8 @@ function slowStore(ms: number) {
 const aReport: Change = { kind: 'report', key, seq: 1, at: 0, epoch: 1, metrics: {} };
 
 /**
- * Returns a journal whose last transaction took 20 ms. Changes that can wait are written 50 ms after the start of that
- * transaction, which is 30 ms after the return.
+ * Returns a journal whose last transaction took 20 ms. Changes that can wait are written 200 ms after the start of that
+ * transaction, which is 180 ms after the return.
  */
 async function journalAfter(store: ReturnType<typeof slowStore>): Promise<Journal> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'] });
@@ -343,7 +343,7 @@ test('changes that can wait share a transaction if the last transaction was slow
     commits.push(journal.commit([aReport], '', true));
     await vi.advanceTimersByTimeAsync(5);
   }
-  await vi.advanceTimersByTimeAsync(50);
+  await vi.advanceTimersByTimeAsync(200);
   await Promise.all(commits);
   expect(store.sizes).toEqual([1, 3]);
 });
@@ -369,7 +369,7 @@ test('an empty commit that can wait does not shorten the wait of earlier changes
   const done: string[] = [];
   void journal.commit([aReport], '', true).then(() => done.push('waiting'));
   void journal.commit([], '', true).then(() => done.push('empty'));
-  await vi.advanceTimersByTimeAsync(45);
+  await vi.advanceTimersByTimeAsync(195);
   expect(done).toEqual([]);
   await vi.advanceTimersByTimeAsync(10);
   expect(done).toEqual(['waiting', 'empty']);
@@ -383,7 +383,7 @@ test.each([
   const journal = await journalAfter(store);
   const empty = journal.commit([], '', canWait).then(() => store.sizes.length);
   const later = journal.commit([aReport], '', true);
-  await vi.advanceTimersByTimeAsync(60);
+  await vi.advanceTimersByTimeAsync(210);
   expect(await empty).toBe(1);
   await later;
   expect(store.sizes).toEqual([1, 1]);

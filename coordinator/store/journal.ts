@@ -33,7 +33,7 @@ const RATE_WEIGHT = 0.2;
  */
 const WAIT_PER_DURATION = 10;
 /** The maximum time that changes wait for a transaction. */
-const MAX_WAIT_MS = 50;
+const MAX_WAIT_MS = 250;
 
 /** A durable transaction. */
 export interface Commit {
