@@ -37,7 +37,7 @@ import { LeftoverPrograms } from './supervisor/leftover-programs.ts';
 import { type LifetimeLimits, lifetimeEnd } from './supervisor/lifetime.ts';
 import { sharePrograms } from './supervisor/program-workers.ts';
 import { openSpool, type Spool } from './supervisor/spool.ts';
-import { WorkerProcess } from './supervisor/worker-process.ts';
+import { type WorkerEvents, WorkerProcess } from './supervisor/worker-process.ts';
 import type { StartWorker } from './supervisor/workers.ts';
 import { trainerNames } from './trainers/registry.ts';
 
@@ -302,7 +302,7 @@ function workerStarter(
     acceptsLogs: true,
     loadsOnDemand: isWasmOnly({ gpus: gpus.length, requireGpu }, process.env),
   };
-  const start: StartWorker = (slot, events) => {
+  const start = (slot: number, events: WorkerEvents) => {
     const { gpus: own, sharedBy: gpuSharedBy } = slots[slot] ?? { gpus: [], sharedBy: 1 };
     const marker = leftovers.markerOfWorker();
     const onExit = (how: string) => {

@@ -17,7 +17,7 @@ import {
   type ReportResponse,
   Welcome,
 } from '../../proto/gen/trawl/v1/attempt_service.ts';
-import type { FromWorker, ToWorker } from '../worker/ipc.ts';
+import type { Assignment, FromWorker } from '../worker/ipc.ts';
 import { AgentRuntime } from './agent.ts';
 import type { CoordinatorClient } from './coordinator-client.ts';
 import { openSpool } from './spool.ts';
@@ -65,7 +65,7 @@ function startAgent(open: CoordinatorClient['open'], ...offered: AttemptKey[]) {
     cancel: vi.fn(),
   });
   const leave = vi.fn();
-  const sentToWorker: ToWorker[] = [];
+  const begun: (readonly Assignment[])[] = [];
   let worker: WorkerEvents | undefined;
   const agent = new AgentRuntime({
     dir,
@@ -99,7 +99,7 @@ function startAgent(open: CoordinatorClient['open'], ...offered: AttemptKey[]) {
     startWorker: (_slot, events: WorkerEvents) => {
       worker = events;
       setImmediate(() => events.onMessage({ kind: 'ready', backend: 'wasm', pack: 2 }));
-      return { pid: 1, send: (message) => sentToWorker.push(message), stop: () => {}, kill: () => {} };
+      return { pid: 1, run: (assignments) => begun.push(assignments), stop: () => {}, kill: () => {} };
     },
     spool,
     nats: natsWith(offered),
@@ -113,7 +113,7 @@ function startAgent(open: CoordinatorClient['open'], ...offered: AttemptKey[]) {
     rmSync(dir, { recursive: true });
   });
   const sendFromWorker = (message: FromWorker) => worker?.onMessage(message);
-  return { agent, receive, records, sentToWorker, sendFromWorker, stream, leave };
+  return { agent, receive, records, begun, sendFromWorker, stream, leave };
 }
 
 test('if the agent cannot read the grant of an attempt, the attempt fails in preflight, and the rest of its pack runs', async () => {
@@ -122,14 +122,14 @@ test('if the agent cannot read the grant of an attempt, the attempt fails in pre
   const decisions: OpenResponse['decisions'] = [
     { key: key('t'), answer: { $case: 'grant', grant: unreadable }, mates: [{ key: key('u'), grant: readable }] },
   ];
-  const { agent, receive, records, sentToWorker } = startAgent(
+  const { agent, receive, records, begun } = startAgent(
     (_, __, onAnswer) => onAnswer(null, { decisions, leaderEpoch: 0 }),
     key('t'),
   );
   await agent.up();
   receive({ $case: 'welcome', welcome: Welcome.fromPartial({ cluster: 'c', heartbeatMs: 1_000, pools: ['p'] }) });
-  await vi.waitFor(() => expect(sentToWorker).toHaveLength(1), WAIT);
-  expect(sentToWorker).toMatchObject([{ kind: 'run', assignments: [{ key: key('u') }] }]);
+  await vi.waitFor(() => expect(begun).toHaveLength(1), WAIT);
+  expect(begun).toMatchObject([[{ key: key('u') }]]);
   await vi.waitFor(() => expect(records).toHaveLength(1), WAIT);
   expect(records[0]).toMatchObject({
     key: key('t'),
@@ -194,7 +194,7 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
       const decisions = claims.map(({ key }) => ({ key, answer: { $case: 'grant', grant } as const, mates: [] }));
       answer = () => onAnswer(null, { decisions, leaderEpoch: 0 });
     }, key('t'));
-    const { agent, receive, records, sentToWorker } = started;
+    const { agent, receive, records, begun } = started;
     await agent.up();
     receive({
       $case: 'welcome',
@@ -210,14 +210,14 @@ test.each<[string, (agent: ReturnType<typeof startAgent>) => void]>([
     ]);
     await agent.stop();
     expect(records).toHaveLength(1);
-    expect(sentToWorker).toEqual([]);
+    expect(begun).toEqual([]);
   },
 );
 
 test('when an agent stops, it immediately returns its queued attempts, so that none of them starts when a running attempt ends', async () => {
   const grant = Grant.fromPartial({ trainer: 'noop', prefetch: 1 });
   const granted: Claim[] = [];
-  const { agent, receive, records, sentToWorker, sendFromWorker } = startAgent(
+  const { agent, receive, records, begun, sendFromWorker } = startAgent(
     ({ claims }, _, onAnswer) => {
       const decisions = claims.map((claim) => ({
         key: claim.key,
@@ -240,7 +240,7 @@ test('when an agent stops, it immediately returns its queued attempts, so that n
   const stopped = agent.stop();
   sendFromWorker({ key: key('t'), kind: 'done' });
   await stopped;
-  expect(sentToWorker).toMatchObject([{ kind: 'run', assignments: [{ key: key('t') }] }]);
+  expect(begun).toMatchObject([[{ key: key('t') }]]);
   expect(records.map(({ key, body }) => [key?.trialId, body?.$case === 'ended' && body.ended.outcome])).toEqual([
     ['u', 'ATTEMPT_OUTCOME_RETURNED'],
     ['t', 'ATTEMPT_OUTCOME_SUCCEEDED'],

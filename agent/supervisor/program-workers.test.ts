@@ -1,16 +1,16 @@
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 import type { Assignment, FromAttempt, FromWorker } from '../worker/ipc.ts';
 import { sharePrograms } from './program-workers.ts';
 import type { WorkerEvents } from './worker-process.ts';
-import type { StartWorker } from './workers.ts';
 
 interface FakeProcess {
   readonly slot: number;
   readonly events: WorkerEvents;
   /** The orders to the process: `t` means that it must run the trial t, and `-t` that it must stop this trial. */
   readonly received: string[];
+  pings: number;
   isKilled: boolean;
 }
 
@@ -20,16 +20,21 @@ const keyOf = (trialId: string): AttemptKey => ({ sweepId: '1', trialId, attempt
 function sharedSlots(count: number) {
   const processes: FakeProcess[] = [];
   const broken = { isMissing: false };
-  const start: StartWorker = (slot, events) => {
+  const start = (slot: number, events: WorkerEvents) => {
     if (broken.isMissing) throw new Error('the worker program is missing');
-    const process: FakeProcess = { slot, events, received: [], isKilled: false };
+    const process: FakeProcess = { slot, events, received: [], pings: 0, isKilled: false };
     processes.push(process);
     return {
       pid: processes.length,
-      send: (message) => {
-        if (message.kind === 'run') process.received.push(...message.assignments.map(({ key }) => key.trialId));
+      run: (assignments: readonly Assignment[]) => {
+        process.received.push(...assignments.map(({ key }) => key.trialId));
       },
-      stop: ({ trialId }) => process.received.push(`-${trialId}`),
+      stop: ({ trialId }: AttemptKey) => {
+        process.received.push(`-${trialId}`);
+      },
+      ping: () => {
+        process.pings += 1;
+      },
       kill: () => {
         process.isKilled = true;
       },
@@ -46,8 +51,7 @@ function sharedSlots(count: number) {
       onLog: (text) => events.push(`log: ${text}`),
       onExit: (how, isShared) => events.push(`exit: ${how}${isShared === true ? ' (shared)' : ''}`),
     });
-    const run = (trainer: string, trialId: string) =>
-      worker.send({ kind: 'run', assignments: [{ trainer, key: keyOf(trialId) } as Assignment] });
+    const run = (trainer: string, trialId: string) => worker.run([{ trainer, key: keyOf(trialId) } as Assignment]);
     return { worker, events, run };
   };
   const confirmStart = (process: FakeProcess | undefined, ...trialIds: string[]) =>
@@ -246,6 +250,55 @@ test('a healthy attempt is not blamed if its process dies after a program could 
   processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
   processes[0]?.events.onExit('was killed by SIGKILL');
   expect(slots[2]?.events.at(-1)).toBe('exit: was killed by SIGKILL (shared)');
+});
+
+test('a process that answers no pings is killed if it has attempts besides the one that may be the cause', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { processes, slots, confirmStart } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  const [hanging, healthy] = processes;
+  for (const at of [0, 1, 2, 3]) slots[at]?.run('command', `t${at}`);
+  confirmStart(hanging, 't0', 't2');
+  for (let second = 0; second < 200; second++) {
+    vi.advanceTimersByTime(1_000);
+    healthy?.events.onMessage({ kind: 'pong' });
+  }
+  expect([hanging?.isKilled, healthy?.isKilled]).toEqual([true, false]);
+  hanging?.events.onExit('was killed by SIGKILL');
+  expect(slots[2]?.events.at(-1)).toBe('exit: was killed by SIGKILL (shared)');
+  expect(healthy?.pings).toBeGreaterThan(6);
+});
+
+test('a process that hangs with a single attempt is killed only when the attempt is stopped', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { processes, slots, confirmStart } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  confirmStart(processes[0], 'hanging');
+  vi.advanceTimersByTime(200_000);
+  expect(processes[0]?.isKilled).toBe(false);
+  // An attempt whose slot was free is the second one.
+  slots[2]?.run('command', 'waiting');
+  vi.advanceTimersByTime(200_000);
+  expect(processes[0]?.isKilled).toBe(true);
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(slots[0]?.events.at(-1)).toBe('exit: was killed by SIGKILL');
+});
+
+test('a process that hangs after an overdue stop is killed although it has only one attempt left', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { processes, slots, confirmStart } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[2]?.run('command', 'other');
+  confirmStart(processes[0], 'hanging', 'other');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
+  vi.advanceTimersByTime(200_000);
+  expect(processes[0]?.isKilled).toBe(true);
 });
 
 test('a slot that waits for a shared process gets its own process if sharing ends in the meantime', () => {

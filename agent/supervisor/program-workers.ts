@@ -4,23 +4,37 @@
  * less memory and less processor time than one process per slot. A slot that trains with a built-in trainer uses a
  * process of its own, which is started for its first such trial.
  *
- * A program can kill the process that started it. Once a shared process has died while it ran programs, the agent
- * therefore shares no more processes, so that such a program affects the trials of other slots at most once.
+ * A program can kill the process that started it. A shared process can also hang, for example because a network file
+ * system does not respond, and is then killed. Once a shared process has died while it ran programs, the agent shares no
+ * more processes, so that such a program affects the trials of other slots at most once.
  */
 
 import type { Logger } from 'pino';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { errorMessage } from '../../lib/text/error-message.ts';
-import type { FromWorker, ToWorker } from '../worker/ipc.ts';
-import type { WorkerEvents } from './worker-process.ts';
+import type { Assignment, FromWorker } from '../worker/ipc.ts';
+import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 import type { StartWorker, Worker } from './workers.ts';
+
+/** The time between two pings of a shared process, in milliseconds. */
+const PING_MS = 5_000;
+
+/**
+ * A shared process that leaves this number of successive pings unanswered is killed. Pings are counted, and not the time,
+ * because a process cannot answer while the whole machine is suspended.
+ */
+const MAX_UNANSWERED_PINGS = 6;
+
+type Process = Pick<WorkerProcess, 'pid' | 'run' | 'stop' | 'ping' | 'kill'>;
+
+type StartProcess = (slot: number, events: WorkerEvents) => Process;
 
 /**
  * Returns a function that starts the worker of a slot, where slots share the processes that run programs.
  * @param start starts a worker process
  * @param processes the number of shared processes
  */
-export function sharePrograms(start: StartWorker, processes: number, log: Logger): StartWorker {
+export function sharePrograms(start: StartProcess, processes: number, log: Logger): StartWorker {
   const workers = new ProgramWorkers(start, processes, log);
   return (slot, events) => new SharedSlot(slot, events, start, workers);
 }
@@ -30,12 +44,12 @@ export function sharePrograms(start: StartWorker, processes: number, log: Logger
  * a process of its own if processes are no longer shared.
  */
 class ProgramWorkers {
-  readonly #start: StartWorker;
+  readonly #start: StartProcess;
   #processes: number;
   readonly #log: Logger;
   readonly #current = new Map<number, ProgramWorker>();
 
-  constructor(start: StartWorker, processes: number, log: Logger) {
+  constructor(start: StartProcess, processes: number, log: Logger) {
     this.#start = start;
     this.#processes = processes;
     this.#log = log;
@@ -54,6 +68,7 @@ class ProgramWorkers {
         if (this.#current.get(at) === started) this.#current.delete(at);
       },
       onDied: () => this.#endSharing(),
+      onHang: () => this.#log.warn({ pid: started.pid }, 'a shared worker process does not respond and is killed'),
     });
     this.#current.set(at, started);
     return started;
@@ -74,6 +89,8 @@ interface ProgramWorkerEvents {
   onGone(): void;
   /** Called when the process has exited while it ran programs. */
   onDied(): void;
+  /** Called before the process is killed because it does not respond. */
+  onHang(): void;
 }
 
 interface ProgramAttempt {
@@ -85,8 +102,10 @@ interface ProgramAttempt {
 
 /** A process that runs the programs of several slots. */
 class ProgramWorker {
-  readonly #worker: Worker;
+  readonly #worker: Process;
   readonly #events: ProgramWorkerEvents;
+  readonly #pings: NodeJS.Timeout;
+  #unansweredPings = 0;
   /** The slots that wait for the process to be ready, or that will run their next program in it. */
   readonly #slots = new Set<SharedSlot>();
   /** The attempts that were handed to the process, or that it was told to stop, and that have not ended. */
@@ -97,7 +116,7 @@ class ProgramWorker {
   #mayHang = false;
   #isKilled = false;
 
-  constructor(start: (events: WorkerEvents) => Worker, events: ProgramWorkerEvents) {
+  constructor(start: (events: WorkerEvents) => Process, events: ProgramWorkerEvents) {
     this.#events = events;
     this.#worker = start({
       onMessage: (message) => this.#onMessage(message),
@@ -105,6 +124,7 @@ class ProgramWorker {
       onExit: (how) => this.#onExit(how),
       onStopOverdue: (key) => this.#onStopOverdue(key),
     });
+    this.#pings = setInterval(() => this.#ping(), PING_MS).unref();
   }
 
   get pid(): number | undefined {
@@ -126,11 +146,11 @@ class ProgramWorker {
     return this.#attempts.has(keyText(key));
   }
 
-  run(slot: SharedSlot, message: ToWorker & { kind: 'run' }): void {
-    for (const { key } of message.assignments) {
+  run(slot: SharedSlot, assignments: readonly Assignment[]): void {
+    for (const { key } of assignments) {
       this.#attempts.set(keyText(key), { slot, isStarted: false, isStopping: false });
     }
-    this.#worker.send(message);
+    this.#worker.run(assignments);
   }
 
   stop(slot: SharedSlot, key: AttemptKey, keepFiles: boolean): void {
@@ -163,6 +183,9 @@ class ProgramWorker {
           attempt.slot.onMessage({ kind: 'started', keys: [key] });
         }
         break;
+      case 'pong':
+        this.#unansweredPings = 0;
+        break;
       case 'dataset':
         // Programs load no data sets of trawl.
         break;
@@ -186,7 +209,24 @@ class ProgramWorker {
     return new Set(Array.from(attempts, ({ slot }) => slot));
   }
 
+  /** Kills the process if it hangs while it has attempts besides the one that may be the cause. */
+  #ping(): void {
+    if (this.#ready === undefined || this.#attempts.size + (this.#mayHang ? 1 : 0) < 2) {
+      this.#unansweredPings = 0;
+    } else if (this.#unansweredPings < MAX_UNANSWERED_PINGS) {
+      this.#unansweredPings += 1;
+      this.#worker.ping();
+    } else {
+      clearInterval(this.#pings);
+      this.#events.onHang();
+      // A process that hangs in the kernel can also survive the kill for a while.
+      this.replace();
+      this.#worker.kill();
+    }
+  }
+
   #onExit(how: string): void {
+    clearInterval(this.#pings);
     this.#events.onGone();
     const attempts = [...this.#attempts.values()];
     // An attempt that has not started cannot be the cause, and is not affected.
@@ -228,7 +268,7 @@ class ProgramWorker {
 class SharedSlot implements Worker {
   readonly #slot: number;
   readonly #events: WorkerEvents;
-  readonly #start: StartWorker;
+  readonly #start: StartProcess;
   readonly #programs: ProgramWorkers;
   /** The process that runs the slot's programs. */
   #program: ProgramWorker;
@@ -238,7 +278,7 @@ class SharedSlot implements Worker {
   #hasExited = false;
 
   /** @throws {Error} if the process for programs cannot be started */
-  constructor(slot: number, events: WorkerEvents, start: StartWorker, programs: ProgramWorkers) {
+  constructor(slot: number, events: WorkerEvents, start: StartProcess, programs: ProgramWorkers) {
     this.#slot = slot;
     this.#events = events;
     this.#start = start;
@@ -250,14 +290,10 @@ class SharedSlot implements Worker {
     return this.#program.pid;
   }
 
-  send(message: ToWorker): void {
-    if (message.kind === 'stop') {
-      this.stop(message.key, message.keepFiles);
-      return;
-    }
+  run(assignments: readonly Assignment[]): void {
     this.#orExit(() => {
-      if (message.assignments.every(({ trainer }) => trainer === 'command')) this.#join().run(this, message);
-      else this.#train(message);
+      if (assignments.every(({ trainer }) => trainer === 'command')) this.#join().run(this, assignments);
+      else this.#train(assignments);
     });
   }
 
@@ -310,7 +346,7 @@ class SharedSlot implements Worker {
     return program;
   }
 
-  #train(message: ToWorker & { kind: 'run' }): void {
+  #train(assignments: readonly Assignment[]): void {
     this.#trainer ??= this.#start(this.#slot, {
       onMessage: (answer) => {
         // The slot is ready, or not, because of its process for programs.
@@ -324,8 +360,8 @@ class SharedSlot implements Worker {
         if (this.#training.size > 0) this.#exit(how);
       },
     });
-    for (const { key } of message.assignments) this.#training.add(keyText(key));
-    this.#trainer.send(message);
+    for (const { key } of assignments) this.#training.add(keyText(key));
+    this.#trainer.run(assignments);
   }
 
   #exit(how: string, isShared = false): void {

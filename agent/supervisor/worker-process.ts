@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import { threadEnvironment } from '../machine/slots.ts';
 import { STOP_GRACE_S } from '../trainers/command/program.ts';
-import type { FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
+import type { Assignment, FromWorker, ToWorker, WorkerSetup } from '../worker/ipc.ts';
 
 /**
  * The time limit for a worker to stop an attempt, in milliseconds. A worker that takes longer is killed. For a user's
@@ -101,12 +101,11 @@ export class WorkerProcess {
     return this.#child.pid;
   }
 
-  send(message: ToWorker): void {
-    if (message.kind === 'run') {
-      const programGraceMs = message.assignments[0]?.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
-      this.#stopGraceMs = STOP_GRACE_MS + programGraceMs;
-    }
-    if (this.#child.connected) this.#child.send(message);
+  /** Runs an attempt or, if there are several assignments, a pack. */
+  run(assignments: readonly Assignment[]): void {
+    const programGraceMs = assignments[0]?.trainer === 'command' ? STOP_GRACE_S * 1000 : 0;
+    this.#stopGraceMs = STOP_GRACE_MS + programGraceMs;
+    this.#send({ kind: 'run', assignments });
   }
 
   /**
@@ -114,11 +113,20 @@ export class WorkerProcess {
    * @param keepFiles whether the files that the attempt's program wrote are kept
    */
   stop(key: AttemptKey, keepFiles: boolean): void {
-    this.send({ kind: 'stop', key, keepFiles });
+    this.#send({ kind: 'stop', key, keepFiles });
     this.#killTimers.set(
       keyText(key),
       setTimeout(() => this.#onStopOverdue(key), this.#stopGraceMs + (keepFiles ? KEEP_FILES_MS : 0)),
     );
+  }
+
+  /** Asks the worker for a `pong`. */
+  ping(): void {
+    this.#send({ kind: 'ping' });
+  }
+
+  #send(message: ToWorker): void {
+    if (this.#child.connected) this.#child.send(message);
   }
 
   /**

@@ -16,7 +16,7 @@ test('the start of a worker is repeated while the worker program is missing', ()
       throw new Error('the worker program is missing');
     }
     started.push(events);
-    return { pid: started.length, send: () => {}, stop: () => {}, kill: () => {} };
+    return { pid: started.length, run: () => {}, stop: () => {}, kill: () => {} };
   };
   const onEffects = () => {};
   const events = { onReady: () => {}, onUnfit: () => {}, onDatasetUse: () => {}, onEffects };

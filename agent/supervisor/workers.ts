@@ -11,7 +11,7 @@ import type { WorkerEvents, WorkerProcess } from './worker-process.ts';
 const YOUNG_WORKER_MS = 5_000;
 const RESTART_DELAY_MS = 1_000;
 
-export type Worker = Pick<WorkerProcess, 'pid' | 'send' | 'stop' | 'kill'>;
+export type Worker = Pick<WorkerProcess, 'pid' | 'run' | 'stop' | 'kill'>;
 
 export type StartWorker = (slot: number, events: WorkerEvents) => Worker;
 
@@ -55,7 +55,7 @@ export class Workers {
   }
 
   run(slot: number, assignments: readonly Assignment[]): void {
-    this.#workers[slot]?.send({ kind: 'run', assignments });
+    this.#workers[slot]?.run(assignments);
   }
 
   stop(slot: number, key: AttemptKey, keepFiles: boolean): void {

@@ -85,7 +85,9 @@ export type ToWorker =
    * Stops the attempt. With `keepFiles`, the files that its program wrote are kept. The worker always answers this
    * message with `stopped`.
    */
-  | { readonly kind: 'stop'; readonly key: AttemptKey; readonly keepFiles: boolean };
+  | { readonly kind: 'stop'; readonly key: AttemptKey; readonly keepFiles: boolean }
+  /** The worker answers this message with `pong`. */
+  | { readonly kind: 'ping' };
 
 export type FromWorker =
   | {
@@ -105,6 +107,7 @@ export type FromWorker =
   | { readonly kind: 'dataset'; readonly use: DatasetUse }
   /** The worker sends this message when it cannot run on this machine, and then exits. */
   | { readonly kind: 'unfit'; readonly message: string }
+  | { readonly kind: 'pong' }
   | ({ readonly key: AttemptKey } & FromAttempt);
 
 /** The messages that concern one attempt. */

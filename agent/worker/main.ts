@@ -42,11 +42,19 @@ process.on('disconnect', () => process.exit(0));
 // supervisor stops its workers.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
 process.on('message', (message: ToWorker) => {
-  if (message.kind === 'run') void runAll(message.assignments);
-  else {
-    const controller = stopping.get(keyText(message.key));
-    if (controller === undefined) report(message.key, { kind: 'stopped' });
-    else controller.abort(message.keepFiles ? new StoppedByRule() : new Error('the attempt was stopped'));
+  switch (message.kind) {
+    case 'run':
+      void runAll(message.assignments);
+      break;
+    case 'stop': {
+      const controller = stopping.get(keyText(message.key));
+      if (controller === undefined) report(message.key, { kind: 'stopped' });
+      else controller.abort(message.keepFiles ? new StoppedByRule() : new Error('the attempt was stopped'));
+      break;
+    }
+    case 'ping':
+      send({ kind: 'pong' });
+      break;
   }
 });
 

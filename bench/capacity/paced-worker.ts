@@ -1,7 +1,7 @@
 /** Replaces a worker process. The worker waits instead of training, so that thousands of slots fit on one machine. */
 import type { WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
-import type { Assignment, ToWorker } from '../../agent/worker/ipc.ts';
+import type { Assignment } from '../../agent/worker/ipc.ts';
 import type { AttemptKey } from '../../lib/domain/attempt-key.ts';
 
 /** The names of the metrics in each report. */
@@ -25,9 +25,7 @@ export class PacedWorker implements Worker {
     setImmediate(() => events.onMessage({ kind: 'ready', backend: 'wasm', pack: 1 }));
   }
 
-  send(message: ToWorker): void {
-    if (message.kind !== 'run') return;
-    const [assignment] = message.assignments;
+  run([assignment]: readonly Assignment[]): void {
     if (assignment !== undefined) this.#run(assignment);
   }
 

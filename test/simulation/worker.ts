@@ -6,7 +6,7 @@
 import { keptFile } from '../../agent/folders.ts';
 import { STOP_GRACE_MS, type WorkerEvents } from '../../agent/supervisor/worker-process.ts';
 import type { Worker } from '../../agent/supervisor/workers.ts';
-import type { Assignment, FromAttempt, FromWorker, ToWorker } from '../../agent/worker/ipc.ts';
+import type { Assignment, FromAttempt, FromWorker } from '../../agent/worker/ipc.ts';
 import { type AttemptKey, keyText } from '../../lib/domain/attempt-key.ts';
 import type { ArtifactKindName } from '../../proto/names.ts';
 import type { TestRandom } from '../support/random.ts';
@@ -58,15 +58,12 @@ export class SimulatedWorker implements Worker {
     return this.#alive;
   }
 
-  send(message: ToWorker): void {
-    this.#later(IPC_MS, () => {
-      if (message.kind === 'stop') this.#stop(message.key);
-      else this.#run(message.assignments);
-    });
+  run(assignments: readonly Assignment[]): void {
+    this.#later(IPC_MS, () => this.#begin(assignments));
   }
 
-  stop(key: AttemptKey, keepFiles: boolean): void {
-    this.send({ kind: 'stop', key, keepFiles });
+  stop(key: AttemptKey): void {
+    this.#later(IPC_MS, () => this.#stop(key));
     const killer = this.#world.clock.after(STOP_GRACE_MS, this.#agent, () => this.kill());
     this.#killers.set(keyText(key), killer);
   }
@@ -75,7 +72,7 @@ export class SimulatedWorker implements Worker {
     this.#exit('was killed by SIGKILL');
   }
 
-  #run(assignments: readonly Assignment[]): void {
+  #begin(assignments: readonly Assignment[]): void {
     const [running] = this.#attempts.keys();
     if (running !== undefined) this.#world.violated(`a slot starts further attempts while ${running} runs`);
     this.#sendToAgent({ kind: 'started', keys: assignments.map(({ key }) => key) });
