@@ -279,7 +279,7 @@ test('a process that hangs with a single attempt is killed only when the attempt
   confirmStart(processes[0], 'hanging');
   vi.advanceTimersByTime(200_000);
   expect(processes[0]?.isKilled).toBe(false);
-  // An attempt whose slot was free is the second one.
+  // A free slot hands its next attempt to the same process.
   slots[2]?.run('command', 'waiting');
   vi.advanceTimersByTime(200_000);
   expect(processes[0]?.isKilled).toBe(true);
