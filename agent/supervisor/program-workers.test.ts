@@ -266,7 +266,7 @@ test('a process that answers no pings is killed if it has attempts besides the o
   }
   expect([hanging?.isKilled, healthy?.isKilled]).toEqual([true, false]);
   hanging?.events.onExit('was killed by SIGKILL');
-  expect(slots[2]?.events.at(-1)).toBe('exit: was killed by SIGKILL (shared)');
+  expect(slots[2]?.events.at(-1)).toBe('exit: did not respond and was killed (shared)');
   expect(healthy?.pings).toBeGreaterThan(6);
 });
 
@@ -284,7 +284,21 @@ test('a process that hangs with a single attempt is killed only when the attempt
   vi.advanceTimersByTime(200_000);
   expect(processes[0]?.isKilled).toBe(true);
   processes[0]?.events.onExit('was killed by SIGKILL');
-  expect(slots[0]?.events.at(-1)).toBe('exit: was killed by SIGKILL');
+  expect(slots[0]?.events.at(-1)).toBe('exit: did not respond and was killed');
+});
+
+test('a process whose answers wait behind many reports is not killed', () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { processes, slots, confirmStart, answer } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  for (const at of [0, 2]) slots[at]?.run('command', `t${at}`);
+  confirmStart(processes[0], 't0', 't2');
+  for (let second = 0; second < 200; second++) {
+    vi.advanceTimersByTime(1_000);
+    answer(processes[0], 't0', { kind: 'report', epoch: second, metrics: {} });
+  }
+  expect(processes[0]?.isKilled).toBe(false);
 });
 
 test('a process that hangs after an overdue stop is killed although it has only one attempt left', () => {
@@ -299,6 +313,45 @@ test('a process that hangs after an overdue stop is killed although it has only 
   processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
   vi.advanceTimersByTime(200_000);
   expect(processes[0]?.isKilled).toBe(true);
+});
+
+test('slots continue to share after a process with a program that could not be stopped was killed without attempts', () => {
+  const { processes, slots, begin, confirmStart, answer } = sharedSlots(4);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'hanging');
+  slots[2]?.run('command', 'other');
+  confirmStart(processes[0], 'hanging', 'other');
+  slots[0]?.worker.stop(keyOf('hanging'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('hanging'));
+  answer(processes[0], 'other', { kind: 'done' });
+  expect(processes[0]?.isKilled).toBe(true);
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  begin(0);
+  slots[2]?.run('command', 'next');
+  expect(processes.map(({ slot }) => slot)).toEqual([0, 1, 0]);
+});
+
+test('a program that was stopped late does not share the blame for a later death of its process', () => {
+  const { processes, slots, confirmStart, answer } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('command', 'slow');
+  slots[2]?.run('command', 'other');
+  confirmStart(processes[0], 'slow', 'other');
+  slots[0]?.worker.stop(keyOf('slow'), false);
+  processes[0]?.events.onStopOverdue?.(keyOf('slow'));
+  answer(processes[0], 'slow', { kind: 'stopped' });
+  processes[0]?.events.onExit('was killed by SIGKILL');
+  expect(slots[2]?.events.at(-1)).toBe('exit: was killed by SIGKILL');
+});
+
+test('if a training process dies after an end that precedes its stop, the slot exits', () => {
+  const { processes, slots, answer } = sharedSlots(3);
+  for (const { events } of processes) events.onMessage(READY);
+  slots[0]?.run('autoencoder', 'a');
+  slots[0]?.worker.stop(keyOf('a'), false);
+  answer(processes[2], 'a', { kind: 'done' });
+  processes[2]?.events.onExit('was killed by SIGKILL');
+  expect(slots[0]?.events.at(-1)).toBe('exit: was killed by SIGKILL');
 });
 
 test('a slot that waits for a shared process gets its own process if sharing ends in the meantime', () => {

@@ -112,9 +112,11 @@ class ProgramWorker {
   readonly #attempts = new Map<string, ProgramAttempt>();
   #ready: FromWorker | undefined;
   #isReplaced = false;
-  /** Whether the process may still run a program that it did not stop in time. */
-  #mayHang = false;
+  /** The attempts that the process did not stop in time, and whose programs it may still run. */
+  readonly #overdue = new Set<string>();
+  /** Whether the process was killed on purpose, and not because it does not respond. */
   #isKilled = false;
+  #isHung = false;
 
   constructor(start: (events: WorkerEvents) => Process, events: ProgramWorkerEvents) {
     this.#events = events;
@@ -160,13 +162,15 @@ class ProgramWorker {
     this.#worker.stop(key, keepFiles);
   }
 
-  /** Kills the process because the agent stops. */
+  /** Kills the process because the agent stops, or because the process was replaced and has no attempts. */
   kill(): void {
     this.#isKilled = true;
     this.#worker.kill();
   }
 
   #onMessage(message: FromWorker): void {
+    // Any message shows that the process responds. A `pong` can wait behind many reports.
+    this.#unansweredPings = 0;
     switch (message.kind) {
       case 'ready':
         this.#ready = message;
@@ -184,15 +188,15 @@ class ProgramWorker {
         }
         break;
       case 'pong':
-        this.#unansweredPings = 0;
         break;
       case 'dataset':
         // Programs load no data sets of trawl.
         break;
       default: {
         const attempt = this.#attempts.get(keyText(message.key));
-        if (message.kind === 'stopped' || (isEnd(message) && attempt?.isStopping === false)) {
+        if (isLast(message, attempt)) {
           this.#attempts.delete(keyText(message.key));
+          this.#overdue.delete(keyText(message.key));
           this.#killIfDone();
         }
         attempt?.slot.onMessage(message);
@@ -211,13 +215,14 @@ class ProgramWorker {
 
   /** Kills the process if it hangs while it has attempts besides the one that may be the cause. */
   #ping(): void {
-    if (this.#ready === undefined || this.#attempts.size + (this.#mayHang ? 1 : 0) < 2) {
+    if (this.#ready === undefined || this.#attempts.size + this.#overdue.size < 2) {
       this.#unansweredPings = 0;
     } else if (this.#unansweredPings < MAX_UNANSWERED_PINGS) {
       this.#unansweredPings += 1;
       this.#worker.ping();
     } else {
       clearInterval(this.#pings);
+      this.#isHung = true;
       this.#events.onHang();
       // A process that hangs in the kernel can also survive the kill for a while.
       this.replace();
@@ -230,9 +235,10 @@ class ProgramWorker {
     this.#events.onGone();
     const attempts = [...this.#attempts.values()];
     // An attempt that has not started cannot be the cause, and is not affected.
-    const running = attempts.filter(({ isStarted }) => isStarted).length + (this.#mayHang ? 1 : 0);
+    const running = attempts.filter(({ isStarted }) => isStarted).length + this.#overdue.size;
     if (running > 0 && !this.#isKilled) this.#events.onDied();
-    for (const slot of new Set([...this.#slots, ...this.#slotsOf(attempts)])) slot.onProgramsExit(how, running > 1);
+    const reason = this.#isHung ? 'did not respond and was killed' : how;
+    for (const slot of new Set([...this.#slots, ...this.#slotsOf(attempts)])) slot.onProgramsExit(reason, running > 1);
   }
 
   /** Takes no further attempts. The process ends when its attempts have ended. */
@@ -254,13 +260,13 @@ class ProgramWorker {
   #onStopOverdue(key: AttemptKey): void {
     const attempt = this.#attempts.get(keyText(key));
     this.#attempts.delete(keyText(key));
-    this.#mayHang = true;
+    this.#overdue.add(keyText(key));
     this.replace();
     attempt?.slot.onProgramsExit('did not stop an attempt in time', false);
   }
 
   #killIfDone(): void {
-    if (this.#isReplaced && this.#attempts.size === 0) this.#worker.kill();
+    if (this.#isReplaced && this.#attempts.size === 0) this.kill();
   }
 }
 
@@ -273,8 +279,8 @@ class SharedSlot implements Worker {
   /** The process that runs the slot's programs. */
   #program: ProgramWorker;
   #trainer: Worker | undefined;
-  /** The attempts that `#trainer` runs. */
-  readonly #training = new Set<string>();
+  /** The attempts of `#trainer`. An attempt that is being stopped can end before the stop is confirmed. */
+  readonly #training = new Map<string, { isStopping: boolean }>();
   #hasExited = false;
 
   /** @throws {Error} if the process for programs cannot be started */
@@ -299,8 +305,11 @@ class SharedSlot implements Worker {
 
   stop(key: AttemptKey, keepFiles: boolean): void {
     this.#orExit(() => {
-      if (this.#training.has(keyText(key))) this.#trainer?.stop(key, keepFiles);
-      else (this.#program.runs(key) ? this.#program : this.#join()).stop(this, key, keepFiles);
+      const training = this.#training.get(keyText(key));
+      if (training !== undefined) {
+        training.isStopping = true;
+        this.#trainer?.stop(key, keepFiles);
+      } else (this.#program.runs(key) ? this.#program : this.#join()).stop(this, key, keepFiles);
     });
   }
 
@@ -351,7 +360,9 @@ class SharedSlot implements Worker {
       onMessage: (answer) => {
         // The slot is ready, or not, because of its process for programs.
         if (answer.kind === 'ready' || answer.kind === 'unfit') return;
-        if (isEnd(answer)) this.#training.delete(keyText(answer.key));
+        if ('key' in answer && isLast(answer, this.#training.get(keyText(answer.key)))) {
+          this.#training.delete(keyText(answer.key));
+        }
         this.onMessage(answer);
       },
       onLog: (text) => this.onLog(text),
@@ -360,7 +371,7 @@ class SharedSlot implements Worker {
         if (this.#training.size > 0) this.#exit(how);
       },
     });
-    for (const { key } of assignments) this.#training.add(keyText(key));
+    for (const { key } of assignments) this.#training.set(keyText(key), { isStopping: false });
     this.#trainer.run(assignments);
   }
 
@@ -373,6 +384,7 @@ class SharedSlot implements Worker {
   }
 }
 
-function isEnd(message: FromWorker): message is FromWorker & { kind: 'done' | 'failed' | 'stopped' } {
-  return message.kind === 'done' || message.kind === 'failed' || message.kind === 'stopped';
+/** Whether the message is the last one about its attempt. A process always confirms a stop, also after another end. */
+function isLast({ kind }: FromWorker, attempt: { readonly isStopping: boolean } | undefined): boolean {
+  return kind === 'stopped' || ((kind === 'done' || kind === 'failed') && attempt?.isStopping !== true);
 }
